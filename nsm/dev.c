@@ -1,0 +1,45 @@
+#include "nsm/dev.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+
+/* struct nsm_raw of linux/nsm.h, which only headers since 6.8 have. */
+struct nsm_raw {
+	uint64_t req_addr;
+	uint64_t req_len;
+	uint64_t resp_addr;
+	uint64_t resp_len;
+};
+
+_Static_assert(sizeof(struct nsm_raw) == 32, "the ABI of both drivers");
+
+int nsm_dev_open(void)
+{
+	int fd = open("/dev/nsm", O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int nsm_dev_exchange(int fd, const void *req, size_t len, void *resp,
+		     size_t *ret_len)
+{
+	struct nsm_raw raw = {
+		.req_addr = (uintptr_t)req,
+		.req_len = len,
+		.resp_addr = (uintptr_t)resp,
+		.resp_len = NSM_RESPONSE_MAX,
+	};
+
+	/* An empty request kills QEMU's device until the machine resets. */
+	if (len == 0 || len > NSM_REQUEST_MAX)
+		return -EMSGSIZE;
+	/* musl declares the command as int. */
+	if (ioctl(fd, (int)_IOWR(0x0A, 0, struct nsm_raw), &raw) < 0)
+		return -errno;
+	if (raw.resp_len > NSM_RESPONSE_MAX)
+		return -EBADMSG;
+	*ret_len = raw.resp_len;
+	return 0;
+}

@@ -1,0 +1,20 @@
+#include "nsm/entropy.h"
+
+#include <string.h>
+
+#include "nsm/nsm.h"
+#include "nsm/pool.h"
+
+_Static_assert((int)ENTROPY_BYTES <= (int)POOL_CREDIT_MAX, "one credit takes it all");
+
+int entropy_seed(int fd)
+{
+	uint8_t seed[ENTROPY_BYTES];
+	int r;
+
+	r = nsm_get_random(fd, seed, sizeof(seed));
+	if (r == 0)
+		r = pool_credit(seed, sizeof(seed));
+	explicit_bzero(seed, sizeof(seed));
+	return r;
+}
