@@ -1,0 +1,79 @@
+#include "vsock/heartbeat.h"
+
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vsock/io.h"
+#include "vsock/sock.h"
+
+/* Between two attempts; a listener that is late is not noticed later. */
+static const struct timespec retry_pause = { .tv_nsec = 50 * 1000 * 1000 };
+
+static int connect_parent(void)
+{
+	int64_t deadline = io_now_ms() + HEARTBEAT_CONNECT_MS, left;
+	int r;
+
+	for (;;) {
+		left = deadline - io_now_ms();
+		r = sock_connect(SOCK_CID_PARENT, HEARTBEAT_PORT,
+				 left > 1 ? (int)left : 1);
+		/* A kernel without vsock will not get it by waiting. */
+		if (r >= 0 || r == -EAFNOSUPPORT)
+			return r;
+		if (io_now_ms() >= deadline)
+			return r;
+		(void)nanosleep(&retry_pause, NULL);
+	}
+}
+
+/* Connects and sends BYTE: a descriptor, or -errno. */
+static int send_byte(uint8_t byte, enum heartbeat_stage *reterr_stage)
+{
+	int fd, r;
+
+	*reterr_stage = HEARTBEAT_CONNECT;
+	fd = connect_parent();
+	if (fd < 0)
+		return fd;
+	*reterr_stage = HEARTBEAT_SEND;
+	r = io_write_full(fd, &byte, 1, io_now_ms() + HEARTBEAT_REPLY_MS);
+	if (r == 0)
+		return fd;
+	close(fd);
+	return r;
+}
+
+int heartbeat_positive(enum heartbeat_stage *reterr_stage)
+{
+	uint8_t echo = 0;
+	int fd, r;
+
+	fd = send_byte(HEARTBEAT_BYTE, reterr_stage);
+	if (fd < 0)
+		return fd;
+	*reterr_stage = HEARTBEAT_REPLY;
+	r = io_read_full(fd, &echo, 1, io_now_ms() + HEARTBEAT_REPLY_MS);
+	if (r == 0 && echo != HEARTBEAT_BYTE)
+		r = -EPROTO;
+	close(fd);
+	return r;
+}
+
+int heartbeat_negative(uint8_t code, enum heartbeat_stage *reterr_stage)
+{
+	uint8_t rest;
+	int fd;
+
+	if (code == HEARTBEAT_BYTE)
+		return -EINVAL;
+	fd = send_byte(code, reterr_stage);
+	if (fd < 0)
+		return fd;
+	/* Data, the end or the deadline: each says that it was delivered or
+	 * that nothing more can be done. */
+	(void)io_read_full(fd, &rest, 1, io_now_ms() + HEARTBEAT_CLOSE_MS);
+	close(fd);
+	return 0;
+}

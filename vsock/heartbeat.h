@@ -1,0 +1,43 @@
+#ifndef VSOCK_HEARTBEAT_H
+#define VSOCK_HEARTBEAT_H
+
+#include <stdint.h>
+
+/*
+ * The boot heartbeat of nitro-cli's run-enclave (enclave_proc, "enclave ready"):
+ * the parent listens at CID 3, port 9000, for one connection, reads one byte
+ * and echoes 0xB7. Any other byte makes it give the enclave up at once.
+ */
+
+enum {
+	HEARTBEAT_PORT = 9000,
+	HEARTBEAT_BYTE = 0xB7,
+	/* The most that each part takes. */
+	HEARTBEAT_CONNECT_MS = 10000,
+	HEARTBEAT_REPLY_MS = 10000,
+	HEARTBEAT_CLOSE_MS = 2000,
+};
+
+/* Where a heartbeat failed. */
+enum heartbeat_stage {
+	HEARTBEAT_CONNECT,
+	HEARTBEAT_SEND,
+	HEARTBEAT_REPLY,
+};
+
+/*
+ * Tells the parent that the application runs, and waits for its echo. Connects
+ * again and again for HEARTBEAT_CONNECT_MS; takes no second connection once a
+ * byte was sent, since the parent accepts one. Returns 0, or -errno with
+ * *RETERR_STAGE set; -EPROTO is an echo of the wrong byte.
+ */
+int heartbeat_positive(enum heartbeat_stage *reterr_stage);
+
+/*
+ * Tells the parent that the boot has failed: CODE, any byte but HEARTBEAT_BYTE
+ * (-EINVAL), then waits for the parent to close, since bytes on their way are
+ * lost with the machine. Returns as above.
+ */
+int heartbeat_negative(uint8_t code, enum heartbeat_stage *reterr_stage);
+
+#endif

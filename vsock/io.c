@@ -1,0 +1,74 @@
+#include "vsock/io.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <time.h>
+
+int64_t io_now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail */
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int wait_for(int fd, short events, int64_t deadline_ms)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+	int64_t left = deadline_ms - io_now_ms();
+	int n;
+
+	if (left <= 0)
+		return -ETIMEDOUT;
+	n = poll(&p, 1, left > INT32_MAX ? INT32_MAX : (int)left);
+	if (n < 0 && errno != EINTR)
+		return -errno;
+	return 0;
+}
+
+int io_write_full(int fd, const void *buf, size_t len, int64_t deadline_ms)
+{
+	const uint8_t *at = buf;
+	ssize_t n;
+	int r;
+
+	while (len > 0) {
+		n = send(fd, at, len, MSG_NOSIGNAL);
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			at += n;
+			len -= (size_t)n;
+			continue;
+		}
+		r = wait_for(fd, POLLOUT, deadline_ms);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int io_read_full(int fd, void *buf, size_t len, int64_t deadline_ms)
+{
+	uint8_t *at = buf;
+	ssize_t n;
+	int r;
+
+	while (len > 0) {
+		n = recv(fd, at, len, 0);
+		if (n == 0)
+			return -ECONNRESET;
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			at += n;
+			len -= (size_t)n;
+			continue;
+		}
+		r = wait_for(fd, POLLIN, deadline_ms);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
