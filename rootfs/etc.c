@@ -1,0 +1,123 @@
+#include "rootfs/etc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int etc_dev_links(void)
+{
+	static const struct {
+		const char *path, *target;
+	} links[] = {
+		{ "/dev/fd", "/proc/self/fd" },
+		{ "/dev/stdin", "/proc/self/fd/0" },
+		{ "/dev/stdout", "/proc/self/fd/1" },
+		{ "/dev/stderr", "/proc/self/fd/2" },
+	};
+	struct stat st;
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		if (symlink(links[i].target, links[i].path) < 0 &&
+		    errno != EEXIST)
+			r = -errno;
+	if (stat("/dev/ptmx", &st) == 0 && (st.st_mode & 0666) != 0666 &&
+	    chmod("/dev/ptmx", 0666) < 0)
+		r = -errno;
+	return r;
+}
+
+int etc_hostname(void)
+{
+	static const char name[] = "localhost";
+
+	return sethostname(name, sizeof(name) - 1) < 0 ? -errno : 0;
+}
+
+int etc_loopback(void)
+{
+	struct ifreq req = { .ifr_name = "lo" };
+	int fd, r = 0;
+
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, SIOCGIFFLAGS, &req) < 0) {
+		r = -errno;
+	} else {
+		req.ifr_flags |= IFF_UP;
+		if (ioctl(fd, SIOCSIFFLAGS, &req) < 0)
+			r = -errno;
+	}
+	close(fd);
+	return r;
+}
+
+int etc_hosts(void)
+{
+	static const char path[] = "/etc/hosts";
+	static const char text[] =
+		"127.0.0.1\tlocalhost\n"
+		"::1\tlocalhost ip6-localhost ip6-loopback\n";
+	struct stat st;
+	int fd, r = 0;
+
+	if (lstat(path, &st) == 0) {
+		if (!S_ISREG(st.st_mode) || st.st_size > 0)
+			return 0;
+	} else if (errno != ENOENT) {
+		return -errno;
+	}
+	(void)mkdir("/etc", 0755);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, sizeof(text) - 1) < 0)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+/* Makes the directories that PATH lies in. */
+static void make_parents(char *path)
+{
+	char *slash = path;
+
+	while ((slash = strchr(slash + 1, '/'))) {
+		*slash = '\0';
+		(void)mkdir(path, 0755);
+		*slash = '/';
+	}
+}
+
+int etc_resolv_conf(void)
+{
+	static const char path[] = "/etc/resolv.conf", etc[] = "/etc/";
+	char target[sizeof(etc) + PATH_MAX];
+	struct stat st;
+	ssize_t n;
+	char *link;
+	int fd;
+
+	if (stat(path, &st) == 0 || errno != ENOENT)
+		return 0;
+	/* A relative link starts in /etc. */
+	memcpy(target, etc, sizeof(etc));
+	link = target + sizeof(etc) - 1;
+	n = readlink(path, link, PATH_MAX);
+	if (n < 0)
+		return errno == ENOENT || errno == EINVAL ? 0 : -errno;
+	link[n] = '\0';
+	make_parents(link[0] == '/' ? link : target);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}

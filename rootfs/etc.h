@@ -1,0 +1,28 @@
+#ifndef ROOTFS_ETC_H
+#define ROOTFS_ETC_H
+
+/*
+ * The small things that an application takes for granted. Each returns 0 or
+ * -errno, and leaves alone what the image brings.
+ */
+
+/* /dev/fd, stdin, stdout, stderr; /dev/ptmx usable by all. */
+int etc_dev_links(void);
+
+/* Sets the host name to "localhost". */
+int etc_hostname(void);
+
+/* Brings lo up; the kernel gives it 127.0.0.1/8 and ::1/128 by itself. */
+int etc_loopback(void);
+
+/* Writes /etc/hosts for localhost where it is missing or empty. */
+int etc_hosts(void);
+
+/*
+ * Makes an /etc/resolv.conf that is a link to nothing readable: linuxkit points
+ * it into /run, which is empty. The file is empty, which resolvers take for
+ * "a server at 127.0.0.1".
+ */
+int etc_resolv_conf(void);
+
+#endif

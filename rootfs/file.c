@@ -1,0 +1,80 @@
+#include "rootfs/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int read_all(int fd, char *data, size_t max, size_t *ret_len)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	/* The byte beyond MAX is what tells "exactly MAX" from "more". */
+	while (len <= max) {
+		n = read(fd, data + len, max + 1 - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	if (len > max)
+		return -EFBIG;
+	*ret_len = len;
+	return 0;
+}
+
+int file_alloc(size_t max, struct file *ret)
+{
+	size_t mapped = max + 2; /* one to see an excess, one for the NUL */
+	char *data = mmap(NULL, mapped, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (data == MAP_FAILED)
+		return -errno;
+	*ret = (struct file){ .data = data, .mapped = mapped };
+	return 0;
+}
+
+int file_read(int dirfd, const char *name, size_t max, struct file *ret)
+{
+	struct file file = { 0 };
+	struct stat st;
+	int fd, r;
+
+	/* Not to hang on what is a fifo. */
+	fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0) {
+		r = -errno;
+		goto out;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		r = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+		goto out;
+	}
+	r = file_alloc(max, &file);
+	if (r < 0)
+		goto out;
+	r = read_all(fd, file.data, max, &file.len);
+	if (r < 0) {
+		file_free(&file);
+		goto out;
+	}
+	*ret = file;
+out:
+	close(fd);
+	return r;
+}
+
+void file_free(struct file *file)
+{
+	if (file->data)
+		(void)munmap(file->data, file->mapped);
+	*file = (struct file){ 0 };
+}

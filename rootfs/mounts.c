@@ -1,0 +1,127 @@
+#include "rootfs/mounts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "rootfs/tree.h"
+
+/* The rows that the boot ramdisk gets too, and first. */
+enum { ROW_DEV, ROW_PROC };
+
+const struct mount_row mounts_table[] = {
+	[ROW_DEV] = {
+		.target = "/dev",
+		.type = "devtmpfs",
+		.data = "mode=0755",
+		.flags = MS_NOSUID | MS_NOEXEC,
+		.proof = "/dev/null",
+	},
+	[ROW_PROC] = {
+		.target = "/proc",
+		.type = "proc",
+		.flags = MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		.proof = "/proc/self",
+	},
+	{
+		.target = "/dev/pts",
+		.type = "devpts",
+		.data = "gid=5,mode=620,ptmxmode=666",
+		.flags = MS_NOSUID | MS_NOEXEC,
+		.policy = MOUNT_WARN,
+	},
+	{
+		.target = "/dev/shm",
+		.type = "tmpfs",
+		.data = "mode=1777",
+		.flags = MS_NOSUID | MS_NODEV,
+		.policy = MOUNT_WARN,
+	},
+	{
+		.target = "/dev/mqueue",
+		.type = "mqueue",
+		.flags = MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		.policy = MOUNT_OPTIONAL,
+	},
+	{
+		.target = "/sys",
+		.type = "sysfs",
+		.flags = MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		.policy = MOUNT_WARN,
+	},
+	{
+		.target = "/run",
+		.type = "tmpfs",
+		.data = "mode=0755",
+		.flags = MS_NOSUID | MS_NODEV,
+		.carry = true,
+		.policy = MOUNT_WARN,
+	},
+	{
+		.target = "/tmp", /* exec: users unpack and run things there */
+		.type = "tmpfs",
+		.data = "mode=1777",
+		.flags = MS_NOSUID | MS_NODEV,
+		.carry = true,
+		.policy = MOUNT_WARN,
+	},
+};
+
+const size_t mounts_count = sizeof(mounts_table) / sizeof(mounts_table[0]);
+
+static int open_dir(const char *path)
+{
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Makes PATH unless something is there; the mount says what is wrong with it. */
+static void make_point(const char *path)
+{
+	(void)mkdir(path, 0755);
+}
+
+static int do_mount(const struct mount_row *row)
+{
+	if (mount(row->type, row->target, row->type, row->flags, row->data) < 0)
+		return errno == EBUSY ? 0 : -errno;
+	return 0;
+}
+
+int mounts_mount(const struct mount_row *row, bool *ret_mounted)
+{
+	int below = -1, above = -1, r;
+
+	make_point(row->target);
+	if (row->carry)
+		below = open_dir(row->target);
+	r = do_mount(row);
+	*ret_mounted = r == 0;
+	/* Not to leave a sign of what is not there. */
+	if (r < 0 && row->policy == MOUNT_OPTIONAL)
+		(void)rmdir(row->target);
+	if (r < 0 && row->proof && access(row->proof, F_OK) == 0)
+		*ret_mounted = true;
+	if (r == 0 && below >= 0) {
+		above = open_dir(row->target);
+		r = above < 0 ? -errno : tree_move(below, above);
+	}
+	if (above >= 0)
+		close(above);
+	if (below >= 0)
+		close(below);
+	return r;
+}
+
+int mounts_early_dev(void)
+{
+	make_point(mounts_table[ROW_DEV].target);
+	return do_mount(&mounts_table[ROW_DEV]);
+}
+
+int mounts_early_proc(void)
+{
+	make_point(mounts_table[ROW_PROC].target);
+	return do_mount(&mounts_table[ROW_PROC]);
+}

@@ -1,0 +1,51 @@
+#include "rootfs/switch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "rootfs/tree.h"
+
+/* linux/magic.h */
+enum { MAGIC_RAMFS = 0x858458f6, MAGIC_TMPFS = 0x01021994 };
+
+/*
+ * Deletes only what is in memory: an init that was started by mistake on a
+ * real file system must not eat it.
+ */
+static void free_ramdisk(int old, const char *keep)
+{
+	struct statfs fs;
+
+	if (fstatfs(old, &fs) == 0 && ((long)fs.f_type == MAGIC_TMPFS ||
+				       (unsigned)fs.f_type == MAGIC_RAMFS))
+		(void)tree_remove(old, keep);
+}
+
+int switch_root(const char *dir)
+{
+	int old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = 0;
+
+	if (old < 0)
+		return -errno;
+	if (mount(dir, dir, NULL, MS_BIND | MS_REC, NULL) < 0 ||
+	    chdir(dir) < 0) {
+		r = -errno;
+		goto out;
+	}
+
+	/* Lazily: the console's descriptors are open on them. */
+	(void)umount2("/dev", MNT_DETACH);
+	(void)umount2("/proc", MNT_DETACH);
+	free_ramdisk(old, dir + 1);
+
+	if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
+	    chdir("/") < 0)
+		r = -errno;
+out:
+	close(old);
+	return r;
+}

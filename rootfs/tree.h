@@ -1,0 +1,26 @@
+#ifndef ROOTFS_TREE_H
+#define ROOTFS_TREE_H
+
+/*
+ * Trees of files by directory descriptor. No symbolic link is followed and no
+ * other file system entered. Depth is bounded by TREE_DEPTH_MAX (-ELOOP).
+ */
+
+enum { TREE_DEPTH_MAX = 64 };
+
+/*
+ * Removes what is in the directory DIRFD, but for the entry KEEP of it (NULL:
+ * none). Goes on after a failure; returns 0 or the first -errno.
+ */
+int tree_remove(int dirfd, const char *keep);
+
+/*
+ * Moves what is in the directory FROM into the directory TO, which may be of
+ * another file system: type, owner, mode, time and content. What is there
+ * already stays. Hard links become files of their own, sockets are dropped.
+ * Goes on after a failure, with what could not be moved left behind; returns 0
+ * or the first -errno.
+ */
+int tree_move(int from, int to);
+
+#endif
