@@ -1,0 +1,300 @@
+# make            everything for ARCH=x86_64 (default) or aarch64, CC=gcc (default) or clang
+# make help       the other targets
+# V=1 shows the commands, WERROR=1 makes warnings errors (CI does).
+
+ARCH ?= x86_64
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+PREFIX ?= /usr/local
+HOSTCC ?= gcc
+
+BUILD := build
+B := $(BUILD)/$(ARCH)
+H := $(BUILD)/host
+DEPS := $(B)/deps
+VERSION := $(shell cat VERSION)
+
+# --- Sources, by hand ---------------------------------------------------------
+
+MAIN := init/main.c
+INIT := boot console log spec program spawn super report klog modules module power beat
+NSM := dev pool wire nsm entropy
+VSOCK := sock io heartbeat
+ROOTFS := mounts switch cgroup etc tree file
+LIB := $(INIT:%=init/%.c) $(NSM:%=nsm/%.c) $(VSOCK:%=vsock/%.c) \
+	$(ROOTFS:%=rootfs/%.c)
+
+# What tests replace, at link time, by tests/seams/: the rest is as shipped.
+SEAMS := nsm/dev nsm/pool vsock/sock init/module init/power
+SEAMS_TEST := dev pool sock module power
+
+# tests/unit/NAME_test.c
+UNIT :=
+
+APPS := $(patsubst tests/apps/%.c,%,$(sort $(wildcard tests/apps/*.c)))
+
+# --- Compiler and flags -------------------------------------------------------
+
+MACHINE := $(shell uname -m)
+TARGET := $(ARCH)-linux-gnu
+IS_CLANG := $(findstring clang,$(CC))
+ifeq ($(ARCH),$(MACHINE))
+XCC := $(CC)
+CROSS :=
+else
+XCC := $(if $(IS_CLANG),$(CC) --target=$(TARGET),$(TARGET)-$(CC))
+CROSS := $(TARGET)-
+endif
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion \
+	-Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wwrite-strings \
+	-Wvla -Wundef -Wformat=2 -Wswitch-enum -Wnull-dereference \
+	-Werror=implicit-function-declaration -Werror=incompatible-pointer-types \
+	-Werror=return-type -Werror=format-security \
+	$(if $(filter 1,$(WERROR)),-Werror)
+
+HARDEN_x86_64 := -fcf-protection
+HARDEN_aarch64 := -mbranch-protection=standard
+HARDEN := -fstack-protector-strong -fstack-clash-protection \
+	-ftrivial-auto-var-init=zero -fno-common $(HARDEN_$(ARCH))
+ifneq ($(IS_CLANG),)
+# Up to 15 clang gives zero only to those who insist.
+HARDEN += -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
+WARN += -Wno-unknown-warning-option -Wno-unused-command-line-argument
+endif
+
+COMMON := -std=gnu11 -D_GNU_SOURCE -I. -MMD -MP -ffile-prefix-map=$(CURDIR)=.
+# Only musl's headers, the compiler's and, last, the kernel's.
+MUSL := -nostdinc -isystem $(DEPS)/musl/include -isystem $(DEPS)/cbor/include \
+	-isystem $(DEPS)/cc -idirafter $(DEPS)/uapi
+OPT ?= -Os
+CFLAGS_ALL := $(COMMON) $(MUSL) $(OPT) -g -fPIE -ffunction-sections \
+	-fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables \
+	$(HARDEN) $(WARN) $(CFLAGS)
+
+# Code and constants share a segment, which nothing may write: a page less.
+SEPARATE ?= noseparate-code
+# Relative relocations packed: 3 KiB less. Debian 12's binutils can for x86 only.
+RELR_x86_64 := -Wl,-z,pack-relative-relocs
+LDFLAGS_ALL := -nostdlib -static-pie -Wl,--gc-sections,--build-id=none \
+	-Wl,--hash-style=gnu,-z,text,-z,relro,-z,now,-z,noexecstack \
+	-Wl,-z,$(SEPARATE),--fatal-warnings $(RELR_$(ARCH)) $(LDFLAGS)
+CRT := $(addprefix $(DEPS)/musl/lib/,rcrt1.o crti.o)
+LIBS := $(DEPS)/cbor/lib/libcbor.a $(DEPS)/musl/lib/libc.a $(DEPS)/libgcc.a \
+	$(DEPS)/musl/lib/crtn.o
+
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+HOST_CFLAGS := $(COMMON) -isystem $(H)/deps/cbor/include -O1 -g -fPIE \
+	-D_FORTIFY_SOURCE=2 -fstack-protector-strong $(SAN) $(WARN)
+
+# --- Objects ------------------------------------------------------------------
+
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+MAIN_O := $(call obj,$(MAIN))
+LIB_O := $(call obj,$(LIB))
+SEAMS_O := $(call obj,$(SEAMS:%=%.c))
+SEAMS_TEST_O := $(call obj,$(SEAMS_TEST:%=tests/seams/%.c))
+APPS_O := $(call obj,$(APPS:%=tests/apps/%.c))
+UNIT_O := $(call obj,$(UNIT:%=tests/unit/%_test.c))
+HOST_LIB_O := $(LIB:%.c=$(H)/obj/%.o)
+HOST_UNIT_O := $(UNIT:%=$(H)/obj/tests/unit/%_test.o)
+
+APPS_X := $(APPS:%=$(B)/apps/%)
+UNIT_X := $(UNIT:%=$(H)/unit/%) $(if $(filter $(MACHINE),$(ARCH)),$(UNIT:%=$(B)/unit/%))
+TEST_X := $(APPS_X) $(B)/hello $(if $(wildcard tests/seams),$(B)/test/init)
+
+Q := $(if $(filter 1,$(V)),,@)
+note = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@)
+need = @bash -c '. scripts/lib.sh; need_packages $(1)'
+
+export ARCH CC T STRICT WERROR
+
+.PHONY: all run test check boot unit static layers bench lint fmt fmt-check \
+	size compdb shell install clean help test-build other-arch FORCE
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+## all: build/<arch>/init, stripped, and init.debug beside it (the default)
+all: $(B)/init
+
+$(B)/init: $(B)/init.debug
+	$(call note,STRIP)
+	$(Q)$(CROSS)strip -s -R .comment -o $@ $<
+
+$(B)/init.debug: $(MAIN_O) $(LIB_O)
+	$(call note,LD)
+	$(Q)$(XCC) $(LDFLAGS_ALL) -Wl,-Map=$(B)/init.map -o $@ $(CRT) $^ $(LIBS)
+
+$(B)/test/init: $(MAIN_O) $(filter-out $(SEAMS_O),$(LIB_O)) $(SEAMS_TEST_O)
+$(APPS_X): $(B)/apps/%: $(B)/obj/tests/apps/%.o
+$(B)/hello: $(B)/obj/tests/apps/hello.o
+$(UNIT:%=$(B)/unit/%): $(B)/unit/%: $(B)/obj/tests/unit/%_test.o $(B)/lib.a
+$(B)/test/init $(APPS_X) $(B)/hello $(UNIT:%=$(B)/unit/%):
+	$(call note,LD)
+	@mkdir -p $(@D)
+	$(Q)$(XCC) $(LDFLAGS_ALL) -o $@ $(CRT) $^ $(LIBS)
+
+$(UNIT:%=$(H)/unit/%): $(H)/unit/%: $(H)/obj/tests/unit/%_test.o $(H)/lib.a
+	$(call note,LD)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(SAN) -pie -o $@ $^ $(H)/deps/cbor/lib/libcbor.a
+
+$(B)/lib.a: $(LIB_O)
+$(H)/lib.a: $(HOST_LIB_O)
+$(B)/lib.a $(H)/lib.a:
+	$(call note,AR)
+	$(Q)rm -f $@ && $(if $(filter $(H)/%,$@),,$(CROSS))ar rcsD $@ $^
+
+# The one object that knows the version.
+$(MAIN_O): VERSION
+$(MAIN_O): DEFINE := -DENCLAVE_INIT_VERSION='"$(VERSION)"'
+
+$(B)/obj/%.o: %.c $(B)/flags $(B)/deps.stamp
+	$(call note,CC)
+	@mkdir -p $(@D)
+	$(Q)$(XCC) $(CFLAGS_ALL) $(DEFINE) -c -o $@ $<
+
+$(H)/obj/%.o: %.c $(H)/flags $(H)/deps.stamp
+	$(call note,CC)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(HOST_CFLAGS) -c -o $@ $<
+
+# Another compiler or other flags build anew.
+$(B)/flags: WORDS = $(XCC) $(CFLAGS_ALL) $(LDFLAGS_ALL)
+$(B)/flags: TOOLS = $(ARCH) $(CC)
+$(H)/flags: WORDS = $(HOSTCC) $(HOST_CFLAGS)
+$(H)/flags: TOOLS = host $(HOSTCC)
+$(B)/flags $(H)/flags: FORCE
+	@mkdir -p $(@D)
+	@command -v $(firstword $(WORDS)) >/dev/null || scripts/deps --tools $(TOOLS)
+	@{ echo '$(WORDS)'; $(firstword $(WORDS)) --version; } >$@.new; \
+	cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+# Dangling when the cache went away: then it is made again.
+$(B)/deps.stamp: TOOLS = $(ARCH) $(CC)
+$(B)/deps.stamp: $(B)/flags $(if $(wildcard $(DEPS)/cbor/lib),,FORCE)
+$(H)/deps.stamp: TOOLS = host $(HOSTCC)
+$(H)/deps.stamp: $(H)/flags $(if $(wildcard $(H)/deps/cbor/lib),,FORCE)
+$(B)/deps.stamp $(H)/deps.stamp: scripts/deps scripts/deps.lock
+	@dir=$$(scripts/deps $(TOOLS)) && ln -sfn "$$dir" $(@D)/deps && touch $@
+
+-include $(patsubst %.o,%.d,$(MAIN_O) $(LIB_O) $(SEAMS_TEST_O) $(APPS_O) \
+	$(UNIT_O) $(HOST_LIB_O) $(HOST_UNIT_O))
+
+# --- Running and testing ------------------------------------------------------
+
+test-build: $(B)/init $(TEST_X) $(UNIT_X)
+
+# AWS's own image is arm64, our others are x86-64: boot tests want both.
+OTHER := $(if $(filter x86_64,$(ARCH)),aarch64,x86_64)
+other-arch:
+	$(Q)$(MAKE) --no-print-directory ARCH=$(OTHER) UNIT= test-build
+
+## run: boot an enclave image with the hello application under the emulator
+run: $(B)/init $(B)/hello
+	$(call need,python3)
+	$(Q)scripts/run-enclave --hello
+
+## test: all tests: check and boot
+test: check boot
+
+## check: layers, static, unit and namespace tests; T=NAME for one
+check: layers static unit test-build
+	$(call need,python3)
+	$(Q)tests/run check
+
+## boot: the boot tests in QEMU; STRICT=1 fails what it would skip
+boot: test-build other-arch
+	$(call need,python3)
+	$(Q)tests/run boot
+
+## unit: unit tests, on glibc with ASan and UBSan, then on musl; T=NAME for one
+unit: $(UNIT_X)
+	$(Q)bad=0; for t in $(if $(T),$(filter %/$(T),$(UNIT_X)),$(UNIT_X)); do \
+		echo "# $$t"; $$t || bad=1; done; exit $$bad
+
+## static: what init must and must not be: size, static PIE, no glibc, W^X
+static: $(B)/init
+	$(Q)scripts/check-static --self-test
+	$(Q)scripts/check-static $<
+
+## layers: the includes follow the arrows of the design
+layers:
+	$(Q)scripts/check-layers --self-test
+	$(Q)scripts/check-layers
+
+## bench: size, memory, time to the first write, system calls
+bench: test-build other-arch
+	$(call need,python3)
+	$(Q)tests/bench
+
+## shell: a shell beside the test build, which runs as PID 1 in namespaces
+shell: test-build
+	$(Q)tests/run shell
+
+# --- Reading ------------------------------------------------------------------
+
+C_FILES = $(sort $(wildcard $(foreach d,init nsm vsock rootfs tests/apps \
+	tests/seams tests/unit tests/ns,$(d)/*.c $(d)/*.h)))
+C_SHIPPED = $(MAIN) $(LIB)
+SCRIPTS = $(shell grep -lE '^\#! ?/usr/bin/env bash|shellcheck shell' \
+	scripts/* scripts/hooks/* tests/* .ci/* 2>/dev/null)
+
+## lint: clang-tidy, cppcheck, the compiler's analyzer, shellcheck
+lint: compdb $(B)/deps.stamp
+	$(call need,clang-tidy cppcheck shellcheck)
+	$(Q)clang-tidy --quiet -p $(BUILD) $(C_SHIPPED)
+	$(Q)cppcheck --quiet --inline-suppr --error-exitcode=1 --std=c11 -I. \
+		--enable=warning,performance,portability $(C_SHIPPED)
+	$(Q)for f in $(C_SHIPPED); do $(XCC) $(filter-out -MMD -MP,$(CFLAGS_ALL)) \
+		-DENCLAVE_INIT_VERSION='""' $(if $(IS_CLANG),--analyze,-fanalyzer) \
+		-Werror -c -o /dev/null $$f || exit 1; done
+	$(Q)shellcheck -x $(SCRIPTS)
+
+## fmt: clang-format in place
+fmt:
+	$(call need,clang-format)
+	$(Q)clang-format -i $(C_FILES)
+
+## fmt-check: fails where fmt would change something
+fmt-check:
+	$(call need,clang-format)
+	$(Q)clang-format --dry-run --Werror $(C_FILES)
+
+## size: where init's bytes come from
+size: $(B)/init
+	$(Q)$(CROSS)size -t $(MAIN_O) $(LIB_O)
+	$(Q)echo 'the largest symbols, bytes:'
+	$(Q)$(CROSS)nm -St d --size-sort -r $<.debug | head -n 25 | \
+		awk '{ printf "%7d %s %s\n", $$2, $$3, $$4 }'
+	$(Q)$(CROSS)size $<; stat -c '%s bytes: %n' $<
+
+comma := ,
+quote = $(subst ",\",$(1))
+## compdb: build/compile_commands.json, for clangd and clang-tidy
+compdb: $(B)/deps.stamp
+	@mkdir -p $(BUILD)
+	$(file >$(BUILD)/compile_commands.json,[)
+	$(foreach f,$(filter-out tests/unit/%,$(filter %.c,$(C_FILES))),$(file \
+	>>$(BUILD)/compile_commands.json,{"directory":"$(CURDIR)"$(comma)"file":"$(f)"$(comma)"command":"$(call \
+	quote,$(XCC) $(CFLAGS_ALL)) -DENCLAVE_INIT_VERSION=\"\\\"\\\"\" -c $(f)"}$(comma)))
+	@sed -i '$$s/,$$/\n]/' $(BUILD)/compile_commands.json
+
+# --- The rest -----------------------------------------------------------------
+
+## install: init and its man page below $(DESTDIR)$(PREFIX)
+install: $(B)/init
+	install -D -m 0755 $< $(DESTDIR)$(PREFIX)/lib/enclave-init/$(ARCH)/init
+	install -D -m 0644 init/enclave-init.8 \
+		$(DESTDIR)$(PREFIX)/share/man/man8/enclave-init.8
+
+## clean: remove build/ (the cache of libraries and emulator stays)
+clean:
+	rm -rf $(BUILD)
+
+## help: this list
+help:
+	@sed -n 's/^## \([a-z-]*\): \(.*\)/\1|\2/p' Makefile | \
+		while IFS='|' read -r t d; do printf '  %-10s %s\n' "$$t" "$$d"; done

@@ -1,0 +1,467 @@
+#include "init/boot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "init/beat.h"
+#include "init/console.h"
+#include "init/klog.h"
+#include "init/modules.h"
+#include "init/power.h"
+#include "init/report.h"
+#include "init/spawn.h"
+#include "init/spec.h"
+#include "nsm/entropy.h"
+#include "nsm/nsm.h"
+#include "rootfs/cgroup.h"
+#include "rootfs/etc.h"
+#include "rootfs/mounts.h"
+#include "rootfs/switch.h"
+
+enum { NOFILE_MIN = 65536 };
+
+static const char *step_name(const struct boot *b)
+{
+	return boot_steps[b->step].name;
+}
+
+static void warn(const struct boot *b, const char *object, const char *reason)
+{
+	log_line(step_name(b), object, reason);
+}
+
+/* Says why the step failed, and keeps it for boot_stop. */
+static int fail(struct boot *b, const char *object, const char *reason)
+{
+	text_clear(&b->fault_object);
+	text_add(&b->fault_object, object);
+	text_clear(&b->fault_reason);
+	text_add(&b->fault_reason, reason);
+	warn(b, object, reason);
+	return -1;
+}
+
+/* --- the steps --- */
+
+static int step_start(struct boot *b)
+{
+	bool debug = false;
+
+	super_block_signals();
+	(void)umask(022);
+	(void)chdir("/");
+	/* The kernel makes an argument of a word it does not know. */
+	for (size_t i = 1; b->argv[0] && b->argv[i]; i++)
+		if (strcmp(b->argv[i], "init_debug") == 0)
+			debug = true;
+	log_set_debug(debug);
+	return 0;
+}
+
+static int step_console(struct boot *b)
+{
+	int dev = mounts_early_dev();
+	int proc = mounts_early_proc();
+	int stdio = console_open_stdio();
+
+	log_open(console_open_log());
+	b->proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dev < 0)
+		warn(b, "/dev", strerror(-dev));
+	if (proc < 0)
+		warn(b, "/proc", strerror(-proc));
+	if (stdio < 0)
+		return fail(b, "/dev/console", strerror(-stdio));
+	return 0;
+}
+
+static void warn_skipped(void *ctx, size_t line, const char *text)
+{
+	const struct boot *b = ctx;
+	struct text t;
+
+	text_clear(&t);
+	text_add(&t, "line ");
+	text_add_number(&t, (long long)line);
+	text_add(&t, " is not NAME=VALUE, skipped: ");
+	text_add(&t, text);
+	warn(b, "/env", text_string(&t));
+}
+
+static int fail_spec(struct boot *b, const char *file, int r, size_t line)
+{
+	struct text t;
+
+	text_clear(&t);
+	if (line > 0) {
+		text_add(&t, "line ");
+		text_add_number(&t, (long long)line);
+		text_add(&t, ": ");
+	}
+	text_add(&t, r == -EFBIG ? "longer than 1 MiB" : spec_error_text(r));
+	return fail(b, file, text_string(&t));
+}
+
+/*
+ * One piece of memory for both vectors: a spare slot before the arguments, their
+ * NULL, the environment with room for PATH and HOME, its NULL.
+ */
+static int alloc_vectors(struct boot *b)
+{
+	size_t args = spec_count_lines(b->cmd.data, b->cmd.len);
+	size_t vars = spec_count_lines(b->env.data, b->env.len);
+	int r = file_alloc((args + vars + 5) * sizeof(char *), &b->vectors);
+
+	if (r < 0)
+		return r;
+	b->app_argv = (char **)(void *)b->vectors.data + 1;
+	b->app_envp = b->app_argv + args + 1;
+	return 0;
+}
+
+static int step_spec(struct boot *b)
+{
+	struct text t;
+	size_t line = 0;
+	int r;
+
+	/* First: whatever else is missing is missing because of it. */
+	text_clear(&t);
+	switch (klog_initramfs(&t)) {
+	case KLOG_INITRAMFS_CUT:
+		return fail(b, "initramfs", text_string(&t));
+	case KLOG_INITRAMFS_BAD:
+		warn(b, "initramfs", text_string(&t));
+		break;
+	case KLOG_INITRAMFS_FINE:
+		break;
+	}
+
+	r = file_read(AT_FDCWD, "cmd", SPEC_FILE_MAX, &b->cmd);
+	if (r < 0)
+		return fail_spec(b, "/cmd", r, 0);
+	r = file_read(AT_FDCWD, "env", SPEC_FILE_MAX, &b->env);
+	if (r == -ENOENT) /* as good as an empty one */
+		r = file_alloc(0, &b->env);
+	if (r < 0)
+		return fail_spec(b, "/env", r, 0);
+	r = alloc_vectors(b);
+	if (r < 0)
+		return fail_spec(b, "/cmd", r, 0);
+
+	r = spec_parse_cmd(b->cmd.data, b->cmd.len, b->app_argv, &b->app_argc,
+			   &line);
+	if (r < 0)
+		return fail_spec(b, "/cmd", r, line);
+	r = spec_parse_env(b->env.data, b->env.len, b->app_envp, &b->app_envc,
+			   warn_skipped, b);
+	if (r < 0)
+		return fail_spec(b, "/env", r, 0);
+	return 0;
+}
+
+static void module_told(void *ctx, const char *file, int r)
+{
+	struct boot *b = ctx;
+
+	if (r < 0)
+		(void)fail(b, file, strerror(-r));
+	else
+		log_debug(step_name(b), file, "loaded");
+}
+
+static int step_modules(struct boot *b)
+{
+	return modules_load(module_told, b) < 0 ? -1 : 0;
+}
+
+static int step_entropy(struct boot *b)
+{
+	int fd = nsm_open();
+	int r;
+
+	if (fd < 0)
+		return fail(b, "/dev/nsm", nsm_error_text(fd));
+	r = entropy_seed(fd);
+	close(fd);
+	return r < 0 ? fail(b, "/dev/nsm", nsm_error_text(r)) : 0;
+}
+
+static int step_root(struct boot *b)
+{
+	int r = switch_root("/rootfs");
+
+	return r < 0 ? fail(b, "/rootfs", strerror(-r)) : 0;
+}
+
+static int mount_row(struct boot *b, const struct mount_row *row)
+{
+	bool mounted = false;
+	int r = mounts_mount(row, &mounted);
+
+	if (r == 0)
+		return 0;
+	if (!mounted && row->policy == MOUNT_STOP)
+		return fail(b, row->target, strerror(-r));
+	if (row->policy != MOUNT_OPTIONAL || r != -ENODEV)
+		warn(b, row->target, strerror(-r));
+	return 0;
+}
+
+static int raise_nofile(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -errno;
+	if (limit.rlim_max < NOFILE_MIN)
+		limit.rlim_max = NOFILE_MIN;
+	limit.rlim_cur = limit.rlim_max;
+	return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : 0;
+}
+
+static int mount_cgroups(void)
+{
+	int r = cgroup_mount();
+
+	return r < 0 ? r : 0;
+}
+
+static int step_mounts(struct boot *b)
+{
+	static const struct {
+		const char *object;
+		int (*run)(void);
+	} rest[] = {
+		{ "/dev", etc_dev_links },
+		{ "/sys/fs/cgroup", mount_cgroups },
+		{ "lo", etc_loopback },
+		{ "hostname", etc_hostname },
+		{ "/etc/hosts", etc_hosts },
+		{ "/etc/resolv.conf", etc_resolv_conf },
+		{ "RLIMIT_NOFILE", raise_nofile },
+	};
+	size_t i;
+	int r;
+
+	for (i = 0; i < mounts_count; i++)
+		if (mount_row(b, &mounts_table[i]) < 0)
+			return -1;
+	for (i = 0; i < sizeof(rest) / sizeof(rest[0]); i++) {
+		r = rest[i].run();
+		if (r < 0)
+			warn(b, rest[i].object, strerror(-r));
+	}
+	return 0;
+}
+
+/* What every program may count on, unless the image says otherwise. */
+static void add_defaults(struct boot *b)
+{
+	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:"
+			     "/usr/bin:/sbin:/bin";
+	static char home[] = "HOME=/", root_home[] = "HOME=/root";
+	struct stat st;
+
+	if (!spec_getenv(b->app_envp, b->app_envc, "PATH"))
+		b->app_envp[b->app_envc++] = path;
+	if (!spec_getenv(b->app_envp, b->app_envc, "HOME"))
+		b->app_envp[b->app_envc++] =
+			stat("/root", &st) == 0 && S_ISDIR(st.st_mode) ?
+				root_home :
+				home;
+	b->app_envp[b->app_envc] = NULL;
+}
+
+static int fail_find(struct boot *b, const char *search, int r)
+{
+	const char *name = b->app_argv[0];
+	struct text t;
+
+	text_clear(&t);
+	text_add(&t, r == -ENOENT ? "not found" :
+		     r == -EACCES ? "not an executable file" :
+				    strerror(-r));
+	if (!strchr(name, '/')) {
+		text_add(&t, ", PATH searched: ");
+		text_add(&t, search);
+	}
+	return fail(b, name, text_string(&t));
+}
+
+static int fail_spawn(struct boot *b, int r, enum spawn_stage stage, int status)
+{
+	struct text t;
+
+	text_clear(&t);
+	switch (stage) {
+	case SPAWN_EXEC:
+		program_explain(&b->program, r, &t);
+		break;
+	case SPAWN_DIED:
+		text_add(&t, "its process ended before exec, ");
+		report_status(status, false, &t);
+		break;
+	case SPAWN_FORK:
+		text_add(&t, "fork: ");
+		text_add(&t, strerror(-r));
+		break;
+	case SPAWN_SESSION:
+		text_add(&t, "setsid: ");
+		text_add(&t, strerror(-r));
+		break;
+	}
+	return fail(b, b->program.path, text_string(&t));
+}
+
+static int step_spawn(struct boot *b)
+{
+	enum spawn_stage stage;
+	const char *search;
+	struct text t;
+	int status = 0, r;
+
+	add_defaults(b);
+	search = spec_getenv(b->app_envp, b->app_envc, "PATH");
+	r = program_find(b->app_argv[0], search, &b->program);
+	if (r < 0)
+		return fail_find(b, search, r);
+	r = spawn_program(&b->program, b->app_argv, b->app_envp, &b->super.app,
+			  &stage, &status);
+	if (r < 0)
+		return fail_spawn(b, r, stage, status);
+
+	text_clear(&t);
+	text_add(&t, "started by enclave-init ");
+	text_add(&t, boot_version);
+	log_line(step_name(b), b->program.path, text_string(&t));
+	file_free(&b->cmd);
+	file_free(&b->env);
+	file_free(&b->vectors);
+	return 0;
+}
+
+static int start_beat(struct boot *b, bool positive)
+{
+	pid_t pid = positive ? beat_positive() : beat_negative((uint8_t)b->step);
+
+	if (pid < 0)
+		return fail(b, "fork", strerror((int)-pid));
+	b->super.beat = pid;
+	return 0;
+}
+
+static int step_heartbeat(struct boot *b)
+{
+	return start_beat(b, true);
+}
+
+static int step_supervise(struct boot *b)
+{
+	super_run(&b->super);
+	return 0;
+}
+
+const struct boot_step boot_steps[BOOT_STEPS_END] = {
+	[BOOT_START] = { "start", step_start, BOOT_STOP },
+	[BOOT_CONSOLE] = { "console", step_console, BOOT_GO_ON },
+	[BOOT_SPEC] = { "spec", step_spec, BOOT_STOP },
+	[BOOT_MODULES] = { "modules", step_modules, BOOT_STOP },
+	[BOOT_ENTROPY] = { "entropy", step_entropy, BOOT_STOP },
+	[BOOT_ROOT] = { "root", step_root, BOOT_STOP },
+	[BOOT_MOUNTS] = { "mounts", step_mounts, BOOT_STOP },
+	[BOOT_SPAWN] = { "spawn", step_spawn, BOOT_STOP },
+	[BOOT_HEARTBEAT] = { "heartbeat", step_heartbeat, BOOT_GO_ON },
+	[BOOT_SUPERVISE] = { "supervise", step_supervise, BOOT_GO_ON },
+};
+
+/* --- the ends --- */
+
+static _Noreturn void restart(struct boot *b)
+{
+	int r = power_reboot();
+
+	log_last("end", "reboot", strerror(-r));
+	r = power_sysrq(b->proc_fd);
+	log_last("end", "sysrq-trigger", strerror(-r));
+	power_panic();
+}
+
+static void ignore_module(void *ctx, const char *file, int r)
+{
+	(void)ctx;
+	(void)file;
+	(void)r;
+}
+
+static bool is_debug_mode(void)
+{
+	bool debug = false;
+	int fd = nsm_open();
+
+	if (fd < 0)
+		return false;
+	(void)nsm_is_debug(fd, &debug);
+	close(fd);
+	return debug;
+}
+
+/* Waits, saying the reason again: a console may be attached late. */
+static void hold_console(struct boot *b)
+{
+	enum { TIMES = 3 };
+	static const struct timespec pause = { .tv_sec = BOOT_HOLD_MS / 1000 /
+							 TIMES };
+
+	for (int i = 0; i < TIMES; i++) {
+		log_line(step_name(b), text_string(&b->fault_object),
+			 text_string(&b->fault_reason));
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
+_Noreturn void boot_stop(struct boot *b)
+{
+	bool debug;
+	struct text t;
+
+	/* The parent and the NSM may both be reached only by a module. */
+	if (b->step < BOOT_MODULES)
+		(void)modules_load(ignore_module, NULL);
+	debug = is_debug_mode();
+	if (start_beat(b, debug) == 0)
+		super_wait_beat(&b->super, BEAT_MAX_MS);
+	if (debug)
+		hold_console(b);
+	super_end(&b->super, BEAT_MAX_MS);
+
+	text_clear(&t);
+	text_add(&t, "stopped in step ");
+	text_add_number(&t, b->step);
+	text_add(&t, ", ");
+	text_add(&t, step_name(b));
+	log_last("end", "boot", text_string(&t));
+	restart(b);
+}
+
+_Noreturn void boot_end(struct boot *b)
+{
+	struct text t;
+	int status = b->super.app_status;
+	bool oom = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+		   klog_was_oom(b->proc_fd, b->super.app);
+
+	super_end(&b->super, BEAT_MAX_MS);
+	text_clear(&t);
+	report_status(status, oom, &t);
+	log_last("end", b->program.path, text_string(&t));
+	restart(b);
+}

@@ -1,0 +1,73 @@
+#ifndef INIT_BOOT_H
+#define INIT_BOOT_H
+
+#include <stdbool.h>
+
+#include "init/log.h"
+#include "init/program.h"
+#include "init/super.h"
+#include "rootfs/file.h"
+
+/*
+ * The steps of a boot, in order. The number is what a negative heartbeat
+ * carries: it is part of the interface, new steps go to the end.
+ */
+enum boot_step_number {
+	BOOT_START = 1,
+	BOOT_CONSOLE,
+	BOOT_SPEC,
+	BOOT_MODULES,
+	BOOT_ENTROPY,
+	BOOT_ROOT,
+	BOOT_MOUNTS,
+	BOOT_SPAWN,
+	BOOT_HEARTBEAT,
+	BOOT_SUPERVISE,
+	BOOT_STEPS_END,
+};
+
+/* What a failed step means. */
+enum boot_policy { BOOT_STOP, BOOT_GO_ON };
+
+struct boot;
+
+struct boot_step {
+	const char *name;
+	int (*run)(struct boot *b); /* 0, or -1 with the fault logged */
+	enum boot_policy policy;
+};
+
+extern const struct boot_step boot_steps[BOOT_STEPS_END];
+
+/* What one step leaves for the next ones. */
+struct boot {
+	const char *const *argv; /* PID 1's own: words of the kernel's command
+				    line */
+	enum boot_step_number step;
+	struct text fault_object, fault_reason; /* why the step failed */
+	int proc_fd; /* /proc, whatever is mounted over it; or -1 */
+
+	struct file cmd, env;	 /* the texts that argv and envp point into */
+	struct file vectors;	 /* the memory of argv and envp */
+	char **app_argv;	 /* has a spare slot before it */
+	char **app_envp;
+	size_t app_argc, app_envc;
+	struct program program;
+	struct super super;
+};
+
+/*
+ * Ends a boot that failed in B->step: tells the parent by a negative heartbeat,
+ * or, in debug mode, by a positive one, since nitro-cli attaches its console
+ * only then, and holds the console for BOOT_HOLD_MS.
+ */
+_Noreturn void boot_stop(struct boot *b);
+
+enum { BOOT_HOLD_MS = 30000 };
+
+/* The end after the application's: the rest is stopped, the machine restarted. */
+_Noreturn void boot_end(struct boot *b);
+
+extern const char boot_version[];
+
+#endif

@@ -1,0 +1,40 @@
+#include "init/console.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+int console_open_stdio(void)
+{
+	int fd;
+
+	for (int want = 0; want <= 2; want++) {
+		if (fcntl(want, F_GETFD) >= 0)
+			continue;
+		/* The lowest free number: WANT itself. */
+		fd = open("/dev/console", O_RDWR | O_NOCTTY);
+		if (fd < 0)
+			fd = open("/dev/null", O_RDWR);
+		if (fd < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int console_open_log(void)
+{
+	int fd, high;
+
+	fd = open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0) {
+		fd = fcntl(2, F_DUPFD_CLOEXEC, 3);
+		return fd < 0 ? -errno : fd;
+	}
+	if (fd > 2)
+		return fd;
+	high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (high < 0)
+		high = -errno;
+	close(fd);
+	return high;
+}

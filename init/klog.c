@@ -1,0 +1,100 @@
+#include "init/klog.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/klog.h>
+
+#include "init/log.h"
+#include "rootfs/file.h"
+
+enum {
+	SYSLOG_READ_ALL = 3, /* syslog(2) */
+	KLOG_MAX = 1 << 18,  /* bytes, the newest */
+	VMSTAT_MAX = 16384,
+};
+
+static int klog_read(struct file *ret)
+{
+	struct file f;
+	int n, r = file_alloc(KLOG_MAX, &f);
+
+	if (r < 0)
+		return r;
+	n = klogctl(SYSLOG_READ_ALL, f.data, KLOG_MAX);
+	if (n < 0) {
+		r = -errno;
+		file_free(&f);
+		return r;
+	}
+	f.len = (size_t)n;
+	f.data[n] = '\0';
+	*ret = f;
+	return 0;
+}
+
+enum klog_initramfs klog_initramfs(struct text *why)
+{
+	static const char said[] = "Initramfs unpacking failed";
+	static const char no_room[] = "write error"; /* init/initramfs.c */
+	enum klog_initramfs r = KLOG_INITRAMFS_FINE;
+	const char *at;
+	struct file f;
+	size_t len;
+
+	if (klog_read(&f) < 0)
+		return r;
+	at = strstr(f.data, said);
+	if (at) {
+		len = (size_t)(strchrnul(at, '\n') - at);
+		text_add_bytes(why, at, len);
+		r = KLOG_INITRAMFS_BAD;
+		if (memmem(at, len, no_room, sizeof(no_room) - 1)) {
+			text_add(why, ": the image does not fit into the "
+				      "memory: raise --memory");
+			r = KLOG_INITRAMFS_CUT;
+		}
+	}
+	file_free(&f);
+	return r;
+}
+
+unsigned long klog_counter(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+	unsigned long n = 0;
+
+	while (*text && (strncmp(text, name, len) != 0 || text[len] != ' ')) {
+		text = strchrnul(text, '\n');
+		if (*text)
+			text++;
+	}
+	if (!*text)
+		return 0;
+	for (text += len + 1; *text >= '0' && *text <= '9'; text++)
+		n = n * 10 + (unsigned long)(*text - '0');
+	return n;
+}
+
+bool klog_was_oom(int proc_fd, pid_t pid)
+{
+	static const char killed[] = "Killed process ";
+	struct file f = { 0 };
+	struct text ours;
+	unsigned long kills = 0;
+	bool oom;
+
+	if (file_read(proc_fd, "vmstat", VMSTAT_MAX, &f) == 0)
+		kills = klog_counter(f.data, "oom_kill");
+	file_free(&f);
+	if (kills == 0)
+		return false;
+	if (klog_read(&f) < 0)
+		return true;
+	text_clear(&ours);
+	text_add(&ours, killed);
+	text_add_number(&ours, pid);
+	text_add(&ours, " (");
+	oom = strstr(f.data, text_string(&ours)) || !strstr(f.data, killed);
+	file_free(&f);
+	return oom;
+}

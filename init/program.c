@@ -1,0 +1,253 @@
+#include "init/program.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "init/log.h"
+
+enum {
+	HEAD_MAX = 256,	   /* as much as the kernel looks at */
+	PHDRS_MAX = 64,	   /* more are not read for the interpreter */
+};
+
+#if defined(__x86_64__)
+#define OWN_MACHINE EM_X86_64
+#elif defined(__aarch64__)
+#define OWN_MACHINE EM_AARCH64
+#else
+#error "an architecture that no enclave has"
+#endif
+
+static const struct {
+	int machine;
+	const char *name;
+} machines[] = {
+	{ EM_X86_64, "x86-64" }, { EM_AARCH64, "aarch64" },
+	{ EM_386, "i386" },	 { EM_ARM, "arm" },
+	{ EM_RISCV, "riscv" },	 { EM_PPC64, "ppc64" },
+	{ EM_S390, "s390" },
+};
+
+enum program_kind program_kind_of(const char *head, size_t len)
+{
+	if (len > HEAD_MAX)
+		len = HEAD_MAX;
+	if (len >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0)
+		return PROGRAM_ELF;
+	if (len >= 2 && head[0] == '#' && head[1] == '!')
+		return PROGRAM_SCRIPT;
+	return memchr(head, '\0', len) ? PROGRAM_OTHER : PROGRAM_TEXT;
+}
+
+/* Reads the start of PATH; its length, or -errno. */
+static ssize_t read_head(const char *path, char *head)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, head, HEAD_MAX);
+	if (n < 0)
+		n = -errno;
+	close(fd);
+	return n;
+}
+
+static int check(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EACCES;
+	return access(path, X_OK) < 0 ? -errno : 0;
+}
+
+/* Puts DIR of DIR_LEN bytes, a slash and NAME together. */
+static int join(char *path, const char *dir, size_t dir_len, const char *name)
+{
+	size_t name_len = strlen(name);
+
+	if (dir_len + 1 + name_len >= PATH_MAX)
+		return -ENAMETOOLONG;
+	memcpy(path, dir, dir_len);
+	if (dir_len > 0)
+		path[dir_len++] = '/';
+	memcpy(path + dir_len, name, name_len + 1);
+	return 0;
+}
+
+static int search_dirs(const char *name, const char *search, char *path)
+{
+	int found = -ENOENT, r;
+	const char *end;
+
+	for (;; search = end + 1) {
+		end = strchrnul(search, ':');
+		r = join(path, search, (size_t)(end - search), name);
+		if (r == 0)
+			r = check(path);
+		if (r == 0)
+			return 0;
+		/* As execvp: something without permission is remembered, any
+		 * other fault of one directory is no reason to give up. */
+		if (r == -EACCES)
+			found = -EACCES;
+		if (!*end)
+			return found;
+	}
+}
+
+int program_find(const char *name, const char *search, struct program *ret)
+{
+	char head[HEAD_MAX];
+	ssize_t n;
+	int r;
+
+	if (strchr(name, '/')) {
+		r = join(ret->path, "", 0, name);
+		if (r == 0)
+			r = check(ret->path);
+	} else {
+		r = search_dirs(name, search, ret->path);
+	}
+	if (r < 0)
+		return r;
+	n = read_head(ret->path, head);
+	ret->kind = n < 0 ? PROGRAM_OTHER : program_kind_of(head, (size_t)n);
+	return 0;
+}
+
+static const char *machine_name(int machine)
+{
+	for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++)
+		if (machines[i].machine == machine)
+			return machines[i].name;
+	return NULL;
+}
+
+/*
+ * The machine that an ELF file is for. Both byte orders: what runs on another
+ * machine may well be of the other one.
+ */
+static int elf_machine(const char *head, size_t len)
+{
+	const unsigned char *h = (const unsigned char *)head;
+
+	if (len < 20)
+		return EM_NONE;
+	return h[EI_DATA] == ELFDATA2MSB ? h[18] << 8 | h[19] :
+					   h[19] << 8 | h[18];
+}
+
+/* The interpreter that an ELF file of this machine asks for; 0 or -1. */
+static int elf_interpreter(const char *path, char *ret, size_t cap)
+{
+	Elf64_Ehdr eh;
+	Elf64_Phdr ph;
+	int fd, r = -1;
+	off_t at;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return -1;
+	if (pread(fd, &eh, sizeof(eh), 0) != (ssize_t)sizeof(eh) ||
+	    eh.e_phentsize != sizeof(ph))
+		goto out;
+	for (int i = 0; i < eh.e_phnum && i < PHDRS_MAX; i++) {
+		at = (off_t)(eh.e_phoff + (Elf64_Off)i * sizeof(ph));
+		if (pread(fd, &ph, sizeof(ph), at) != (ssize_t)sizeof(ph))
+			goto out;
+		if (ph.p_type != PT_INTERP)
+			continue;
+		if (ph.p_filesz == 0 || ph.p_filesz > cap ||
+		    pread(fd, ret, ph.p_filesz, (off_t)ph.p_offset) !=
+			    (ssize_t)ph.p_filesz)
+			goto out;
+		ret[ph.p_filesz - 1] = '\0';
+		r = 0;
+		goto out;
+	}
+out:
+	close(fd);
+	return r;
+}
+
+/* The word after #!, as the kernel takes it; 0 or -1. */
+static int script_interpreter(const char *head, size_t len, char *ret)
+{
+	size_t from = 2, to;
+
+	while (from < len && (head[from] == ' ' || head[from] == '\t'))
+		from++;
+	for (to = from; to < len; to++)
+		if (strchr(" \t\n", head[to])) /* the NUL as well */
+			break;
+	if (to == from)
+		return -1;
+	memcpy(ret, head + from, to - from);
+	ret[to - from] = '\0';
+	return 0;
+}
+
+static void explain_elf_machine(const char *head, size_t len, struct text *why)
+{
+	int machine = elf_machine(head, len);
+	const char *name = machine_name(machine);
+
+	if (machine == OWN_MACHINE) {
+		text_add(why, "a damaged ELF file");
+		return;
+	}
+	text_add(why, "an ELF file for ");
+	if (name) {
+		text_add(why, name);
+	} else {
+		text_add(why, "machine type ");
+		text_add_number(why, machine);
+	}
+	text_add(why, ", this machine is ");
+	text_add(why, machine_name(OWN_MACHINE));
+}
+
+void program_explain(const struct program *p, int r, struct text *why)
+{
+	char head[HEAD_MAX], interpreter[PATH_MAX] = "";
+	ssize_t n = read_head(p->path, head);
+	size_t len = n < 0 ? 0 : (size_t)n;
+	int found = -1;
+
+	if (r == -ENOEXEC && p->kind == PROGRAM_ELF) {
+		explain_elf_machine(head, len, why);
+		return;
+	}
+	if (r == -ENOEXEC && p->kind == PROGRAM_OTHER) {
+		text_add(why, "neither a program nor a script "
+			      "(binary data, no ELF header)");
+		return;
+	}
+	if (p->kind == PROGRAM_SCRIPT)
+		found = script_interpreter(head, len, interpreter);
+	else if (p->kind == PROGRAM_ELF)
+		found = elf_interpreter(p->path, interpreter,
+					sizeof(interpreter));
+	if (p->kind == PROGRAM_TEXT) {
+		strcpy(interpreter, PROGRAM_SHELL);
+		found = 0;
+	}
+
+	/* The file itself was found and executable a moment ago. */
+	if (found == 0 && check(interpreter) < 0) {
+		r = check(interpreter);
+		text_add(why, "its interpreter ");
+		text_add(why, interpreter);
+		text_add(why, " cannot be run: ");
+	}
+	text_add(why, strerror(-r));
+}

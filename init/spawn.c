@@ -1,0 +1,138 @@
+#include "init/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "init/program.h"
+
+enum {
+	CLOEXEC_RANGE = 1 << 2, /* CLOSE_RANGE_CLOEXEC, since 5.11 */
+	FALLBACK_FDS = 1024,	/* the boot's own limit of open files */
+};
+
+/* --- in the child: every path ends in _exit --- */
+
+static void tell(int fd, enum spawn_stage stage)
+{
+	uint8_t byte = (uint8_t)stage;
+
+	(void)!write(fd, &byte, 1); /* without a reader PID 1 is gone */
+}
+
+static _Noreturn void give_up(int fd, int error)
+{
+	uint8_t byte = (uint8_t)error; /* all of Linux's fit */
+
+	(void)!write(fd, &byte, 1);
+	_exit(error == ENOENT ? 127 : 126);
+}
+
+static void default_signals(void)
+{
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	/* Fails for KILL, STOP and libc's own: none of them can be ignored. */
+	for (int sig = 1; sig < NSIG; sig++)
+		(void)sigaction(sig, &dfl, NULL);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void close_others(void)
+{
+	if (syscall(SYS_close_range, 3U, ~0U, CLOEXEC_RANGE) == 0)
+		return;
+	for (int fd = 3; fd < FALLBACK_FDS; fd++)
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+static _Noreturn void run_child(int fd, const struct program *p, char **argv,
+				char *const *envp)
+{
+	if (setsid() < 0) {
+		tell(fd, SPAWN_SESSION);
+		give_up(fd, errno);
+	}
+	if (isatty(0))
+		(void)ioctl(0, TIOCSCTTY, 0);
+	close_others();
+	default_signals();
+
+	tell(fd, SPAWN_EXEC);
+	(void)execve(p->path, argv, envp);
+	if (errno == ENOEXEC && p->kind == PROGRAM_TEXT) {
+		argv[-1] = (char[]){ PROGRAM_SHELL };
+		argv[0] = (char *)(uintptr_t)p->path;
+		(void)execve(PROGRAM_SHELL, argv - 1, envp);
+	}
+	give_up(fd, errno);
+}
+
+/* --- in PID 1 --- */
+
+/*
+ * The pipe closes on exec or with the child. What came before tells which: the
+ * stage alone is a success, stage and errno a failure, nothing a death.
+ */
+static int hear(int fd, enum spawn_stage *reterr_stage)
+{
+	uint8_t said[2];
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < sizeof(said)) {
+		n = read(fd, said + len, sizeof(said) - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+	}
+	if (len == 1 && said[0] == SPAWN_EXEC)
+		return 0;
+	if (len < sizeof(said)) {
+		*reterr_stage = SPAWN_DIED;
+		return -ECHILD;
+	}
+	*reterr_stage = (enum spawn_stage)said[0];
+	return -said[1];
+}
+
+int spawn_program(const struct program *p, char **argv, char *const *envp,
+		  pid_t *ret_pid, enum spawn_stage *reterr_stage,
+		  int *reterr_status)
+{
+	int fds[2], r;
+	pid_t pid;
+
+	*reterr_stage = SPAWN_FORK;
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	pid = fork();
+	if (pid < 0) {
+		r = -errno;
+		close(fds[0]);
+		close(fds[1]);
+		return r;
+	}
+	if (pid == 0)
+		run_child(fds[1], p, argv, envp);
+
+	close(fds[1]);
+	r = hear(fds[0], reterr_stage);
+	close(fds[0]);
+	if (r == 0) {
+		*ret_pid = pid;
+		return 0;
+	}
+	while (waitpid(pid, reterr_status, 0) < 0 && errno == EINTR)
+		;
+	return r;
+}

@@ -1,0 +1,31 @@
+#ifndef INIT_SPAWN_H
+#define INIT_SPAWN_H
+
+#include <sys/types.h>
+
+struct program;
+
+/* How far the child came; what it tells over the pipe. */
+enum spawn_stage {
+	SPAWN_FORK = 1, /* there is no child */
+	SPAWN_SESSION,
+	SPAWN_EXEC,
+	SPAWN_DIED, /* before exec, without a word */
+};
+
+/*
+ * Runs P with ARGV and ENVP in a child with a session of its own, the console
+ * (descriptor 0, if it is a terminal) as its controlling terminal, default
+ * signal dispositions, an empty mask and no descriptor above 2. A text without
+ * #! is run by PROGRAM_SHELL, for which ARGV[-1] must be a slot of the caller's
+ * too.
+ *
+ * Waits until exec has succeeded: 0, and the child's *RET_PID. Otherwise -errno
+ * (-ECHILD for SPAWN_DIED), *RETERR_STAGE, and the child is reaped; for
+ * SPAWN_DIED *RETERR_STATUS is its wait status.
+ */
+int spawn_program(const struct program *p, char **argv, char *const *envp,
+		  pid_t *ret_pid, enum spawn_stage *reterr_stage,
+		  int *reterr_status);
+
+#endif

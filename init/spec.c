@@ -1,0 +1,122 @@
+#include "init/spec.h"
+
+#include <string.h>
+
+const char *spec_error_text(int r)
+{
+	switch (-r) {
+	case SPEC_E_EMPTY:
+		return "empty: it names no program";
+	case SPEC_E_NO_PROGRAM:
+		return "the first line is empty: it names no program";
+	case SPEC_E_NUL:
+		return "a NUL byte";
+	case SPEC_E_TOO_MANY:
+		return "more than 65536 lines";
+	default:
+		return strerror(-r);
+	}
+}
+
+size_t spec_count_lines(const char *text, size_t len)
+{
+	size_t n = 0, i;
+
+	for (i = 0; i < len; i++)
+		if (text[i] == '\n')
+			n++;
+	if (len > 0 && text[len - 1] != '\n')
+		n++;
+	return n;
+}
+
+/*
+ * Takes the next line off *AT, before END, makes it a string and tells its
+ * length. *END must be writable.
+ */
+static char *next_line(char **at, char *end, size_t *ret_len)
+{
+	char *line = *at;
+	char *newline = memchr(line, '\n', (size_t)(end - line));
+	char *stop = newline ? newline : end;
+
+	*stop = '\0';
+	*at = newline ? newline + 1 : end;
+	*ret_len = (size_t)(stop - line);
+	return line;
+}
+
+int spec_parse_cmd(char *text, size_t len, char **argv, size_t *ret_count,
+		   size_t *reterr_line)
+{
+	char *at = text, *end = text + len, *line;
+	size_t n = 0, line_len;
+
+	if (len == 0)
+		return -SPEC_E_EMPTY;
+	while (at < end) {
+		if (n == SPEC_ENTRIES_MAX) {
+			*reterr_line = n + 1;
+			return -SPEC_E_TOO_MANY;
+		}
+		line = next_line(&at, end, &line_len);
+		/* An argument that would silently end early. */
+		if (strlen(line) != line_len) {
+			*reterr_line = n + 1;
+			return -SPEC_E_NUL;
+		}
+		argv[n++] = line;
+	}
+	if (argv[0][0] == '\0')
+		return -SPEC_E_NO_PROGRAM;
+	argv[n] = NULL;
+	*ret_count = n;
+	return 0;
+}
+
+/* Where an entry of that name stands in ENVP, or COUNT. */
+static size_t find(char *const *envp, size_t count, const char *name,
+		   size_t name_len)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (strncmp(envp[i], name, name_len) == 0 &&
+		    envp[i][name_len] == '=')
+			break;
+	return i;
+}
+
+int spec_parse_env(char *text, size_t len, char **envp, size_t *ret_count,
+		   spec_skip_fn *skipped, void *ctx)
+{
+	char *at = text, *end = text + len, *line, *equals;
+	size_t n = 0, number = 0, line_len, i;
+
+	while (at < end) {
+		if (number == SPEC_ENTRIES_MAX)
+			return -SPEC_E_TOO_MANY;
+		line = next_line(&at, end, &line_len);
+		number++;
+		equals = strchr(line, '=');
+		if (!equals || equals == line || strlen(line) != line_len) {
+			skipped(ctx, number, line);
+			continue;
+		}
+		i = find(envp, n, line, (size_t)(equals - line));
+		envp[i] = line;
+		if (i == n)
+			n++;
+	}
+	envp[n] = NULL;
+	*ret_count = n;
+	return 0;
+}
+
+const char *spec_getenv(char *const *envp, size_t count, const char *name)
+{
+	size_t len = strlen(name);
+	size_t i = find(envp, count, name, len);
+
+	return i < count ? envp[i] + len + 1 : NULL;
+}

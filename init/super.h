@@ -1,0 +1,40 @@
+#ifndef INIT_SUPER_H
+#define INIT_SUPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+	SUPER_GRACE_MS = 2000, /* between TERM and KILL */
+	SUPER_KILL_MS = 2000,  /* for what does not even die of KILL */
+};
+
+/* Who PID 1 waits for; a pid of 0 is none. */
+struct super {
+	pid_t app;	/* the application, leader of its process group */
+	pid_t beat;	/* the heartbeat's child */
+	int app_status; /* wait status, once app_gone */
+	bool app_gone, beat_gone;
+};
+
+/* Blocks all signals but the synchronous faults, for PID 1's whole life. */
+void super_block_signals(void);
+
+/*
+ * Reaps whatever dies and hands TERM, INT, HUP, QUIT, USR1, USR2 and WINCH to
+ * the application's process group, until the application is gone. Sleeps in the
+ * kernel without a timer.
+ */
+void super_run(struct super *s);
+
+/* Waits up to TIMEOUT_MS for the heartbeat's child, reaping others. */
+void super_wait_beat(struct super *s, int timeout_ms);
+
+/*
+ * Ends everything else: TERM, SUPER_GRACE_MS, then, when the heartbeat is
+ * through or BEAT_MS are over, KILL; all is reaped.
+ */
+void super_end(struct super *s, int beat_ms);
+
+#endif
