@@ -57,7 +57,7 @@ static int step_start(struct boot *b)
 
 	super_block_signals();
 	(void)umask(022);
-	(void)chdir("/");
+	(void)!chdir("/");
 	/* The kernel makes an argument of a word it does not know. */
 	for (size_t i = 1; b->argv[0] && b->argv[i]; i++)
 		if (strcmp(b->argv[i], "init_debug") == 0)
@@ -96,10 +96,34 @@ static void warn_skipped(void *ctx, size_t line, const char *text)
 	warn(b, "/env", text_string(&t));
 }
 
+/*
+ * Whether the kernel could unpack all of the image. Its log takes a third of
+ * the boot to read, so it is asked only when something is amiss.
+ */
+static int check_initramfs(struct boot *b)
+{
+	struct text t;
+
+	text_clear(&t);
+	switch (klog_initramfs(&t)) {
+	case KLOG_INITRAMFS_CUT:
+		return fail(b, "initramfs", text_string(&t));
+	case KLOG_INITRAMFS_BAD:
+		warn(b, "initramfs", text_string(&t));
+		break;
+	case KLOG_INITRAMFS_FINE:
+		break;
+	}
+	return 0;
+}
+
 static int fail_spec(struct boot *b, const char *file, int r, size_t line)
 {
 	struct text t;
 
+	/* What is missing is most likely missing because of that. */
+	if (check_initramfs(b) < 0)
+		return -1;
 	text_clear(&t);
 	if (line > 0) {
 		text_add(&t, "line ");
@@ -111,39 +135,35 @@ static int fail_spec(struct boot *b, const char *file, int r, size_t line)
 }
 
 /*
- * One piece of memory for both vectors: a spare slot before the arguments, their
- * NULL, the environment with room for PATH and HOME, its NULL.
+ * One piece of memory: a spare slot before the arguments, their NULL, the
+ * environment with room for PATH and HOME, its NULL, scratch for the parser.
  */
 static int alloc_vectors(struct boot *b)
 {
 	size_t args = spec_count_lines(b->cmd.data, b->cmd.len);
 	size_t vars = spec_count_lines(b->env.data, b->env.len);
-	int r = file_alloc((args + vars + 5) * sizeof(char *), &b->vectors);
+	int r;
 
+	b->n_slots = spec_count_slots(vars);
+	r = file_alloc((args + vars + 5) * sizeof(char *) +
+			       b->n_slots * sizeof(uint32_t),
+		       &b->vectors);
 	if (r < 0)
 		return r;
 	b->app_argv = (char **)(void *)b->vectors.data + 1;
 	b->app_envp = b->app_argv + args + 1;
+	b->slots = (uint32_t *)(void *)(b->app_envp + vars + 3);
 	return 0;
 }
 
 static int step_spec(struct boot *b)
 {
-	struct text t;
 	size_t line = 0;
 	int r;
 
-	/* First: whatever else is missing is missing because of it. */
-	text_clear(&t);
-	switch (klog_initramfs(&t)) {
-	case KLOG_INITRAMFS_CUT:
-		return fail(b, "initramfs", text_string(&t));
-	case KLOG_INITRAMFS_BAD:
-		warn(b, "initramfs", text_string(&t));
-		break;
-	case KLOG_INITRAMFS_FINE:
-		break;
-	}
+	/* First: the application may be cut short where /cmd is not. */
+	if (switch_ramdisk_is_full() && check_initramfs(b) < 0)
+		return -1;
 
 	r = file_read(AT_FDCWD, "cmd", SPEC_FILE_MAX, &b->cmd);
 	if (r < 0)
@@ -161,8 +181,8 @@ static int step_spec(struct boot *b)
 			   &line);
 	if (r < 0)
 		return fail_spec(b, "/cmd", r, line);
-	r = spec_parse_env(b->env.data, b->env.len, b->app_envp, &b->app_envc,
-			   warn_skipped, b);
+	r = spec_parse_env(b->env.data, b->env.len, b->app_envp, b->slots,
+			   b->n_slots, &b->app_envc, warn_skipped, b);
 	if (r < 0)
 		return fail_spec(b, "/env", r, 0);
 	return 0;

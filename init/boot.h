@@ -1,7 +1,8 @@
 #ifndef INIT_BOOT_H
 #define INIT_BOOT_H
 
-#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "init/log.h"
 #include "init/program.h"
@@ -51,6 +52,8 @@ struct boot {
 	struct file vectors;	 /* the memory of argv and envp */
 	char **app_argv;	 /* has a spare slot before it */
 	char **app_envp;
+	uint32_t *slots; /* the parser's, of app_envp */
+	size_t n_slots;
 	size_t app_argc, app_envc;
 	struct program program;
 	struct super super;

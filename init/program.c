@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,13 +33,37 @@ static const struct {
 	{ EM_S390, "s390" },
 };
 
+/*
+ * The word after #!, as the kernel takes it, to RET, which holds HEAD_MAX
+ * bytes. False if there is none, which the kernel takes for no script.
+ */
+static bool script_interpreter(const char *head, size_t len, char *ret)
+{
+	size_t from = 2, to;
+
+	if (len < 2 || head[0] != '#' || head[1] != '!')
+		return false;
+	while (from < len && (head[from] == ' ' || head[from] == '\t'))
+		from++;
+	for (to = from; to < len; to++)
+		if (strchr(" \t\n", head[to])) /* the NUL as well */
+			break;
+	if (to == from)
+		return false;
+	memcpy(ret, head + from, to - from);
+	ret[to - from] = '\0';
+	return true;
+}
+
 enum program_kind program_kind_of(const char *head, size_t len)
 {
+	char interpreter[HEAD_MAX];
+
 	if (len > HEAD_MAX)
 		len = HEAD_MAX;
 	if (len >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0)
 		return PROGRAM_ELF;
-	if (len >= 2 && head[0] == '#' && head[1] == '!')
+	if (script_interpreter(head, len, interpreter))
 		return PROGRAM_SCRIPT;
 	return memchr(head, '\0', len) ? PROGRAM_OTHER : PROGRAM_TEXT;
 }
@@ -146,18 +171,20 @@ static int elf_machine(const char *head, size_t len)
 					   h[19] << 8 | h[18];
 }
 
-/* The interpreter that an ELF file of this machine asks for; 0 or -1. */
-static int elf_interpreter(const char *path, char *ret, size_t cap)
+/* The interpreter that an ELF file of this machine asks for, or false. */
+static bool elf_interpreter(const char *path, char *ret, size_t cap)
 {
 	Elf64_Ehdr eh;
 	Elf64_Phdr ph;
-	int fd, r = -1;
+	bool found = false;
 	off_t at;
+	int fd;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
-		return -1;
+		return false;
 	if (pread(fd, &eh, sizeof(eh), 0) != (ssize_t)sizeof(eh) ||
+	    memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 ||
 	    eh.e_phentsize != sizeof(ph))
 		goto out;
 	for (int i = 0; i < eh.e_phnum && i < PHDRS_MAX; i++) {
@@ -171,29 +198,12 @@ static int elf_interpreter(const char *path, char *ret, size_t cap)
 			    (ssize_t)ph.p_filesz)
 			goto out;
 		ret[ph.p_filesz - 1] = '\0';
-		r = 0;
+		found = true;
 		goto out;
 	}
 out:
 	close(fd);
-	return r;
-}
-
-/* The word after #!, as the kernel takes it; 0 or -1. */
-static int script_interpreter(const char *head, size_t len, char *ret)
-{
-	size_t from = 2, to;
-
-	while (from < len && (head[from] == ' ' || head[from] == '\t'))
-		from++;
-	for (to = from; to < len; to++)
-		if (strchr(" \t\n", head[to])) /* the NUL as well */
-			break;
-	if (to == from)
-		return -1;
-	memcpy(ret, head + from, to - from);
-	ret[to - from] = '\0';
-	return 0;
+	return found;
 }
 
 static void explain_elf_machine(const char *head, size_t len, struct text *why)
@@ -201,7 +211,7 @@ static void explain_elf_machine(const char *head, size_t len, struct text *why)
 	int machine = elf_machine(head, len);
 	const char *name = machine_name(machine);
 
-	if (machine == OWN_MACHINE) {
+	if (machine == OWN_MACHINE || machine == EM_NONE) {
 		text_add(why, "a damaged ELF file");
 		return;
 	}
@@ -216,12 +226,29 @@ static void explain_elf_machine(const char *head, size_t len, struct text *why)
 	text_add(why, machine_name(OWN_MACHINE));
 }
 
+/* What PATH, of that kind, needs another file for: its name, or false. */
+static bool find_interpreter(const char *path, enum program_kind kind,
+			     const char *head, size_t len, char *ret)
+{
+	switch (kind) {
+	case PROGRAM_SCRIPT:
+		return script_interpreter(head, len, ret);
+	case PROGRAM_ELF:
+		return elf_interpreter(path, ret, PATH_MAX);
+	case PROGRAM_TEXT:
+		strcpy(ret, PROGRAM_SHELL);
+		return true;
+	case PROGRAM_OTHER:
+		break;
+	}
+	return false;
+}
+
 void program_explain(const struct program *p, int r, struct text *why)
 {
-	char head[HEAD_MAX], interpreter[PATH_MAX] = "";
+	char head[HEAD_MAX], interpreter[PATH_MAX], loader[PATH_MAX];
 	ssize_t n = read_head(p->path, head);
 	size_t len = n < 0 ? 0 : (size_t)n;
-	int found = -1;
 
 	if (r == -ENOEXEC && p->kind == PROGRAM_ELF) {
 		explain_elf_machine(head, len, why);
@@ -232,22 +259,23 @@ void program_explain(const struct program *p, int r, struct text *why)
 			      "(binary data, no ELF header)");
 		return;
 	}
-	if (p->kind == PROGRAM_SCRIPT)
-		found = script_interpreter(head, len, interpreter);
-	else if (p->kind == PROGRAM_ELF)
-		found = elf_interpreter(p->path, interpreter,
-					sizeof(interpreter));
-	if (p->kind == PROGRAM_TEXT) {
-		strcpy(interpreter, PROGRAM_SHELL);
-		found = 0;
-	}
 
 	/* The file itself was found and executable a moment ago. */
-	if (found == 0 && check(interpreter) < 0) {
-		r = check(interpreter);
-		text_add(why, "its interpreter ");
-		text_add(why, interpreter);
-		text_add(why, " cannot be run: ");
+	if (find_interpreter(p->path, p->kind, head, len, interpreter)) {
+		if (check(interpreter) < 0) {
+			r = check(interpreter);
+			text_add(why, "its interpreter ");
+			text_add(why, interpreter);
+			text_add(why, " cannot be run: ");
+		} else if (elf_interpreter(interpreter, loader, PATH_MAX) &&
+			   check(loader) < 0) {
+			r = check(loader);
+			text_add(why, "its interpreter ");
+			text_add(why, interpreter);
+			text_add(why, " needs ");
+			text_add(why, loader);
+			text_add(why, ": ");
+		}
 	}
 	text_add(why, strerror(-r));
 }

@@ -2,6 +2,7 @@
 #define INIT_SPEC_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * From the bytes of /cmd and /env to what shall run. Pure: no file, no
@@ -42,14 +43,19 @@ int spec_parse_cmd(char *text, size_t len, char **argv, size_t *ret_count,
 /* Called for each line of /env that is not NAME=VALUE, counted from 1. */
 typedef void spec_skip_fn(void *ctx, size_t line, const char *text);
 
+/* How many slots spec_parse_env wants for LINES lines: a power of two. */
+size_t spec_count_slots(size_t lines);
+
 /*
  * Cuts TEXT into environment entries in the same way; ENVP has room for
- * spec_count_lines() + 1. A line without a name and `=`, or with a NUL byte, is
+ * spec_count_lines() + 1. SLOTS, N_SLOTS of them as spec_count_slots says and
+ * all zero, is scratch memory that finds a name again. A line without a name and `=`, or with a NUL byte, is
  * told to SKIPPED and left out. Of a name given twice the last value counts, as
  * it did for putenv(3) in AWS's init. Returns 0 or -SPEC_E_TOO_MANY.
  */
-int spec_parse_env(char *text, size_t len, char **envp, size_t *ret_count,
-		   spec_skip_fn *skipped, void *ctx);
+int spec_parse_env(char *text, size_t len, char **envp, uint32_t *slots,
+		   size_t n_slots, size_t *ret_count, spec_skip_fn *skipped,
+		   void *ctx);
 
 /* The value of NAME among the COUNT entries of ENVP, or NULL. */
 const char *spec_getenv(char *const *envp, size_t count, const char *name);

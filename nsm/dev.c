@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* struct nsm_raw of linux/nsm.h, which only headers since 6.8 have. */
 struct nsm_raw {
@@ -35,8 +37,8 @@ int nsm_dev_exchange(int fd, const void *req, size_t len, void *resp,
 	/* An empty request kills QEMU's device until the machine resets. */
 	if (len == 0 || len > NSM_REQUEST_MAX)
 		return -EMSGSIZE;
-	/* musl declares the command as int. */
-	if (ioctl(fd, (int)_IOWR(0x0A, 0, struct nsm_raw), &raw) < 0)
+	/* The command is an int to musl's ioctl, an unsigned long to glibc's. */
+	if (syscall(SYS_ioctl, fd, _IOWR(0x0A, 0, struct nsm_raw), &raw) < 0)
 		return -errno;
 	if (raw.resp_len > NSM_RESPONSE_MAX)
 		return -EBADMSG;

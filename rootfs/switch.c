@@ -24,6 +24,14 @@ static void free_ramdisk(int old, const char *keep)
 		(void)tree_remove(old, keep);
 }
 
+bool switch_ramdisk_is_full(void)
+{
+	struct statfs fs;
+
+	/* ramfs counts no blocks: 0 of 0 are free. */
+	return statfs("/", &fs) < 0 || fs.f_bfree <= fs.f_blocks / 16;
+}
+
 int switch_root(const char *dir)
 {
 	int old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,6 +1,14 @@
 #ifndef ROOTFS_SWITCH_H
 #define ROOTFS_SWITCH_H
 
+#include <stdbool.h>
+
+/*
+ * Whether the boot ramdisk may have run out of room while it was unpacked: it
+ * is all but full, or of a kind that does not tell.
+ */
+bool switch_ramdisk_is_full(void);
+
 /*
  * Makes the directory DIR of the boot ramdisk ("/rootfs") the root of this
  * process and its children, and gives the memory of all else in the ramdisk
