@@ -34,11 +34,12 @@ static _Noreturn void run_child(uint8_t byte)
 		r = heartbeat_negative(byte, &stage);
 	if (r < 0) {
 		text_clear(&t);
-		text_add(&t, stage_text(stage));
-		if (r == -EPROTO)
-			text_add(&t, "the parent echoed another byte");
-		else
+		if (r == -EPROTO) {
+			text_add(&t, "the parent answered with another byte");
+		} else {
+			text_add(&t, stage_text(stage));
 			text_add(&t, strerror(-r));
+		}
 		log_line("heartbeat", "CID 3 port 9000", text_string(&t));
 	} else {
 		log_debug("heartbeat", "CID 3 port 9000",

@@ -135,8 +135,8 @@ static int fail_spec(struct boot *b, const char *file, int r, size_t line)
 }
 
 /*
- * One piece of memory: a spare slot before the arguments, their NULL, the
- * environment with room for PATH and HOME, its NULL, scratch for the parser.
+ * One piece of memory for both vectors: a spare slot before the arguments, their
+ * NULL, the environment with room for PATH and HOME, its NULL.
  */
 static int alloc_vectors(struct boot *b)
 {
@@ -144,15 +144,11 @@ static int alloc_vectors(struct boot *b)
 	size_t vars = spec_count_lines(b->env.data, b->env.len);
 	int r;
 
-	b->n_slots = spec_count_slots(vars);
-	r = file_alloc((args + vars + 5) * sizeof(char *) +
-			       b->n_slots * sizeof(uint32_t),
-		       &b->vectors);
+	r = file_alloc((args + vars + 5) * sizeof(char *), &b->vectors);
 	if (r < 0)
 		return r;
 	b->app_argv = (char **)(void *)b->vectors.data + 1;
 	b->app_envp = b->app_argv + args + 1;
-	b->slots = (uint32_t *)(void *)(b->app_envp + vars + 3);
 	return 0;
 }
 
@@ -181,8 +177,8 @@ static int step_spec(struct boot *b)
 			   &line);
 	if (r < 0)
 		return fail_spec(b, "/cmd", r, line);
-	r = spec_parse_env(b->env.data, b->env.len, b->app_envp, b->slots,
-			   b->n_slots, &b->app_envc, warn_skipped, b);
+	r = spec_parse_env(b->env.data, b->env.len, b->app_envp, &b->app_envc,
+			   warn_skipped, b);
 	if (r < 0)
 		return fail_spec(b, "/env", r, 0);
 	return 0;
@@ -205,13 +201,13 @@ static int step_modules(struct boot *b)
 
 static int step_entropy(struct boot *b)
 {
-	int fd = nsm_open();
 	int r;
 
-	if (fd < 0)
-		return fail(b, "/dev/nsm", nsm_error_text(fd));
-	r = entropy_seed(fd);
-	close(fd);
+	/* Stays open: a stop asks it once more, perhaps without a /dev. */
+	b->nsm_fd = nsm_open();
+	if (b->nsm_fd < 0)
+		return fail(b, "/dev/nsm", nsm_error_text(b->nsm_fd));
+	r = entropy_seed(b->nsm_fd);
 	return r < 0 ? fail(b, "/dev/nsm", nsm_error_text(r)) : 0;
 }
 
@@ -262,6 +258,7 @@ static int step_mounts(struct boot *b)
 		int (*run)(void);
 	} rest[] = {
 		{ "/dev", etc_dev_links },
+		{ "/dev/console", console_reopen_stdio },
 		{ "/sys/fs/cgroup", mount_cgroups },
 		{ "lo", etc_loopback },
 		{ "hostname", etc_hostname },
@@ -366,15 +363,19 @@ static int step_spawn(struct boot *b)
 	file_free(&b->cmd);
 	file_free(&b->env);
 	file_free(&b->vectors);
+	close(b->nsm_fd);
 	return 0;
 }
 
 static int start_beat(struct boot *b, bool positive)
 {
-	pid_t pid = positive ? beat_positive() : beat_negative((uint8_t)b->step);
+	pid_t pid = positive ? beat_positive() :
+			       beat_negative((uint8_t)b->step);
 
-	if (pid < 0)
-		return fail(b, "fork", strerror((int)-pid));
+	if (pid < 0) {
+		warn(b, "fork", strerror((int)-pid));
+		return -1;
+	}
 	b->super.beat = pid;
 	return 0;
 }
@@ -422,15 +423,14 @@ static void ignore_module(void *ctx, const char *file, int r)
 	(void)r;
 }
 
-static bool is_debug_mode(void)
+static bool is_debug_mode(struct boot *b)
 {
 	bool debug = false;
-	int fd = nsm_open();
 
-	if (fd < 0)
-		return false;
-	(void)nsm_is_debug(fd, &debug);
-	close(fd);
+	if (b->nsm_fd < 0)
+		b->nsm_fd = nsm_open();
+	if (b->nsm_fd >= 0)
+		(void)nsm_is_debug(b->nsm_fd, &debug);
 	return debug;
 }
 
@@ -456,7 +456,7 @@ _Noreturn void boot_stop(struct boot *b)
 	/* The parent and the NSM may both be reached only by a module. */
 	if (b->step < BOOT_MODULES)
 		(void)modules_load(ignore_module, NULL);
-	debug = is_debug_mode();
+	debug = is_debug_mode(b);
 	if (start_beat(b, debug) == 0)
 		super_wait_beat(&b->super, BEAT_MAX_MS);
 	if (debug)

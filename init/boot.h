@@ -2,7 +2,6 @@
 #define INIT_BOOT_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "init/log.h"
 #include "init/program.h"
@@ -47,13 +46,12 @@ struct boot {
 	enum boot_step_number step;
 	struct text fault_object, fault_reason; /* why the step failed */
 	int proc_fd; /* /proc, whatever is mounted over it; or -1 */
+	int nsm_fd;  /* /dev/nsm until the application runs; or negative */
 
-	struct file cmd, env;	 /* the texts that argv and envp point into */
-	struct file vectors;	 /* the memory of argv and envp */
-	char **app_argv;	 /* has a spare slot before it */
+	struct file cmd, env; /* the texts that argv and envp point into */
+	struct file vectors;  /* the memory of argv and envp */
+	char **app_argv;      /* has a spare slot before it */
 	char **app_envp;
-	uint32_t *slots; /* the parser's, of app_envp */
-	size_t n_slots;
 	size_t app_argc, app_envc;
 	struct program program;
 	struct super super;

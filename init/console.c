@@ -11,14 +11,29 @@ int console_open_stdio(void)
 	for (int want = 0; want <= 2; want++) {
 		if (fcntl(want, F_GETFD) >= 0)
 			continue;
-		/* The lowest free number: WANT itself. */
-		fd = open("/dev/console", O_RDWR | O_NOCTTY);
+		/* The lowest free number: WANT itself. Not close-on-exec, it
+		 * is the application's as well. */
+		fd = open("/dev/console", O_RDWR | O_NOCTTY); // NOLINT
 		if (fd < 0)
-			fd = open("/dev/null", O_RDWR);
+			fd = open("/dev/null", O_RDWR); // NOLINT
 		if (fd < 0)
 			return -errno;
 	}
 	return 0;
+}
+
+int console_reopen_stdio(void)
+{
+	int fd = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	int r = 0;
+
+	if (fd < 0)
+		return 0;
+	for (int want = 0; want <= 2; want++)
+		if (dup2(fd, want) < 0)
+			r = -errno;
+	close(fd);
+	return r;
 }
 
 int console_open_log(void)

@@ -150,9 +150,7 @@ void log_debug(const char *step, const char *object, const char *reason)
 	text_add(&t, reason);
 	text_add(&t, " (");
 	text_add_number(&t, us / 1000);
-	text_add(&t, us % 1000 < 10  ? ".00" :
-		     us % 1000 < 100 ? ".0" :
-				       ".");
+	text_add(&t, us % 1000 < 10 ? ".00" : us % 1000 < 100 ? ".0" : ".");
 	text_add_number(&t, us % 1000);
 	text_add(&t, " ms)");
 	log_line(step, object, text_string(&t));

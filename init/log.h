@@ -11,9 +11,9 @@
  */
 
 enum {
-	LOG_LINE_MAX = 1024, /* bytes, the newline included; longer is cut */
+	LOG_LINE_MAX = 1024,  /* bytes, the newline included; longer is cut */
 	LOG_OBJECT_MAX = 512, /* of them the object, so that the reason shows */
-	LOG_WAIT_MS = 200, /* how long a full console is waited for */
+	LOG_WAIT_MS = 200,    /* how long a full console is waited for */
 	LOG_LAST_WAIT_MS = 2000,
 };
 

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "init/boot.h"
+#include "init/relro.h"
 
 const char boot_version[] = ENCLAVE_INIT_VERSION;
 
@@ -26,18 +27,22 @@ static int refuse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static struct boot b = { .proc_fd = -1 };
+	static struct boot b;
 	const struct boot_step *step;
 
 	if (getpid() != 1)
 		return refuse(argc, argv);
 
+	relro_apply();
+	b.proc_fd = -1;
+	b.nsm_fd = -1;
 	b.argv = (const char *const *)argv;
 	for (b.step = BOOT_START; b.step < BOOT_STEPS_END; b.step++) {
 		step = &boot_steps[b.step];
-		if (step->run(&b) < 0 && step->policy == BOOT_STOP)
+		if (step->run(&b) == 0)
+			log_debug(step->name, NULL, "done");
+		else if (step->policy == BOOT_STOP)
 			boot_stop(&b);
-		log_debug(step->name, NULL, "done");
 	}
 	boot_end(&b);
 }

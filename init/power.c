@@ -3,7 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/reboot.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* PROC_PID_INIT_INO of linux/proc_ns.h. */
+#define INITIAL_PID_NS 0xEFFFFFFCU
 
 int power_reboot(void)
 {
@@ -13,10 +17,14 @@ int power_reboot(void)
 
 int power_sysrq(int proc_fd)
 {
+	struct stat st;
 	int fd, r;
 
 	if (proc_fd < 0)
 		return -ENOENT;
+	if (fstatat(proc_fd, "self/ns/pid", &st, 0) == 0 &&
+	    st.st_ino != INITIAL_PID_NS)
+		return -EPERM;
 	fd = openat(proc_fd, "sysrq-trigger", O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

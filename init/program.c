@@ -11,8 +11,8 @@
 #include "init/log.h"
 
 enum {
-	HEAD_MAX = 256,	   /* as much as the kernel looks at */
-	PHDRS_MAX = 64,	   /* more are not read for the interpreter */
+	HEAD_MAX = 256, /* as much as the kernel looks at */
+	PHDRS_MAX = 64, /* more are not read for the interpreter */
 };
 
 #if defined(__x86_64__)
@@ -236,7 +236,7 @@ static bool find_interpreter(const char *path, enum program_kind kind,
 	case PROGRAM_ELF:
 		return elf_interpreter(path, ret, PATH_MAX);
 	case PROGRAM_TEXT:
-		strcpy(ret, PROGRAM_SHELL);
+		memcpy(ret, PROGRAM_SHELL, sizeof(PROGRAM_SHELL));
 		return true;
 	case PROGRAM_OTHER:
 		break;

@@ -1,6 +1,5 @@
 #include "init/spec.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 const char *spec_error_text(int r)
@@ -75,62 +74,22 @@ int spec_parse_cmd(char *text, size_t len, char **argv, size_t *ret_count,
 	return 0;
 }
 
-size_t spec_count_slots(size_t lines)
+int spec_parse_env(char *text, size_t len, char **envp, size_t *ret_count,
+		   spec_skip_fn *skipped, void *ctx)
 {
-	size_t n = 1;
-
-	/* At most half of them are ever taken. */
-	while (n < 2 * lines && n < 2 * SPEC_ENTRIES_MAX)
-		n *= 2;
-	return n;
-}
-
-static bool has_name(const char *entry, const char *name, size_t len)
-{
-	return strncmp(entry, name, len) == 0 && entry[len] == '=';
-}
-
-/*
- * The slot that holds, or shall hold, the number (from 1) of the entry of that
- * name. Sixty thousand names would take seconds to compare with each other.
- */
-static uint32_t *find_slot(uint32_t *slots, size_t n_slots, char *const *envp,
-			   const char *name, size_t len)
-{
-	uint32_t hash = 2166136261; /* FNV-1a */
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		hash = (hash ^ (unsigned char)name[i]) * 16777619;
-	for (i = hash & (n_slots - 1); slots[i]; i = (i + 1) & (n_slots - 1))
-		if (has_name(envp[slots[i] - 1], name, len))
-			break;
-	return &slots[i];
-}
-
-int spec_parse_env(char *text, size_t len, char **envp, uint32_t *slots,
-		   size_t n_slots, size_t *ret_count, spec_skip_fn *skipped,
-		   void *ctx)
-{
-	char *at = text, *end = text + len, *line, *equals;
+	char *at = text, *end = text + len, *line;
 	size_t n = 0, number = 0, line_len;
-	uint32_t *slot;
 
 	while (at < end) {
 		if (number == SPEC_ENTRIES_MAX)
 			return -SPEC_E_TOO_MANY;
 		line = next_line(&at, end, &line_len);
 		number++;
-		equals = strchr(line, '=');
-		if (!equals || equals == line || strlen(line) != line_len) {
+		if (line[0] != '=' && strchr(line, '=') &&
+		    strlen(line) == line_len)
+			envp[n++] = line;
+		else
 			skipped(ctx, number, line);
-			continue;
-		}
-		slot = find_slot(slots, n_slots, envp, line,
-				 (size_t)(equals - line));
-		if (*slot == 0)
-			*slot = (uint32_t)++n;
-		envp[*slot - 1] = line;
 	}
 	envp[n] = NULL;
 	*ret_count = n;
@@ -139,10 +98,10 @@ int spec_parse_env(char *text, size_t len, char **envp, uint32_t *slots,
 
 const char *spec_getenv(char *const *envp, size_t count, const char *name)
 {
-	size_t len = strlen(name), i;
+	size_t len = strlen(name);
 
-	for (i = 0; i < count; i++)
-		if (has_name(envp[i], name, len))
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(envp[i], name, len) == 0 && envp[i][len] == '=')
 			return envp[i] + len + 1;
 	return NULL;
 }

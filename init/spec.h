@@ -2,7 +2,6 @@
 #define INIT_SPEC_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 /*
  * From the bytes of /cmd and /env to what shall run. Pure: no file, no
@@ -18,10 +17,10 @@ enum {
 
 /* Negative returns beside those of errno. */
 enum spec_error {
-	SPEC_E_EMPTY = 6000,  /* no line at all */
-	SPEC_E_NO_PROGRAM,    /* the first line is empty */
-	SPEC_E_NUL,	      /* a NUL byte in the text */
-	SPEC_E_TOO_MANY,      /* more than SPEC_ENTRIES_MAX lines */
+	SPEC_E_EMPTY = 6000, /* no line at all */
+	SPEC_E_NO_PROGRAM,   /* the first line is empty */
+	SPEC_E_NUL,	     /* a NUL byte in the text */
+	SPEC_E_TOO_MANY,     /* more than SPEC_ENTRIES_MAX lines */
 };
 
 /* The text for one of these. */
@@ -43,21 +42,19 @@ int spec_parse_cmd(char *text, size_t len, char **argv, size_t *ret_count,
 /* Called for each line of /env that is not NAME=VALUE, counted from 1. */
 typedef void spec_skip_fn(void *ctx, size_t line, const char *text);
 
-/* How many slots spec_parse_env wants for LINES lines: a power of two. */
-size_t spec_count_slots(size_t lines);
-
 /*
  * Cuts TEXT into environment entries in the same way; ENVP has room for
- * spec_count_lines() + 1. SLOTS, N_SLOTS of them as spec_count_slots says and
- * all zero, is scratch memory that finds a name again. A line without a name and `=`, or with a NUL byte, is
- * told to SKIPPED and left out. Of a name given twice the last value counts, as
- * it did for putenv(3) in AWS's init. Returns 0 or -SPEC_E_TOO_MANY.
+ * spec_count_lines() + 1. A line without a name and `=`, or with a NUL byte, is
+ * told to SKIPPED and left out. A name given twice is passed on twice, as AWS's
+ * init does. Returns 0 or -SPEC_E_TOO_MANY.
  */
-int spec_parse_env(char *text, size_t len, char **envp, uint32_t *slots,
-		   size_t n_slots, size_t *ret_count, spec_skip_fn *skipped,
-		   void *ctx);
+int spec_parse_env(char *text, size_t len, char **envp, size_t *ret_count,
+		   spec_skip_fn *skipped, void *ctx);
 
-/* The value of NAME among the COUNT entries of ENVP, or NULL. */
+/*
+ * The value of NAME among the COUNT entries of ENVP, the first as for getenv(3),
+ * or NULL.
+ */
 const char *spec_getenv(char *const *envp, size_t count, const char *name);
 
 #endif

@@ -5,7 +5,8 @@
 #include "nsm/nsm.h"
 #include "nsm/pool.h"
 
-_Static_assert((int)ENTROPY_BYTES <= (int)POOL_CREDIT_MAX, "one credit takes it all");
+_Static_assert((int)ENTROPY_BYTES <= (int)POOL_CREDIT_MAX,
+	       "one credit takes it all");
 
 int entropy_seed(int fd)
 {

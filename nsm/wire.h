@@ -13,8 +13,8 @@
  */
 
 enum {
-	WIRE_PCR_MAX = 64,	/* bytes of the longest digest */
-	WIRE_REQUEST_CAP = 64,	/* holds any request made here */
+	WIRE_PCR_MAX = 64,     /* bytes of the longest digest */
+	WIRE_REQUEST_CAP = 64, /* holds any request made here */
 };
 
 /* The NSM's own refusals, as negative returns beside -errno. */

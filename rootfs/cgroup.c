@@ -83,6 +83,7 @@ static int mount_v1(void)
 	struct file f = { 0 };
 	char *at, *name, path[sizeof(top) + NAME_MAX + 1];
 	int mounted = 0, r;
+	size_t len;
 
 	r = file_read(AT_FDCWD, "/proc/cgroups", FILE_MAX, &f);
 	if (r < 0)
@@ -95,9 +96,10 @@ static int mount_v1(void)
 	path[sizeof(top) - 1] = '/';
 	at = f.data;
 	while ((name = cgroup_next_v1(&at))) {
-		if (strlen(name) > NAME_MAX)
+		len = strlen(name);
+		if (len > NAME_MAX)
 			continue;
-		strcpy(path + sizeof(top), name);
+		memcpy(path + sizeof(top), name, len + 1);
 		if (mkdir(path, 0755) < 0)
 			continue;
 		/* Enabled, and yet not there in version 1: the kernels without

@@ -191,8 +191,7 @@ static int copy_attributes(int to, const char *name, const struct stat *st)
 	return utimensat(to, name, times, AT_SYMLINK_NOFOLLOW);
 }
 
-static bool move_entry(void *ctx, int dirfd, const char *name,
-		       int *first_error)
+static bool move_entry(void *ctx, int dirfd, const char *name, int *first_error)
 {
 	const struct move *up = ctx;
 	struct move down = { .dev = up->dev, .depth = up->depth + 1 };

@@ -60,6 +60,7 @@ private_apt() {
 		flock 9
 		# Fresh for a day; the lists are 50 MB.
 		[ -n "$(find "$dir/stamp" -mmin -1440 2>/dev/null)" ] && exit 0
+		# shellcheck disable=SC2016 # apt fills the fields in
 		index() {
 			apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(REPO_URI)' \
 				'Created-By: Packages' | awk '$1 == "Debian" && $2 !~ /-/ { print $3; exit }'
@@ -81,16 +82,15 @@ private_apt() {
 # debian_orig SOURCE FILE DEST: the file of that name of any stored version of
 # the source package SOURCE. Fails quietly where there is none.
 debian_orig() {
-	local version line
+	local version line uri hash
 	command -v apt-get >/dev/null || return 1
 	private_apt || return 1
 	while read -r version; do
-		line=$(apt-get "${PRIVATE_APT[@]}" source --print-uris "$1=$version" 2>/dev/null |
-			grep -F " $2 ") || continue
-		# 'URI' file size hash
-		set -- "$1" "$2" "$3" $line
-		/usr/lib/apt/apt-helper download-file "$(tr -d "'" <<<"$4")" "$3.part" "$7" \
-			>/dev/null 2>&1 || return 1
+		line=$(apt-get "${PRIVATE_APT[@]}" source --print-uris "$1=$version" \
+			2>/dev/null </dev/null | grep -F " $2 ") || continue
+		read -r uri _ _ hash <<<"$line"
+		/usr/lib/apt/apt-helper download-file "${uri//\'/}" "$3.part" "$hash" \
+			>/dev/null 2>&1 </dev/null || return 1
 		mv "$3.part" "$3"
 		return 0
 	done < <(apt-cache "${PRIVATE_APT[@]}" showsrc "$1" 2>/dev/null |
