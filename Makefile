@@ -104,7 +104,7 @@ HOST_UNIT_O := $(UNIT:%=$(H)/obj/tests/unit/%_test.o)
 
 APPS_X := $(APPS:%=$(B)/apps/%)
 UNIT_X := $(UNIT:%=$(H)/unit/%) $(if $(filter $(MACHINE),$(ARCH)),$(UNIT:%=$(B)/unit/%))
-TEST_X := $(APPS_X) $(B)/hello $(if $(wildcard tests/seams),$(B)/test/init)
+TEST_X := $(APPS_X) $(B)/hello $(B)/test/init $(H)/jail
 
 Q := $(if $(filter 1,$(V)),,@)
 note = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@)
@@ -112,7 +112,7 @@ need = @bash -c '. scripts/lib.sh; need_packages $(1)'
 
 export ARCH CC T STRICT WERROR
 
-.PHONY: all run test check boot unit static layers bench lint fmt fmt-check \
+.PHONY: all run test check boot unit ns static layers bench lint fmt fmt-check \
 	size compdb shell install clean help test-build other-arch FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -141,6 +141,11 @@ $(UNIT:%=$(H)/unit/%): $(H)/unit/%: $(H)/obj/tests/unit/%_test.o $(H)/lib.a
 	$(call note,LD)
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(SAN) -pie -o $@ $^ $(H)/deps/cbor/lib/libcbor.a
+
+# Runs the test build in namespaces: a program of this machine.
+$(H)/jail: $(H)/obj/tests/ns/jail.o
+	$(call note,LD)
+	$(Q)$(HOSTCC) $(SAN) -pie -o $@ $<
 
 $(B)/lib.a: $(LIB_O)
 $(H)/lib.a: $(HOST_LIB_O)
@@ -182,7 +187,7 @@ $(B)/deps.stamp $(H)/deps.stamp: scripts/deps scripts/deps.lock
 	@dir=$$(scripts/deps $(TOOLS)) && ln -sfn "$$dir" $(@D)/deps && touch $@
 
 -include $(patsubst %.o,%.d,$(MAIN_O) $(LIB_O) $(SEAMS_TEST_O) $(APPS_O) \
-	$(UNIT_O) $(HOST_LIB_O) $(HOST_UNIT_O))
+	$(UNIT_O) $(HOST_LIB_O) $(HOST_UNIT_O) $(H)/obj/tests/ns/jail.o)
 
 # --- Running and testing ------------------------------------------------------
 
@@ -199,10 +204,12 @@ run: $(B)/init $(B)/hello
 	$(Q)scripts/run-enclave --hello
 
 ## test: all tests: check and boot
-test: check boot
+test: test-build other-arch
+	$(call need,python3)
+	$(Q)tests/run test
 
 ## check: layers, static, unit and namespace tests; T=NAME for one
-check: layers static unit test-build
+check: test-build
 	$(call need,python3)
 	$(Q)tests/run check
 
@@ -213,8 +220,12 @@ boot: test-build other-arch
 
 ## unit: unit tests, on glibc with ASan and UBSan, then on musl; T=NAME for one
 unit: $(UNIT_X)
-	$(Q)bad=0; for t in $(if $(T),$(filter %/$(T),$(UNIT_X)),$(UNIT_X)); do \
-		echo "# $$t"; $$t || bad=1; done; exit $$bad
+	$(Q)tests/run unit
+
+## ns: the namespace tests; T=NAME for one
+ns: test-build
+	$(call need,python3)
+	$(Q)tests/run ns
 
 ## static: what init must and must not be: size, static PIE, no glibc, W^X
 static: $(B)/init

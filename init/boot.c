@@ -303,6 +303,8 @@ static int fail_find(struct boot *b, const char *search, int r)
 	const char *name = b->app_argv[0];
 	struct text t;
 
+	if (check_initramfs(b) < 0)
+		return -1;
 	text_clear(&t);
 	text_add(&t, r == -ENOENT ? "not found" :
 		     r == -EACCES ? "not an executable file" :
@@ -318,6 +320,8 @@ static int fail_spawn(struct boot *b, int r, enum spawn_stage stage, int status)
 {
 	struct text t;
 
+	if (check_initramfs(b) < 0)
+		return -1;
 	text_clear(&t);
 	switch (stage) {
 	case SPAWN_EXEC:

@@ -89,28 +89,27 @@ static int load_file(const char *file, const char *cmdline)
 }
 
 /*
- * Whether what the module would bring is there already: loaded before
- * (-EEXIST), its driver built in (-EBUSY of driver_register), or, whatever the
- * kernel has against this file, the NSM's device.
+ * The NSM's driver is built in: its file, of another kernel perhaps, would only
+ * take time to fail.
  */
-static bool is_there(const char *file, int r)
+static bool is_built_in(const char *file)
 {
 	size_t len;
 	const char *name = module_name(file, &len);
 
-	return r == -EEXIST || r == -EBUSY ||
-	       (len == strlen("nsm") && memcmp(name, "nsm", len) == 0 &&
-		access("/dev/nsm", F_OK) == 0);
+	return len == strlen("nsm") && memcmp(name, "nsm", len) == 0 &&
+	       access("/dev/nsm", F_OK) == 0;
 }
 
 static int load(const char *file, const char *cmdline, modules_told_fn *told,
 		void *ctx)
 {
-	int r = load_file(file, cmdline);
+	int r = is_built_in(file) ? -EEXIST : load_file(file, cmdline);
 
 	if (r == -ENOENT)
 		return 0;
-	if (r < 0 && is_there(file, r))
+	/* Loaded before, or a driver of that name is built in. */
+	if (r == -EEXIST || r == -EBUSY)
 		r = 0;
 	told(ctx, file, r);
 	return r;

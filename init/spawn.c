@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
@@ -35,22 +36,37 @@ static _Noreturn void give_up(int fd, int error)
 
 static void default_signals(void)
 {
-	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	/*
+	 * The kernel's own struct, all of it zero: SIG_DFL, no flags, no mask.
+	 * libc's sigaction refuses its internal signals, which whoever ran us
+	 * may have had ignored.
+	 */
+	static const unsigned long dfl[4];
 	sigset_t none;
 
-	/* Fails for KILL, STOP and libc's own: none of them can be ignored. */
 	for (int sig = 1; sig < NSIG; sig++)
-		(void)sigaction(sig, &dfl, NULL);
+		(void)syscall(SYS_rt_sigaction, sig, dfl, NULL, NSIG / 8);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Before 5.11. One call of poll tells which descriptors are open at all. */
+static void close_others_slowly(void)
+{
+	struct pollfd fds[FALLBACK_FDS] = { 0 };
+
+	for (int fd = 0; fd < FALLBACK_FDS; fd++)
+		fds[fd].fd = fd;
+	(void)poll(fds, FALLBACK_FDS, 0);
+	for (int fd = 3; fd < FALLBACK_FDS; fd++)
+		if (!(fds[fd].revents & POLLNVAL))
+			(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
 static void close_others(void)
 {
-	if (syscall(SYS_close_range, 3U, ~0U, CLOEXEC_RANGE) == 0)
-		return;
-	for (int fd = 3; fd < FALLBACK_FDS; fd++)
-		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if (syscall(SYS_close_range, 3U, ~0U, CLOEXEC_RANGE) < 0)
+		close_others_slowly();
 }
 
 static _Noreturn void run_child(int fd, const struct program *p, char **argv,
