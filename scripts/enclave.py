@@ -1,0 +1,487 @@
+"""Enclave images (cpio ramdisks, EIF files, their PCRs) and a machine to boot them."""
+
+import gzip
+import hashlib
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
+
+SCRIPTS = Path(__file__).resolve().parent
+ARCHES = ("x86_64", "aarch64")  # by the EIF's architecture flag
+CMDLINES = {  # what nitro-cli writes
+    "x86_64": "reboot=k panic=30 pci=off nomodules console=ttyS0 i8042.noaux i8042.nomux "
+              "i8042.nopnp i8042.dumbkbd random.trust_cpu=on",
+    "aarch64": "reboot=k panic=30 pci=off nomodules console=ttyS0 random.trust_cpu=on "
+               "root=/dev/ram0",
+}
+MOUNT_POINTS = ("dev", "run", "sys", "var", "proc", "tmp")
+
+
+class ImageError(Exception):
+    """A file that is not what it should be."""
+
+
+# --- cpio, the "newc" form: the kernel's initramfs ---------------------------
+
+@dataclass
+class Entry:
+    """One member of a cpio archive. ino 0: the writer numbers it."""
+    name: str
+    mode: int
+    data: bytes = b""
+    uid: int = 0
+    gid: int = 0
+    rdev: tuple[int, int] = (0, 0)
+    mtime: int = 0
+    ino: int = 0
+    nlink: int = 0
+    dev: tuple[int, int] = (0, 0)
+
+
+def cpio_write(entries: Iterable[Entry]) -> bytes:
+    """The archive of these entries in this order, padded to 512 bytes."""
+    out = bytearray()
+
+    def member(e: Entry, ino: int) -> None:
+        name = os.fsencode(e.name) + b"\0"
+        nlink = e.nlink or (2 if S_IFMT(e.mode) == S_IFDIR else 1)
+        fields = (ino, e.mode, e.uid, e.gid, nlink, e.mtime, len(e.data), *e.dev, *e.rdev,
+                  len(name), 0)
+        out.extend(b"070701" + b"".join(b"%08x" % f for f in fields) + name)
+        out.extend(bytes(-len(out) % 4))
+        out.extend(e.data)
+        out.extend(bytes(-len(out) % 4))
+
+    for n, e in enumerate(entries, 721):
+        member(e, e.ino or n)
+    member(Entry("TRAILER!!!", 0, nlink=1), 0)
+    out.extend(bytes(-len(out) % 512))
+    return bytes(out)
+
+
+def cpio_read(data: bytes) -> list[Entry]:
+    """The entries of an archive, gzip'ed or not."""
+    if data[:2] == b"\x1f\x8b":
+        data = gzip.decompress(data)
+    entries, at = [], 0
+    while at + 110 <= len(data):
+        if data[at:at + 6] != b"070701":
+            raise ImageError(f"not a newc cpio archive at byte {at}")
+        (ino, mode, uid, gid, nlink, mtime, size, dmaj, dmin, rmaj, rmin, namesize, _) = (
+            int(data[at + 6 + 8 * i:at + 14 + 8 * i], 16) for i in range(13))
+        name = os.fsdecode(data[at + 110:at + 110 + namesize - 1])
+        at += (110 + namesize + 3) & ~3
+        if name == "TRAILER!!!":
+            return entries
+        entries.append(Entry(name, mode, data[at:at + size], uid, gid, (rmaj, rmin), mtime,
+                             ino, nlink, (dmaj, dmin)))
+        at += (size + 3) & ~3
+    raise ImageError("a cpio archive without its end")
+
+
+class Tree:
+    """A file system to be; its archive depends on the content alone."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+
+    def add(self, path: str, mode: int, data: bytes = b"", uid: int = 0, gid: int = 0,
+            rdev: tuple[int, int] = (0, 0)) -> None:
+        path = path.strip("/")
+        parent = os.path.dirname(path)
+        if parent and parent not in self.entries:
+            self.dir(parent)
+        self.entries[path] = Entry(path, mode, data, uid, gid, rdev)
+
+    def dir(self, path: str, mode: int = 0o755, **owner: int) -> None:
+        self.add(path, S_IFDIR | mode, **owner)
+
+    def file(self, path: str, data: bytes | str, mode: int = 0o644, **owner: int) -> None:
+        self.add(path, S_IFREG | mode, data.encode() if isinstance(data, str) else data, **owner)
+
+    def link(self, path: str, target: str) -> None:
+        self.add(path, S_IFLNK | 0o777, os.fsencode(target))
+
+    def node(self, path: str, kind: str, major: int, minor: int, mode: int = 0o600) -> None:
+        self.add(path, {"b": S_IFBLK, "c": S_IFCHR}[kind] | mode, rdev=(major, minor))
+
+    def copy(self, source: Path, dest: str = "") -> None:
+        """What lies below the folder SOURCE, owned by root, to DEST."""
+        for path in sorted(source.rglob("*")):
+            to = f"{dest}/{path.relative_to(source)}"
+            st = path.lstat()
+            if path.is_symlink():
+                self.link(to, os.readlink(path))
+            elif path.is_dir():
+                self.dir(to, st.st_mode & 0o7777)
+            elif path.is_file():
+                self.file(to, path.read_bytes(), st.st_mode & 0o7777)
+            else:
+                raise ImageError(f"{path}: neither file, folder nor link")
+
+    def cpio(self) -> bytes:
+        return cpio_write(self.entries[name] for name in sorted(self.entries))
+
+
+def boot_ramdisk(init: bytes, modules: dict[str, bytes] | None = None,
+                 load_order: Iterable[str] | None = None) -> Tree:
+    """Ramdisk 0 as nitro-cli builds it: /dev, /init, and the kernel modules."""
+    tree = Tree()
+    tree.dir("dev")
+    tree.file("init", init, 0o755)
+    for name, data in (modules or {}).items():
+        tree.file(name, data, 0o755)
+    if load_order is not None:
+        tree.file("modules_load_order", "".join(f"{name}\n" for name in load_order))
+    return tree
+
+
+def app_ramdisk(rootfs: Tree | None, cmd: bytes | None, env: bytes | None,
+                mount_points: Iterable[str] = MOUNT_POINTS) -> Tree:
+    """Ramdisk 1 as nitro-cli builds it: the image below /rootfs, /cmd and /env."""
+    tree = Tree()
+    tree.dir("rootfs")
+    for name, e in (rootfs.entries if rootfs else {}).items():
+        tree.add(f"rootfs/{name}", e.mode, e.data, e.uid, e.gid, e.rdev)
+    for name in mount_points:
+        tree.dir(f"rootfs/{name}")
+    if cmd is not None:
+        tree.file("cmd", cmd)
+    if env is not None:
+        tree.file("env", env)
+    return tree
+
+
+def lines(items: Iterable[str]) -> bytes:
+    """/cmd and /env as nitro-cli writes them: one item a line."""
+    return b"".join(os.fsencode(i) + b"\n" for i in items)
+
+
+def elf_arch(data: bytes) -> str:
+    """The architecture of an ELF program."""
+    machine = int.from_bytes(data[18:20], "little") if data[:4] == b"\x7fELF" else 0
+    try:
+        return {62: "x86_64", 183: "aarch64"}[machine]
+    except KeyError:
+        raise ImageError("neither an x86-64 nor an arm64 ELF program") from None
+
+
+# --- EIF ---------------------------------------------------------------------
+
+KERNEL, CMDLINE, RAMDISK, SIGNATURE, METADATA = 1, 2, 3, 4, 5
+HEADER = struct.Struct(">4sHHQQHH32Q32QII")  # the last field is the CRC of all the rest
+SECTION = struct.Struct(">HHQ")
+
+
+@dataclass
+class Eif:
+    """An enclave image file: its sections, and the measurements they give."""
+    kernel: bytes
+    cmdline: str
+    ramdisks: list[bytes]
+    arch: str = "x86_64"
+    metadata: bytes = b""
+    signature: bytes = b""
+
+    def pack(self) -> bytes:
+        metadata = self.metadata or json.dumps({
+            "ImageName": "enclave", "ImageVersion": "1", "DockerInfo": {}, "CustomMetadata": None,
+            "BuildMetadata": {"BuildTime": "1970-01-01T00:00:00+00:00", "BuildTool": "pack-eif",
+                              "BuildToolVersion": "1", "OperatingSystem": "Linux",
+                              "KernelVersion": "unknown"}}).encode()
+        sections = [(KERNEL, self.kernel), (CMDLINE, self.cmdline.encode()), (METADATA, metadata)]
+        sections += [(RAMDISK, r) for r in self.ramdisks]
+        sections += [(SIGNATURE, self.signature)] if self.signature else []
+        body, offsets, sizes = bytearray(), [0] * 32, [0] * 32
+        for i, (kind, data) in enumerate(sections):
+            offsets[i], sizes[i] = HEADER.size + len(body), len(data)
+            body += SECTION.pack(kind, 0, len(data)) + data
+        head = HEADER.pack(b".eif", 4, ARCHES.index(self.arch), 1 << 30, 2, 0, len(sections),
+                           *offsets, *sizes, 0, 0)[:-4]
+        return head + struct.pack(">I", zlib.crc32(body, zlib.crc32(head))) + body
+
+    @classmethod
+    def parse(cls, raw: bytes) -> "Eif":
+        if len(raw) < HEADER.size or raw[:4] != b".eif":
+            raise ImageError("not an EIF file")
+        (_, _, flags, _, _, _, count, *rest) = HEADER.unpack_from(raw)
+        if zlib.crc32(raw[HEADER.size:], zlib.crc32(raw[:HEADER.size - 4])) != rest[-1]:
+            raise ImageError("the EIF's checksum is wrong")
+        found: dict[int, list[bytes]] = {}
+        for at in rest[:min(count, 32)]:
+            if at + SECTION.size > len(raw):
+                raise ImageError("the EIF is cut short")
+            kind, _, size = SECTION.unpack_from(raw, at)
+            data = raw[at + SECTION.size:at + SECTION.size + size]
+            if len(data) != size:
+                raise ImageError("the EIF is cut short")
+            found.setdefault(kind, []).append(data)
+        if KERNEL not in found or CMDLINE not in found:
+            raise ImageError("an EIF without kernel or command line")
+        return cls(found[KERNEL][0], found[CMDLINE][0].rstrip(b"\0").decode(),
+                   found.get(RAMDISK, []), ARCHES[flags & 1],
+                   found.get(METADATA, [b""])[0], found.get(SIGNATURE, [b""])[0])
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Eif":
+        try:
+            return cls.parse(Path(path).read_bytes())
+        except ImageError as e:
+            raise ImageError(f"{path}: {e}") from None
+
+    def measurements(self) -> dict[str, str]:
+        """PCR0 (all), PCR1 (kernel, command line, boot ramdisk), PCR2 (the other ramdisks)."""
+        boot = [self.kernel, self.cmdline.encode()]
+
+        def pcr(parts: list[bytes]) -> str:
+            content = hashlib.sha384(b"".join(parts)).digest()
+            return hashlib.sha384(bytes(48) + content).hexdigest()
+
+        return {"PCR0": pcr(boot + self.ramdisks), "PCR1": pcr(boot + self.ramdisks[:1]),
+                "PCR2": pcr(self.ramdisks[1:])}
+
+    def with_init(self, init: bytes) -> "Eif":
+        """The same image, no longer signed, with another /init in its first ramdisk."""
+        if not self.ramdisks:
+            raise ImageError("an EIF without ramdisks")
+        entries = cpio_read(self.ramdisks[0])
+        old = next((e for e in entries if e.name.strip("./") == "init"), None)
+        if old is None:
+            raise ImageError("no /init in the first ramdisk")
+        if elf_arch(init) != self.arch:
+            raise ImageError(f"the init is not an {self.arch} program")
+        old.data = init
+        return replace(self, ramdisks=[cpio_write(entries), *self.ramdisks[1:]], signature=b"")
+
+    def describe(self) -> dict:
+        def show(e: Entry) -> str:
+            link = " -> " + os.fsdecode(e.data) if S_IFMT(e.mode) == S_IFLNK else ""
+            return f"{e.mode:06o} {e.uid}:{e.gid} {len(e.data)} {e.name}{link}"
+
+        return {"Architecture": self.arch, "Cmdline": self.cmdline,
+                "KernelSize": len(self.kernel), "Signed": bool(self.signature),
+                "Metadata": json.loads(self.metadata or b"{}"),
+                "Ramdisks": [[show(e) for e in cpio_read(r)] for r in self.ramdisks],
+                "Measurements": measurements_json(self)["Measurements"]}
+
+
+def measurements_json(eif: Eif) -> dict:
+    """What nitro-cli prints after a build."""
+    return {"Measurements": {"HashAlgorithm": "Sha384 { ... }", **eif.measurements()}}
+
+
+# --- the emulated machine ----------------------------------------------------
+
+_emulators: dict[str, dict[str, str]] = {}
+
+
+def emulator(arch: str = "x86_64") -> dict[str, str]:
+    """scripts/emulator's tools for ARCH: QEMU, kernels, the vsock backend."""
+    if arch not in _emulators:
+        out = subprocess.run([SCRIPTS / "emulator", "--env", arch], check=True, text=True,
+                             stdout=subprocess.PIPE).stdout
+        _emulators[arch] = dict(line.split("=", 1) for line in out.splitlines())
+    return _emulators[arch]
+
+
+def kernel_dir(name: str = "module") -> Path:
+    return Path(emulator()["KERNELS"]) / name
+
+
+@dataclass
+class Result:
+    """What was seen of a machine; times are seconds since QEMU started."""
+    console: list[tuple[float, str]] = field(default_factory=list)
+    parent: list[dict] = field(default_factory=list)  # scripts/parent's events, "at" added
+    ended: str = ""  # "restarted", "stopped" (by until), "deadline"
+    seconds: float = 0.0
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line for _, line in self.console)
+
+    @property
+    def received(self) -> list[str]:
+        """The bytes the parent got, one hex string a connection or read."""
+        return [e["byte"] for e in self.parent if e["event"] == "received"]
+
+    @property
+    def panicked(self) -> bool:
+        return "Kernel panic" in self.text
+
+    def heartbeat(self) -> float | None:
+        """When the parent received a positive heartbeat."""
+        return next((e["at"] for e in self.parent
+                     if e["event"] == "received" and e["byte"].startswith("b7")), None)
+
+    def when(self, pattern: str) -> float | None:
+        """When the first console line that matches came."""
+        return next((t for t, line in self.console if re.search(pattern, line)), None)
+
+
+@dataclass
+class Machine:
+    """
+    One boot of an image. MODE is "nitro" (QEMU's nitro-enclave machine), "microvm" (no PCR is
+    locked, and nsm=False leaves the NSM out) or "virt" (arm64); by default what fits the image.
+    APPEND goes behind the image's command line. KERNEL replaces the image's.
+    """
+    eif: Eif
+    mode: str = ""
+    memory: int = 512  # MiB
+    cpu: str = ""
+    cpus: int = 1
+    icount: bool = False  # one ns an instruction, idle time skipped
+    append: str = "reboot=t panic=-1"
+    kernel: bytes | None = None
+    nsm: bool = True
+    parent: tuple[str, ...] = ()  # options of scripts/parent
+    timeout: float = 60.0
+    on_line: Callable[[float, str], None] | None = None
+    on_event: Callable[[dict], None] | None = None
+
+    def run(self, until: str = "") -> Result:
+        """Boots it, and returns when it ended, a line matched UNTIL, or time was up."""
+        with tempfile.TemporaryDirectory(prefix="ei-", dir=_short_tmp()) as tmp:
+            self._tmp, self._result, self._children = Path(tmp), Result(), []
+            self._matched, self._until = threading.Event(), re.compile(until) if until else None
+            try:
+                self._run()
+            finally:
+                for child in reversed(self._children):
+                    child.kill()
+                    child.wait()
+        return self._result
+
+    def _run(self) -> None:
+        tools, tmp = emulator(self.eif.arch), self._tmp
+        self._start = time.monotonic()
+        parent = self._spawn([sys.executable, SCRIPTS / "parent", *self.parent, tmp],
+                             stdout=subprocess.PIPE, log="parent.log")
+        parent.stdout.readline()  # its first event: listening, or absent
+        events = self._follow(parent, self._parent_line)
+        backend = self._spawn(
+            [tools["VHOST_VSOCK"], "--vm", "guest-cid=4,forward-cid=1,forward-listen=9001+9002,"
+             f"socket={tmp}/vhost.sock"], stdout=subprocess.DEVNULL, log="backend.log",
+            env=os.environ | {"LD_PRELOAD": tools["VSOCK_PRELOAD"], "VSOCK_DIR": str(tmp)})
+        while not (tmp / "vhost.sock").exists():
+            if backend.poll() is not None or time.monotonic() > self._start + 10:
+                raise RuntimeError("vhost-device-vsock: " +
+                                   (tmp / "backend.log").read_text().strip())
+            time.sleep(0.01)
+
+        self._start = time.monotonic()
+        qemu = self._spawn(self._qemu(tools), stdout=subprocess.PIPE, log="qemu.log")
+        console = self._follow(qemu, self._console_line)
+        deadline = self._start + self.timeout
+        while qemu.poll() is None and not self._matched.is_set() and time.monotonic() < deadline:
+            self._matched.wait(0.02)
+        self._result.seconds = time.monotonic() - self._start
+        if qemu.poll() is None:
+            self._result.ended = "stopped" if self._matched.is_set() else "deadline"
+            qemu.kill()
+        elif qemu.returncode == 0:
+            self._result.ended = "restarted"
+        else:
+            raise RuntimeError("QEMU: " + (tmp / "qemu.log").read_text().strip())
+        console.join()
+        # With the backend gone every connection ends, and the parent tells the rest.
+        backend.terminate()
+        backend.wait()
+        parent.terminate()
+        events.join()
+
+    def _spawn(self, args: list, log: str, **kw) -> subprocess.Popen:
+        # setpriv: nothing outlives us, however we end.
+        args = ["setpriv", "--pdeathsig", "KILL", *map(str, args)]
+        with open(self._tmp / log, "wb") as err:
+            child = subprocess.Popen(args, stdin=subprocess.DEVNULL, stderr=err, **kw)
+        self._children.append(child)
+        return child
+
+    def _follow(self, child: subprocess.Popen, take: Callable) -> threading.Thread:
+        def loop() -> None:
+            for line in child.stdout:
+                take(line)
+
+        thread = threading.Thread(target=loop, daemon=True)
+        thread.start()
+        return thread
+
+    def _console_line(self, raw: bytes) -> None:
+        line = raw.decode("utf-8", "replace").strip("\r\n")
+        now = time.monotonic() - self._start
+        self._result.console.append((now, line))
+        if self.on_line:
+            self.on_line(now, line)
+        if self._until and self._until.search(line):
+            self._matched.set()
+
+    def _parent_line(self, raw: bytes) -> None:
+        event = json.loads(raw) | {"at": time.monotonic() - self._start}
+        self._result.parent.append(event)
+        if self.on_event:
+            self.on_event(event)
+
+    def _qemu(self, tools: dict[str, str]) -> list:
+        eif, tmp = self.eif, self._tmp
+        if self.kernel:
+            eif = replace(eif, kernel=self.kernel)
+        mode = self.mode or {"x86_64": "nitro", "aarch64": "virt"}[eif.arch]
+        kvm = os.environ.get("ENCLAVE_INIT_KVM") == "1" and os.access("/dev/kvm", os.R_OK | os.W_OK) \
+            and os.uname().machine == eif.arch and not self.icount
+        cpu = self.cpu or ("host" if kvm else {"x86_64": "max", "aarch64": "neoverse-n1"}[eif.arch])
+        args: list = [tools["QEMU_" + eif.arch.upper()]]
+        for folder in tools.get("QEMU_DATA", "").split(":"):
+            args += ["-L", folder] if folder else []
+        args += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+                 "-accel", "kvm" if kvm else "tcg", "-cpu", cpu, "-smp", self.cpus,
+                 "-m", self.memory, "-chardev", f"socket,id=vsock,path={tmp}/vhost.sock"]
+        if self.icount:
+            args += ["-icount", "shift=0,sleep=off"]
+        append = self.append
+        if eif.arch == "x86_64" and not kvm:
+            # Its calibration is a busy wait of 0.2 s, and of 15 s with icount.
+            append += " nolapic_timer"
+        if mode == "nitro":
+            (tmp / "x.eif").write_bytes(eif.pack())
+            return args + ["-M", "nitro-enclave,vsock=vsock,id=i-0123456789abcdef0-enc0",
+                           "-serial", "stdio", "-kernel", tmp / "x.eif", "-append", append]
+
+        (tmp / "kernel").write_bytes(eif.kernel)
+        (tmp / "initrd").write_bytes(b"".join(eif.ramdisks))
+        machine = {"microvm": "microvm,x-option-roms=off,isa-serial=on,acpi=off,pcie=off",
+                   "virt": "virt,gic-version=3"}[mode]
+        args += ["-M", machine + ",memory-backend=mem",
+                 "-object", f"memory-backend-memfd,id=mem,size={self.memory}M,share=on",
+                 "-global", "virtio-mmio.force-legacy=off",
+                 "-device", "vhost-user-vsock-device,chardev=vsock",
+                 "-kernel", tmp / "kernel", "-initrd", tmp / "initrd"]
+        if self.nsm:
+            args += ["-device", "virtio-nsm-device"]
+        if mode == "virt":
+            # AWS's arm64 kernel has no driver for the machine's UART.
+            append = "console=hvc0 " + append
+            args += ["-device", "virtio-serial-device", "-chardev", "stdio,id=con",
+                     "-device", "virtconsole,chardev=con"]
+        else:
+            args += ["-serial", "stdio"]
+        return args + ["-append", f"{eif.cmdline} {append}"]
+
+
+def _short_tmp() -> str:
+    """A folder for sockets, whose paths must stay below 108 bytes."""
+    tmp = tempfile.gettempdir()
+    return tmp if len(tmp) < 60 else "/tmp"
+
