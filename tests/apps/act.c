@@ -1,0 +1,537 @@
+/*
+ * An application that behaves as tests/boot asks it to: does what the arguments
+ * say, one after the other, and exits with 0. Facts are "@key=value" lines.
+ */
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+/* In one write: init's lines do not come between. */
+__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
+{
+	char line[512];
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vsnprintf(line, sizeof(line), format, ap);
+	va_end(ap);
+	if (n > 0)
+		(void)!write(1, line, strlen(line));
+}
+
+static void fact(const char *key, const char *value)
+{
+	say("@%s=%s\n", key, value);
+}
+
+static void fact_long(const char *key, long value)
+{
+	say("@%s=%ld\n", key, value);
+}
+
+_Noreturn static void fatal(const char *what)
+{
+	say("@failed=%s: %s\n", what, strerror(errno));
+	_exit(99);
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void nap_ms(long ms)
+{
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+	/* The rest, where a signal cut it short. */
+	while (nanosleep(&t, &t) < 0 && errno == EINTR)
+		;
+}
+
+/* Processes but for PID 1 and ourselves, or only the zombies; kernel threads
+ * (children of 2, and 2) do not count. */
+static int count_processes(bool zombies)
+{
+	char path[64], state;
+	struct dirent *e;
+	DIR *d = opendir("/proc");
+	int n = 0, parent;
+	FILE *f;
+
+	while (d && (e = readdir(d))) {
+		int pid = atoi(e->d_name);
+
+		if (pid <= 2 || pid == getpid())
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+		f = fopen(path, "re");
+		if (f && fscanf(f, "%*d (%*[^)]) %c %d", &state, &parent) == 2 &&
+		    parent != 2 && (!zombies || state == 'Z'))
+			n++;
+		if (f)
+			fclose(f);
+	}
+	if (d)
+		closedir(d);
+	return n;
+}
+
+/* Until there is no other process (zombie), ten seconds at the most. */
+static int settle(bool zombies)
+{
+	double end = now() + 10;
+	int n;
+
+	while ((n = count_processes(zombies)) > 0 && now() < end)
+		nap_ms(20);
+	return n;
+}
+
+static void do_exit(const char *code)
+{
+	_exit(atoi(code));
+}
+
+static void do_segv(void)
+{
+	volatile char *p = mmap(NULL, 4096, PROT_NONE,
+				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	*p = 0;
+}
+
+static void do_kill_self(const char *number)
+{
+	raise(atoi(number));
+}
+
+static void do_sleep(const char *ms)
+{
+	nap_ms(atol(ms));
+}
+
+static void do_say(const char *text)
+{
+	fact("say", text);
+}
+
+static void do_at(void)
+{
+	say("@at=%.6f\n", now());
+}
+
+/* ^S of a terminal, by program. */
+static void do_stop_console(void)
+{
+	if (tcflow(1, TCOOFF) < 0)
+		fatal("tcflow");
+}
+
+static const char flood[] =
+	"flood .........................................................\n";
+
+static void do_flood(const char *kib)
+{
+	long left = atol(kib) * 1024;
+
+	while (left > 0 && write(1, flood, sizeof(flood) - 1) > 0)
+		left -= (long)sizeof(flood) - 1;
+}
+
+/* Until the terminal takes no more, for half a second. */
+static void do_fill_console(void)
+{
+	double end = now() + 0.5;
+
+	fcntl(1, F_SETFL, fcntl(1, F_GETFL) | O_NONBLOCK);
+	while (now() < end)
+		if (write(1, flood, sizeof(flood) - 1) > 0)
+			end = now() + 0.5;
+}
+
+/* The flood goes on when the application has ended. */
+static void do_flood_behind(void)
+{
+	switch (fork()) {
+	case -1:
+		fatal("fork");
+	case 0:
+		signal(SIGTERM, SIG_IGN);
+		setsid();
+		for (;;)
+			do_flood("1024");
+	}
+}
+
+/* COUNT processes that end as children of PID 1, in bursts. */
+static void do_orphans(const char *count)
+{
+	enum { BURST = 250 };
+	int left = atoi(count);
+	pid_t pid;
+
+	for (; left > 0; left -= BURST) {
+		pid = fork();
+		if (pid < 0)
+			fatal("fork");
+		if (pid == 0) {
+			for (int i = 0; i < BURST && i < left; i++) {
+				pid = fork();
+				if (pid < 0)
+					fatal("fork");
+				if (pid == 0)
+					_exit(i & 1);
+			}
+			_exit(0);
+		}
+		if (waitpid(pid, NULL, 0) < 0)
+			fatal("waitpid");
+	}
+	fact_long("left", settle(true));
+}
+
+static long pid1_switches(void)
+{
+	char line[256];
+	long sum = 0, n;
+	FILE *f = fopen("/proc/1/status", "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "voluntary_ctxt_switches: %ld", &n) == 1 ||
+		    sscanf(line, "nonvoluntary_ctxt_switches: %ld", &n) == 1)
+			sum += n;
+	if (f)
+		fclose(f);
+	return sum;
+}
+
+/* How often PID 1 ran in two seconds with nothing to do. */
+static void do_idle(void)
+{
+	long before;
+
+	fact_long("others", settle(false));
+	before = pid1_switches();
+	nap_ms(2000);
+	fact_long("wakeups", pid1_switches() - before);
+}
+
+/* Takes memory until the kernel objects. */
+_Noreturn static void do_eat(void)
+{
+	enum { STEP = 1 << 20 };
+	char *p;
+
+	for (;;) {
+		p = malloc(STEP);
+		if (!p)
+			fatal("malloc");
+		for (int i = 0; i < STEP; i += 4096)
+			p[i] = 1;
+	}
+}
+
+/* A child that the kernel kills for memory, and that ends no more than itself. */
+static void do_eat_in_child(void)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+		(void)!write(fd, "1000", 4);
+		do_eat();
+	}
+	waitpid(pid, &status, 0);
+	fact_long("child", status);
+}
+
+static void tell_root(const char *key)
+{
+	fact(key, access("/cmd", F_OK) == 0 || access("/rootfs", F_OK) == 0
+			  ? "out"
+			  : "in");
+}
+
+/* Out of the root, by the two known ways. */
+static void do_escape(void)
+{
+	int ns = open("/proc/1/ns/mnt", O_RDONLY | O_CLOEXEC);
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		mkdir("/jail", 0755);
+		if (chroot("/jail") < 0)
+			fatal("chroot");
+		for (int i = 0; i < 100; i++)
+			(void)chdir("..");
+		if (chroot(".") < 0)
+			fatal("chroot .");
+		tell_root("by_chroot");
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	pid = fork();
+	if (pid == 0) {
+		if (ns < 0 || setns(ns, CLONE_NEWNS) < 0)
+			fatal("setns");
+		tell_root("by_setns");
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	close(ns);
+}
+
+static const struct {
+	int number;
+	const char *name;
+} forwarded[] = {
+	{ SIGHUP, "HUP" },     { SIGINT, "INT" },	 { SIGQUIT, "QUIT" },
+	{ SIGUSR1, "USR1" },   { SIGUSR2, "USR2" }, { SIGTERM, "TERM" },
+	{ SIGWINCH, "WINCH" },
+};
+
+enum { FORWARDED = sizeof(forwarded) / sizeof(forwarded[0]) };
+
+/* Takes each signal once; tells of it as WHO. */
+static void take_signals(const char *who, int ready)
+{
+	const struct timespec patience = { 10, 0 };
+	sigset_t set;
+	int got;
+
+	sigemptyset(&set);
+	for (int i = 0; i < FORWARDED; i++)
+		sigaddset(&set, forwarded[i].number);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	(void)write(ready, "", 1);
+	for (int n = 0; n < FORWARDED; n++) {
+		got = sigtimedwait(&set, NULL, &patience);
+		for (int i = 0; i < FORWARDED; i++)
+			if (forwarded[i].number == got)
+				fact(who, forwarded[i].name);
+	}
+}
+
+/*
+ * Sends PID 1 all that it forwards. Ourselves and a child in our process group
+ * take them; then we live on for longer than the grace of PID 1's end.
+ */
+static void do_signals(void)
+{
+	int ready[2], taken[2];
+	pid_t child, sender;
+	char byte;
+
+	if (pipe(ready) < 0 || pipe(taken) < 0)
+		fatal("pipe");
+	child = fork();
+	if (child == 0) {
+		take_signals("child", ready[1]);
+		_exit(0);
+	}
+	sender = fork();
+	if (sender == 0) {
+		setsid(); /* out of the group that gets them */
+		(void)read(ready[0], &byte, 1);
+		(void)read(ready[0], &byte, 1);
+		for (int i = 0; i < FORWARDED; i++)
+			kill(1, forwarded[i].number);
+		_exit(0);
+	}
+	take_signals("app", ready[1]);
+	waitpid(child, NULL, 0);
+	waitpid(sender, NULL, 0);
+	nap_ms(3000);
+	fact("after", "alive");
+}
+
+/* A daemon that stays; POLITE ends at SIGTERM and says so. */
+static void leave(const char *who, bool polite)
+{
+	sigset_t set;
+	int ready[2];
+	char byte;
+
+	if (pipe(ready) < 0)
+		fatal("pipe");
+	switch (fork()) {
+	case -1:
+		fatal("fork");
+	case 0:
+		setsid();
+		sigemptyset(&set);
+		sigaddset(&set, SIGTERM);
+		sigprocmask(SIG_BLOCK, &set, NULL);
+		(void)write(ready[1], "", 1);
+		do {
+			sigwaitinfo(&set, NULL);
+			fact(who, "TERM");
+		} while (!polite);
+		_exit(0);
+	}
+	(void)read(ready[0], &byte, 1);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+static void do_leave_polite(void)
+{
+	leave("polite", true);
+}
+
+static void do_leave_stubborn(void)
+{
+	leave("stubborn", false);
+}
+
+/* One that is stopped hears nothing but SIGKILL. */
+static void do_leave_stopped(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setsid();
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	waitpid(pid, NULL, WUNTRACED);
+}
+
+/* What follows writes to the device PATH. */
+static void do_onto(const char *path)
+{
+	int fd = open(path, O_RDWR | O_NOCTTY);
+
+	if (fd < 0)
+		_exit(98);
+	dup2(fd, 1);
+	close(fd);
+}
+
+static void do_exec(const char *path)
+{
+	execl(path, path, NULL);
+	fatal(path);
+}
+
+static void do_read(const char *path)
+{
+	char text[256];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (n < 0) {
+		fact("read", strerror(errno));
+	} else {
+		text[n] = '\0';
+		text[strcspn(text, "\n")] = '\0';
+		fact("read", text);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* What the NSM has measured. */
+static void do_pcrs(void)
+{
+	uint8_t ask[] = "\xa1\x6b" "DescribePCR\xa1\x65" "index\0";
+	static uint8_t answer[12288];
+	struct {
+		uint64_t ask, ask_len, answer, answer_len;
+	} call;
+	int fd = open("/dev/nsm", O_RDWR | O_CLOEXEC);
+	const uint8_t *data;
+	char key[] = "pcr0", hex[97];
+
+	for (uint8_t pcr = 0; pcr < 3; pcr++) {
+		ask[sizeof(ask) - 2] = pcr;
+		call.ask = (uintptr_t)ask;
+		call.ask_len = sizeof(ask) - 1;
+		call.answer = (uintptr_t)answer;
+		call.answer_len = sizeof(answer);
+		if (ioctl(fd, (int)0xc0200a00, &call) < 0)
+			fatal("DescribePCR");
+		/* The 48 bytes after "data" and their header. */
+		data = memmem(answer, call.answer_len, "data\x58\x30", 6);
+		if (!data || data + 6 + 48 > answer + call.answer_len)
+			fatal("the answer to DescribePCR");
+		for (int i = 0; i < 48; i++)
+			sprintf(hex + 2 * i, "%02x", data[6 + i]);
+		key[3] = (char)('0' + pcr);
+		fact(key, hex);
+	}
+	close(fd);
+}
+
+static const struct {
+	const char *name;
+	void (*plain)(void);
+	void (*with)(const char *argument);
+} actions[] = {
+	{ "exit", .with = do_exit },
+	{ "segv", .plain = do_segv },
+	{ "kill-self", .with = do_kill_self },
+	{ "sleep", .with = do_sleep },
+	{ "say", .with = do_say },
+	{ "at", .plain = do_at },
+	{ "read", .with = do_read },
+	{ "stop-console", .plain = do_stop_console },
+	{ "flood", .with = do_flood },
+	{ "fill-console", .plain = do_fill_console },
+	{ "flood-behind", .plain = do_flood_behind },
+	{ "orphans", .with = do_orphans },
+	{ "idle", .plain = do_idle },
+	{ "eat", .plain = do_eat },
+	{ "eat-in-child", .plain = do_eat_in_child },
+	{ "escape", .plain = do_escape },
+	{ "signals", .plain = do_signals },
+	{ "leave-polite", .plain = do_leave_polite },
+	{ "leave-stubborn", .plain = do_leave_stubborn },
+	{ "leave-stopped", .plain = do_leave_stopped },
+	{ "pcrs", .plain = do_pcrs },
+	{ "onto", .with = do_onto },
+	{ "exec", .with = do_exec },
+};
+
+int main(int argc, char **argv)
+{
+	size_t n = sizeof(actions) / sizeof(actions[0]), a;
+
+	for (int i = 1; i < argc; i++) {
+		for (a = 0; a < n && strcmp(actions[a].name, argv[i]) != 0; a++)
+			;
+		if (a == n || (actions[a].with && i + 1 == argc)) {
+			say("@failed=no action '%s'\n", argv[i]);
+			return 99;
+		}
+		if (actions[a].with)
+			actions[a].with(argv[++i]);
+		else
+			actions[a].plain();
+	}
+	return 0;
+}

@@ -1,0 +1,65 @@
+"""AWS's own image, and the runner."""
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+from lib import TOP, Skip, Tree, boot, built, check, enclave, same, test
+from root_boot import expect_file_systems
+
+# What the formula gives for the image as AWS built it.
+AWS_PCR0 = ("bb284bdbdb58acc5378b549b0f8aa74663f306dd7f37fe612c2f255ed957d074"
+            "7ebe5f4e1e521aba45703be7fbb44478")
+
+
+def aws_image() -> enclave.Eif:
+    try:
+        path = Path(enclave.emulator("aarch64")["AWS"]) / "hello.eif"
+    except subprocess.CalledProcessError:
+        raise Skip("scripts/emulator has no arm64 machine") from None
+    if not path.exists():
+        raise Skip("no image of AWS's")
+    return enclave.Eif.load(path)
+
+
+@test(8)
+def awss_image_boots_our_init():
+    """AWS's arm64 image on AWS's 4.14 kernel and nsm.ko, with our init in place of AWS's."""
+    eif = aws_image()
+    same(eif.measurements()["PCR0"], AWS_PCR0, "PCR0")
+    b = boot(eif.with_init(built("init", "aarch64")), append="panic=-1")
+    # Not the HELLO of its /env, which its script does not print.
+    check("Hello (from a nitro enclave!)" in b.result.text, "no hello")
+    b.expect_end("/bin/hello.sh", "exited with code 0")
+    b.expect_heartbeat()
+    same(len(b.log), 2, "lines of log")
+
+
+@test(8)
+def file_systems_on_4_14():
+    """On AWS's 4.14 kernel, too: file systems, v1 control groups, loopback, entropy."""
+    eif = aws_image()
+    app, boot_files = Tree(), {e.name: e.data for e in enclave.cpio_read(eif.ramdisks[0])}
+    app.file("bin/probe", built("apps/probe", "aarch64"), 0o755)
+    ramdisks = [enclave.boot_ramdisk(built("init", "aarch64"), {"nsm.ko": boot_files["nsm.ko"]}),
+                enclave.app_ramdisk(app, b"/bin/probe\n", b"")]
+    b = boot(replace(eif, ramdisks=[r.cpio() for r in ramdisks]), append="panic=-1")
+    check(b.fact("kernel").startswith("4.14."), b.fact("kernel"))
+    expect_file_systems(b)
+    for name in ("memory", "cpu", "pids", "cpuset"):
+        same(b.mount(f"/sys/fs/cgroup/{name}")[0], "cgroup", name)
+    same([a for a in b.all("addr") if a.startswith("lo ")], ["lo up 127.0.0.1", "lo up ::1"], "lo")
+    b.expect(getrandom="ready", hostname="localhost", tty="ok", foreground=b.fact("pid"))
+    b.expect_end("/bin/probe", "exited with code 0")
+
+
+@test(6)
+def run_enclave_shows_console_and_parent():
+    """run-enclave boots an image, shows both sides and ends with the enclave."""
+    built("init"), built("hello")
+    done = subprocess.run([TOP / "scripts/run-enclave", "--hello", "--timeout", "60"], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    same(done.returncode, 0, f"the status ({done.stdout[-500:]})")
+    for text in ("PCR0 ", "Hello from the enclave side!", "parent: heartbeat after ",
+                 "init: end: /bin/hello: exited with code 0", "the enclave ended after "):
+        check(text in done.stdout, f"no '{text}' in: {done.stdout[-1500:]}")

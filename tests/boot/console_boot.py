@@ -1,0 +1,100 @@
+"""1: console and log."""
+
+import re
+import time
+
+from lib import VERSION, boot, check, image, same, test
+
+
+@test()
+def log_is_two_lines():
+    """By default init says its version when the application starts, how it ended, and no more."""
+    b = boot(image("/bin/act", "say", "hello"))
+    same(b.log, [f"init: spawn: /bin/act: started by enclave-init {VERSION}",
+                 "init: end: /bin/act: exited with code 0"], "the log")
+    b.expect(say="hello")
+    b.expect_heartbeat()
+
+
+@test()
+def init_debug_shows_each_step():
+    """The bare word init_debug shows each step with the time since start."""
+    b = boot(image("/bin/act"), append="init_debug")
+    for step in ("console", "spec", "modules", "entropy", "root", "mounts", "spawn",
+                 "heartbeat"):
+        check(any(re.match(rf"init: {step}: .*\d ms", line) for line in b.log),
+              f"no line of {step} with a time: {b.log}")
+    times = [float(m[1]) for line in b.log if (m := re.search(r"([\d.]+) ms", line))]
+    same(times, sorted(times), "the times")
+
+
+@test()
+def init_debug_is_a_word_of_its_own():
+    """Neither init_debug=1 nor a longer word switches it on."""
+    b = boot(image("/bin/act"), append="init_debug=1 init_debugger no.init_debug")
+    same(len(b.log), 2, "lines of log")
+
+
+@test()
+def stdio_is_opened_without_dev_and_descriptors():
+    """fds 0-2 are the console's though the image has no /dev and PID 1 starts with none open."""
+    b = boot(image("/bin/probe", shim=True), append="shim_bare")
+    same([fd.split()[0] for fd in b.all("fd")], ["0", "1", "2"], "descriptors")
+    b.expect(tty="ok", foreground=b.fact("pid"), done="yes")
+    b.expect_end("/bin/probe", "exited with code 0")
+
+
+@test()
+def without_console_stdio_is_null():
+    """On a machine without a console the application runs, fds 0-2 being /dev/null."""
+    eif = image("/bin/act", "onto", "/dev/ttyS0", "exec", "/bin/probe")
+    eif.cmdline = eif.cmdline.replace("console=ttyS0", "console=hvc0")
+    b = boot(eif, ends=False)
+    same(b.result.ended, "restarted", "the machine")
+    for fd in (b.all("fd")[0], b.all("fd")[2]):
+        check(fd.endswith("/null"), f"descriptor {fd}")
+    b.expect(done="yes")
+    b.expect_heartbeat()
+
+
+@test(5)
+def stopped_console_does_not_block():
+    """An application that stops the terminal neither blocks PID 1 nor swallows the last line."""
+    b = boot(image("/bin/act", "stop-console", "exit", "7"))
+    b.expect_end("/bin/act", "exited with code 7")
+    b.expect_heartbeat()
+
+
+@test(5)
+def flooded_console_loses_no_last_line():
+    """Nor does one that floods the terminal until its end."""
+    b = boot(image("/bin/act", "flood", "128", "exit", "8"))
+    b.expect_end("/bin/act", "exited with code 8")
+
+
+@test(15)
+def full_console_does_not_block():
+    """A console that takes nothing any more does not keep the machine from its end."""
+    patience = 20.0
+    def stop_reading(_: float, line: str) -> None:
+        if "@say=full" in line:
+            time.sleep(patience)
+
+    b = boot(image("/bin/act", "say", "full", "fill-console", "exit", "8"), ends=False,
+             on_line=stop_reading, timeout=patience * 2)
+    check(b.result.seconds < patience, "PID 1 waited for the console")
+
+
+@test(8)
+def flood_by_a_leftover_does_not_block():
+    """Nor a process that floods the terminal while the machine ends, and ignores TERM."""
+    b = boot(image("/bin/act", "flood-behind", "sleep", "200", "exit", "9"))
+    check(any("end: /bin/act: exited with code 9" in line for line in b.log),
+          f"the last line: {b.log}")
+
+
+@test()
+def text_of_the_image_makes_no_second_line():
+    """Control characters of the image's text do not reach the log."""
+    b = boot(image("/bin/no\x1b[31m\rinit: end: faked"))
+    b.expect_stop(8, "init: spawn: /bin/no?[31m?init: end: faked: not found")

@@ -1,0 +1,84 @@
+"""9: the end."""
+
+import re
+
+from lib import Boot, Tree, boot, built, check, image, same, test
+
+
+@test()
+def a_signal_is_named():
+    """A crash is told by its signal."""
+    boot(image("/bin/act", "segv")).expect_end("/bin/act", "killed by SIGSEGV")
+
+
+@test()
+def a_kill_is_no_lack_of_memory():
+    """SIGKILL by somebody is told as such."""
+    boot(image("/bin/act", "kill-self", "9")).expect_end("/bin/act", "killed by SIGKILL")
+
+
+@test(8)
+def lack_of_memory_is_named():
+    """The kernel's OOM killer is named."""
+    b = boot(image("/bin/act", "eat"), memory=128)
+    b.expect_end("/bin/act", "killed: out of memory")
+
+
+@test(8)
+def lack_of_memory_of_another_is_not_the_applications():
+    """An application killed by hand after the kernel killed its child for memory."""
+    b = boot(image("/bin/act", "eat-in-child", "kill-self", "9"), memory=128)
+    b.expect(child="9")
+    b.expect_end("/bin/act", "killed by SIGKILL")
+
+
+def seconds_to_end(b: Boot) -> float:
+    """From @at= of the application to the restart, by the machine's own clock."""
+    restart = re.search(r"\[ *([\d.]+)\] reboot: Restarting system", b.result.text)
+    check(restart, "the kernel said no restart")
+    return float(restart[1]) - float(b.fact("at"))
+
+
+@test(5)
+def leftovers_get_term_and_no_grace_that_nobody_needs():
+    """All that is left gets TERM, and the machine ends when all have obeyed."""
+    b = boot(image("/bin/act", "leave-polite", "sleep", "500", "at", "exit", "6"), icount=True)
+    b.expect(polite="TERM")
+    b.expect_end("/bin/act", "exited with code 6")
+    check(seconds_to_end(b) < 1, f"{seconds_to_end(b):.2f} s")
+
+
+@test(6)
+def stubborn_leftovers_are_killed_after_the_grace():
+    """What ignores TERM, or is stopped, is killed after 2 s."""
+    b = boot(image("/bin/act", "leave-stubborn", "leave-stopped", "leave-polite", "sleep", "500",
+                   "at", "exit", "6"), icount=True)
+    b.expect(polite="TERM", stubborn="TERM")
+    b.expect_end("/bin/act", "exited with code 6")
+    check(1.9 < seconds_to_end(b) < 3, f"{seconds_to_end(b):.2f} s")
+
+
+@test()
+def refused_reboot_falls_back_to_sysrq():
+    """Where reboot(2) fails, sysrq restarts the machine."""
+    b = boot(image("/bin/act", "exit", "2", shim=True), append="shim_no_reboot")
+    b.expect_said("init: end: /bin/act: exited with code 2")
+    same(b.result.ended, "restarted", "the machine")
+
+
+@test()
+def refused_sysrq_falls_back_to_panic():
+    """Where sysrq is not to be had either, PID 1 exits, and the panic restarts the machine."""
+    b = boot(image("/bin/act", "exit", "2", shim=True),
+             append="shim_no_reboot shim_no_sysrq panic=1", panics=True)
+    b.expect_said("init: end: /bin/act: exited with code 2")
+    same(b.result.ended, "restarted", "the machine")
+
+
+@test()
+def init_started_by_mistake_does_nothing():
+    """Where it is not PID 1 init refuses and touches nothing."""
+    tree = Tree()
+    tree.file("bin/init", built("init"), 0o755)
+    b = boot(image("/bin/init", files=tree))
+    b.expect_end("/bin/init", "exited with code 2")

@@ -1,0 +1,106 @@
+"""8: the heartbeat."""
+
+from lib import Boot, boot, check, image, same, test
+
+
+def warned(b: Boot) -> bool:
+    return any(line.startswith("init: heartbeat: ") for line in b.log)
+
+
+def events(b: Boot, name: str) -> list[dict]:
+    return [e for e in b.result.parent if e["event"] == name]
+
+
+@test()
+def heartbeat_follows_exec():
+    """One connection with 0xB7, answered, and no other; without a word in the log."""
+    b = boot(image("/bin/act", "sleep", "500"))
+    same([e["byte"] for e in b.result.parent if "byte" in e], ["b7", "b7"], "bytes")
+    same(len(events(b, "connected")), 1, "connections")
+    same(len(b.log), 2, "lines of log")
+
+
+@test()
+def heartbeat_comes_when_the_application_is_gone():
+    """An application that ends at once was started all the same: the machine's end waits."""
+    b = boot(image("/bin/act", "exit", "3"), parent=("--slow", "2"))
+    b.expect_heartbeat()
+    same(len(events(b, "answered")), 1, "answers")
+    check(not warned(b), f"{b.log}")
+    b.expect_end("/bin/act", "exited with code 3")
+
+
+@test(10)
+def a_late_parent_is_waited_for():
+    """Connect errors are tried again while PID 1 goes on; the application does not wait."""
+    b = boot(image("/bin/act", "say", "running", "sleep", "100"), parent=("--late", "6"))
+    b.expect_heartbeat()
+    running, beat = b.result.when("@say=running"), b.result.heartbeat()
+    check(running is not None and running < beat, "the application waited")
+    check(not warned(b), f"{b.log}")
+
+
+@test(15)
+def an_absent_parent_is_a_warning():
+    """After ten seconds there is a warning; the application that ended is told after it."""
+    b = boot(image("/bin/act", "say", "running", "exit", "4"), parent=("--absent",))
+    same(b.result.received, [], "the parent received")
+    check(warned(b), f"no warning: {b.log}")
+    b.expect_end("/bin/act", "exited with code 4")
+    lasted = b.result.when("init: end:") - b.result.when("@say=running")
+    check(8 < lasted < 25, f"it took {lasted:.1f} s")
+
+
+@test(15)
+def a_silent_parent_is_a_warning():
+    """An answer that does not come is a warning, and a second connection is not made."""
+    b = boot(image("/bin/act", "exit", "4"), parent=("--silent",))
+    check(warned(b), f"no warning: {b.log}")
+    b.expect_end("/bin/act", "exited with code 4")
+    same(len(events(b, "connected")), 1, "connections")
+
+
+@test()
+def a_wrong_answer_is_a_warning():
+    """So is another byte."""
+    b = boot(image("/bin/act", "sleep", "300", "exit", "4"), parent=("--wrong-byte",))
+    check(warned(b), f"no warning: {b.log}")
+    b.expect_end("/bin/act", "exited with code 4")
+    same(len(events(b, "connected")), 1, "connections")
+
+
+@test(5)
+def a_reset_is_a_warning():
+    """So is a parent that closes before it reads."""
+    b = boot(image("/bin/act", "sleep", "300", "exit", "4"), parent=("--reset",))
+    check(warned(b), f"no warning: {b.log}")
+    b.expect_end("/bin/act", "exited with code 4")
+
+
+@test(12)
+def a_stop_with_an_absent_parent_ends():
+    """A boot that stops does not wait for ever for a parent to tell it to."""
+    b = boot(image("/bin/none"), parent=("--absent",))
+    b.expect_said("init: spawn: /bin/none: not found")
+    same(b.result.received, [], "the parent received")
+
+
+@test(35)
+def debug_mode_holds_the_console():
+    """In debug mode a stop sends the positive heartbeat, says why, and holds the console 30 s."""
+    b = boot(image("/bin/none", kernel="builtin", shim=True), mode="microvm",
+             append="shim_lock_pcr0", timeout=90)
+    same(b.all("shim")[-1:], ["lock: LockPCR"], "the shim")
+    b.expect_heartbeat()
+    b.expect_said("init: spawn: /bin/none: not found")
+    held = b.result.seconds - b.result.heartbeat()
+    check(29 < held < 45, f"held for {held:.1f} s")
+    first = b.result.when("init: spawn: /bin/none")
+    check(first < b.result.heartbeat() + 25, "the reason came late")
+
+
+@test()
+def measured_zero_without_lock_is_no_debug_mode():
+    """A PCR0 of zero that is not locked is a bare emulator, where a stop is told as such."""
+    b = boot(image("/bin/none", kernel="builtin"), mode="microvm")
+    b.expect_stop(8, "init: spawn: /bin/none: not found")

@@ -1,0 +1,218 @@
+"""What the boot tests share: images, boots, checks, and the list of tests."""
+
+import struct
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "scripts"))
+import enclave  # noqa: E402
+from enclave import Eif, Machine, Result, Tree  # noqa: E402
+
+VERSION = (TOP / "VERSION").read_text().strip()
+# Messages of the kernel would tear lines of ours apart.
+QUIET = "reboot=t panic=-1 quiet"
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Failure(Exception):
+    """The behaviour is not there."""
+
+
+class Skip(Exception):
+    """It cannot be tried here."""
+
+
+@dataclass
+class Test:
+    name: str
+    run: Callable[[], None]
+    seconds: int
+
+
+TESTS: list[Test] = []
+_local = threading.local()  # .boots: those of the test that runs in this thread
+
+
+def test(seconds: int = 3):
+    """A test of that name; SECONDS: about what it takes, the longest go first."""
+    def register(function: Callable[[], None]) -> Callable[[], None]:
+        assert function.__doc__, f"{function.__name__} says no behaviour"
+        TESTS.append(Test(function.__name__, function, seconds))
+        return function
+    return register
+
+
+def check(good: object, what: str) -> None:
+    if not good:
+        raise Failure(what)
+
+
+def same(got: object, wanted: object, what: str) -> None:
+    check(got == wanted, f"{what}: {got!r}, not {wanted!r}")
+
+
+def built(name: str, arch: str = "x86_64") -> bytes:
+    """A file of build/ARCH."""
+    path = TOP / "build" / arch / name
+    if not path.exists():
+        raise Skip(f"no {path.relative_to(TOP)}")
+    return path.read_bytes()
+
+
+# --- images ------------------------------------------------------------------
+
+def kernel_file(kernel: str, name: str) -> bytes:
+    return (enclave.kernel_dir(kernel) / name).read_bytes()
+
+
+def elf(machine: int = 62, interpreter: str = "") -> bytes:
+    """An ELF program of little more than headers, for MACHINE, with an interpreter."""
+    path = interpreter.encode() + b"\0"
+    phdrs = 2 if interpreter else 1
+    at = 64 + 56 * phdrs
+    head = struct.pack("<4s5B7xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 0, 0, 3, machine, 1, at, 64, 0,
+                       0, 64, 56, phdrs, 0, 0, 0)
+    body = struct.pack("<IIQQQQQQ", 1, 5, 0, 0, 0, at + len(path), at + len(path), 4096)
+    if interpreter:
+        body += struct.pack("<IIQQQQQQ", 3, 4, at, at, at, len(path), len(path), 1)
+    return head + body + path
+
+
+def image(*cmd: str, env: tuple[str, ...] | None = (), raw_cmd: bytes | None = None,
+          raw_env: bytes | None = None, no_cmd: bool = False, files: Tree | None = None,
+          boot_files: dict[str, bytes] | None = None, kernel: str = "module",
+          modules: dict[str, bytes] | None = None, load_order: list[str] | None = None,
+          mount_points: tuple[str, ...] = enclave.MOUNT_POINTS, shim: bool = False,
+          rootfs: bool = True) -> Eif:
+    """
+    An image with /bin/probe, /bin/act and FILES, that runs CMD, or has RAW_CMD and RAW_ENV for
+    /cmd and /env. env=None: no /env. SHIM stands before init. BOOT_FILES lie beside /init.
+    """
+    tree = Tree()
+    tree.file("bin/probe", built("apps/probe"), 0o755)
+    tree.file("bin/act", built("apps/act"), 0o755)
+    tree.entries.update(files.entries if files else {})
+    if modules is None:
+        modules = {} if kernel == "builtin" else {"nsm.ko": kernel_file(kernel, "nsm.ko")}
+    boot = enclave.boot_ramdisk(built("apps/shim" if shim else "init"), modules, load_order)
+    if shim:
+        boot.file("init.real", built("init"), 0o755)
+    for name, data in (boot_files or {}).items():
+        boot.file(name, data)
+    if raw_cmd is None and not no_cmd:
+        raw_cmd = enclave.lines(cmd or ("/bin/probe",))
+    if raw_env is None and env is not None:
+        raw_env = enclave.lines(env)
+    app = enclave.app_ramdisk(tree, raw_cmd, raw_env, mount_points)
+    if not rootfs:
+        app.entries = {n: e for n, e in app.entries.items() if not n.startswith("rootfs")}
+    return Eif(kernel_file(kernel, "bzImage"), enclave.CMDLINES["x86_64"],
+               [boot.cpio(), app.cpio()])
+
+
+# --- boots -------------------------------------------------------------------
+
+class Boot:
+    """What came of one boot: the console's facts ("@key=value") and init's own lines."""
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+        self.facts: dict[str, list[str]] = {}
+        self.log: list[str] = []
+        for _, line in result.console:
+            # A line may follow what somebody else left unfinished.
+            if (at := line.find("init: ")) >= 0:
+                self.log.append(line[at:])
+            elif (at := line.find("@")) >= 0 and "=" in line:
+                key, value = line[at + 1:].split("=", 1)
+                self.facts.setdefault(key, []).append(value)
+
+    def all(self, key: str) -> list[str]:
+        return self.facts.get(key, [])
+
+    def fact(self, key: str) -> str:
+        values = self.all(key)
+        check(len(values) == 1, f"{len(values)} times @{key}= on the console")
+        return values[0]
+
+    def expect(self, **facts: str) -> None:
+        for key, wanted in facts.items():
+            same(self.fact(key.replace("__", ".")), wanted, key)
+
+    def said(self, text: str) -> bool:
+        return any(text in line for line in self.log)
+
+    def expect_said(self, *texts: str) -> None:
+        for text in texts:
+            check(self.said(text), f"init did not say '{text}', but: {' | '.join(self.log)}")
+
+    def expect_end(self, path: str, how: str) -> None:
+        """init's last line."""
+        same(self.log[-1] if self.log else "", f"init: end: {path}: {how}", "the last line")
+
+    def expect_stop(self, step: int, *texts: str) -> None:
+        """The boot stopped, said why, and told the parent so by that step's number."""
+        self.expect_said(*texts)
+        same(self.result.received, [f"{step:02x}"], "the parent received")
+
+    def expect_heartbeat(self) -> None:
+        same(self.result.received, ["b7"], "the parent received")
+
+    def mount(self, point: str) -> tuple[str, set[str], str]:
+        """Type, options and the file system's own options of what is mounted at POINT last."""
+        found = [m.split(" ") for m in self.all("mount") if m.split(" ")[0] == point]
+        check(found, f"nothing is mounted at {point}")
+        _, kind, options, own = found[-1]
+        return kind, set(options.split(",")), own
+
+    def path(self, path: str) -> str:
+        found = [p.split(" ", 1)[1] for p in self.all("path") if p.split(" ", 1)[0] == path]
+        check(found, f"nothing is said about {path}")
+        return found[0]
+
+
+def boot(eif: Eif, append: str = "", until: str = "", panics: bool = False, ends: bool = True,
+         **machine) -> Boot:
+    """Boots EIF; it has to end by itself (unless UNTIL or not ENDS), and without a panic."""
+    machine.setdefault("timeout", 60.0)
+    result = Machine(eif, append=f"{QUIET} {append}".strip(), **machine).run(until)
+    b = Boot(result)
+    _local.boots.append(b)
+    if ends and not until:
+        check(result.ended != "deadline", f"it did not end within {machine['timeout']:.0f} s")
+    check(result.panicked == panics, "the kernel panicked" if result.panicked else "no panic")
+    if ends and not until and not panics:
+        check(b.log, "init said nothing")
+    return b
+
+
+def shared(make: Callable[[], Boot]) -> Callable[[], Boot]:
+    """One boot that several tests look at."""
+    lock, made = threading.Lock(), []
+
+    def get() -> Boot:
+        with lock:
+            if not made:
+                made.append(make())
+            elif made[0] not in _local.boots:
+                _local.boots.append(made[0])
+        return made[0]
+    return get
+
+
+def begin() -> None:
+    _local.boots = []
+
+
+def console_text() -> str:
+    """What the boots of this thread's test showed."""
+    out = []
+    for b in _local.boots:
+        events = [f"{e['at']:8.3f} parent: {e}" for e in b.result.parent]
+        lines = [f"{t:8.3f} {line}" for t, line in b.result.console]
+        out += [f"--- {b.result.ended} after {b.result.seconds:.1f} s", *lines, *events, ""]
+    return "\n".join(out)

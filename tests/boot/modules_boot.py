@@ -1,0 +1,90 @@
+"""2: kernel modules."""
+
+import re
+
+from lib import boot, check, enclave, image, kernel_file, same, test
+
+
+def depends(module: bytes) -> list[str]:
+    """The modules that this one needs."""
+    found = re.search(rb"\0depends=([^\0]*)\0", b"\0" + module)
+    return found[1].decode().split(",") if found and found[1] else []
+
+
+def load_order(kernel: str, *wanted: str) -> list[str]:
+    """WANTED with what they need, each after its needs."""
+    folder, order = enclave.kernel_dir(kernel), []
+
+    def visit(name: str) -> None:
+        path = next(p for p in folder.glob("*.ko") if p.stem.replace("-", "_") == name)
+        if path.name in order:
+            return
+        for need in depends(path.read_bytes()):
+            visit(need)
+        order.append(path.name)
+
+    for name in wanted:
+        visit(name)
+    return order
+
+
+@test()
+def virtio_and_vsock_as_modules():
+    """modules_load_order: virtio-mmio, vsock and the NSM as modules; - and _ of parameters alike."""
+    order = load_order("modular", "virtio_mmio", "vmw_vsock_virtio_transport", "nsm")
+    check(len(order) > 3, f"the kernel has few modules: {order}")
+    devices = "/sys/module/virtio_mmio/parameters/device"
+    b = boot(image("/bin/probe", "file", devices, kernel="modular",
+                   modules={n: kernel_file("modular", n) for n in order}, load_order=order),
+             # QEMU names its devices behind this one.
+             append="virtio-mmio.device=512@0xfeb00a00:10 init_debug")
+    for address in ("0xfeb00a00", "0xfeb00c00", "0xfeb00e00"):
+        check(address in b.fact(devices), f"the module has no {address}: {b.fact(devices)}")
+    b.expect_heartbeat()
+    same([line.split(": ")[2] for line in b.log if "init: modules: " in line and ": loaded" in line],
+         order, "the modules")
+
+
+@test()
+def a_last_line_of_the_list_may_be_cut():
+    """The list's last line needs no newline, blank lines are skipped, absent files are fine."""
+    b = boot(image("/bin/act", boot_files={"modules_load_order": b"gone.ko\n\nnsm.ko"}))
+    b.expect_end("/bin/act", "exited with code 0")
+
+
+@test()
+def a_module_twice_is_fine():
+    """A module that is loaded already (EEXIST) is fine."""
+    b = boot(image("/bin/act", load_order=["nsm.ko", "nsm.ko"]))
+    b.expect_end("/bin/act", "exited with code 0")
+
+
+@test()
+def a_driver_built_in_needs_no_module():
+    """Nothing to load is fine where the kernel has the driver built in."""
+    b = boot(image("/bin/act", kernel="builtin"))
+    b.expect_end("/bin/act", "exited with code 0")
+    same(len(b.log), 2, "lines of log")
+
+
+@test()
+def a_module_of_a_driver_built_in_is_fine():
+    """/nsm.ko is there, and the driver is in the kernel as well."""
+    b = boot(image("/bin/act", kernel="builtin",
+                   modules={"nsm.ko": kernel_file("module", "nsm.ko")}))
+    b.expect_end("/bin/act", "exited with code 0")
+
+
+@test()
+def a_module_that_fails_stops_with_its_name():
+    """One that does not load stops the boot with its name and errno."""
+    b = boot(image(modules={"nsm.ko": b"no module"}))
+    b.expect_stop(4, "init: modules: nsm.ko: Exec format error")
+    check(not b.facts, "something of the image ran")
+
+
+@test()
+def a_module_of_the_list_that_fails_stops_with_its_name():
+    """Of several, the one that failed is named; what came before it is loaded."""
+    b = boot(image(boot_files={"bad.ko": b"\x7fELF"}, load_order=["nsm.ko", "bad.ko"]))
+    b.expect_stop(4, "init: modules: bad.ko: Exec format error")

@@ -1,0 +1,193 @@
+"""5 and 6: the root and its file systems."""
+
+from lib import Boot, Tree, boot, check, image, same, shared, test
+
+
+def odd_files() -> Tree:
+    """What images have where init mounts something."""
+    tree = Tree()
+    tree.file("run/keep/file", "kept", 0o640, uid=12, gid=34)
+    tree.link("run/link", "keep/file")
+    tree.dir("tmp/group", 0o2770, uid=5, gid=6)
+    tree.file("tmp/group/tool", "x", 0o4755, uid=7, gid=8)
+    tree.link("etc/resolv.conf", "/run/resolvconf/resolv.conf")
+    return tree
+
+
+@shared
+def ordinary() -> Boot:
+    """nitro-cli's image, the usual kernel."""
+    return boot(image("/bin/probe", "file", "/run/keep/file", files=odd_files()))
+
+
+@shared
+def no_mount_points() -> Boot:
+    """monzo's builder or Nix: an image without /dev, /proc and the rest."""
+    return boot(image("/bin/probe", mount_points=()))
+
+
+def expect_file_systems(b: Boot) -> None:
+    """What an application finds of mounts, modes and links, whatever the kernel."""
+    for point, kind, has, lacks in (
+            ("/dev", "devtmpfs", {"nosuid"}, {"nodev"}),
+            ("/dev/pts", "devpts", {"nosuid", "noexec"}, {"nodev"}),
+            ("/dev/shm", "tmpfs", {"nosuid", "nodev"}, set()),
+            ("/dev/mqueue", "mqueue", {"nosuid", "nodev", "noexec"}, set()),
+            ("/proc", "proc", {"nosuid", "nodev", "noexec"}, set()),
+            ("/sys", "sysfs", {"nosuid", "nodev", "noexec"}, set()),
+            ("/run", "tmpfs", {"nosuid", "nodev"}, set()),
+            ("/tmp", "tmpfs", {"nosuid", "nodev"}, {"noexec"})):
+        found, options, _ = b.mount(point)
+        same(found, kind, f"the type of {point}")
+        check(has <= options and not lacks & options, f"the options of {point}: {options}")
+    own = set(b.mount("/dev/pts")[2].split(","))
+    check({"gid=5", "mode=620", "ptmxmode=666"} <= own, f"devpts: {own}")
+    for path, mode in (("/", "040755"), ("/dev", "040755"), ("/dev/shm", "041777"),
+                       ("/run", "040755"), ("/tmp", "041777")):
+        same(b.path(path), f"{mode} 0:0", path)
+    for path, target in (("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"),
+                         ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")):
+        same(b.path(f"/dev/{path}"), f"-> {target}", f"/dev/{path}")
+    b.expect(shm="ok", mqueue="ok", tmp_exec="ok", pty="/dev/pts/0 0620 1000:5", done="yes")
+    same(len(b.log), 2, "lines of log")
+
+
+@test()
+def file_systems_are_those_of_a_container():
+    """/dev, /dev/pts, /dev/shm, /dev/mqueue, /proc, /sys, /run, /tmp and the links in /dev."""
+    expect_file_systems(ordinary())
+
+
+@test()
+def missing_mount_points_are_made():
+    """All that is there, too, where the image has no mount points."""
+    expect_file_systems(no_mount_points())
+
+
+@test()
+def run_and_tmp_of_the_image_are_kept():
+    """What the image had in /run and /tmp is in the new tmpfs, with owner and mode."""
+    b = ordinary()
+    for path, wanted in (("/run/keep", "040755 0:0"), ("/run/keep/file", "100640 12:34"),
+                         ("/run/link", "-> keep/file"), ("/tmp/group", "042770 5:6"),
+                         ("/tmp/group/tool", "104755 7:8")):
+        same(b.path(path), wanted, path)
+    same(b.all("/run/keep/file"), ["[kept]"], "the file")
+
+
+@test()
+def resolv_conf_and_hosts_are_readable():
+    """A dangling /etc/resolv.conf is made readable; hosts and the host name know localhost."""
+    b = ordinary()
+    check(b.fact("resolv_conf").startswith("["), f"resolv.conf: {b.fact('resolv_conf')}")
+    check("127.0.0.1" in b.fact("hosts") and "localhost" in b.fact("hosts"), "no localhost")
+    b.expect(hostname="localhost")
+
+
+@test()
+def loopback_is_up():
+    """lo is up with 127.0.0.1 and ::1, and TCP works over both."""
+    b = ordinary()
+    same([a for a in b.all("addr") if a.startswith("lo ")], ["lo up 127.0.0.1", "lo up ::1"], "lo")
+    b.expect(tcp4="ok", tcp6="ok")
+
+
+@test()
+def many_files_may_be_open():
+    """The hard limit of open files is at least 65536."""
+    check(int(ordinary().fact("nofile").split()[1]) >= 65536, ordinary().fact("nofile"))
+
+
+@test()
+def cgroups_are_v2():
+    """/sys/fs/cgroup is v2 where its controllers name cpu, memory and pids."""
+    b = ordinary()
+    kind, options, _ = b.mount("/sys/fs/cgroup")
+    same(kind, "cgroup2", "the type")
+    check({"nosuid", "nodev", "noexec"} <= options, f"options: {options}")
+    controllers = set(b.fact("controllers").strip("[]\n").replace("\\x0a", "").split())
+    check({"cpu", "memory", "pids"} <= controllers, f"controllers: {controllers}")
+
+
+@test()
+def cgroups_are_v2_on_a_kernel_without_v1():
+    """So it is on today's kernels, whose memory and cpuset have no v1 (AWS's init panics)."""
+    b = boot(image("/bin/probe", kernel="builtin"))
+    same(b.mount("/sys/fs/cgroup")[0], "cgroup2", "the type")
+    same(len(b.log), 2, "lines of log")
+
+
+@test()
+def cgroups_are_v1_where_v2_lacks_a_controller():
+    """v1 controllers, each in its folder, where v2 has no memory controller."""
+    b = boot(image("/bin/probe"), append="cgroup_disable=memory")
+    same(b.mount("/sys/fs/cgroup")[0], "tmpfs", "the type")
+    for name in ("cpuset", "cpu", "pids", "freezer", "devices"):
+        same(b.mount(f"/sys/fs/cgroup/{name}")[0], "cgroup", name)
+    check(not any("/memory " in m for m in b.all("mount")), "memory is mounted")
+
+
+@test()
+def missing_v1_controllers_do_not_matter():
+    """A v1 controller that the kernel lists and has not is left out, without a word."""
+    b = boot(image("/bin/probe", kernel="builtin"), append="cgroup_disable=pids")
+    same(b.mount("/sys/fs/cgroup")[0], "tmpfs", "the type")
+    mounted = {m.split(" ")[0].rsplit("/", 1)[1] for m in b.all("mount")
+               if m.startswith("/sys/fs/cgroup/")}
+    check({"cpu", "freezer"} <= mounted and not {"memory", "cpuset", "pids"} & mounted,
+          f"controllers: {mounted}")
+    same(len(b.log), 2, "lines of log")
+
+
+@test()
+def odd_image_boots():
+    """Files and dangling links where mount points should be cost a warning, not the boot."""
+    tree = Tree()
+    tree.file("tmp", "a file")
+    tree.link("sys", "nowhere")
+    tree.file("etc/hosts", "10.0.0.1 other\n")
+    b = boot(image("/bin/probe", files=tree, mount_points=("dev", "proc")))
+    b.expect(done="yes", resolv_conf="No such file or directory", hosts="[10.0.0.1 other\\x0a]")
+    b.expect_said("init: mounts: /tmp: Not a directory", "init: mounts: /sys: ")
+    b.expect_heartbeat()
+
+
+@test()
+def what_cannot_be_done_without_stops():
+    """An image in which /dev cannot be mounted stops, with the mount's name."""
+    tree = Tree()
+    tree.file("dev", "a file")
+    b = boot(image(files=tree, mount_points=("proc",)))
+    b.expect_stop(7, "init: mounts: /dev: Not a directory")
+
+
+@test()
+def an_image_without_rootfs_stops():
+    """A missing /rootfs stops the boot."""
+    boot(image(rootfs=False)).expect_stop(6, "init: root: /rootfs: No such file or directory")
+
+
+@test()
+def no_chroot_leads_out():
+    """The root is really moved: neither a second chroot nor setns leads to the boot ramdisk."""
+    b = boot(image("/bin/act", "escape", boot_files={"big": b"\0" * (32 << 20)}))
+    b.expect(by_chroot="in", by_setns="in")
+
+
+@test()
+def memory_of_the_boot_files_is_given_back():
+    """What lay beside /rootfs takes no memory any more, and is not to be seen."""
+    b = boot(image("/bin/probe", boot_files={"big": b"\1" * (48 << 20)}))
+    for path in ("/init", "/rootfs"):
+        same(b.path(path), "No such file or directory", path)
+    shmem = int(b.fact("mem.Shmem").split()[0])
+    check(shmem < 4096, f"{shmem} KiB of files in memory")
+
+
+@test()
+def a_truncated_initramfs_is_recognised():
+    """An image that does not fit into the memory says so, and what to do."""
+    tree = Tree()
+    tree.file("data", bytes(range(256)) * (4 * 80 << 10))
+    b = boot(image(files=tree), memory=160)
+    b.expect_stop(3, "init: spec: initramfs: ", "Initramfs unpacking failed", "raise --memory")

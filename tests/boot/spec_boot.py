@@ -1,0 +1,195 @@
+"""4: what to run."""
+
+import gzip
+from dataclasses import replace
+
+from lib import DEFAULT_PATH, Tree, boot, check, elf, image, same, test
+
+PATH_LINE = f"[PATH={DEFAULT_PATH}]"
+
+
+def program(name: str, data: bytes | str, mode: int = 0o755) -> Tree:
+    tree = Tree()
+    tree.file(name, data, mode)
+    return tree
+
+
+@test()
+def arguments_and_environment_arrive():
+    """Blank lines of /cmd are empty arguments; an /env line without = is skipped and named."""
+    b = boot(image(raw_cmd=b"/bin/probe\n--save\n\n  two  words \n\n",
+                   raw_env=b"A=1\nB=a b=c\nPRIVATE KEY-----\nE=\nHOME=/home/me\nPATH=/opt:/bin\n"))
+    same(b.all("arg"), ["[/bin/probe]", "[--save]", "[]", "[  two  words ]", "[]"], "arguments")
+    same(sorted(b.all("env")),
+         sorted(["[A=1]", "[B=a b=c]", "[E=]", "[HOME=/home/me]", "[PATH=/opt:/bin]"]),
+         "environment")
+    warnings = [line for line in b.log if "/env" in line]
+    same(len(warnings), 1, "warnings")
+    check("line 3" in warnings[0] and "PRIVATE KEY-----" in warnings[0], warnings[0])
+
+
+@test()
+def files_of_monzo_are_read():
+    """monzo's builder: no final newline, an empty /env, gzip'ed ramdisks, the driver built in."""
+    eif = image(raw_cmd=b"probe\nlast", raw_env=b"", kernel="builtin")
+    eif = replace(eif, ramdisks=[gzip.compress(r, mtime=0) for r in eif.ramdisks])
+    b = boot(eif)
+    same(b.all("arg"), ["[probe]", "[last]"], "arguments")
+    same(sorted(b.all("env")), ["[HOME=/]", PATH_LINE], "environment")
+
+
+@test()
+def a_missing_env_is_empty():
+    """No /env is an empty environment; HOME is root's folder where there is one."""
+    b = boot(image("probe", env=None, files=program("root/.profile", "")))
+    same(sorted(b.all("env")), ["[HOME=/root]", PATH_LINE], "environment")
+    same(len(b.log), 2, "lines of log")
+
+
+@test()
+def kernel_words_do_not_leak():
+    """What the kernel's command line gives PID 1's environment is not the application's."""
+    b = boot(image(env=("A=1",)), append="LEAK=1 HOME=/evil PATH=/evil LD_PRELOAD=/evil.so")
+    same(sorted(b.all("env")), ["[A=1]", "[HOME=/]", PATH_LINE], "environment")
+
+
+@test()
+def a_missing_cmd_stops():
+    """Without /cmd the boot stops."""
+    boot(image(no_cmd=True)).expect_stop(3, "init: spec: /cmd: ")
+
+
+@test()
+def an_empty_cmd_stops():
+    """So it does with an empty one."""
+    boot(image(raw_cmd=b"")).expect_stop(3, "init: spec: /cmd: ")
+
+
+@test()
+def an_empty_first_line_stops():
+    """So it does where the program's own line is empty."""
+    boot(image(raw_cmd=b"\n/bin/probe\n")).expect_stop(3, "init: spec: /cmd: ")
+
+
+@test()
+def a_cmd_over_one_mib_stops():
+    """1 MiB is the limit of a file."""
+    b = boot(image(raw_cmd=b"/bin/probe\n" + b"x" * (1 << 20)))
+    b.expect_stop(3, "init: spec: /cmd: longer than 1 MiB")
+
+
+@test()
+def too_many_entries_stop():
+    """64 Ki is the limit of entries."""
+    b = boot(image(raw_cmd=b"/bin/probe\n" + b"x\n" * (1 << 16)))
+    b.expect_stop(3, "init: spec: /cmd: ")
+
+
+@test()
+def the_largest_allowed_files_run():
+    """An /env of nearly 1 MiB, and thousands of lines, is fine."""
+    names = [f"N{i:05}=" + "v" * 20 for i in range(30000)]
+    b = boot(image("/bin/act", "say", "large", env=tuple(names)))
+    b.expect(say="large")
+
+
+@test()
+def path_lookup_uses_the_images_path():
+    """The image's PATH is searched in its order; what is not executable is passed over."""
+    tree = program("first/tool", "#!/none\n", 0o644)
+    tree.link("second/tool", "/bin/probe")
+    b = boot(image("tool", env=("PATH=/nowhere:/first:/second:/bin",), files=tree))
+    same(b.all("arg"), ["[tool]"], "arguments")
+    b.expect_end("/second/tool", "exited with code 0")
+
+
+@test()
+def default_path_finds_usr_local():
+    """Without a PATH in the image the usual folders are searched, /usr/local first."""
+    tree = Tree()
+    tree.link("usr/local/bin/act", "/bin/act")
+    b = boot(image("act", files=tree))
+    b.expect_end("/usr/local/bin/act", "exited with code 0")
+
+
+@test()
+def what_is_not_found_is_named_with_the_path():
+    """What PATH does not have is named with the PATH searched."""
+    b = boot(image("nginx", env=("PATH=/opt/a:/opt/b",)))
+    b.expect_stop(8, "init: spawn: nginx: not found, PATH searched: /opt/a:/opt/b")
+
+
+@test()
+def a_missing_file_is_named():
+    """A path that is not there is named, with no PATH."""
+    b = boot(image("/app/server"))
+    b.expect_stop(8, "init: spawn: /app/server: not found")
+    check(not b.said("PATH"), b.log[0])
+
+
+@test()
+def what_is_not_executable_is_named():
+    """A file without the x bit is named so."""
+    b = boot(image("/app/server", files=program("app/server", "#!/bin/sh\n", 0o644)))
+    b.expect_stop(8, "init: spawn: /app/server: not an executable file")
+
+
+@test()
+def a_folder_is_not_executable():
+    """Nor is a folder a program."""
+    b = boot(image("/etc/app", files=program("etc/app/file", "")))
+    b.expect_stop(8, "init: spawn: /etc/app: not an executable file")
+
+
+@test()
+def text_without_shebang_runs_in_the_shell():
+    """A script without #! is run by /bin/sh, with its arguments (AWS's hello.sh)."""
+    tree = program("hello.sh", "# a comment\nprintf hello\n")
+    tree.link("bin/sh", "/bin/probe")
+    b = boot(image("/hello.sh", "one", "", files=tree))
+    same(b.all("arg"), ["[/bin/sh]", "[/hello.sh]", "[one]", "[]"], "arguments")
+    b.expect_heartbeat()
+
+
+@test()
+def text_with_nul_does_not_run_in_the_shell():
+    """Data with a NUL in the first 256 bytes is no script."""
+    tree = program("data", b"a" * 255 + b"\0" + b"b" * 100)
+    tree.link("bin/sh", "/bin/probe")
+    b = boot(image("/data", files=tree))
+    b.expect_stop(8, "init: spawn: /data: neither a program nor a script")
+    check(not b.facts, "the shell ran")
+
+
+@test()
+def elf_of_another_machine_is_named():
+    """An ELF program for another architecture is named so, and not given to the shell."""
+    tree = program("app", elf(machine=183))
+    tree.link("bin/sh", "/bin/probe")
+    b = boot(image("/app", files=tree))
+    b.expect_stop(8, "init: spawn: /app: an ELF file for aarch64, this machine is x86-64")
+    check(not b.facts, "the shell ran")
+
+
+@test()
+def missing_interpreter_of_a_script_is_named():
+    """A script's interpreter that is not there is named."""
+    b = boot(image("/run.py", files=program("run.py", "#! /usr/bin/python3 -u\n")))
+    b.expect_stop(8, "init: spawn: /run.py: its interpreter /usr/bin/python3 ",
+                  "No such file or directory")
+
+
+@test()
+def missing_loader_of_a_program_is_named():
+    """A dynamic program's loader that is not there is named."""
+    b = boot(image("/app", files=program("app", elf(interpreter="/lib/ld-musl-x86_64.so.1"))))
+    b.expect_stop(8, "init: spawn: /app: its interpreter /lib/ld-musl-x86_64.so.1 ",
+                  "No such file or directory")
+
+
+@test()
+def missing_shell_for_a_text_is_named():
+    """Text without #! in an image without a shell says that."""
+    b = boot(image("/hello.sh", files=program("hello.sh", "echo\n")))
+    b.expect_stop(8, "init: spawn: /hello.sh: its interpreter /bin/sh ",
+                  "No such file or directory")

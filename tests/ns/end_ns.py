@@ -1,0 +1,99 @@
+"""The end: leftovers, the last line on whatever console, the restart."""
+
+import os
+import signal
+
+from lib import Jail, check, same, test
+
+EXITED = "exited with code 0"
+
+
+@test
+def leftovers_that_obey_cost_no_grace() -> None:
+    """TERM, and the machine ends as soon as they are gone."""
+    with Jail("/bin/act", "leave-polite") as j:
+        j.wait_said("@polite=TERM")
+        began = j.seconds
+        j.expect_end("/bin/act", EXITED)
+        check(j.seconds - began < 1.5, f"it took {j.seconds - began:.1f} s more")
+
+
+@test
+def leftovers_that_do_not_are_killed_after_the_grace() -> None:
+    """One that takes no notice of TERM, one that is stopped."""
+    for how in ("leave-stubborn", "leave-stopped"):
+        with Jail("/bin/act", how) as j:
+            j.expect_end("/bin/act", EXITED)
+            check(1.9 < j.seconds < 10, f"{how}: it took {j.seconds:.1f} s")
+
+
+@test
+def log_lines_are_one_a_message() -> None:
+    """Whatever the image's text holds: control characters, any length."""
+    env = b"evil\x1b[2J\x07\rinit: end: /bin/act: fake\nlong" + b"x" * 3000 + b"\n\xffA\x7f\n"
+    with Jail("/bin/act", env=env) as j:
+        j.restarted()
+        start = "init: spec: /env: line"
+        j.expect_said(f"{start} 1 is not NAME=VALUE, skipped: evil?[2J??init: end: /bin/act: fake")
+        long = [line for line in j.log() if line.startswith(f"{start} 2 ")]
+        same([len(line) for line in long], [1023], "the length of the long line")
+        check(f"{start} 3 is not NAME=VALUE, skipped: \ufffdA?" in j.log(), f"{j.log()}")
+        for line in j.text.splitlines():
+            check(line.startswith("init: ") and "\x1b" not in line, f"a line {line!r}")
+
+
+@test
+def console_that_is_stopped_is_freed_for_the_last_line() -> None:
+    """The application stops the terminal and ends."""
+    with Jail("/bin/act", "stop-console") as j:
+        j.expect_end("/bin/act", EXITED)
+        check(j.seconds < 10, f"it took {j.seconds:.1f} s")
+
+
+@test
+def console_that_is_flooded_still_gets_the_last_line() -> None:
+    """Full when the application ends, read only then."""
+    with Jail("/bin/act", "fill-console", drain=False) as j:
+        j.wait(lambda: j.parent.received, "a heartbeat")
+        j.wait(lambda: not j.children(), "the application is gone")
+        j.drain = True
+        j.expect_end("/bin/act", EXITED)
+
+
+@test
+def console_that_nobody_reads_holds_nothing_up() -> None:
+    """Full for ever, or stopped and full: the machine ends all the same."""
+    for how in (("fill-console",), ("fill-console", "stop-console")):
+        with Jail("/bin/act", *how, drain=False) as j:
+            j.wait(lambda: j.code is not None, "the end", 20)
+            check(2 < j.seconds < 15, f"it took {j.seconds:.1f} s")
+            same(j.code, -signal.SIGHUP, "the end of PID 1")
+
+
+@test
+def console_that_a_leftover_floods_still_gets_the_last_line() -> None:
+    """It writes until it is killed."""
+    with Jail("/bin/act", "flood-behind") as j:
+        j.expect_end("/bin/act", EXITED)
+
+
+@test
+def console_that_is_gone_is_no_fault() -> None:
+    """Hung up, which ends the application; every write fails from then on."""
+    with Jail("/bin/act", "sleep", "600000") as j:
+        j.started()
+        os.close(j.console)
+        j.console = -1
+        j.restarted()
+
+
+@test
+def restart_that_fails_has_two_more_ways() -> None:
+    """sysrq of the machine's own /proc, then the exit that panics; both are said."""
+    with Jail("/bin/act", REBOOT_ERRNO=1) as j:
+        j.end()
+        same(j.record_lines()[-3:], ["reboot", "sysrq in /proc", "panic"], "the record")
+        same(j.code, 1, "the exit of PID 1")
+        j.expect_said("init: end: reboot: Operation not permitted",
+                      "init: end: sysrq-trigger: Permission denied")
+

@@ -1,0 +1,209 @@
+/* The public calls and the seeding, over a device and a pool made here. */
+
+#include "nsm/nsm.h"
+
+#include <errno.h>
+
+#include "nsm/dev.h"
+#include "nsm/entropy.h"
+#include "nsm/pool.h"
+#include "tests/unit/check.h"
+
+/* --- the seams --- */
+
+static struct {
+	int exchanges, fail_at; /* the exchange that fails, from 1 */
+	int error;
+	size_t chunk;	       /* random bytes an answer */
+	const uint8_t *answer; /* instead */
+	size_t answer_len;
+	uint8_t next;
+} dev;
+
+static struct {
+	int calls, error;
+	uint8_t data[POOL_CREDIT_MAX];
+	size_t len;
+} pool;
+
+int nsm_dev_open(void)
+{
+	return dev.error ? dev.error : 77;
+}
+
+int nsm_dev_exchange(int fd, const void *req, size_t len, void *resp,
+		     size_t *ret_len)
+{
+	static const uint8_t head[] = "\xa1\x69GetRandom\xa1\x66random\x59";
+	uint8_t *out = resp;
+	size_t at = sizeof(head) - 1;
+
+	CHECK_INT(fd, 77);
+	CHECK(len > 0 && req);
+	if (++dev.exchanges == dev.fail_at)
+		return dev.error;
+	if (dev.answer) {
+		memcpy(out, dev.answer, dev.answer_len);
+		*ret_len = dev.answer_len;
+		return 0;
+	}
+	memcpy(out, head, at);
+	out[at++] = (uint8_t)(dev.chunk >> 8);
+	out[at++] = (uint8_t)dev.chunk;
+	for (size_t i = 0; i < dev.chunk; i++)
+		out[at++] = dev.next++;
+	*ret_len = at;
+	return 0;
+}
+
+int pool_credit(const uint8_t *buf, size_t len)
+{
+	pool.calls++;
+	memcpy(pool.data, buf, len);
+	pool.len = len;
+	return pool.error;
+}
+
+/* --- random --- */
+
+static void check_counted(const uint8_t *buf, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!CHECK_INT(buf[i], (uint8_t)i))
+			return;
+}
+
+TEST(random_bytes_are_put_together)
+{
+	static const struct {
+		size_t chunk, len;
+		int exchanges;
+	} cases[] = {
+		{ 256, 256, 1 }, { 256, 1, 1 },	  { 256, 257, 2 },
+		{ 1, 40, 40 },	 { 100, 256, 3 }, { 256, 0, 0 },
+	};
+	uint8_t buf[300];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		dev.exchanges = 0;
+		dev.next = 0;
+		dev.chunk = cases[i].chunk;
+		memset(buf, 0xee, sizeof(buf));
+		CHECK_INT(nsm_get_random(77, buf, cases[i].len), 0);
+		CHECK_INT(dev.exchanges, cases[i].exchanges);
+		check_counted(buf, cases[i].len);
+		CHECK_INT(buf[cases[i].len], 0xee);
+	}
+}
+
+TEST(random_failing_midway_leaves_nothing)
+{
+	uint8_t buf[256] = { 0 };
+
+	dev.chunk = 100;
+	dev.next = 1;
+	dev.fail_at = 3;
+	dev.error = -EIO;
+	CHECK_INT(nsm_get_random(77, buf, sizeof(buf)), -EIO);
+	for (size_t i = 0; i < sizeof(buf); i++)
+		CHECK_INT(buf[i], 0);
+}
+
+TEST(random_refused_or_malformed_is_an_error)
+{
+	static const uint8_t refusal[] = "\xa1\x65"
+					 "Error\x6dInternalError";
+	static const uint8_t nothing[] = "";
+	uint8_t buf[8];
+
+	dev.answer = refusal;
+	dev.answer_len = sizeof(refusal) - 1;
+	CHECK_STR(nsm_error_text(nsm_get_random(77, buf, 8)), "InternalError");
+	dev.answer_len--;
+	CHECK_STR(nsm_error_text(nsm_get_random(77, buf, 8)),
+		  "the NSM's answer is cut short");
+	dev.answer = nothing;
+	dev.answer_len = 0;
+	CHECK_STR(nsm_error_text(nsm_get_random(77, buf, 8)),
+		  "the NSM's answer is cut short");
+	dev.answer_len = 1;
+	CHECK_STR(nsm_error_text(nsm_get_random(77, buf, 8)),
+		  "the NSM's answer is malformed");
+	CHECK_STR(nsm_error_text(-ENODEV), "No such device");
+}
+
+/* --- debug mode --- */
+
+static void check_debug(const char *lock, uint8_t last, bool wanted)
+{
+	uint8_t answer[200];
+	bool debug = !wanted;
+	size_t at;
+
+	at = (size_t)snprintf((char *)answer, sizeof(answer),
+			      "\xa1\x6b"
+			      "DescribePCR\xa2\x64"
+			      "lock%s\x64"
+			      "data\x58\x30",
+			      lock);
+	memset(answer + at, 0, 48);
+	answer[at + 47] = last;
+	dev.answer = answer;
+	dev.answer_len = at + 48;
+	CHECK_INT(nsm_is_debug(77, &debug), 0);
+	CHECK_INT(debug, wanted);
+}
+
+TEST(debug_mode_is_pcr0_locked_and_zero)
+{
+	check_debug("\xf5", 0, true);
+	check_debug("\xf5", 1, false);
+	check_debug("\xf4", 0, false); /* a bare emulated device */
+	check_debug("\xf4", 1, false);
+}
+
+TEST(debug_mode_unknown_leaves_the_answer_alone)
+{
+	bool debug = true;
+
+	dev.fail_at = 1;
+	dev.error = -ETIMEDOUT;
+	CHECK_INT(nsm_is_debug(77, &debug), -ETIMEDOUT);
+	CHECK(debug);
+}
+
+/* --- entropy --- */
+
+TEST(the_seed_is_256_bytes_of_the_nsm)
+{
+	dev.chunk = 100;
+	CHECK_INT(entropy_seed(77), 0);
+	CHECK_INT(pool.calls, 1);
+	CHECK_INT(pool.len, 256);
+	check_counted(pool.data, 256);
+}
+
+TEST(nothing_is_credited_when_the_nsm_fails)
+{
+	dev.chunk = 100;
+	dev.fail_at = 2;
+	dev.error = -ENODATA;
+	CHECK_INT(entropy_seed(77), -ENODATA);
+	CHECK_INT(pool.calls, 0);
+}
+
+TEST(a_pool_that_refuses_is_an_error)
+{
+	dev.chunk = 256;
+	pool.error = -EPERM;
+	CHECK_INT(entropy_seed(77), -EPERM);
+}
+
+TEST(no_device_is_its_errno)
+{
+	CHECK_INT(nsm_open(), 77);
+	dev.error = -ENOENT;
+	CHECK_INT(nsm_open(), -ENOENT);
+}
+
+CHECK_MAIN("nsm")

@@ -1,0 +1,252 @@
+/* Real children. What they find around them is told by what they run. */
+
+#include "init/spawn.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "init/program.h"
+#include "tests/unit/temp.h"
+
+static struct {
+	pid_t pid;
+	enum spawn_stage stage;
+	int status;
+} got;
+
+static int spawn(const char *path, enum program_kind kind, char *a, char *b)
+{
+	char slot[] = "untouched", name[] = "name", var[] = "A=1";
+	char *argv[] = { slot, name, a, b, NULL }, *envp[] = { var, NULL };
+	struct program *p = malloc(sizeof(*p));
+	int r;
+
+	REQUIRE(p);
+	(void)snprintf(p->path, sizeof(p->path), "%s", path);
+	p->kind = kind;
+	got.pid = -99;
+	got.stage = (enum spawn_stage)99;
+	got.status = -99;
+	r = spawn_program(p, argv + 1, envp, &got.pid, &got.stage, &got.status);
+	free(p);
+	return r;
+}
+
+/* Runs SCRIPT by the machine's shell; its exit code. */
+static int shell(const char *script)
+{
+	char option[] = "-c", *text = strdup(script);
+	int status = -1;
+
+	CHECK_INT(spawn("/bin/sh", PROGRAM_ELF, option, text), 0);
+	free(text);
+	CHECK_INT(waitpid(got.pid, &status, 0), got.pid);
+	CHECK(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static bool has_children(void)
+{
+	return waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD;
+}
+
+TEST(a_program_that_runs_is_a_success)
+{
+	CHECK_INT(shell("exit 7"), 7);
+	CHECK_INT(shell("test \"$0:$#:$A\" = name:0:1"), 0);
+	CHECK(got.pid > 0);
+	CHECK(!has_children());
+}
+
+TEST(success_is_known_while_the_program_still_runs)
+{
+	char one[] = "-c", two[] = "read never; exit 5";
+	int fds[2], status;
+
+	REQUIRE(pipe(fds) == 0);
+	REQUIRE(dup2(fds[0], 0) == 0);
+	CHECK_INT(spawn("/bin/sh", PROGRAM_ELF, one, two), 0);
+	CHECK_INT(waitpid(got.pid, &status, WNOHANG), 0);
+	close(fds[0]);
+	close(fds[1]);
+	REQUIRE(waitpid(got.pid, &status, 0) == got.pid);
+	CHECK_INT(WEXITSTATUS(status), 5);
+}
+
+static void check_failure(int r, int wanted, enum spawn_stage stage)
+{
+	CHECK_INT(r, wanted);
+	CHECK_INT(got.stage, stage);
+	CHECK_INT(got.pid, -99);
+	CHECK(!has_children()); /* it is reaped */
+}
+
+TEST(the_errno_of_exec_comes_back)
+{
+	temp_enter();
+	temp_text("denied", "#!/bin/sh\n", 0644);
+	temp_text("no-interpreter", "#!/no/such\n", 0755);
+	temp_file("binary", "\0\1\2", 3, 0755);
+	temp_text("elf", "\177ELF\2\1\1", 0755);
+	check_failure(spawn("/no/such", PROGRAM_OTHER, NULL, NULL), -ENOENT,
+		      SPAWN_EXEC);
+	check_failure(spawn("denied", PROGRAM_SCRIPT, NULL, NULL), -EACCES,
+		      SPAWN_EXEC);
+	check_failure(spawn("no-interpreter", PROGRAM_SCRIPT, NULL, NULL),
+		      -ENOENT, SPAWN_EXEC);
+	check_failure(spawn("elf", PROGRAM_ELF, NULL, NULL), -ENOEXEC,
+		      SPAWN_EXEC);
+	check_failure(spawn("binary", PROGRAM_OTHER, NULL, NULL), -ENOEXEC,
+		      SPAWN_EXEC);
+	check_failure(spawn("/tmp", PROGRAM_OTHER, NULL, NULL), -EACCES,
+		      SPAWN_EXEC);
+	check_failure(spawn("denied/x", PROGRAM_OTHER, NULL, NULL), -ENOTDIR,
+		      SPAWN_EXEC);
+	temp_leave();
+}
+
+TEST(a_text_without_interpreter_is_the_shells)
+{
+	char one[] = "one arg", two[] = "";
+	int status;
+
+	temp_enter();
+	temp_text(
+		"./script",
+		"test \"$0:$1:$2:$#:$A\" = './script:one arg::2:1' && exit 3\n",
+		0755);
+	CHECK_INT(spawn("./script", PROGRAM_TEXT, one, two), 0);
+	REQUIRE(waitpid(got.pid, &status, 0) == got.pid);
+	CHECK_INT(WEXITSTATUS(status), 3);
+	/* Of any other kind it is not tried. */
+	check_failure(spawn("./script", PROGRAM_OTHER, NULL, NULL), -ENOEXEC,
+		      SPAWN_EXEC);
+	temp_leave();
+}
+
+/* A system call of ours does ACTION from now on. */
+static void filter(unsigned int number, unsigned int action)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, action),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = { 4, code };
+
+	REQUIRE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	REQUIRE(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+}
+
+TEST(a_child_that_dies_before_exec_is_no_success)
+{
+	filter(SYS_setsid, SECCOMP_RET_KILL_PROCESS);
+	check_failure(spawn("/bin/sh", PROGRAM_ELF, NULL, NULL), -ECHILD,
+		      SPAWN_DIED);
+	CHECK(WIFSIGNALED(got.status) && WTERMSIG(got.status) == SIGSYS);
+}
+
+TEST(a_session_that_is_refused_is_told)
+{
+	filter(SYS_setsid, SECCOMP_RET_ERRNO | EPERM);
+	check_failure(spawn("/bin/sh", PROGRAM_ELF, NULL, NULL), -EPERM,
+		      SPAWN_SESSION);
+}
+
+TEST(no_process_or_descriptor_to_be_had_is_told)
+{
+	const struct rlimit few = { 3, 3 };
+	struct rlimit before;
+
+	REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+	for (int fd = 3; fd < 100; fd++)
+		if (fd != check_pipe)
+			close(fd);
+	REQUIRE(setrlimit(RLIMIT_NOFILE,
+			  &(struct rlimit){ few.rlim_cur, before.rlim_max }) ==
+		0);
+	check_failure(spawn("/bin/sh", PROGRAM_ELF, NULL, NULL), -EMFILE,
+		      SPAWN_FORK);
+	REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+#ifdef SYS_fork
+	filter(SYS_fork, SECCOMP_RET_ERRNO | EAGAIN);
+#endif
+	filter(SYS_clone, SECCOMP_RET_ERRNO | EAGAIN);
+	check_failure(spawn("/bin/sh", PROGRAM_ELF, NULL, NULL), -EAGAIN,
+		      SPAWN_FORK);
+	/* Neither end of the pipe stays open. */
+	CHECK(fcntl(check_pipe == 3 ? 4 : 3, F_GETFD) < 0);
+}
+
+/* The names of what is open in a child, by the shell's own eyes. */
+static void check_no_stray(void)
+{
+	int fd = open("/dev/null", O_RDONLY); /* not close-on-exec */
+
+	REQUIRE(fd >= 0 && dup2(fd, 100) == 100 && dup2(fd, 900) == 900);
+	/* 9 and above are sh's and ls's own only while the glob runs */
+	CHECK_INT(shell("test ! -e /proc/self/fd/100 && "
+			"test ! -e /proc/self/fd/900 && "
+			"test -e /proc/self/fd/2"),
+		  0);
+	/* Ours stay as they were. */
+	CHECK(fcntl(100, F_GETFD) == 0);
+}
+
+TEST(no_stray_descriptor_is_inherited)
+{
+	check_no_stray();
+}
+
+TEST(no_stray_descriptor_on_a_kernel_without_close_range)
+{
+	filter(SYS_close_range, SECCOMP_RET_ERRNO | ENOSYS);
+	check_no_stray();
+}
+
+TEST(no_stray_descriptor_on_a_kernel_without_its_flag)
+{
+	filter(SYS_close_range, SECCOMP_RET_ERRNO | EINVAL);
+	check_no_stray();
+}
+
+TEST(signals_are_as_after_a_login)
+{
+	const struct sigaction ign = { .sa_handler = SIG_IGN };
+	sigset_t all;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		(void)sigaction(sig, &ign, NULL);
+	(void)sigaction(SIGCHLD, &(struct sigaction){ .sa_handler = SIG_DFL },
+			NULL);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	/* The shell itself handles CHLD, and sometimes more. */
+	CHECK_INT(shell("set -- $(grep -E '^Sig(Blk|Ign):' /proc/self/status); "
+			"test \"$2$4\" = 00000000000000000000000000000000"),
+		  0);
+}
+
+TEST(the_child_leads_a_session)
+{
+	char one[] = "-c", two[] = "read never";
+	int fds[2];
+
+	REQUIRE(pipe(fds) == 0);
+	REQUIRE(dup2(fds[0], 0) == 0);
+	CHECK_INT(spawn("/bin/sh", PROGRAM_ELF, one, two), 0);
+	CHECK_INT(getsid(got.pid), got.pid);
+	CHECK_INT(getpgid(got.pid), got.pid);
+	close(fds[1]);
+	close(fds[0]);
+	close(0);
+	REQUIRE(waitpid(got.pid, NULL, 0) == got.pid);
+}
+
+CHECK_MAIN("spawn")

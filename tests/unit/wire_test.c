@@ -1,0 +1,420 @@
+#include "nsm/wire.h"
+
+#include <errno.h>
+
+#include "tests/unit/check.h"
+
+/* Bytes from hexadecimal text with blanks in it, in memory of just that size. */
+struct bytes {
+	uint8_t *at;
+	size_t len;
+};
+
+static unsigned digit(char c)
+{
+	return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+static struct bytes hex(const char *text)
+{
+	struct bytes b = { .at = malloc(strlen(text) / 2 + 1) };
+
+	REQUIRE(b.at);
+	for (; *text; text++) {
+		if (*text == ' ')
+			continue;
+		b.at[b.len++] = (uint8_t)(digit(text[0]) << 4 | digit(text[1]));
+		text++;
+	}
+	b.at = realloc(b.at, b.len ? b.len : 1);
+	REQUIRE(b.at);
+	return b;
+}
+
+static struct bytes join(const char *before, size_t n, uint8_t fill,
+			 const char *after)
+{
+	struct bytes b = hex(before), a = hex(after);
+
+	b.at = realloc(b.at, b.len + n + a.len);
+	REQUIRE(b.at);
+	memset(b.at + b.len, fill, n);
+	memcpy(b.at + b.len + n, a.at, a.len);
+	b.len += n + a.len;
+	free(a.at);
+	return b;
+}
+
+#define RANDOM "a1 69 47657452616e646f6d a1 66 72616e646f6d "
+#define PCR "a1 6b 4465736372696265504352 "
+#define LOCK "64 6c6f636b "
+#define DATA "64 64617461 "
+#define ERROR "a1 65 4572726f72 "
+
+static int read_random(const char *text)
+{
+	struct bytes b = hex(text);
+	const uint8_t *data;
+	size_t n;
+	int r = wire_read_random(b.at, b.len, &data, &n);
+
+	free(b.at);
+	return r;
+}
+
+static int read_pcr(const char *text)
+{
+	struct bytes b = hex(text);
+	const uint8_t *data;
+	size_t n;
+	bool locked;
+	int r = wire_read_pcr(b.at, b.len, &locked, &data, &n);
+
+	free(b.at);
+	return r;
+}
+
+/* --- requests --- */
+
+static void check_request(const uint8_t *got, size_t len, const char *wanted)
+{
+	struct bytes b = hex(wanted);
+
+	if (CHECK_INT(len, b.len))
+		CHECK_MEM(got, b.at, len);
+	free(b.at);
+}
+
+TEST(requests_are_the_bytes_that_work)
+{
+	uint8_t buf[WIRE_REQUEST_CAP];
+
+	check_request(buf, wire_get_random(buf), "69 47657452616e646f6d");
+	check_request(buf, wire_describe_pcr(buf, 0),
+		      PCR "a1 65 696e646578 00");
+	check_request(buf, wire_describe_pcr(buf, 16),
+		      PCR "a1 65 696e646578 10");
+	check_request(buf, wire_describe_pcr(buf, 31),
+		      PCR "a1 65 696e646578 181f");
+	check_request(buf, wire_describe_pcr(buf, 255),
+		      PCR "a1 65 696e646578 18ff");
+}
+
+/* --- answers as they should be --- */
+
+TEST(random_bytes_of_any_length_are_found)
+{
+	static const struct {
+		const char *head;
+		size_t len;
+	} cases[] = {
+		{ RANDOM "59 0100", 256 },
+		{ RANDOM "58 ff", 255 },
+		{ RANDOM "58 18", 24 },
+		{ RANDOM "57", 23 },
+		{ RANDOM "41", 1 },
+		{ RANDOM "58 01", 1 },
+		{ RANDOM "5a 00000100", 256 },
+		{ RANDOM "5b 0000000000000100", 256 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct bytes b = join(cases[i].head, cases[i].len, 0xab, "");
+		const uint8_t *data = NULL;
+		size_t n = 0;
+
+		CHECK_INT(wire_read_random(b.at, b.len, &data, &n), 0);
+		CHECK_INT(n, cases[i].len);
+		CHECK(data == b.at + b.len - n);
+		free(b.at);
+	}
+}
+
+/* A PCR of LEN bytes FILL between BEFORE and AFTER. */
+static void check_pcr(const char *before, size_t len, uint8_t fill,
+		      const char *after, bool wanted)
+{
+	struct bytes b = join(before, len, fill, after);
+	const uint8_t *data = NULL;
+	bool locked = !wanted;
+	size_t n = 0;
+
+	if (CHECK_INT(wire_read_pcr(b.at, b.len, &locked, &data, &n), 0)) {
+		CHECK_INT(locked, wanted);
+		if (CHECK_INT(n, len))
+			CHECK(data[0] == fill && data[n - 1] == fill);
+	}
+	free(b.at);
+}
+
+TEST(pcr_is_read_in_either_order_of_keys)
+{
+	check_pcr(PCR "a2" LOCK "f4" DATA "58 30", 48, 0, "", false);
+	check_pcr(PCR "a2" LOCK "f5" DATA "58 30", 48, 0, "", true);
+	check_pcr(PCR "a2" DATA "58 30", 48, 0xfe, LOCK "f5", true);
+	check_pcr(PCR "a2" DATA "58 30", 48, 0xfe, LOCK "f4", false);
+}
+
+TEST(pcr_of_each_digest_fits)
+{
+	check_pcr(PCR "a2" LOCK "f5" DATA "58 20", 32, 1, "", true);
+	check_pcr(PCR "a2" LOCK "f5" DATA "58 40", 64, 1, "", true);
+}
+
+TEST(unknown_fields_are_passed_over)
+{
+	/* null, number, text, bytes, truth, nested arrays and maps */
+	check_pcr(PCR "a4 61 61 f6" LOCK "f5 61 62 1b ffffffffffffffff" DATA
+		      "58 30",
+		  48, 7, "", true);
+	check_pcr(PCR "a4" DATA "58 30", 48, 7,
+		  "61 78 83 01 82 f4 f5 a1 61 61 80 " LOCK
+		  "f5 61 79 a2 61 6b 42 0102 61 6c a0",
+		  true);
+	/* A value that looks like the field it is not. */
+	check_pcr(PCR "a3 61 78 a1" DATA "41 ff" DATA "58 30", 48, 7, LOCK "f5",
+		  true);
+	CHECK_INT(read_random("a1 69 47657452616e646f6d a2 61 7a 64 7a7a7a7a "
+			      "66 72616e646f6d 41 aa"),
+		  0);
+}
+
+/* --- refusals --- */
+
+TEST(each_refusal_is_told_apart)
+{
+	static const struct {
+		const char *answer;
+		int r;
+		const char *text;
+	} cases[] = {
+		{ ERROR "6f 496e76616c6964417267756d656e74",
+		  -WIRE_E_INVALID_ARGUMENT, "InvalidArgument" },
+		{ ERROR "6c 496e76616c6964496e646578", -WIRE_E_INVALID_INDEX,
+		  "InvalidIndex" },
+		{ ERROR "6f 496e76616c6964526573706f6e7365",
+		  -WIRE_E_INVALID_RESPONSE, "InvalidResponse" },
+		{ ERROR "6d 526561644f6e6c79496e646578",
+		  -WIRE_E_READ_ONLY_INDEX, "ReadOnlyIndex" },
+		{ ERROR "70 496e76616c69644f7065726174696f6e",
+		  -WIRE_E_INVALID_OPERATION, "InvalidOperation" },
+		{ ERROR "6e 427566666572546f6f536d616c6c",
+		  -WIRE_E_BUFFER_TOO_SMALL, "BufferTooSmall" },
+		{ ERROR "6d 496e707574546f6f4c61726765",
+		  -WIRE_E_INPUT_TOO_LARGE, "InputTooLarge" },
+		{ ERROR "6d 496e7465726e616c4572726f72", -WIRE_E_INTERNAL_ERROR,
+		  "InternalError" },
+		/* None of them: a success, a prefix, more than the name. */
+		{ ERROR "67 53756363657373", -WIRE_E_UNKNOWN,
+		  "an error without a known name" },
+		{ ERROR "6c 496e7465726e616c4572726f", -WIRE_E_UNKNOWN,
+		  "an error without a known name" },
+		{ ERROR "6e 496e7465726e616c4572726f7273", -WIRE_E_UNKNOWN,
+		  "an error without a known name" },
+		{ ERROR "60", -WIRE_E_UNKNOWN,
+		  "an error without a known name" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CHECK_INT(read_random(cases[i].answer), cases[i].r);
+		CHECK_INT(read_pcr(cases[i].answer), cases[i].r);
+		CHECK_STR(wire_error_text(cases[i].r), cases[i].text);
+	}
+}
+
+TEST(only_refusals_have_a_text_here)
+{
+	CHECK(!wire_error_text(0));
+	CHECK(!wire_error_text(-EIO));
+	CHECK(!wire_error_text(-WIRE_E_FIRST));
+	CHECK(!wire_error_text(-WIRE_E_END));
+	CHECK(!wire_error_text(WIRE_E_INVALID_INDEX));
+}
+
+/* --- answers as they should not be --- */
+
+TEST(cut_answers_are_never_good)
+{
+	const struct bytes good[] = {
+		join(RANDOM "59 0100", 256, 0xab, ""),
+		join(RANDOM "41", 1, 0xab, ""),
+		join(PCR "a2" LOCK "f4" DATA "58 30", 48, 0, ""),
+		join(PCR "a2" DATA "58 30", 48, 0, LOCK "f5"),
+		join(PCR "a3 61 78 82 01 a1 01 02" DATA "58 30", 48, 0,
+		     LOCK "f5"),
+		hex(ERROR "6d 496e7465726e616c4572726f72"),
+	};
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		for (size_t len = 0; len < good[i].len; len++) {
+			uint8_t *cut = malloc(len ? len : 1);
+			const uint8_t *data;
+			bool locked;
+			size_t n;
+
+			REQUIRE(cut);
+			memcpy(cut, good[i].at, len);
+			/* Cut short is said as such by the reader it is for. */
+			CHECK_INT(i < 2 ? wire_read_random(cut, len, &data,
+							   &n) :
+					  wire_read_pcr(cut, len, &locked,
+							&data, &n),
+				  -ENODATA);
+			CHECK(wire_read_random(cut, len, &data, &n) < 0);
+			CHECK(wire_read_pcr(cut, len, &locked, &data, &n) < 0);
+			free(cut);
+		}
+		free(good[i].at);
+	}
+}
+
+TEST(bytes_after_the_end_are_refused)
+{
+	CHECK_INT(read_random(RANDOM "41 aa"), 0);
+	CHECK_INT(read_random(RANDOM "41 aa 00"), -EBADMSG);
+	CHECK_INT(read_random(RANDOM "41 aa ff"), -EBADMSG);
+	CHECK_INT(read_pcr(PCR "a2" LOCK "f5" DATA "41 00 f6"), -EBADMSG);
+}
+
+TEST(answers_to_something_else_are_refused)
+{
+	CHECK_INT(read_random(PCR "a2" LOCK "f5" DATA "41 00"), -EBADMSG);
+	CHECK_INT(read_pcr(RANDOM "41 aa"), -EBADMSG);
+	/* LockPCR's bare text, an array, a number, an empty map, two pairs */
+	CHECK_INT(read_pcr("67 4c6f636b504352"), -EBADMSG);
+	CHECK_INT(read_random("69 47657452616e646f6d"), -EBADMSG);
+	CHECK_INT(read_random("81 01"), -EBADMSG);
+	CHECK_INT(read_random("00"), -EBADMSG);
+	CHECK_INT(read_random("a0"), -EBADMSG);
+	CHECK_INT(read_random("a2 69 47657452616e646f6d a1 66 72616e646f6d 41 "
+			      "aa 61 61 00"),
+		  -EBADMSG);
+	/* no map of fields below the name; a name that is not text */
+	CHECK_INT(read_random("a1 69 47657452616e646f6d 41 aa"), -EBADMSG);
+	CHECK_INT(read_random("a1 49 47657452616e646f6d a1 66 72616e646f6d 41 "
+			      "aa"),
+		  -EBADMSG);
+	CHECK_INT(read_random(ERROR "01"), -EBADMSG);
+}
+
+TEST(fields_missing_twice_or_of_another_type_are_refused)
+{
+	CHECK_INT(read_random("a1 69 47657452616e646f6d a0"), -EBADMSG);
+	CHECK_INT(read_random("a1 69 47657452616e646f6d a1 61 61 41 aa"),
+		  -EBADMSG);
+	CHECK_INT(read_random("a1 69 47657452616e646f6d a2 66 72616e646f6d 41 "
+			      "aa 66 72616e646f6d 41 aa"),
+		  -EBADMSG);
+	CHECK_INT(read_random(RANDOM "61 61"), -EBADMSG); /* text */
+	CHECK_INT(read_random(RANDOM "f6"), -EBADMSG);
+	CHECK_INT(read_random(RANDOM "81 01"), -EBADMSG);
+	CHECK_INT(read_pcr(PCR "a1" LOCK "f5"), -EBADMSG);
+	CHECK_INT(read_pcr(PCR "a1" DATA "41 00"), -EBADMSG);
+	CHECK_INT(read_pcr(PCR "a2" LOCK "01" DATA "41 00"), -EBADMSG);
+	CHECK_INT(read_pcr(PCR "a2" LOCK "f6" DATA "41 00"), -EBADMSG);
+	CHECK_INT(read_pcr(PCR "a3" LOCK "f5" DATA "41 00" LOCK "f5"),
+		  -EBADMSG);
+	CHECK_INT(read_pcr(PCR "a2 01 f5" DATA "41 00"), -EBADMSG);
+}
+
+TEST(lengths_out_of_bounds_are_refused)
+{
+	struct bytes b = join(PCR "a2" LOCK "f5" DATA "58 41", 65, 0, "");
+	const uint8_t *data;
+	bool locked;
+	size_t n;
+
+	CHECK_INT(wire_read_pcr(b.at, b.len, &locked, &data, &n), -EBADMSG);
+	free(b.at);
+	CHECK_INT(read_pcr(PCR "a2" LOCK "f5" DATA "40"), -EBADMSG);
+	CHECK_INT(read_random(RANDOM "40"), -EBADMSG);
+}
+
+TEST(hostile_counts_and_lengths_end_soon)
+{
+	CHECK_INT(read_random(RANDOM "5b ffffffffffffffff aa"), -ENODATA);
+	CHECK_INT(read_random(RANDOM "5b 7fffffffffffffff aa"), -ENODATA);
+	CHECK_INT(read_random(RANDOM "5a ffffffff aa"), -ENODATA);
+	CHECK_INT(read_random("bb ffffffffffffffff"), -EBADMSG);
+	CHECK_INT(read_random("a1 7b ffffffffffffffff 47"), -ENODATA);
+	CHECK_INT(read_random("a1 69 47657452616e646f6d bb ffffffffffffffff 66 "
+			      "72616e646f6d 41 aa"),
+		  -ENODATA);
+	/* in a field that is passed over */
+	CHECK_INT(read_pcr(PCR "a3 61 78 9b ffffffffffffffff 01"), -ENODATA);
+	CHECK_INT(read_pcr(PCR "a3 61 78 bb 8000000000000000 01"), -ENODATA);
+	CHECK_INT(read_pcr(PCR "a3 61 78 82 9b 7fffffffffffffff 01"), -ENODATA);
+	CHECK_INT(read_pcr(PCR "a3 61 78 7b ffffffffffffffff 01"), -ENODATA);
+}
+
+TEST(indefinite_lengths_and_tags_are_refused)
+{
+	CHECK_INT(read_random("bf 69 47657452616e646f6d a1 66 72616e646f6d 41 "
+			      "aa ff"),
+		  -EBADMSG);
+	CHECK_INT(read_random("a1 69 47657452616e646f6d bf 66 72616e646f6d 41 "
+			      "aa ff"),
+		  -EBADMSG);
+	CHECK_INT(read_random(RANDOM "5f 41 aa ff"), -EBADMSG);
+	CHECK_INT(read_random("a1 7f 69 47657452616e646f6d ff"), -EBADMSG);
+	CHECK_INT(read_random("d9d9f7 " RANDOM "41 aa"), -EBADMSG);
+	CHECK_INT(read_random(RANDOM "c2 41 aa"), -EBADMSG);
+	CHECK_INT(read_random("ff"), -EBADMSG);
+	CHECK_INT(read_random("1c"), -EBADMSG); /* reserved */
+	CHECK_INT(read_random("fb 3ff0000000000000"), -EBADMSG);
+	CHECK_INT(read_random("20"), -EBADMSG);
+	CHECK_INT(read_random("f7"), -EBADMSG);
+}
+
+/* No recursion: the depth is as much as an answer can hold. */
+TEST(deep_nesting_takes_no_stack)
+{
+	struct bytes b =
+		join(PCR "a3 61 78", 12000, 0x81, "01" LOCK "f5" DATA "41 00");
+	const uint8_t *data;
+	bool locked;
+	size_t n;
+
+	CHECK_INT(wire_read_pcr(b.at, b.len, &locked, &data, &n), 0);
+	b.at[b.len - 1 - 12] = 0x81;
+	CHECK(wire_read_pcr(b.at, b.len, &locked, &data, &n) < 0);
+	free(b.at);
+}
+
+/* Whatever one byte turns into: a known answer, and no read out of bounds. */
+TEST(any_byte_may_be_any_other)
+{
+	const struct bytes good[] = {
+		join(RANDOM "58 20", 32, 0xab, ""),
+		join(PCR "a3 61 78 82 01 a1 01 02" DATA "58 30", 48, 0,
+		     LOCK "f5"),
+		hex(ERROR "6d 496e7465726e616c4572726f72"),
+	};
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		for (size_t at = 0; at < good[i].len * 256; at++) {
+			uint8_t kept = good[i].at[at / 256];
+			const uint8_t *data;
+			bool locked;
+			size_t n;
+			int r;
+
+			good[i].at[at / 256] = (uint8_t)at;
+			r = i == 0 ? wire_read_random(good[i].at, good[i].len,
+						      &data, &n) :
+				     wire_read_pcr(good[i].at, good[i].len,
+						   &locked, &data, &n);
+			if (r == 0)
+				CHECK(data >= good[i].at &&
+				      n <= (size_t)(good[i].at + good[i].len -
+						    data));
+			else
+				CHECK(r == -ENODATA || r == -EBADMSG ||
+				      wire_error_text(r));
+			good[i].at[at / 256] = kept;
+		}
+		free(good[i].at);
+	}
+}
+
+CHECK_MAIN("wire")
