@@ -168,9 +168,10 @@ $(H)/obj/%.o: %.c $(H)/flags $(H)/deps.stamp
 	$(Q)$(HOSTCC) $(HOST_CFLAGS) -c -o $@ $<
 
 # Another compiler or other flags build anew.
-$(B)/flags: WORDS = $(XCC) $(CFLAGS_ALL) $(LDFLAGS_ALL)
+# Not -Werror, which changes no object: two makes may run side by side.
+$(B)/flags: WORDS = $(filter-out -Werror,$(XCC) $(CFLAGS_ALL) $(LDFLAGS_ALL))
 $(B)/flags: TOOLS = $(ARCH) $(CC)
-$(H)/flags: WORDS = $(HOSTCC) $(HOST_CFLAGS)
+$(H)/flags: WORDS = $(filter-out -Werror,$(HOSTCC) $(HOST_CFLAGS))
 $(H)/flags: TOOLS = host $(HOSTCC)
 $(B)/flags $(H)/flags: FORCE
 	@mkdir -p $(@D)

@@ -13,6 +13,16 @@ SLEEP = ("/bin/act", "sleep", "600000")
 # --- what it finds ---
 
 @test
+def function_tables_are_read_only() -> None:
+    """PT_GNU_RELRO takes effect, which musl leaves to its dynamic loader."""
+    with Jail(*SLEEP) as j:
+        j.started()
+        maps = [line.split() for line in Path(f"/proc/{j.init}/maps").read_text().splitlines()]
+        own = [m[1] for m in maps if len(m) > 5 and "/init" in m[5]]
+        check("r--p" in own and "rw-p" in own and "rwxp" not in own, f"mapped as {maps}")
+
+
+@test
 def environment_is_the_images_and_no_more() -> None:
     """With PATH and HOME; none of the kernel's words, which PID 1 got."""
     with Jail(*SLEEP, env=("A=1", "B=two words", "A=3", "EMPTY=")) as j:
