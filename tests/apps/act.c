@@ -87,7 +87,8 @@ static int count_processes(bool zombies)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 		f = fopen(path, "re");
-		if (f && fscanf(f, "%*d (%*[^)]) %c %d", &state, &parent) == 2 &&
+		if (f &&
+		    fscanf(f, "%*d (%*[^)]) %c %d", &state, &parent) == 2 &&
 		    parent != 2 && (!zombies || state == 'Z'))
 			n++;
 		if (f)
@@ -116,8 +117,8 @@ static void do_exit(const char *code)
 
 static void do_segv(void)
 {
-	volatile char *p = mmap(NULL, 4096, PROT_NONE,
-				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	volatile char *p =
+		mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	*p = 0;
 }
@@ -158,17 +159,6 @@ static void do_flood(const char *kib)
 
 	while (left > 0 && write(1, flood, sizeof(flood) - 1) > 0)
 		left -= (long)sizeof(flood) - 1;
-}
-
-/* Until the terminal takes no more, for half a second. */
-static void do_fill_console(void)
-{
-	double end = now() + 0.5;
-
-	fcntl(1, F_SETFL, fcntl(1, F_GETFL) | O_NONBLOCK);
-	while (now() < end)
-		if (write(1, flood, sizeof(flood) - 1) > 0)
-			end = now() + 0.5;
 }
 
 /* The flood goes on when the application has ended. */
@@ -271,9 +261,9 @@ static void do_eat_in_child(void)
 
 static void tell_root(const char *key)
 {
-	fact(key, access("/cmd", F_OK) == 0 || access("/rootfs", F_OK) == 0
-			  ? "out"
-			  : "in");
+	fact(key, access("/cmd", F_OK) == 0 || access("/rootfs", F_OK) == 0 ?
+			  "out" :
+			  "in");
 }
 
 /* Out of the root, by the two known ways. */
@@ -309,7 +299,7 @@ static const struct {
 	int number;
 	const char *name;
 } forwarded[] = {
-	{ SIGHUP, "HUP" },     { SIGINT, "INT" },	 { SIGQUIT, "QUIT" },
+	{ SIGHUP, "HUP" },     { SIGINT, "INT" },   { SIGQUIT, "QUIT" },
 	{ SIGUSR1, "USR1" },   { SIGUSR2, "USR2" }, { SIGTERM, "TERM" },
 	{ SIGWINCH, "WINCH" },
 };
@@ -458,7 +448,9 @@ static void do_read(const char *path)
 /* What the NSM has measured. */
 static void do_pcrs(void)
 {
-	uint8_t ask[] = "\xa1\x6b" "DescribePCR\xa1\x65" "index\0";
+	uint8_t ask[] = "\xa1\x6b"
+			"DescribePCR\xa1\x65"
+			"index\0";
 	static uint8_t answer[12288];
 	struct {
 		uint64_t ask, ask_len, answer, answer_len;
@@ -501,7 +493,6 @@ static const struct {
 	{ "read", .with = do_read },
 	{ "stop-console", .plain = do_stop_console },
 	{ "flood", .with = do_flood },
-	{ "fill-console", .plain = do_fill_console },
 	{ "flood-behind", .plain = do_flood_behind },
 	{ "orphans", .with = do_orphans },
 	{ "idle", .plain = do_idle },

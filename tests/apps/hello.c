@@ -62,7 +62,7 @@ int main(int argc, char **argv)
 	else
 		printf("  /dev/nsm: %s\n", strerror(errno));
 	printf("  random numbers: %s\n",
-	       getrandom(&byte, 1, GRND_NONBLOCK) == 1 ? "ready"
-						       : strerror(errno));
+	       getrandom(&byte, 1, GRND_NONBLOCK) == 1 ? "ready" :
+							 strerror(errno));
 	return fflush(stdout) == 0 ? 0 : 1;
 }

@@ -63,7 +63,8 @@ static void show_process(int argc, char **argv)
 	fact("sid", "%d", getsid(0));
 	fact("pgid", "%d", getpgrp());
 	fact("foreground", "%d", tcgetpgrp(0));
-	fact("ttyname", "%s", isatty(0) ? ttyname(0) ? ttyname(0) : "?" : "none");
+	fact("ttyname", "%s",
+	     isatty(0) ? ttyname(0) ? ttyname(0) : "?" : "none");
 	tty = open("/dev/tty", O_RDWR);
 	verdict("tty", tty >= 0);
 	if (tty >= 0)
@@ -221,13 +222,13 @@ static void show_below(const char *dir)
 static void show_paths(void)
 {
 	static const char *const paths[] = {
-		"/",		"/dev",		   "/dev/console",
-		"/dev/fd",	"/dev/stdin",	   "/dev/stdout",
-		"/dev/stderr",	"/dev/ptmx",	   "/dev/pts",
-		"/dev/shm",	"/dev/mqueue",	   "/dev/nsm",
-		"/proc",	"/sys",		   "/run",
-		"/tmp",		"/sys/fs/cgroup",  "/etc/resolv.conf",
-		"/etc/hosts",	"/init",	   "/rootfs",
+		"/",	       "/dev",		 "/dev/console",
+		"/dev/fd",     "/dev/stdin",	 "/dev/stdout",
+		"/dev/stderr", "/dev/ptmx",	 "/dev/pts",
+		"/dev/shm",    "/dev/mqueue",	 "/dev/nsm",
+		"/proc",       "/sys",		 "/run",
+		"/tmp",	       "/sys/fs/cgroup", "/etc/resolv.conf",
+		"/etc/hosts",  "/init",		 "/rootfs",
 		"/var",
 	};
 
@@ -334,14 +335,15 @@ static void show_network(void)
 		int family = i->ifa_addr ? i->ifa_addr->sa_family : AF_UNSPEC;
 
 		if (family == AF_INET)
-			inet_ntop(family,
-				  &((struct sockaddr_in *)i->ifa_addr)->sin_addr,
-				  text, sizeof(text));
-		else if (family == AF_INET6)
 			inet_ntop(
 				family,
-				&((struct sockaddr_in6 *)i->ifa_addr)->sin6_addr,
+				&((struct sockaddr_in *)i->ifa_addr)->sin_addr,
 				text, sizeof(text));
+		else if (family == AF_INET6)
+			inet_ntop(family,
+				  &((struct sockaddr_in6 *)i->ifa_addr)
+					   ->sin6_addr,
+				  text, sizeof(text));
 		else
 			continue;
 		fact("addr", "%s %s %s", i->ifa_name, up, text);
@@ -379,8 +381,8 @@ static void show_zombies(void)
 
 int main(int argc, char **argv)
 {
-	static const char *const status[] = { "SigBlk", "SigIgn", "SigCgt",
-					      "Uid",	"Gid",	  "Groups",
+	static const char *const status[] = { "SigBlk",	 "SigIgn", "SigCgt",
+					      "Uid",	 "Gid",	   "Groups",
 					      "Seccomp", NULL };
 	static const char *const pid1[] = { "Threads", "VmRSS", "SigBlk",
 					    "State", NULL };
@@ -405,8 +407,8 @@ int main(int argc, char **argv)
 	uname(&kernel);
 	fact("kernel", "%s %s", kernel.release, kernel.machine);
 	fact("getrandom", "%s",
-	     getrandom(&byte, 1, GRND_NONBLOCK) == 1 ? "ready"
-						     : strerror(errno));
+	     getrandom(&byte, 1, GRND_NONBLOCK) == 1 ? "ready" :
+						       strerror(errno));
 	show_mounts();
 	show_paths();
 	show_file("hosts", "/etc/hosts", 4000);

@@ -67,9 +67,8 @@ static void filter(struct sock_filter *code, unsigned short len)
 		dprintf(1, "@shim=seccomp: %s\n", strerror(errno));
 }
 
-#define LOAD(field)                            \
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS,     \
-		 offsetof(struct seccomp_data, field))
+#define LOAD(field) \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define RETURN(action) BPF_STMT(BPF_RET | BPF_K, action)
 #define REFUSE RETURN(SECCOMP_RET_ERRNO | EPERM)
 #define ALLOW RETURN(SECCOMP_RET_ALLOW)
@@ -150,9 +149,9 @@ static void look_at_entropy(void)
 	dev();
 	load_nsm();
 	dprintf(1, "@getrandom=%s\n",
-		getrandom(&byte, 1, GRND_NONBLOCK) == 1 ? "ready"
-		: errno == EAGAIN			? "EAGAIN"
-							: strerror(errno));
+		getrandom(&byte, 1, GRND_NONBLOCK) == 1 ? "ready" :
+		errno == EAGAIN				? "EAGAIN" :
+							  strerror(errno));
 	reboot(RB_AUTOBOOT);
 }
 

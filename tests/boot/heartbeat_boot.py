@@ -20,10 +20,10 @@ def heartbeat_follows_exec():
     same(len(b.log), 2, "lines of log")
 
 
-@test()
+@test(8)
 def heartbeat_comes_when_the_application_is_gone():
     """An application that ends at once was started all the same: the machine's end waits."""
-    b = boot(image("/bin/act", "exit", "3"), parent=("--slow", "2"))
+    b = boot(image("/bin/act", "exit", "3"), parent=("--slow", "5"))
     b.expect_heartbeat()
     same(len(events(b, "answered")), 1, "answers")
     check(not warned(b), f"{b.log}")

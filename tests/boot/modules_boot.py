@@ -54,9 +54,12 @@ def a_last_line_of_the_list_may_be_cut():
 
 @test()
 def a_module_twice_is_fine():
-    """A module that is loaded already (EEXIST) is fine."""
-    b = boot(image("/bin/act", load_order=["nsm.ko", "nsm.ko"]))
+    """A module that is loaded already (EEXIST) is fine, the NSM's or another."""
+    order = load_order("modular", "virtio_mmio", "vmw_vsock_virtio_transport", "nsm")
+    b = boot(image("/bin/act", kernel="modular",
+                   modules={n: kernel_file("modular", n) for n in order}, load_order=order * 2))
     b.expect_end("/bin/act", "exited with code 0")
+    b.expect_heartbeat()
 
 
 @test()
