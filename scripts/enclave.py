@@ -283,6 +283,8 @@ def measurements_json(eif: Eif) -> dict:
 
 # --- the emulated machine ----------------------------------------------------
 
+JAM_SECONDS = 20.0
+
 _emulators: dict[str, dict[str, str]] = {}
 
 
@@ -335,7 +337,8 @@ class Machine:
     """
     One boot of an image. MODE is "nitro" (QEMU's nitro-enclave machine), "microvm" (no PCR is
     locked, and nsm=False leaves the NSM out) or "virt" (arm64); by default what fits the image.
-    APPEND goes behind the image's command line. KERNEL replaces the image's.
+    APPEND goes behind the image's command line. KERNEL replaces the image's. JAM: behind a line
+    that matches, the console takes nothing more until the machine has ended, or for 20 s.
     """
     eif: Eif
     mode: str = ""
@@ -348,6 +351,7 @@ class Machine:
     nsm: bool = True
     parent: tuple[str, ...] = ()  # options of scripts/parent
     timeout: float = 60.0
+    jam: str = ""
     on_line: Callable[[float, str], None] | None = None
     on_event: Callable[[dict], None] | None = None
 
@@ -356,6 +360,7 @@ class Machine:
         with tempfile.TemporaryDirectory(prefix="ei-", dir=_short_tmp()) as tmp:
             self._tmp, self._result, self._children = Path(tmp), Result(), []
             self._matched, self._until = threading.Event(), re.compile(until) if until else None
+            self._ended = threading.Event()
             try:
                 self._run()
             finally:
@@ -388,6 +393,7 @@ class Machine:
         while qemu.poll() is None and not self._matched.is_set() and time.monotonic() < deadline:
             self._matched.wait(0.02)
         self._result.seconds = time.monotonic() - self._start
+        self._ended.set()
         if qemu.poll() is None:
             self._result.ended = "stopped" if self._matched.is_set() else "deadline"
             qemu.kill()
@@ -427,6 +433,8 @@ class Machine:
             self.on_line(now, line)
         if self._until and self._until.search(line):
             self._matched.set()
+        if self.jam and re.search(self.jam, line):
+            self._ended.wait(JAM_SECONDS)
 
     def _parent_line(self, raw: bytes) -> None:
         event = json.loads(raw) | {"at": time.monotonic() - self._start}
@@ -439,8 +447,9 @@ class Machine:
         if self.kernel:
             eif = replace(eif, kernel=self.kernel)
         mode = self.mode or {"x86_64": "nitro", "aarch64": "virt"}[eif.arch]
-        kvm = os.environ.get("ENCLAVE_INIT_KVM") == "1" and os.access("/dev/kvm", os.R_OK | os.W_OK) \
-            and os.uname().machine == eif.arch and not self.icount
+        kvm = (os.environ.get("ENCLAVE_INIT_KVM") == "1" and not self.icount
+               and os.uname().machine == eif.arch
+               and os.access("/dev/kvm", os.R_OK | os.W_OK))
         cpu = self.cpu or ("host" if kvm else {"x86_64": "max", "aarch64": "neoverse-n1"}[eif.arch])
         args: list = [tools["QEMU_" + eif.arch.upper()]]
         for folder in tools.get("QEMU_DATA", "").split(":"):

@@ -27,7 +27,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void fact(const char *key, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void fact(const char *key,
+						       const char *format, ...)
 {
 	char value[8192];
 	va_list ap;

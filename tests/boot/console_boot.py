@@ -1,9 +1,8 @@
 """1: console and log."""
 
 import re
-import time
 
-from lib import VERSION, boot, check, image, same, test
+from lib import VERSION, boot, check, enclave, image, same, test
 
 
 @test()
@@ -72,19 +71,13 @@ def flooded_console_loses_no_last_line():
     b.expect_end("/bin/act", "exited with code 8")
 
 
-@test(22)
+@test(10)
 def full_console_does_not_block():
     """A console that takes nothing any more does not keep the machine from its end."""
-    pause = 20.0
-
-    def stop_reading(_: float, line: str) -> None:
-        if "@say=full" in line:
-            time.sleep(pause)
-
     b = boot(image("/bin/act", "say", "full", "flood-behind", "sleep", "1500", "exit", "8"),
-             ends=False, on_line=stop_reading)
+             ends=False, jam="@say=full")
     same(b.result.ended, "restarted", "the machine")
-    check(b.result.seconds < pause, "PID 1 waited for the console")
+    check(b.result.seconds < enclave.JAM_SECONDS, "PID 1 waited for the console")
 
 
 @test(8)

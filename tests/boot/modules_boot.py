@@ -30,7 +30,7 @@ def load_order(kernel: str, *wanted: str) -> list[str]:
 
 @test()
 def virtio_and_vsock_as_modules():
-    """modules_load_order: virtio-mmio, vsock and the NSM as modules; - and _ of parameters alike."""
+    """virtio-mmio, vsock and the NSM by modules_load_order; - and _ of parameters are alike."""
     order = load_order("modular", "virtio_mmio", "vmw_vsock_virtio_transport", "nsm")
     check(len(order) > 3, f"the kernel has few modules: {order}")
     devices = "/sys/module/virtio_mmio/parameters/device"
@@ -41,8 +41,17 @@ def virtio_and_vsock_as_modules():
     for address in ("0xfeb00a00", "0xfeb00c00", "0xfeb00e00"):
         check(address in b.fact(devices), f"the module has no {address}: {b.fact(devices)}")
     b.expect_heartbeat()
-    same([line.split(": ")[2] for line in b.log if "init: modules: " in line and ": loaded" in line],
-         order, "the modules")
+    loaded = [line.split(": ")[2] for line in b.log if ": loaded" in line]
+    same(loaded, order, "the modules")
+
+
+@test()
+def a_stop_before_the_modules_is_told():
+    """A stop in an earlier step loads them all the same: the parent is reached through them."""
+    order = load_order("modular", "virtio_mmio", "vmw_vsock_virtio_transport", "nsm")
+    b = boot(image(no_cmd=True, kernel="modular",
+                   modules={n: kernel_file("modular", n) for n in order}, load_order=order))
+    b.expect_stop(3, "init: spec: /cmd: ")
 
 
 @test()
