@@ -26,7 +26,11 @@
 #include "rootfs/mounts.h"
 #include "rootfs/switch.h"
 
-enum { NOFILE_MIN = 65536 };
+enum {
+	NOFILE_MIN = 65536,
+	ENV_WARNINGS = 16, /* lines of /env that are shown, if skipped */
+	SYNC_MS = 2000,
+};
 
 static const char *step_name(const struct boot *b)
 {
@@ -85,14 +89,27 @@ static int step_console(struct boot *b)
 
 static void warn_skipped(void *ctx, size_t line, const char *text)
 {
-	const struct boot *b = ctx;
+	struct boot *b = ctx;
 	struct text t;
 
+	if (++b->env_skipped > ENV_WARNINGS)
+		return;
 	text_clear(&t);
 	text_add(&t, "line ");
 	text_add_number(&t, (long long)line);
 	text_add(&t, " is not NAME=VALUE, skipped: ");
 	text_add(&t, text);
+	warn(b, "/env", text_string(&t));
+}
+
+static void warn_more_skipped(const struct boot *b)
+{
+	struct text t;
+
+	text_clear(&t);
+	text_add(&t, "skipped as well: ");
+	text_add_number(&t, (long long)(b->env_skipped - ENV_WARNINGS));
+	text_add(&t, " lines");
 	warn(b, "/env", text_string(&t));
 }
 
@@ -104,6 +121,9 @@ static int check_initramfs(struct boot *b)
 {
 	struct text t;
 
+	if (b->initramfs_is_checked)
+		return 0;
+	b->initramfs_is_checked = true;
 	text_clear(&t);
 	switch (klog_initramfs(&t)) {
 	case KLOG_INITRAMFS_CUT:
@@ -158,6 +178,10 @@ static int step_spec(struct boot *b)
 	int r;
 
 	/* First: the application may be cut short where /cmd is not. */
+	if (switch_ramdisk_lacks_inodes())
+		return fail(b, "initramfs",
+			    "no inode is left, the image is cut short: "
+			    "raise --memory");
 	if (switch_ramdisk_is_full() && check_initramfs(b) < 0)
 		return -1;
 
@@ -181,6 +205,8 @@ static int step_spec(struct boot *b)
 			   warn_skipped, b);
 	if (r < 0)
 		return fail_spec(b, "/env", r, 0);
+	if (b->env_skipped > ENV_WARNINGS)
+		warn_more_skipped(b);
 	return 0;
 }
 
@@ -188,7 +214,9 @@ static void module_told(void *ctx, const char *file, int r)
 {
 	struct boot *b = ctx;
 
-	if (r < 0)
+	if (r < 0 && b->fault_reason.len > 0) /* the first is the reason */
+		warn(b, file, strerror(-r));
+	else if (r < 0)
 		(void)fail(b, file, strerror(-r));
 	else
 		log_debug(step_name(b), file, "loaded");
@@ -201,14 +229,17 @@ static int step_modules(struct boot *b)
 
 static int step_entropy(struct boot *b)
 {
+	const char *device;
 	int r;
 
 	/* Stays open: a stop asks it once more, perhaps without a /dev. */
 	b->nsm_fd = nsm_open();
 	if (b->nsm_fd < 0)
 		return fail(b, "/dev/nsm", nsm_error_text(b->nsm_fd));
-	r = entropy_seed(b->nsm_fd);
-	return r < 0 ? fail(b, "/dev/nsm", nsm_error_text(r)) : 0;
+	r = entropy_seed(b->nsm_fd, &device);
+	/* It took 120 s; the parent shall not wait for it once more. */
+	b->nsm_is_dead = r == -ETIMEDOUT;
+	return r < 0 ? fail(b, device, nsm_error_text(r)) : 0;
 }
 
 static int step_root(struct boot *b)
@@ -380,7 +411,8 @@ static int start_beat(struct boot *b, bool positive)
 		warn(b, "fork", strerror((int)-pid));
 		return -1;
 	}
-	b->super.beat = pid;
+	b->super.helper = pid;
+	b->super.helper_gone = false;
 	return 0;
 }
 
@@ -410,14 +442,31 @@ const struct boot_step boot_steps[BOOT_STEPS_END] = {
 
 /* --- the ends --- */
 
+/* In a child: a file system that does not answer must not keep the machine. */
+static void sync_disks(struct boot *b)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		sync();
+		_exit(0);
+	}
+	if (pid < 0)
+		return;
+	b->super.helper = pid;
+	b->super.helper_gone = false;
+	super_wait_helper(&b->super, SYNC_MS);
+}
+
 static _Noreturn void restart(struct boot *b)
 {
-	int r = power_reboot();
+	int r;
 
+	r = power_reboot();
 	log_last("end", "reboot", strerror(-r));
 	r = power_sysrq(b->proc_fd);
 	log_last("end", "sysrq-trigger", strerror(-r));
-	power_panic();
+	power_panic(b->proc_fd);
 }
 
 static void ignore_module(void *ctx, const char *file, int r)
@@ -431,6 +480,8 @@ static bool is_debug_mode(struct boot *b)
 {
 	bool debug = false;
 
+	if (b->nsm_is_dead)
+		return false;
 	if (b->nsm_fd < 0)
 		b->nsm_fd = nsm_open();
 	if (b->nsm_fd >= 0)
@@ -452,6 +503,20 @@ static void hold_console(struct boot *b)
 	}
 }
 
+/* Ends all processes, says the last line, and restarts. */
+static _Noreturn void finish(struct boot *b, const char *object,
+			     const char *reason)
+{
+	super_end(&b->super, BEAT_MAX_MS);
+	/* It says itself what else went wrong. */
+	if (b->super.helper_gone && WIFSIGNALED(b->super.helper_status))
+		log_line("heartbeat", "CID 3 port 9000",
+			 "its process was killed before it was through");
+	sync_disks(b);
+	log_last("end", object, reason);
+	restart(b);
+}
+
 _Noreturn void boot_stop(struct boot *b)
 {
 	bool debug;
@@ -462,18 +527,16 @@ _Noreturn void boot_stop(struct boot *b)
 		(void)modules_load(ignore_module, NULL);
 	debug = is_debug_mode(b);
 	if (start_beat(b, debug) == 0)
-		super_wait_beat(&b->super, BEAT_MAX_MS);
+		super_wait_helper(&b->super, BEAT_MAX_MS);
 	if (debug)
 		hold_console(b);
-	super_end(&b->super, BEAT_MAX_MS);
 
 	text_clear(&t);
 	text_add(&t, "stopped in step ");
 	text_add_number(&t, b->step);
 	text_add(&t, ", ");
 	text_add(&t, step_name(b));
-	log_last("end", "boot", text_string(&t));
-	restart(b);
+	finish(b, "boot", text_string(&t));
 }
 
 _Noreturn void boot_end(struct boot *b)
@@ -483,9 +546,7 @@ _Noreturn void boot_end(struct boot *b)
 	bool oom = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
 		   klog_was_oom(b->proc_fd, b->super.app);
 
-	super_end(&b->super, BEAT_MAX_MS);
 	text_clear(&t);
 	report_status(status, oom, &t);
-	log_last("end", b->program.path, text_string(&t));
-	restart(b);
+	finish(b, b->program.path, text_string(&t));
 }

@@ -1,6 +1,7 @@
 #ifndef INIT_BOOT_H
 #define INIT_BOOT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "init/log.h"
@@ -47,6 +48,10 @@ struct boot {
 	struct text fault_object, fault_reason; /* why the step failed */
 	int proc_fd; /* /proc, whatever is mounted over it; or -1 */
 	int nsm_fd;  /* /dev/nsm until the application runs; or negative */
+
+	bool nsm_is_dead;	   /* it does not answer at all */
+	bool initramfs_is_checked; /* the kernel's log was asked about it */
+	size_t env_skipped;	   /* lines of /env */
 
 	struct file cmd, env; /* the texts that argv and envp point into */
 	struct file vectors;  /* the memory of argv and envp */

@@ -41,6 +41,9 @@ int console_open_log(void)
 	int fd, high;
 
 	fd = open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0) /* a description of its own, which alone does not block */
+		fd = open("/proc/self/fd/2",
+			  O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
 		fd = fcntl(2, F_DUPFD_CLOEXEC, 3);
 		return fd < 0 ? -errno : fd;

@@ -10,6 +10,7 @@
 static int log_fd = -1;
 static bool debug_on;
 static struct timespec start;
+static bool is_cut; /* the last line has no end */
 
 void text_clear(struct text *t)
 {
@@ -72,13 +73,15 @@ void log_set_debug(bool on)
 	debug_on = on;
 }
 
+/*
+ * Not poll: a console is "ready" while another writer sits on its lock, and a
+ * write then fails all the same.
+ */
+static const struct timespec retry_pause = { .tv_nsec = 2 * 1000 * 1000 };
+
 static void write_line(const char *buf, size_t len, long long wait_ms)
 {
-	/*
-	 * Not poll: a console is "ready" while another writer sits on its lock,
-	 * and a write then fails all the same.
-	 */
-	static const struct timespec pause = { .tv_nsec = 2 * 1000 * 1000 };
+	const size_t whole = len;
 	struct timespec began;
 	ssize_t n;
 
@@ -92,12 +95,25 @@ static void write_line(const char *buf, size_t len, long long wait_ms)
 		}
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno != EAGAIN)
-			return;
-		if (elapsed_us(&began) > wait_ms * 1000)
-			return;
-		(void)nanosleep(&pause, NULL);
+		if ((n < 0 && errno != EAGAIN) ||
+		    elapsed_us(&began) > wait_ms * 1000)
+			break;
+		(void)nanosleep(&retry_pause, NULL);
 	}
+	if (len < whole)
+		is_cut = len > 0;
+}
+
+/* Waits until what was written has left the machine. */
+static void drain(long long wait_ms)
+{
+	struct timespec began;
+	int queued;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &began);
+	while (ioctl(log_fd, TIOCOUTQ, &queued) == 0 && queued > 0 &&
+	       elapsed_us(&began) < wait_ms * 1000)
+		(void)nanosleep(&retry_pause, NULL);
 }
 
 static void add_clean(struct text *t, const char *s, size_t max)
@@ -116,7 +132,7 @@ static void put(const char *step, const char *object, const char *reason,
 	struct text t;
 
 	text_clear(&t);
-	text_add(&t, "init: ");
+	text_add(&t, is_cut ? "\ninit: " : "init: ");
 	text_add(&t, step);
 	if (object) {
 		text_add(&t, ": ");
@@ -131,11 +147,6 @@ static void put(const char *step, const char *object, const char *reason,
 void log_line(const char *step, const char *object, const char *reason)
 {
 	put(step, object, reason, LOG_WAIT_MS);
-}
-
-void log_errno(const char *step, const char *object, int r)
-{
-	log_line(step, object, strerror(-r));
 }
 
 void log_debug(const char *step, const char *object, const char *reason)
@@ -161,4 +172,6 @@ void log_last(const char *step, const char *object, const char *reason)
 	if (log_fd >= 0)
 		(void)ioctl(log_fd, TCXONC, TCOON);
 	put(step, object, reason, LOG_LAST_WAIT_MS);
+	if (log_fd >= 0)
+		drain(LOG_LAST_WAIT_MS);
 }

@@ -42,15 +42,13 @@ void log_set_debug(bool on);
  */
 void log_line(const char *step, const char *object, const char *reason);
 
-/* The same with the text of the negative errno R for a reason. */
-void log_errno(const char *step, const char *object, int r);
-
 /* The time since start and a line, only with init_debug on the command line. */
 void log_debug(const char *step, const char *object, const char *reason);
 
 /*
  * The last line: frees a console that the application stopped, and waits
- * longer for it to take what the application left behind.
+ * longer for it to take what the application left behind and this line: what
+ * is still queued is lost when the machine restarts.
  */
 void log_last(const char *step, const char *object, const char *reason);
 

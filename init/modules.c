@@ -36,7 +36,7 @@ static const char *word_end(const char *at)
 	return at;
 }
 
-/* The module's name in FILE: without folders and without what follows ".ko". */
+/* The module's name in FILE: without folders, up to the first dot. */
 static const char *module_name(const char *file, size_t *ret_len)
 {
 	const char *slash = strrchr(file, '/');
@@ -74,20 +74,6 @@ void modules_params(const char *cmdline, const char *file, char *params)
 	params[at] = '\0';
 }
 
-static int load_file(const char *file, const char *cmdline)
-{
-	char params[MODULES_PARAMS_MAX];
-	int fd, r;
-
-	fd = open(file, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	modules_params(cmdline, file, params);
-	r = module_insert(fd, params);
-	close(fd);
-	return r;
-}
-
 /*
  * The NSM's driver is built in: its file, of another kernel perhaps, would only
  * take time to fail.
@@ -104,12 +90,25 @@ static bool is_built_in(const char *file)
 static int load(const char *file, const char *cmdline, modules_told_fn *told,
 		void *ctx)
 {
-	int r = is_built_in(file) ? -EEXIST : load_file(file, cmdline);
+	char params[MODULES_PARAMS_MAX];
+	int fd, r;
 
-	if (r == -ENOENT)
+	if (is_built_in(file))
 		return 0;
-	/* Loaded before, or a driver of that name is built in. */
-	if (r == -EEXIST || r == -EBUSY)
+	/* Not to hang on what is a fifo. */
+	fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0) {
+		r = -errno;
+	} else {
+		modules_params(cmdline, file, params);
+		r = module_insert(fd, params);
+		close(fd);
+	}
+	/* Loaded before, a driver of that name built in, no modules at all.
+	 * Not -ENOENT: here it is a symbol that is missing. */
+	if (r == -EEXIST || r == -EBUSY || r == -ENOSYS)
 		r = 0;
 	told(ctx, file, r);
 	return r;
@@ -138,7 +137,7 @@ int modules_load(modules_told_fn *told, void *ctx)
 	static const char order_file[] = "modules_load_order";
 	struct file order = { 0 }, cmdline = { 0 };
 	char *at, *file;
-	int r;
+	int r, e;
 
 	/* Without /proc there are no parameters, and no more than that. */
 	(void)file_read(AT_FDCWD, "/proc/cmdline", MODULES_PARAMS_MAX,
@@ -153,8 +152,11 @@ int modules_load(modules_told_fn *told, void *ctx)
 		goto out;
 	}
 	at = order.data;
-	while (r == 0 && (file = next_file(&at)))
-		r = load(file, cmdline.data ? cmdline.data : "", told, ctx);
+	while ((file = next_file(&at))) {
+		e = load(file, cmdline.data ? cmdline.data : "", told, ctx);
+		if (r == 0)
+			r = e;
+	}
 out:
 	file_free(&order);
 	file_free(&cmdline);

@@ -21,8 +21,9 @@ typedef void modules_told_fn(void *ctx, const char *file, int r);
 
 /*
  * Loads them, with the parameters that the kernel command line gives them
- * (module.param=value). Absent, loaded already and built in are all fine. Stops at
- * the first that fails and returns its -errno, or that of the list.
+ * (module.param=value). Absent, loaded already and built in are all fine. One that
+ * fails does not keep the others from being loaded, since a stop may need them to
+ * reach the parent; returns the first -errno, or that of the list.
  */
 int modules_load(modules_told_fn *told, void *ctx);
 

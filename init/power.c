@@ -11,29 +11,37 @@
 
 int power_reboot(void)
 {
-	sync();
 	return reboot(RB_AUTOBOOT) < 0 ? -errno : -EAGAIN;
 }
 
-int power_sysrq(int proc_fd)
+/* Writes C to FILE below PROC_FD, unless it would be somebody else's. */
+static int put(int proc_fd, const char *file, char c)
 {
 	struct stat st;
 	int fd, r;
 
-	if (proc_fd < 0)
-		return -ENOENT;
 	if (fstatat(proc_fd, "self/ns/pid", &st, 0) == 0 &&
 	    st.st_ino != INITIAL_PID_NS)
 		return -EPERM;
-	fd = openat(proc_fd, "sysrq-trigger", O_WRONLY | O_CLOEXEC);
+	fd = openat(proc_fd, file, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	r = write(fd, "b", 1) < 0 ? -errno : -EAGAIN;
+	r = write(fd, &c, 1) < 0 ? -errno : -EAGAIN;
 	close(fd);
 	return r;
 }
 
-_Noreturn void power_panic(void)
+int power_sysrq(int proc_fd)
 {
+	if (proc_fd < 0)
+		return -ENOENT;
+	return put(proc_fd, "sysrq-trigger", 'b');
+}
+
+_Noreturn void power_panic(int proc_fd)
+{
+	/* Without panic= on the command line it would stay there for ever. */
+	if (proc_fd >= 0)
+		(void)put(proc_fd, "sys/kernel/panic", '1');
 	_exit(1);
 }

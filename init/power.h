@@ -6,7 +6,7 @@
  * ever and are never used.
  */
 
-/* RB_AUTOBOOT, after a sync. Returns -errno, or not at all. */
+/* RB_AUTOBOOT. Returns -errno, or not at all. */
 int power_reboot(void);
 
 /*
@@ -15,7 +15,10 @@ int power_reboot(void);
  */
 int power_sysrq(int proc_fd);
 
-/* Exits: the kernel panics for it, and restarts after panic= seconds. */
-_Noreturn void power_panic(void);
+/*
+ * Exits, at which the kernel panics; has it restart a second later, by
+ * sys/kernel/panic below PROC_FD.
+ */
+_Noreturn void power_panic(int proc_fd);
 
 #endif

@@ -249,6 +249,7 @@ void program_explain(const struct program *p, int r, struct text *why)
 	char head[HEAD_MAX], interpreter[PATH_MAX], loader[PATH_MAX];
 	ssize_t n = read_head(p->path, head);
 	size_t len = n < 0 ? 0 : (size_t)n;
+	int missing;
 
 	if (r == -ENOEXEC && p->kind == PROGRAM_ELF) {
 		explain_elf_machine(head, len, why);
@@ -262,8 +263,9 @@ void program_explain(const struct program *p, int r, struct text *why)
 
 	/* The file itself was found and executable a moment ago. */
 	if (find_interpreter(p->path, p->kind, head, len, interpreter)) {
-		if (check(interpreter) < 0) {
-			r = check(interpreter);
+		missing = check(interpreter);
+		if (missing < 0) {
+			r = missing;
 			text_add(why, "its interpreter ");
 			text_add(why, interpreter);
 			text_add(why, " cannot be run: ");

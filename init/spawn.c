@@ -72,9 +72,12 @@ static void close_others(void)
 static _Noreturn void run_child(int fd, const struct program *p, char **argv,
 				char *const *envp)
 {
+	int error;
+
 	if (setsid() < 0) {
+		error = errno;
 		tell(fd, SPAWN_SESSION);
-		give_up(fd, errno);
+		give_up(fd, error);
 	}
 	if (isatty(0))
 		(void)ioctl(0, TIOCSCTTY, 0);

@@ -28,29 +28,46 @@ void super_block_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &set, NULL);
 }
 
+enum { REAP_BATCH = 256 };
+
+enum reaped {
+	REAPED_ALL,  /* nobody else is dead */
+	REAPED_SOME, /* there may be more */
+	REAPED_LAST, /* there is no child left, dead or alive */
+};
+
 /*
  * One SIGCHLD may stand for many deaths: the signal does not queue. Drains
- * until the kernel has nothing more to report. False if there is no child left.
+ * until the kernel has nothing more to report, or a batch is full: what dies
+ * faster than it is reaped must not keep PID 1 from all else.
  */
-static bool reap_all(struct super *s)
+static enum reaped reap(struct super *s)
 {
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+	for (int i = 0; i < REAP_BATCH; i++) {
+		pid = waitpid(-1, &status, WNOHANG);
+		if (pid == 0)
+			return REAPED_ALL;
+		if (pid < 0)
+			return errno == ECHILD ? REAPED_LAST : REAPED_SOME;
 		if (pid == s->app) {
 			s->app_gone = true;
 			s->app_status = status;
-		} else if (pid == s->beat) {
-			s->beat_gone = true;
+		} else if (pid == s->helper) {
+			s->helper_gone = true;
+			s->helper_status = status;
 		}
 	}
-	return !(pid < 0 && errno == ECHILD);
+	return REAPED_SOME;
 }
 
 void super_run(struct super *s)
 {
+	static const struct timespec at_once;
 	sigset_t set;
+	bool more;
 	int sig;
 
 	(void)sigemptyset(&set);
@@ -59,20 +76,24 @@ void super_run(struct super *s)
 		(void)sigaddset(&set, forwarded[i]);
 
 	for (;;) {
-		(void)reap_all(s);
+		more = reap(s) == REAPED_SOME;
 		if (s->app_gone)
 			return;
-		sig = sigwaitinfo(&set, NULL);
+		sig = more ? sigtimedwait(&set, NULL, &at_once) :
+			     sigwaitinfo(&set, NULL);
 		/* A group that is gone already has nobody to tell. */
 		if (sig > 0 && sig != SIGCHLD)
 			(void)kill(-s->app, sig);
 	}
 }
 
-/* Reaps until DEADLINE_MS; true once nobody is left, or, with BEAT_ONLY, once
- * the heartbeat is through. */
-static bool reap_until(struct super *s, int64_t deadline_ms, bool beat_only)
+/*
+ * Reaps until DEADLINE_MS; true once nobody is left, or, with HELPER_ONLY, once
+ * the helper is through.
+ */
+static bool reap_until(struct super *s, int64_t deadline_ms, bool helper_only)
 {
+	enum reaped reaped;
 	struct timespec t;
 	int64_t left;
 	sigset_t set;
@@ -80,33 +101,36 @@ static bool reap_until(struct super *s, int64_t deadline_ms, bool beat_only)
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGCHLD);
 	for (;;) {
-		if (!reap_all(s))
+		reaped = reap(s);
+		if (reaped == REAPED_LAST)
 			return true;
-		if (beat_only && (s->beat == 0 || s->beat_gone))
+		if (helper_only && (s->helper == 0 || s->helper_gone))
 			return true;
 		left = deadline_ms - io_now_ms();
 		if (left <= 0)
 			return false;
+		if (reaped == REAPED_SOME)
+			continue;
 		t = (struct timespec){ .tv_sec = left / 1000,
 				       .tv_nsec = left % 1000 * 1000000 };
 		(void)sigtimedwait(&set, NULL, &t);
 	}
 }
 
-void super_wait_beat(struct super *s, int timeout_ms)
+void super_wait_helper(struct super *s, int timeout_ms)
 {
 	(void)reap_until(s, io_now_ms() + timeout_ms, true);
 }
 
-void super_end(struct super *s, int beat_ms)
+void super_end(struct super *s, int helper_ms)
 {
-	int64_t beat_deadline = io_now_ms() + beat_ms;
+	int64_t helper_deadline = io_now_ms() + helper_ms;
 
-	/* The heartbeat's child has TERM blocked, as PID 1 has. */
+	/* The helper has TERM blocked, as PID 1 has. */
 	(void)kill(-1, SIGTERM);
 	if (reap_until(s, io_now_ms() + SUPER_GRACE_MS, false))
 		return;
-	(void)reap_until(s, beat_deadline, true);
+	(void)reap_until(s, helper_deadline, true);
 	(void)kill(-1, SIGKILL);
 	(void)reap_until(s, io_now_ms() + SUPER_KILL_MS, false);
 }

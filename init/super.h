@@ -12,10 +12,11 @@ enum {
 
 /* Who PID 1 waits for; a pid of 0 is none. */
 struct super {
-	pid_t app;	/* the application, leader of its process group */
-	pid_t beat;	/* the heartbeat's child */
-	int app_status; /* wait status, once app_gone */
-	bool app_gone, beat_gone;
+	pid_t app;	   /* the application, leader of its process group */
+	pid_t helper;	   /* the child that works for PID 1: the heartbeat's */
+	int app_status;	   /* wait status, once app_gone */
+	int helper_status; /* the same, once helper_gone */
+	bool app_gone, helper_gone;
 };
 
 /* Blocks all signals but the synchronous faults, for PID 1's whole life. */
@@ -28,13 +29,13 @@ void super_block_signals(void);
  */
 void super_run(struct super *s);
 
-/* Waits up to TIMEOUT_MS for the heartbeat's child, reaping others. */
-void super_wait_beat(struct super *s, int timeout_ms);
+/* Waits up to TIMEOUT_MS for the helper, reaping others. */
+void super_wait_helper(struct super *s, int timeout_ms);
 
 /*
- * Ends everything else: TERM, SUPER_GRACE_MS, then, when the heartbeat is
- * through or BEAT_MS are over, KILL; all is reaped.
+ * Ends everything else: TERM, SUPER_GRACE_MS, then, when the helper is through
+ * or HELPER_MS are over, KILL; all is reaped, for SUPER_KILL_MS at most.
  */
-void super_end(struct super *s, int beat_ms);
+void super_end(struct super *s, int helper_ms);
 
 #endif

@@ -3,7 +3,7 @@
 
 /*
  * The small things that an application takes for granted. Each returns 0 or
- * -errno, and leaves alone what the image brings.
+ * -errno, and leaves alone what the image brings in /etc.
  */
 
 /* /dev/fd, stdin, stdout, stderr; /dev/ptmx usable by all. */

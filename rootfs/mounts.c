@@ -79,6 +79,12 @@ static int open_dir(const char *path)
 /* Makes PATH unless something is there; the mount says what is wrong with it. */
 static void make_point(const char *path)
 {
+	struct stat st;
+
+	/* A link to nothing is as good as nothing. */
+	if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) &&
+	    stat(path, &st) < 0 && errno == ENOENT)
+		(void)unlink(path);
 	(void)mkdir(path, 0755);
 }
 
@@ -87,6 +93,15 @@ static int do_mount(const struct mount_row *row)
 	if (mount(row->type, row->target, row->type, row->flags, row->data) < 0)
 		return errno == EBUSY ? 0 : -errno;
 	return 0;
+}
+
+/* A link to / has the mount land where no path leads. */
+static bool is_same(int a, int b)
+{
+	struct stat st, other;
+
+	return fstat(a, &st) < 0 || fstat(b, &other) < 0 ||
+	       (st.st_dev == other.st_dev && st.st_ino == other.st_ino);
 }
 
 int mounts_mount(const struct mount_row *row, bool *ret_mounted)
@@ -105,7 +120,10 @@ int mounts_mount(const struct mount_row *row, bool *ret_mounted)
 		*ret_mounted = true;
 	if (r == 0 && below >= 0) {
 		above = open_dir(row->target);
-		r = above < 0 ? -errno : tree_move(below, above);
+		if (above < 0)
+			r = -errno;
+		else if (!is_same(below, above))
+			r = tree_move(below, above);
 	}
 	if (above >= 0)
 		close(above);

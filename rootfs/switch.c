@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -32,8 +33,16 @@ bool switch_ramdisk_is_full(void)
 	return statfs("/", &fs) < 0 || fs.f_bfree <= fs.f_blocks / 16;
 }
 
+bool switch_ramdisk_lacks_inodes(void)
+{
+	struct statfs fs;
+
+	return statfs("/", &fs) == 0 && fs.f_files > 0 && fs.f_ffree == 0;
+}
+
 int switch_root(const char *dir)
 {
+	struct stat st;
 	int old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = 0;
 
@@ -48,7 +57,9 @@ int switch_root(const char *dir)
 	/* Lazily: the console's descriptors are open on them. */
 	(void)umount2("/dev", MNT_DETACH);
 	(void)umount2("/proc", MNT_DETACH);
-	free_ramdisk(old, dir + 1);
+	/* Behind a link the application is somewhere among the rest. */
+	if (lstat(dir, &st) == 0 && S_ISDIR(st.st_mode))
+		free_ramdisk(old, dir + 1);
 
 	if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
 	    chdir("/") < 0)

@@ -10,6 +10,12 @@
 bool switch_ramdisk_is_full(void);
 
 /*
+ * Whether the boot ramdisk has no inode left, for want of which the kernel
+ * leaves files out without a word.
+ */
+bool switch_ramdisk_lacks_inodes(void);
+
+/*
  * Makes the directory DIR of the boot ramdisk ("/rootfs") the root of this
  * process and its children, and gives the memory of all else in the ramdisk
  * back. The mount is really moved over the old root, so that no chroot leads

@@ -89,7 +89,7 @@ static bool remove_entry(void *ctx, int dirfd, const char *name,
 		return false;
 	if (S_ISDIR(st.st_mode)) {
 		if (down.depth > TREE_DEPTH_MAX) {
-			errno = ELOOP;
+			errno = ENAMETOOLONG;
 			note(first_error);
 			return false;
 		}
@@ -146,8 +146,13 @@ static int copy_content(int from, const char *name, int out, off_t size)
 	return size > 0 ? -1 : 0;
 }
 
-/* Makes the new entry, without its owner and mode. */
-static int copy_entry(int from, int to, const char *name, const struct stat *st)
+/*
+ * Makes the new entry, without its owner and mode. Out of line: its buffer
+ * must not lie on the stack once for each level.
+ */
+static __attribute__((noinline)) int copy_entry(int from, int to,
+						const char *name,
+						const struct stat *st)
 {
 	char target[PATH_MAX];
 	ssize_t n;
@@ -206,7 +211,7 @@ static bool move_entry(void *ctx, int dirfd, const char *name, int *first_error)
 	if (S_ISSOCK(st.st_mode))
 		return unlinkat(dirfd, name, 0) == 0;
 	if (down.depth > TREE_DEPTH_MAX) {
-		errno = ELOOP;
+		errno = ENAMETOOLONG;
 		goto failed;
 	}
 	if (copy_entry(dirfd, up->to, name, &st) < 0)

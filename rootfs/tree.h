@@ -3,7 +3,7 @@
 
 /*
  * Trees of files by directory descriptor. No symbolic link is followed and no
- * other file system entered. Depth is bounded by TREE_DEPTH_MAX (-ELOOP).
+ * other file system entered. Depth is bounded by TREE_DEPTH_MAX (-ENAMETOOLONG).
  */
 
 enum { TREE_DEPTH_MAX = 64 };

@@ -161,6 +161,17 @@ static void do_flood(const char *kib)
 		left -= (long)sizeof(flood) - 1;
 }
 
+/* Until the terminal takes no more, for half a second. */
+static void do_fill_console(void)
+{
+	double end = now() + 0.5;
+
+	fcntl(1, F_SETFL, fcntl(1, F_GETFL) | O_NONBLOCK);
+	while (now() < end)
+		if (write(1, flood, sizeof(flood) - 1) > 0)
+			end = now() + 0.5;
+}
+
 /* The flood goes on when the application has ended. */
 static void do_flood_behind(void)
 {
@@ -172,6 +183,20 @@ static void do_flood_behind(void)
 		setsid();
 		for (;;)
 			do_flood("1024");
+	}
+}
+
+/* COUNT processes that each become another one, for ever, and ignore TERM. */
+static void do_leave_chains(const char *count)
+{
+	for (int left = atoi(count); left > 0; left--) {
+		if (fork() != 0)
+			continue;
+		signal(SIGTERM, SIG_IGN);
+		setsid();
+		for (;;)
+			if (fork() > 0)
+				_exit(0);
 	}
 }
 
@@ -493,6 +518,7 @@ static const struct {
 	{ "read", .with = do_read },
 	{ "stop-console", .plain = do_stop_console },
 	{ "flood", .with = do_flood },
+	{ "fill-console", .plain = do_fill_console },
 	{ "flood-behind", .plain = do_flood_behind },
 	{ "orphans", .with = do_orphans },
 	{ "idle", .plain = do_idle },
@@ -501,6 +527,7 @@ static const struct {
 	{ "escape", .plain = do_escape },
 	{ "signals", .plain = do_signals },
 	{ "leave-polite", .plain = do_leave_polite },
+	{ "leave-chains", .with = do_leave_chains },
 	{ "leave-stubborn", .plain = do_leave_stubborn },
 	{ "leave-stopped", .plain = do_leave_stopped },
 	{ "pcrs", .plain = do_pcrs },

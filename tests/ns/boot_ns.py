@@ -2,12 +2,16 @@
 
 import os
 import re
+import stat
+from pathlib import Path
 
 from lib import (BUILD, IS_ROOT, MOUNT_POINTS, VERSION, Jail, Parent, Skip, Tree, check, same,
                  status, test)
 
 STARTED = f"init: spawn: /bin/act: started by enclave-init {VERSION}"
 ENDED = "init: end: /bin/act: exited with code 0"
+
+SLEEP = ("/bin/act", "sleep", "600000")
 
 
 @test
@@ -160,7 +164,24 @@ def modules_that_fail_stop_the_boot() -> None:
     with Jail("/bin/act", MODULE_ERRNO=1, modules={"x/y.ko": b"", "z.ko": b""},
               load_order=["x/y.ko", "z.ko"]) as j:
         j.expect_stop(4, "modules", "x/y.ko: Operation not permitted")
-        same([r for r in j.record_lines() if "module" in r], ["module /x/y.ko ''"], "the record")
+        # The parent may be reached by a later one only.
+        same([r for r in j.record_lines() if "module" in r],
+             ["module /x/y.ko ''", "module /z.ko ''"], "the record")
+
+
+@test
+def a_symbol_that_is_missing_is_no_absent_module() -> None:
+    """finit_module says ENOENT for it."""
+    with Jail("/bin/act", MODULE_ERRNO=2) as j:
+        j.expect_stop(4, "modules", "nsm.ko: No such file or directory")
+
+
+@test
+def a_module_that_is_a_fifo_hangs_nothing() -> None:
+    """It is opened without waiting for somebody who writes."""
+    with Jail("/bin/act", MODULE_ERRNO=22, modules={},
+              change=lambda boot, _: boot.add("nsm.ko", stat.S_IFIFO | 0o644)) as j:
+        j.expect_stop(4, "modules", "nsm.ko: Invalid argument")
 
 
 # --- entropy ---
@@ -176,11 +197,61 @@ def entropy_is_no_option() -> None:
         ({"NSM_CUT": 100}, "the NSM's answer is cut short"), \
         ({"POOL_ERRNO": 1}, "Operation not permitted")
     for seams, reason in cases:
+        device = "/dev/urandom" if "POOL_ERRNO" in seams else "/dev/nsm"
         with Jail("/bin/act", **seams) as j:
-            j.expect_stop(5, "entropy", f"/dev/nsm: {reason}")
+            j.expect_stop(5, "entropy", f"{device}: {reason}")
+
+
+@test
+def a_dead_nsm_is_asked_once() -> None:
+    """An answer that never comes takes the driver 120 s; the parent waits 180."""
+    with Jail("/bin/act", NSM_ERRNO=110) as j:
+        j.expect_stop(5, "entropy", "/dev/nsm: Operation timed out")
+        same([r for r in j.record_lines() if "DescribePCR" in r], [], "asked for debug mode")
 
 
 # --- root and mounts ---
+
+@test
+def rootfs_may_be_a_link() -> None:
+    """What it leads to is not deleted with the rest of the ramdisk."""
+    def move(_: Tree, image: Tree) -> None:
+        moved = {}
+        for name, e in image.entries.items():
+            if name == "rootfs" or name.startswith("rootfs/"):
+                name = e.name = "app" + name[len("rootfs"):]
+            moved[name] = e
+        image.entries = moved
+        image.link("rootfs", "app")
+
+    with Jail("/bin/act", change=move) as j:
+        j.expect_end("/bin/act", "exited with code 0")
+
+
+@test
+def tmp_may_be_a_link_to_the_root() -> None:
+    """Nothing of the image is taken for what /tmp had."""
+    files = Tree()
+    files.link("tmp", "/")
+    for name in ("srv", "var/empty", "home/user"):
+        files.dir(name)
+    with Jail(*SLEEP, files=files, mount_points=("dev", "run", "sys", "var", "proc")) as j:
+        j.started()
+        root = Path(f"/proc/{j.init}/root")
+        for name in ("srv", "var/empty", "home/user"):
+            check((root / name).is_dir(), f"{name} is gone")
+
+
+@test
+def a_mount_point_may_be_a_link_to_nothing() -> None:
+    """It is made as if it was missing."""
+    files = Tree()
+    files.link("run", "/nowhere/run")
+    files.link("tmp", "gone")
+    with Jail(*SLEEP, files=files, mount_points=("dev", "proc", "sys")) as j:
+        j.started()
+        check(not any("/run" in line or "/tmp" in line for line in j.log()), f"{j.log()}")
+
 
 @test
 def root_is_rootfs_for_good() -> None:

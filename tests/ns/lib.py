@@ -107,6 +107,7 @@ class Jail:
                  modules: dict[str, bytes] | None = None, load_order: list[str] | None = None,
                  parent: Parent | None = None, options: tuple[str, ...] = (), console: bool = True,
                  drain: bool = True, init: str = "test/init",
+                 change: Callable[[Tree, Tree], None] | None = None,  # both ramdisks
                  **seams: int | str) -> None:
         tree = Tree()
         for name in ("act", "probe"):
@@ -119,6 +120,9 @@ class Jail:
         image = app_ramdisk(tree, raw_cmd, lines(env) if isinstance(env, tuple) else env, mount_points)
         if not rootfs:
             image.entries = {n: e for n, e in image.entries.items() if not n.startswith("rootfs")}
+
+        if change:
+            change(boot, image)
 
         self.parent = parent or Parent()
         self.drain = drain

@@ -52,6 +52,21 @@ def a_heartbeat_comes_although_the_application_is_gone() -> None:
 
 
 @test
+def a_heartbeat_that_is_killed_is_said() -> None:
+    """Otherwise nobody could tell why nitro-cli waits in vain."""
+    with Jail(*SLEEP, parent=Parent(hold=True)) as j:
+        j.wait(lambda: j.parent.attempts, "an attempt")
+        j.wait(lambda: len(j.children()) == 2, "the application and the heartbeat's child")
+        _, beat = j.children()
+        os.kill(beat, signal.SIGKILL)
+        j.wait(lambda: len(j.children()) == 1, "the heartbeat's child is gone")
+        os.kill(j.init, signal.SIGTERM)
+        j.restarted()
+        same(j.log()[1:], ["init: heartbeat: CID 3 port 9000: its process was killed before it "
+                           "was through", "init: end: /bin/act: killed by SIGTERM"], "the log")
+
+
+@test
 def a_heartbeat_is_not_what_term_ends() -> None:
     """TERM and the grace of the end pass it by."""
     with Jail("/bin/act", "leave-polite", parent=Parent(hold=True)) as j:

@@ -243,6 +243,13 @@ def orphans_are_reaped() -> None:
 
 
 @test
+def orphans_faster_than_reaping_do_not_keep_it() -> None:
+    """Processes that fork and die for ever: PID 1 still ends them, and itself."""
+    with Jail("/bin/act", "leave-chains", "60", "exit", "3") as j:
+        j.expect_end("/bin/act", "exited with code 3")
+
+
+@test
 def signals_reach_the_group_and_start_no_deadline() -> None:
     """The application and a child in its group get all seven; 3 s later it lives."""
     with Jail("/bin/act", "signals") as j:

@@ -34,8 +34,9 @@ int power_sysrq(int proc_fd)
 	return -EACCES;
 }
 
-_Noreturn void power_panic(void)
+_Noreturn void power_panic(int proc_fd)
 {
+	(void)proc_fd;
 	seam_record("panic\n");
 	_exit(1);
 }

@@ -10,6 +10,7 @@
  * names on the command line choose among the tests, and -l before them lists.
  */
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -26,7 +27,11 @@
 #define CHECK_LIBC "musl"
 #endif
 
-enum { CHECK_TESTS_MAX = 100, CHECK_DEADLINE_S = 60 };
+enum {
+	CHECK_TESTS_MAX = 100,
+	CHECK_DEADLINE_S = 60,
+	CHECK_FAILURES_SHOWN = 10
+};
 
 struct check_test {
 	const char *name;
@@ -36,7 +41,7 @@ struct check_test {
 static struct check_test check_tests[CHECK_TESTS_MAX];
 static int check_count;
 static int check_pipe; /* where a failed CHECK says why */
-static bool check_failed;
+static int check_failures;
 
 static inline void check_add(const char *name, void (*run)(void))
 {
@@ -65,8 +70,8 @@ __attribute__((format(printf, 3, 4))) static inline bool check_fail(
 	for (char *p = text; *p; p++)
 		if ((unsigned char)*p < ' ')
 			*p = '?';
-	dprintf(check_pipe, "%s:%d: %s\n", file, line, text);
-	check_failed = true;
+	if (check_failures++ < CHECK_FAILURES_SHOWN)
+		dprintf(check_pipe, "%s:%d: %s\n", file, line, text);
 	return false;
 }
 
@@ -129,15 +134,17 @@ static inline bool check_run(const char *suite, const struct check_test *t)
 		check_pipe = fds[1];
 		(void)alarm(CHECK_DEADLINE_S);
 		t->run();
-		_exit(check_failed);
+		_exit(check_failures > 0);
 	}
 	close(fds[1]);
+	(void)waitpid(pid, &status, 0);
+	/* Not to the end: what the test has left behind may hold the pipe. */
+	(void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
 	while (len < sizeof(said) - 1 &&
 	       (n = read(fds[0], said + len, sizeof(said) - 1 - len)) > 0)
 		len += (size_t)n;
 	close(fds[0]);
 	said[len] = '\0';
-	(void)waitpid(pid, &status, 0);
 	good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
 	printf("%s unit/" CHECK_LIBC "/%s/%s", good ? "ok" : "not ok", suite,

@@ -165,7 +165,7 @@ TEST(loaded_before_and_built_in_are_fine)
 	check_load(0, "A();B();", "a.ko=0;b.ko=0;");
 }
 
-TEST(the_first_that_fails_is_named_and_the_last)
+TEST(one_that_fails_does_not_keep_the_others_back)
 {
 	temp_enter();
 	temp_text("a.ko", "A", 0644);
@@ -173,7 +173,7 @@ TEST(the_first_that_fails_is_named_and_the_last)
 	temp_text("c.ko", "C", 0644);
 	temp_text("modules_load_order", "a.ko\nb.ko\nc.ko\n", 0644);
 	seam.results[1] = -ENOEXEC;
-	check_load(-ENOEXEC, "A();B();", "a.ko=0;b.ko=-8;");
+	check_load(-ENOEXEC, "A();B();C();", "a.ko=0;b.ko=-8;c.ko=0;");
 }
 
 TEST(a_list_that_cannot_be_read_is_an_error)

@@ -176,8 +176,10 @@ TEST(debug_mode_unknown_leaves_the_answer_alone)
 
 TEST(the_seed_is_256_bytes_of_the_nsm)
 {
+	const char *device = NULL;
+
 	dev.chunk = 100;
-	CHECK_INT(entropy_seed(77), 0);
+	CHECK_INT(entropy_seed(77, &device), 0);
 	CHECK_INT(pool.calls, 1);
 	CHECK_INT(pool.len, 256);
 	check_counted(pool.data, 256);
@@ -185,18 +187,24 @@ TEST(the_seed_is_256_bytes_of_the_nsm)
 
 TEST(nothing_is_credited_when_the_nsm_fails)
 {
+	const char *device = NULL;
+
 	dev.chunk = 100;
 	dev.fail_at = 2;
 	dev.error = -ENODATA;
-	CHECK_INT(entropy_seed(77), -ENODATA);
+	CHECK_INT(entropy_seed(77, &device), -ENODATA);
+	CHECK_STR(device, "/dev/nsm");
 	CHECK_INT(pool.calls, 0);
 }
 
 TEST(a_pool_that_refuses_is_an_error)
 {
+	const char *device = NULL;
+
 	dev.chunk = 256;
 	pool.error = -EPERM;
-	CHECK_INT(entropy_seed(77), -EPERM);
+	CHECK_INT(entropy_seed(77, &device), -EPERM);
+	CHECK_STR(device, "/dev/urandom");
 }
 
 TEST(no_device_is_its_errno)
