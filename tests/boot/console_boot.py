@@ -1,6 +1,7 @@
 """1: console and log."""
 
 import re
+import time
 
 from lib import VERSION, boot, check, enclave, image, same, test
 
@@ -62,6 +63,16 @@ def stopped_console_does_not_block():
     b = boot(image("/bin/act", "stop-console", "exit", "7"))
     b.expect_end("/bin/act", "exited with code 7")
     b.expect_heartbeat()
+
+
+@test(8)
+def slow_console_gets_the_last_line():
+    """The machine restarts when the line has left it, not when it is queued."""
+    b = boot(image("/bin/act", "flood", "100", "exit", "8"),
+             on_line=lambda _, line: time.sleep(0.003))
+    text = b.result.text
+    check(0 < text.find("init: end: /bin/act: exited with code 8") < text.find("reboot: Restarting"),
+          "the last line came late or not at all")
 
 
 @test(5)

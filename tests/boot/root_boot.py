@@ -191,3 +191,13 @@ def a_truncated_initramfs_is_recognised():
     tree.file("data", bytes(range(256)) * (4 * 80 << 10))
     b = boot(image(files=tree), memory=160)
     b.expect_stop(3, "init: spec: initramfs: ", "Initramfs unpacking failed", "raise --memory")
+
+
+@test(5)
+def an_image_out_of_inodes_is_recognised():
+    """The kernel leaves the rest out without a word; /cmd and /env may be whole."""
+    tree = Tree()
+    for i in range(24000):
+        tree.link(f"lib/{i:05d}", "x")
+    b = boot(image(files=tree), memory=160)
+    b.expect_stop(3, "init: spec: initramfs: ", "no inode is left", "raise --memory")
