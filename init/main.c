@@ -15,9 +15,7 @@ static void say(int fd, const char *s)
 static int refuse(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-		say(1, "enclave-init ");
-		say(1, boot_version);
-		say(1, "\n");
+		say(1, "enclave-init " ENCLAVE_INIT_VERSION "\n");
 		return 0;
 	}
 	say(2, "init: start: this is the first process of a Nitro Enclave "
