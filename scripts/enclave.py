@@ -288,12 +288,18 @@ JAM_SECONDS = 20.0
 _emulators: dict[str, dict[str, str]] = {}
 
 
-def emulator(arch: str = "x86_64") -> dict[str, str]:
-    """scripts/emulator's tools for ARCH: QEMU, kernels, the vsock backend."""
+def emulator(arch: str = "x86_64", to_run: bool = False) -> dict[str, str]:
+    """
+    scripts/emulator's tools for ARCH: QEMU, kernels, the vsock backend. TO_RUN: what an image
+    needs to be booted, without the kernels of the tests.
+    """
     if arch not in _emulators:
-        out = subprocess.run([SCRIPTS / "emulator", "--env", arch], check=True, text=True,
-                             stdout=subprocess.PIPE).stdout
-        _emulators[arch] = dict(line.split("=", 1) for line in out.splitlines())
+        target = "run" if to_run and arch == "x86_64" else arch
+        made = subprocess.run([SCRIPTS / "emulator", "--env", target], text=True,
+                              stdout=subprocess.PIPE)
+        if made.returncode != 0:
+            raise RuntimeError("no emulator, see above")
+        _emulators[arch] = dict(line.split("=", 1) for line in made.stdout.splitlines())
     return _emulators[arch]
 
 
