@@ -402,6 +402,12 @@ static int step_spawn(struct boot *b)
 	return 0;
 }
 
+static void set_helper(struct boot *b, pid_t pid)
+{
+	b->super.helper = pid;
+	b->super.helper_gone = false;
+}
+
 static int start_beat(struct boot *b, bool positive)
 {
 	pid_t pid = positive ? beat_positive() :
@@ -411,8 +417,7 @@ static int start_beat(struct boot *b, bool positive)
 		warn(b, "fork", strerror((int)-pid));
 		return -1;
 	}
-	b->super.helper = pid;
-	b->super.helper_gone = false;
+	set_helper(b, pid);
 	return 0;
 }
 
@@ -453,8 +458,7 @@ static void sync_disks(struct boot *b)
 	}
 	if (pid < 0)
 		return;
-	b->super.helper = pid;
-	b->super.helper_gone = false;
+	set_helper(b, pid);
 	super_wait_helper(&b->super, SYNC_MS);
 }
 

@@ -11,7 +11,7 @@
 
 /*
  * The steps of a boot, in order. The number is what a negative heartbeat
- * carries: it is part of the interface, new steps go to the end.
+ * carries: a step in between would change what parents are told.
  */
 enum boot_step_number {
 	BOOT_START = 1,

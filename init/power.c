@@ -20,6 +20,8 @@ static int put(int proc_fd, const char *file, char c)
 	struct stat st;
 	int fd, r;
 
+	if (proc_fd < 0)
+		return -ENOENT;
 	if (fstatat(proc_fd, "self/ns/pid", &st, 0) == 0 &&
 	    st.st_ino != INITIAL_PID_NS)
 		return -EPERM;
@@ -33,15 +35,12 @@ static int put(int proc_fd, const char *file, char c)
 
 int power_sysrq(int proc_fd)
 {
-	if (proc_fd < 0)
-		return -ENOENT;
 	return put(proc_fd, "sysrq-trigger", 'b');
 }
 
 _Noreturn void power_panic(int proc_fd)
 {
 	/* Without panic= on the command line it would stay there for ever. */
-	if (proc_fd >= 0)
-		(void)put(proc_fd, "sys/kernel/panic", '1');
+	(void)put(proc_fd, "sys/kernel/panic", '1');
 	_exit(1);
 }
