@@ -19,11 +19,15 @@ VERSION := $(shell cat VERSION)
 
 MAIN := init/main.c
 INIT := boot relro console log spec program spawn super report klog modules module power beat
-NSM := dev pool wire nsm entropy
+NSM := dev pool item wire nsm measure entropy
 VSOCK := sock io heartbeat
 ROOTFS := mounts switch cgroup etc tree file
 LIB := $(INIT:%=init/%.c) $(NSM:%=nsm/%.c) $(VSOCK:%=vsock/%.c) \
 	$(ROOTFS:%=rootfs/%.c)
+
+# libnsm is what PID 1 has of nsm/, but for the pool, and this.
+NSM_MORE := error
+LIBNSM := $(filter-out nsm/pool.c nsm/entropy.c,$(NSM:%=nsm/%.c)) $(NSM_MORE:%=nsm/%.c)
 
 # What tests replace, at link time, by tests/seams/: the rest is as shipped.
 SEAMS := nsm/dev nsm/pool vsock/sock init/module init/power
@@ -68,9 +72,10 @@ endif
 COMMON := -std=gnu11 -D_GNU_SOURCE -I. -MMD -MP -ffile-prefix-map=$(CURDIR)=.
 # Only musl's headers, the compiler's and, last, the kernel's.
 MUSL := -nostdinc -isystem $(DEPS)/musl/include -isystem $(DEPS)/cbor/include \
-	-isystem $(DEPS)/cc -idirafter $(DEPS)/uapi
+	-isystem $(DEPS)/mbedtls/include -isystem $(DEPS)/cc -idirafter $(DEPS)/uapi
 OPT ?= -Os
-CFLAGS_ALL := $(COMMON) $(MUSL) $(OPT) -g -fPIE -ffunction-sections \
+PIC = -fPIE
+CFLAGS_ALL = $(COMMON) $(MUSL) $(OPT) -g $(PIC) -ffunction-sections \
 	-fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables \
 	$(HARDEN) $(WARN) $(CFLAGS)
 
@@ -82,12 +87,16 @@ LDFLAGS_ALL := -nostdlib -static-pie -Wl,--gc-sections,--build-id=none \
 	-Wl,--hash-style=gnu,-z,text,-z,relro,-z,now,-z,noexecstack \
 	-Wl,-z,$(SEPARATE),--fatal-warnings $(RELR_$(ARCH)) $(LDFLAGS)
 CRT := $(addprefix $(DEPS)/musl/lib/,rcrt1.o crti.o)
-LIBS := $(DEPS)/cbor/lib/libcbor.a $(DEPS)/musl/lib/libc.a $(DEPS)/libgcc.a \
+LIBS := $(DEPS)/mbedtls/lib/libmbedx509.a $(DEPS)/mbedtls/lib/libmbedcrypto.a \
+	$(DEPS)/cbor/lib/libcbor.a $(DEPS)/musl/lib/libc.a $(DEPS)/libgcc.a \
 	$(DEPS)/musl/lib/crtn.o
+HOST_LIBS := $(H)/deps/mbedtls/lib/libmbedx509.a \
+	$(H)/deps/mbedtls/lib/libmbedcrypto.a $(H)/deps/cbor/lib/libcbor.a
 
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
-HOST_CFLAGS := $(COMMON) -isystem $(H)/deps/cbor/include -O1 -g -fPIE \
+HOST_CFLAGS := $(COMMON) -isystem $(H)/deps/cbor/include \
+	-isystem $(H)/deps/mbedtls/include -O1 -g -fPIE \
 	-D_FORTIFY_SOURCE=2 -fstack-protector-strong $(SAN) $(WARN)
 
 # --- Objects ------------------------------------------------------------------
@@ -95,11 +104,13 @@ HOST_CFLAGS := $(COMMON) -isystem $(H)/deps/cbor/include -O1 -g -fPIE \
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 MAIN_O := $(call obj,$(MAIN))
 LIB_O := $(call obj,$(LIB))
+NSM_MORE_O := $(call obj,$(NSM_MORE:%=nsm/%.c))
+LIBNSM_O := $(call obj,$(LIBNSM))
 SEAMS_O := $(call obj,$(SEAMS:%=%.c))
 SEAMS_TEST_O := $(call obj,$(SEAMS_TEST:%=tests/seams/%.c))
 APPS_O := $(call obj,$(APPS:%=tests/apps/%.c))
 UNIT_O := $(call obj,$(UNIT:%=tests/unit/%_test.c))
-HOST_LIB_O := $(LIB:%.c=$(H)/obj/%.o)
+HOST_LIB_O := $(LIB:%.c=$(H)/obj/%.o) $(NSM_MORE:%=$(H)/obj/nsm/%.o)
 HOST_UNIT_O := $(UNIT:%=$(H)/obj/tests/unit/%_test.o)
 
 APPS_X := $(APPS:%=$(B)/apps/%)
@@ -140,18 +151,21 @@ $(B)/test/init $(APPS_X) $(B)/hello $(UNIT:%=$(B)/unit/%):
 $(UNIT:%=$(H)/unit/%): $(H)/unit/%: $(H)/obj/tests/unit/%_test.o $(H)/lib.a
 	$(call note,LD)
 	@mkdir -p $(@D)
-	$(Q)$(HOSTCC) $(SAN) -pie -o $@ $^ $(H)/deps/cbor/lib/libcbor.a
+	$(Q)$(HOSTCC) $(SAN) -pie -o $@ $^ $(HOST_LIBS)
 
 # Runs the test build in namespaces: a program of this machine.
 $(H)/jail: $(H)/obj/tests/ns/jail.o
 	$(call note,LD)
 	$(Q)$(HOSTCC) $(SAN) -pie -o $@ $<
 
-$(B)/lib.a: $(LIB_O)
+$(B)/lib.a: $(LIB_O) $(NSM_MORE_O)
 $(H)/lib.a: $(HOST_LIB_O)
 $(B)/lib.a $(H)/lib.a:
 	$(call note,AR)
 	$(Q)rm -f $@ && $(if $(filter $(H)/%,$@),,$(CROSS))ar rcsD $@ $^
+
+# libnsm.a may become part of a shared library, and shows nothing there.
+$(B)/obj/nsm/%.o: PIC = -fPIC -fvisibility=hidden
 
 # The one object that knows the version.
 $(MAIN_O): VERSION
@@ -181,13 +195,13 @@ $(B)/flags $(H)/flags: FORCE
 
 # Dangling when the cache went away: then it is made again.
 $(B)/deps.stamp: TOOLS = $(ARCH) $(CC)
-$(B)/deps.stamp: $(B)/flags $(if $(wildcard $(DEPS)/cbor/lib),,FORCE)
+$(B)/deps.stamp: $(B)/flags $(if $(wildcard $(DEPS)/mbedtls/lib),,FORCE)
 $(H)/deps.stamp: TOOLS = host $(HOSTCC)
-$(H)/deps.stamp: $(H)/flags $(if $(wildcard $(H)/deps/cbor/lib),,FORCE)
-$(B)/deps.stamp $(H)/deps.stamp: scripts/deps scripts/deps.lock
+$(H)/deps.stamp: $(H)/flags $(if $(wildcard $(H)/deps/mbedtls/lib),,FORCE)
+$(B)/deps.stamp $(H)/deps.stamp: scripts/deps scripts/deps.lock nsm/mbedtls_config.h
 	@dir=$$(scripts/deps $(TOOLS)) && ln -sfn "$$dir" $(@D)/deps && touch $@
 
--include $(patsubst %.o,%.d,$(MAIN_O) $(LIB_O) $(SEAMS_TEST_O) $(APPS_O) \
+-include $(patsubst %.o,%.d,$(MAIN_O) $(LIB_O) $(NSM_MORE_O) $(SEAMS_TEST_O) $(APPS_O) \
 	$(UNIT_O) $(HOST_LIB_O) $(HOST_UNIT_O) $(H)/obj/tests/ns/jail.o)
 
 # --- Running and testing ------------------------------------------------------
@@ -251,7 +265,7 @@ shell: test-build
 
 C_FILES = $(sort $(wildcard $(foreach d,init nsm vsock rootfs tests/apps \
 	tests/seams tests/unit tests/ns,$(d)/*.c $(d)/*.h)))
-C_SHIPPED = $(MAIN) $(LIB)
+C_SHIPPED = $(MAIN) $(LIB) $(NSM_MORE:%=nsm/%.c)
 SCRIPTS = $(shell grep -lE '^\#! ?/usr/bin/env bash|shellcheck shell' \
 	scripts/* scripts/hooks/* tests/* .ci/* 2>/dev/null)
 

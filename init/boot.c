@@ -21,6 +21,7 @@
 #include "init/spec.h"
 #include "nsm/entropy.h"
 #include "nsm/nsm.h"
+#include "nsm/wire.h"
 #include "rootfs/cgroup.h"
 #include "rootfs/etc.h"
 #include "rootfs/mounts.h"
@@ -235,11 +236,11 @@ static int step_entropy(struct boot *b)
 	/* Stays open: a stop asks it once more, perhaps without a /dev. */
 	b->nsm_fd = nsm_open();
 	if (b->nsm_fd < 0)
-		return fail(b, "/dev/nsm", nsm_error_text(b->nsm_fd));
+		return fail(b, "/dev/nsm", wire_error_text(b->nsm_fd));
 	r = entropy_seed(b->nsm_fd, &device);
 	/* It took 120 s; the parent shall not wait for it once more. */
 	b->nsm_is_dead = r == -ETIMEDOUT;
-	return r < 0 ? fail(b, device, nsm_error_text(r)) : 0;
+	return r < 0 ? fail(b, device, wire_error_text(r)) : 0;
 }
 
 static int step_root(struct boot *b)

@@ -6,41 +6,42 @@
 #include "nsm/dev.h"
 #include "nsm/wire.h"
 
+_Static_assert((int)NSM_DOCUMENT_MAX == (int)NSM_RESPONSE_MAX,
+	       "a document comes in one answer");
+
 int nsm_open(void)
 {
 	return nsm_dev_open();
 }
 
-const char *nsm_error_text(int r)
-{
-	const char *text = wire_error_text(r);
-
-	if (text)
-		return text;
-	if (r == -ENODATA)
-		return "the NSM's answer is cut short";
-	if (r == -EBADMSG)
-		return "the NSM's answer is malformed";
-	return strerror(-r);
-}
-
-int nsm_get_random(int fd, uint8_t *buf, size_t len)
+int nsm_describe(int fd, struct nsm_description *ret)
 {
 	uint8_t req[WIRE_REQUEST_CAP], resp[NSM_RESPONSE_MAX];
-	size_t req_len = wire_get_random(req), resp_len = 0, n, done = 0;
-	const uint8_t *data;
+	size_t len;
+	int r;
+
+	r = nsm_dev_exchange(fd, req, wire_describe(req), resp, &len);
+	return r < 0 ? r : wire_read_describe(resp, len, ret);
+}
+
+int nsm_get_random(int fd, void *buf, size_t len)
+{
+	uint8_t req[WIRE_REQUEST_CAP], resp[NSM_RESPONSE_MAX];
+	size_t req_len = wire_get_random(req), resp_len = 0, done = 0;
+	struct nsm_bytes random;
+	uint8_t *to = buf;
 	int r = 0;
 
 	while (done < len) {
 		r = nsm_dev_exchange(fd, req, req_len, resp, &resp_len);
 		if (r == 0)
-			r = wire_read_random(resp, resp_len, &data, &n);
+			r = wire_read_random(resp, resp_len, &random);
 		if (r < 0)
 			break;
-		if (n > len - done)
-			n = len - done;
-		memcpy(buf + done, data, n);
-		done += n;
+		if (random.len > len - done)
+			random.len = len - done;
+		memcpy(to + done, random.data, random.len);
+		done += random.len;
 	}
 	explicit_bzero(resp, sizeof(resp));
 	if (r < 0)
@@ -48,22 +49,89 @@ int nsm_get_random(int fd, uint8_t *buf, size_t len)
 	return r;
 }
 
-int nsm_is_debug(int fd, bool *ret_debug)
+int nsm_describe_pcr(int fd, uint8_t index, struct nsm_pcr *ret)
 {
 	uint8_t req[WIRE_REQUEST_CAP], resp[NSM_RESPONSE_MAX];
-	const uint8_t *data;
-	size_t resp_len, n, i;
-	bool locked, zero = true;
+	size_t len;
 	int r;
 
-	r = nsm_dev_exchange(fd, req, wire_describe_pcr(req, 0), resp,
-			     &resp_len);
+	r = nsm_dev_exchange(fd, req, wire_describe_pcr(req, index), resp,
+			     &len);
+	return r < 0 ? r : wire_read_pcr(resp, len, ret);
+}
+
+int nsm_extend_pcr(int fd, uint8_t index, const void *data, size_t len,
+		   struct nsm_pcr *ret)
+{
+	struct nsm_bytes bytes = { data ? data : "", len };
+	uint8_t req[NSM_REQUEST_MAX], resp[NSM_RESPONSE_MAX];
+	struct nsm_pcr pcr;
+	size_t n;
+	int r;
+
+	if (len > NSM_EXTEND_MAX)
+		return -EMSGSIZE;
+	n = wire_extend_pcr(req, sizeof(req), index, bytes);
+	r = nsm_dev_exchange(fd, req, n, resp, &n);
 	if (r == 0)
-		r = wire_read_pcr(resp, resp_len, &locked, &data, &n);
+		r = wire_read_extend(resp, n, &pcr);
+	if (r == 0 && ret)
+		*ret = pcr;
+	return r;
+}
+
+int nsm_lock_pcr(int fd, uint8_t index)
+{
+	uint8_t req[WIRE_REQUEST_CAP], resp[NSM_RESPONSE_MAX];
+	size_t len;
+	int r;
+
+	r = nsm_dev_exchange(fd, req, wire_lock_pcr(req, index), resp, &len);
+	return r < 0 ? r : wire_read_lock_pcr(resp, len);
+}
+
+int nsm_lock_pcrs_below(int fd, uint8_t end)
+{
+	uint8_t req[WIRE_REQUEST_CAP], resp[NSM_RESPONSE_MAX];
+	size_t len;
+	int r;
+
+	r = nsm_dev_exchange(fd, req, wire_lock_pcrs(req, end), resp, &len);
+	return r < 0 ? r : wire_read_lock_pcrs(resp, len);
+}
+
+int nsm_attest(int fd, struct nsm_bytes user_data, struct nsm_bytes nonce,
+	       struct nsm_bytes public_key, void *buf, size_t cap,
+	       size_t *ret_len)
+{
+	uint8_t req[NSM_REQUEST_MAX], resp[NSM_RESPONSE_MAX];
+	struct nsm_bytes doc;
+	size_t n;
+	int r;
+
+	n = wire_attest(req, sizeof(req), user_data, nonce, public_key);
+	if (n == 0)
+		return -EMSGSIZE;
+	r = nsm_dev_exchange(fd, req, n, resp, &n);
+	if (r == 0)
+		r = wire_read_attest(resp, n, &doc);
 	if (r < 0)
 		return r;
-	for (i = 0; i < n; i++)
-		zero = zero && data[i] == 0;
-	*ret_debug = locked && zero;
+	if (doc.len > cap)
+		return -ENOBUFS;
+	memcpy(buf, doc.data, doc.len);
+	*ret_len = doc.len;
+	return 0;
+}
+
+int nsm_is_debug(int fd, bool *ret_debug)
+{
+	static const uint8_t zero[NSM_PCR_SIZE_MAX];
+	struct nsm_pcr pcr;
+	int r = nsm_describe_pcr(fd, 0, &pcr);
+
+	if (r < 0)
+		return r;
+	*ret_debug = pcr.locked && memcmp(pcr.value, zero, pcr.len) == 0;
 	return 0;
 }

@@ -1,397 +1,438 @@
 #include "nsm/wire.h"
 
-#include <cbor/callbacks.h>
 #include <cbor/encoding.h>
-#include <cbor/streaming.h>
 #include <errno.h>
 #include <string.h>
 
-static const char *const error_names[] = {
-	[WIRE_E_INVALID_ARGUMENT - WIRE_E_FIRST] = "InvalidArgument",
-	[WIRE_E_INVALID_INDEX - WIRE_E_FIRST] = "InvalidIndex",
-	[WIRE_E_INVALID_RESPONSE - WIRE_E_FIRST] = "InvalidResponse",
-	[WIRE_E_READ_ONLY_INDEX - WIRE_E_FIRST] = "ReadOnlyIndex",
-	[WIRE_E_INVALID_OPERATION - WIRE_E_FIRST] = "InvalidOperation",
-	[WIRE_E_BUFFER_TOO_SMALL - WIRE_E_FIRST] = "BufferTooSmall",
-	[WIRE_E_INPUT_TOO_LARGE - WIRE_E_FIRST] = "InputTooLarge",
-	[WIRE_E_INTERNAL_ERROR - WIRE_E_FIRST] = "InternalError",
-	[WIRE_E_UNKNOWN - WIRE_E_FIRST] = "an error without a known name",
+#include "nsm/item.h"
+
+/* Refusals by their names, then what is said of answers and of PCRs. */
+static const char *const texts[] = {
+	[NSM_E_INVALID_ARGUMENT - NSM_E_FIRST] = "InvalidArgument",
+	[NSM_E_INVALID_INDEX - NSM_E_FIRST] = "InvalidIndex",
+	[NSM_E_INVALID_RESPONSE - NSM_E_FIRST] = "InvalidResponse",
+	[NSM_E_READ_ONLY_INDEX - NSM_E_FIRST] = "ReadOnlyIndex",
+	[NSM_E_INVALID_OPERATION - NSM_E_FIRST] = "InvalidOperation",
+	[NSM_E_BUFFER_TOO_SMALL - NSM_E_FIRST] = "BufferTooSmall",
+	[NSM_E_INPUT_TOO_LARGE - NSM_E_FIRST] = "InputTooLarge",
+	[NSM_E_INTERNAL_ERROR - NSM_E_FIRST] = "InternalError",
+	[NSM_E_UNKNOWN - NSM_E_FIRST] = "an error without a known name",
+	[NSM_E_TRUNCATED - NSM_E_FIRST] = "the NSM's answer is cut short",
+	[NSM_E_MALFORMED - NSM_E_FIRST] = "the NSM's answer is malformed",
+	[NSM_E_NOT_EXTENDED - NSM_E_FIRST] =
+		"the PCR does not hold what its extension gives",
+	[NSM_E_NOT_LOCKED - NSM_E_FIRST] =
+		"the PCR is not locked, or changed while it was",
 };
+
+_Static_assert(sizeof(texts) / sizeof(texts[0]) ==
+		       NSM_E_DEVICE_END - NSM_E_FIRST,
+	       "words for all of them");
 
 const char *wire_error_text(int r)
 {
 	int code = -r;
 
-	if (code <= WIRE_E_FIRST || code >= WIRE_E_END)
-		return NULL;
-	return error_names[code - WIRE_E_FIRST];
+	if (code > NSM_E_FIRST && code < NSM_E_DEVICE_END)
+		return texts[code - NSM_E_FIRST];
+	/* For other numbers glibc's has a text that the next call frees. */
+	return code > 0 && code <= EHWPOISON ? strerror(code) :
+					       "an unknown error";
 }
 
 /* --- requests --- */
 
-static size_t put_text(uint8_t *buf, const char *s)
-{
-	size_t len = strlen(s);
-	size_t head = cbor_encode_string_start(len, buf, WIRE_REQUEST_CAP);
+/* A request being written; LEN is 0 for good once something did not fit. */
+struct writer {
+	uint8_t *buf;
+	size_t cap, len;
+	bool full;
+};
 
-	memcpy(buf + head, s, len);
-	return head + len;
+static void put(struct writer *w, const void *data, size_t len)
+{
+	if (w->full || len > w->cap - w->len) {
+		w->full = true;
+		return;
+	}
+	if (len > 0)
+		memcpy(w->buf + w->len, data, len);
+	w->len += len;
+}
+
+/* The encoders of libcbor return 0 where there is no room. */
+static void put_head(struct writer *w,
+		     size_t (*encode)(size_t, uint8_t *, size_t), size_t n)
+{
+	uint8_t head[9];
+
+	put(w, head, encode(n, head, sizeof(head)));
+}
+
+static void put_text(struct writer *w, const char *s)
+{
+	put_head(w, cbor_encode_string_start, strlen(s));
+	put(w, s, strlen(s));
+}
+
+static void put_bytes(struct writer *w, const char *key, struct nsm_bytes b)
+{
+	uint8_t null[1];
+
+	put_text(w, key);
+	if (!b.data) {
+		put(w, null, cbor_encode_null(null, sizeof(null)));
+		return;
+	}
+	put_head(w, cbor_encode_bytestring_start, b.len);
+	put(w, b.data, b.len);
+}
+
+static void put_number(struct writer *w, const char *key, uint8_t n)
+{
+	uint8_t item[2];
+
+	put_text(w, key);
+	put(w, item, cbor_encode_uint8(n, item, sizeof(item)));
+}
+
+static void put_variant(struct writer *w, const char *name, size_t fields)
+{
+	put_head(w, cbor_encode_map_start, 1);
+	put_text(w, name);
+	put_head(w, cbor_encode_map_start, fields);
+}
+
+static size_t written(const struct writer *w)
+{
+	return w->full ? 0 : w->len;
+}
+
+static size_t request_word(uint8_t *buf, const char *name)
+{
+	struct writer w = { .buf = buf, .cap = WIRE_REQUEST_CAP };
+
+	put_text(&w, name);
+	return written(&w);
+}
+
+static size_t request_number(uint8_t *buf, const char *name, const char *key,
+			     uint8_t n)
+{
+	struct writer w = { .buf = buf, .cap = WIRE_REQUEST_CAP };
+
+	put_variant(&w, name, 1);
+	put_number(&w, key, n);
+	return written(&w);
+}
+
+size_t wire_describe(uint8_t *buf)
+{
+	return request_word(buf, "DescribeNSM");
 }
 
 size_t wire_get_random(uint8_t *buf)
 {
-	return put_text(buf, "GetRandom");
+	return request_word(buf, "GetRandom");
 }
 
 size_t wire_describe_pcr(uint8_t *buf, uint8_t index)
 {
-	size_t n = cbor_encode_map_start(1, buf, WIRE_REQUEST_CAP);
+	return request_number(buf, "DescribePCR", "index", index);
+}
 
-	n += put_text(buf + n, "DescribePCR");
-	n += cbor_encode_map_start(1, buf + n, WIRE_REQUEST_CAP - n);
-	n += put_text(buf + n, "index");
-	n += cbor_encode_uint8(index, buf + n, WIRE_REQUEST_CAP - n);
-	return n;
+size_t wire_lock_pcr(uint8_t *buf, uint8_t index)
+{
+	return request_number(buf, "LockPCR", "index", index);
+}
+
+size_t wire_lock_pcrs(uint8_t *buf, uint8_t end)
+{
+	return request_number(buf, "LockPCRs", "range", end);
+}
+
+size_t wire_extend_pcr(uint8_t *buf, size_t cap, uint8_t index,
+		       struct nsm_bytes data)
+{
+	struct writer w = { .buf = buf, .cap = cap };
+
+	put_variant(&w, "ExtendPCR", 2);
+	put_number(&w, "index", index);
+	put_bytes(&w, "data", data);
+	return written(&w);
+}
+
+size_t wire_attest(uint8_t *buf, size_t cap, struct nsm_bytes user_data,
+		   struct nsm_bytes nonce, struct nsm_bytes public_key)
+{
+	struct writer w = { .buf = buf, .cap = cap };
+
+	put_variant(&w, "Attestation", 3);
+	put_bytes(&w, "user_data", user_data);
+	put_bytes(&w, "nonce", nonce);
+	put_bytes(&w, "public_key", public_key);
+	return written(&w);
 }
 
 /* --- answers --- */
 
-enum item_type {
-	ITEM_OTHER, /* what no answer holds: tags, floats, indefinite lengths */
-	ITEM_UINT,
-	ITEM_BYTES,
-	ITEM_TEXT,
-	ITEM_ARRAY,
-	ITEM_MAP,
-	ITEM_BOOL,
-	ITEM_NULL,
-};
-
-struct item {
+/* A field that a reader looks for, and where it was found. */
+struct field {
+	const char *name;
 	enum item_type type;
-	uint64_t value;	     /* the number, the truth, or how many follow */
-	const uint8_t *data; /* of bytes and text */
-	size_t len;
-};
-
-struct reader {
-	const uint8_t *at;
-	size_t left;
-};
-
-static void set(void *ctx, enum item_type type, uint64_t value)
-{
-	struct item *i = ctx;
-
-	i->type = type;
-	i->value = value;
-}
-
-static void set_string(void *ctx, enum item_type type, cbor_data data,
-		       uint64_t len)
-{
-	struct item *i = ctx;
-
-	i->type = type;
-	i->data = data;
-	i->len = (size_t)len;
-}
-
-static void on_uint8(void *ctx, uint8_t v)
-{
-	set(ctx, ITEM_UINT, v);
-}
-
-static void on_uint16(void *ctx, uint16_t v)
-{
-	set(ctx, ITEM_UINT, v);
-}
-
-static void on_uint32(void *ctx, uint32_t v)
-{
-	set(ctx, ITEM_UINT, v);
-}
-
-static void on_uint64(void *ctx, uint64_t v)
-{
-	set(ctx, ITEM_UINT, v);
-}
-
-static void on_bytes(void *ctx, cbor_data data, uint64_t len)
-{
-	set_string(ctx, ITEM_BYTES, data, len);
-}
-
-static void on_text(void *ctx, cbor_data data, uint64_t len)
-{
-	set_string(ctx, ITEM_TEXT, data, len);
-}
-
-static void on_array(void *ctx, uint64_t n)
-{
-	set(ctx, ITEM_ARRAY, n);
-}
-
-static void on_map(void *ctx, uint64_t n)
-{
-	set(ctx, ITEM_MAP, n);
-}
-
-static void on_bool(void *ctx, bool v)
-{
-	set(ctx, ITEM_BOOL, v);
-}
-
-static void on_null(void *ctx)
-{
-	set(ctx, ITEM_NULL, 0);
-}
-
-static void other_u8(void *ctx, uint8_t v)
-{
-	(void)v;
-	set(ctx, ITEM_OTHER, 0);
-}
-
-static void other_u16(void *ctx, uint16_t v)
-{
-	(void)v;
-	set(ctx, ITEM_OTHER, 0);
-}
-
-static void other_u32(void *ctx, uint32_t v)
-{
-	(void)v;
-	set(ctx, ITEM_OTHER, 0);
-}
-
-static void other_u64(void *ctx, uint64_t v)
-{
-	(void)v;
-	set(ctx, ITEM_OTHER, 0);
-}
-
-static void other_float(void *ctx, float v)
-{
-	(void)v;
-	set(ctx, ITEM_OTHER, 0);
-}
-
-static void other_double(void *ctx, double v)
-{
-	(void)v;
-	set(ctx, ITEM_OTHER, 0);
-}
-
-static void other(void *ctx)
-{
-	set(ctx, ITEM_OTHER, 0);
-}
-
-static const struct cbor_callbacks item_callbacks = {
-	.uint8 = on_uint8,
-	.uint16 = on_uint16,
-	.uint32 = on_uint32,
-	.uint64 = on_uint64,
-	.negint8 = other_u8,
-	.negint16 = other_u16,
-	.negint32 = other_u32,
-	.negint64 = other_u64,
-	.byte_string = on_bytes,
-	.byte_string_start = other,
-	.string = on_text,
-	.string_start = other,
-	.array_start = on_array,
-	.indef_array_start = other,
-	.map_start = on_map,
-	.indef_map_start = other,
-	.tag = other_u64,
-	.float2 = other_float,
-	.float4 = other_float,
-	.float8 = other_double,
-	.null = on_null,
-	.undefined = other,
-	.boolean = on_bool,
-	.indef_break = other,
-};
-
-static int next(struct reader *r, struct item *ret)
-{
-	struct cbor_decoder_result d;
-	struct item item = { .type = ITEM_OTHER };
-
-	d = cbor_stream_decode(r->at, r->left, &item_callbacks, &item);
-	if (d.status == CBOR_DECODER_NEDATA)
-		return -ENODATA;
-	if (d.status != CBOR_DECODER_FINISHED || d.read > r->left ||
-	    item.type == ITEM_OTHER)
-		return -EBADMSG;
-	r->at += d.read;
-	r->left -= d.read;
-	*ret = item;
-	return 0;
-}
-
-static int next_of(struct reader *r, enum item_type type, struct item *ret)
-{
 	struct item item;
-	int e = next(r, &item);
+	struct item_reader content; /* of an array: what is in it */
+	bool found;
+};
 
-	if (e < 0)
-		return e;
-	if (item.type != type)
-		return -EBADMSG;
-	*ret = item;
-	return 0;
-}
-
-/*
- * Passes over one value whole. What is open is counted, not nested: each
- * item takes at least one byte of the answer, so this ends.
- */
-static int skip(struct reader *r)
-{
-	uint64_t open = 1;
-	struct item item;
-	int e;
-
-	while (open > 0) {
-		e = next(r, &item);
-		if (e < 0)
-			return e;
-		open--;
-		if (item.type != ITEM_ARRAY && item.type != ITEM_MAP)
-			continue;
-		if (item.value > r->left)
-			return -ENODATA;
-		open += item.type == ITEM_MAP ? 2 * item.value : item.value;
-	}
-	return 0;
-}
-
-static bool is_text(const struct item *i, const char *s)
-{
-	return i->type == ITEM_TEXT && i->len == strlen(s) &&
-	       memcmp(i->data, s, i->len) == 0;
-}
-
-static int read_refusal(struct reader *r)
+static int read_refusal(struct item_reader *r)
 {
 	struct item name;
-	int e = next_of(r, ITEM_TEXT, &name);
-	size_t i;
+	int e = item_next_of(r, ITEM_TEXT, &name);
+	int code;
 
 	if (e < 0)
 		return e;
-	for (i = 1; i < WIRE_E_UNKNOWN - WIRE_E_FIRST; i++)
-		if (is_text(&name, error_names[i]))
-			return -(int)(WIRE_E_FIRST + i);
-	return -WIRE_E_UNKNOWN;
+	for (code = NSM_E_FIRST + 1; code < NSM_E_UNKNOWN; code++)
+		if (item_is_text(&name, texts[code - NSM_E_FIRST]))
+			return -code;
+	return -NSM_E_UNKNOWN;
 }
 
-/*
- * Reads up to the fields of the answer VARIANT: {VARIANT: {fields}}. How many
- * fields follow goes to *RET_FIELDS.
- */
-static int open_answer(struct reader *r, const char *variant,
+/* Reads up to the fields of the answer NAME: {NAME: {fields}}, and their number. */
+static int open_answer(struct item_reader *r, const char *name,
 		       uint64_t *ret_fields)
 {
 	struct item item;
 	int e;
 
-	e = next_of(r, ITEM_MAP, &item);
+	e = item_next_of(r, ITEM_MAP, &item);
 	if (e < 0)
 		return e;
 	if (item.value != 1)
 		return -EBADMSG;
-	e = next_of(r, ITEM_TEXT, &item);
+	e = item_next_of(r, ITEM_TEXT, &item);
 	if (e < 0)
 		return e;
-	if (is_text(&item, "Error"))
+	if (item_is_text(&item, "Error"))
 		return read_refusal(r);
-	if (!is_text(&item, variant))
+	if (!item_is_text(&item, name))
 		return -EBADMSG;
-	e = next_of(r, ITEM_MAP, &item);
+	e = item_next_of(r, ITEM_MAP, &item);
 	if (e < 0)
 		return e;
 	*ret_fields = item.value;
 	return 0;
 }
 
-/* The one field a reader looks for: its name, type, and where it goes. */
-struct field {
-	const char *name;
-	enum item_type type;
-	struct item item;
-	bool found;
-};
-
-static int read_fields(const uint8_t *buf, size_t len, const char *variant,
-		       struct field *want, size_t n_want)
+static int read_field(struct item_reader *r, struct field *f)
 {
-	struct reader r = { .at = buf, .left = len };
+	int e;
+
+	if (f->found)
+		return -EBADMSG;
+	f->found = true;
+	if (f->type != ITEM_ARRAY)
+		return item_next_of(r, f->type, &f->item);
+
+	f->content = *r;
+	e = item_next_of(&f->content, ITEM_ARRAY, &f->item);
+	return e < 0 ? e : item_skip(r);
+}
+
+static int read_variant(struct item_reader *r, const char *name,
+			struct field *want, size_t n_want)
+{
 	struct item key;
 	uint64_t fields;
 	size_t i;
 	int e;
 
-	e = open_answer(&r, variant, &fields);
+	e = open_answer(r, name, &fields);
 	if (e < 0)
 		return e;
 	for (; fields > 0; fields--) {
-		e = next_of(&r, ITEM_TEXT, &key);
+		e = item_next_of(r, ITEM_TEXT, &key);
 		if (e < 0)
 			return e;
 		for (i = 0; i < n_want; i++)
-			if (is_text(&key, want[i].name))
+			if (item_is_text(&key, want[i].name))
 				break;
-		if (i < n_want && want[i].found)
-			return -EBADMSG;
-		if (i < n_want) {
-			e = next_of(&r, want[i].type, &want[i].item);
-			want[i].found = true;
-		} else {
-			e = skip(&r);
-		}
+		e = i < n_want ? read_field(r, &want[i]) : item_skip(r);
 		if (e < 0)
 			return e;
 	}
 	for (i = 0; i < n_want; i++)
 		if (!want[i].found)
 			return -EBADMSG;
-	return r.left == 0 ? 0 : -EBADMSG;
+	return r->left == 0 ? 0 : -EBADMSG;
 }
 
-int wire_read_random(const uint8_t *buf, size_t len, const uint8_t **ret_data,
-		     size_t *ret_len)
+/* The reader's errors in the words of the interface. */
+static int answer_error(int e)
 {
-	struct field random = { .name = "random", .type = ITEM_BYTES };
-	int e = read_fields(buf, len, "GetRandom", &random, 1);
+	return e == -ENODATA ? -NSM_E_TRUNCATED :
+	       e == -EBADMSG ? -NSM_E_MALFORMED :
+			       e;
+}
 
-	if (e < 0)
-		return e;
-	if (random.item.len == 0)
-		return -EBADMSG;
-	*ret_data = random.item.data;
-	*ret_len = random.item.len;
+static int read_fields(const uint8_t *buf, size_t len, const char *name,
+		       struct field *want, size_t n_want)
+{
+	struct item_reader r = { .at = buf, .left = len };
+
+	return answer_error(read_variant(&r, name, want, n_want));
+}
+
+/* The answer NAME whose one field of interest is KEY, of bytes. */
+static int read_bytes(const uint8_t *buf, size_t len, const char *name,
+		      const char *key, struct nsm_bytes *ret)
+{
+	struct field f = { .name = key, .type = ITEM_BYTES };
+	int r = read_fields(buf, len, name, &f, 1);
+
+	if (r < 0)
+		return r;
+	if (f.item.len == 0)
+		return -NSM_E_MALFORMED;
+	*ret = (struct nsm_bytes){ f.item.data, f.item.len };
 	return 0;
 }
 
-int wire_read_pcr(const uint8_t *buf, size_t len, bool *ret_locked,
-		  const uint8_t **ret_data, size_t *ret_len)
+int wire_read_random(const uint8_t *buf, size_t len, struct nsm_bytes *ret)
+{
+	return read_bytes(buf, len, "GetRandom", "random", ret);
+}
+
+int wire_read_attest(const uint8_t *buf, size_t len, struct nsm_bytes *ret)
+{
+	return read_bytes(buf, len, "Attestation", "document", ret);
+}
+
+static int set_pcr(const uint8_t *data, size_t len, bool locked,
+		   struct nsm_pcr *ret)
+{
+	if (len == 0 || len > NSM_PCR_SIZE_MAX)
+		return -NSM_E_MALFORMED;
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret->value, data, len);
+	ret->len = len;
+	ret->locked = locked;
+	return 0;
+}
+
+int wire_read_pcr(const uint8_t *buf, size_t len, struct nsm_pcr *ret)
 {
 	struct field want[] = {
 		{ .name = "lock", .type = ITEM_BOOL },
 		{ .name = "data", .type = ITEM_BYTES },
 	};
-	int e = read_fields(buf, len, "DescribePCR", want, 2);
+	int r = read_fields(buf, len, "DescribePCR", want, 2);
 
-	if (e < 0)
-		return e;
-	if (want[1].item.len == 0 || want[1].item.len > WIRE_PCR_MAX)
-		return -EBADMSG;
-	*ret_locked = want[0].item.value != 0;
-	*ret_data = want[1].item.data;
-	*ret_len = want[1].item.len;
+	if (r < 0)
+		return r;
+	return set_pcr(want[1].item.data, want[1].item.len,
+		       want[0].item.value != 0, ret);
+}
+
+int wire_read_extend(const uint8_t *buf, size_t len, struct nsm_pcr *ret)
+{
+	struct nsm_bytes data;
+	int r = read_bytes(buf, len, "ExtendPCR", "data", &data);
+
+	return r < 0 ? r : set_pcr(data.data, data.len, false, ret);
+}
+
+/* A bare word, or else a refusal. */
+static int read_word(const uint8_t *buf, size_t len, const char *name)
+{
+	struct item_reader r = { .at = buf, .left = len };
+	struct item item;
+	uint64_t fields;
+	int e;
+
+	if (len > 0 && buf[0] >> 5 == 5) { /* a map */
+		e = open_answer(&r, name, &fields);
+		return answer_error(e < 0 ? e : -EBADMSG);
+	}
+	e = item_next_of(&r, ITEM_TEXT, &item);
+	if (e == 0 && (!item_is_text(&item, name) || r.left > 0))
+		e = -EBADMSG;
+	return answer_error(e);
+}
+
+int wire_read_lock_pcr(const uint8_t *buf, size_t len)
+{
+	return read_word(buf, len, "LockPCR");
+}
+
+int wire_read_lock_pcrs(const uint8_t *buf, size_t len)
+{
+	return read_word(buf, len, "LockPCRs");
+}
+
+/* --- what the NSM says of itself --- */
+
+static void set_text(char *to, size_t cap, const struct item *from)
+{
+	size_t i;
+
+	for (i = 0; i < from->len && i < cap - 1; i++)
+		to[i] = from->data[i] > ' ' && from->data[i] < 0x7f ?
+				(char)from->data[i] :
+				'?';
+	to[i] = '\0';
+}
+
+static int set_locked(struct field *f, uint32_t *ret)
+{
+	struct item index;
+	uint32_t locked = 0;
+	int e;
+
+	for (uint64_t i = 0; i < f->item.value; i++) {
+		e = item_next_of(&f->content, ITEM_UINT, &index);
+		if (e < 0)
+			return e;
+		if (index.value < NSM_PCR_COUNT)
+			locked |= UINT32_C(1) << index.value;
+	}
+	*ret = locked;
+	return 0;
+}
+
+int wire_read_describe(const uint8_t *buf, size_t len,
+		       struct nsm_description *ret)
+{
+	enum { MAJOR, MINOR, PATCH, MAX_PCRS, LOCKED, ID, DIGEST, FIELDS };
+	struct field want[FIELDS] = {
+		[MAJOR] = { .name = "version_major", .type = ITEM_UINT },
+		[MINOR] = { .name = "version_minor", .type = ITEM_UINT },
+		[PATCH] = { .name = "version_patch", .type = ITEM_UINT },
+		[MAX_PCRS] = { .name = "max_pcrs", .type = ITEM_UINT },
+		[LOCKED] = { .name = "locked_pcrs", .type = ITEM_ARRAY },
+		[ID] = { .name = "module_id", .type = ITEM_TEXT },
+		[DIGEST] = { .name = "digest", .type = ITEM_TEXT },
+	};
+	struct nsm_description d = { 0 };
+	int i, r = read_fields(buf, len, "DescribeNSM", want, FIELDS);
+
+	if (r < 0)
+		return r;
+	for (i = MAJOR; i <= MAX_PCRS; i++)
+		if (want[i].item.value > UINT16_MAX)
+			return -NSM_E_MALFORMED;
+	r = set_locked(&want[LOCKED], &d.locked_pcrs);
+	if (r < 0)
+		return answer_error(r);
+	if (want[DIGEST].item.len >= sizeof(d.digest))
+		return -NSM_E_MALFORMED;
+	d.version_major = (uint16_t)want[MAJOR].item.value;
+	d.version_minor = (uint16_t)want[MINOR].item.value;
+	d.version_patch = (uint16_t)want[PATCH].item.value;
+	d.max_pcrs = (uint16_t)want[MAX_PCRS].item.value;
+	set_text(d.module_id, sizeof(d.module_id), &want[ID].item);
+	set_text(d.digest, sizeof(d.digest), &want[DIGEST].item);
+	*ret = d;
 	return 0;
 }

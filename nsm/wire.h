@@ -1,9 +1,10 @@
 #ifndef NSM_WIRE_H
 #define NSM_WIRE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "nsm/nsm.h"
 
 /*
  * The NSM's CBOR, both ways; pure. The form is serde's externally tagged enum
@@ -13,49 +14,52 @@
  */
 
 enum {
-	WIRE_PCR_MAX = 64,     /* bytes of the longest digest */
-	WIRE_REQUEST_CAP = 64, /* holds any request made here */
-};
-
-/* The NSM's own refusals, as negative returns beside -errno. */
-enum wire_error {
-	WIRE_E_FIRST = 5000,
-	WIRE_E_INVALID_ARGUMENT,
-	WIRE_E_INVALID_INDEX,
-	WIRE_E_INVALID_RESPONSE,
-	WIRE_E_READ_ONLY_INDEX,
-	WIRE_E_INVALID_OPERATION,
-	WIRE_E_BUFFER_TOO_SMALL,
-	WIRE_E_INPUT_TOO_LARGE,
-	WIRE_E_INTERNAL_ERROR,
-	WIRE_E_UNKNOWN,
-	WIRE_E_END,
+	WIRE_REQUEST_CAP = 64, /* holds any request without bytes in it */
 };
 
 /*
- * The text for R, a negative return of this folder's functions that is not
- * -errno, or NULL where it is -errno.
+ * The words for R, a negative return of what talks to the device: what
+ * nsm_error_text says, without the words for documents, which PID 1 has no use
+ * for. Never NULL.
  */
 const char *wire_error_text(int r);
 
 /*
- * Writes the request into BUF, which holds WIRE_REQUEST_CAP bytes; returns its
- * length. INDEX is 0 to 255: QEMU accepts nothing but CBOR's 8-bit form.
+ * Write the request into BUF, which holds WIRE_REQUEST_CAP bytes; return its
+ * length. INDEX and END are 0 to 255: QEMU accepts nothing but CBOR's 8-bit form.
  */
+size_t wire_describe(uint8_t *buf);
 size_t wire_get_random(uint8_t *buf);
 size_t wire_describe_pcr(uint8_t *buf, uint8_t index);
+size_t wire_lock_pcr(uint8_t *buf, uint8_t index);
+size_t wire_lock_pcrs(uint8_t *buf, uint8_t end);
 
 /*
- * Read an answer of LEN bytes. Return 0; -WIRE_E_... if it is the NSM's
- * refusal; -ENODATA if it is cut short; -EBADMSG if it is anything else, an
- * answer to another request or bytes after its end included. Unknown fields
- * are passed over, the order does not matter.
- *
- * *RET_DATA points into BUF. The random bytes are at least one.
+ * Likewise, into CAP bytes; return 0 where the request does not fit. What is
+ * absent of an attestation's is written as null, as AWS's client does.
  */
-int wire_read_random(const uint8_t *buf, size_t len, const uint8_t **ret_data,
-		     size_t *ret_len);
-int wire_read_pcr(const uint8_t *buf, size_t len, bool *ret_locked,
-		  const uint8_t **ret_data, size_t *ret_len);
+size_t wire_extend_pcr(uint8_t *buf, size_t cap, uint8_t index,
+		       struct nsm_bytes data);
+size_t wire_attest(uint8_t *buf, size_t cap, struct nsm_bytes user_data,
+		   struct nsm_bytes nonce, struct nsm_bytes public_key);
+
+/*
+ * Read an answer of LEN bytes. Return 0; the NSM's refusal; -NSM_E_TRUNCATED if
+ * it is cut short; -NSM_E_MALFORMED if it is anything else, an answer to another
+ * request or bytes after its end included. Unknown fields are passed over, the
+ * order does not matter.
+ *
+ * The random bytes are at least one, a PCR's 1 to NSM_PCR_SIZE_MAX.
+ */
+int wire_read_describe(const uint8_t *buf, size_t len,
+		       struct nsm_description *ret);
+int wire_read_random(const uint8_t *buf, size_t len, struct nsm_bytes *ret);
+int wire_read_pcr(const uint8_t *buf, size_t len, struct nsm_pcr *ret);
+int wire_read_extend(const uint8_t *buf, size_t len, struct nsm_pcr *ret);
+int wire_read_attest(const uint8_t *buf, size_t len, struct nsm_bytes *ret);
+
+/* The answers to the locks, bare words. */
+int wire_read_lock_pcr(const uint8_t *buf, size_t len);
+int wire_read_lock_pcrs(const uint8_t *buf, size_t len);
 
 #endif

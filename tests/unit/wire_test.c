@@ -54,9 +54,8 @@ static struct bytes join(const char *before, size_t n, uint8_t fill,
 static int read_random(const char *text)
 {
 	struct bytes b = hex(text);
-	const uint8_t *data;
-	size_t n;
-	int r = wire_read_random(b.at, b.len, &data, &n);
+	struct nsm_bytes data;
+	int r = wire_read_random(b.at, b.len, &data);
 
 	free(b.at);
 	return r;
@@ -65,10 +64,8 @@ static int read_random(const char *text)
 static int read_pcr(const char *text)
 {
 	struct bytes b = hex(text);
-	const uint8_t *data;
-	size_t n;
-	bool locked;
-	int r = wire_read_pcr(b.at, b.len, &locked, &data, &n);
+	struct nsm_pcr pcr;
+	int r = wire_read_pcr(b.at, b.len, &pcr);
 
 	free(b.at);
 	return r;
@@ -120,12 +117,11 @@ TEST(random_bytes_of_any_length_are_found)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct bytes b = join(cases[i].head, cases[i].len, 0xab, "");
-		const uint8_t *data = NULL;
-		size_t n = 0;
+		struct nsm_bytes data = { 0 };
 
-		CHECK_INT(wire_read_random(b.at, b.len, &data, &n), 0);
-		CHECK_INT(n, cases[i].len);
-		CHECK(data == b.at + b.len - n);
+		CHECK_INT(wire_read_random(b.at, b.len, &data), 0);
+		CHECK_INT(data.len, cases[i].len);
+		CHECK(data.data == b.at + b.len - data.len);
 		free(b.at);
 	}
 }
@@ -135,14 +131,13 @@ static void check_pcr(const char *before, size_t len, uint8_t fill,
 		      const char *after, bool wanted)
 {
 	struct bytes b = join(before, len, fill, after);
-	const uint8_t *data = NULL;
-	bool locked = !wanted;
-	size_t n = 0;
+	struct nsm_pcr pcr = { .locked = !wanted };
 
-	if (CHECK_INT(wire_read_pcr(b.at, b.len, &locked, &data, &n), 0)) {
-		CHECK_INT(locked, wanted);
-		if (CHECK_INT(n, len))
-			CHECK(data[0] == fill && data[n - 1] == fill);
+	if (CHECK_INT(wire_read_pcr(b.at, b.len, &pcr), 0)) {
+		CHECK_INT(pcr.locked, wanted);
+		if (CHECK_INT(pcr.len, len))
+			CHECK(pcr.value[0] == fill &&
+			      pcr.value[len - 1] == fill);
 	}
 	free(b.at);
 }
@@ -189,30 +184,29 @@ TEST(each_refusal_is_told_apart)
 		const char *text;
 	} cases[] = {
 		{ ERROR "6f 496e76616c6964417267756d656e74",
-		  -WIRE_E_INVALID_ARGUMENT, "InvalidArgument" },
-		{ ERROR "6c 496e76616c6964496e646578", -WIRE_E_INVALID_INDEX,
+		  -NSM_E_INVALID_ARGUMENT, "InvalidArgument" },
+		{ ERROR "6c 496e76616c6964496e646578", -NSM_E_INVALID_INDEX,
 		  "InvalidIndex" },
 		{ ERROR "6f 496e76616c6964526573706f6e7365",
-		  -WIRE_E_INVALID_RESPONSE, "InvalidResponse" },
-		{ ERROR "6d 526561644f6e6c79496e646578",
-		  -WIRE_E_READ_ONLY_INDEX, "ReadOnlyIndex" },
+		  -NSM_E_INVALID_RESPONSE, "InvalidResponse" },
+		{ ERROR "6d 526561644f6e6c79496e646578", -NSM_E_READ_ONLY_INDEX,
+		  "ReadOnlyIndex" },
 		{ ERROR "70 496e76616c69644f7065726174696f6e",
-		  -WIRE_E_INVALID_OPERATION, "InvalidOperation" },
+		  -NSM_E_INVALID_OPERATION, "InvalidOperation" },
 		{ ERROR "6e 427566666572546f6f536d616c6c",
-		  -WIRE_E_BUFFER_TOO_SMALL, "BufferTooSmall" },
-		{ ERROR "6d 496e707574546f6f4c61726765",
-		  -WIRE_E_INPUT_TOO_LARGE, "InputTooLarge" },
-		{ ERROR "6d 496e7465726e616c4572726f72", -WIRE_E_INTERNAL_ERROR,
+		  -NSM_E_BUFFER_TOO_SMALL, "BufferTooSmall" },
+		{ ERROR "6d 496e707574546f6f4c61726765", -NSM_E_INPUT_TOO_LARGE,
+		  "InputTooLarge" },
+		{ ERROR "6d 496e7465726e616c4572726f72", -NSM_E_INTERNAL_ERROR,
 		  "InternalError" },
 		/* None of them: a success, a prefix, more than the name. */
-		{ ERROR "67 53756363657373", -WIRE_E_UNKNOWN,
+		{ ERROR "67 53756363657373", -NSM_E_UNKNOWN,
 		  "an error without a known name" },
-		{ ERROR "6c 496e7465726e616c4572726f", -WIRE_E_UNKNOWN,
+		{ ERROR "6c 496e7465726e616c4572726f", -NSM_E_UNKNOWN,
 		  "an error without a known name" },
-		{ ERROR "6e 496e7465726e616c4572726f7273", -WIRE_E_UNKNOWN,
+		{ ERROR "6e 496e7465726e616c4572726f7273", -NSM_E_UNKNOWN,
 		  "an error without a known name" },
-		{ ERROR "60", -WIRE_E_UNKNOWN,
-		  "an error without a known name" },
+		{ ERROR "60", -NSM_E_UNKNOWN, "an error without a known name" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -222,13 +216,13 @@ TEST(each_refusal_is_told_apart)
 	}
 }
 
-TEST(only_refusals_have_a_text_here)
+TEST(other_numbers_are_the_systems)
 {
-	CHECK(!wire_error_text(0));
-	CHECK(!wire_error_text(-EIO));
-	CHECK(!wire_error_text(-WIRE_E_FIRST));
-	CHECK(!wire_error_text(-WIRE_E_END));
-	CHECK(!wire_error_text(WIRE_E_INVALID_INDEX));
+	CHECK_STR(wire_error_text(-EIO), strerror(EIO));
+	CHECK_STR(wire_error_text(0), "an unknown error");
+	CHECK_STR(wire_error_text(-NSM_E_FIRST), "an unknown error");
+	CHECK_STR(wire_error_text(-NSM_E_DEVICE_END), "an unknown error");
+	CHECK_STR(wire_error_text(NSM_E_INVALID_INDEX), "an unknown error");
 }
 
 /* --- answers as they should not be --- */
@@ -248,20 +242,17 @@ TEST(cut_answers_are_never_good)
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		for (size_t len = 0; len < good[i].len; len++) {
 			uint8_t *cut = malloc(len ? len : 1);
-			const uint8_t *data;
-			bool locked;
-			size_t n;
+			struct nsm_bytes data;
+			struct nsm_pcr pcr;
 
 			REQUIRE(cut);
 			memcpy(cut, good[i].at, len);
 			/* Cut short is said as such by the reader it is for. */
-			CHECK_INT(i < 2 ? wire_read_random(cut, len, &data,
-							   &n) :
-					  wire_read_pcr(cut, len, &locked,
-							&data, &n),
-				  -ENODATA);
-			CHECK(wire_read_random(cut, len, &data, &n) < 0);
-			CHECK(wire_read_pcr(cut, len, &locked, &data, &n) < 0);
+			CHECK_INT(i < 2 ? wire_read_random(cut, len, &data) :
+					  wire_read_pcr(cut, len, &pcr),
+				  -NSM_E_TRUNCATED);
+			CHECK(wire_read_random(cut, len, &data) < 0);
+			CHECK(wire_read_pcr(cut, len, &pcr) < 0);
 			free(cut);
 		}
 		free(good[i].at);
@@ -271,99 +262,107 @@ TEST(cut_answers_are_never_good)
 TEST(bytes_after_the_end_are_refused)
 {
 	CHECK_INT(read_random(RANDOM "41 aa"), 0);
-	CHECK_INT(read_random(RANDOM "41 aa 00"), -EBADMSG);
-	CHECK_INT(read_random(RANDOM "41 aa ff"), -EBADMSG);
-	CHECK_INT(read_pcr(PCR "a2" LOCK "f5" DATA "41 00 f6"), -EBADMSG);
+	CHECK_INT(read_random(RANDOM "41 aa 00"), -NSM_E_MALFORMED);
+	CHECK_INT(read_random(RANDOM "41 aa ff"), -NSM_E_MALFORMED);
+	CHECK_INT(read_pcr(PCR "a2" LOCK "f5" DATA "41 00 f6"),
+		  -NSM_E_MALFORMED);
 }
 
 TEST(answers_to_something_else_are_refused)
 {
-	CHECK_INT(read_random(PCR "a2" LOCK "f5" DATA "41 00"), -EBADMSG);
-	CHECK_INT(read_pcr(RANDOM "41 aa"), -EBADMSG);
+	CHECK_INT(read_random(PCR "a2" LOCK "f5" DATA "41 00"),
+		  -NSM_E_MALFORMED);
+	CHECK_INT(read_pcr(RANDOM "41 aa"), -NSM_E_MALFORMED);
 	/* LockPCR's bare text, an array, a number, an empty map, two pairs */
-	CHECK_INT(read_pcr("67 4c6f636b504352"), -EBADMSG);
-	CHECK_INT(read_random("69 47657452616e646f6d"), -EBADMSG);
-	CHECK_INT(read_random("81 01"), -EBADMSG);
-	CHECK_INT(read_random("00"), -EBADMSG);
-	CHECK_INT(read_random("a0"), -EBADMSG);
+	CHECK_INT(read_pcr("67 4c6f636b504352"), -NSM_E_MALFORMED);
+	CHECK_INT(read_random("69 47657452616e646f6d"), -NSM_E_MALFORMED);
+	CHECK_INT(read_random("81 01"), -NSM_E_MALFORMED);
+	CHECK_INT(read_random("00"), -NSM_E_MALFORMED);
+	CHECK_INT(read_random("a0"), -NSM_E_MALFORMED);
 	CHECK_INT(read_random("a2 69 47657452616e646f6d a1 66 72616e646f6d 41 "
 			      "aa 61 61 00"),
-		  -EBADMSG);
+		  -NSM_E_MALFORMED);
 	/* no map of fields below the name; a name that is not text */
-	CHECK_INT(read_random("a1 69 47657452616e646f6d 41 aa"), -EBADMSG);
+	CHECK_INT(read_random("a1 69 47657452616e646f6d 41 aa"),
+		  -NSM_E_MALFORMED);
 	CHECK_INT(read_random("a1 49 47657452616e646f6d a1 66 72616e646f6d 41 "
 			      "aa"),
-		  -EBADMSG);
-	CHECK_INT(read_random(ERROR "01"), -EBADMSG);
+		  -NSM_E_MALFORMED);
+	CHECK_INT(read_random(ERROR "01"), -NSM_E_MALFORMED);
 }
 
 TEST(fields_missing_twice_or_of_another_type_are_refused)
 {
-	CHECK_INT(read_random("a1 69 47657452616e646f6d a0"), -EBADMSG);
+	CHECK_INT(read_random("a1 69 47657452616e646f6d a0"), -NSM_E_MALFORMED);
 	CHECK_INT(read_random("a1 69 47657452616e646f6d a1 61 61 41 aa"),
-		  -EBADMSG);
+		  -NSM_E_MALFORMED);
 	CHECK_INT(read_random("a1 69 47657452616e646f6d a2 66 72616e646f6d 41 "
 			      "aa 66 72616e646f6d 41 aa"),
-		  -EBADMSG);
-	CHECK_INT(read_random(RANDOM "61 61"), -EBADMSG); /* text */
-	CHECK_INT(read_random(RANDOM "f6"), -EBADMSG);
-	CHECK_INT(read_random(RANDOM "81 01"), -EBADMSG);
-	CHECK_INT(read_pcr(PCR "a1" LOCK "f5"), -EBADMSG);
-	CHECK_INT(read_pcr(PCR "a1" DATA "41 00"), -EBADMSG);
-	CHECK_INT(read_pcr(PCR "a2" LOCK "01" DATA "41 00"), -EBADMSG);
-	CHECK_INT(read_pcr(PCR "a2" LOCK "f6" DATA "41 00"), -EBADMSG);
+		  -NSM_E_MALFORMED);
+	CHECK_INT(read_random(RANDOM "61 61"), -NSM_E_MALFORMED); /* text */
+	CHECK_INT(read_random(RANDOM "f6"), -NSM_E_MALFORMED);
+	CHECK_INT(read_random(RANDOM "81 01"), -NSM_E_MALFORMED);
+	CHECK_INT(read_pcr(PCR "a1" LOCK "f5"), -NSM_E_MALFORMED);
+	CHECK_INT(read_pcr(PCR "a1" DATA "41 00"), -NSM_E_MALFORMED);
+	CHECK_INT(read_pcr(PCR "a2" LOCK "01" DATA "41 00"), -NSM_E_MALFORMED);
+	CHECK_INT(read_pcr(PCR "a2" LOCK "f6" DATA "41 00"), -NSM_E_MALFORMED);
 	CHECK_INT(read_pcr(PCR "a3" LOCK "f5" DATA "41 00" LOCK "f5"),
-		  -EBADMSG);
-	CHECK_INT(read_pcr(PCR "a2 01 f5" DATA "41 00"), -EBADMSG);
+		  -NSM_E_MALFORMED);
+	CHECK_INT(read_pcr(PCR "a2 01 f5" DATA "41 00"), -NSM_E_MALFORMED);
 }
 
 TEST(lengths_out_of_bounds_are_refused)
 {
 	struct bytes b = join(PCR "a2" LOCK "f5" DATA "58 41", 65, 0, "");
-	const uint8_t *data;
-	bool locked;
-	size_t n;
+	struct nsm_pcr pcr;
 
-	CHECK_INT(wire_read_pcr(b.at, b.len, &locked, &data, &n), -EBADMSG);
+	CHECK_INT(wire_read_pcr(b.at, b.len, &pcr), -NSM_E_MALFORMED);
 	free(b.at);
-	CHECK_INT(read_pcr(PCR "a2" LOCK "f5" DATA "40"), -EBADMSG);
-	CHECK_INT(read_random(RANDOM "40"), -EBADMSG);
+	CHECK_INT(read_pcr(PCR "a2" LOCK "f5" DATA "40"), -NSM_E_MALFORMED);
+	CHECK_INT(read_random(RANDOM "40"), -NSM_E_MALFORMED);
 }
 
 TEST(hostile_counts_and_lengths_end_soon)
 {
-	CHECK_INT(read_random(RANDOM "5b ffffffffffffffff aa"), -ENODATA);
-	CHECK_INT(read_random(RANDOM "5b 7fffffffffffffff aa"), -ENODATA);
-	CHECK_INT(read_random(RANDOM "5a ffffffff aa"), -ENODATA);
-	CHECK_INT(read_random("bb ffffffffffffffff"), -EBADMSG);
-	CHECK_INT(read_random("a1 7b ffffffffffffffff 47"), -ENODATA);
+	CHECK_INT(read_random(RANDOM "5b ffffffffffffffff aa"),
+		  -NSM_E_TRUNCATED);
+	CHECK_INT(read_random(RANDOM "5b 7fffffffffffffff aa"),
+		  -NSM_E_TRUNCATED);
+	CHECK_INT(read_random(RANDOM "5a ffffffff aa"), -NSM_E_TRUNCATED);
+	CHECK_INT(read_random("bb ffffffffffffffff"), -NSM_E_MALFORMED);
+	CHECK_INT(read_random("a1 7b ffffffffffffffff 47"), -NSM_E_TRUNCATED);
 	CHECK_INT(read_random("a1 69 47657452616e646f6d bb ffffffffffffffff 66 "
 			      "72616e646f6d 41 aa"),
-		  -ENODATA);
+		  -NSM_E_TRUNCATED);
 	/* in a field that is passed over */
-	CHECK_INT(read_pcr(PCR "a3 61 78 9b ffffffffffffffff 01"), -ENODATA);
-	CHECK_INT(read_pcr(PCR "a3 61 78 bb 8000000000000000 01"), -ENODATA);
-	CHECK_INT(read_pcr(PCR "a3 61 78 82 9b 7fffffffffffffff 01"), -ENODATA);
-	CHECK_INT(read_pcr(PCR "a3 61 78 7b ffffffffffffffff 01"), -ENODATA);
+	CHECK_INT(read_pcr(PCR "a3 61 78 9b ffffffffffffffff 01"),
+		  -NSM_E_TRUNCATED);
+	CHECK_INT(read_pcr(PCR "a3 61 78 bb 8000000000000000 01"),
+		  -NSM_E_TRUNCATED);
+	CHECK_INT(read_pcr(PCR "a3 61 78 82 9b 7fffffffffffffff 01"),
+		  -NSM_E_TRUNCATED);
+	CHECK_INT(read_pcr(PCR "a3 61 78 7b ffffffffffffffff 01"),
+		  -NSM_E_TRUNCATED);
 }
 
 TEST(indefinite_lengths_and_tags_are_refused)
 {
 	CHECK_INT(read_random("bf 69 47657452616e646f6d a1 66 72616e646f6d 41 "
 			      "aa ff"),
-		  -EBADMSG);
+		  -NSM_E_MALFORMED);
 	CHECK_INT(read_random("a1 69 47657452616e646f6d bf 66 72616e646f6d 41 "
 			      "aa ff"),
-		  -EBADMSG);
-	CHECK_INT(read_random(RANDOM "5f 41 aa ff"), -EBADMSG);
-	CHECK_INT(read_random("a1 7f 69 47657452616e646f6d ff"), -EBADMSG);
-	CHECK_INT(read_random("d9d9f7 " RANDOM "41 aa"), -EBADMSG);
-	CHECK_INT(read_random(RANDOM "c2 41 aa"), -EBADMSG);
-	CHECK_INT(read_random("ff"), -EBADMSG);
-	CHECK_INT(read_random("1c"), -EBADMSG); /* reserved */
-	CHECK_INT(read_random("fb 3ff0000000000000"), -EBADMSG);
-	CHECK_INT(read_random("20"), -EBADMSG);
-	CHECK_INT(read_random("f7"), -EBADMSG);
+		  -NSM_E_MALFORMED);
+	CHECK_INT(read_random(RANDOM "5f 41 aa ff"), -NSM_E_MALFORMED);
+	CHECK_INT(read_random("a1 7f 69 47657452616e646f6d ff"),
+		  -NSM_E_MALFORMED);
+	CHECK_INT(read_random("d9d9f7 " RANDOM "41 aa"), -NSM_E_MALFORMED);
+	CHECK_INT(read_random(RANDOM "c2 41 aa"), -NSM_E_MALFORMED);
+	CHECK_INT(read_random("ff"), -NSM_E_MALFORMED);
+	CHECK_INT(read_random("1c"), -NSM_E_MALFORMED); /* reserved */
+	CHECK_INT(read_random("fb 3ff0000000000000"), -NSM_E_MALFORMED);
+	CHECK_INT(read_random("20"), -NSM_E_MALFORMED);
+	CHECK_INT(read_random("f7"), -NSM_E_MALFORMED);
 }
 
 /* No recursion: the depth is as much as an answer can hold. */
@@ -371,13 +370,11 @@ TEST(deep_nesting_takes_no_stack)
 {
 	struct bytes b =
 		join(PCR "a3 61 78", 12000, 0x81, "01" LOCK "f5" DATA "41 00");
-	const uint8_t *data;
-	bool locked;
-	size_t n;
+	struct nsm_pcr pcr;
 
-	CHECK_INT(wire_read_pcr(b.at, b.len, &locked, &data, &n), 0);
+	CHECK_INT(wire_read_pcr(b.at, b.len, &pcr), 0);
 	b.at[b.len - 1 - 12] = 0x81;
-	CHECK(wire_read_pcr(b.at, b.len, &locked, &data, &n) < 0);
+	CHECK(wire_read_pcr(b.at, b.len, &pcr) < 0);
 	free(b.at);
 }
 
@@ -394,23 +391,23 @@ TEST(any_byte_may_be_any_other)
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		for (size_t at = 0; at < good[i].len * 256; at++) {
 			uint8_t kept = good[i].at[at / 256];
-			const uint8_t *data;
-			bool locked;
-			size_t n;
+			struct nsm_bytes data = { good[i].at, 0 };
+			struct nsm_pcr pcr;
 			int r;
 
 			good[i].at[at / 256] = (uint8_t)at;
 			r = i == 0 ? wire_read_random(good[i].at, good[i].len,
-						      &data, &n) :
+						      &data) :
 				     wire_read_pcr(good[i].at, good[i].len,
-						   &locked, &data, &n);
+						   &pcr);
 			if (r == 0)
-				CHECK(data >= good[i].at &&
-				      n <= (size_t)(good[i].at + good[i].len -
-						    data));
+				CHECK(data.data >= good[i].at &&
+				      data.len <= (size_t)(good[i].at +
+							   good[i].len -
+							   data.data));
 			else
-				CHECK(r == -ENODATA || r == -EBADMSG ||
-				      wire_error_text(r));
+				CHECK(r < -NSM_E_FIRST &&
+				      r > -NSM_E_DEVICE_END);
 			good[i].at[at / 256] = kept;
 		}
 		free(good[i].at);

@@ -1,0 +1,210 @@
+#include "nsm/item.h"
+
+#include <cbor/callbacks.h>
+#include <cbor/streaming.h>
+#include <errno.h>
+#include <string.h>
+
+static void set(void *ctx, enum item_type type, uint64_t value)
+{
+	struct item *i = ctx;
+
+	i->type = type;
+	i->value = value;
+}
+
+static void set_string(void *ctx, enum item_type type, cbor_data data,
+		       uint64_t len)
+{
+	struct item *i = ctx;
+
+	i->type = type;
+	i->data = data;
+	i->len = (size_t)len;
+}
+
+static void on_uint8(void *ctx, uint8_t v)
+{
+	set(ctx, ITEM_UINT, v);
+}
+
+static void on_uint16(void *ctx, uint16_t v)
+{
+	set(ctx, ITEM_UINT, v);
+}
+
+static void on_uint32(void *ctx, uint32_t v)
+{
+	set(ctx, ITEM_UINT, v);
+}
+
+static void on_uint64(void *ctx, uint64_t v)
+{
+	set(ctx, ITEM_UINT, v);
+}
+
+static void on_bytes(void *ctx, cbor_data data, uint64_t len)
+{
+	set_string(ctx, ITEM_BYTES, data, len);
+}
+
+static void on_text(void *ctx, cbor_data data, uint64_t len)
+{
+	set_string(ctx, ITEM_TEXT, data, len);
+}
+
+static void on_array(void *ctx, uint64_t n)
+{
+	set(ctx, ITEM_ARRAY, n);
+}
+
+static void on_map(void *ctx, uint64_t n)
+{
+	set(ctx, ITEM_MAP, n);
+}
+
+static void on_bool(void *ctx, bool v)
+{
+	set(ctx, ITEM_BOOL, v);
+}
+
+static void on_null(void *ctx)
+{
+	set(ctx, ITEM_NULL, 0);
+}
+
+static void on_negative8(void *ctx, uint8_t v)
+{
+	set(ctx, ITEM_NEGATIVE, v);
+}
+
+static void on_negative16(void *ctx, uint16_t v)
+{
+	set(ctx, ITEM_NEGATIVE, v);
+}
+
+static void on_negative32(void *ctx, uint32_t v)
+{
+	set(ctx, ITEM_NEGATIVE, v);
+}
+
+static void on_negative64(void *ctx, uint64_t v)
+{
+	set(ctx, ITEM_NEGATIVE, v);
+}
+
+static void on_tag(void *ctx, uint64_t v)
+{
+	set(ctx, ITEM_TAG, v);
+}
+
+static void on_float(void *ctx, float v)
+{
+	(void)v;
+	set(ctx, ITEM_SIMPLE, 0);
+}
+
+static void on_double(void *ctx, double v)
+{
+	(void)v;
+	set(ctx, ITEM_SIMPLE, 0);
+}
+
+static void on_undefined(void *ctx)
+{
+	set(ctx, ITEM_SIMPLE, 0);
+}
+
+static void other(void *ctx)
+{
+	set(ctx, ITEM_OTHER, 0);
+}
+
+static const struct cbor_callbacks item_callbacks = {
+	.uint8 = on_uint8,
+	.uint16 = on_uint16,
+	.uint32 = on_uint32,
+	.uint64 = on_uint64,
+	.negint8 = on_negative8,
+	.negint16 = on_negative16,
+	.negint32 = on_negative32,
+	.negint64 = on_negative64,
+	.byte_string = on_bytes,
+	.byte_string_start = other,
+	.string = on_text,
+	.string_start = other,
+	.array_start = on_array,
+	.indef_array_start = other,
+	.map_start = on_map,
+	.indef_map_start = other,
+	.tag = on_tag,
+	.float2 = on_float,
+	.float4 = on_float,
+	.float8 = on_double,
+	.null = on_null,
+	.undefined = on_undefined,
+	.boolean = on_bool,
+	.indef_break = other,
+};
+
+int item_next(struct item_reader *r, struct item *ret)
+{
+	struct cbor_decoder_result d;
+	struct item item = { .type = ITEM_OTHER };
+
+	d = cbor_stream_decode(r->at, r->left, &item_callbacks, &item);
+	if (d.status == CBOR_DECODER_NEDATA)
+		return -ENODATA;
+	if (d.status != CBOR_DECODER_FINISHED || d.read > r->left ||
+	    item.type == ITEM_OTHER)
+		return -EBADMSG;
+	r->at += d.read;
+	r->left -= d.read;
+	*ret = item;
+	return 0;
+}
+
+int item_next_of(struct item_reader *r, enum item_type type, struct item *ret)
+{
+	struct item item;
+	int e = item_next(r, &item);
+
+	if (e < 0)
+		return e;
+	if (item.type != type)
+		return -EBADMSG;
+	*ret = item;
+	return 0;
+}
+
+/*
+ * Passes over one value whole. What is open is counted, not nested: each
+ * item takes at least one byte of the answer, so this ends.
+ */
+int item_skip(struct item_reader *r)
+{
+	uint64_t open = 1;
+	struct item item;
+	int e;
+
+	while (open > 0) {
+		e = item_next(r, &item);
+		if (e < 0)
+			return e;
+		open--;
+		if (item.type == ITEM_TAG)
+			open++;
+		if (item.type != ITEM_ARRAY && item.type != ITEM_MAP)
+			continue;
+		if (item.value > r->left)
+			return -ENODATA;
+		open += item.type == ITEM_MAP ? 2 * item.value : item.value;
+	}
+	return 0;
+}
+
+bool item_is_text(const struct item *i, const char *s)
+{
+	return i->type == ITEM_TEXT && i->len == strlen(s) &&
+	       memcmp(i->data, s, i->len) == 0;
+}
