@@ -26,7 +26,9 @@ LIB := $(INIT:%=init/%.c) $(NSM:%=nsm/%.c) $(VSOCK:%=vsock/%.c) \
 	$(ROOTFS:%=rootfs/%.c)
 
 # libnsm is what PID 1 has of nsm/, but for the pool, and this.
-NSM_MORE := error
+NSM_MORE := error object doc root verify policy
+# What begins like the interface, but is not of it.
+NSM_INTERNAL := nsm_dev_open nsm_dev_exchange
 LIBNSM := $(filter-out nsm/pool.c nsm/entropy.c,$(NSM:%=nsm/%.c)) $(NSM_MORE:%=nsm/%.c)
 
 # What tests replace, at link time, by tests/seams/: the rest is as shipped.
@@ -128,8 +130,8 @@ export ARCH CC T STRICT WERROR
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-## all: build/<arch>/init, stripped, and init.debug beside it (the default)
-all: $(B)/init
+## all: build/<arch>/init, stripped, and init.debug beside it; libnsm.a (the default)
+all: $(B)/init $(B)/libnsm.a $(B)/libnsm.pc
 
 $(B)/init: $(B)/init.debug
 	$(call note,STRIP)
@@ -147,6 +149,20 @@ $(B)/test/init $(APPS_X) $(B)/hello $(UNIT:%=$(B)/unit/%):
 	$(call note,LD)
 	@mkdir -p $(@D)
 	$(Q)$(XCC) $(LDFLAGS_ALL) -o $@ $(CRT) $^ $(LIBS)
+
+# One object, of which all but the names that begin with nsm_ is its own: an
+# application may link another libcbor and mbedTLS beside it.
+$(B)/libnsm.a: $(LIBNSM_O) nsm/nsm.h
+	$(call note,AR)
+	$(Q)rm -f $@ && $(XCC) -nostdlib -r -o $(B)/libnsm.o $(LIBNSM_O) \
+		$(filter %.a,$(filter-out $(DEPS)/musl/% $(DEPS)/libgcc.a,$(LIBS)))
+	$(Q)$(CROSS)objcopy --strip-debug -R .comment -w --keep-global-symbol='nsm_*' \
+		$(foreach s,$(NSM_INTERNAL),--localize-symbol=$(s)) $(B)/libnsm.o
+	$(Q)$(CROSS)ar rcsD $@ $(B)/libnsm.o
+
+$(B)/libnsm.pc: nsm/libnsm.pc.in VERSION
+	@mkdir -p $(@D)
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $< >$@
 
 $(UNIT:%=$(H)/unit/%): $(H)/unit/%: $(H)/obj/tests/unit/%_test.o $(H)/lib.a
 	$(call note,LD)
@@ -315,11 +331,14 @@ compdb: $(B)/deps.stamp
 
 # --- The rest -----------------------------------------------------------------
 
-## install: init and its man page below $(DESTDIR)$(PREFIX)
-install: $(B)/init
+## install: init, libnsm and their man pages below $(DESTDIR)$(PREFIX)
+install: $(B)/init $(B)/libnsm.a $(B)/libnsm.pc
 	install -D -m 0755 $< $(DESTDIR)$(PREFIX)/lib/enclave-init/$(ARCH)/init
 	install -D -m 0644 init/enclave-init.8 \
 		$(DESTDIR)$(PREFIX)/share/man/man8/enclave-init.8
+	install -D -m 0644 $(B)/libnsm.a $(DESTDIR)$(PREFIX)/lib/libnsm.a
+	install -D -m 0644 $(B)/libnsm.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/libnsm.pc
+	install -D -m 0644 nsm/nsm.h $(DESTDIR)$(PREFIX)/include/nsm.h
 
 ## clean: remove build/ (the cache of libraries and emulator stays)
 clean:
