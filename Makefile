@@ -27,8 +27,6 @@ LIB := $(INIT:%=init/%.c) $(NSM:%=nsm/%.c) $(VSOCK:%=vsock/%.c) \
 
 # libnsm is what PID 1 has of nsm/, but for the pool, and this.
 NSM_MORE := error object doc root verify policy
-# What begins like the interface, but is not of it.
-NSM_INTERNAL := nsm_dev_open nsm_dev_exchange
 LIBNSM := $(filter-out nsm/pool.c nsm/entropy.c,$(NSM:%=nsm/%.c)) $(NSM_MORE:%=nsm/%.c)
 
 # What tests replace, at link time, by tests/seams/: the rest is as shipped.
@@ -37,7 +35,7 @@ SEAMS_TEST := seam dev pool sock module power
 
 # tests/unit/NAME_test.c
 UNIT := spec wire nsm report klog cgroup modules program log file tree io \
-	heartbeat spawn
+	heartbeat spawn measure
 
 APPS := $(patsubst tests/apps/%.c,%,$(sort $(wildcard tests/apps/*.c)))
 
@@ -152,13 +150,16 @@ $(B)/test/init $(APPS_X) $(B)/hello $(UNIT:%=$(B)/unit/%):
 
 # One object, of which all but the names that begin with nsm_ is its own: an
 # application may link another libcbor and mbedTLS beside it.
-$(B)/libnsm.a: $(LIBNSM_O) nsm/nsm.h
+$(B)/libnsm.a: $(LIBNSM_O)
 	$(call note,AR)
-	$(Q)rm -f $@ && $(XCC) -nostdlib -r -o $(B)/libnsm.o $(LIBNSM_O) \
-		$(filter %.a,$(filter-out $(DEPS)/musl/% $(DEPS)/libgcc.a,$(LIBS)))
-	$(Q)$(CROSS)objcopy --strip-debug -R .comment -w --keep-global-symbol='nsm_*' \
-		$(foreach s,$(NSM_INTERNAL),--localize-symbol=$(s)) $(B)/libnsm.o
-	$(Q)$(CROSS)ar rcsD $@ $(B)/libnsm.o
+	$(Q)$(CROSS)nm -g --defined-only $^ | LC_ALL=C sort -k3 | awk '$$3 ~ \
+		/^nsm_/ && $$3 !~ /^nsm_dev_/ { print $$3 }' >$(B)/libnsm.names
+	$(Q)$(XCC) -nostdlib -r -Wl,--gc-sections -o $(B)/libnsm.o \
+		$$(sed 's/^/-Wl,-u,/' $(B)/libnsm.names) $^ \
+		$(filter $(DEPS)/mbedtls/% $(DEPS)/cbor/%,$(LIBS))
+	$(Q)$(CROSS)objcopy --strip-unneeded -R .comment \
+		--keep-global-symbols=$(B)/libnsm.names $(B)/libnsm.o
+	$(Q)rm -f $@ && $(CROSS)ar rcsD $@ $(B)/libnsm.o
 
 $(B)/libnsm.pc: nsm/libnsm.pc.in VERSION
 	@mkdir -p $(@D)
@@ -222,7 +223,7 @@ $(B)/deps.stamp $(H)/deps.stamp: scripts/deps scripts/deps.lock nsm/mbedtls_conf
 
 # --- Running and testing ------------------------------------------------------
 
-test-build: $(B)/init $(TEST_X) $(UNIT_X)
+test-build: all $(TEST_X) $(UNIT_X)
 
 # AWS's own image is arm64, our others are x86-64: boot tests want both.
 OTHER := $(if $(filter x86_64,$(ARCH)),aarch64,x86_64)

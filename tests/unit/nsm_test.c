@@ -132,6 +132,109 @@ TEST(random_refused_or_malformed_is_an_error)
 	CHECK_STR(nsm_error_text(-ENODEV), "No such device");
 }
 
+/* --- the other requests --- */
+
+static void answer(const char *text, size_t len)
+{
+	dev.answer = (const uint8_t *)text;
+	dev.answer_len = len;
+}
+
+TEST(a_document_is_copied_whole_or_not_at_all)
+{
+	static const char with_doc[] = "\xa1\x6b"
+				       "Attestation\xa1\x68"
+				       "document\x44\x84\x01\x02\x03";
+	const struct nsm_bytes none = { NULL, 0 };
+	uint8_t buf[8];
+	size_t len = 77;
+
+	answer(with_doc, sizeof(with_doc) - 1);
+	memset(buf, 0xee, sizeof(buf));
+	CHECK_INT(nsm_attest(77, none, none, none, buf, 3, &len), -ENOBUFS);
+	CHECK_INT(buf[0], 0xee);
+	CHECK_INT(len, 77);
+	CHECK_INT(nsm_attest(77, none, none, none, buf, 4, &len), 0);
+	CHECK_INT(len, 4);
+	CHECK_MEM(buf, "\x84\x01\x02\x03\xee", 5);
+}
+
+TEST(more_than_a_request_holds_is_not_sent)
+{
+	static const uint8_t data[4096];
+	const struct nsm_bytes none = { NULL, 0 }, big = { data, 4051 };
+	uint8_t buf[8];
+	size_t len;
+
+	CHECK_INT(nsm_attest(77, big, none, none, buf, 8, &len), -EMSGSIZE);
+	CHECK_INT(dev.exchanges, 0);
+}
+
+TEST(an_answer_to_another_request_is_malformed)
+{
+	static const char lock[] = "\x67LockPCR";
+	struct nsm_description d;
+	struct nsm_pcr pcr;
+
+	answer(lock, sizeof(lock) - 1);
+	CHECK_INT(nsm_lock_pcr(77, 16), 0);
+	CHECK_INT(nsm_lock_pcrs_below(77, 16), -NSM_E_MALFORMED);
+	CHECK_INT(nsm_describe(77, &d), -NSM_E_MALFORMED);
+	CHECK_INT(nsm_describe_pcr(77, 0, &pcr), -NSM_E_MALFORMED);
+	CHECK_INT(nsm_extend_pcr(77, 16, "", 0, &pcr), -NSM_E_MALFORMED);
+}
+
+TEST(each_failure_of_the_device_is_its_own)
+{
+	static const int errors[] = { -EIO, -ETIMEDOUT, -ENODATA, -EMSGSIZE };
+	const struct nsm_bytes none = { NULL, 0 };
+	struct nsm_description d;
+	struct nsm_pcr pcr;
+	uint8_t buf[8];
+	size_t len;
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		dev.error = errors[i];
+		for (int call = 0; call < 6; call++) {
+			dev.fail_at = dev.exchanges + 1;
+			CHECK_INT(call == 0 ? nsm_describe(77, &d) :
+				  call == 1 ? nsm_describe_pcr(77, 0, &pcr) :
+				  call == 2 ? nsm_extend_pcr(77, 16, "", 0,
+							     NULL) :
+				  call == 3 ? nsm_lock_pcr(77, 16) :
+				  call == 4 ? nsm_lock_pcrs_below(77, 16) :
+					      nsm_attest(77, none, none, none,
+							 buf, 8, &len),
+				  errors[i]);
+		}
+	}
+}
+
+TEST(every_error_has_words_of_its_own)
+{
+	static const int ranges[][2] = {
+		{ NSM_E_FIRST + 1, NSM_E_DEVICE_END },
+		{ NSM_E_DOC_CUT, NSM_E_DOC_RANGE + 1 },
+		{ NSM_E_ALGORITHM, NSM_E_SIGNATURE + 1 },
+		{ NSM_E_POLICY, NSM_E_IN_FUTURE + 1 },
+		{ NSM_E_CMS_CUT, NSM_E_END },
+	};
+	const char *seen[100];
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		for (int e = ranges[i][0]; e < ranges[i][1]; e++) {
+			const char *text = nsm_error_text(-e);
+
+			CHECK(strcmp(text, "an unknown error") != 0);
+			for (size_t j = 0; j < n; j++)
+				CHECK(strcmp(text, seen[j]) != 0);
+			seen[n++] = text;
+		}
+	}
+	CHECK_STR(nsm_error_text(-NSM_E_END), "an unknown error");
+}
+
 /* --- debug mode --- */
 
 static void check_debug(const char *lock, uint8_t last, bool wanted)
