@@ -99,6 +99,18 @@ HOST_CFLAGS := $(COMMON) -isystem $(H)/deps/cbor/include \
 	-isystem $(H)/deps/mbedtls/include -O1 -g -fPIE \
 	-D_FORTIFY_SOURCE=2 -fstack-protector-strong $(SAN) $(WARN)
 
+# libFuzzer is clang's, and so are the sanitizers that go with it.
+FUZZ := wire
+F ?= $(FUZZ)
+S ?= 60
+FZ := $(BUILD)/fuzz
+FUZZ_CC := clang
+FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_CFLAGS := $(COMMON) -isystem $(FZ)/deps/cbor/include \
+	-isystem $(FZ)/deps/mbedtls/include -O1 -g -fsanitize=fuzzer-no-link \
+	$(FUZZ_SAN) -fno-omit-frame-pointer $(filter-out -Werror,$(WARN)) -Wno-unknown-warning-option
+FUZZ_O := $(LIBNSM:%.c=$(FZ)/obj/%.o)
+
 # --- Objects ------------------------------------------------------------------
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
@@ -114,6 +126,7 @@ HOST_LIB_O := $(LIB:%.c=$(H)/obj/%.o) $(NSM_MORE:%=$(H)/obj/nsm/%.o)
 HOST_UNIT_O := $(UNIT:%=$(H)/obj/tests/unit/%_test.o)
 
 APPS_X := $(APPS:%=$(B)/apps/%)
+FUZZ_X := $(FUZZ:%=$(FZ)/%)
 UNIT_X := $(UNIT:%=$(H)/unit/%) $(if $(filter $(MACHINE),$(ARCH)),$(UNIT:%=$(B)/unit/%))
 TEST_X := $(APPS_X) $(B)/hello $(B)/test/init $(H)/jail
 
@@ -123,7 +136,7 @@ need = @bash -c '. scripts/lib.sh; need_packages $(1)'
 
 export ARCH CC T STRICT WERROR
 
-.PHONY: all run test check boot unit ns static layers bench lint fmt fmt-check \
+.PHONY: all run fuzz test check boot unit ns static layers bench lint fmt fmt-check \
 	size compdb shell install clean help test-build other-arch FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -170,6 +183,12 @@ $(UNIT:%=$(H)/unit/%): $(H)/unit/%: $(H)/obj/tests/unit/%_test.o $(H)/lib.a
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(SAN) -pie -o $@ $^ $(HOST_LIBS)
 
+$(FUZZ_X): $(FZ)/%: $(FZ)/obj/tests/fuzz/%_fuzz.o $(FUZZ_O)
+	$(call note,LD)
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer $(FUZZ_SAN) -o $@ $^ \
+		$(FZ)/deps/mbedtls/lib/libmbedx509.a \
+		$(FZ)/deps/mbedtls/lib/libmbedcrypto.a $(FZ)/deps/cbor/lib/libcbor.a
+
 # Runs the test build in namespaces: a program of this machine.
 $(H)/jail: $(H)/obj/tests/ns/jail.o
 	$(call note,LD)
@@ -198,13 +217,20 @@ $(H)/obj/%.o: %.c $(H)/flags $(H)/deps.stamp
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(HOST_CFLAGS) -c -o $@ $<
 
+$(FZ)/obj/%.o: %.c $(FZ)/flags $(FZ)/deps.stamp
+	$(call note,CC)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -c -o $@ $<
+
 # Another compiler or other flags build anew.
 # Not -Werror, which changes no object: two makes may run side by side.
 $(B)/flags: WORDS = $(filter-out -Werror,$(XCC) $(CFLAGS_ALL) $(LDFLAGS_ALL))
 $(B)/flags: TOOLS = $(ARCH) $(CC)
 $(H)/flags: WORDS = $(filter-out -Werror,$(HOSTCC) $(HOST_CFLAGS))
 $(H)/flags: TOOLS = host $(HOSTCC)
-$(B)/flags $(H)/flags: FORCE
+$(FZ)/flags: WORDS = $(FUZZ_CC) $(FUZZ_CFLAGS)
+$(FZ)/flags: TOOLS = host $(FUZZ_CC)
+$(B)/flags $(H)/flags $(FZ)/flags: FORCE
 	@mkdir -p $(@D)
 	@command -v $(firstword $(WORDS)) >/dev/null || scripts/deps --tools $(TOOLS)
 	@{ echo '$(WORDS)'; $(firstword $(WORDS)) --version; } >$@.new; \
@@ -215,20 +241,22 @@ $(B)/deps.stamp: TOOLS = $(ARCH) $(CC)
 $(B)/deps.stamp: $(B)/flags $(if $(wildcard $(DEPS)/mbedtls/lib),,FORCE)
 $(H)/deps.stamp: TOOLS = host $(HOSTCC)
 $(H)/deps.stamp: $(H)/flags $(if $(wildcard $(H)/deps/mbedtls/lib),,FORCE)
-$(B)/deps.stamp $(H)/deps.stamp: scripts/deps scripts/deps.lock nsm/mbedtls_config.h
+$(FZ)/deps.stamp: TOOLS = host $(FUZZ_CC)
+$(FZ)/deps.stamp: $(FZ)/flags $(if $(wildcard $(FZ)/deps/mbedtls/lib),,FORCE)
+$(B)/deps.stamp $(H)/deps.stamp $(FZ)/deps.stamp: scripts/deps scripts/deps.lock nsm/mbedtls_config.h
 	@dir=$$(scripts/deps $(TOOLS)) && ln -sfn "$$dir" $(@D)/deps && touch $@
 
 -include $(patsubst %.o,%.d,$(MAIN_O) $(LIB_O) $(NSM_MORE_O) $(SEAMS_TEST_O) $(APPS_O) \
-	$(UNIT_O) $(HOST_LIB_O) $(HOST_UNIT_O) $(H)/obj/tests/ns/jail.o)
+	$(FUZZ_O) $(FUZZ:%=$(FZ)/obj/tests/fuzz/%_fuzz.o) $(UNIT_O) $(HOST_LIB_O) $(HOST_UNIT_O) $(H)/obj/tests/ns/jail.o)
 
 # --- Running and testing ------------------------------------------------------
 
-test-build: all $(TEST_X) $(UNIT_X)
+test-build: all $(TEST_X) $(UNIT_X) $(FUZZ_X)
 
 # AWS's own image is arm64, our others are x86-64: boot tests want both.
 OTHER := $(if $(filter x86_64,$(ARCH)),aarch64,x86_64)
 other-arch:
-	$(Q)$(MAKE) --no-print-directory ARCH=$(OTHER) UNIT= test-build
+	$(Q)$(MAKE) --no-print-directory ARCH=$(OTHER) UNIT= FUZZ= test-build
 
 ## run: boot an enclave image with the hello application under the emulator
 run: $(B)/init $(B)/hello
@@ -259,6 +287,10 @@ ns: test-build
 	$(call need,python3)
 	$(Q)tests/run ns
 
+## fuzz: libFuzzer over the parsers: F=wire, doc, cms (all), S=60 seconds each
+fuzz: $(F:%=$(FZ)/%)
+	$(Q)for f in $(F); do tests/fuzz/run $$f $(S) || exit 1; done
+
 ## static: what init must and must not be: size, static PIE, no glibc, W^X
 static: $(B)/init
 	$(Q)scripts/check-static --self-test
@@ -281,7 +313,7 @@ shell: test-build
 # --- Reading ------------------------------------------------------------------
 
 C_FILES = $(sort $(wildcard $(foreach d,init nsm vsock rootfs tests/apps \
-	tests/seams tests/unit tests/ns,$(d)/*.c $(d)/*.h)))
+	tests/seams tests/unit tests/ns tests/fuzz,$(d)/*.c $(d)/*.h)))
 C_SHIPPED = $(MAIN) $(LIB) $(NSM_MORE:%=nsm/%.c)
 SCRIPTS = $(shell grep -lE '^\#! ?/usr/bin/env bash|shellcheck shell' \
 	scripts/* scripts/hooks/* tests/* .ci/* 2>/dev/null)
@@ -325,7 +357,7 @@ quote = $(subst ",\",$(1))
 compdb: $(B)/deps.stamp
 	@mkdir -p $(BUILD)
 	$(file >$(BUILD)/compile_commands.json,[)
-	$(foreach f,$(filter-out tests/unit/%,$(filter %.c,$(C_FILES))),$(file \
+	$(foreach f,$(filter-out tests/unit/% tests/fuzz/%,$(filter %.c,$(C_FILES))),$(file \
 	>>$(BUILD)/compile_commands.json,{"directory":"$(CURDIR)"$(comma)"file":"$(f)"$(comma)"command":"$(call \
 	quote,$(XCC) $(filter-out -ftrivial%,$(CFLAGS_ALL))) -DENCLAVE_INIT_VERSION=\"\\\"\\\"\" -c $(f)"}$(comma)))
 	@sed -i '$$s/,$$/\n]/' $(BUILD)/compile_commands.json
