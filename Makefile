@@ -153,7 +153,7 @@ $(B)/init.debug: $(MAIN_O) $(LIB_O)
 	$(Q)$(XCC) $(LDFLAGS_ALL) -Wl,-Map=$(B)/init.map -o $@ $(CRT) $^ $(LIBS)
 
 $(B)/test/init: $(MAIN_O) $(filter-out $(SEAMS_O),$(LIB_O)) $(SEAMS_TEST_O)
-$(APPS_X): $(B)/apps/%: $(B)/obj/tests/apps/%.o
+$(APPS_X): $(B)/apps/%: $(B)/obj/tests/apps/%.o $(B)/libnsm.a
 $(B)/hello: $(B)/obj/tests/apps/hello.o
 $(UNIT:%=$(B)/unit/%): $(B)/unit/%: $(B)/obj/tests/unit/%_test.o $(B)/lib.a
 $(B)/test/init $(APPS_X) $(B)/hello $(UNIT:%=$(B)/unit/%):

@@ -355,6 +355,7 @@ class Machine:
     append: str = "reboot=t panic=-1"
     kernel: bytes | None = None
     nsm: bool = True
+    module_id: str = "i-0123456789abcdef0-enc0"
     parent: tuple[str, ...] = ()  # options of scripts/parent
     timeout: float = 60.0
     jam: str = ""
@@ -471,7 +472,7 @@ class Machine:
             append += " nolapic_timer"
         if mode == "nitro":
             (tmp / "x.eif").write_bytes(eif.pack())
-            return args + ["-M", "nitro-enclave,vsock=vsock,id=i-0123456789abcdef0-enc0",
+            return args + ["-M", f"nitro-enclave,vsock=vsock,id={self.module_id}",
                            "-serial", "stdio", "-kernel", tmp / "x.eif", "-append", append]
 
         (tmp / "kernel").write_bytes(eif.kernel)
@@ -484,7 +485,7 @@ class Machine:
                  "-device", "vhost-user-vsock-device,chardev=vsock",
                  "-kernel", tmp / "kernel", "-initrd", tmp / "initrd"]
         if self.nsm:
-            args += ["-device", "virtio-nsm-device"]
+            args += ["-device", f"virtio-nsm-device,module-id={self.module_id}"]
         if mode == "virt":
             # AWS's arm64 kernel has no driver for the machine's UART.
             append = "console=hvc0 " + append

@@ -26,7 +26,8 @@ int main(void)
 	rss = strstr(text, "Rss:");
 	if (!rss)
 		return 3;
-	if (dprintf(kmsg, "bench: pid1 %.*s\n", (int)strcspn(rss, "\n"), rss) < 0)
+	if (dprintf(kmsg, "bench: pid1 %.*s\n", (int)strcspn(rss, "\n"), rss) <
+	    0)
 		return 4;
 	return 0;
 }

@@ -22,6 +22,15 @@ def aws_image() -> enclave.Eif:
     return enclave.Eif.load(path)
 
 
+def aws_ramdisks(app: Tree, *cmd: str) -> enclave.Eif:
+    """AWS's kernel and nsm.ko, our init, and APP, which runs CMD."""
+    eif = aws_image()
+    boot_files = {e.name: e.data for e in enclave.cpio_read(eif.ramdisks[0])}
+    ramdisks = [enclave.boot_ramdisk(built("init", "aarch64"), {"nsm.ko": boot_files["nsm.ko"]}),
+                enclave.app_ramdisk(app, enclave.lines(cmd), b"")]
+    return replace(eif, ramdisks=[r.cpio() for r in ramdisks])
+
+
 @test(8)
 def awss_image_boots_our_init():
     """AWS's arm64 image on AWS's 4.14 kernel and nsm.ko, with our init in place of AWS's."""
@@ -38,12 +47,9 @@ def awss_image_boots_our_init():
 @test(8)
 def file_systems_on_4_14():
     """On AWS's 4.14 kernel, too: file systems, v1 control groups, loopback, entropy."""
-    eif = aws_image()
-    app, boot_files = Tree(), {e.name: e.data for e in enclave.cpio_read(eif.ramdisks[0])}
+    app = Tree()
     app.file("bin/probe", built("apps/probe", "aarch64"), 0o755)
-    ramdisks = [enclave.boot_ramdisk(built("init", "aarch64"), {"nsm.ko": boot_files["nsm.ko"]}),
-                enclave.app_ramdisk(app, b"/bin/probe\n", b"")]
-    b = boot(replace(eif, ramdisks=[r.cpio() for r in ramdisks]), append="panic=-1")
+    b = boot(aws_ramdisks(app, "/bin/probe"), append="panic=-1")
     check(b.fact("kernel").startswith("4.14."), b.fact("kernel"))
     expect_file_systems(b)
     for name in ("memory", "cpu", "pids", "cpuset"):
