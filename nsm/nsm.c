@@ -6,6 +6,9 @@
 #include "nsm/dev.h"
 #include "nsm/wire.h"
 
+/* Not cleared first, as the build's flags have it: that costs more than a call. */
+#define BUFFER __attribute__((uninitialized))
+
 _Static_assert((int)NSM_DOCUMENT_MAX == (int)NSM_RESPONSE_MAX,
 	       "a document comes in one answer");
 
@@ -16,7 +19,8 @@ int nsm_open(void)
 
 int nsm_describe(int fd, struct nsm_description *ret)
 {
-	uint8_t req[WIRE_REQUEST_CAP], resp[NSM_RESPONSE_MAX];
+	BUFFER uint8_t resp[NSM_RESPONSE_MAX];
+	uint8_t req[WIRE_REQUEST_CAP];
 	size_t len;
 	int r;
 
@@ -26,8 +30,9 @@ int nsm_describe(int fd, struct nsm_description *ret)
 
 int nsm_get_random(int fd, void *buf, size_t len)
 {
-	uint8_t req[WIRE_REQUEST_CAP], resp[NSM_RESPONSE_MAX];
-	size_t req_len = wire_get_random(req), resp_len = 0, done = 0;
+	BUFFER uint8_t resp[NSM_RESPONSE_MAX];
+	uint8_t req[WIRE_REQUEST_CAP];
+	size_t req_len = wire_get_random(req), resp_len = 0, used = 0, done = 0;
 	struct nsm_bytes random;
 	uint8_t *to = buf;
 	int r = 0;
@@ -38,12 +43,14 @@ int nsm_get_random(int fd, void *buf, size_t len)
 			r = wire_read_random(resp, resp_len, &random);
 		if (r < 0)
 			break;
+		/* What came is wiped whole in the end, the shorter ones too. */
+		used = resp_len > used ? resp_len : used;
 		if (random.len > len - done)
 			random.len = len - done;
 		memcpy(to + done, random.data, random.len);
 		done += random.len;
 	}
-	explicit_bzero(resp, sizeof(resp));
+	explicit_bzero(resp, r < 0 ? sizeof(resp) : used);
 	if (r < 0)
 		explicit_bzero(buf, done);
 	return r;
@@ -51,7 +58,8 @@ int nsm_get_random(int fd, void *buf, size_t len)
 
 int nsm_describe_pcr(int fd, uint8_t index, struct nsm_pcr *ret)
 {
-	uint8_t req[WIRE_REQUEST_CAP], resp[NSM_RESPONSE_MAX];
+	BUFFER uint8_t resp[NSM_RESPONSE_MAX];
+	uint8_t req[WIRE_REQUEST_CAP];
 	size_t len;
 	int r;
 
@@ -64,7 +72,7 @@ int nsm_extend_pcr(int fd, uint8_t index, const void *data, size_t len,
 		   struct nsm_pcr *ret)
 {
 	struct nsm_bytes bytes = { data ? data : "", len };
-	uint8_t req[NSM_REQUEST_MAX], resp[NSM_RESPONSE_MAX];
+	BUFFER uint8_t req[NSM_REQUEST_MAX], resp[NSM_RESPONSE_MAX];
 	struct nsm_pcr pcr;
 	size_t n;
 	int r;
@@ -82,7 +90,8 @@ int nsm_extend_pcr(int fd, uint8_t index, const void *data, size_t len,
 
 int nsm_lock_pcr(int fd, uint8_t index)
 {
-	uint8_t req[WIRE_REQUEST_CAP], resp[NSM_RESPONSE_MAX];
+	BUFFER uint8_t resp[NSM_RESPONSE_MAX];
+	uint8_t req[WIRE_REQUEST_CAP];
 	size_t len;
 	int r;
 
@@ -92,7 +101,8 @@ int nsm_lock_pcr(int fd, uint8_t index)
 
 int nsm_lock_pcrs_below(int fd, uint8_t end)
 {
-	uint8_t req[WIRE_REQUEST_CAP], resp[NSM_RESPONSE_MAX];
+	BUFFER uint8_t resp[NSM_RESPONSE_MAX];
+	uint8_t req[WIRE_REQUEST_CAP];
 	size_t len;
 	int r;
 
@@ -104,7 +114,7 @@ int nsm_attest(int fd, struct nsm_bytes user_data, struct nsm_bytes nonce,
 	       struct nsm_bytes public_key, void *buf, size_t cap,
 	       size_t *ret_len)
 {
-	uint8_t req[NSM_REQUEST_MAX], resp[NSM_RESPONSE_MAX];
+	BUFFER uint8_t req[NSM_REQUEST_MAX], resp[NSM_RESPONSE_MAX];
 	struct nsm_bytes doc;
 	size_t n;
 	int r;
