@@ -1,0 +1,48 @@
+#ifndef NSM_CMS_H
+#define NSM_CMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "nsm/nsm.h"
+
+/*
+ * KMS's CiphertextForRecipient taken to pieces: a CMS EnvelopedData (RFC 5652,
+ * 6.1) for one recipient, whose key decrypts by RSAES-OAEP with SHA-256 (RFC 8017)
+ * the key of AES-256-CBC. Pure. BER as X.690 has it: any length may be
+ * definite, in as many bytes as the writer liked, or indefinite. KMS mixes them,
+ * and has used two forms for the content. Nothing is allocated: what is read
+ * points into the message.
+ */
+
+enum {
+	CMS_CEK_SIZE = 32, /* bytes of the content's key */
+	CMS_BLOCK = 16,	   /* of AES, and of the IV */
+};
+
+struct cms {
+	struct nsm_bytes ski; /* names the recipient's key */
+	struct nsm_bytes key; /* encrypted; 256, 384 or 512 bytes */
+	struct nsm_bytes iv;  /* CMS_BLOCK bytes */
+	/* The encrypted content, for cms_next_chunk only. */
+	struct nsm_bytes content;
+	bool chunked;
+	size_t content_len; /* of all chunks: whole blocks, at least one */
+};
+
+/*
+ * Reads the message of LEN bytes, which must outlive *RET. -NSM_E_CMS_...;
+ * *RETERR_OBJECT (may be NULL) says what is wrong, by the names of RFC 5652.
+ * Where the bytes end too early it is always -NSM_E_CMS_CUT.
+ */
+int cms_parse(const void *buf, size_t len, struct cms *ret,
+	      struct nsm_object *reterr_object);
+
+/*
+ * The chunks of the content one after the other, some of them empty perhaps;
+ * *AT is 0 before the first. False: there are no more.
+ */
+bool cms_next_chunk(const struct cms *cms, size_t *at, struct nsm_bytes *ret);
+
+#endif
