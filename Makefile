@@ -26,7 +26,7 @@ LIB := $(INIT:%=init/%.c) $(NSM:%=nsm/%.c) $(VSOCK:%=vsock/%.c) \
 	$(ROOTFS:%=rootfs/%.c)
 
 # libnsm is what PID 1 has of nsm/, but for the pool, and this.
-NSM_MORE := error object doc root verify policy cms
+NSM_MORE := error object doc root verify policy cms recipient
 LIBNSM := $(filter-out nsm/pool.c nsm/entropy.c,$(NSM:%=nsm/%.c)) $(NSM_MORE:%=nsm/%.c)
 
 # What tests replace, at link time, by tests/seams/: the rest is as shipped.
@@ -35,7 +35,7 @@ SEAMS_TEST := seam dev pool sock module power
 
 # tests/unit/NAME_test.c
 UNIT := spec wire nsm report klog cgroup modules program log file tree io \
-	heartbeat spawn measure cms
+	heartbeat spawn measure cms recipient
 
 APPS := $(patsubst tests/apps/%.c,%,$(sort $(wildcard tests/apps/*.c)))
 

@@ -1,0 +1,809 @@
+/*
+ * KMS's answers decrypted, and the keys for it, over random bytes made here: with
+ * the same of the NSM and of the kernel, each run does the same.
+ */
+
+#include "nsm/nsm.h"
+
+#include <errno.h>
+#include <mbedtls/cipher.h>
+#include <mbedtls/pk.h>
+#include <mbedtls/rsa.h>
+#include <mbedtls/sha256.h>
+#include <pthread.h>
+#include <sys/random.h>
+
+#include "nsm/dev.h"
+#include "tests/unit/data.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+enum { NSM_FD = 77, CEK_SIZE = 32 };
+
+/* --- the NSM, the kernel and the heap --- */
+
+static struct {
+	uint64_t state; /* of the generator that makes the bytes */
+	size_t chunk;	/* bytes an answer */
+	int exchanges, fail_at, error;
+	const char *refusal; /* instead of error */
+} dev = { .chunk = 256 };
+
+static struct {
+	_Atomic uint64_t state;
+	bool interrupts; /* every other call, and gives a byte otherwise */
+	int calls, fail_at, error;
+} kernel;
+
+/* Allocations that succeed before all fail; negative: for ever. */
+static int allocations = -1;
+
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	x = (x ^ x >> 27) * 0x94d049bb133111eb;
+	return x ^ x >> 31;
+}
+
+int nsm_dev_open(void)
+{
+	return NSM_FD;
+}
+
+int nsm_dev_exchange(int fd, const void *req, size_t len, void *resp,
+		     size_t *ret_len)
+{
+	static const uint8_t head[] = "\xa1\x69GetRandom\xa1\x66random\x59";
+	uint8_t *out = resp;
+	size_t at = sizeof(head) - 1;
+
+	CHECK_INT(fd, NSM_FD);
+	CHECK(len > 0 && req);
+	if (++dev.exchanges == dev.fail_at && dev.refusal) {
+		*ret_len = strlen(dev.refusal);
+		memcpy(out, dev.refusal, *ret_len);
+		return 0;
+	}
+	if (dev.exchanges == dev.fail_at)
+		return dev.error;
+	memcpy(out, head, at);
+	out[at++] = (uint8_t)(dev.chunk >> 8);
+	out[at++] = (uint8_t)dev.chunk;
+	for (size_t i = 0; i < dev.chunk; i++)
+		out[at++] = (uint8_t)mix(++dev.state << 20);
+	*ret_len = at;
+	return 0;
+}
+
+ssize_t getrandom(void *buf, size_t len, unsigned flags)
+{
+	uint8_t *to = buf;
+
+	CHECK_INT(flags, 0);
+	if (++kernel.calls == kernel.fail_at) {
+		errno = kernel.error;
+		return -1;
+	}
+	if (kernel.interrupts && kernel.calls % 2 == 0) {
+		errno = EINTR;
+		return -1;
+	}
+	if (kernel.interrupts)
+		len = 1;
+	for (size_t i = 0; i < len; i++)
+		to[i] = (uint8_t)mix(++kernel.state << 21);
+	return (ssize_t)len;
+}
+
+/* mbedTLS allocates by nothing else. */
+void *calloc(size_t n, size_t size)
+{
+	size_t len;
+	void *p;
+
+	if (allocations == 0 || __builtin_mul_overflow(n, size, &len))
+		return NULL;
+	if (allocations > 0)
+		allocations--;
+	p = malloc(len ? len : 1);
+	if (p)
+		explicit_bzero(p, len); /* memset would make it calloc */
+	return p;
+}
+
+/* --- what the tests share --- */
+
+static const char plaintext[] = "0123456789abcdef0123456789ABCDEF";
+static const char *const vectors[] = { "cms/A.der", "cms/B.der", "cms/C.der",
+				       "cms/D.der", "cms/E.der" };
+
+static struct nsm_recipient *import(const char *file)
+{
+	struct nsm_recipient *recipient = NULL;
+	struct data key = data_load(file);
+
+	REQUIRE(nsm_recipient_import(key.bytes, key.len, &recipient) == 0);
+	free(key.bytes);
+	return recipient;
+}
+
+static struct nsm_recipient *make(int fd, unsigned bits)
+{
+	struct nsm_recipient *recipient = NULL;
+
+	REQUIRE(nsm_recipient_new(fd, bits, &recipient) == 0);
+	return recipient;
+}
+
+static struct data public_key(const struct nsm_recipient *recipient)
+{
+	uint8_t spki[NSM_RECIPIENT_SPKI_MAX];
+	size_t len = 0;
+
+	REQUIRE(nsm_recipient_public_key(recipient, spki, sizeof(spki), &len) ==
+		0);
+	return data_copy(spki, len);
+}
+
+static bool is_zero(const uint8_t *buf, size_t len)
+{
+	while (len > 0)
+		if (buf[--len] != 0)
+			return false;
+	return true;
+}
+
+/* The error of opening; that it leaves nothing behind is seen to here. */
+static int refusal(const struct nsm_recipient *recipient, const void *cms,
+		   size_t len, const char *object)
+{
+	uint8_t buf[NSM_CMS_MAX];
+	struct nsm_object named = { "?" };
+	size_t ret_len = 4711;
+	int r;
+
+	memset(buf, 0xee, sizeof(buf));
+	r = nsm_recipient_open(recipient, cms, len, buf, sizeof(buf), &ret_len,
+			       &named);
+	CHECK(r < 0);
+	CHECK_INT(ret_len, 4711);
+	CHECK(is_zero(buf, sizeof(buf)));
+	CHECK_STR(named.name, object);
+	return r;
+}
+
+static void check_opens(const struct nsm_recipient *recipient, struct data cms,
+			const void *wanted, size_t wanted_len)
+{
+	struct data buf = data_copy(cms.bytes, cms.len); /* just enough */
+	size_t len = 0;
+
+	if (CHECK_INT(nsm_recipient_open(recipient, cms.bytes, cms.len,
+					 buf.bytes, buf.len, &len, NULL),
+		      0) &&
+	    CHECK_INT(len, wanted_len) && len > 0)
+		CHECK_MEM(buf.bytes, wanted, len);
+	free(buf.bytes);
+}
+
+/* --- messages --- */
+
+/* Where things are in the vectors, and in A and E. */
+enum { AT_SKI = 33, AT_KEY = 131, AT_IV = 415, AT_CONTENT = 431 };
+
+static int test_random(void *ctx, unsigned char *buf, size_t len)
+{
+	(void)ctx;
+	return getrandom(buf, len, 0) == (ssize_t)len ? 0 : -1;
+}
+
+/* A key that a message brings, encrypted for RECIPIENT. */
+static void encrypt_key(const struct nsm_recipient *recipient,
+			const uint8_t *cek, size_t len, uint8_t *to)
+{
+	struct data spki = public_key(recipient);
+	mbedtls_pk_context pk;
+	mbedtls_rsa_context *rsa;
+
+	mbedtls_pk_init(&pk);
+	REQUIRE(mbedtls_pk_parse_public_key(&pk, spki.bytes, spki.len) == 0);
+	rsa = mbedtls_pk_rsa(pk);
+	REQUIRE(mbedtls_rsa_set_padding(rsa, MBEDTLS_RSA_PKCS_V21,
+					MBEDTLS_MD_SHA256) == 0);
+	REQUIRE(mbedtls_rsa_rsaes_oaep_encrypt(rsa, test_random, NULL, NULL, 0,
+					       len, cek, to) == 0);
+	mbedtls_pk_free(&pk);
+	free(spki.bytes);
+}
+
+/* AES-256-CBC of whole blocks: a padding is in PLAIN, if there is one. */
+static void encrypt_content(const uint8_t *cek, const uint8_t *iv,
+			    const uint8_t *plain, size_t len, uint8_t *to)
+{
+	mbedtls_cipher_context_t aes;
+	size_t n = 0;
+
+	mbedtls_cipher_init(&aes);
+	REQUIRE(mbedtls_cipher_setup(&aes,
+				     mbedtls_cipher_info_from_type(
+					     MBEDTLS_CIPHER_AES_256_CBC)) == 0);
+	REQUIRE(mbedtls_cipher_set_padding_mode(&aes, MBEDTLS_PADDING_NONE) ==
+		0);
+	REQUIRE(mbedtls_cipher_setkey(&aes, cek, 8 * CEK_SIZE,
+				      MBEDTLS_ENCRYPT) == 0);
+	REQUIRE(mbedtls_cipher_crypt(&aes, iv, 16, plain, len, to, &n) == 0);
+	REQUIRE(n == len);
+	mbedtls_cipher_free(&aes);
+}
+
+/* As E, with another content of LEN bytes, padding and all, of one chunk. */
+static struct data make_message(const uint8_t *plain, size_t len)
+{
+	struct data e = data_load("cms/E.der"), m;
+	size_t at = AT_CONTENT;
+	uint8_t cek[CEK_SIZE];
+
+	for (size_t i = 0; i < sizeof(cek); i++)
+		cek[i] = (uint8_t)i;
+	m.bytes = calloc(1, at + 4 + len + 8);
+	REQUIRE(m.bytes);
+	memcpy(m.bytes, e.bytes, at);
+	m.bytes[at++] = 0x80;
+	m.bytes[at++] = 0x82;
+	m.bytes[at++] = (uint8_t)(len >> 8);
+	m.bytes[at++] = (uint8_t)len;
+	encrypt_content(cek, e.bytes + AT_IV, plain, len, m.bytes + at);
+	m.len = at + len + 8;
+	free(e.bytes);
+	return m;
+}
+
+static void set_ski(struct data cms, const struct nsm_recipient *recipient)
+{
+	struct data spki = public_key(recipient);
+
+	REQUIRE(mbedtls_sha256(spki.bytes, spki.len, cms.bytes + AT_SKI, 0) ==
+		0);
+	free(spki.bytes);
+}
+
+/* --- opening --- */
+
+TEST(kms_messages_are_opened_in_all_forms)
+{
+	struct nsm_recipient *recipient = import("cms/key.der");
+
+	for (size_t i = 0; i < COUNT(vectors); i++) {
+		struct data d = data_load(vectors[i]);
+
+		check_opens(recipient, d, plaintext, strlen(plaintext));
+		free(d.bytes);
+	}
+	nsm_recipient_free(recipient);
+}
+
+TEST(contents_of_all_lengths_are_opened)
+{
+	static const size_t lengths[] = { 0,  1,  15, 16,  17,	 31,
+					  32, 33, 48, 255, 4096, 5600 };
+	struct nsm_recipient *recipient = import("cms/key.der");
+	uint8_t plain[NSM_CMS_MAX];
+
+	for (size_t i = 0; i < COUNT(lengths); i++) {
+		size_t len = lengths[i], pad = 16 - len % 16;
+		struct data d;
+
+		memset(plain, 0xa5, len);
+		memset(plain + len, (int)pad, pad);
+		d = make_message(plain, len + pad);
+		check_opens(recipient, d, plain, len);
+		free(d.bytes);
+	}
+	nsm_recipient_free(recipient);
+}
+
+TEST(a_padding_that_is_none_is_refused)
+{
+	struct nsm_recipient *recipient = import("cms/key.der");
+	uint8_t plain[48];
+	struct data d;
+
+	/* The last byte says how long it is: 1 is one, and 7 by chance. */
+	for (int last = 0; last < 256; last++) {
+		memset(plain, 7, sizeof(plain));
+		plain[47] = (uint8_t)last;
+		d = make_message(plain, sizeof(plain));
+		if (last == 1 || last == 7)
+			check_opens(recipient, d, plain,
+				    sizeof(plain) - (size_t)last);
+		else
+			CHECK_INT(refusal(recipient, d.bytes, d.len, ""),
+				  -NSM_E_DECRYPT);
+		free(d.bytes);
+	}
+	/* One byte of it is wrong. */
+	for (size_t i = 32; i < 47; i++) {
+		memset(plain, 16, sizeof(plain));
+		plain[i] = 15;
+		d = make_message(plain, sizeof(plain));
+		CHECK_INT(refusal(recipient, d.bytes, d.len, ""),
+			  -NSM_E_DECRYPT);
+		free(d.bytes);
+	}
+	nsm_recipient_free(recipient);
+}
+
+TEST(a_key_of_another_length_than_32_bytes_is_refused)
+{
+	/* What OAEP holds at most is 190 bytes. */
+	static const size_t lengths[] = { 0, 1, 16, 24, 31, 33, 64, 190 };
+	struct nsm_recipient *recipient = import("cms/key.der");
+	struct data d = data_load("cms/A.der");
+	uint8_t cek[190];
+
+	for (size_t i = 0; i < sizeof(cek); i++)
+		cek[i] = (uint8_t)i;
+	encrypt_key(recipient, cek, CEK_SIZE, d.bytes + AT_KEY);
+	check_opens(recipient, d, plaintext, strlen(plaintext));
+	for (size_t i = 0; i < COUNT(lengths); i++) {
+		encrypt_key(recipient, cek, lengths[i], d.bytes + AT_KEY);
+		CHECK_INT(refusal(recipient, d.bytes, d.len, ""),
+			  -NSM_E_DECRYPT);
+	}
+	free(d.bytes);
+	nsm_recipient_free(recipient);
+}
+
+TEST(all_that_does_not_decrypt_is_one_error)
+{
+	/* The encrypted key's first byte, its last, and the content's last. */
+	static const size_t flip[] = { AT_KEY, AT_KEY + 255, AT_CONTENT + 49 };
+	struct nsm_recipient *recipient = import("cms/key.der");
+	struct data d = data_load("cms/A.der");
+
+	for (size_t i = 0; i < COUNT(flip); i++) {
+		d.bytes[flip[i]] ^= 1;
+		CHECK_INT(refusal(recipient, d.bytes, d.len, ""),
+			  -NSM_E_DECRYPT);
+		d.bytes[flip[i]] ^= 1;
+	}
+	/* More than the modulus. */
+	memset(d.bytes + AT_KEY, 0xff, 256);
+	CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -NSM_E_DECRYPT);
+	memset(d.bytes + AT_KEY, 0, 256);
+	CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -NSM_E_DECRYPT);
+	free(d.bytes);
+	nsm_recipient_free(recipient);
+}
+
+TEST(a_message_for_another_key_is_told_by_its_name)
+{
+	struct nsm_recipient *other = make(-1, 2048);
+	struct data d = data_load("cms/A.der");
+
+	CHECK_INT(refusal(other, d.bytes, d.len, ""), -NSM_E_CMS_OTHER_KEY);
+	set_ski(d, other);
+	CHECK_INT(refusal(other, d.bytes, d.len, ""), -NSM_E_DECRYPT);
+	free(d.bytes);
+	nsm_recipient_free(other);
+}
+
+TEST(a_name_alone_keeps_nothing_from_being_opened)
+{
+	struct nsm_recipient *recipient = import("cms/key.der");
+	struct data d = data_load("cms/A.der");
+
+	d.bytes[AT_SKI] ^= 1;
+	check_opens(recipient, d, plaintext, strlen(plaintext));
+	d.bytes[AT_CONTENT + 49] ^= 1;
+	CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -NSM_E_CMS_OTHER_KEY);
+	free(d.bytes);
+	nsm_recipient_free(recipient);
+}
+
+TEST(the_form_is_told_with_its_object)
+{
+	struct nsm_recipient *recipient = import("cms/key.der");
+	struct data d = data_load("cms/A.der");
+
+	CHECK_INT(refusal(recipient, d.bytes, d.len - 2, "ContentInfo"),
+		  -NSM_E_CMS_CUT);
+	d.bytes[19] = 1;
+	CHECK_INT(refusal(recipient, d.bytes, d.len, "EnvelopedData"),
+		  -NSM_E_CMS_VERSION);
+	free(d.bytes);
+	nsm_recipient_free(recipient);
+}
+
+TEST(too_little_room_and_too_long_a_message_are_refused)
+{
+	struct nsm_recipient *recipient = import("cms/key.der");
+	struct data d = data_load("cms/A.der");
+	uint8_t buf[NSM_CMS_MAX + 1] = { 0 };
+	size_t len = 4711;
+
+	memset(buf, 0xee, sizeof(buf));
+	CHECK_INT(nsm_recipient_open(recipient, d.bytes, d.len, buf, d.len - 1,
+				     &len, NULL),
+		  -ENOBUFS);
+	CHECK(is_zero(buf, d.len - 1));
+	CHECK_INT(buf[d.len - 1], 0xee);
+	CHECK_INT(nsm_recipient_open(recipient, d.bytes, d.len, NULL, 0, &len,
+				     NULL),
+		  -ENOBUFS);
+	CHECK_INT(nsm_recipient_open(recipient, buf, sizeof(buf), buf,
+				     sizeof(buf), &len, NULL),
+		  -EMSGSIZE);
+	CHECK_INT(len, 4711);
+	free(d.bytes);
+	nsm_recipient_free(recipient);
+}
+
+TEST(opening_without_random_bytes_fails)
+{
+	struct nsm_recipient *recipient = import("cms/key.der");
+	struct data d = data_load("cms/A.der");
+
+	kernel.calls = 0;
+	kernel.fail_at = 1;
+	kernel.error = ENOSYS;
+	CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -ENOSYS);
+	kernel.calls = 0;
+	kernel.fail_at = 2; /* the blinding's */
+	CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -NSM_E_DECRYPT);
+	free(d.bytes);
+	nsm_recipient_free(recipient);
+}
+
+TEST(opening_without_memory_says_so)
+{
+	struct nsm_recipient *recipient = import("cms/key.der");
+	struct data d = data_load("cms/A.der");
+	uint8_t buf[NSM_CMS_MAX];
+	size_t len = 0;
+	int n, r = -ENOMEM;
+
+	for (n = 0; r == -ENOMEM && n < 100000; n++) {
+		memset(buf, 0xee, sizeof(buf));
+		allocations = n;
+		r = nsm_recipient_open(recipient, d.bytes, d.len, buf,
+				       sizeof(buf), &len, NULL);
+		allocations = -1;
+		if (r < 0)
+			CHECK(is_zero(buf, sizeof(buf)));
+	}
+	CHECK_INT(r, 0);
+	CHECK(n > 10);
+	free(d.bytes);
+	nsm_recipient_free(recipient);
+}
+
+/* --- threads --- */
+
+struct job {
+	const struct nsm_recipient *recipient;
+	struct data cms;
+	int good;
+};
+
+static void *open_often(void *ctx)
+{
+	struct job *job = ctx;
+	uint8_t buf[NSM_CMS_MAX];
+	size_t len;
+
+	for (int i = 0; i < 20; i++)
+		job->good += nsm_recipient_open(job->recipient, job->cms.bytes,
+						job->cms.len, buf, sizeof(buf),
+						&len, NULL) == 0 &&
+			     len == strlen(plaintext) &&
+			     memcmp(buf, plaintext, len) == 0;
+	return NULL;
+}
+
+TEST(threads_share_a_key)
+{
+	struct nsm_recipient *recipient = import("cms/key.der");
+	struct job jobs[4];
+	pthread_t threads[COUNT(jobs)];
+
+	for (size_t i = 0; i < COUNT(jobs); i++) {
+		jobs[i] = (struct job){ recipient, data_load(vectors[i]), 0 };
+		REQUIRE(pthread_create(&threads[i], NULL, open_often,
+				       &jobs[i]) == 0);
+	}
+	for (size_t i = 0; i < COUNT(jobs); i++) {
+		(void)pthread_join(threads[i], NULL);
+		CHECK_INT(jobs[i].good, 20);
+		free(jobs[i].cms.bytes);
+	}
+	nsm_recipient_free(recipient);
+}
+
+/* --- keys in files --- */
+
+TEST(a_key_is_imported_in_all_forms)
+{
+	static const char *const files[] = { "cms/key-pkcs1.pem",
+					     "cms/key-pkcs8.pem" };
+	struct nsm_recipient *recipient = import("cms/key.der"), *again;
+	struct data spki = public_key(recipient), other;
+	uint8_t key[NSM_RECIPIENT_KEY_MAX];
+	uint8_t hash[32];
+	struct data d = data_load("cms/A.der");
+	size_t len = 0;
+
+	/* The public key is the one that the message names. */
+	CHECK_INT(mbedtls_sha256(spki.bytes, spki.len, hash, 0), 0);
+	CHECK_MEM(hash, d.bytes + AT_SKI, sizeof(hash));
+
+	for (size_t i = 0; i < COUNT(files); i++) {
+		again = import(files[i]);
+		other = public_key(again);
+		CHECK_INT(other.len, spki.len);
+		CHECK_MEM(other.bytes, spki.bytes, spki.len);
+		check_opens(again, d, plaintext, strlen(plaintext));
+		free(other.bytes);
+		nsm_recipient_free(again);
+	}
+
+	CHECK_INT(nsm_recipient_export(recipient, key, sizeof(key), &len), 0);
+	again = NULL;
+	REQUIRE(nsm_recipient_import(key, len, &again) == 0);
+	check_opens(again, d, plaintext, strlen(plaintext));
+	nsm_recipient_free(again);
+	nsm_recipient_free(recipient);
+	free(spki.bytes);
+	free(d.bytes);
+}
+
+TEST(exports_need_their_room)
+{
+	struct nsm_recipient *recipient = import("cms/key.der");
+	uint8_t buf[NSM_RECIPIENT_KEY_MAX];
+	size_t len = 0, again = 4711;
+
+	CHECK_INT(nsm_recipient_export(recipient, buf, sizeof(buf), &len), 0);
+	memset(buf, 0xee, sizeof(buf));
+	CHECK_INT(nsm_recipient_export(recipient, buf, len - 1, &again),
+		  -ENOBUFS);
+	CHECK_INT(buf[0], 0xee);
+	CHECK_INT(again, 4711);
+	CHECK_INT(nsm_recipient_export(recipient, buf, len, &again), 0);
+	CHECK_INT(buf[len], 0xee);
+
+	CHECK_INT(nsm_recipient_public_key(recipient, buf, sizeof(buf), &len),
+		  0);
+	CHECK_INT(len, 294);
+	CHECK_INT(nsm_recipient_public_key(recipient, buf, len - 1, &again),
+		  -ENOBUFS);
+	CHECK_INT(nsm_recipient_public_key(recipient, buf, len, &again), 0);
+	nsm_recipient_free(recipient);
+}
+
+static void check_no_key(const void *key, size_t len)
+{
+	struct nsm_recipient *recipient = NULL;
+	struct data d = data_copy(key, len);
+
+	CHECK_INT(nsm_recipient_import(d.bytes, len, &recipient), -NSM_E_KEY);
+	CHECK(!recipient);
+	nsm_recipient_free(recipient);
+	free(d.bytes);
+}
+
+TEST(what_is_no_key_for_kms_is_not_imported)
+{
+	static const char *const files[] = {
+		"cms/A.der",
+		"cms/ec.der",
+		"cms/rsa-1024.der",
+		"cms/password-pkcs1.pem",
+		"cms/password-pkcs8.pem",
+		"README.md",
+	};
+	struct nsm_recipient *recipient = import("cms/key.der");
+	struct data key = data_load("cms/key.der"), spki;
+	static uint8_t huge[1 << 15];
+
+	for (size_t i = 0; i < COUNT(files); i++) {
+		struct data d = data_load(files[i]);
+
+		check_no_key(d.bytes, d.len);
+		free(d.bytes);
+	}
+	spki = public_key(recipient);
+	check_no_key(spki.bytes, spki.len);
+	check_no_key("", 0);
+	check_no_key("", 1);
+	memcpy(huge, key.bytes, key.len);
+	check_no_key(huge, key.len + 1);
+	check_no_key(huge, sizeof(huge));
+	free(spki.bytes);
+	free(key.bytes);
+	nsm_recipient_free(recipient);
+}
+
+TEST(a_damaged_key_is_not_imported)
+{
+	struct data key = data_load("cms/key.der");
+
+	for (size_t n = 0; n < key.len; n += 37)
+		check_no_key(key.bytes, n);
+	for (size_t at = 0; at < key.len; at += 7) {
+		key.bytes[at] ^= 0x10;
+		check_no_key(key.bytes, key.len);
+		key.bytes[at] ^= 0x10;
+	}
+	free(key.bytes);
+}
+
+TEST(importing_without_memory_fails)
+{
+	struct data key = data_load("cms/key.der");
+	struct nsm_recipient *recipient = NULL;
+	int n, r = -ENOMEM;
+
+	for (n = 0; r < 0 && n < 100000; n++) {
+		allocations = n;
+		r = nsm_recipient_import(key.bytes, key.len, &recipient);
+		allocations = -1;
+		CHECK(r == 0 || r == -ENOMEM || r == -NSM_E_KEY);
+		CHECK((r == 0) == (recipient != NULL));
+	}
+	CHECK_INT(r, 0);
+	nsm_recipient_free(recipient);
+	free(key.bytes);
+}
+
+/* --- new keys --- */
+
+/* It has that size, and what is encrypted for it can be opened. */
+static void check_new(struct nsm_recipient *recipient, size_t spki_len)
+{
+	struct data spki = public_key(recipient), d = data_load("cms/A.der");
+	struct nsm_recipient *again = NULL;
+	uint8_t key[NSM_RECIPIENT_KEY_MAX];
+	uint8_t cek[CEK_SIZE];
+	size_t len = 0;
+
+	CHECK_INT(spki.len, spki_len);
+	if (spki_len == 294) {
+		for (size_t i = 0; i < sizeof(cek); i++)
+			cek[i] = (uint8_t)i;
+		encrypt_key(recipient, cek, sizeof(cek), d.bytes + AT_KEY);
+		set_ski(d, recipient);
+		check_opens(recipient, d, plaintext, strlen(plaintext));
+	} else {
+		CHECK_INT(refusal(recipient, d.bytes, d.len, ""),
+			  -NSM_E_CMS_OTHER_KEY);
+	}
+	CHECK_INT(nsm_recipient_export(recipient, key, sizeof(key), &len), 0);
+	CHECK_INT(nsm_recipient_import(key, len, &again), 0);
+	nsm_recipient_free(again);
+	free(spki.bytes);
+	free(d.bytes);
+}
+
+TEST(keys_of_2048_bits_are_made)
+{
+	struct nsm_recipient *recipient = make(NSM_FD, 2048);
+
+	CHECK(dev.exchanges > 0);
+	check_new(recipient, 294);
+	nsm_recipient_free(recipient);
+
+	dev.exchanges = 0;
+	recipient = make(-1, 2048);
+	CHECK_INT(dev.exchanges, 0);
+	check_new(recipient, 294);
+	nsm_recipient_free(recipient);
+}
+
+TEST(keys_of_3072_bits_are_made)
+{
+	struct nsm_recipient *recipient = make(NSM_FD, 3072);
+
+	check_new(recipient, 422);
+	nsm_recipient_free(recipient);
+}
+
+TEST(keys_of_4096_bits_are_made)
+{
+	struct nsm_recipient *recipient = make(NSM_FD, 4096);
+
+	check_new(recipient, 550);
+	nsm_recipient_free(recipient);
+}
+
+TEST(keys_of_other_sizes_are_not_made)
+{
+	static const unsigned sizes[] = { 0,	1,    1024, 2047, 2049,
+					  2056, 4095, 8192, ~0u };
+	struct nsm_recipient *recipient = NULL;
+
+	for (size_t i = 0; i < COUNT(sizes); i++)
+		CHECK_INT(nsm_recipient_new(NSM_FD, sizes[i], &recipient),
+			  -NSM_E_KEY);
+	CHECK(!recipient);
+	CHECK_INT(dev.exchanges, 0);
+}
+
+static struct data key_of(uint64_t of_nsm, uint64_t of_kernel)
+{
+	struct nsm_recipient *recipient;
+	struct data spki;
+
+	dev.state = of_nsm;
+	kernel.state = of_kernel;
+	kernel.calls = 0;
+	recipient = make(NSM_FD, 2048);
+	spki = public_key(recipient);
+	nsm_recipient_free(recipient);
+	return spki;
+}
+
+TEST(a_key_is_decided_by_nsm_and_kernel_together)
+{
+	struct data key = key_of(1000, 2000), same, other_nsm, other_kernel;
+
+	same = key_of(1000, 2000);
+	other_nsm = key_of(5000, 2000);
+	other_kernel = key_of(1000, 5000);
+	REQUIRE(same.len == 294);
+	CHECK_MEM(same.bytes, key.bytes, key.len); /* so nothing else does */
+	CHECK(memcmp(other_nsm.bytes, key.bytes, key.len) != 0);
+	CHECK(memcmp(other_kernel.bytes, key.bytes, key.len) != 0);
+
+	/* Bytes that come one by one are the same bytes. */
+	free(same.bytes);
+	dev.chunk = 1;
+	kernel.interrupts = true;
+	same = key_of(1000, 2000);
+	CHECK_MEM(same.bytes, key.bytes, key.len);
+	free(key.bytes);
+	free(same.bytes);
+	free(other_nsm.bytes);
+	free(other_kernel.bytes);
+}
+
+TEST(an_nsm_that_fails_makes_no_key)
+{
+	struct nsm_recipient *recipient = NULL;
+
+	dev.chunk = 10;
+	dev.error = -EIO;
+	for (int at = 1; at <= 5; at++) { /* of 48 bytes */
+		dev.exchanges = 0;
+		dev.fail_at = at;
+		CHECK_INT(nsm_recipient_new(NSM_FD, 2048, &recipient), -EIO);
+		CHECK_INT(dev.exchanges, at);
+		CHECK(!recipient);
+	}
+	dev.exchanges = 0;
+	dev.refusal = "\xa1\x65"
+		      "Error\x6dInternalError";
+	CHECK_INT(nsm_recipient_new(NSM_FD, 2048, &recipient),
+		  -NSM_E_INTERNAL_ERROR);
+	CHECK(!recipient);
+}
+
+TEST(a_kernel_that_fails_makes_no_key)
+{
+	struct nsm_recipient *recipient = NULL;
+
+	kernel.fail_at = 1;
+	kernel.error = ENOSYS;
+	CHECK_INT(nsm_recipient_new(NSM_FD, 2048, &recipient), -ENOSYS);
+	kernel.calls = 0;
+	kernel.fail_at = 2;
+	CHECK_INT(nsm_recipient_new(-1, 2048, &recipient), -ENOSYS);
+	CHECK(!recipient);
+}
+
+TEST(no_key_is_freed_as_well)
+{
+	nsm_recipient_free(NULL);
+}
+
+CHECK_MAIN("recipient")
