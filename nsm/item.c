@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
+/* The first bytes of the tags 0 to 23 (RFC 8949, 3). */
+enum { TAG_FIRST = 0xc0, TAG_LAST = 0xd7 };
+
 static void set(void *ctx, enum item_type type, uint64_t value)
 {
 	struct item *i = ctx;
@@ -152,6 +155,14 @@ int item_next(struct item_reader *r, struct item *ret)
 	struct cbor_decoder_result d;
 	struct item item = { .type = ITEM_OTHER };
 
+	/* Of the tags in one byte libcbor calls most unassigned: an error. */
+	if (r->left > 0 && r->at[0] >= TAG_FIRST && r->at[0] <= TAG_LAST) {
+		*ret = (struct item){ .type = ITEM_TAG,
+				      .value = r->at[0] - TAG_FIRST };
+		r->at++;
+		r->left--;
+		return 0;
+	}
 	d = cbor_stream_decode(r->at, r->left, &item_callbacks, &item);
 	if (d.status == CBOR_DECODER_NEDATA)
 		return -ENODATA;

@@ -634,6 +634,26 @@ TEST(indefinite_lengths_and_tags_are_refused)
 	CHECK_INT(read_random("f7"), -NSM_E_MALFORMED);
 }
 
+/* Each of the 24 tags in one byte, and the longer ones: libcbor knows few. */
+TEST(tagged_fields_that_nobody_knows_are_passed_over)
+{
+	char text[200];
+
+	for (unsigned tag = 0xc0; tag < 0xd8; tag++) {
+		snprintf(text, sizeof(text),
+			 PCR "a3 61 78 %02x 01 " LOCK "f5" DATA "41 00", tag);
+		CHECK_INT(read_pcr(text), 0);
+		snprintf(text, sizeof(text),
+			 PCR "a3 " LOCK "f5" DATA "41 00"
+			     "61 78 %02x",
+			 tag);
+		CHECK_INT(read_pcr(text), -NSM_E_TRUNCATED);
+	}
+	CHECK_INT(read_pcr(PCR "a3 61 78 d8 12 01" LOCK "f5" DATA "41 00"), 0);
+	CHECK_INT(read_pcr(PCR "a3 61 78 d9 d9f7 d2 01" LOCK "f5" DATA "41 00"),
+		  0);
+}
+
 /* No recursion: the depth is as much as an answer can hold. */
 TEST(deep_nesting_takes_no_stack)
 {
