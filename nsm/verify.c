@@ -95,7 +95,10 @@ static int form_error(int e)
 	    high == -MBEDTLS_ERR_PK_INVALID_PUBKEY ||
 	    high == -MBEDTLS_ERR_PK_INVALID_ALG ||
 	    high == -MBEDTLS_ERR_PK_KEY_INVALID_FORMAT ||
-	    high == -MBEDTLS_ERR_PK_FEATURE_UNAVAILABLE)
+	    high == -MBEDTLS_ERR_PK_FEATURE_UNAVAILABLE ||
+	    high == -MBEDTLS_ERR_ECP_INVALID_KEY ||
+	    high == -MBEDTLS_ERR_ECP_BAD_INPUT_DATA ||
+	    high == -MBEDTLS_ERR_ECP_FEATURE_UNAVAILABLE)
 		return -NSM_E_CERT_KEY;
 	return -NSM_E_CERT_FORM;
 }
