@@ -37,6 +37,9 @@ SEAMS_TEST := seam dev pool sock module power
 UNIT := spec wire nsm report klog cgroup modules program log file tree io \
 	heartbeat spawn measure cms recipient
 
+# tests/interop/NAME.c: the library for tests that are not in C
+INTEROP := verify
+
 APPS := $(patsubst tests/apps/%.c,%,$(sort $(wildcard tests/apps/*.c)))
 
 # --- Compiler and flags -------------------------------------------------------
@@ -124,11 +127,13 @@ APPS_O := $(call obj,$(APPS:%=tests/apps/%.c))
 UNIT_O := $(call obj,$(UNIT:%=tests/unit/%_test.c))
 HOST_LIB_O := $(LIB:%.c=$(H)/obj/%.o) $(NSM_MORE:%=$(H)/obj/nsm/%.o)
 HOST_UNIT_O := $(UNIT:%=$(H)/obj/tests/unit/%_test.o)
+INTEROP_O := $(INTEROP:%=$(H)/obj/tests/interop/%.o)
 
 APPS_X := $(APPS:%=$(B)/apps/%)
 FUZZ_X := $(FUZZ:%=$(FZ)/%)
 UNIT_X := $(UNIT:%=$(H)/unit/%) $(if $(filter $(MACHINE),$(ARCH)),$(UNIT:%=$(B)/unit/%))
-TEST_X := $(APPS_X) $(B)/hello $(B)/test/init $(H)/jail
+INTEROP_X := $(INTEROP:%=$(H)/interop/%)
+TEST_X := $(APPS_X) $(B)/hello $(B)/test/init $(H)/jail $(INTEROP_X)
 
 Q := $(if $(filter 1,$(V)),,@)
 note = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@)
@@ -179,6 +184,8 @@ $(B)/libnsm.pc: nsm/libnsm.pc.in VERSION
 	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $< >$@
 
 $(UNIT:%=$(H)/unit/%): $(H)/unit/%: $(H)/obj/tests/unit/%_test.o $(H)/lib.a
+$(INTEROP_X): $(H)/interop/%: $(H)/obj/tests/interop/%.o $(H)/lib.a
+$(UNIT:%=$(H)/unit/%) $(INTEROP_X):
 	$(call note,LD)
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(SAN) -pie -o $@ $^ $(HOST_LIBS)
@@ -247,7 +254,8 @@ $(B)/deps.stamp $(H)/deps.stamp $(FZ)/deps.stamp: scripts/deps scripts/deps.lock
 	@dir=$$(scripts/deps $(TOOLS)) && ln -sfn "$$dir" $(@D)/deps && touch $@
 
 -include $(patsubst %.o,%.d,$(MAIN_O) $(LIB_O) $(NSM_MORE_O) $(SEAMS_TEST_O) $(APPS_O) \
-	$(FUZZ_O) $(FUZZ:%=$(FZ)/obj/tests/fuzz/%_fuzz.o) $(UNIT_O) $(HOST_LIB_O) $(HOST_UNIT_O) $(H)/obj/tests/ns/jail.o)
+	$(FUZZ_O) $(FUZZ:%=$(FZ)/obj/tests/fuzz/%_fuzz.o) $(UNIT_O) $(HOST_LIB_O) $(HOST_UNIT_O) $(INTEROP_O) \
+	$(H)/obj/tests/ns/jail.o)
 
 # --- Running and testing ------------------------------------------------------
 
@@ -313,7 +321,7 @@ shell: test-build
 # --- Reading ------------------------------------------------------------------
 
 C_FILES = $(sort $(wildcard $(foreach d,init nsm vsock rootfs tests/apps \
-	tests/seams tests/unit tests/ns tests/fuzz,$(d)/*.c $(d)/*.h)))
+	tests/seams tests/unit tests/ns tests/interop tests/fuzz,$(d)/*.c $(d)/*.h)))
 C_SHIPPED = $(MAIN) $(LIB) $(NSM_MORE:%=nsm/%.c)
 SCRIPTS = $(shell grep -lE '^\#! ?/usr/bin/env bash|shellcheck shell' \
 	scripts/* scripts/hooks/* tests/* .ci/* 2>/dev/null)
