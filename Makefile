@@ -309,9 +309,16 @@ layers:
 	$(Q)scripts/check-layers --self-test
 	$(Q)scripts/check-layers
 
-## bench: size, memory, time to the first write, system calls
-bench: test-build other-arch
-	$(call need,python3)
+# libnsm as others link it, with glibc, beside OpenSSL.
+$(H)/bench_verify: tests/bench_verify.c $(B)/libnsm.a
+	$(call need,libssl-dev)
+	$(call note,LD)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) -O2 -I. $(WARN) -o $@ $^ -lcrypto
+
+## bench: size, memory, time to the first write, system calls, documents a second
+bench: test-build other-arch $(H)/bench_verify
+	$(call need,python3 python3-cryptography)
 	$(Q)tests/bench
 
 ## shell: a shell beside the test build, which runs as PID 1 in namespaces
