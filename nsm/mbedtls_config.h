@@ -30,6 +30,7 @@
 #define MBEDTLS_GENPRIME
 #define MBEDTLS_PK_WRITE_C
 #define MBEDTLS_AES_C
+#define MBEDTLS_AES_ROM_TABLES /* else they are made by whichever thread is first */
 #define MBEDTLS_AES_FEWER_TABLES
 #define MBEDTLS_CIPHER_C
 #define MBEDTLS_CIPHER_MODE_CBC
