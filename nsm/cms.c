@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "nsm/object.h"
+
 /*
  * The tags, all of one byte, that a message may hold. Anything else is an error
  * by not being the one that is expected.
@@ -371,14 +373,6 @@ static void parse_message(struct parser *p, struct frame *f, struct cms *c)
 		fail(p, NSM_E_CMS_TRAILING);
 }
 
-static void set_object(struct nsm_object *object, const char *name)
-{
-	size_t len = strnlen(name, sizeof(object->name) - 1);
-
-	memcpy(object->name, name, len);
-	object->name[len] = '\0';
-}
-
 int cms_parse(const void *buf, size_t len, struct cms *ret,
 	      struct nsm_object *reterr_object)
 {
@@ -388,8 +382,7 @@ int cms_parse(const void *buf, size_t len, struct cms *ret,
 
 	parse_message(&p, &whole, &c);
 	if (p.error < 0) {
-		if (reterr_object)
-			set_object(reterr_object, p.object);
+		object_set(reterr_object, p.object);
 		return p.error;
 	}
 	*ret = c;
