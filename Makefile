@@ -103,7 +103,7 @@ HOST_CFLAGS := $(COMMON) -isystem $(H)/deps/cbor/include \
 	-D_FORTIFY_SOURCE=2 -fstack-protector-strong $(SAN) $(WARN)
 
 # libFuzzer is clang's, and so are the sanitizers that go with it.
-FUZZ := wire cms
+FUZZ := wire cms doc
 F ?= $(FUZZ)
 S ?= 60
 FZ := $(BUILD)/fuzz

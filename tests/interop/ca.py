@@ -9,6 +9,7 @@ from calendar import timegm
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
+from pathlib import Path
 from time import gmtime, strftime, strptime
 
 from cryptography.hazmat.primitives import hashes
@@ -412,3 +413,23 @@ def signed(body: bytes | None = None, chain: Chain | None = None, **cose: object
     chain = chain or as_aws()
     cose.setdefault("key", chain.key)
     return Document(payload(fields(chain)) if body is None else body, **cose).bytes()
+
+
+def seeds() -> dict[str, bytes]:
+    """Documents for tests/fuzz/doc, which is made anew by running this file."""
+    alone = Chain((ROOT, LEAF))
+    zero = octets(bytes(64))
+    return {
+        "aws": document(public_key=octets(LEAF.key.spki), nonce=octets(b"nonce"), user_data=octets(b"")),
+        "tagged": signed(before=b"\xd2", chain=alone),
+        "alone": document(alone, pcrs=pcr_map(pcr_values(range(0, 32, 15)))),
+        "unknown": document(alone, pcrs=pcr_map(pcr_values(range(1))),
+                            x=array(NULL, pairs([(text("a"), head(6, 1) + uint(5))]))),
+        "qemu": Document(payload(fields(alone, certificate=zero, cabundle=array(zero))),
+                         protected=b"\xa1\x01\x20", sent_signature=zero).bytes(),
+    }
+
+
+if __name__ == "__main__":
+    for seed, data in seeds().items():
+        (Path(__file__).parents[1] / "fuzz/doc" / seed).write_bytes(data)
