@@ -38,7 +38,7 @@ UNIT := spec wire nsm report klog cgroup modules program log file tree io \
 	heartbeat spawn measure cms recipient doc verify
 
 # tests/interop/NAME.c: the library for tests that are not in C
-INTEROP := verify
+INTEROP := verify recipient
 
 APPS := $(patsubst tests/apps/%.c,%,$(sort $(wildcard tests/apps/*.c)))
 
@@ -141,7 +141,7 @@ need = @bash -c '. scripts/lib.sh; need_packages $(1)'
 
 export ARCH CC T STRICT WERROR
 
-.PHONY: all run fuzz test check boot unit ns static layers bench lint fmt fmt-check \
+.PHONY: all run fuzz test check boot unit interop ns static layers bench lint fmt fmt-check \
 	size compdb shell install clean help test-build other-arch FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -294,6 +294,11 @@ unit: $(UNIT_X)
 ns: test-build
 	$(call need,python3)
 	$(Q)tests/run ns
+
+## interop: the library against openssl and python; T=NAME for one
+interop: $(INTEROP_X)
+	$(call need,python3)
+	$(Q)tests/run interop
 
 ## fuzz: libFuzzer over the parsers: F=wire, doc, cms (all), S=60 seconds each
 fuzz: $(F:%=$(FZ)/%)
