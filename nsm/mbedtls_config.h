@@ -32,7 +32,6 @@
 #define MBEDTLS_AES_C
 #define MBEDTLS_AES_ROM_TABLES /* else they are made by whichever thread is first */
 #define MBEDTLS_AES_FEWER_TABLES
-#define MBEDTLS_AES_ROM_TABLES /* else the first threads fill them together */
 #define MBEDTLS_CIPHER_C
 #define MBEDTLS_CIPHER_MODE_CBC
 #define MBEDTLS_CIPHER_PADDING_PKCS7
