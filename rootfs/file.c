@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -70,6 +72,75 @@ int file_read(int dirfd, const char *name, size_t max, struct file *ret)
 out:
 	close(fd);
 	return r;
+}
+
+/* NAME, a copy of LEN bytes of it, in DIRFD: what it is, itself. */
+static int stat_part(int dirfd, const char *part, size_t len,
+		     char name[NAME_MAX + 1], struct stat *ret)
+{
+	if (len > NAME_MAX)
+		return -ENAMETOOLONG;
+	memcpy(name, part, len);
+	name[len] = '\0';
+	if (strcmp(name, "..") == 0)
+		return -EINVAL;
+	if (fstatat(dirfd, name, ret, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return S_ISLNK(ret->st_mode) ? -ELOOP : 0;
+}
+
+int file_open_below(int dirfd, const char *path)
+{
+	const int flags = O_NOFOLLOW | O_CLOEXEC;
+	int at = dirfd, next, r;
+	char name[NAME_MAX + 1];
+	struct stat st;
+	size_t len;
+
+	for (;;) {
+		while (*path == '/')
+			path++;
+		len = (size_t)(strchrnul(path, '/') - path);
+		r = stat_part(at, path, len, name, &st);
+		if (r < 0)
+			break;
+		path += len;
+		/* What a path with a slash behind it names is a directory. */
+		if (*path == '\0' && !S_ISREG(st.st_mode)) {
+			r = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+			break;
+		}
+		next = openat(at, name,
+			      *path ? flags | O_PATH | O_DIRECTORY :
+				      flags | O_RDONLY | O_NONBLOCK);
+		if (next < 0) {
+			r = -errno;
+			break;
+		}
+		if (at != dirfd)
+			close(at);
+		at = next;
+		if (*path == '\0')
+			return at;
+	}
+	if (at != dirfd)
+		close(at);
+	return r;
+}
+
+int file_set_access(const char *path, uid_t owner, gid_t group, int mode)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return -errno;
+	if (S_ISLNK(st.st_mode))
+		return -ELOOP;
+	/* The owner first: changing it clears bits of the mode. */
+	if (lchown(path, owner, group) < 0 ||
+	    (mode >= 0 && chmod(path, (mode_t)mode) < 0))
+		return -errno;
+	return 0;
 }
 
 void file_free(struct file *file)

@@ -2,6 +2,7 @@
 #define ROOTFS_FILE_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 /*
  * A file read whole into memory of its own pages: what was read is given
@@ -23,6 +24,21 @@ int file_alloc(size_t max, struct file *ret);
  * neither file nor directory.
  */
 int file_read(int dirfd, const char *name, size_t max, struct file *ret);
+
+/*
+ * Opens the regular file PATH, relative to the directory DIRFD and below it, for
+ * reading: no symbolic link is followed and no .. taken, in the middle or at the
+ * end. Returns a descriptor or -errno: -ELOOP for a link, -EISDIR, -EINVAL for
+ * what is neither file nor directory or a path with ..; slashes before PATH do
+ * not count.
+ */
+int file_open_below(int dirfd, const char *path);
+
+/*
+ * Gives the file PATH that owner and group, where they are not -1, and that mode,
+ * where it is not -1. Returns 0 or -errno: -ELOOP if it is a symbolic link.
+ */
+int file_set_access(const char *path, uid_t owner, gid_t group, int mode);
 
 /* Gives the memory back; FILE may be all zero, and is afterwards. */
 void file_free(struct file *file);

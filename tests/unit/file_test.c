@@ -94,4 +94,108 @@ TEST(memory_for_vectors_is_zero)
 	file_free(&f);
 }
 
+/* The content by which a file is known. */
+static void check_opens(int line, int dirfd, const char *path, const char *want)
+{
+	char text[16] = "";
+	int fd = file_open_below(dirfd, path);
+
+	if (!check_int(__FILE__, line, path, fd >= 0, 1))
+		return;
+	CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	(void)!read(fd, text, sizeof(text) - 1);
+	check_str(__FILE__, line, path, text, want);
+	close(fd);
+}
+
+TEST(below_is_below)
+{
+	int top, fds;
+
+	temp_enter();
+	REQUIRE(mkdir("top", 0755) == 0 && mkdir("top/a", 0755) == 0 &&
+		mkdir("top/a/b", 0755) == 0 && mkfifo("top/a/fifo", 0644) == 0);
+	temp_text("outside", "out", 0644);
+	temp_text("top/f", "f", 0644);
+	temp_text("top/a/b/g", "g", 0600);
+	REQUIRE(symlink("f", "top/to-f") == 0 && symlink("a", "top/to-a") == 0);
+	REQUIRE(symlink("/etc", "top/to-etc") == 0);
+	REQUIRE(symlink("../outside", "top/to-outside") == 0);
+	REQUIRE(symlink("nowhere", "top/a/dangling") == 0);
+	top = open("top", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	REQUIRE(top >= 0);
+
+	check_opens(__LINE__, top, "f", "f");
+	check_opens(__LINE__, top, "/f", "f");
+	check_opens(__LINE__, top, "/a/b/g", "g");
+	check_opens(__LINE__, top, "//a//b//g", "g");
+	fds = dup(top);
+	close(fds);
+	CHECK_INT(file_open_below(top, "to-f"), -ELOOP);
+	CHECK_INT(file_open_below(top, "to-a/b/g"), -ELOOP);
+	CHECK_INT(file_open_below(top, "a/../to-a/b/g"), -EINVAL);
+	CHECK_INT(file_open_below(top, "to-etc/passwd"), -ELOOP);
+	CHECK_INT(file_open_below(top, "to-outside"), -ELOOP);
+	CHECK_INT(file_open_below(top, "a/dangling"), -ELOOP);
+	CHECK_INT(file_open_below(top, "../outside"), -EINVAL);
+	CHECK_INT(file_open_below(top, "a/../../outside"), -EINVAL);
+	CHECK_INT(file_open_below(top, "a/.."), -EINVAL);
+	CHECK_INT(file_open_below(top, "/"), -ENOENT);
+	CHECK_INT(file_open_below(top, ""), -ENOENT);
+	CHECK_INT(file_open_below(top, "absent"), -ENOENT);
+	CHECK_INT(file_open_below(top, "absent/f"), -ENOENT);
+	CHECK_INT(file_open_below(top, "f/g"), -ENOTDIR);
+	CHECK_INT(file_open_below(top, "f/"), -ENOTDIR);
+	CHECK_INT(file_open_below(top, "a/b"), -EISDIR);
+	CHECK_INT(file_open_below(top, "a/fifo"), -EINVAL);
+	CHECK_INT(file_open_below(-1, "f"), -EBADF);
+	/* Nothing is left open on the way. */
+	CHECK_INT(dup(top), fds);
+	temp_leave();
+}
+
+TEST(a_part_of_a_path_is_bounded)
+{
+	char name[400];
+
+	memset(name, 'n', sizeof(name));
+	temp_enter();
+	name[255] = '\0';
+	temp_text(name, "long", 0644);
+	check_opens(__LINE__, AT_FDCWD, name, "long");
+	name[255] = 'n';
+	name[256] = '\0';
+	CHECK_INT(file_open_below(AT_FDCWD, name), -ENAMETOOLONG);
+	name[256] = 'n';
+	name[399] = '\0';
+	CHECK_INT(file_open_below(AT_FDCWD, name), -ENAMETOOLONG);
+	temp_leave();
+}
+
+TEST(access_is_set_but_not_through_links)
+{
+	struct stat st;
+
+	temp_enter();
+	temp_text("f", "", 0600);
+	REQUIRE(symlink("f", "link") == 0);
+	CHECK_INT(file_set_access("f", (uid_t)-1, (gid_t)-1, 0444), 0);
+	REQUIRE(stat("f", &st) == 0);
+	CHECK_INT(st.st_mode & 07777, 0444);
+	CHECK_INT(st.st_uid, geteuid());
+	CHECK_INT(file_set_access("f", geteuid(), getegid(), -1), 0);
+	REQUIRE(stat("f", &st) == 0);
+	CHECK_INT(st.st_mode & 07777, 0444);
+	if (geteuid() == 0) {
+		CHECK_INT(file_set_access("f", 12, 34, 04750), 0);
+		REQUIRE(stat("f", &st) == 0);
+		CHECK_INT(st.st_mode & 07777, 04750);
+		CHECK_INT(st.st_uid, 12);
+		CHECK_INT(st.st_gid, 34);
+	}
+	CHECK_INT(file_set_access("link", (uid_t)-1, (gid_t)-1, 0600), -ELOOP);
+	CHECK_INT(file_set_access("absent", 0, 0, 0600), -ENOENT);
+	temp_leave();
+}
+
 CHECK_MAIN("file")
