@@ -18,7 +18,7 @@ VERSION := $(shell cat VERSION)
 # --- Sources, by hand ---------------------------------------------------------
 
 MAIN := init/main.c
-INIT := boot relro console log spec program spawn super report klog modules module power beat
+INIT := boot relro console log spec config program spawn super report klog modules module power beat
 NSM := dev pool item wire nsm measure entropy
 VSOCK := sock io heartbeat
 ROOTFS := mounts switch cgroup etc tree file
@@ -35,7 +35,7 @@ SEAMS_TEST := seam dev pool sock module power
 
 # tests/unit/NAME_test.c
 UNIT := spec wire nsm report klog cgroup modules program log file tree io \
-	heartbeat spawn measure cms recipient doc verify
+	heartbeat spawn measure cms recipient doc verify config
 
 # tests/interop/NAME.c: the library for tests that are not in C
 INTEROP := verify recipient

@@ -1,0 +1,364 @@
+#include "init/config.h"
+
+#include <string.h>
+
+enum {
+	KEY_MAX = 31, /* of a longer one the rest does not count as distance */
+	MODE_MAX = 0777,
+	ID_MAX = 0xfffffffe, /* the one above means "no change" to chown */
+};
+
+/* What is left of a line. Neither AT nor the end has blanks. */
+struct rest {
+	char *at;
+	char *word; /* what is read, which is what an error is about */
+};
+
+struct key {
+	const char *name;
+	int (*read)(const struct key *key, struct rest *rest, struct config *c);
+	bool may_repeat;
+	/* For a number: where it goes, what it is. */
+	uint8_t base;
+	size_t field;
+	uint32_t max;
+};
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static char *skip_blanks(char *s)
+{
+	while (is_blank(*s))
+		s++;
+	return s;
+}
+
+/* To the next blank or STOP, or the end. */
+static char *skip_word(char *s, char stop)
+{
+	while (*s && !is_blank(*s) && *s != stop)
+		s++;
+	return s;
+}
+
+/* Takes a word; it is empty where the line has no more. */
+static char *next_word(struct rest *rest)
+{
+	char *end = skip_word(rest->at, ' ');
+
+	rest->word = rest->at;
+	rest->at = skip_blanks(end);
+	*end = '\0';
+	return rest->word;
+}
+
+/* Takes all of the line. */
+static char *next_line(struct rest *rest)
+{
+	rest->word = rest->at;
+	rest->at += strlen(rest->at);
+	return rest->word;
+}
+
+static int read_digits(const char *s, unsigned base, uint32_t max,
+		       uint32_t *ret)
+{
+	uint64_t n = 0;
+
+	if (*s == '\0')
+		return -CONFIG_E_MISSING;
+	for (; *s; s++) {
+		if (*s < '0' || *s >= (char)('0' + base))
+			return base == 8 ? -CONFIG_E_OCTAL : -CONFIG_E_NUMBER;
+		n = n * base + (unsigned)(*s - '0');
+		if (n > max)
+			return -CONFIG_E_LARGE;
+	}
+	*ret = (uint32_t)n;
+	return 0;
+}
+
+static int read_number(const struct key *key, struct rest *rest,
+		       struct config *c)
+{
+	struct config_number n = { .is_set = true };
+	int r = read_digits(next_word(rest), key->base, key->max, &n.value);
+
+	if (r == 0)
+		memcpy((char *)c + key->field, &n, sizeof(n));
+	return r;
+}
+
+static int read_pcr(const char *s, uint8_t *ret)
+{
+	uint32_t n;
+	int r = read_digits(s, 10, CONFIG_PCR_LAST, &n);
+
+	if (r == -CONFIG_E_LARGE || (r == 0 && n < CONFIG_PCR_FIRST))
+		return -CONFIG_E_PCR;
+	if (r == 0)
+		*ret = (uint8_t)n;
+	return r;
+}
+
+/* What is measured is the file of that name, and no other that leads to it. */
+static int check_path(const char *path)
+{
+	size_t len;
+
+	if (*path == '\0')
+		return -CONFIG_E_MISSING;
+	if (strlen(path) > CONFIG_PATH_MAX)
+		return -CONFIG_E_PATH_LONG;
+	do {
+		if (*path != '/')
+			return -CONFIG_E_PATH;
+		path++;
+		len = (size_t)(strchrnul(path, '/') - path);
+		if (len == 0 || (len == 1 && path[0] == '.') ||
+		    (len == 2 && path[0] == '.' && path[1] == '.'))
+			return -CONFIG_E_PATH;
+		if (len > CONFIG_PART_MAX)
+			return -CONFIG_E_PATH_LONG;
+		path += len;
+	} while (*path);
+	return 0;
+}
+
+static int read_extend(const struct key *key, struct rest *rest,
+		       struct config *c)
+{
+	struct config_extend *e = &c->extends[c->extend_count];
+	const char *kind;
+	int r;
+
+	(void)key;
+	next_word(rest);
+	if (c->extend_count == CONFIG_EXTENDS_MAX)
+		return -CONFIG_E_MANY;
+	r = read_pcr(rest->word, &e->pcr);
+	if (r < 0)
+		return r;
+	if (c->locks >> e->pcr & 1)
+		return -CONFIG_E_LOCKED;
+
+	kind = next_word(rest);
+	e->is_file = strcmp(kind, "file") == 0;
+	if (*kind == '\0')
+		return -CONFIG_E_MISSING;
+	if (!e->is_file && strcmp(kind, "data") != 0)
+		return -CONFIG_E_KIND;
+
+	e->name = next_word(rest);
+	if (*e->name == '\0')
+		return -CONFIG_E_MISSING;
+	if (strlen(e->name) > CONFIG_NAME_MAX)
+		return -CONFIG_E_NAME;
+
+	e->value = next_line(rest);
+	c->extend_count++;
+	return e->is_file ? check_path(e->value) : 0;
+}
+
+static int read_locks(const struct key *key, struct rest *rest,
+		      struct config *c)
+{
+	uint8_t first, last;
+	char *word, *dash;
+	int r;
+
+	(void)key;
+	do {
+		word = next_word(rest);
+		dash = strchr(word, '-');
+		if (dash)
+			*dash = '\0';
+		r = read_pcr(word, &first);
+		last = first;
+		if (r == 0 && dash)
+			r = read_pcr(dash + 1, &last);
+		if (r < 0)
+			return r;
+		if (first > last)
+			return -CONFIG_E_BACKWARDS;
+		for (; first <= last; first++)
+			c->locks |= 1U << first;
+	} while (*rest->at);
+	return 0;
+}
+
+static const struct key keys[] = {
+	{ .name = "nsm-group",
+	  .read = read_number,
+	  .field = offsetof(struct config, nsm_group),
+	  .base = 10,
+	  .max = ID_MAX },
+	{ .name = "nsm-mode",
+	  .read = read_number,
+	  .field = offsetof(struct config, nsm_mode),
+	  .base = 8,
+	  .max = MODE_MAX },
+	{ .name = "nsm-owner",
+	  .read = read_number,
+	  .field = offsetof(struct config, nsm_owner),
+	  .base = 10,
+	  .max = ID_MAX },
+	{ .name = "pcr-extend", .read = read_extend, .may_repeat = true },
+	{ .name = "pcr-lock", .read = read_locks, .may_repeat = true },
+};
+
+enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
+_Static_assert(KEYS <= 64, "a bit each for those that came");
+
+static size_t min(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* How many characters are to be put in, taken out or changed (Levenshtein). */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[KEY_MAX + 1], len = strnlen(b, KEY_MAX), diagonal, above, i;
+
+	for (i = 0; i <= len; i++)
+		row[i] = i;
+	for (size_t n = 1; *a && n <= KEY_MAX; a++, n++) {
+		diagonal = row[0];
+		row[0] = n;
+		for (i = 1; i <= len; i++) {
+			above = row[i];
+			row[i] = min(min(above, row[i - 1]) + 1,
+				     diagonal + (*a != b[i - 1]));
+			diagonal = above;
+		}
+	}
+	return row[len];
+}
+
+static const char *nearest_key(const char *name)
+{
+	const struct key *best = keys;
+
+	for (size_t i = 1; i < KEYS; i++)
+		if (distance(name, keys[i].name) < distance(name, best->name))
+			best = &keys[i];
+	return best->name;
+}
+
+static bool is_control(char c)
+{
+	return ((unsigned char)c < ' ' && c != '\t') || c == 0x7f;
+}
+
+/* The line from REST on, a string up to END. */
+static int read_line(struct rest *rest, char *end, uint64_t *seen,
+		     struct config *c, const char **reterr_nearest)
+{
+	char *name, *name_end;
+	size_t i;
+	int r;
+
+	for (; rest->word < end; rest->word++)
+		if (is_control(*rest->word))
+			return -CONFIG_E_CONTROL;
+	while (end > rest->at && is_blank(end[-1]))
+		end--;
+	*end = '\0';
+	name = skip_blanks(rest->at);
+	if (*name == '\0' || *name == '#')
+		return 0;
+
+	name_end = skip_word(name, '=');
+	rest->word = skip_blanks(name_end);
+	if (*rest->word != '=')
+		return -CONFIG_E_NO_EQUALS;
+	if (name_end == name)
+		return -CONFIG_E_NO_KEY;
+	rest->at = skip_blanks(rest->word + 1);
+	rest->word = name;
+	*name_end = '\0';
+
+	for (i = 0; i < KEYS && strcmp(name, keys[i].name) != 0; i++)
+		;
+	if (i == KEYS) {
+		*reterr_nearest = nearest_key(name);
+		return -CONFIG_E_UNKNOWN;
+	}
+	if (*seen >> i & 1 && !keys[i].may_repeat)
+		return -CONFIG_E_TWICE;
+	*seen |= (uint64_t)1 << i;
+	r = keys[i].read(&keys[i], rest, c);
+	if (r == 0 && *rest->at) {
+		rest->word = rest->at;
+		return -CONFIG_E_MORE;
+	}
+	return r;
+}
+
+int config_parse(char *text, size_t len, struct config *ret,
+		 struct config_fault *reterr_fault)
+{
+	char *at = text, *end = text + len, *stop;
+	const char *nearest = NULL;
+	struct rest rest;
+	uint64_t seen = 0;
+	size_t line = 0;
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	while (at < end) {
+		line++;
+		stop = memchr(at, '\n', (size_t)(end - at));
+		if (!stop)
+			stop = end;
+		rest = (struct rest){ .at = at, .word = at };
+		r = read_line(&rest, stop, &seen, ret, &nearest);
+		if (r < 0) {
+			*reterr_fault = (struct config_fault){
+				.line = line,
+				.column = (size_t)(rest.word - at) + 1,
+				.nearest = nearest,
+			};
+			return r;
+		}
+		at = stop + 1;
+	}
+	return 0;
+}
+
+const char *config_error_text(int r)
+{
+	static const char *const texts[] = {
+		[CONFIG_E_CONTROL - CONFIG_E_CONTROL] = "a control character",
+		[CONFIG_E_NO_KEY - CONFIG_E_CONTROL] = "no key before '='",
+		[CONFIG_E_NO_EQUALS - CONFIG_E_CONTROL] = "no '=' after a key",
+		[CONFIG_E_UNKNOWN - CONFIG_E_CONTROL] = "no such key",
+		[CONFIG_E_TWICE - CONFIG_E_CONTROL] =
+			"this key is there already",
+		[CONFIG_E_MISSING - CONFIG_E_CONTROL] = "a value is missing",
+		[CONFIG_E_MORE - CONFIG_E_CONTROL] =
+			"the value should end here",
+		[CONFIG_E_NUMBER - CONFIG_E_CONTROL] = "not a decimal number",
+		[CONFIG_E_OCTAL - CONFIG_E_CONTROL] = "not an octal number",
+		[CONFIG_E_LARGE - CONFIG_E_CONTROL] = "too large",
+		[CONFIG_E_PCR - CONFIG_E_CONTROL] = "not a PCR from 16 to 31",
+		[CONFIG_E_BACKWARDS - CONFIG_E_CONTROL] =
+			"the range ends before it begins",
+		[CONFIG_E_LOCKED - CONFIG_E_CONTROL] =
+			"this PCR is locked further up",
+		[CONFIG_E_KIND - CONFIG_E_CONTROL] = "neither data nor file",
+		[CONFIG_E_NAME - CONFIG_E_CONTROL] =
+			"a name longer than 255 bytes",
+		[CONFIG_E_PATH - CONFIG_E_CONTROL] =
+			"not an absolute path without //, /./ and /../",
+		[CONFIG_E_PATH_LONG - CONFIG_E_CONTROL] = "a path too long",
+		[CONFIG_E_MANY - CONFIG_E_CONTROL] = "more than 64 extensions",
+	};
+	size_t i = (size_t)-r - CONFIG_E_CONTROL;
+
+	return r < 0 && i < sizeof(texts) / sizeof(texts[0]) ? texts[i] :
+							       strerror(-r);
+}
