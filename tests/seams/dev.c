@@ -1,6 +1,7 @@
 /*
- * An NSM: GetRandom answers 256 bytes 0, 1, 2 ..., DescribePCR a PCR that the
- * words PCR_LOCKED and PCR_BYTE make.
+ * An NSM: GetRandom answers 256 bytes 0, 1, 2 ...; the PCRs from 16 on hold and
+ * lock what they are told; the others are as the words PCR_LOCKED and PCR_BYTE
+ * have it. More words make it refuse and lie: tests/README.md.
  */
 
 #include "nsm/dev.h"
@@ -9,10 +10,22 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "nsm/nsm.h"
 #include "tests/seams/seam.h"
+
+enum { FIRST = 16, COUNT = 32, SIZE = 48 };
+
+struct pcr {
+	bool locked;
+	uint8_t value[SIZE];
+};
+
+static struct pcr pcrs[COUNT];
+static int exchanges;
 
 int nsm_dev_open(void)
 {
@@ -22,60 +35,184 @@ int nsm_dev_open(void)
 	return error ? -error : open("/dev/null", O_RDWR | O_CLOEXEC);
 }
 
+/* --- answers, each with its length --- */
+
+static size_t put(uint8_t *to, size_t len, const void *bytes, size_t n)
+{
+	memcpy(to + len, bytes, n);
+	return len + n;
+}
+
+/* A text of up to 23 bytes. */
+static size_t put_text(uint8_t *to, size_t len, const char *text)
+{
+	to[len++] = (uint8_t)(0x60 + strlen(text));
+	return put(to, len, text, strlen(text));
+}
+
 static size_t random_answer(uint8_t *to)
 {
 	static const uint8_t head[] = "\xa1\x69GetRandom\xa1\x66random\x59\x01";
-	size_t len = sizeof(head); /* its NUL is the length's last byte */
+	size_t len = put(to, 0, head, sizeof(head)); /* its NUL belongs to it */
 
-	memcpy(to, head, len);
 	for (int i = 0; i < 256; i++)
 		to[len++] = (uint8_t)i;
 	return len;
 }
 
-static size_t pcr_answer(uint8_t *to)
+static size_t put_data(uint8_t *to, size_t len, const uint8_t *value)
 {
-	static const uint8_t head[] = "\xa1\x6b"
-				      "DescribePCR\xa2\x64"
-				      "lock\xf4\x64"
-				      "data\x58\x30";
-	size_t len = sizeof(head) - 1;
+	len = put_text(to, len, "data");
+	len = put(to, len, "\x58\x30", 2);
+	return put(to, len, value, SIZE);
+}
 
-	memcpy(to, head, len);
-	if (seam_number("PCR_LOCKED", 1))
-		to[len - 8] = 0xf5;
-	memset(to + len, seam_number("PCR_BYTE", 0x5a), 48);
-	return len + 48;
+static size_t pcr_answer(uint8_t *to, const struct pcr *pcr)
+{
+	size_t len = put(to, 0, "\xa1", 1);
+
+	len = put_text(to, len, "DescribePCR");
+	len = put(to, len, "\xa2", 1);
+	len = put_text(to, len, "lock");
+	to[len++] = pcr->locked ? 0xf5 : 0xf4;
+	return put_data(to, len, pcr->value);
+}
+
+static size_t extend_answer(uint8_t *to, const uint8_t *value)
+{
+	size_t len = put(to, 0, "\xa1", 1);
+
+	len = put_text(to, len, "ExtendPCR");
+	len = put(to, len, "\xa1", 1);
+	return put_data(to, len, value);
 }
 
 static size_t refusal(uint8_t *to, const char *name)
 {
-	static const uint8_t head[] = "\xa1\x65"
-				      "Error";
-	size_t len = sizeof(head) - 1, n = strlen(name);
+	size_t len = put(to, 0, "\xa1", 1);
 
-	memcpy(to, head, len);
-	to[len++] = (uint8_t)(0x60 + n);
-	memcpy(to + len, name, n);
-	return len + n;
+	len = put_text(to, len, "Error");
+	return put_text(to, len, name);
+}
+
+/* --- what is asked --- */
+
+/* Whether the word NAME numbers this PCR. */
+static bool is_told(const char *name, unsigned pcr)
+{
+	return seam_number(name, -1) == (int)pcr;
+}
+
+static struct pcr *find(unsigned index)
+{
+	struct pcr *pcr = &pcrs[index];
+
+	if (index < FIRST) {
+		pcr->locked = seam_number("PCR_LOCKED", 1);
+		memset(pcr->value, seam_number("PCR_BYTE", 0x5a), SIZE);
+	}
+	if (is_told("PCR_READ_ONLY", index))
+		pcr->locked = true;
+	return pcr;
+}
+
+static size_t extend(uint8_t *to, unsigned index, const uint8_t *data,
+		     size_t len)
+{
+	struct pcr *pcr = find(index);
+	uint8_t value[SIZE];
+
+	if (pcr->locked)
+		return refusal(to, "ReadOnlyIndex");
+	memcpy(value, pcr->value, SIZE);
+	nsm_predict(value, data, len);
+	if (!is_told("PCR_STAYS", index))
+		memcpy(pcr->value, value, SIZE);
+	if (is_told("PCR_ANSWERS_LIE", index))
+		value[SIZE - 1] ^= 1;
+	return extend_answer(to, value);
+}
+
+static size_t lock(uint8_t *to, unsigned index)
+{
+	struct pcr *pcr = find(index);
+
+	if (pcr->locked)
+		return refusal(to, "ReadOnlyIndex");
+	if (!is_told("PCR_STAYS_OPEN", index))
+		pcr->locked = true;
+	if (is_told("PCR_LOCK_CHANGES", index))
+		pcr->value[0] ^= 1;
+	return put_text(to, 0, "LockPCR");
+}
+
+static void record_extension(unsigned index, const uint8_t *data, size_t len)
+{
+	char hex[2 * SIZE + 1] = "";
+
+	for (size_t i = 0; i < len && i < SIZE; i++)
+		(void)snprintf(hex + 2 * i, 3, "%02x", data[i]);
+	seam_record("nsm ExtendPCR %u %s\n", index, hex);
+}
+
+/* A request is a bare word, or a map of one, whose first field is the index. */
+static size_t answer(const uint8_t *req, size_t len, uint8_t *to)
+{
+	static const char index_key[] = "\x65index";
+	const uint8_t *at = memmem(req, len, index_key, sizeof(index_key) - 1);
+	const uint8_t *end = req + len;
+	unsigned index;
+
+	if (len == 10 && memcmp(req, "\x69GetRandom", len) == 0) {
+		seam_record("nsm GetRandom\n");
+		return random_answer(to);
+	}
+	if (!at)
+		return refusal(to, "InvalidOperation");
+	at += sizeof(index_key) - 1;
+	index = at < end ? *at++ : COUNT;
+	if (index == 0x18)
+		index = at < end ? *at++ : COUNT;
+	if (index >= COUNT)
+		return refusal(to, "InvalidIndex");
+
+	if (memmem(req, len,
+		   "\x6b"
+		   "DescribePCR",
+		   12)) {
+		seam_record("nsm DescribePCR %u\n", index);
+		return pcr_answer(to, find(index));
+	}
+	if (memmem(req, len, "\x67LockPCR", 8)) {
+		seam_record("nsm LockPCR %u\n", index);
+		return lock(to, index);
+	}
+	/* "data" and its header, for the 48 bytes of a digest. */
+	if (memmem(req, len,
+		   "\x69"
+		   "ExtendPCR",
+		   10) &&
+	    end - at == 7 + SIZE) {
+		record_extension(index, at + 7, SIZE);
+		return extend(to, index, at + 7, SIZE);
+	}
+	return refusal(to, "InvalidOperation");
 }
 
 int nsm_dev_exchange(int fd, const void *req, size_t len, void *resp,
 		     size_t *ret_len)
 {
-	static const char get_random[] = "\x69GetRandom";
 	const char *error = getenv("NSM_REFUSAL");
-	bool random = len == sizeof(get_random) - 1 &&
-		      memcmp(req, get_random, len) == 0;
 	int r = seam_number("NSM_ERRNO", 0);
 
 	(void)fd;
-	seam_record("nsm %s\n", random ? "GetRandom" : "DescribePCR");
+	*ret_len = answer(req, len, resp);
+	if (++exchanges < seam_number("NSM_FAULTS_FROM", 1))
+		return 0;
 	if (r)
 		return -r;
-	*ret_len = error  ? refusal(resp, error) :
-		   random ? random_answer(resp) :
-			    pcr_answer(resp);
+	if (error)
+		*ret_len = refusal(resp, error);
 	*ret_len -= (size_t)seam_number("NSM_CUT", 0);
 	return 0;
 }
