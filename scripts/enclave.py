@@ -135,8 +135,12 @@ class Tree:
 
 
 def boot_ramdisk(init: bytes, modules: dict[str, bytes] | None = None,
-                 load_order: Iterable[str] | None = None) -> Tree:
-    """Ramdisk 0 as nitro-cli builds it: /dev, /init, and the kernel modules."""
+                 load_order: Iterable[str] | None = None,
+                 files: dict[str, tuple[bytes, int]] | None = None) -> Tree:
+    """
+    Ramdisk 0 as nitro-cli builds it: /dev, /init, and the kernel modules. FILES, with their
+    modes, lie beside them: "nsm", the tool.
+    """
     tree = Tree()
     tree.dir("dev")
     tree.file("init", init, 0o755)
@@ -144,12 +148,14 @@ def boot_ramdisk(init: bytes, modules: dict[str, bytes] | None = None,
         tree.file(name, data, 0o755)
     if load_order is not None:
         tree.file("modules_load_order", "".join(f"{name}\n" for name in load_order))
+    for name, (data, mode) in (files or {}).items():
+        tree.file(name, data, mode)
     return tree
 
 
 def app_ramdisk(rootfs: Tree | None, cmd: bytes | None, env: bytes | None,
-                mount_points: Iterable[str] = MOUNT_POINTS) -> Tree:
-    """Ramdisk 1 as nitro-cli builds it: the image below /rootfs, /cmd and /env."""
+                mount_points: Iterable[str] = MOUNT_POINTS, config: bytes | None = None) -> Tree:
+    """Ramdisk 1 as nitro-cli builds it: the image below /rootfs, /cmd and /env; CONFIG is ours."""
     tree = Tree()
     tree.dir("rootfs")
     for name, e in (rootfs.entries if rootfs else {}).items():
@@ -160,6 +166,8 @@ def app_ramdisk(rootfs: Tree | None, cmd: bytes | None, env: bytes | None,
         tree.file("cmd", cmd)
     if env is not None:
         tree.file("env", env)
+    if config is not None:
+        tree.file("enclave-init.conf", config)
     return tree
 
 
