@@ -18,7 +18,7 @@ VERSION := $(shell cat VERSION)
 # --- Sources, by hand ---------------------------------------------------------
 
 MAIN := init/main.c
-INIT := boot relro console log spec config program spawn super report klog modules module power beat
+INIT := boot relro console log spec config pcr program spawn super report klog modules module power beat
 NSM := dev pool item wire nsm measure entropy
 VSOCK := sock io heartbeat
 ROOTFS := mounts switch cgroup etc tree file

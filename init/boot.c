@@ -12,9 +12,11 @@
 #include <unistd.h>
 
 #include "init/beat.h"
+#include "init/config.h"
 #include "init/console.h"
 #include "init/klog.h"
 #include "init/modules.h"
+#include "init/pcr.h"
 #include "init/power.h"
 #include "init/report.h"
 #include "init/spawn.h"
@@ -173,6 +175,48 @@ static int alloc_vectors(struct boot *b)
 	return 0;
 }
 
+static int fail_config(struct boot *b, int r, const struct config_fault *fault)
+{
+	struct text t;
+
+	if (check_initramfs(b) < 0)
+		return -1;
+	text_clear(&t);
+	if (fault->line > 0) {
+		text_add(&t, "line ");
+		text_add_number(&t, (long long)fault->line);
+		text_add(&t, ", column ");
+		text_add_number(&t, (long long)fault->column);
+		text_add(&t, ": ");
+	}
+	text_add(&t, r == -EFBIG ? "longer than 64 KiB" : config_error_text(r));
+	if (fault->nearest) {
+		text_add(&t, ", the nearest is ");
+		text_add(&t, fault->nearest);
+	}
+	return fail(b, "/enclave-init.conf", text_string(&t));
+}
+
+/* No file is no configuration: nothing is done then that it would ask for. */
+static int read_config(struct boot *b)
+{
+	struct config_fault fault = { 0 };
+	int r;
+
+	r = file_read(AT_FDCWD, "enclave-init.conf", CONFIG_FILE_MAX,
+		      &b->config_text);
+	if (r == -ENOENT)
+		return 0;
+	if (r == 0)
+		r = file_alloc(sizeof(*b->config), &b->config_memory);
+	if (r == 0) {
+		b->config = (struct config *)(void *)b->config_memory.data;
+		r = config_parse(b->config_text.data, b->config_text.len,
+				 b->config, &fault);
+	}
+	return r < 0 ? fail_config(b, r, &fault) : 0;
+}
+
 static int step_spec(struct boot *b)
 {
 	size_t line = 0;
@@ -208,7 +252,7 @@ static int step_spec(struct boot *b)
 		return fail_spec(b, "/env", r, 0);
 	if (b->env_skipped > ENV_WARNINGS)
 		warn_more_skipped(b);
-	return 0;
+	return read_config(b);
 }
 
 static void module_told(void *ctx, const char *file, int r)
@@ -228,6 +272,17 @@ static int step_modules(struct boot *b)
 	return modules_load(module_told, b) < 0 ? -1 : 0;
 }
 
+static int apply_pcrs(struct boot *b)
+{
+	struct text object, reason;
+	int r = pcr_apply(b->config, b->nsm_fd, &object, &reason);
+
+	if (r == 0)
+		return 0;
+	b->nsm_is_dead = r == -ETIMEDOUT;
+	return fail(b, text_string(&object), text_string(&reason));
+}
+
 static int step_entropy(struct boot *b)
 {
 	const char *device;
@@ -240,7 +295,9 @@ static int step_entropy(struct boot *b)
 	r = entropy_seed(b->nsm_fd, &device);
 	/* It took 120 s; the parent shall not wait for it once more. */
 	b->nsm_is_dead = r == -ETIMEDOUT;
-	return r < 0 ? fail(b, device, wire_error_text(r)) : 0;
+	if (r < 0)
+		return fail(b, device, wire_error_text(r));
+	return b->config ? apply_pcrs(b) : 0;
 }
 
 static int step_root(struct boot *b)
@@ -262,6 +319,23 @@ static int mount_row(struct boot *b, const struct mount_row *row)
 	if (row->policy != MOUNT_OPTIONAL || r != -ENODEV)
 		warn(b, row->target, strerror(-r));
 	return 0;
+}
+
+/* The node is of devtmpfs, and so the one that the application sees. */
+static int set_nsm_access(struct boot *b)
+{
+	const struct config *c = b->config;
+	int r;
+
+	if (!c || (!c->nsm_owner.is_set && !c->nsm_group.is_set &&
+		   !c->nsm_mode.is_set))
+		return 0;
+	r = file_set_access(
+		"/dev/nsm",
+		c->nsm_owner.is_set ? c->nsm_owner.value : (uid_t)-1,
+		c->nsm_group.is_set ? c->nsm_group.value : (gid_t)-1,
+		c->nsm_mode.is_set ? (int)c->nsm_mode.value : -1);
+	return r < 0 ? fail(b, "/dev/nsm", strerror(-r)) : 0;
 }
 
 static int raise_nofile(void)
@@ -304,6 +378,8 @@ static int step_mounts(struct boot *b)
 	for (i = 0; i < mounts_count; i++)
 		if (mount_row(b, &mounts_table[i]) < 0)
 			return -1;
+	if (set_nsm_access(b) < 0)
+		return -1;
 	for (i = 0; i < sizeof(rest) / sizeof(rest[0]); i++) {
 		r = rest[i].run();
 		if (r < 0)
@@ -399,6 +475,9 @@ static int step_spawn(struct boot *b)
 	file_free(&b->cmd);
 	file_free(&b->env);
 	file_free(&b->vectors);
+	b->config = NULL;
+	file_free(&b->config_memory);
+	file_free(&b->config_text);
 	close(b->nsm_fd);
 	return 0;
 }

@@ -31,6 +31,7 @@ enum boot_step_number {
 enum boot_policy { BOOT_STOP, BOOT_GO_ON };
 
 struct boot;
+struct config;
 
 struct boot_step {
 	const char *name;
@@ -55,7 +56,9 @@ struct boot {
 
 	struct file cmd, env; /* the texts that argv and envp point into */
 	struct file vectors;  /* the memory of argv and envp */
-	char **app_argv;      /* has a spare slot before it */
+	struct file config_text, config_memory; /* what CONFIG lies in */
+	struct config *config;			/* NULL: there is none */
+	char **app_argv;			/* has a spare slot before it */
 	char **app_envp;
 	size_t app_argc, app_envc;
 	struct program program;

@@ -9,6 +9,7 @@
  *   -r FD       the ramdisk: newc cpio archives, one after the other
  *   -c PATH     what is bound on dev/console, of the ramdisk and of /rootfs
  *   -D          /rootfs/dev is left empty
+ *   -n          /dev has a file nsm, as the driver's node would be
  *   -0          descriptors 0 to 2 are closed
  *   -i          all signals are blocked and ignored, SIGCHLD too
  *   -t          instead of /init: tries all that is denied, and names on standard
@@ -55,7 +56,7 @@ enum {
 static struct {
 	int ramdisk;
 	const char *console;
-	bool bare_dev, no_stdio, ignore_signals, try_denied;
+	bool bare_dev, nsm, no_stdio, ignore_signals, try_denied;
 	const char *refused, *killing;
 	char **words;
 } opt = { .ramdisk = -1 };
@@ -226,6 +227,10 @@ static void make_dev(const char *dir)
 	}
 	(void)snprintf(to, sizeof(to), "%s/ptmx", dir);
 	must(symlink("pts/ptmx", to) == 0, to);
+	if (opt.nsm) {
+		(void)snprintf(to, sizeof(to), "%s/nsm", dir);
+		must(mknod(to, S_IFREG | 0666, 0) == 0, to);
+	}
 	if (!opt.console)
 		return;
 	(void)snprintf(from, sizeof(from), "old/%s", opt.console);
@@ -456,7 +461,7 @@ static void parse(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "+r:c:D0ite:k:")) != -1) {
+	while ((c = getopt(argc, argv, "+r:c:Dn0ite:k:")) != -1) {
 		switch (c) {
 		case 'r':
 			opt.ramdisk = atoi(optarg);
@@ -466,6 +471,9 @@ static void parse(int argc, char **argv)
 			break;
 		case 'D':
 			opt.bare_dev = true;
+			break;
+		case 'n':
+			opt.nsm = true;
 			break;
 		case '0':
 			opt.no_stdio = true;

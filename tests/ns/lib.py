@@ -105,6 +105,7 @@ class Jail:
                  no_cmd: bool = False, files: Tree | None = None, rootfs: bool = True,
                  mount_points: tuple[str, ...] = MOUNT_POINTS, words: tuple[str, ...] = ("nomodules",),
                  modules: dict[str, bytes] | None = None, load_order: list[str] | None = None,
+                 config: str | bytes | None = None, boot_files: dict[str, bytes] | None = None,
                  parent: Parent | None = None, options: tuple[str, ...] = (), console: bool = True,
                  drain: bool = True, init: str = "test/init",
                  change: Callable[[Tree, Tree], None] | None = None,  # both ramdisks
@@ -114,10 +115,12 @@ class Jail:
             tree.file(f"bin/{name}", app(name), 0o755)
         tree.entries.update(files.entries if files else {})
         boot = boot_ramdisk((BUILD / init).read_bytes(),
-                            {"nsm.ko": b"nsm"} if modules is None else modules, load_order)
+                            {"nsm.ko": b"nsm"} if modules is None else modules, load_order,
+                            {n: (data, 0o644) for n, data in (boot_files or {}).items()})
         if raw_cmd is None and not no_cmd:
             raw_cmd = lines(cmd or ("/bin/probe",))
-        image = app_ramdisk(tree, raw_cmd, lines(env) if isinstance(env, tuple) else env, mount_points)
+        image = app_ramdisk(tree, raw_cmd, lines(env) if isinstance(env, tuple) else env, mount_points,
+                            config.encode() if isinstance(config, str) else config)
         if not rootfs:
             image.entries = {n: e for n, e in image.entries.items() if not n.startswith("rootfs")}
 

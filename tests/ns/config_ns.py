@@ -1,0 +1,192 @@
+"""/enclave-init.conf and /nsm: PCRs, the device's owner and mode, the tool."""
+
+import hashlib
+import os
+import stat
+
+from lib import IS_ROOT, Jail, Skip, Tree, app, check, same, test
+from boot_ns import ENDED, SLEEP, STARTED
+
+TOOL = "/run/enclave/bin/nsm"
+
+
+def digest(name: bytes, content: bytes) -> str:
+    """The 48 bytes that nsm/nsm.h says, as hex."""
+    return hashlib.sha384(b"enclave-init measurement 1\0" + len(name).to_bytes(8, "big") + name
+                          + len(content).to_bytes(8, "big") + content).hexdigest()
+
+
+def requests(j: Jail) -> list[str]:
+    return [r.removeprefix("nsm ") for r in j.record_lines() if r.startswith("nsm ")]
+
+
+# --- the file ---
+
+@test
+def config_faults_stop_with_line_and_column() -> None:
+    """And with the nearest key where there is no such; nothing of the image has run, nor the NSM."""
+    for config, fault in (
+            ("# x\n\nnsm-mod = 0\n", "line 3, column 1: no such key, the nearest is nsm-mode"),
+            ("pcr-extend = 16 data a b\nnsm-mode = 8\n", "line 2, column 12: not an octal number"),
+            ("pcr-lock = 16\npcr-extend = 16 data a b",
+             "line 2, column 14: this PCR is locked further up"),
+            ("pcr-lock = 16 15\n", "line 1, column 15: not a PCR from 16 to 31"),
+            ("nsm-owner = 1\n\tnsm-owner = 2\n", "line 2, column 2: this key is there already"),
+            ("pcr-lock = 16\0\n", "line 1, column 14: a control character"),
+            ("# " + "x" * 65536, "longer than 64 KiB")):
+        with Jail("/bin/act", config=config) as j:
+            j.expect_stop(3, "spec", f"/enclave-init.conf: {fault}")
+            check("nsm GetRandom" not in j.record_lines(), "the NSM was asked")
+    with Jail("/bin/act", change=lambda _, image: image.dir("enclave-init.conf")) as j:
+        j.expect_stop(3, "spec", "/enclave-init.conf: Is a directory")
+
+
+@test
+def config_that_asks_for_nothing_changes_nothing() -> None:
+    """Missing, empty, of comments, of the largest size: the NSM is asked for random bytes alone."""
+    for config in (None, "", "# nothing\n", "#" + "x" * 65535):
+        with Jail("/bin/probe", config=config, options=("-n",)) as j:
+            j.restarted()
+            same(requests(j), ["open", "GetRandom"], "what the NSM was asked")
+            check("/dev/nsm 100666 0:0" in j.facts("path"), f"/dev/nsm: {j.facts('path')}")
+            check(not any("/run/enclave" in p for p in j.facts("path")), "/run/enclave is there")
+            same(len(j.log()), 2, "lines of log")
+
+
+# --- PCRs ---
+
+@test
+def pcrs_are_extended_in_order_then_locked() -> None:
+    """Each by reading it before and after; of a file, its content below /rootfs."""
+    content = bytes(range(256)) * 100 + b"x"
+    files = Tree()
+    files.file("etc/app/conf", content, 0o600)
+    files.file("empty", "")
+    config = ("pcr-extend = 17 data version 1.2 of today \n"
+              "pcr-extend = 16 file conf /etc/app/conf\n"
+              "pcr-extend = 17 data nothing\n"
+              "pcr-extend = 31 file version /empty\n"
+              "pcr-lock = 31 16-18")
+    with Jail("/bin/act", config=config, files=files) as j:
+        j.restarted()
+        done = [f"DescribePCR {n}\nExtendPCR {n} {d}\nDescribePCR {n}".split("\n") for n, d in (
+            (17, digest(b"version", b"1.2 of today")), (16, digest(b"conf", content)),
+            (17, digest(b"nothing", b"")), (31, digest(b"version", b"")))]
+        done += [[f"DescribePCR {n}", f"LockPCR {n}", f"DescribePCR {n}"]
+                 for n in (16, 17, 18, 31)]
+        same(requests(j), ["open", "GetRandom", *(r for d in done for r in d)], "the requests")
+        j.expect_log(STARTED, ENDED)
+        check(j.record_lines().index("pool 256 bytes, 0 to 255") <
+              j.record_lines().index("nsm DescribePCR 17"), "the pool is seeded first")
+
+
+@test
+def pcrs_are_told_in_debug_mode() -> None:
+    """With init_debug: what was extended and what the PCR holds then."""
+    value = hashlib.sha384(bytes(48) + bytes.fromhex(digest(b"n", b"v"))).hexdigest()
+    with Jail("/bin/act", config="pcr-extend = 20 data n v\npcr-lock = 20", words=("init_debug",)) as j:
+        j.restarted()
+        for text in (f"init: entropy: PCR20: extended with n: {value} (",
+                     f"init: entropy: PCR20: locked: {value} ("):
+            check(any(line.startswith(text) for line in j.log()), f"no {text}")
+
+
+@test
+def pcrs_extended_and_left_open_are_a_warning() -> None:
+    """It is in no document, and open to the application."""
+    with Jail("/bin/act", config="pcr-extend = 16 data n v\npcr-extend = 17 data n v\n"
+                                 "pcr-lock = 16") as j:
+        j.restarted()
+        j.expect_log("init: entropy: PCR17: extended, but not locked: no document attests it",
+                     STARTED, ENDED)
+
+
+@test
+def pcrs_that_do_not_take_stop_the_boot() -> None:
+    """Locked already, an extension or a lock that is only said to be, one that changes a PCR."""
+    config = "pcr-extend = 16 data first x\npcr-extend = 17 data second x\npcr-lock = 16 17\n"
+    for word, fault in (
+            ("PCR_READ_ONLY", "second: not extended: ReadOnlyIndex"),
+            ("PCR_STAYS", "second: not extended: the PCR does not hold what its extension gives"),
+            ("PCR_ANSWERS_LIE",
+             "second: not extended: the PCR does not hold what its extension gives"),
+            ("PCR_STAYS_OPEN", "not locked: the PCR is not locked, or changed while it was"),
+            ("PCR_LOCK_CHANGES", "not locked: the PCR is not locked, or changed while it was")):
+        with Jail("/bin/act", config=config, **{word: 17}) as j:
+            j.expect_stop(5, "entropy", f"PCR17: {fault}")
+
+
+@test
+def pcrs_locked_already_may_be_locked() -> None:
+    """Who locks alone asks for no more."""
+    with Jail("/bin/act", config="pcr-lock = 17", PCR_READ_ONLY=17) as j:
+        j.restarted()
+        j.expect_log(STARTED, ENDED)
+        same(requests(j)[2:], ["DescribePCR 17", "DescribePCR 17"], "the requests")
+
+
+@test
+def nsm_that_fails_over_a_pcr_stops_the_boot() -> None:
+    """At each of the requests; a dead one is not asked whether this is debug mode."""
+    config = "pcr-extend = 16 data n x\npcr-lock = 16\n"
+    for at, said in (2, "n: not extended"), (3, "n: not extended"), (4, "n: not extended"), \
+            (5, "not locked"), (6, "not locked"), (7, "not locked"):
+        with Jail("/bin/act", config=config, NSM_FAULTS_FROM=at, NSM_REFUSAL="InternalError") as j:
+            j.expect_stop(5, "entropy", f"PCR16: {said}: InternalError")
+    with Jail("/bin/act", config=config, NSM_FAULTS_FROM=3, NSM_CUT=1) as j:
+        j.expect_stop(5, "entropy", "PCR16: n: not extended: the NSM's answer is cut short")
+    with Jail("/bin/act", config=config, NSM_FAULTS_FROM=4, NSM_ERRNO=110) as j:
+        j.expect_stop(5, "entropy", "PCR16: n: not extended: Operation timed out")
+        same(requests(j)[-1], "DescribePCR 16", "the last that the NSM was asked")
+
+
+@test
+def what_is_measured_is_the_file_itself() -> None:
+    """No link on the way or at its end, no folder, no fifo, no absent file."""
+    files = Tree()
+    files.file("srv/real/conf", "x")
+    files.link("srv/conf", "real/conf")
+    files.link("srv/link", "real")
+    files.link("srv/up", "..")
+    files.link("srv/out", "/cmd")
+    files.dir("srv/folder")
+    files.add("srv/fifo", stat.S_IFIFO | 0o644)
+    link, config = "a symbolic link, which is not followed", "pcr-extend = 16 file n "
+    for path, fault in (("/srv/conf", link), ("/srv/link/conf", link), ("/srv/up/srv/real/conf", link),
+                        ("/srv/out", link), ("/srv/folder", "Is a directory"),
+                        ("/srv/fifo", "not a regular file"),
+                        ("/srv/none", "No such file or directory"),
+                        ("/cmd", "No such file or directory"),
+                        ("/srv/real/conf/x", "Not a directory")):
+        with Jail("/bin/act", files=files, config=config + path) as j:
+            j.expect_stop(5, "entropy", f"PCR16: n: {path}: {fault}")
+            same([r for r in requests(j) if "Extend" in r], [], "extensions")
+    with Jail("/bin/act", rootfs=False, config=config + "/x") as j:
+        j.expect_stop(5, "entropy", "PCR16: n: /x: No such file or directory")
+
+
+# --- /dev/nsm ---
+
+@test
+def device_gets_owner_group_and_mode() -> None:
+    """Each alone, and all; what is not named stays."""
+    cases = [("nsm-mode = 0640", "100640 0:0"), ("nsm-mode = 0", "100000 0:0")]
+    if IS_ROOT:
+        cases += [("nsm-owner = 12", "100666 12:0"), ("nsm-group = 34", "100666 0:34"),
+                  ("nsm-owner = 12\nnsm-group = 34\nnsm-mode = 660", "100660 12:34")]
+    for config, wanted in cases:
+        with Jail("/bin/probe", config=config, options=("-n",)) as j:
+            j.restarted()
+            check(f"/dev/nsm {wanted}" in j.facts("path"),
+                  f"{config!r}: {[p for p in j.facts('path') if 'nsm' in p]}")
+            same(requests(j), ["open", "GetRandom"], "what the NSM was asked")
+            same(len(j.log()), 2, "lines of log")
+
+
+@test
+def device_that_stays_open_stops_the_boot() -> None:
+    """No such node, and a user that the kernel refuses."""
+    with Jail("/bin/act", config="nsm-mode = 0600\n") as j:
+        j.expect_stop(7, "mounts", "/dev/nsm: No such file or directory")
+    with Jail("/bin/act", config="nsm-owner = 4294967294\n", options=("-n",)) as j:
+        j.expect_stop(7, "mounts", "/dev/nsm: Invalid argument")
