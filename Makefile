@@ -21,7 +21,7 @@ MAIN := init/main.c
 INIT := boot relro console log spec config pcr program spawn super report klog modules module power beat
 NSM := dev pool item wire nsm measure entropy
 VSOCK := sock io heartbeat
-ROOTFS := mounts switch cgroup etc tree file
+ROOTFS := mounts switch bind cgroup etc tree file
 LIB := $(INIT:%=init/%.c) $(NSM:%=nsm/%.c) $(VSOCK:%=vsock/%.c) \
 	$(ROOTFS:%=rootfs/%.c)
 

@@ -24,6 +24,7 @@
 #include "nsm/entropy.h"
 #include "nsm/nsm.h"
 #include "nsm/wire.h"
+#include "rootfs/bind.h"
 #include "rootfs/cgroup.h"
 #include "rootfs/etc.h"
 #include "rootfs/mounts.h"
@@ -302,8 +303,12 @@ static int step_entropy(struct boot *b)
 
 static int step_root(struct boot *b)
 {
-	int r = switch_root("/rootfs");
+	int r;
 
+	b->tool_fd = bind_take("/nsm");
+	if (b->tool_fd < 0 && b->tool_fd != -ENOENT)
+		warn(b, "/nsm", strerror(-b->tool_fd));
+	r = switch_root("/rootfs", b->tool_fd < 0 ? NULL : "nsm");
 	return r < 0 ? fail(b, "/rootfs", strerror(-r)) : 0;
 }
 
@@ -336,6 +341,20 @@ static int set_nsm_access(struct boot *b)
 		c->nsm_group.is_set ? c->nsm_group.value : (gid_t)-1,
 		c->nsm_mode.is_set ? (int)c->nsm_mode.value : -1);
 	return r < 0 ? fail(b, "/dev/nsm", strerror(-r)) : 0;
+}
+
+static void put_tool(struct boot *b)
+{
+	static const char path[] = "/run/enclave/bin/nsm";
+	int r;
+
+	if (b->tool_fd < 0)
+		return;
+	r = bind_put(b->tool_fd, path);
+	if (r < 0)
+		warn(b, path, strerror(-r));
+	close(b->tool_fd);
+	b->tool_fd = -1;
 }
 
 static int raise_nofile(void)
@@ -385,6 +404,7 @@ static int step_mounts(struct boot *b)
 		if (r < 0)
 			warn(b, rest[i].object, strerror(-r));
 	}
+	put_tool(b);
 	return 0;
 }
 

@@ -49,6 +49,7 @@ struct boot {
 	struct text fault_object, fault_reason; /* why the step failed */
 	int proc_fd; /* /proc, whatever is mounted over it; or -1 */
 	int nsm_fd;  /* /dev/nsm until the application runs; or negative */
+	int tool_fd; /* /nsm of the boot ramdisk until it is mounted; or negative */
 
 	bool nsm_is_dead;	   /* it does not answer at all */
 	bool initramfs_is_checked; /* the kernel's log was asked about it */

@@ -34,6 +34,7 @@ int main(int argc, char **argv)
 	relro_apply();
 	b.proc_fd = -1;
 	b.nsm_fd = -1;
+	b.tool_fd = -1;
 	b.argv = (const char *const *)argv;
 	for (b.step = BOOT_START; b.step < BOOT_STEPS_END; b.step++) {
 		step = &boot_steps[b.step];

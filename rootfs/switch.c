@@ -16,7 +16,7 @@ enum { MAGIC_RAMFS = 0x858458f6, MAGIC_TMPFS = 0x01021994 };
  * Deletes only what is in memory: an init that was started by mistake on a
  * real file system must not eat it.
  */
-static void free_ramdisk(int old, const char *keep)
+static void free_ramdisk(int old, const char *const *keep)
 {
 	struct statfs fs;
 
@@ -40,8 +40,9 @@ bool switch_ramdisk_lacks_inodes(void)
 	return statfs("/", &fs) == 0 && fs.f_files > 0 && fs.f_ffree == 0;
 }
 
-int switch_root(const char *dir)
+int switch_root(const char *dir, const char *keep)
 {
+	const char *const kept[] = { dir + 1, keep, NULL };
 	struct stat st;
 	int old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = 0;
@@ -59,7 +60,7 @@ int switch_root(const char *dir)
 	(void)umount2("/proc", MNT_DETACH);
 	/* Behind a link the application is somewhere among the rest. */
 	if (lstat(dir, &st) == 0 && S_ISDIR(st.st_mode))
-		free_ramdisk(old, dir + 1);
+		free_ramdisk(old, kept);
 
 	if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
 	    chdir("/") < 0)

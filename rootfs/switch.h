@@ -17,13 +17,13 @@ bool switch_ramdisk_lacks_inodes(void);
 
 /*
  * Makes the directory DIR of the boot ramdisk ("/rootfs") the root of this
- * process and its children, and gives the memory of all else in the ramdisk
- * back. The mount is really moved over the old root, so that no chroot leads
+ * process and its children, and gives the memory of all else in the ramdisk but
+ * KEEP (NULL: nothing) back. The mount is really moved over the old root, so that no chroot leads
  * out again (pivot_root(2) refuses an initramfs). What was mounted for the boot
  * on /dev and /proc is taken off.
  *
  * Returns 0, or -errno with nothing lost that a message would need.
  */
-int switch_root(const char *dir);
+int switch_root(const char *dir, const char *keep);
 
 #endif

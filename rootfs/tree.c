@@ -69,7 +69,7 @@ static int open_dir(int dirfd, const char *name)
 }
 
 struct remove {
-	const char *keep;
+	const char *const *keep;
 	dev_t dev;
 	int depth;
 };
@@ -82,8 +82,9 @@ static bool remove_entry(void *ctx, int dirfd, const char *name,
 	struct stat st;
 	int fd;
 
-	if (up->keep && strcmp(name, up->keep) == 0)
-		return false;
+	for (const char *const *k = up->keep; k && *k; k++)
+		if (strcmp(name, *k) == 0)
+			return false;
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    st.st_dev != up->dev)
 		return false;
@@ -108,7 +109,7 @@ static bool remove_entry(void *ctx, int dirfd, const char *name,
 	return true;
 }
 
-int tree_remove(int dirfd, const char *keep)
+int tree_remove(int dirfd, const char *const *keep)
 {
 	struct remove top = { .keep = keep };
 	struct stat st;

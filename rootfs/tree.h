@@ -9,10 +9,10 @@
 enum { TREE_DEPTH_MAX = 64 };
 
 /*
- * Removes what is in the directory DIRFD, but for the entry KEEP of it (NULL:
- * none). Goes on after a failure; returns 0 or the first -errno.
+ * Removes what is in the directory DIRFD, but for the entries KEEP of it, a list
+ * that NULL ends (NULL: none). Goes on after a failure; returns 0 or the first -errno.
  */
-int tree_remove(int dirfd, const char *keep);
+int tree_remove(int dirfd, const char *const *keep);
 
 /*
  * Moves what is in the directory FROM into the directory TO, which may be of

@@ -470,6 +470,38 @@ static void do_read(const char *path)
 		close(fd);
 }
 
+/* Whether a file can be changed: its content, its mode, its name. */
+static void do_change(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	fact("write", fd >= 0 ? "ok" : strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	fact("chmod", chmod(path, 0777) == 0 ? "ok" : strerror(errno));
+	fact("unlink", unlink(path) == 0 ? "ok" : strerror(errno));
+}
+
+/* As another user: whether PATH opens, for reading and writing. */
+static void do_open_as(const char *ids)
+{
+	int uid, gid, status;
+	char path[256];
+	pid_t pid;
+
+	if (sscanf(ids, "%d:%d:%255s", &uid, &gid, path) != 3)
+		fatal(ids);
+	pid = fork();
+	if (pid == 0) {
+		if (setgid((gid_t)gid) < 0 || setuid((uid_t)uid) < 0)
+			_exit(255);
+		_exit(open(path, O_RDWR | O_CLOEXEC) < 0 ? errno : 0);
+	}
+	waitpid(pid, &status, 0);
+	say("@open=%d %s\n", uid,
+	    status == 0 ? "ok" : strerror(WEXITSTATUS(status)));
+}
+
 /* What the NSM has measured. */
 static void do_pcrs(void)
 {
@@ -531,6 +563,8 @@ static const struct {
 	{ "leave-stubborn", .plain = do_leave_stubborn },
 	{ "leave-stopped", .plain = do_leave_stopped },
 	{ "pcrs", .plain = do_pcrs },
+	{ "change", .with = do_change },
+	{ "open-as", .with = do_open_as },
 	{ "onto", .with = do_onto },
 	{ "exec", .with = do_exec },
 };

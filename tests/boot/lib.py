@@ -84,13 +84,15 @@ def elf(machine: int = 62, interpreter: str = "") -> bytes:
 
 def image(*cmd: str, env: tuple[str, ...] | None = (), raw_cmd: bytes | None = None,
           raw_env: bytes | None = None, no_cmd: bool = False, files: Tree | None = None,
-          boot_files: dict[str, bytes] | None = None, kernel: str = "module",
+          boot_files: dict[str, bytes | tuple[bytes, int]] | None = None,
+          config: str | None = None, kernel: str = "module",
           modules: dict[str, bytes] | None = None, load_order: list[str] | None = None,
           mount_points: tuple[str, ...] = enclave.MOUNT_POINTS, shim: bool = False,
           rootfs: bool = True) -> Eif:
     """
     An image with /bin/probe, /bin/act and FILES, that runs CMD, or has RAW_CMD and RAW_ENV for
-    /cmd and /env. env=None: no /env. SHIM stands before init. BOOT_FILES lie beside /init.
+    /cmd and /env. env=None: no /env. SHIM stands before init. BOOT_FILES, some with a mode, lie
+    beside /init. CONFIG is that of /enclave-init.conf.
     """
     tree = Tree()
     tree.file("bin/probe", built("apps/probe"), 0o755)
@@ -102,12 +104,13 @@ def image(*cmd: str, env: tuple[str, ...] | None = (), raw_cmd: bytes | None = N
     if shim:
         boot.file("init.real", built("init"), 0o755)
     for name, data in (boot_files or {}).items():
-        boot.file(name, data)
+        boot.file(name, *(data if isinstance(data, tuple) else (data,)))
     if raw_cmd is None and not no_cmd:
         raw_cmd = enclave.lines(cmd or ("/bin/probe",))
     if raw_env is None and env is not None:
         raw_env = enclave.lines(env)
-    app = enclave.app_ramdisk(tree, raw_cmd, raw_env, mount_points)
+    app = enclave.app_ramdisk(tree, raw_cmd, raw_env, mount_points,
+                              None if config is None else config.encode())
     if not rootfs:
         app.entries = {n: e for n, e in app.entries.items() if not n.startswith("rootfs")}
     return Eif(kernel_file(kernel, "bzImage"), enclave.CMDLINES["x86_64"],

@@ -190,3 +190,101 @@ def device_that_stays_open_stops_the_boot() -> None:
         j.expect_stop(7, "mounts", "/dev/nsm: No such file or directory")
     with Jail("/bin/act", config="nsm-owner = 4294967294\n", options=("-n",)) as j:
         j.expect_stop(7, "mounts", "/dev/nsm: Invalid argument")
+
+
+# --- the tool ---
+
+@test
+def tool_is_mounted_read_only() -> None:
+    """/nsm of the boot ramdisk, whatever its mode there: root's, 0555, for all to run."""
+    with Jail("/bin/act", "exec", TOOL, boot_files={"nsm": app("probe")}) as j:
+        j.restarted()
+        j.expect(done="yes")
+        paths = {p.split(" ")[0]: p.split(" ", 1)[1] for p in j.facts("path")}
+        same([paths[p] for p in ("/run/enclave", "/run/enclave/bin", TOOL)],
+             ["040755 0:0", "040755 0:0", "100555 0:0"], "modes")
+        mounts = [m.split(" ") for m in j.facts("mount") if m.startswith(f"{TOOL} ")]
+        same(len(mounts), 1, "mounts")
+        check({"ro", "nosuid", "nodev"} <= set(mounts[0][2].split(",")), f"{mounts[0]}")
+        j.expect_log(STARTED, ENDED)
+    with Jail("/bin/act", "change", TOOL, boot_files={"nsm": app("probe")}) as j:
+        j.restarted()
+        j.expect(write="Read-only file system", chmod="Read-only file system",
+                 unlink="Resource busy")
+
+
+@test
+def tool_leaves_no_descriptor() -> None:
+    """Neither in the application nor in PID 1."""
+    def fds(**image) -> list[str]:
+        with Jail(*SLEEP, **image) as j:
+            j.started()
+            return [os.listdir(f"/proc/{pid}/fd") for pid in (j.init, j.app)]
+
+    same(fds(boot_files={"nsm": app("act")}), fds(), "descriptors")
+
+
+@test
+def tool_stands_over_what_the_image_has_there() -> None:
+    """Folders of the image's /run are kept; a file of that name is covered."""
+    files = Tree()
+    files.file("run/enclave/bin/nsm", "of the image", 0o644)
+    files.file("run/enclave/bin/other", "kept")
+    with Jail("/bin/act", "exec", TOOL, files=files, boot_files={"nsm": app("probe")}) as j:
+        j.restarted()
+        j.expect(done="yes")
+        check("/run/enclave/bin/other 100644 0:0" in j.facts("path"), "the other file")
+        same(len(j.log()), 2, "lines of log")
+
+
+@test
+def tool_is_led_nowhere_by_links() -> None:
+    """A link in the image's /run is not followed: a warning, and nothing is mounted."""
+    loop = "Symbolic link loop"
+    for link, target in (("run/enclave", "/etc"), ("run/enclave/bin", "/bin"),
+                         ("run/enclave/bin", "/nowhere"), ("run/enclave/bin/nsm", "/bin/act"),
+                         ("run/enclave/bin/nsm", "nowhere")):
+        files = Tree()
+        files.dir("etc")
+        files.link(link, target)
+        with Jail("/bin/probe", files=files, boot_files={"nsm": app("act")}) as j:
+            j.restarted()
+            j.expect_log(f"init: mounts: {TOOL}: {loop}", STARTED.replace("act", "probe"),
+                         ENDED.replace("act", "probe"))
+            check(f"/{link} -> {target}" in j.facts("path"), "the link is left alone")
+            check(not any(m.split(" ")[0].endswith(("/nsm", "/act")) for m in j.facts("mount")),
+                  "it is mounted")
+
+
+@test
+def tool_that_cannot_be_put_is_a_warning() -> None:
+    """A file or folder in the way; /nsm that is no file."""
+    for name, in_the_way, fault in (
+            ("run/enclave", False, "Not a directory"), ("run/enclave/bin", False, "Not a directory"),
+            ("run/enclave/bin/nsm", True, "Invalid argument")):
+        files = Tree()
+        files.dir(name) if in_the_way else files.file(name, "x")
+        with Jail("/bin/act", files=files, boot_files={"nsm": app("act")}) as j:
+            j.restarted()
+            j.expect_log(f"init: mounts: {TOOL}: {fault}", STARTED, ENDED)
+    for change, fault in ((lambda boot, _: boot.dir("nsm"), "Invalid argument"),
+                          (lambda boot, _: boot.link("nsm", "init"), "Symbolic link loop")):
+        with Jail("/bin/act", change=change) as j:
+            j.restarted()
+            j.expect_log(f"init: root: /nsm: {fault}", STARTED, ENDED)
+
+
+@test
+def tool_needs_no_run_of_the_image() -> None:
+    """An image without mount points; one whose /run is a file."""
+    with Jail("/bin/act", "exec", TOOL, boot_files={"nsm": app("probe")},
+              mount_points=("dev", "proc", "sys")) as j:
+        j.restarted()
+        j.expect(done="yes")
+    files = Tree()
+    files.file("run", "no directory")
+    with Jail("/bin/act", files=files, mount_points=("dev", "proc", "sys"),
+              boot_files={"nsm": app("act")}) as j:
+        j.restarted()
+        j.expect_log("init: mounts: /run: Not a directory", f"init: mounts: {TOOL}: Not a directory",
+                     STARTED, ENDED)

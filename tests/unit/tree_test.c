@@ -16,7 +16,7 @@ static int open_dir(const char *path)
 	return fd;
 }
 
-static int remove_in(const char *path, const char *keep)
+static int remove_in(const char *path, const char *const *keep)
 {
 	int fd = open_dir(path), r = tree_remove(fd, keep);
 
@@ -79,9 +79,11 @@ static void make_some(void)
 
 TEST(all_is_removed_but_what_is_kept)
 {
+	static const char *const keep[] = { "keep", "file.7", NULL };
+
 	make_some();
-	CHECK_INT(remove_in("top", "keep"), 0);
-	CHECK(is_there("top/keep/file"));
+	CHECK_INT(remove_in("top", keep), 0);
+	CHECK(is_there("top/keep/file") && is_there("top/file.7"));
 	CHECK(is_there("outside/file"));
 	CHECK(!is_there("top/a") && !is_there("top/link") &&
 	      !is_there("top/fifo") && !is_there("top/dangling") &&

@@ -1,0 +1,147 @@
+#include "rootfs/bind.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "rootfs/file.h"
+
+/* NAME in DIRFD, itself, or -ELOOP if it is a link; WANTED is S_IFDIR or S_IFREG. */
+static int open_itself(int dirfd, const char *name, mode_t wanted)
+{
+	struct stat st;
+	int fd, r;
+
+	fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		r = -errno;
+	else if (S_ISLNK(st.st_mode))
+		r = -ELOOP;
+	else if ((st.st_mode & S_IFMT) != wanted)
+		r = wanted == S_IFDIR ? -ENOTDIR : -EINVAL;
+	else
+		return fd;
+	close(fd);
+	return r;
+}
+
+int bind_take(const char *path)
+{
+	int fd, r;
+
+	fd = open_itself(AT_FDCWD, path, S_IFREG);
+	if (fd < 0)
+		return fd;
+	r = file_set_access(path, 0, 0, 0555);
+	if (r == 0)
+		return fd;
+	close(fd);
+	return r;
+}
+
+/* "/proc/self/fd/N": the way to mount what has no name, or not by its name. */
+struct fd_path {
+	char text[32];
+};
+
+static const char *path_of(int fd, struct fd_path *ret)
+{
+	static const char head[] = "/proc/self/fd/";
+	char *p = ret->text + sizeof(ret->text);
+
+	*--p = '\0';
+	do
+		*--p = (char)('0' + fd % 10);
+	while (fd /= 10);
+	p -= sizeof(head) - 1;
+	memcpy(p, head, sizeof(head) - 1);
+	return p;
+}
+
+/* The directory that PATH lies in, made if it is missing; its name to NAME. */
+static int open_parent(const char *path, char ret_name[NAME_MAX + 1])
+{
+	int at = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), next;
+	size_t len;
+
+	while (at >= 0) {
+		while (*path == '/')
+			path++;
+		len = (size_t)(strchrnul(path, '/') - path);
+		next = -ENAMETOOLONG;
+		if (len <= NAME_MAX) {
+			memcpy(ret_name, path, len);
+			ret_name[len] = '\0';
+			path += len;
+			if (*path == '\0')
+				return at;
+			(void)mkdirat(at, ret_name, 0755);
+			next = open_itself(at, ret_name, S_IFDIR);
+		}
+		close(at);
+		if (next < 0)
+			return next;
+		at = next;
+	}
+	return -errno;
+}
+
+/* FD is on the point TO already; what is mounted has to become read-only. */
+static int protect(int dirfd, const char *name)
+{
+	const unsigned long flags = MS_BIND | MS_REMOUNT | MS_RDONLY |
+				    MS_NOSUID | MS_NODEV;
+	struct fd_path buf;
+	const char *path;
+	int fd, r = 0;
+
+	/* Opened again, it is the mount and no more what lies below. */
+	fd = open_itself(dirfd, name, S_IFREG);
+	if (fd < 0)
+		return fd;
+	path = path_of(fd, &buf);
+	if (mount(NULL, path, NULL, flags, NULL) < 0) {
+		r = -errno;
+		(void)umount2(path, MNT_DETACH);
+	}
+	close(fd);
+	return r;
+}
+
+int bind_put(int fd, const char *path)
+{
+	struct fd_path from, to;
+	char name[NAME_MAX + 1];
+	int dir, point = -1, r;
+
+	dir = open_parent(path, name);
+	if (dir < 0)
+		return dir;
+	/* Something to mount on; what is there already will do. */
+	point = openat(dir, name,
+		       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		       0444);
+	if (point >= 0)
+		close(point);
+	point = open_itself(dir, name, S_IFREG);
+	if (point < 0) {
+		r = point;
+		goto out;
+	}
+	if (mount(path_of(fd, &from), path_of(point, &to), NULL, MS_BIND,
+		  NULL) < 0)
+		r = -errno;
+	else
+		r = protect(dir, name);
+out:
+	if (point >= 0)
+		close(point);
+	close(dir);
+	return r;
+}
