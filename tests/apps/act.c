@@ -502,38 +502,83 @@ static void do_open_as(const char *ids)
 	    status == 0 ? "ok" : strerror(WEXITSTATUS(status)));
 }
 
-/* What the NSM has measured. */
-static void do_pcrs(void)
+/* --- the NSM, by hand --- */
+
+static uint8_t nsm_answer[12288];
+
+static size_t ask_nsm(const uint8_t *ask, size_t len)
 {
-	uint8_t ask[] = "\xa1\x6b"
-			"DescribePCR\xa1\x65"
-			"index\0";
-	static uint8_t answer[12288];
 	struct {
 		uint64_t ask, ask_len, answer, answer_len;
-	} call;
+	} call = { (uintptr_t)ask, len, (uintptr_t)nsm_answer,
+		   sizeof(nsm_answer) };
 	int fd = open("/dev/nsm", O_RDWR | O_CLOEXEC);
-	const uint8_t *data;
-	char key[] = "pcr0", hex[97];
 
-	for (uint8_t pcr = 0; pcr < 3; pcr++) {
-		ask[sizeof(ask) - 2] = pcr;
-		call.ask = (uintptr_t)ask;
-		call.ask_len = sizeof(ask) - 1;
-		call.answer = (uintptr_t)answer;
-		call.answer_len = sizeof(answer);
-		if (ioctl(fd, (int)0xc0200a00, &call) < 0)
-			fatal("DescribePCR");
-		/* The 48 bytes after "data" and their header. */
-		data = memmem(answer, call.answer_len, "data\x58\x30", 6);
-		if (!data || data + 6 + 48 > answer + call.answer_len)
-			fatal("the answer to DescribePCR");
-		for (int i = 0; i < 48; i++)
-			sprintf(hex + 2 * i, "%02x", data[6 + i]);
-		key[3] = (char)('0' + pcr);
-		fact(key, hex);
-	}
+	if (fd < 0 || ioctl(fd, (int)0xc0200a00, &call) < 0)
+		fatal("/dev/nsm");
 	close(fd);
+	return call.answer_len;
+}
+
+/* What follows TEXT in the answer, LEN bytes at least. */
+static const uint8_t *answered(size_t answer_len, const char *text, size_t len)
+{
+	size_t n = strlen(text);
+	const uint8_t *p = memmem(nsm_answer, answer_len, text, n);
+
+	if (!p || p + n + len > nsm_answer + answer_len)
+		fatal("the NSM's answer");
+	return p + n;
+}
+
+/* What a PCR holds, and whether it is locked. */
+static void do_pcr(const char *number)
+{
+	/* An index of 8 bits: below 24 a byte, else 0x18 and a byte. */
+	uint8_t ask[] = "\xa1\x6b"
+			"DescribePCR\xa1\x65"
+			"index\x18";
+	char key[16], hex[97];
+	const uint8_t *data;
+	size_t len;
+
+	ask[sizeof(ask) - 1] = (uint8_t)atoi(number);
+	if (atoi(number) < 24) {
+		ask[sizeof(ask) - 2] = (uint8_t)atoi(number);
+		len = ask_nsm(ask, sizeof(ask) - 1);
+	} else {
+		len = ask_nsm(ask, sizeof(ask));
+	}
+	data = answered(len, "data\x58\x30", 48);
+	for (int i = 0; i < 48; i++)
+		sprintf(hex + 2 * i, "%02x", data[i]);
+	snprintf(key, sizeof(key), "pcr%s", number);
+	fact(key, hex);
+	snprintf(key, sizeof(key), "lock%s", number);
+	fact(key, *answered(len, "\x64lock", 1) == 0xf5 ? "yes" : "no");
+}
+
+static void do_pcrs(void)
+{
+	for (char number[] = "0"; number[0] < '3'; number[0]++)
+		do_pcr(number);
+}
+
+/* Extends a PCR below 24 with a byte of zero. */
+static void do_extend(const char *number)
+{
+	uint8_t ask[] = "\xa1\x69"
+			"ExtendPCR\xa2\x65"
+			"index\x10\x64"
+			"data\x41";
+	size_t len;
+
+	ask[18] = (uint8_t)atoi(number);
+	len = ask_nsm(ask, sizeof(ask));
+	say("@extend%s=%s\n", number,
+	    memmem(nsm_answer, len, "ReadOnlyIndex", 13) ? "ReadOnlyIndex" :
+	    memmem(nsm_answer, len, "ExtendPCR", 9)	 ? "ok" :
+							   "?");
 }
 
 static const struct {
@@ -563,6 +608,8 @@ static const struct {
 	{ "leave-stubborn", .plain = do_leave_stubborn },
 	{ "leave-stopped", .plain = do_leave_stopped },
 	{ "pcrs", .plain = do_pcrs },
+	{ "pcr", .with = do_pcr },
+	{ "extend", .with = do_extend },
 	{ "change", .with = do_change },
 	{ "open-as", .with = do_open_as },
 	{ "onto", .with = do_onto },

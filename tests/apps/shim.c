@@ -36,10 +36,9 @@ static void load_nsm(void)
 	close(fd);
 }
 
-/* PCR0 is zero on a machine without measurements: locked, it is debug mode. */
-static void lock_pcr0(void)
+static void lock_pcr(uint8_t index)
 {
-	static const uint8_t ask[] = "\xa1\x67LockPCR\xa1\x65index\x00";
+	uint8_t ask[] = "\xa1\x67LockPCR\xa1\x65index\x00";
 	static uint8_t answer[12288];
 	struct {
 		uint64_t ask, ask_len, answer, answer_len;
@@ -47,6 +46,7 @@ static void lock_pcr0(void)
 		   sizeof(answer) };
 	int fd;
 
+	ask[sizeof(ask) - 2] = index;
 	dev();
 	load_nsm();
 	fd = open("/dev/nsm", O_RDWR | O_CLOEXEC);
@@ -57,6 +57,17 @@ static void lock_pcr0(void)
 			answer + 1);
 	close(fd);
 	(void)umount("/dev");
+}
+
+/* PCR0 is zero on a machine without measurements: locked, it is debug mode. */
+static void lock_pcr0(void)
+{
+	lock_pcr(0);
+}
+
+static void lock_pcr16(void)
+{
+	lock_pcr(16);
 }
 
 static void filter(struct sock_filter *code, unsigned short len)
@@ -160,6 +171,7 @@ static const struct {
 	void (*act)(void);
 } words[] = {
 	{ "shim_lock_pcr0", lock_pcr0 },
+	{ "shim_lock_pcr16", lock_pcr16 },
 	{ "shim_no_reboot", no_reboot },
 	{ "shim_no_sysrq", no_sysrq },
 	{ "shim_kill_setsid", kill_setsid },
