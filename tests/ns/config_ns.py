@@ -216,10 +216,10 @@ def tool_is_mounted_read_only() -> None:
 @test
 def tool_leaves_no_descriptor() -> None:
     """Neither in the application nor in PID 1."""
-    def fds(**image) -> list[str]:
+    def fds(**image) -> list[int]:
         with Jail(*SLEEP, **image) as j:
             j.started()
-            return [os.listdir(f"/proc/{pid}/fd") for pid in (j.init, j.app)]
+            return [len(os.listdir(f"/proc/{pid}/fd")) for pid in (j.init, j.app)]
 
     same(fds(boot_files={"nsm": app("act")}), fds(), "descriptors")
 
