@@ -50,7 +50,7 @@ static _Noreturn void run_child(uint8_t byte)
 
 static pid_t start(uint8_t byte)
 {
-	pid_t pid = fork();
+	pid_t pid = _Fork();
 
 	if (pid < 0)
 		return -errno;

@@ -361,12 +361,13 @@ static int raise_nofile(void)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+	/* musl's setrlimit brings what it takes to stop all threads. */
+	if (prlimit(0, RLIMIT_NOFILE, NULL, &limit) < 0)
 		return -errno;
 	if (limit.rlim_max < NOFILE_MIN)
 		limit.rlim_max = NOFILE_MIN;
 	limit.rlim_cur = limit.rlim_max;
-	return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : 0;
+	return prlimit(0, RLIMIT_NOFILE, &limit, NULL) < 0 ? -errno : 0;
 }
 
 static int mount_cgroups(void)
@@ -379,7 +380,7 @@ static int mount_cgroups(void)
 static int step_mounts(struct boot *b)
 {
 	static const struct {
-		const char *object;
+		char object[20];
 		int (*run)(void);
 	} rest[] = {
 		{ "/dev", etc_dev_links },
@@ -550,7 +551,7 @@ const struct boot_step boot_steps[BOOT_STEPS_END] = {
 /* In a child: a file system that does not answer must not keep the machine. */
 static void sync_disks(struct boot *b)
 {
-	pid_t pid = fork();
+	pid_t pid = _Fork();
 
 	if (pid == 0) {
 		sync();

@@ -33,8 +33,9 @@ enum boot_policy { BOOT_STOP, BOOT_GO_ON };
 struct boot;
 struct config;
 
+/* Names in tables are arrays: a pointer would be a relocation. */
 struct boot_step {
-	const char *name;
+	char name[12];
 	int (*run)(struct boot *b); /* 0, or -1 with the fault logged */
 	enum boot_policy policy;
 };

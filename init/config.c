@@ -15,7 +15,7 @@ struct rest {
 };
 
 struct key {
-	const char *name;
+	char name[16];
 	int (*read)(const struct key *key, struct rest *rest, struct config *c);
 	bool may_repeat;
 	/* For a number: where it goes, what it is. */
@@ -329,36 +329,33 @@ int config_parse(char *text, size_t len, struct config *ret,
 	return 0;
 }
 
+/* In the order of their codes, each with its NUL: pointers would be relocations. */
+static const char texts[] = "a control character\0"
+			    "no key before '='\0"
+			    "no '=' after a key\0"
+			    "no such key\0"
+			    "this key is there already\0"
+			    "a value is missing\0"
+			    "the value should end here\0"
+			    "not a decimal number\0"
+			    "not an octal number\0"
+			    "too large\0"
+			    "not a PCR from 16 to 31\0"
+			    "the range ends before it begins\0"
+			    "this PCR is locked further up\0"
+			    "neither data nor file\0"
+			    "a name longer than 255 bytes\0"
+			    "not an absolute path without //, /./ and /../\0"
+			    "a path too long\0"
+			    "more than 64 extensions";
+
 const char *config_error_text(int r)
 {
-	static const char *const texts[] = {
-		[CONFIG_E_CONTROL - CONFIG_E_CONTROL] = "a control character",
-		[CONFIG_E_NO_KEY - CONFIG_E_CONTROL] = "no key before '='",
-		[CONFIG_E_NO_EQUALS - CONFIG_E_CONTROL] = "no '=' after a key",
-		[CONFIG_E_UNKNOWN - CONFIG_E_CONTROL] = "no such key",
-		[CONFIG_E_TWICE - CONFIG_E_CONTROL] =
-			"this key is there already",
-		[CONFIG_E_MISSING - CONFIG_E_CONTROL] = "a value is missing",
-		[CONFIG_E_MORE - CONFIG_E_CONTROL] =
-			"the value should end here",
-		[CONFIG_E_NUMBER - CONFIG_E_CONTROL] = "not a decimal number",
-		[CONFIG_E_OCTAL - CONFIG_E_CONTROL] = "not an octal number",
-		[CONFIG_E_LARGE - CONFIG_E_CONTROL] = "too large",
-		[CONFIG_E_PCR - CONFIG_E_CONTROL] = "not a PCR from 16 to 31",
-		[CONFIG_E_BACKWARDS - CONFIG_E_CONTROL] =
-			"the range ends before it begins",
-		[CONFIG_E_LOCKED - CONFIG_E_CONTROL] =
-			"this PCR is locked further up",
-		[CONFIG_E_KIND - CONFIG_E_CONTROL] = "neither data nor file",
-		[CONFIG_E_NAME - CONFIG_E_CONTROL] =
-			"a name longer than 255 bytes",
-		[CONFIG_E_PATH - CONFIG_E_CONTROL] =
-			"not an absolute path without //, /./ and /../",
-		[CONFIG_E_PATH_LONG - CONFIG_E_CONTROL] = "a path too long",
-		[CONFIG_E_MANY - CONFIG_E_CONTROL] = "more than 64 extensions",
-	};
-	size_t i = (size_t)-r - CONFIG_E_CONTROL;
+	const char *text = texts;
 
-	return r < 0 && i < sizeof(texts) / sizeof(texts[0]) ? texts[i] :
-							       strerror(-r);
+	if (r > -CONFIG_E_CONTROL || r <= -CONFIG_E_END)
+		return strerror(-r);
+	for (int code = CONFIG_E_CONTROL; code < -r; code++)
+		text += strlen(text) + 1;
+	return text;
 }

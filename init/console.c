@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int console_open_stdio(void)
@@ -9,7 +10,7 @@ int console_open_stdio(void)
 	int fd;
 
 	for (int want = 0; want <= 2; want++) {
-		if (fcntl(want, F_GETFD) >= 0)
+		if (syscall(SYS_fcntl, want, F_GETFD) >= 0)
 			continue;
 		/* The lowest free number: WANT itself. Not close-on-exec, it
 		 * is the application's as well. */
@@ -36,6 +37,11 @@ int console_reopen_stdio(void)
 	return r;
 }
 
+static int dup_above_stdio(int fd)
+{
+	return (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
+}
+
 int console_open_log(void)
 {
 	int fd, high;
@@ -45,12 +51,12 @@ int console_open_log(void)
 		fd = open("/proc/self/fd/2",
 			  O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
-		fd = fcntl(2, F_DUPFD_CLOEXEC, 3);
+		fd = dup_above_stdio(2);
 		return fd < 0 ? -errno : fd;
 	}
 	if (fd > 2)
 		return fd;
-	high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	high = dup_above_stdio(fd);
 	if (high < 0)
 		high = -errno;
 	close(fd);

@@ -32,23 +32,32 @@ static int klog_read(struct file *ret)
 	return 0;
 }
 
+/* strstr, without the tables of libc's. */
+static char *find(char *text, const char *what)
+{
+	size_t len = strlen(what);
+
+	while ((text = strchr(text, *what)) && strncmp(text, what, len) != 0)
+		text++;
+	return text;
+}
+
 enum klog_initramfs klog_initramfs(struct text *why)
 {
 	static const char said[] = "Initramfs unpacking failed";
 	static const char no_room[] = "write error"; /* init/initramfs.c */
 	enum klog_initramfs r = KLOG_INITRAMFS_FINE;
-	const char *at;
 	struct file f;
-	size_t len;
+	char *at;
 
 	if (klog_read(&f) < 0)
 		return r;
-	at = strstr(f.data, said);
+	at = find(f.data, said);
 	if (at) {
-		len = (size_t)(strchrnul(at, '\n') - at);
-		text_add_bytes(why, at, len);
+		*strchrnul(at, '\n') = '\0';
+		text_add(why, at);
 		r = KLOG_INITRAMFS_BAD;
-		if (memmem(at, len, no_room, sizeof(no_room) - 1)) {
+		if (find(at, no_room)) {
 			text_add(why, ": the image does not fit into the "
 				      "memory: raise --memory");
 			r = KLOG_INITRAMFS_CUT;
@@ -94,7 +103,7 @@ bool klog_was_oom(int proc_fd, pid_t pid)
 	text_add(&ours, killed);
 	text_add_number(&ours, pid);
 	text_add(&ours, " (");
-	oom = strstr(f.data, text_string(&ours)) || !strstr(f.data, killed);
+	oom = find(f.data, text_string(&ours)) || !find(f.data, killed);
 	file_free(&f);
 	return oom;
 }

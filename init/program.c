@@ -25,7 +25,7 @@ enum {
 
 static const struct {
 	int machine;
-	const char *name;
+	char name[8];
 } machines[] = {
 	{ EM_X86_64, "x86-64" }, { EM_AARCH64, "aarch64" },
 	{ EM_386, "i386" },	 { EM_ARM, "arm" },

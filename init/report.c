@@ -6,7 +6,8 @@
 
 #include "init/log.h"
 
-static const char *const signal_names[] = {
+/* Not pointers: each would be a relocation. */
+static const char signal_names[][7] = {
 	[SIGHUP] = "HUP",	[SIGINT] = "INT",	[SIGQUIT] = "QUIT",
 	[SIGILL] = "ILL",	[SIGTRAP] = "TRAP",	[SIGABRT] = "ABRT",
 	[SIGBUS] = "BUS",	[SIGFPE] = "FPE",	[SIGKILL] = "KILL",
@@ -34,8 +35,9 @@ void report_status(int status, bool oom, struct text *t)
 		text_add(t, "killed: out of memory");
 		return;
 	}
-	if (sig > 0 && sig < (int)(sizeof(signal_names) / sizeof(char *)) &&
-	    signal_names[sig]) {
+	if (sig > 0 &&
+	    sig < (int)(sizeof(signal_names) / sizeof(signal_names[0])) &&
+	    signal_names[sig][0]) {
 		text_add(t, "killed by SIG");
 		text_add(t, signal_names[sig]);
 	} else {

@@ -60,7 +60,7 @@ static void close_others_slowly(void)
 	(void)poll(fds, FALLBACK_FDS, 0);
 	for (int fd = 3; fd < FALLBACK_FDS; fd++)
 		if (!(fds[fd].revents & POLLNVAL))
-			(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+			(void)syscall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
 }
 
 static void close_others(void)
@@ -134,7 +134,7 @@ int spawn_program(const struct program *p, char **argv, char *const *envp,
 	*reterr_stage = SPAWN_FORK;
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -errno;
-	pid = fork();
+	pid = _Fork();
 	if (pid < 0) {
 		r = -errno;
 		close(fds[0]);

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "vsock/io.h"
 
@@ -17,11 +19,12 @@ void super_block_signals(void)
 	static const int faults[] = {
 		SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS,
 	};
-	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	static const unsigned long dfl[4];
 	sigset_t set;
 
-	/* Whoever ran us may have had children reap themselves. */
-	(void)sigaction(SIGCHLD, &dfl, NULL);
+	/* Whoever ran us may have had children reap themselves. By the kernel's
+	 * own struct, all zero for SIG_DFL: libc's function is a large one. */
+	(void)syscall(SYS_rt_sigaction, SIGCHLD, dfl, NULL, NSIG / 8);
 	(void)sigfillset(&set);
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		(void)sigdelset(&set, faults[i]);

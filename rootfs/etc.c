@@ -13,7 +13,7 @@
 int etc_dev_links(void)
 {
 	static const struct {
-		const char *path, *target;
+		char path[12], target[16];
 	} links[] = {
 		{ "/dev/fd", "/proc/self/fd" },
 		{ "/dev/stdin", "/proc/self/fd/0" },

@@ -192,9 +192,10 @@ static int copy_attributes(int to, const char *name, const struct stat *st)
 		return -1;
 	/* After the owner: changing that clears the set-id bits. */
 	if (!S_ISLNK(st->st_mode) &&
-	    fchmodat(to, name, st->st_mode & 07777, 0) < 0)
+	    syscall(SYS_fchmodat, to, name, st->st_mode & 07777) < 0)
 		return -1;
-	return utimensat(to, name, times, AT_SYMLINK_NOFOLLOW);
+	return (int)syscall(SYS_utimensat, to, name, times,
+			    AT_SYMLINK_NOFOLLOW);
 }
 
 static bool move_entry(void *ctx, int dirfd, const char *name, int *first_error)

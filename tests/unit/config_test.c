@@ -473,12 +473,34 @@ TEST(any_byte_may_be_any_other)
 		}
 }
 
-TEST(each_error_has_words)
+TEST(each_error_has_its_words)
 {
+	static const char *const want[] = {
+		"a control character",
+		"no key before '='",
+		"no '=' after a key",
+		"no such key",
+		"this key is there already",
+		"a value is missing",
+		"the value should end here",
+		"not a decimal number",
+		"not an octal number",
+		"too large",
+		"not a PCR from 16 to 31",
+		"the range ends before it begins",
+		"this PCR is locked further up",
+		"neither data nor file",
+		"a name longer than 255 bytes",
+		"not an absolute path without //, /./ and /../",
+		"a path too long",
+		"more than 64 extensions",
+	};
+
+	CHECK_INT(CONFIG_E_END - CONFIG_E_CONTROL,
+		  sizeof(want) / sizeof(want[0]));
 	for (int e = CONFIG_E_CONTROL; e < CONFIG_E_END; e++)
-		CHECK(strlen(config_error_text(-e)) > 5);
+		CHECK_STR(config_error_text(-e), want[e - CONFIG_E_CONTROL]);
 	CHECK_STR(config_error_text(-2), "No such file or directory");
-	CHECK_STR(config_error_text(-CONFIG_E_MANY), "more than 64 extensions");
 }
 
 CHECK_MAIN("config")
