@@ -307,10 +307,12 @@ interop: $(INTEROP_X)
 fuzz: $(F:%=$(FZ)/%)
 	$(Q)for f in $(F); do tests/fuzz/run $$f $(S) || exit 1; done
 
-## static: what init must and must not be: size, static PIE, no glibc, W^X
+## static: what init must and must not be: size, static PIE, no glibc, W^X, libraries
 static: $(B)/init
 	$(Q)scripts/check-static --self-test
 	$(Q)scripts/check-static $<
+	$(Q)scripts/check-map --self-test
+	$(Q)scripts/check-map $(B)/init.map
 
 ## layers: the includes follow the arrows of the design
 layers:
