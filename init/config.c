@@ -15,13 +15,13 @@ struct rest {
 };
 
 struct key {
-	char name[16];
 	int (*read)(const struct key *key, struct rest *rest, struct config *c);
-	bool may_repeat;
 	/* For a number: where it goes, what it is. */
-	uint8_t base;
 	size_t field;
 	uint32_t max;
+	uint8_t base;
+	bool may_repeat;
+	char name[18];
 };
 
 static bool is_blank(char c)
@@ -166,7 +166,7 @@ static int read_extend(const struct key *key, struct rest *rest,
 static int read_locks(const struct key *key, struct rest *rest,
 		      struct config *c)
 {
-	uint8_t first, last;
+	uint8_t first = 0, last;
 	char *word, *dash;
 	int r;
 

@@ -97,7 +97,7 @@ static int protect(int dirfd, const char *name)
 {
 	const unsigned long flags = MS_BIND | MS_REMOUNT | MS_RDONLY |
 				    MS_NOSUID | MS_NODEV;
-	struct fd_path buf;
+	struct fd_path buf = { 0 };
 	const char *path;
 	int fd, r = 0;
 
@@ -116,7 +116,7 @@ static int protect(int dirfd, const char *name)
 
 int bind_put(int fd, const char *path)
 {
-	struct fd_path from, to;
+	struct fd_path from = { 0 }, to = { 0 };
 	char name[NAME_MAX + 1];
 	int dir, point = -1, r;
 
