@@ -29,6 +29,11 @@ LIB := $(INIT:%=init/%.c) $(NSM:%=nsm/%.c) $(VSOCK:%=vsock/%.c) \
 NSM_MORE := error object doc root verify policy cms recipient
 LIBNSM := $(filter-out nsm/pool.c nsm/entropy.c,$(NSM:%=nsm/%.c)) $(NSM_MORE:%=nsm/%.c)
 
+# The tool: of the rest it sees nsm.h alone.
+TOOL := main tool opts code input output device pcr verify show
+TOOL_C := $(TOOL:%=nsm/tool/%.c)
+TOOL_MAX := 460800
+
 # What tests replace, at link time, by tests/seams/: the rest is as shipped.
 SEAMS := nsm/dev nsm/pool vsock/sock init/module init/power
 SEAMS_TEST := seam dev pool sock module power
@@ -122,6 +127,7 @@ FUZZ_O := $(LIBNSM:%.c=$(FZ)/obj/%.o)
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 MAIN_O := $(call obj,$(MAIN))
 LIB_O := $(call obj,$(LIB))
+TOOL_O := $(call obj,$(TOOL_C))
 NSM_MORE_O := $(call obj,$(NSM_MORE:%=nsm/%.c))
 LIBNSM_O := $(call obj,$(LIBNSM))
 SEAMS_O := $(call obj,$(SEAMS:%=%.c))
@@ -132,11 +138,15 @@ HOST_LIB_O := $(LIB:%.c=$(H)/obj/%.o) $(NSM_MORE:%=$(H)/obj/nsm/%.o)
 HOST_UNIT_O := $(UNIT:%=$(H)/obj/tests/unit/%_test.o)
 INTEROP_O := $(INTEROP:%=$(H)/obj/tests/interop/%.o)
 
+TOOL_TEST_O := $(call obj,tests/tool/device.c)
+HOST_TOOL_O := $(TOOL_C:%.c=$(H)/obj/%.o) $(H)/obj/tests/tool/device.o
+
 APPS_X := $(APPS:%=$(B)/apps/%)
 FUZZ_X := $(FUZZ:%=$(FZ)/%)
 UNIT_X := $(UNIT:%=$(H)/unit/%) $(if $(filter $(MACHINE),$(ARCH)),$(UNIT:%=$(B)/unit/%))
 INTEROP_X := $(INTEROP:%=$(H)/interop/%)
-TEST_X := $(APPS_X) $(B)/hello $(B)/test/init $(H)/jail $(INTEROP_X)
+TEST_X := $(APPS_X) $(B)/hello $(B)/test/init $(B)/test/nsm $(H)/nsm \
+	$(H)/jail $(INTEROP_X)
 
 Q := $(if $(filter 1,$(V)),,@)
 note = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@)
@@ -149,10 +159,10 @@ export ARCH CC T STRICT WERROR
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-## all: build/<arch>/init, stripped, and init.debug beside it; libnsm.a (the default)
-all: $(B)/init $(B)/libnsm.a $(B)/libnsm.pc
+## all: build/<arch>/init and nsm, stripped, X.debug beside them; libnsm.a (the default)
+all: $(B)/init $(B)/nsm $(B)/libnsm.a $(B)/libnsm.pc
 
-$(B)/init: $(B)/init.debug
+$(B)/init $(B)/nsm: $(B)/%: $(B)/%.debug
 	$(call note,STRIP)
 	$(Q)$(CROSS)strip -s -R .comment -o $@ $<
 
@@ -160,11 +170,16 @@ $(B)/init.debug: $(MAIN_O) $(LIB_O)
 	$(call note,LD)
 	$(Q)$(XCC) $(LDFLAGS_ALL) -Wl,-Map=$(B)/init.map -o $@ $(CRT) $^ $(LIBS)
 
+$(B)/nsm.debug: $(TOOL_O) $(LIBNSM_O)
+	$(call note,LD)
+	$(Q)$(XCC) $(LDFLAGS_ALL) -o $@ $(CRT) $^ $(LIBS)
+
 $(B)/test/init: $(MAIN_O) $(filter-out $(SEAMS_O),$(LIB_O)) $(SEAMS_TEST_O)
+$(B)/test/nsm: $(TOOL_O) $(filter-out $(SEAMS_O),$(LIBNSM_O)) $(TOOL_TEST_O)
 $(APPS_X): $(B)/apps/%: $(B)/obj/tests/apps/%.o $(B)/libnsm.a
 $(B)/hello: $(B)/obj/tests/apps/hello.o
 $(UNIT:%=$(B)/unit/%): $(B)/unit/%: $(B)/obj/tests/unit/%_test.o $(B)/lib.a
-$(B)/test/init $(APPS_X) $(B)/hello $(UNIT:%=$(B)/unit/%):
+$(B)/test/init $(B)/test/nsm $(APPS_X) $(B)/hello $(UNIT:%=$(B)/unit/%):
 	$(call note,LD)
 	@mkdir -p $(@D)
 	$(Q)$(XCC) $(LDFLAGS_ALL) -o $@ $(CRT) $^ $(LIBS)
@@ -199,6 +214,11 @@ $(FUZZ_X): $(FZ)/%: $(FZ)/obj/tests/fuzz/%_fuzz.o $(FUZZ_O)
 		$(FZ)/deps/mbedtls/lib/libmbedx509.a \
 		$(FZ)/deps/mbedtls/lib/libmbedcrypto.a $(FZ)/deps/cbor/lib/libcbor.a
 
+# With the same device as the one above, and ASan.
+$(H)/nsm: $(HOST_TOOL_O) $(H)/lib.a
+	$(call note,LD)
+	$(Q)$(HOSTCC) $(SAN) -pie -o $@ $^ $(HOST_LIBS)
+
 # Runs the test build in namespaces: a program of this machine.
 $(H)/jail: $(H)/obj/tests/ns/jail.o
 	$(call note,LD)
@@ -213,9 +233,13 @@ $(B)/lib.a $(H)/lib.a:
 # libnsm.a may become part of a shared library, and shows nothing there.
 $(B)/obj/nsm/%.o: PIC = -fPIC -fvisibility=hidden
 
-# The one object that knows the version.
-$(MAIN_O): VERSION
-$(MAIN_O): DEFINE := -DENCLAVE_INIT_VERSION='"$(VERSION)"'
+# It is a program.
+$(B)/obj/nsm/tool/%.o: PIC = -fPIE
+
+# The objects that know the version.
+VERSION_O := $(MAIN_O) $(call obj,nsm/tool/main.c) $(H)/obj/nsm/tool/main.o
+$(VERSION_O): VERSION
+$(VERSION_O): DEFINE := -DENCLAVE_INIT_VERSION='"$(VERSION)"'
 
 $(B)/obj/%.o: %.c $(B)/flags $(B)/deps.stamp
 	$(call note,CC)
@@ -225,7 +249,7 @@ $(B)/obj/%.o: %.c $(B)/flags $(B)/deps.stamp
 $(H)/obj/%.o: %.c $(H)/flags $(H)/deps.stamp
 	$(call note,CC)
 	@mkdir -p $(@D)
-	$(Q)$(HOSTCC) $(HOST_CFLAGS) -c -o $@ $<
+	$(Q)$(HOSTCC) $(HOST_CFLAGS) $(DEFINE) -c -o $@ $<
 
 $(FZ)/obj/%.o: %.c $(FZ)/flags $(FZ)/deps.stamp
 	$(call note,CC)
@@ -256,9 +280,10 @@ $(FZ)/deps.stamp: $(FZ)/flags $(if $(wildcard $(FZ)/deps/mbedtls/lib),,FORCE)
 $(B)/deps.stamp $(H)/deps.stamp $(FZ)/deps.stamp: scripts/deps scripts/deps.lock nsm/mbedtls_config.h
 	@dir=$$(scripts/deps $(TOOLS)) && ln -sfn "$$dir" $(@D)/deps && touch $@
 
--include $(patsubst %.o,%.d,$(MAIN_O) $(LIB_O) $(NSM_MORE_O) $(SEAMS_TEST_O) $(APPS_O) \
-	$(FUZZ_O) $(FUZZ:%=$(FZ)/obj/tests/fuzz/%_fuzz.o) $(UNIT_O) $(HOST_LIB_O) $(HOST_UNIT_O) $(INTEROP_O) \
-	$(H)/obj/tests/ns/jail.o)
+-include $(patsubst %.o,%.d,$(MAIN_O) $(LIB_O) $(NSM_MORE_O) $(TOOL_O) \
+	$(TOOL_TEST_O) $(HOST_TOOL_O) $(SEAMS_TEST_O) $(APPS_O) $(FUZZ_O) \
+	$(FUZZ:%=$(FZ)/obj/tests/fuzz/%_fuzz.o) $(UNIT_O) $(HOST_LIB_O) \
+	$(HOST_UNIT_O) $(INTEROP_O) $(H)/obj/tests/ns/jail.o)
 
 # --- Running and testing ------------------------------------------------------
 
@@ -279,7 +304,7 @@ test: test-build other-arch
 	$(call need,python3)
 	$(Q)tests/run test
 
-## check: layers, static, unit and namespace tests; T=NAME for one
+## check: layers, static, unit, tool and namespace tests; T=NAME for one
 check: test-build
 	$(call need,python3)
 	$(Q)tests/run check
@@ -307,10 +332,11 @@ interop: $(INTEROP_X)
 fuzz: $(F:%=$(FZ)/%)
 	$(Q)for f in $(F); do tests/fuzz/run $$f $(S) || exit 1; done
 
-## static: what init must and must not be: size, static PIE, no glibc, W^X, libraries
-static: $(B)/init
+## static: what init and nsm must and must not be: size, static PIE, W^X, libraries
+static: $(B)/init $(B)/nsm
 	$(Q)scripts/check-static --self-test
 	$(Q)scripts/check-static $<
+	$(Q)scripts/check-static $(B)/nsm $(TOOL_MAX)
 	$(Q)scripts/check-map --self-test
 	$(Q)scripts/check-map $(B)/init.map
 
@@ -337,9 +363,10 @@ shell: test-build
 
 # --- Reading ------------------------------------------------------------------
 
-C_FILES = $(sort $(wildcard $(foreach d,init nsm vsock rootfs tests/apps \
-	tests/seams tests/unit tests/ns tests/interop tests/fuzz,$(d)/*.c $(d)/*.h)))
-C_SHIPPED = $(MAIN) $(LIB) $(NSM_MORE:%=nsm/%.c)
+C_FILES = $(sort $(wildcard $(foreach d,init nsm nsm/tool vsock rootfs tests \
+	tests/apps tests/seams tests/unit tests/ns tests/tool tests/interop \
+	tests/fuzz,$(d)/*.c $(d)/*.h)))
+C_SHIPPED = $(MAIN) $(LIB) $(NSM_MORE:%=nsm/%.c) $(TOOL_C)
 SCRIPTS = $(shell grep -lE '^\#! ?/usr/bin/env bash|shellcheck shell' \
 	scripts/* scripts/hooks/* tests/* .ci/* 2>/dev/null)
 
@@ -389,11 +416,12 @@ compdb: $(B)/deps.stamp
 
 # --- The rest -----------------------------------------------------------------
 
-## install: init, libnsm and their man pages below $(DESTDIR)$(PREFIX)
-install: $(B)/init $(B)/libnsm.a $(B)/libnsm.pc
+## install: init, nsm, libnsm and their man pages below $(DESTDIR)$(PREFIX)
+install: $(B)/init $(B)/nsm $(B)/libnsm.a $(B)/libnsm.pc
 	install -D -m 0755 $< $(DESTDIR)$(PREFIX)/lib/enclave-init/$(ARCH)/init
 	install -D -m 0644 init/enclave-init.8 \
 		$(DESTDIR)$(PREFIX)/share/man/man8/enclave-init.8
+	install -D -m 0755 $(B)/nsm $(DESTDIR)$(PREFIX)/bin/nsm
 	install -D -m 0644 $(B)/libnsm.a $(DESTDIR)$(PREFIX)/lib/libnsm.a
 	install -D -m 0644 $(B)/libnsm.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/libnsm.pc
 	install -D -m 0644 nsm/nsm.h $(DESTDIR)$(PREFIX)/include/nsm.h

@@ -1,0 +1,264 @@
+#include "nsm/tool/code.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+int code_from_hex(const char *s, size_t len, uint8_t *to, size_t *ret_len)
+{
+	size_t n = 0;
+	int high, low;
+
+	for (size_t i = 0; i < len; i++) {
+		if (is_blank(s[i]) || (s[i] == ':' && n > 0))
+			continue;
+		high = hex_digit(s[i]);
+		if (high < 0 || ++i == len)
+			return -EINVAL;
+		low = hex_digit(s[i]);
+		if (low < 0)
+			return -EINVAL;
+		to[n++] = (uint8_t)(high << 4 | low);
+	}
+	*ret_len = n;
+	return 0;
+}
+
+static const char alphabet[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+int code_from_base64(const char *s, size_t len, uint8_t *to, size_t *ret_len)
+{
+	uint32_t bits = 0;
+	size_t n = 0, chars = 0, padding = 0;
+	const char *at;
+
+	for (size_t i = 0; i < len; i++) {
+		if (is_blank(s[i]))
+			continue;
+		if (s[i] == '=') {
+			padding++;
+			continue;
+		}
+		at = memchr(alphabet, s[i], 64);
+		if (!at || padding)
+			return -EINVAL;
+		bits = bits << 6 | (uint32_t)(at - alphabet);
+		if (++chars % 4 == 0) {
+			to[n++] = (uint8_t)(bits >> 16);
+			to[n++] = (uint8_t)(bits >> 8);
+			to[n++] = (uint8_t)bits;
+			bits = 0;
+		}
+	}
+	if ((chars + padding) % 4 != 0 || padding > 2 || chars % 4 == 1)
+		return -EINVAL;
+	if (chars % 4 == 2) {
+		if (bits & 0xf)
+			return -EINVAL;
+		to[n++] = (uint8_t)(bits >> 4);
+	} else if (chars % 4 == 3) {
+		if (bits & 0x3)
+			return -EINVAL;
+		to[n++] = (uint8_t)(bits >> 10);
+		to[n++] = (uint8_t)(bits >> 2);
+	}
+	*ret_len = n;
+	return 0;
+}
+
+void code_base64(const uint8_t *from, size_t len, char to[4])
+{
+	uint32_t bits = (uint32_t)from[0] << 16;
+
+	if (len > 1)
+		bits |= (uint32_t)from[1] << 8;
+	if (len > 2)
+		bits |= from[2];
+	to[0] = alphabet[bits >> 18 & 63];
+	to[1] = alphabet[bits >> 12 & 63];
+	to[2] = '=';
+	to[3] = '=';
+	if (len > 1)
+		to[2] = alphabet[bits >> 6 & 63];
+	if (len > 2)
+		to[3] = alphabet[bits & 63];
+}
+
+int32_t code_utf8(const uint8_t *s, size_t len, size_t *ret_len)
+{
+	static const int32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t n = s[0] < 0x80 ? 1 :
+		   s[0] < 0xc0 ? 0 :
+		   s[0] < 0xe0 ? 2 :
+		   s[0] < 0xf0 ? 3 :
+		   s[0] < 0xf8 ? 4 :
+				 0;
+	int32_t c;
+
+	*ret_len = 1;
+	if (n == 1)
+		return s[0];
+	if (n == 0 || n > len)
+		return -1;
+	c = s[0] & (0x7f >> n);
+	for (size_t i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return -1;
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+		return -1;
+	*ret_len = n;
+	return c;
+}
+
+int code_is_control(int32_t c)
+{
+	/* Also what turns the direction of text, or breaks its lines. */
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) ||
+	       (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+	       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
+}
+
+int code_number(const char *s, uint64_t max, uint64_t *ret)
+{
+	uint64_t n = 0;
+
+	if (!*s)
+		return -EINVAL;
+	for (; *s; s++) {
+		if (*s < '0' || *s > '9' ||
+		    __builtin_mul_overflow(n, 10u, &n) ||
+		    __builtin_add_overflow(n, (uint64_t)(*s - '0'), &n))
+			return -EINVAL;
+	}
+	if (n > max)
+		return -EINVAL;
+	*ret = n;
+	return 0;
+}
+
+/* Days from 1970-01-01 of a date of the Gregorian calendar, years from March. */
+static int64_t days_from_date(int64_t year, int64_t month, int64_t day)
+{
+	int64_t era, y = year - (month <= 2);
+	int64_t of_year =
+		(153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+
+	era = y / 400;
+	y -= era * 400;
+	return era * 146097 + y * 365 + y / 4 - y / 100 + of_year - 719468;
+}
+
+static void date_from_days(int64_t days, int *year, int *month, int *day)
+{
+	int64_t era, of_era, y, of_year, m;
+
+	days += 719468;
+	era = days / 146097;
+	of_era = days % 146097;
+	y = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	of_year = of_era - (365 * y + y / 4 - y / 100);
+	m = (5 * of_year + 2) / 153;
+	*day = (int)(of_year - (153 * m + 2) / 5 + 1);
+	*month = (int)(m < 10 ? m + 3 : m - 9);
+	*year = (int)(y + era * 400 + (*month <= 2));
+}
+
+/* N digits at *S, which moves on. */
+static bool digits(const char **s, int n, int64_t max, int64_t *ret)
+{
+	int64_t value = 0;
+
+	for (; n > 0; n--, (*s)++) {
+		if (**s < '0' || **s > '9')
+			return false;
+		value = value * 10 + (**s - '0');
+	}
+	*ret = value;
+	return value <= max;
+}
+
+static bool one_of(const char **s, const char *set)
+{
+	return **s && strchr(set, *(*s)++);
+}
+
+int code_time(const char *s, int64_t *ret)
+{
+	int64_t year, month, day, hour, minute, second, at, off_h, off_m;
+	uint64_t number;
+	int y, m, d;
+	char sign;
+
+	/* The last second of the year 9999. */
+	if (code_number(s, 253402300799, &number) == 0) {
+		*ret = (int64_t)number;
+		return 0;
+	}
+	if (!digits(&s, 4, 9999, &year) || !one_of(&s, "-") ||
+	    !digits(&s, 2, 12, &month) || !one_of(&s, "-") ||
+	    !digits(&s, 2, 31, &day) || !one_of(&s, "Tt ") ||
+	    !digits(&s, 2, 23, &hour) || !one_of(&s, ":") ||
+	    !digits(&s, 2, 59, &minute) || !one_of(&s, ":") ||
+	    !digits(&s, 2, 60, &second) || year < 1970 || month < 1 || day < 1)
+		return -EINVAL;
+	at = days_from_date(year, month, day);
+	date_from_days(at, &y, &m, &d);
+	if (d != day) /* February 30 */
+		return -EINVAL;
+	at = at * 86400 + hour * 3600 + minute * 60 + second;
+	if (*s == '.') {
+		s++;
+		if (*s < '0' || *s > '9')
+			return -EINVAL;
+		while (*s >= '0' && *s <= '9')
+			s++;
+	}
+	sign = *s;
+	if (!one_of(&s, "Zz+-"))
+		return -EINVAL;
+	if (sign == '+' || sign == '-') {
+		if (!digits(&s, 2, 23, &off_h) || !one_of(&s, ":") ||
+		    !digits(&s, 2, 59, &off_m))
+			return -EINVAL;
+		off_m = (off_h * 60 + off_m) * 60;
+		at += sign == '+' ? -off_m : off_m;
+	}
+	if (*s || at < 0)
+		return -EINVAL;
+	*ret = at;
+	return 0;
+}
+
+void code_time_text(uint64_t ms, char to[CODE_TIME_CAP])
+{
+	uint64_t s = ms / 1000;
+	int year, month, day, of_day = (int)(s % 86400);
+
+	to[0] = '\0';
+	if (s > 253402300799)
+		return;
+	date_from_days((int64_t)(s / 86400), &year, &month, &day);
+	(void)snprintf(to, CODE_TIME_CAP, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
+		       year, month, day, of_day / 3600, of_day / 60 % 60,
+		       of_day % 60, (int)(ms % 1000));
+}

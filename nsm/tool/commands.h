@@ -1,0 +1,27 @@
+#ifndef NSM_TOOL_COMMANDS_H
+#define NSM_TOOL_COMMANDS_H
+
+#include "nsm/nsm.h"
+#include "nsm/tool/tool.h"
+
+/* All of the tool's commands, by file; main.c has their table. */
+
+/* device.c */
+extern const struct command command_describe, command_random, command_attest;
+/* pcr.c */
+extern const struct command command_pcr_list, command_pcr_get,
+	command_pcr_extend, command_pcr_lock, command_pcr_predict;
+/* verify.c, show.c */
+extern const struct command command_verify, command_show;
+/* recipient.c */
+extern const struct command command_recipient_new, command_recipient_open;
+
+struct out;
+
+/* The fields of DOC, for KEY of an object. */
+void show_json(struct out *o, const char *key, const struct nsm_doc *doc);
+
+/* A time of a document, with its milliseconds: "1700000000000 (2023-...)". */
+void show_time(struct out *o, uint64_t ms);
+
+#endif

@@ -1,0 +1,64 @@
+#ifndef NSM_TOOL_INPUT_H
+#define NSM_TOOL_INPUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "nsm/nsm.h"
+
+struct tool;
+
+/* Bytes of the heap, which may be secret. */
+struct blob {
+	uint8_t *data; /* not NULL once it is set, even for no bytes */
+	size_t len;
+};
+
+/* Wipes and frees; nothing is fine. */
+void blob_free(struct blob *b);
+
+struct nsm_bytes blob_view(const struct blob *b);
+
+enum input_code {
+	INPUT_DONE = 0,
+	INPUT_LONG = -1, /* longer than the limit; nothing was said */
+};
+
+/*
+ * The file PATH ("-": stdin, once) of at most MAX bytes. 0, an exit code after
+ * it was said, or INPUT_LONG.
+ */
+int input_file(struct tool *t, const char *path, size_t max, struct blob *ret);
+
+/*
+ * The bytes that the word ARG is for WHAT (an option's name): hex, hex:HEX,
+ * base64:..., text:..., @FILE, - or @- for stdin. MIN to MAX of them, else that
+ * is a misuse.
+ */
+int input_bytes(struct tool *t, const char *what, const char *arg, size_t min,
+		size_t max, struct blob *ret);
+
+/*
+ * What a PCR is extended with for the content ARG, as above but of any length
+ * (stdin up to 64 MiB), under NAME: see nsm_measure.
+ */
+int input_measured(struct tool *t, const char *what, const char *name,
+		   const char *arg, uint8_t ret[NSM_PCR_SIZE]);
+
+enum input_kind {
+	INPUT_DOCUMENT, /* an attestation document */
+	INPUT_CMS,	/* a CiphertextForRecipient */
+};
+
+/* One of these in PATH, binary, hex or base64, which its first byte tells. */
+int input_message(struct tool *t, enum input_kind kind, const char *path,
+		  struct blob *ret);
+
+/* A certificate in PATH, DER or PEM. */
+int input_certificate(struct tool *t, const char *path, struct blob *ret);
+
+/* A number of decimal digits from MIN to MAX, for WHAT. */
+int input_number(const struct tool *t, const char *what, const char *arg,
+		 uint64_t min, uint64_t max, uint64_t *ret);
+
+#endif

@@ -1,0 +1,191 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "nsm/tool/commands.h"
+#include "nsm/tool/opts.h"
+#include "nsm/tool/output.h"
+#include "nsm/tool/tool.h"
+
+static const struct command *const commands[] = {
+	&command_describe,    &command_random,	      &command_pcr_list,
+	&command_pcr_get,     &command_pcr_extend,    &command_pcr_lock,
+	&command_pcr_predict, &command_attest,	      &command_verify,
+};
+
+enum { COUNT = sizeof(commands) / sizeof(commands[0]), NAME_WIDTH = 16 };
+
+static const char after_list[] =
+	"\n"
+	"nsm COMMAND --help says more of one; nsm(1) has it all, with examples.\n"
+	"\n"
+	"Exit codes: 0 done; 1 refused: a document or message is malformed, not true, not\n"
+	"as expected, or does not decrypt; 2 wrong usage; 3 no NSM here; 4 the NSM\n"
+	"refused or failed; 5 a file cannot be read or written.\n";
+
+/* Of the commands whose names begin with GROUP; all if that is empty. */
+static int print_list(const struct tool *t, const char *group)
+{
+	size_t len = strlen(group), width;
+	struct out out;
+
+	(void)out_open(t, &out, NULL, 0, false);
+	out_text(&out, "usage: nsm ");
+	out_text(&out, group);
+	out_text(&out, len ? " " : "");
+	out_text(&out, "COMMAND [ARGUMENT]... [OPTION]...\n");
+	if (!len)
+		out_text(
+			&out,
+			"\nThe Nitro Secure Module of an AWS Nitro Enclave.\n");
+	out_text(&out, "\n");
+	for (size_t i = 0; i < COUNT; i++) {
+		if (strncmp(commands[i]->name, group, len) != 0)
+			continue;
+		out_text(&out, "  ");
+		out_text(&out, commands[i]->name);
+		width = strlen(commands[i]->name);
+		do
+			out_text(&out, " ");
+		while (++width < NAME_WIDTH);
+		out_text(&out, commands[i]->does);
+		out_text(&out, "\n");
+	}
+	out_text(&out, after_list);
+	return out_commit(t, &out);
+}
+
+static int print_text(const struct tool *t, const char *text)
+{
+	struct out out;
+
+	(void)out_open(t, &out, NULL, 0, false);
+	out_text(&out, text);
+	return out_commit(t, &out);
+}
+
+/* How many words of ARGV are COMMAND's name, all of it: 0, 1 or 2. */
+static int words_of(const struct command *command, char **argv)
+{
+	const char *name = command->name, *blank = strchr(name, ' ');
+	size_t len = blank ? (size_t)(blank - name) : strlen(name);
+
+	if (!argv[0] || strlen(argv[0]) != len ||
+	    memcmp(argv[0], name, len) != 0)
+		return 0;
+	if (!blank)
+		return 1;
+	return argv[1] && strcmp(argv[1], blank + 1) == 0 ? 2 : 0;
+}
+
+static bool is_group(const char *word)
+{
+	return strcmp(word, "pcr") == 0 || strcmp(word, "recipient") == 0;
+}
+
+static bool is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* Help is wanted wherever it stands, but for what is no option. */
+static bool asks_for_help(char **argv)
+{
+	for (; *argv && strcmp(*argv, "--") != 0; argv++)
+		if (is_help(*argv))
+			return true;
+	return false;
+}
+
+/* What a command could have been meant to be. */
+static int unknown(const struct tool *t, char **argv, bool group)
+{
+	const char *nearest = NULL;
+	unsigned least = OPTS_NEAR, distance;
+	size_t len = strlen(argv[0]);
+
+	for (size_t i = 0; i < COUNT; i++) {
+		const char *name = commands[i]->name;
+
+		if (group &&
+		    (strncmp(name, argv[0], len) != 0 || name[len] != ' '))
+			continue;
+		distance = opts_distance(group ? argv[1] : argv[0],
+					 group ? name + len + 1 : name);
+		if (distance < least) {
+			least = distance;
+			nearest = name;
+		}
+	}
+	if (!nearest && !group && opts_distance(argv[0], "pcr") < 2)
+		nearest = "pcr";
+	if (!nearest && !group && opts_distance(argv[0], "recipient") < 3)
+		nearest = "recipient";
+	return tool_usage(t, NULL, "no command %s%s%s%s%s%s", argv[0],
+			  group ? " " : "", group ? argv[1] : "",
+			  nearest ? ": did you mean " : "",
+			  nearest ? nearest : "", nearest ? "?" : "");
+}
+
+static int run(int argc, char **argv)
+{
+	struct tool t = { 0 };
+	struct opts o = { .tool = &t };
+	int words;
+
+	if (argc < 2)
+		return tool_usage(&t, NULL, "which command?");
+	argv++;
+	if (strcmp(argv[0], "--version") == 0)
+		return print_text(&t, "nsm " ENCLAVE_INIT_VERSION "\n");
+	if (is_help(argv[0]) || (strcmp(argv[0], "help") == 0 && !argv[1]))
+		return print_list(&t, "");
+	for (size_t i = 0; i < COUNT; i++) {
+		words = words_of(commands[i], argv);
+		if (words == 0)
+			continue;
+		t.command = commands[i];
+		argv += words;
+		if (asks_for_help(argv))
+			return print_text(&t, t.command->help);
+		o.table = t.command->opts;
+		o.next = argv;
+		return t.command->run(&t, &o);
+	}
+	if (argv[0][0] == '-')
+		return tool_usage(&t, argv[0], "options follow a command");
+	if (!is_group(argv[0]))
+		return unknown(&t, argv, false);
+	if (!argv[1])
+		return tool_usage(&t, argv[0], "which of its commands?");
+	if (is_help(argv[1]))
+		return print_list(&t, argv[0]);
+	return unknown(&t, argv, true);
+}
+
+/*
+ * What is opened later must not become stdin, stdout or stderr where these were
+ * closed: they stay unusable, so that reading and writing fail as they should.
+ */
+static void guard_standard(void)
+{
+	int fd;
+
+	for (int i = 0; i <= STDERR_FILENO; i++) {
+		if (fcntl(i, F_GETFD) >= 0 || errno != EBADF)
+			continue;
+		fd = open("/", O_PATH | O_CLOEXEC);
+		if (fd != i && fd > STDERR_FILENO)
+			(void)close(fd);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	guard_standard();
+	/* A reader that goes is an error of a write, as others are. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	return run(argc, argv);
+}

@@ -1,0 +1,114 @@
+#include "nsm/tool/opts.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "nsm/tool/tool.h"
+
+/* Levenshtein's distance; words longer than any of ours are far. */
+unsigned opts_distance(const char *a, const char *b)
+{
+	unsigned row[32], above, left, best;
+	size_t n = strlen(b);
+
+	if (n >= sizeof(row) / sizeof(row[0]))
+		return OPTS_NEAR;
+	for (size_t i = 0; i <= n; i++)
+		row[i] = (unsigned)i;
+	for (; *a; a++) {
+		above = row[0]++;
+		for (size_t i = 1; i <= n; i++) {
+			left = row[i - 1] + 1;
+			best = above + (*a != b[i - 1]);
+			above = row[i];
+			if (left < best)
+				best = left;
+			if (above + 1 < best)
+				best = above + 1;
+			row[i] = best;
+		}
+	}
+	return row[n];
+}
+
+static int unknown(const struct opts *o, const char *word, size_t len)
+{
+	const char *nearest = NULL;
+	unsigned least = OPTS_NEAR, distance;
+	char name[32];
+
+	if (len < sizeof(name)) {
+		memcpy(name, word, len);
+		name[len] = '\0';
+		for (const struct opt *p = o->table; p->name; p++) {
+			distance = opts_distance(name, p->name);
+			if (distance < least) {
+				least = distance;
+				nearest = p->name;
+			}
+		}
+	}
+	if (nearest)
+		(void)tool_usage(o->tool, NULL,
+				 "no option %.*s: did you mean %s?", (int)len,
+				 word, nearest);
+	else
+		(void)tool_usage(o->tool, NULL, "no option %.*s", (int)len,
+				 word);
+	return OPT_BAD;
+}
+
+static int bad(const struct opts *o, const char *name, const char *why)
+{
+	(void)tool_usage(o->tool, name, "%s", why);
+	return OPT_BAD;
+}
+
+int opts_next(struct opts *o)
+{
+	const struct opt *p;
+	const char *word, *equals;
+	size_t len;
+
+	word = *o->next;
+	if (!word)
+		return OPT_END;
+	o->next++;
+	if (!o->only_arguments && strcmp(word, "--") == 0) {
+		o->only_arguments = true;
+		return opts_next(o);
+	}
+	if (o->only_arguments || word[0] != '-' || word[1] == '\0') {
+		o->value = word;
+		return OPT_ARGUMENT;
+	}
+
+	equals = strchr(word, '=');
+	len = equals ? (size_t)(equals - word) : strlen(word);
+	if (len > 256)
+		len = 256;
+	for (p = o->table; p->name; p++)
+		if (strlen(p->name) == len && memcmp(p->name, word, len) == 0)
+			break;
+	if (!p->name)
+		return unknown(o, word, len);
+	if (p->kind != OPT_MANY) {
+		if (o->seen & 1u << (p - o->table))
+			return bad(o, p->name, "given twice");
+		o->seen |= 1u << (p - o->table);
+	}
+	o->name = p->name;
+	o->value = NULL;
+	if (p->kind == OPT_FLAG)
+		return equals ? bad(o, p->name, "takes no value") : p->id;
+	if (equals) {
+		o->value = equals + 1;
+		return p->id;
+	}
+	/* A forgotten value must not swallow the next option. */
+	if (!*o->next || strncmp(*o->next, "--", 2) == 0)
+		return bad(o, p->name,
+			   "needs a value (one that begins with -- after =)");
+	o->value = *o->next++;
+	return p->id;
+}

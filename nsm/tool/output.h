@@ -1,0 +1,84 @@
+#ifndef NSM_TOOL_OUTPUT_H
+#define NSM_TOOL_OUTPUT_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "nsm/nsm.h"
+
+struct tool;
+
+/*
+ * Buffered output. The first error stays, and comes to light in out_flush or
+ * out_commit: all in between need no check.
+ */
+struct out {
+	int fd;
+	int error; /* an errno */
+	bool exclusive;
+	bool renames; /* TEMP becomes PATH at the end */
+	char path[PATH_MAX];
+	char temp[PATH_MAX];
+	size_t len;
+	char buf[4096];
+};
+
+/* To FD, which stays open. */
+void out_fd(struct out *o, int fd);
+
+/*
+ * To the file PATH, of MODE before umask, by a temporary file beside it; to
+ * stdout if PATH is NULL or "-"; straight to what is no regular file (/dev/full).
+ * EXCLUSIVE: there must be no such file. Returns 0 or TOOL_FILE, said.
+ * To be ended by out_commit or out_abort.
+ */
+int out_open(const struct tool *t, struct out *o, const char *path, mode_t mode,
+	     bool exclusive);
+
+/*
+ * All is written, and the file has its name: 0; or TOOL_FILE, said, and there
+ * is no file. Wipes the buffer.
+ */
+int out_commit(const struct tool *t, struct out *o);
+
+/* Leaves no file. Does nothing after out_commit. Wipes the buffer. */
+void out_abort(struct out *o);
+
+/* 0 or -errno. */
+int out_flush(struct out *o);
+
+void out_bytes(struct out *o, const void *data, size_t len);
+void out_text(struct out *o, const char *text);
+void out_number(struct out *o, uint64_t n);
+void out_hex(struct out *o, const void *data, size_t len);
+void out_base64(struct out *o, const void *data, size_t len);
+
+/* Text of anybody, where what a terminal might obey is \xHH. */
+void out_safe(struct out *o, const void *text, size_t len);
+
+/* "NAME:" and blanks up to a column. */
+void out_label(struct out *o, const char *name);
+
+/* The numbers of the bits of SET: "0-15, 17", or "none". */
+void out_ranges(struct out *o, uint32_t set);
+
+/*
+ * JSON. KEY is NULL in arrays; a value that is absent is null. The numbers are
+ * what 64 bits hold.
+ */
+void json_open(struct out *o, const char *key, char bracket);
+void json_close(struct out *o, char bracket);
+void json_string(struct out *o, const char *key, const char *text);
+void json_text(struct out *o, const char *key, struct nsm_bytes text);
+void json_number(struct out *o, const char *key, uint64_t n);
+void json_signed(struct out *o, const char *key, int64_t n);
+void json_bool(struct out *o, const char *key, bool b);
+void json_hex(struct out *o, const char *key, struct nsm_bytes bytes);
+void json_base64(struct out *o, const char *key, struct nsm_bytes bytes);
+/* The key alone. */
+void json_key(struct out *o, const char *key);
+
+#endif

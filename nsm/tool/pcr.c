@@ -1,0 +1,537 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "nsm/nsm.h"
+#include "nsm/tool/commands.h"
+#include "nsm/tool/input.h"
+#include "nsm/tool/opts.h"
+#include "nsm/tool/output.h"
+
+/* --- printing --- */
+
+static struct nsm_bytes value_of(const struct nsm_pcr *pcr)
+{
+	return (struct nsm_bytes){ pcr->value, pcr->len };
+}
+
+/* The names of DescribePCR's answer. */
+static void pcr_json(struct out *out, unsigned index, const struct nsm_pcr *pcr)
+{
+	json_open(out, NULL, '{');
+	json_number(out, "index", index);
+	json_bool(out, "lock", pcr->locked);
+	json_hex(out, "data", value_of(pcr));
+	json_close(out, '}');
+}
+
+/* A PCR alone: its value, which --pcr of nsm verify takes. */
+static int print_pcr(const struct tool *t, bool json, unsigned index,
+		     const struct nsm_pcr *pcr)
+{
+	struct out out;
+
+	(void)out_open(t, &out, NULL, 0, false);
+	if (json)
+		pcr_json(&out, index, pcr);
+	else
+		out_hex(&out, pcr->value, pcr->len);
+	out_text(&out, "\n");
+	return out_commit(t, &out);
+}
+
+static void pcr_line(struct out *out, unsigned index, const struct nsm_pcr *pcr)
+{
+	out_text(out, "PCR");
+	out_number(out, index);
+	out_text(out, index < 10 ? "   " : "  ");
+	out_text(out, pcr->locked ? "locked    " : "unlocked  ");
+	out_hex(out, pcr->value, pcr->len);
+	out_text(out, "\n");
+}
+
+static int print_pcrs(const struct tool *t, bool json, const uint8_t *index,
+		      const struct nsm_pcr *pcr, size_t count)
+{
+	struct out out;
+
+	(void)out_open(t, &out, NULL, 0, false);
+	if (json) {
+		json_open(&out, NULL, '{');
+		json_open(&out, "pcrs", '[');
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (json)
+			pcr_json(&out, index[i], &pcr[i]);
+		else
+			pcr_line(&out, index[i], &pcr[i]);
+	}
+	if (json)
+		out_text(&out, "]}\n");
+	return out_commit(t, &out);
+}
+
+static int fail_pcr(const struct tool *t, unsigned index, int r)
+{
+	char name[16] = "PCR";
+	size_t at = 3;
+
+	if (index >= 100)
+		name[at++] = (char)('0' + index / 100);
+	if (index >= 10)
+		name[at++] = (char)('0' + index / 10 % 10);
+	name[at] = (char)('0' + index % 10);
+	return tool_fail_nsm(t, name, r);
+}
+
+static int read_index(const struct tool *t, const char *word, uint8_t *ret)
+{
+	uint64_t n;
+	int r = input_number(t, "INDEX", word, 0, NSM_PCR_COUNT - 1, &n);
+
+	if (r == 0)
+		*ret = (uint8_t)n;
+	return r;
+}
+
+/* --- list, get --- */
+
+static int run_list(struct tool *t, struct opts *o)
+{
+	struct nsm_description d;
+	struct nsm_pcr pcr[NSM_PCR_COUNT];
+	uint8_t index[NSM_PCR_COUNT];
+	unsigned count = NSM_PCR_COUNT, i = 0;
+	bool json = false;
+	int id, fd, r;
+
+	while ((id = opts_next(o)) != OPT_END) {
+		if (id == OPT_BAD)
+			return TOOL_USAGE;
+		if (id == OPT_ARGUMENT)
+			return tool_usage(t, o->value, "an argument too many");
+		json = true;
+	}
+	r = tool_open(t, &fd);
+	if (r)
+		return r;
+	r = nsm_describe(fd, &d);
+	if (r < 0) {
+		r = tool_fail_nsm(t, NULL, r);
+		goto out;
+	}
+	if (d.max_pcrs < count)
+		count = d.max_pcrs;
+	for (i = 0; i < count; i++) {
+		index[i] = (uint8_t)i;
+		r = nsm_describe_pcr(fd, index[i], &pcr[i]);
+		if (r < 0) {
+			r = fail_pcr(t, i, r);
+			goto out;
+		}
+	}
+	r = print_pcrs(t, json, index, pcr, count);
+out:
+	(void)close(fd);
+	return r;
+}
+
+const struct command command_pcr_list = {
+	.name = "pcr list",
+	.does = "all PCRs, and which are locked",
+	.help = "usage: nsm pcr list [--json]\n"
+		"\n"
+		"Prints all PCRs, a line each: its number, locked or unlocked, its value as hex.\n"
+		"\n"
+		"  --json   one JSON object: \"pcrs\" is an array of index, lock and data (hex)\n",
+	.opts = (const struct opt[]){ { "--json", OPT_FLAG, 'j' }, { 0 } },
+	.run = run_list,
+};
+
+static int run_get(struct tool *t, struct opts *o)
+{
+	bool json = false, given = false;
+	struct nsm_pcr pcr;
+	uint8_t index = 0;
+	int id, fd, r;
+
+	while ((id = opts_next(o)) != OPT_END) {
+		switch (id) {
+		case 'j':
+			json = true;
+			break;
+		case OPT_ARGUMENT:
+			if (given)
+				return tool_usage(t, o->value,
+						  "an argument too many");
+			r = read_index(t, o->value, &index);
+			if (r)
+				return r;
+			given = true;
+			break;
+		default:
+			return TOOL_USAGE;
+		}
+	}
+	if (!given)
+		return tool_usage(t, NULL, "which PCR?");
+	r = tool_open(t, &fd);
+	if (r)
+		return r;
+	r = nsm_describe_pcr(fd, index, &pcr);
+	(void)close(fd);
+	return r < 0 ? fail_pcr(t, index, r) : print_pcr(t, json, index, &pcr);
+}
+
+const struct command command_pcr_get = {
+	.name = "pcr get",
+	.does = "the value of one PCR",
+	.help = "usage: nsm pcr get INDEX [--json]\n"
+		"\n"
+		"Prints the value of PCR INDEX (0 to 31) as hex.\n"
+		"\n"
+		"  --json   one JSON object: index, lock and data (hex)\n",
+	.opts = (const struct opt[]){ { "--json", OPT_FLAG, 'j' }, { 0 } },
+	.run = run_get,
+};
+
+/* --- extend, predict --- */
+
+/* What PCRs are extended with, in order. */
+struct extensions {
+	struct blob *list;
+	size_t count;
+	const char *name; /* of the data to come, if it was given one */
+};
+
+/* Room for one an argument that is left. */
+static int extensions_init(const struct tool *t, const struct opts *o,
+			   struct extensions *ret)
+{
+	size_t words = 1;
+
+	for (char **p = o->next; *p; p++)
+		words++;
+	*ret = (struct extensions){ .list = calloc(words, sizeof(*ret->list)) };
+	if (!ret->list)
+		return tool_fail_nsm(t, NULL, -ENOMEM);
+	return 0;
+}
+
+static void extensions_free(struct extensions *e)
+{
+	for (size_t i = 0; i < e->count; i++)
+		blob_free(&e->list[i]);
+	free(e->list);
+}
+
+static int add(struct tool *t, struct extensions *e, const char *what,
+	       const char *arg)
+{
+	struct blob *b = &e->list[e->count];
+	int r;
+
+	if (!e->name) {
+		r = input_bytes(t, what, arg, 0, NSM_EXTEND_MAX, b);
+	} else {
+		b->data = malloc(NSM_PCR_SIZE);
+		if (!b->data)
+			return tool_fail_nsm(t, NULL, -ENOMEM);
+		b->len = NSM_PCR_SIZE;
+		r = input_measured(t, what, e->name, arg, b->data);
+		if (r)
+			blob_free(b);
+	}
+	e->name = NULL;
+	if (r == 0)
+		e->count++;
+	return r;
+}
+
+/* One word of the options that both commands have; others are OPT_BAD's. */
+static int add_word(struct tool *t, struct opts *o, struct extensions *e,
+		    int id)
+{
+	switch (id) {
+	case OPT_ARGUMENT:
+		return add(t, e, "DATA", o->value);
+	case 'd':
+		return add(t, e, o->name, o->value);
+	case 'n':
+		if (e->name)
+			return tool_usage(t, o->name,
+					  "the name before has no data");
+		e->name = o->value;
+		return 0;
+	default:
+		return TOOL_USAGE;
+	}
+}
+
+static int check_end(const struct tool *t, const struct extensions *e)
+{
+	if (e->name)
+		return tool_usage(t, "--name", "data must follow");
+	if (e->count == 0)
+		return tool_usage(t, NULL, "with which data?");
+	return 0;
+}
+
+static int run_extend(struct tool *t, struct opts *o)
+{
+	bool json = false, given = false;
+	struct extensions e;
+	struct nsm_pcr pcr;
+	uint8_t index = 0;
+	int id, fd, r;
+
+	r = extensions_init(t, o, &e);
+	if (r)
+		return r;
+	/* All is read before anything is done that cannot be undone. */
+	while (r == 0 && (id = opts_next(o)) != OPT_END) {
+		if (id == 'j') {
+			json = true;
+		} else if (id == OPT_ARGUMENT && !given) {
+			r = read_index(t, o->value, &index);
+			given = true;
+		} else {
+			r = add_word(t, o, &e, id);
+		}
+	}
+	if (r == 0 && !given)
+		r = tool_usage(t, NULL, "which PCR?");
+	if (r == 0)
+		r = check_end(t, &e);
+	if (r == 0)
+		r = tool_open(t, &fd);
+	if (r)
+		goto out;
+	for (size_t i = 0; i < e.count && r == 0; i++)
+		r = nsm_extend_pcr_checked(fd, index, e.list[i].data,
+					   e.list[i].len, &pcr);
+	(void)close(fd);
+	r = r < 0 ? fail_pcr(t, index, r) : print_pcr(t, json, index, &pcr);
+out:
+	extensions_free(&e);
+	return r;
+}
+
+const struct command command_pcr_extend = {
+	.name = "pcr extend",
+	.does = "extend a PCR",
+	.help = "usage: nsm pcr extend INDEX [--name NAME] DATA... [--json]\n"
+		"\n"
+		"Extends PCR INDEX (0 to 31), reads it again, and prints its value as hex.\n"
+		"\n"
+		"  DATA             raw: new = SHA384(old || DATA), up to 4068 bytes\n"
+		"  --name NAME DATA measured: a hash of NAME and DATA of any length goes in,\n"
+		"                   as pcr-extend of init's configuration does it\n"
+		"  --data DATA      the same as DATA\n"
+		"  --json           one JSON object: index, lock and data (hex)\n"
+		"\n"
+		"DATA is HEX, hex:HEX, base64:BASE64, text:TEXT, @FILE or - for stdin. With\n"
+		"several, the PCR is extended with each in order; a name is for the data after\n"
+		"it alone. Nothing is extended if one of them cannot be read. Compare with\n"
+		"nsm pcr predict; a PCR must be locked to be in documents: nsm pcr lock.\n",
+	.opts = (const struct opt[]){ { "--name", OPT_MANY, 'n' },
+				      { "--data", OPT_MANY, 'd' },
+				      { "--json", OPT_FLAG, 'j' },
+				      { 0 } },
+	.run = run_extend,
+};
+
+static int run_predict(struct tool *t, struct opts *o)
+{
+	struct blob from = { 0 };
+	struct extensions e;
+	struct nsm_pcr pcr = { .len = NSM_PCR_SIZE };
+	struct out out;
+	bool json = false;
+	int id, r;
+
+	r = extensions_init(t, o, &e);
+	if (r)
+		return r;
+	while (r == 0 && (id = opts_next(o)) != OPT_END) {
+		if (id == 'j')
+			json = true;
+		else if (id == 'f')
+			r = input_bytes(t, o->name, o->value, NSM_PCR_SIZE,
+					NSM_PCR_SIZE, &from);
+		else
+			r = add_word(t, o, &e, id);
+	}
+	if (r == 0)
+		r = check_end(t, &e);
+	if (r)
+		goto out;
+	if (from.data)
+		memcpy(pcr.value, from.data, from.len);
+	for (size_t i = 0; i < e.count; i++)
+		nsm_predict(pcr.value, e.list[i].data, e.list[i].len);
+	(void)out_open(t, &out, NULL, 0, false);
+	if (json) {
+		json_open(&out, NULL, '{');
+		json_hex(&out, "data", value_of(&pcr));
+		json_close(&out, '}');
+	} else {
+		out_hex(&out, pcr.value, pcr.len);
+	}
+	out_text(&out, "\n");
+	r = out_commit(t, &out);
+out:
+	blob_free(&from);
+	extensions_free(&e);
+	return r;
+}
+
+const struct command command_pcr_predict = {
+	.name = "pcr predict",
+	.does = "what a PCR becomes by extensions, without an NSM",
+	.help = "usage: nsm pcr predict [--from HEX] {[--name NAME] DATA}... [--json]\n"
+		"\n"
+		"Computes what a PCR becomes when it is extended with each DATA in order, and\n"
+		"prints it as hex. It needs no NSM.\n"
+		"\n"
+		"  --from HEX       the 48 bytes that it holds before; zeros, if not given\n"
+		"  DATA             raw: new = SHA384(old || DATA), up to 4068 bytes\n"
+		"  --name NAME DATA measured: a hash of NAME and DATA of any length goes in\n"
+		"  --data DATA      the same as DATA\n"
+		"  --json           one JSON object: \"data\" is hex\n"
+		"\n"
+		"DATA is HEX, hex:HEX, base64:BASE64, text:TEXT, @FILE or - for stdin. The same\n"
+		"words after nsm pcr extend INDEX give the same value, and so do these lines\n"
+		"of init's configuration:\n"
+		"\n"
+		"  pcr-extend = 16 data NAME VALUE    --name NAME text:VALUE\n"
+		"  pcr-extend = 16 file NAME PATH     --name NAME @PATH\n",
+	.opts = (const struct opt[]){ { "--from", OPT_VALUE, 'f' },
+				      { "--name", OPT_MANY, 'n' },
+				      { "--data", OPT_MANY, 'd' },
+				      { "--json", OPT_FLAG, 'j' },
+				      { 0 } },
+	.run = run_predict,
+};
+
+/* --- lock --- */
+
+struct lock {
+	uint8_t index[NSM_PCR_COUNT];
+	size_t count;
+	bool below; /* all of them by one request */
+	bool json;
+};
+
+static int read_lock(struct tool *t, struct opts *o, struct lock *l)
+{
+	uint64_t end;
+	int id, r = 0;
+
+	while (r == 0 && (id = opts_next(o)) != OPT_END) {
+		switch (id) {
+		case 'j':
+			l->json = true;
+			break;
+		case 'b':
+			if (l->count > 0)
+				return tool_usage(
+					t, o->name,
+					"it excludes INDEX arguments");
+			r = input_number(t, o->name, o->value, 1, NSM_PCR_COUNT,
+					 &end);
+			l->below = true;
+			for (; r == 0 && l->count < end; l->count++)
+				l->index[l->count] = (uint8_t)l->count;
+			break;
+		case OPT_ARGUMENT:
+			if (l->below)
+				return tool_usage(
+					t, "--below",
+					"it excludes INDEX arguments");
+			if (l->count == NSM_PCR_COUNT)
+				return tool_usage(t, o->value,
+						  "an argument too many");
+			r = read_index(t, o->value, &l->index[l->count]);
+			l->count++;
+			break;
+		default:
+			r = TOOL_USAGE;
+		}
+	}
+	if (r == 0 && l->count == 0)
+		r = tool_usage(t, NULL, "which PCRs?");
+	return r;
+}
+
+/* As nsm_lock_pcr_checked, of all by one request. */
+static int lock_below(const struct tool *t, int fd, const struct lock *l,
+		      struct nsm_pcr pcr[NSM_PCR_COUNT])
+{
+	struct nsm_pcr before[NSM_PCR_COUNT];
+	unsigned i;
+	int r;
+
+	for (i = 0; i < l->count; i++) {
+		r = nsm_describe_pcr(fd, (uint8_t)i, &before[i]);
+		if (r < 0)
+			return fail_pcr(t, i, r);
+	}
+	r = nsm_lock_pcrs_below(fd, (uint8_t)l->count);
+	if (r < 0)
+		return tool_fail_nsm(t, NULL, r);
+	for (i = 0; i < l->count; i++) {
+		r = nsm_describe_pcr(fd, (uint8_t)i, &pcr[i]);
+		if (r == 0 &&
+		    (!pcr[i].locked || pcr[i].len != before[i].len ||
+		     memcmp(pcr[i].value, before[i].value, pcr[i].len) != 0))
+			r = -NSM_E_NOT_LOCKED;
+		if (r < 0)
+			return fail_pcr(t, i, r);
+	}
+	return 0;
+}
+
+static int run_lock(struct tool *t, struct opts *o)
+{
+	struct nsm_pcr pcr[NSM_PCR_COUNT];
+	struct lock l = { .count = 0 };
+	int fd, r;
+
+	r = read_lock(t, o, &l);
+	if (r == 0)
+		r = tool_open(t, &fd);
+	if (r)
+		return r;
+	if (l.below) {
+		r = lock_below(t, fd, &l, pcr);
+	} else {
+		for (size_t i = 0; i < l.count && r == 0; i++) {
+			r = nsm_lock_pcr_checked(fd, l.index[i], &pcr[i]);
+			if (r < 0)
+				r = fail_pcr(t, l.index[i], r);
+		}
+	}
+	(void)close(fd);
+	return r ? r : print_pcrs(t, l.json, l.index, pcr, l.count);
+}
+
+const struct command command_pcr_lock = {
+	.name = "pcr lock",
+	.does = "lock PCRs until the enclave ends",
+	.help = "usage: nsm pcr lock INDEX... [--json]\n"
+		"       nsm pcr lock --below END [--json]\n"
+		"\n"
+		"Locks PCRs until the enclave ends: they can no longer be extended, and are in\n"
+		"attestation documents. Each is read again; prints a line for each as nsm pcr\n"
+		"list does. One that was locked already is fine.\n"
+		"\n"
+		"  INDEX         these PCRs, 0 to 31\n"
+		"  --below END   the PCRs 0 to END - 1: 18 locks 16 and 17 (END is 1 to 32)\n"
+		"  --json        one JSON object: \"pcrs\" is an array of index, lock and data\n",
+	.opts = (const struct opt[]){ { "--below", OPT_VALUE, 'b' },
+				      { "--json", OPT_FLAG, 'j' },
+				      { 0 } },
+	.run = run_lock,
+};

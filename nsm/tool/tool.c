@@ -1,0 +1,98 @@
+#include "nsm/tool/tool.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "nsm/nsm.h"
+#include "nsm/tool/output.h"
+
+enum { LINE_MAX_LEN = 1024 };
+
+static void say(const struct tool *t, const char *object, const char *text,
+		const char *more)
+{
+	struct out o;
+
+	out_fd(&o, STDERR_FILENO);
+	out_text(&o, "nsm: ");
+	if (t->command) {
+		out_text(&o, t->command->name);
+		out_text(&o, ": ");
+	}
+	if (object && object[0]) {
+		out_safe(&o, object, strlen(object));
+		out_text(&o, ": ");
+	}
+	out_safe(&o, text, strlen(text));
+	out_text(&o, more);
+	out_text(&o, "\n");
+	/* Where stderr fails nobody can be told. */
+	(void)out_flush(&o);
+}
+
+int tool_fail(const struct tool *t, int code, const char *object,
+	      const char *format, ...)
+{
+	char line[LINE_MAX_LEN];
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(line, sizeof(line), format, ap);
+	va_end(ap);
+	say(t, object, line, "");
+	return code;
+}
+
+int tool_usage(const struct tool *t, const char *object, const char *format,
+	       ...)
+{
+	char line[LINE_MAX_LEN], more[64];
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(line, sizeof(line), format, ap);
+	va_end(ap);
+	(void)snprintf(more, sizeof(more), " (see nsm %s%s--help)",
+		       t->command ? t->command->name : "",
+		       t->command ? " " : "");
+	say(t, object, line, more);
+	return TOOL_USAGE;
+}
+
+int tool_fail_file(const struct tool *t, const char *path, const char *standard,
+		   int error)
+{
+	return tool_fail(t, TOOL_FILE, strcmp(path, "-") == 0 ? standard : path,
+			 "%s", strerror(error));
+}
+
+int tool_fail_nsm(const struct tool *t, const char *object, int r)
+{
+	if (r == -ENOMEM)
+		return tool_fail(t, TOOL_FILE, object, "%s", nsm_error_text(r));
+	/* AWS's driver opens without a device, and says so later. */
+	if (r == -ENOENT || r == -ENODEV || r == -ENXIO)
+		return tool_fail(t, TOOL_NO_NSM, "/dev/nsm",
+				 "no NSM here: %s (it is there in enclaves)",
+				 nsm_error_text(r));
+	return tool_fail(t, TOOL_NSM, object, "%s", nsm_error_text(r));
+}
+
+int tool_fail_refused(const struct tool *t, const char *object, int r)
+{
+	return tool_fail(t, r == -ENOMEM ? TOOL_FILE : TOOL_REFUSED, object,
+			 "%s", nsm_error_text(r));
+}
+
+int tool_open(const struct tool *t, int *ret)
+{
+	int fd = nsm_open();
+
+	if (fd < 0)
+		return tool_fail_nsm(t, "/dev/nsm", fd);
+	*ret = fd;
+	return 0;
+}

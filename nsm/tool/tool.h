@@ -1,0 +1,66 @@
+#ifndef NSM_TOOL_TOOL_H
+#define NSM_TOOL_TOOL_H
+
+#include <stdbool.h>
+
+/*
+ * What the parts of the tool nsm share. Functions that return an int return 0,
+ * or the exit code after they have said why.
+ */
+
+/* Interfaces: nsm(1) has them. */
+enum tool_exit {
+	TOOL_DONE = 0,
+	TOOL_REFUSED = 1, /* not true, not as asked for, does not decrypt */
+	TOOL_USAGE = 2,
+	TOOL_NO_NSM = 3,
+	TOOL_NSM = 4,  /* the NSM refused or failed */
+	TOOL_FILE = 5, /* a file, or memory, failed */
+};
+
+struct opts;
+struct opt;
+struct tool;
+
+struct command {
+	const char *name; /* "random", "pcr get" */
+	const char *does; /* one line for the list */
+	const char *help; /* one screen */
+	const struct opt *opts;
+	int (*run)(struct tool *t, struct opts *o);
+};
+
+/* One call of the tool. */
+struct tool {
+	const struct command *command; /* NULL: none yet */
+	bool stdin_taken;
+};
+
+/*
+ * Says "nsm: COMMAND: OBJECT: ..." on stderr, in one line without control
+ * characters; OBJECT may be NULL or empty. Returns CODE.
+ */
+__attribute__((format(printf, 4, 5))) int tool_fail(const struct tool *t,
+						    int code,
+						    const char *object,
+						    const char *format, ...);
+
+/* The same for a misuse, with where to read more. Returns TOOL_USAGE. */
+__attribute__((format(printf, 3, 4))) int tool_usage(const struct tool *t,
+						     const char *object,
+						     const char *format, ...);
+
+/* The file PATH ("-": STANDARD) failed with ERROR, an errno: TOOL_FILE. */
+int tool_fail_file(const struct tool *t, const char *path, const char *standard,
+		   int error);
+
+/* What a request to the NSM returned, about OBJECT: TOOL_NO_NSM or TOOL_NSM. */
+int tool_fail_nsm(const struct tool *t, const char *object, int r);
+
+/* What reading or checking a document or message returned: TOOL_REFUSED. */
+int tool_fail_refused(const struct tool *t, const char *object, int r);
+
+/* The NSM, open, in *RET, the caller's to close. */
+int tool_open(const struct tool *t, int *ret);
+
+#endif

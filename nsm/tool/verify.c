@@ -1,0 +1,377 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "nsm/nsm.h"
+#include "nsm/tool/code.h"
+#include "nsm/tool/commands.h"
+#include "nsm/tool/input.h"
+#include "nsm/tool/opts.h"
+#include "nsm/tool/output.h"
+
+enum { AHEAD_S = 60 };
+
+/* The command line, and the bytes that its policy points into. */
+struct verify {
+	const char *path;
+	struct nsm_policy policy;
+	struct blob root, nonce, user_data, public_key;
+	uint8_t pcr[NSM_PCR_COUNT][NSM_PCR_SIZE];
+	bool time_given, ahead_given, json;
+};
+
+static int read_pcr(struct tool *t, const struct opts *o, struct verify *v)
+{
+	const char *equals = strchr(o->value, '=');
+	size_t len = equals ? (size_t)(equals - o->value) : 0;
+	struct nsm_expect *expect;
+	struct blob b = { 0 };
+	char number[4] = "";
+	uint64_t n;
+	int r;
+
+	if (len > 0 && len < sizeof(number))
+		memcpy(number, o->value, len);
+	if (code_number(number, NSM_PCR_COUNT - 1, &n) < 0)
+		return tool_usage(t, o->name,
+				  "it must be N=HEX, N from 0 to %d",
+				  NSM_PCR_COUNT - 1);
+	expect = &v->policy.pcr[n];
+	if (expect->kind != NSM_ANY)
+		return tool_usage(t, o->name, "PCR%d given twice", (int)n);
+	r = input_bytes(t, o->name, equals + 1, NSM_PCR_SIZE, NSM_PCR_SIZE, &b);
+	if (r)
+		return r;
+	memcpy(v->pcr[n], b.data, b.len);
+	blob_free(&b);
+	expect->kind = NSM_EQUAL;
+	expect->value = (struct nsm_bytes){ v->pcr[n], NSM_PCR_SIZE };
+	return 0;
+}
+
+static int read_time(const struct tool *t, const struct opts *o,
+		     struct verify *v)
+{
+	v->time_given = true;
+	if (strcmp(o->value, "document") == 0) {
+		v->policy.time_of_document = true;
+		return 0;
+	}
+	if (code_time(o->value, &v->policy.time_s) < 0)
+		return tool_usage(t, o->name,
+				  "it must be a time (2026-11-24T09:33:04Z), "
+				  "seconds since 1970, or document");
+	return 0;
+}
+
+static int read_seconds(const struct tool *t, const struct opts *o,
+			uint32_t *ret)
+{
+	uint64_t n;
+	int r = input_number(t, o->name, o->value, 0, UINT32_MAX, &n);
+
+	if (r == 0)
+		*ret = (uint32_t)n;
+	return r;
+}
+
+static int expect_bytes(struct tool *t, const struct opts *o, struct blob *b,
+			struct nsm_expect *ret)
+{
+	int r;
+
+	if (ret->kind == NSM_MISSING)
+		return tool_usage(t, o->name, "it excludes --no-%s",
+				  o->name + 2);
+	r = input_bytes(t, o->name, o->value, 0, NSM_FIELD_MAX, b);
+	if (r == 0)
+		*ret = (struct nsm_expect){ NSM_EQUAL, blob_view(b) };
+	return r;
+}
+
+static int expect_none(const struct tool *t, const struct opts *o,
+		       struct nsm_expect *ret)
+{
+	if (ret->kind == NSM_EQUAL)
+		return tool_usage(t, o->name, "it excludes --%s",
+				  o->name + sizeof("--no-") - 1);
+	ret->kind = NSM_MISSING;
+	return 0;
+}
+
+static int read_option(struct tool *t, const struct opts *o, struct verify *v,
+		       int id)
+{
+	struct nsm_policy *p = &v->policy;
+	int r;
+
+	switch (id) {
+	case 'p':
+		return read_pcr(t, o, v);
+	case 'n':
+		return expect_bytes(t, o, &v->nonce, &p->nonce);
+	case 'u':
+		return expect_bytes(t, o, &v->user_data, &p->user_data);
+	case 'k':
+		return expect_bytes(t, o, &v->public_key, &p->public_key);
+	case 'N':
+		return expect_none(t, o, &p->nonce);
+	case 'U':
+		return expect_none(t, o, &p->user_data);
+	case 'K':
+		return expect_none(t, o, &p->public_key);
+	case 'r':
+		r = input_certificate(t, o->value, &v->root);
+		p->root = blob_view(&v->root);
+		return r;
+	case 't':
+		return read_time(t, o, v);
+	case 'a':
+		p->age_asked = true;
+		return read_seconds(t, o, &p->max_age_s);
+	case 'h':
+		v->ahead_given = true;
+		return read_seconds(t, o, &p->max_ahead_s);
+	case 'd':
+		p->allow_debug = true;
+		return 0;
+	case 'j':
+		v->json = true;
+		return 0;
+	case OPT_ARGUMENT:
+		if (v->path)
+			return tool_usage(t, o->value, "an argument too many");
+		v->path = o->value;
+		return 0;
+	default:
+		return TOOL_USAGE;
+	}
+}
+
+static int read_verify(struct tool *t, struct opts *o, struct verify *v)
+{
+	struct timespec now;
+	int id, r = 0;
+
+	while (r == 0 && (id = opts_next(o)) != OPT_END)
+		r = read_option(t, o, v, id);
+	if (r)
+		return r;
+	if (!v->path)
+		return tool_usage(t, NULL, "which document?");
+	if (v->ahead_given && !v->policy.age_asked)
+		return tool_usage(t, "--max-ahead", "it needs --max-age");
+	if (v->policy.age_asked && v->policy.time_of_document)
+		return tool_usage(t, "--max-age",
+				  "it excludes --time document");
+	if (!v->ahead_given)
+		v->policy.max_ahead_s = AHEAD_S;
+	if (!v->time_given) {
+		(void)clock_gettime(CLOCK_REALTIME, &now);
+		v->policy.time_s = now.tv_sec;
+	}
+	return 0;
+}
+
+/* The time of which the validity is. */
+static uint64_t time_of(const struct verify *v, const struct nsm_doc *doc)
+{
+	return v->policy.time_of_document ? doc->timestamp_ms :
+					    (uint64_t)v->policy.time_s * 1000;
+}
+
+static uint32_t pcrs_of(const struct nsm_doc *doc)
+{
+	uint32_t set = 0;
+
+	for (unsigned i = 0; i < NSM_PCR_COUNT; i++)
+		if (doc->pcr[i].data)
+			set |= UINT32_C(1) << i;
+	return set;
+}
+
+/* PCRs have lines of their own. */
+static void checks_text(struct out *out, const char *label, unsigned set)
+{
+	const char *between = "";
+
+	out_label(out, label);
+	set &= ~(unsigned)NSM_CHECK_PCRS;
+	for (unsigned bit = 1; bit & NSM_CHECK_ALL; bit <<= 1) {
+		if (!(set & bit))
+			continue;
+		out_text(out, between);
+		out_text(out, nsm_check_text((enum nsm_check)bit));
+		between = ", ";
+	}
+	out_text(out, set ? "\n" : "nothing\n");
+}
+
+static void good_text(struct out *out, const struct verify *v,
+		      const struct nsm_doc *doc,
+		      const struct nsm_report *report)
+{
+	char at[CODE_TIME_CAP];
+
+	out_label(out, "verified");
+	out_text(out, report->debug ? "yes, of an enclave in DEBUG MODE\n" :
+				      "yes\n");
+	checks_text(out, "checked", report->checked);
+	out_label(out, "checked PCRs");
+	out_ranges(out, report->pcrs_checked);
+	out_text(out, "\n");
+	checks_text(out, "not checked", ~report->checked);
+	out_label(out, "other PCRs");
+	out_ranges(out, pcrs_of(doc) & ~report->pcrs_checked);
+	out_text(out, "\n");
+	out_label(out, "module_id");
+	out_safe(out, doc->module_id.data, doc->module_id.len);
+	out_text(out, "\n");
+	out_label(out, "timestamp");
+	show_time(out, doc->timestamp_ms);
+	out_text(out, "\n");
+	code_time_text(time_of(v, doc), at);
+	out_label(out, "valid at");
+	out_text(out, at);
+	out_text(out,
+		 v->policy.time_of_document ? ", the document's own\n" : "\n");
+}
+
+static void checks_json(struct out *out, const char *key, unsigned set)
+{
+	json_open(out, key, '[');
+	for (unsigned bit = 1; bit & NSM_CHECK_ALL; bit <<= 1)
+		if (set & bit)
+			json_string(out, NULL,
+				    nsm_check_text((enum nsm_check)bit));
+	json_close(out, ']');
+}
+
+static void pcrs_json(struct out *out, const char *key, uint32_t set)
+{
+	json_open(out, key, '[');
+	for (unsigned i = 0; i < NSM_PCR_COUNT; i++)
+		if (set >> i & 1)
+			json_number(out, NULL, i);
+	json_close(out, ']');
+}
+
+static void good_json(struct out *out, const struct verify *v,
+		      const struct nsm_doc *doc,
+		      const struct nsm_report *report)
+{
+	json_open(out, NULL, '{');
+	json_bool(out, "verified", true);
+	json_bool(out, "debug", report->debug);
+	checks_json(out, "checked", report->checked);
+	pcrs_json(out, "pcrs_checked", report->pcrs_checked);
+	checks_json(out, "not_checked", ~report->checked);
+	pcrs_json(out, "pcrs_not_checked",
+		  pcrs_of(doc) & ~report->pcrs_checked);
+	json_number(out, "time", time_of(v, doc) / 1000);
+	json_bool(out, "time_of_document", v->policy.time_of_document);
+	show_json(out, "document", doc);
+	json_close(out, '}');
+	out_text(out, "\n");
+}
+
+/* The refusal for programs; it was said on stderr. */
+static int bad_json(const struct tool *t, const char *error, const char *object,
+		    int code)
+{
+	struct out out;
+
+	(void)out_open(t, &out, NULL, 0, false);
+	json_open(&out, NULL, '{');
+	json_bool(&out, "verified", false);
+	json_string(&out, "error", error);
+	json_string(&out, "object", object);
+	json_close(&out, '}');
+	out_text(&out, "\n");
+	return out_commit(t, &out) ? TOOL_FILE : code;
+}
+
+static int run_verify(struct tool *t, struct opts *o)
+{
+	struct verify *v = calloc(1, sizeof(*v));
+	struct nsm_report report;
+	struct blob b = { 0 };
+	struct nsm_doc doc;
+	struct out out;
+	int r;
+
+	if (!v)
+		return tool_fail_refused(t, NULL, -ENOMEM);
+	r = read_verify(t, o, v);
+	if (r == 0) {
+		r = input_message(t, INPUT_DOCUMENT, v->path, &b);
+		if (r == TOOL_REFUSED && v->json)
+			r = bad_json(t, "it is no document", "", r);
+	}
+	if (r)
+		goto out;
+	r = nsm_doc_verify(b.data, b.len, &v->policy, &doc, &report);
+	if (r < 0) {
+		const char *error = nsm_error_text(r);
+
+		r = tool_fail_refused(t, report.object.name, r);
+		if (v->json)
+			r = bad_json(t, error, report.object.name, r);
+		goto out;
+	}
+	(void)out_open(t, &out, NULL, 0, false);
+	if (v->json)
+		good_json(&out, v, &doc, &report);
+	else
+		good_text(&out, v, &doc, &report);
+	r = out_commit(t, &out);
+out:
+	blob_free(&b);
+	blob_free(&v->root);
+	blob_free(&v->nonce);
+	blob_free(&v->user_data);
+	blob_free(&v->public_key);
+	free(v);
+	return r;
+}
+
+const struct command command_verify = {
+	.name = "verify",
+	.does = "whether a document is true, and as expected",
+	.help = "usage: nsm verify DOC [OPTION]...\n"
+		"\n"
+		"Verifies the attestation document in the file DOC (- is stdin; binary, hex or\n"
+		"base64): form, certificates up to AWS's root, signature, no debug mode; and what\n"
+		"options ask for. Prints what was checked and what was not. Code 1: refused.\n"
+		"\n"
+		"  --pcr N=HEX         PCR N is there, and is this; again for others\n"
+		"  --nonce X           the nonce is X          --no-nonce         it is absent\n"
+		"  --user-data X       the user data are X     --no-user-data     absent\n"
+		"  --public-key X      the public key is X     --no-public-key    absent\n"
+		"  --max-age SECONDS   the document is no older\n"
+		"  --max-ahead SECONDS and no further ahead of this clock; 60, if not given\n"
+		"  --time TIME         instead of now: 2026-11-24T09:33:04Z, seconds since 1970,\n"
+		"                      or document: its own timestamp (for stored documents)\n"
+		"  --root FILE         the root certificate, DER or PEM, instead of AWS's\n"
+		"  --allow-debug       debug mode is fine: the PCRs then say nothing\n"
+		"  --json              one JSON object, also where it is refused\n"
+		"\n"
+		"X is HEX, hex:HEX, base64:BASE64, text:TEXT, @FILE or - for stdin. A nonce of\n"
+		"your own, or --max-age, is what tells a new document from an old one.\n",
+	.opts = (const struct opt[]){ { "--pcr", OPT_MANY, 'p' },
+				      { "--nonce", OPT_VALUE, 'n' },
+				      { "--no-nonce", OPT_FLAG, 'N' },
+				      { "--user-data", OPT_VALUE, 'u' },
+				      { "--no-user-data", OPT_FLAG, 'U' },
+				      { "--public-key", OPT_VALUE, 'k' },
+				      { "--no-public-key", OPT_FLAG, 'K' },
+				      { "--root", OPT_VALUE, 'r' },
+				      { "--time", OPT_VALUE, 't' },
+				      { "--max-age", OPT_VALUE, 'a' },
+				      { "--max-ahead", OPT_VALUE, 'h' },
+				      { "--allow-debug", OPT_FLAG, 'd' },
+				      { "--json", OPT_FLAG, 'j' },
+				      { 0 } },
+	.run = run_verify,
+};
