@@ -30,7 +30,7 @@ NSM_MORE := error object doc root verify policy cms recipient
 LIBNSM := $(filter-out nsm/pool.c nsm/entropy.c,$(NSM:%=nsm/%.c)) $(NSM_MORE:%=nsm/%.c)
 
 # The tool: of the rest it sees nsm.h alone.
-TOOL := main tool opts code input output device pcr verify show
+TOOL := main tool opts code input output device pcr verify show recipient
 TOOL_C := $(TOOL:%=nsm/tool/%.c)
 TOOL_MAX := 460800
 
@@ -422,6 +422,10 @@ install: $(B)/init $(B)/nsm $(B)/libnsm.a $(B)/libnsm.pc
 	install -D -m 0644 init/enclave-init.8 \
 		$(DESTDIR)$(PREFIX)/share/man/man8/enclave-init.8
 	install -D -m 0755 $(B)/nsm $(DESTDIR)$(PREFIX)/bin/nsm
+	install -D -m 0644 nsm/nsm.1 $(DESTDIR)$(PREFIX)/share/man/man1/nsm.1
+	install -D -m 0644 nsm/libnsm.3 $(DESTDIR)$(PREFIX)/share/man/man3/libnsm.3
+	install -D -m 0644 nsm/nsm.bash-completion \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nsm
 	install -D -m 0644 $(B)/libnsm.a $(DESTDIR)$(PREFIX)/lib/libnsm.a
 	install -D -m 0644 $(B)/libnsm.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/libnsm.pc
 	install -D -m 0644 nsm/nsm.h $(DESTDIR)$(PREFIX)/include/nsm.h

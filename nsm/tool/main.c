@@ -13,6 +13,7 @@ static const struct command *const commands[] = {
 	&command_describe,    &command_random,	      &command_pcr_list,
 	&command_pcr_get,     &command_pcr_extend,    &command_pcr_lock,
 	&command_pcr_predict, &command_attest,	      &command_verify,
+	&command_show,	      &command_recipient_new, &command_recipient_open,
 };
 
 enum { COUNT = sizeof(commands) / sizeof(commands[0]), NAME_WIDTH = 16 };

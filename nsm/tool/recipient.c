@@ -1,0 +1,274 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "nsm/nsm.h"
+#include "nsm/tool/code.h"
+#include "nsm/tool/commands.h"
+#include "nsm/tool/input.h"
+#include "nsm/tool/opts.h"
+#include "nsm/tool/output.h"
+
+enum {
+	KEY_FILE_MAX = 16384,
+	PEM_LINE = 48, /* bytes in a line of 64 characters */
+};
+
+static bool is_stdout(const char *path)
+{
+	return !path || strcmp(path, "-") == 0;
+}
+
+/* --- new --- */
+
+struct new_key {
+	const char *path, *public_path;
+	uint64_t bits;
+	bool force, no_nsm;
+};
+
+static int read_new(const struct tool *t, struct opts *o, struct new_key *k)
+{
+	int id, r = 0;
+
+	while (r == 0 && (id = opts_next(o)) != OPT_END) {
+		switch (id) {
+		case 'b':
+			if (code_number(o->value, 4096, &k->bits) < 0 ||
+			    (k->bits != 2048 && k->bits != 3072 &&
+			     k->bits != 4096))
+				r = tool_usage(t, o->name,
+					       "it must be 2048, 3072 or 4096");
+			break;
+		case 'o':
+			k->path = o->value;
+			break;
+		case 'p':
+			k->public_path = o->value;
+			break;
+		case 'f':
+			k->force = true;
+			break;
+		case 'n':
+			k->no_nsm = true;
+			break;
+		case OPT_ARGUMENT:
+			r = tool_usage(t, o->value, "an argument too many");
+			break;
+		default:
+			r = TOOL_USAGE;
+		}
+	}
+	if (r == 0 && !k->path)
+		r = tool_usage(t, NULL, "--out is needed: where the key goes");
+	if (r == 0 && is_stdout(k->path) && is_stdout(k->public_path))
+		r = tool_usage(t, "--out",
+			       "the key on stdout needs --public-out FILE");
+	return r;
+}
+
+static void write_pem(struct out *out, const uint8_t *der, size_t len)
+{
+	size_t n;
+
+	out_text(out, "-----BEGIN RSA PRIVATE KEY-----\n");
+	for (size_t at = 0; at < len; at += n) {
+		n = len - at < PEM_LINE ? len - at : PEM_LINE;
+		out_base64(out, der + at, n);
+		out_text(out, "\n");
+	}
+	out_text(out, "-----END RSA PRIVATE KEY-----\n");
+}
+
+static int write_new(const struct tool *t, const struct new_key *k,
+		     const struct nsm_recipient *recipient, struct out *key,
+		     struct out *public)
+{
+	uint8_t der[NSM_RECIPIENT_KEY_MAX], spki[NSM_RECIPIENT_SPKI_MAX];
+	size_t der_len, spki_len;
+	int r;
+
+	r = nsm_recipient_public_key(recipient, spki, sizeof(spki), &spki_len);
+	if (r == 0)
+		r = nsm_recipient_export(recipient, der, sizeof(der), &der_len);
+	if (r < 0) {
+		r = tool_fail_nsm(t, NULL, r);
+		goto out;
+	}
+	write_pem(key, der, der_len);
+	if (is_stdout(k->public_path)) {
+		out_base64(public, spki, spki_len);
+		out_text(public, "\n");
+	} else {
+		out_bytes(public, spki, spki_len);
+	}
+	/* In this order: where one fails there is no key that nobody knows. */
+	r = out_commit(t, public);
+	if (r == 0)
+		r = out_commit(t, key);
+out:
+	explicit_bzero(der, sizeof(der));
+	return r;
+}
+
+static int run_new(struct tool *t, struct opts *o)
+{
+	struct nsm_recipient *recipient = NULL;
+	struct new_key k = { .bits = 2048 };
+	struct out key, public;
+	int fd = -1, r;
+
+	out_fd(&key, -1);
+	out_fd(&public, -1);
+	r = read_new(t, o, &k);
+	if (r == 0 && !k.no_nsm)
+		r = tool_open(t, &fd);
+	/* First: a key takes its time. */
+	if (r == 0)
+		r = out_open(t, &key, k.path, 0600, !k.force);
+	if (r == 0)
+		r = out_open(t, &public, k.public_path, 0666, false);
+	if (r)
+		goto out;
+	r = nsm_recipient_new(fd, (unsigned)k.bits, &recipient);
+	if (r < 0)
+		r = tool_fail_nsm(t, NULL, r);
+	else
+		r = write_new(t, &k, recipient, &key, &public);
+out:
+	out_abort(&key);
+	out_abort(&public);
+	nsm_recipient_free(recipient);
+	if (fd >= 0)
+		(void)close(fd);
+	return r;
+}
+
+const struct command command_recipient_new = {
+	.name = "recipient new",
+	.does = "a key that KMS can encrypt for",
+	.help = "usage: nsm recipient new --out KEY [--public-out FILE] [--bits N]\n"
+		"                         [--force] [--no-nsm]\n"
+		"\n"
+		"Makes an RSA key from random bytes of the NSM. The private key goes to the file\n"
+		"KEY (PEM, mode 0600), the public key (DER SubjectPublicKeyInfo) to stdout as\n"
+		"base64. The public key goes into a document: nsm attest --public-key; what KMS\n"
+		"answers to that document is opened by nsm recipient open --key KEY.\n"
+		"\n"
+		"  --out KEY          the private key; it must not exist; - is stdout\n"
+		"  --public-out FILE  the public key as it is, DER, instead of base64\n"
+		"  --bits N           2048 (what KMS's clients use), 3072 or 4096\n"
+		"  --force            replaces KEY if it exists\n"
+		"  --no-nsm           the kernel's random bytes: for trials outside an enclave\n",
+	.opts = (const struct opt[]){ { "--out", OPT_VALUE, 'o' },
+				      { "--public-out", OPT_VALUE, 'p' },
+				      { "--bits", OPT_VALUE, 'b' },
+				      { "--force", OPT_FLAG, 'f' },
+				      { "--no-nsm", OPT_FLAG, 'n' },
+				      { 0 } },
+	.run = run_new,
+};
+
+/* --- open --- */
+
+static int read_key(struct tool *t, const char *path,
+		    struct nsm_recipient **ret)
+{
+	const char *name = strcmp(path, "-") == 0 ? "stdin" : path;
+	struct blob b = { 0 };
+	int r;
+
+	r = input_file(t, path, KEY_FILE_MAX, &b);
+	if (r == INPUT_LONG)
+		return tool_fail_refused(t, name, -NSM_E_KEY);
+	if (r)
+		return r;
+	r = nsm_recipient_import(b.data, b.len, ret);
+	blob_free(&b);
+	return r < 0 ? tool_fail_refused(t, name, r) : 0;
+}
+
+static int open_message(const struct tool *t,
+			const struct nsm_recipient *recipient,
+			const struct blob *cms, const char *path)
+{
+	struct nsm_object object = { "" };
+	struct blob plain = { malloc(cms->len + 1), cms->len + 1 };
+	struct out out;
+	size_t len = 0;
+	int r;
+
+	if (!plain.data)
+		return tool_fail_refused(t, NULL, -ENOMEM);
+	r = nsm_recipient_open(recipient, cms->data, cms->len, plain.data,
+			       plain.len, &len, &object);
+	if (r < 0) {
+		r = tool_fail_refused(t, object.name, r);
+		goto out;
+	}
+	r = out_open(t, &out, path, 0600, false);
+	if (r)
+		goto out;
+	out_bytes(&out, plain.data, len);
+	r = out_commit(t, &out);
+out:
+	blob_free(&plain);
+	return r;
+}
+
+static int run_open(struct tool *t, struct opts *o)
+{
+	const char *key = NULL, *path = NULL, *to = NULL;
+	struct nsm_recipient *recipient = NULL;
+	struct blob cms = { 0 };
+	int id, r;
+
+	while ((id = opts_next(o)) != OPT_END) {
+		switch (id) {
+		case 'k':
+			key = o->value;
+			break;
+		case 'o':
+			to = o->value;
+			break;
+		case OPT_ARGUMENT:
+			if (path)
+				return tool_usage(t, o->value,
+						  "an argument too many");
+			path = o->value;
+			break;
+		default:
+			return TOOL_USAGE;
+		}
+	}
+	if (!key)
+		return tool_usage(t, NULL, "--key is needed");
+	r = read_key(t, key, &recipient);
+	if (r == 0)
+		r = input_message(t, INPUT_CMS, path ? path : "-", &cms);
+	if (r == 0)
+		r = open_message(t, recipient, &cms, to);
+	blob_free(&cms);
+	nsm_recipient_free(recipient);
+	return r;
+}
+
+const struct command command_recipient_open = {
+	.name = "recipient open",
+	.does = "decrypt what KMS encrypted for it",
+	.help = "usage: nsm recipient open --key KEY [CMS] [--out FILE]\n"
+		"\n"
+		"Decrypts a CiphertextForRecipient of KMS (a CMS EnvelopedData; binary, hex or\n"
+		"base64), in the file CMS or on stdin, and writes the plaintext to stdout.\n"
+		"\n"
+		"  --key KEY    the private key of nsm recipient new; PEM or DER, PKCS#1 or\n"
+		"               PKCS#8; - is stdin\n"
+		"  --out FILE   the plaintext goes to FILE (mode 0600)\n"
+		"\n"
+		"Code 1: the message is malformed, for another key, or does not decrypt.\n",
+	.opts = (const struct opt[]){ { "--key", OPT_VALUE, 'k' },
+				      { "--out", OPT_VALUE, 'o' },
+				      { 0 } },
+	.run = run_open,
+};

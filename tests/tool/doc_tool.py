@@ -1,0 +1,305 @@
+"""Documents: verify and show, on documents of a test CA (tests/interop/ca.py)."""
+
+import base64
+import hashlib
+import json
+import time
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import ca
+from lib import ASAN, DONE, MUSL, REFUSED, SHIPPED, Done, check, equal, run, test
+
+NOW = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ca.NOW))
+PCR = {n: v.hex() for n, v in ca.pcr_values().items()}
+ALL = ["form", "chain", "validity", "signature", "debug mode", "PCRs", "nonce", "user_data", "public_key", "age"]
+HOLD = TemporaryDirectory(prefix="nsm-tool-doc-")
+DIR = Path(HOLD.name)
+
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+@cache
+def root() -> Path:
+    path = DIR / "root.der"
+    path.write_bytes(ca.as_aws().ders[0])
+    return path
+
+
+@cache
+def good(nonce: bytes | None = b"\1\2\3", user_data: bytes | None = b"hello", key: bytes | None = b"key") -> bytes:
+    def item(v: bytes | None) -> bytes:
+        return ca.NULL if v is None else ca.octets(v)
+    return ca.document(nonce=item(nonce), user_data=item(user_data), public_key=item(key))
+
+
+def verify(doc: bytes, *words: object, at: object = NOW, program: Path = ASAN, file: str = "-") -> Done:
+    return run("verify", file, "--root", root(), *(("--time", at) if at else ()), *words, stdin=doc, program=program)
+
+
+@test
+def a_good_document_is_verified() -> None:
+    """By all builds, in every form; what was checked and what was not is said."""
+    doc = good()
+    for program in (SHIPPED, MUSL, ASAN):
+        done = verify(doc, "--pcr", f"0={PCR[0]}", "--nonce", "010203", program=program).is_(DONE, "")
+        lines = dict(line.split(":", 1) for line in done.text.splitlines())
+        equal({k: v.strip() for k, v in lines.items()},
+              {"verified": "yes", "checked": "form, chain, validity, signature, debug mode, nonce",
+               "checked PCRs": "0", "not checked": "user_data, public_key, age", "other PCRs": "1-15",
+               "module_id": ca.MODULE_ID, "timestamp": f"{ca.NOW * 1000} ({NOW[:-1]}.000Z)",
+               "valid at": f"{NOW[:-1]}.000Z"}, "text")
+    wanted = done.text
+    lines64 = "\n".join(b64(doc)[i:i + 76] for i in range(0, len(b64(doc)), 76))
+    for form in (doc.hex(), doc.hex().upper(), doc.hex(" ", 16), f"\r\n  {doc.hex()}\r\n", b64(doc), b64(doc) + "\n",
+                 f"\n{lines64}\n", lines64.replace("\n", "\r\n"), (b"\xd2" + doc).hex(), b64(b"\xd2" + doc)):
+        equal(verify(form.encode(), "--pcr", f"0={PCR[0]}", "--nonce", "010203").is_(DONE, "").text, wanted,
+              f"of {form[:20]!r}")
+    (DIR / "doc").write_bytes(doc)
+    verify(b"", "--pcr", f"0={PCR[0]}", "--nonce=010203", file=str(DIR / "doc")).is_(DONE, "", wanted)
+
+
+@test
+def json_says_the_same() -> None:
+    """And has the document's fields, but only if it is true."""
+    doc = good()
+    done = verify(doc, "--pcr", f"0={PCR[0]}", "--pcr", f"15={PCR[15]}", "--nonce", "010203", "--user-data", "text:hello",
+                  "--public-key", "text:key", "--max-age", 0, "--json").is_(DONE, "")
+    got = done.json
+    shown = run("show", "-", "--json", stdin=doc).is_(DONE, "").json
+    equal(got, {"verified": True, "debug": False, "checked": ALL, "pcrs_checked": [0, 15], "not_checked": [],
+                "pcrs_not_checked": [*range(1, 15)], "time": ca.NOW, "time_of_document": False, "document": shown},
+          "all asked for")
+    *bundle, leaf = ca.as_aws().ders
+    equal({**shown, "signature": ""},
+          {"algorithm": -35, "module_id": ca.MODULE_ID, "digest": "SHA384", "timestamp": ca.NOW * 1000,
+           "debug": False, "pcrs": {str(n): v for n, v in PCR.items()}, "certificate": b64(leaf),
+           "cabundle": [b64(c) for c in bundle], "public_key": b64(b"key"), "user_data": b64(b"hello"),
+           "nonce": b64(b"\1\2\3"), "signature": ""}, "show --json")
+    equal(base64.b64decode(shown["signature"]), doc[-96:], "the signature")
+    got = verify(doc, "--json").is_(DONE, "").json
+    equal((got["checked"], got["not_checked"]), (ALL[:5], ALL[5:]), "nothing asked for")
+    for words, error, what in ((("--nonce", "00"), "it is not the one expected", "nonce"),
+                               (("--pcr", "3=" + "11" * 48), "it is not the one expected", "PCR3"),
+                               (("--no-user-data",), "it is present", "user_data")):
+        done = verify(doc, *words, "--json").is_(REFUSED, f"nsm: verify: {what}: {error}\n")
+        equal(done.json, {"verified": False, "error": error, "object": what}, "a refusal")
+    for junk in (b"", b"\x84", b"8400zz", b"hE=", b"junk\x1b"):
+        got = verify(junk, "--json").is_(REFUSED).json
+        equal((got["verified"], set(got)), (False, {"verified", "error", "object"}), f"of {junk!r}")
+
+
+@test
+def what_is_asked_for_is_checked() -> None:
+    """Each option on a document that has it, has another, or has none."""
+    doc, bare, empty = good(), good(None, None, None), good(b"", b"")
+    for name, option, value in (("nonce", "nonce", "hex:010203"), ("user_data", "user-data", "text:hello"),
+                                ("public_key", "public-key", "text:key")):
+        verify(doc, f"--{option}", value).is_(DONE, "")
+        verify(doc, f"--{option}", "text:other").is_(REFUSED, f"nsm: verify: {name}: it is not the one expected\n", b"")
+        verify(doc, f"--{option}", "").is_(REFUSED, f"{name}: it is not the one expected", b"")
+        verify(doc, f"--no-{option}").is_(REFUSED, f"nsm: verify: {name}: it is present\n", b"")
+        verify(bare, f"--no-{option}").is_(DONE, "")
+        verify(bare, f"--{option}", value).is_(REFUSED, f"nsm: verify: {name}: it is absent\n", b"")
+        verify(bare, f"--{option}", "").is_(REFUSED, f"{name}: it is absent", b"")
+        if name != "public_key":
+            verify(empty, f"--{option}=").is_(DONE, "")
+            verify(empty, f"--no-{option}").is_(REFUSED, f"{name}: it is present", b"")
+    verify(doc, *(w for n, v in PCR.items() for w in ("--pcr", f"{n}={v}"))).is_(DONE, "")
+    verify(doc, "--pcr", f"1={PCR[0]}").is_(REFUSED, "nsm: verify: PCR1: it is not the one expected\n", b"")
+    verify(doc, "--pcr", f"16={PCR[3]}").is_(REFUSED, "nsm: verify: PCR16: it is absent\n", b"")
+    (DIR / "pcr0").write_bytes(bytes.fromhex(PCR[0]))
+    verify(doc, f"--pcr=0=@{DIR}/pcr0", "--pcr", f"01=hex:{PCR[1].upper()}").is_(DONE, "")
+
+
+@test
+def times_are_what_they_say() -> None:
+    """RFC 3339 with offsets and fractions, seconds, the document's; certificates hold for a while."""
+    doc = good()
+    for at in (NOW, NOW.lower(), NOW.replace("T", " "), ca.NOW, f"{NOW[:-1]}.999999Z", f"{NOW[:-1]}+00:00",
+               "2026-01-01T13:30:00+01:30", "2025-12-31T13:00:00-23:00", "2026-01-01T11:59:60Z", "document"):
+        verify(doc, at=at).is_(DONE, "")
+    # The leaf is valid from 3 seconds before the document on, for 10803 s.
+    verify(doc, at=ca.NOW - 3).is_(DONE, "")
+    verify(doc, at=ca.NOW - 4).is_(REFUSED, "nsm: verify: certificate: it is not valid yet\n", b"")
+    verify(doc, at="2026-01-01T15:00:00Z").is_(DONE, "")
+    verify(doc, at="2026-01-01T15:00:01Z").is_(REFUSED, "nsm: verify: certificate: it has expired\n", b"")
+    verify(doc, at=None).is_(REFUSED, "it has expired", b"")
+    done = verify(doc, at="document").is_(DONE, "")
+    check("valid at:     2026-01-01T12:00:00.000Z, the document's own\n" in done.text, done.text)
+    check(verify(doc, "--json", at="document").json["time_of_document"] is True, "in JSON")
+    for bad in ("", "2026-", "2026-1-1T12:00:00Z", "2026-01-01", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z",
+                "2026-01-00T00:00:00Z", "2026-01-32T00:00:00Z", "2026-04-31T00:00:00Z", "2100-02-29T00:00:00Z",
+                "2026-01-01T24:00:00Z", "2026-01-01T00:60:00Z", "2026-01-01T00:00:61Z", "2026-01-01T00:00:00.Z",
+                "2026-01-01T00:00:00+1:00", "2026-01-01T00:00:00+00:60", "1969-12-31T23:59:59Z", "-1", "1.5",
+                "253402300800", "1970-01-01T00:00:00+00:01"):
+        verify(doc, f"--time={bad}", at=None).is_(2, "--time: it must be a time", b"")
+
+
+@test
+def every_day_is_the_calendars() -> None:
+    """Days of two centuries, by the times that show prints, against Python's calendar."""
+    for day in range(0, 366 * 200, 1511):
+        s = day * 86400 + 12345
+        text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(s))
+        doc = ca.document(timestamp=ca.uint(s * 1000 + 7, 8))
+        out = run("show", "-", stdin=doc, program=MUSL).is_(DONE, "").text
+        check(f"timestamp:    {s * 1000 + 7} ({text[:-1]}.007Z)\n" in out, f"{text}: {out.splitlines()[3]}")
+        # And back: the certificates tell whether it was taken for the same second.
+        done = run("verify", "-", "--root", root(), "--time", text, "--json", stdin=good(), program=MUSL)
+        want = "it is not valid yet" if s < ca.NOW - 3 else "it has expired"
+        equal(done.json["error"], want, text)
+
+
+@test
+def the_age_has_two_ends() -> None:
+    """Older than --max-age, or further ahead than --max-ahead: 60, if that is not given."""
+    doc = good()
+    for at, words, error in ((60, ("--max-age", 60), ""), (61, ("--max-age", 60), "the document is too old"),
+                             (0, ("--max-age", 0), ""), (1, ("--max-age", 0), "the document is too old"),
+                             (-3, ("--max-age", 60), ""), (-3, ("--max-age", 60, "--max-ahead", 3), ""),
+                             (-3, ("--max-age", 60, "--max-ahead", 2), "the document is from the future")):
+        done = verify(doc, *words, at=ca.NOW + at)
+        done.is_(REFUSED if error else DONE, f"nsm: verify: timestamp: {error}\n" if error else "")
+    early = ca.document(timestamp=ca.uint((ca.NOW + 61) * 1000, 8))
+    verify(early, "--max-age", 0).is_(REFUSED, "from the future")
+    early = ca.document(timestamp=ca.uint((ca.NOW + 60) * 1000, 8))
+    verify(early, "--max-age", 0).is_(DONE, "")
+
+
+@test
+def debug_mode_is_refused_unless_allowed() -> None:
+    """And nobody can overlook it then."""
+    doc = ca.document(pcrs=ca.pcr_map(ca.pcr_values(debug=True)))
+    verify(doc).is_(REFUSED, "nsm: verify: PCR0: the enclave is in debug mode\n", b"")
+    check("verified:     yes, of an enclave in DEBUG MODE\n" in verify(doc, "--allow-debug").is_(DONE, "").text, "text")
+    got = verify(doc, "--allow-debug", "--json").is_(DONE, "").json
+    check(got["debug"] and "debug mode" in got["not_checked"], "JSON")
+    check("debug mode:   yes\n" in run("show", "-", stdin=doc).text, "show")
+
+
+@test
+def roots_come_as_der_and_pem() -> None:
+    """AWS's, if none is given; what is no certificate, or another, is refused."""
+    doc, der = good(), ca.as_aws().ders[0]
+    pem = f"-----BEGIN CERTIFICATE-----\n{b64(der)}\n-----END CERTIFICATE-----\n"
+    other = f"-----BEGIN CERTIFICATE-----\n{b64(ca.as_aws().ders[1])}\n-----END CERTIFICATE-----\n"
+
+    def by(data: bytes | str) -> Done:
+        (DIR / "by").write_bytes(data if isinstance(data, bytes) else data.encode())
+        return run("verify", "-", "--root", DIR / "by", "--time", NOW, stdin=doc)
+    for data in (der, pem, "subject=/C=US\n" + pem.replace("\n", "\r\n") + "\nmore\n"):
+        by(data).is_(DONE, "")
+    by(other).is_(REFUSED, "cabundle[0]: the chain begins with another root", b"")
+    by(pem + pem).is_(REFUSED, "by: it is not PEM of one certificate", b"")
+    by(pem[:300]).is_(REFUSED, "by: it is not PEM of one certificate", b"")
+    by(pem.replace("M", "!", 3)).is_(REFUSED, "by: it is not PEM of one certificate", b"")
+    by(b"").is_(REFUSED, "the root is no usable certificate", b"")
+    by(b"junk").is_(REFUSED, "the root is no usable certificate", b"")
+    by(bytes(70000)).is_(REFUSED, "by: a certificate has not more than 64 KiB", b"")
+    run("verify", "-", "--time", NOW, stdin=doc).is_(REFUSED, "cabundle[0]: the chain begins with another root", b"")
+
+
+@test
+def no_flipped_bit_is_verified() -> None:
+    """In any part of a document: code 1 and a reason."""
+    doc = good()
+    reasons = set()
+    for at in (*range(12), *range(12, len(doc), 97), *range(len(doc) - 3, len(doc))):
+        bad = bytearray(doc)
+        bad[at] ^= 1 << at % 8
+        done = verify(bytes(bad), program=ASAN if at % 3 else MUSL).is_(REFUSED, "nsm: verify: ", b"")
+        reasons.add(done.err)
+    check(len(reasons) >= 4, f"only {reasons}")
+    bad = bytearray(doc)
+    bad[-1] ^= 1
+    verify(bytes(bad)).is_(REFUSED, "nsm: verify: signature: the signature is wrong\n", b"")
+
+
+def as_emulated() -> bytes:
+    """As QEMU's NSM: zeros for certificates and signature."""
+    return ca.signed(ca.payload(ca.fields(ca.as_aws(), certificate=ca.octets(bytes(64)),
+                                          cabundle=ca.array(ca.octets(bytes(20))))),
+                     protected=ca.pairs([(ca.uint(1), ca.negative(-1))]), sent_signature=ca.octets(bytes(64)))
+
+
+@test
+def every_prefix_is_refused() -> None:
+    """Binary, hex and base64: code 1, never a crash, nothing on stdout."""
+    doc = good()
+    for whole, step in ((as_emulated(), 1), (doc, 7)):
+        run("show", "-", stdin=whole).is_(DONE, "")
+        for n in range(0, len(whole), step):
+            done = run("show", "-", stdin=whole[:n], program=ASAN if n % 16 == 0 or n < 32 else MUSL)
+            check(done.code == REFUSED and not done.out and done.err.count("\n") == 1, f"{n} bytes: {done}")
+    for text in (doc.hex(), b64(doc)):
+        for n in (*range(40), *range(40, len(text), 101)):
+            done = run("verify", "-", stdin=text[:n].encode())
+            check(done.code == REFUSED and not done.out and done.err.count("\n") == 1, f"{text[:n][-40:]}: {done}")
+    run("show", "-", stdin=doc + b"\0").is_(REFUSED, "there are bytes after its end", b"")
+    run("show", "-", stdin=bytes(70000)).is_(REFUSED, "stdin: a document has not more than 64 KiB", b"")
+    run("show", "-", stdin=b"8444zz").is_(REFUSED, "stdin: it begins like hex, but is not all of that", b"")
+    run("show", "-", stdin=b"hESh!").is_(REFUSED, "stdin: it begins like base64, but", b"")
+
+
+@test
+def show_has_every_field() -> None:
+    """Text and JSON alike, true or not; certificates by the fingerprint that openssl prints."""
+    doc = bytearray(good())
+    doc[-1] ^= 1
+    text = run("show", "-", stdin=bytes(doc)).is_(DONE, "").text
+    shown = run("show", "-", "--json", stdin=bytes(doc), program=MUSL).is_(DONE, "").json
+    *bundle, leaf = ca.as_aws().ders
+
+    def fingerprint(der: bytes) -> str:
+        return f"{len(der)} bytes, SHA-384 {hashlib.sha384(der).hexdigest()}"
+    wanted = {"algorithm": "-35 (ES384)", "module_id": shown["module_id"], "digest": "SHA384",
+              "timestamp": f"{shown['timestamp']} ({NOW[:-1]}.000Z)", "debug mode": "no",
+              **{f"PCR{n}": v for n, v in shown["pcrs"].items()}, "certificate": fingerprint(leaf),
+              **{f"cabundle[{i}]": fingerprint(c) for i, c in enumerate(bundle)},
+              "public_key": '3 bytes: 6b6579 = "key"', "user_data": '5 bytes: 68656c6c6f = "hello"',
+              "nonce": "3 bytes: 010203", "signature": f"96 bytes: {doc[-96:].hex()}"}
+    got = {k: v.strip() for k, v in (line.split(":", 1) for line in text.splitlines())}
+    for name, value in wanted.items():
+        check(got.pop(name).startswith(value), f"{name} is not {value}")
+    equal(got, {}, "more lines")
+    text = run("show", "-", stdin=good(None, b"", None)).is_(DONE, "").text
+    check("public_key:   absent\nuser_data:    0 bytes\nnonce:        absent\n" in text, text[-400:])
+    shown = run("show", "-", "--json", stdin=good(None, b"", None)).json
+    equal((shown["public_key"], shown["user_data"], shown["nonce"]), (None, "", None), "absent and empty")
+
+
+@test
+def a_document_of_the_emulator_is_shown() -> None:
+    """Its certificates are none, its signature is short; verify refuses it."""
+    doc = as_emulated()
+    text = run("show", "-", stdin=doc).is_(DONE, "").text
+    for line in ("algorithm:    -1 (not ES384)", "certificate:  64 bytes, SHA-384 " + hashlib.sha384(bytes(64)).hexdigest(),
+                 "cabundle[0]:  20 bytes: no certificate", "signature:    64 bytes: " + "00" * 64):
+        check(line in text, f"no {line} in {text}")
+    equal(run("show", "-", "--json", stdin=doc).json["algorithm"], -1, "JSON")
+    verify(doc).is_(REFUSED, "the document is not signed by ES384", b"")
+
+
+@test
+def control_characters_never_reach_the_terminal() -> None:
+    """Of texts and bytes of a document; JSON has them escaped, and is ASCII."""
+    evil = b"i\x1b[2J\x07\r\n\xc2\x9b\xe2\x80\xaeA\xff\xf0\x9f\x94\x91\"\\"
+    doc = ca.document(module_id=ca.head(3, len(evil)) + evil, user_data=ca.octets(evil),
+                      nonce=ca.octets(b'plain "text"'))
+    out = run("show", "-", stdin=doc).is_(DONE, "").out
+    out += verify(doc).is_(DONE, "").out
+    check(not {c for c in out if c < 0x20 and c != 10 or c == 0x7f}, "control characters")
+    check(not {"\u009b", "\u202e"} & set(out.decode()), "others of Unicode")
+    check('module_id:    i\\x1b[2J\\x07\\x0d\\x0a\\xc2\\x9b\\xe2\\x80\\xaeA\\xff🔑"\\\\\n' in out.decode(), out.decode()[:200])
+    done = run("show", "-", "--json", stdin=doc).is_(DONE, "")
+    check(done.out.isascii() and b"\x7f" not in done.out and min(done.out[:-1]) >= 0x20, "JSON is not plain ASCII")
+    equal(done.json["module_id"], evil.decode(errors="replace"), "the module_id")
+    equal(base64.b64decode(done.json["user_data"]), evil, "user_data")
+    bad = ca.document(digest=ca.head(3, 6) + b"\x1b[31m!")
+    done = verify(bad, "--json").is_(REFUSED, "nsm: verify: digest: ")
+    check("\x1b" not in done.err and b"\x1b" not in done.out, "a refusal")
+    json.loads(done.out)

@@ -1,0 +1,153 @@
+"""What the tests of the tool share: running it, and an NSM that is a file (device.c)."""
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+BUILD = TOP / "build" / os.uname().machine
+SHIPPED = BUILD / "nsm"       # as it is, where there is no NSM
+MUSL = BUILD / "test/nsm"     # the same objects with the NSM of device.c
+ASAN = TOP / "build/host/nsm"  # ASan and UBSan, and that NSM
+VERSION = (TOP / "VERSION").read_text().strip()
+DONE, REFUSED, USAGE, NO_NSM, NSM, FILE = range(6)
+DEADLINE_S = 60.0
+PLAIN_ENV = {k: v for k, v in os.environ.items() if not k.startswith("NSM_")}
+Z48 = bytes(48)
+
+
+class Failure(Exception):
+    """The behaviour is not there."""
+
+
+class Skip(Exception):
+    """It cannot be tried here."""
+
+
+@dataclass
+class Test:
+    name: str
+    run: Callable[[], None]
+
+
+TESTS: list[Test] = []
+
+
+def test(function: Callable[[], None]) -> Callable[[], None]:
+    assert function.__doc__, f"{function.__name__} says no behaviour"
+    TESTS.append(Test(function.__name__, function))
+    return function
+
+
+def check(good: object, what: str) -> None:
+    if not good:
+        raise Failure(what)
+
+
+def equal(got: object, wanted: object, what: str) -> None:
+    if got != wanted:
+        raise Failure(f"{what}:\n  got    {got!r}\n  wanted {wanted!r}")
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + DEADLINE_S
+    while not condition():
+        check(time.monotonic() < end, f"waited for {what} in vain")
+        time.sleep(0.005)
+
+
+@dataclass
+class Done:
+    command: str
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out.decode()
+
+    @property
+    def json(self) -> dict:
+        """One object, and one line."""
+        equal(self.out.count(b"\n"), 1, f"lines of {self.command}")
+        return json.loads(self.out)
+
+    def is_(self, code: int, err: str | None = None, out: bytes | str | None = None) -> "Done":
+        """ERR is a part of the one line on stderr; "" is none."""
+        if isinstance(out, str):
+            out = out.encode()
+        story = f"{self.command}\n  code {self.code}\n  stdout {self.out[:400]!r}\n  stderr {self.err[-3000:]}"
+        check(self.code == code, f"code {self.code}, not {code}: {story}")
+        if err == "" or (err is None and code == 0):
+            check(self.err == "", f"something on stderr: {story}")
+        elif err is not None:
+            check(err in self.err, f"stderr without {err!r}: {story}")
+        if code:
+            check(self.err.startswith("nsm: ") and self.err.count("\n") == 1,
+                  f"not one line on stderr: {story}")
+        if out is not None:
+            check(self.out == out, f"stdout is not {out[:400]!r}: {story}")
+        return self
+
+
+def run(*args: object, stdin: bytes = b"", program: Path = ASAN, env: dict[str, str] | None = None,
+        cwd: Path | None = None, **how: object) -> Done:
+    words = [os.fsencode(str(a)) if not isinstance(a, bytes) else a for a in args]
+    how.setdefault("stdout", subprocess.PIPE)
+    if "stdin" not in how and "preexec_fn" not in how:
+        how["input"] = stdin
+    p = subprocess.run([program, *words], stderr=subprocess.PIPE, timeout=DEADLINE_S,
+                       env={**PLAIN_ENV, **(env or {})}, cwd=cwd, check=False, **how)
+    shown = " ".join(a.decode(errors="replace")[:80] for a in words)
+    return Done(f"nsm {shown}", p.returncode, p.stdout or b"", p.stderr.decode(errors="replace"))
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="nsm-tool-") as name:
+        yield Path(name)
+
+
+def names(path: Path) -> set[str]:
+    return {p.name for p in path.iterdir()}
+
+
+class Device:
+    """An NSM with PCRs 0 to 15 locked, in a folder of its own."""
+
+    def __init__(self, path: Path, document: bytes = b"") -> None:
+        self.path = path
+        self.state, self.log = path / "state", path / "log"
+        self.state.write_bytes(b"".join(bytes([n < 16]) + (bytes([n + 1]) * 48 if n < 3 else Z48)
+                                        for n in range(32)))
+        (path / "document").write_bytes(document)
+
+    def run(self, *args: object, env: dict[str, str] | None = None, **how: object) -> Done:
+        words = {"NSM_STATE": str(self.state), "NSM_LOG": str(self.log),
+                 "NSM_DOCUMENT": str(self.path / "document"), **(env or {})}
+        return run(*args, env=words, **how)
+
+    def pcr(self, n: int) -> bytes:
+        return self.state.read_bytes()[49 * n + 1:49 * n + 49]
+
+    def locked(self, n: int) -> bool:
+        return self.state.read_bytes()[49 * n] == 1
+
+    def requests(self) -> list[bytes]:
+        """Since the last time."""
+        lines = self.log.read_text().split() if self.log.exists() else []
+        self.log.unlink(missing_ok=True)
+        return [bytes.fromhex(line) for line in lines]
+
+
+@contextmanager
+def device(document: bytes = b"") -> Iterator[Device]:
+    with folder() as path:
+        yield Device(path, document)
