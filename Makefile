@@ -318,6 +318,11 @@ boot: test-build other-arch
 unit: $(UNIT_X)
 	$(Q)tests/run unit
 
+## tool: the tests of the tool nsm; T=NAME for one
+tool: test-build
+	$(call need,python3)
+	$(Q)tests/run tool
+
 ## ns: the namespace tests; T=NAME for one
 ns: test-build
 	$(call need,python3)
@@ -368,7 +373,7 @@ C_FILES = $(sort $(wildcard $(foreach d,init nsm nsm/tool vsock rootfs tests \
 	tests/fuzz,$(d)/*.c $(d)/*.h)))
 C_SHIPPED = $(MAIN) $(LIB) $(NSM_MORE:%=nsm/%.c) $(TOOL_C)
 SCRIPTS = $(shell grep -lE '^\#! ?/usr/bin/env bash|shellcheck shell' \
-	scripts/* scripts/hooks/* tests/* .ci/* 2>/dev/null)
+	scripts/* scripts/hooks/* tests/* nsm/*.bash-completion .ci/* 2>/dev/null)
 
 # gcc 12 believes that no other file's function fills in what a pointer names.
 ANALYZE = $(if $(IS_CLANG),,-fanalyzer \

@@ -1,0 +1,142 @@
+"""The man pages and the completion."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from lib import BUILD, MUSL, TOP, Skip, check, device, equal, folder, test
+
+COMPLETION = TOP / "nsm/nsm.bash-completion"
+PAGES = (TOP / "nsm/nsm.1", TOP / "nsm/libnsm.3")
+
+
+def complete(*words: str, cwd: Path | None = None) -> list[str]:
+    """What bash offers for the last of the words, split as readline does it."""
+    script = f"""
+        . {COMPLETION}
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        _nsm nsm "${{COMP_WORDS[COMP_CWORD]}}" "${{COMP_WORDS[COMP_CWORD - 1]}}"
+        printf '%s\\n' "${{COMPREPLY[@]}}" """
+    p = subprocess.run(["bash", "-uc", script, "bash", "nsm", *words], capture_output=True, text=True, cwd=cwd,
+                       timeout=20, check=False)
+    check(p.returncode == 0 and not p.stderr, f"{words}: {p.returncode} {p.stderr}")
+    return p.stdout.split()
+
+
+@test
+def words_are_completed() -> None:
+    """Commands, options of the command, values, files; bash splits at = and @."""
+    subprocess.run(["bash", "-n", COMPLETION], check=True)
+    with folder() as path:
+        (path / "doc.bin").touch()
+        (path / "dir").mkdir()
+        for words, wanted in (
+                (("ver",), ["verify"]), (("p",), ["pcr"]), (("pcr", ""), ["list", "get", "extend", "lock", "predict", "--help"]),
+                (("pcr", "pre"), ["predict"]), (("recipient", "o"), ["open"]), (("pcr", "lock", "--b"), ["--below"]),
+                (("verify", "--no"), ["--nonce", "--no-nonce", "--no-user-data", "--no-public-key"]),
+                (("verify", "do"), ["doc.bin"]), (("verify", "doc.bin", "--root", "d"), ["doc.bin", "dir"]),
+                (("verify", "--root", "=", "do"), ["doc.bin"]), (("attest", "--nonce", "@", "do"), ["doc.bin"]),
+                (("attest", "--nonce", "@do"), ["@doc.bin"]), (("attest", "--out", "do"), ["doc.bin"]),
+                (("verify", "--time", ""), ["document"]), (("verify", "--time", "="), ["document"]),
+                (("recipient", "new", "--bits", "3"), ["3072"]), (("random", "--j"), ["--json"]),
+                (("describe", "do"), []), (("attest", "--nonce", "do"), []), (("frob", ""), [])):
+            equal(sorted(complete(*words, cwd=path)), sorted(wanted), f"completion of {words}")
+        check({"describe", "random", "pcr", "attest", "verify", "show", "recipient", "--help", "--version"} <=
+              set(complete("")), "the commands")
+
+
+@test
+def every_option_is_completed_for_its_command() -> None:
+    """Those of each command's help, and no others."""
+    for c in ("describe", "random", "pcr list", "pcr get", "pcr extend", "pcr lock", "pcr predict", "attest", "verify",
+              "show", "recipient new", "recipient open"):
+        text = subprocess.run([MUSL, *c.split(), "--help"], capture_output=True, text=True, check=True).stdout
+        usage, *_ = text.split("\n\n")
+        text = usage + "\n".join(line for line in text.splitlines() if line.startswith("  "))
+        text = text.replace("see nsm recipient new --help", "")
+        options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
+        equal(set(complete(*c.split(), "--")) - {"--help"}, options, c)
+
+
+@test
+def the_man_pages_are_clean() -> None:
+    """mandoc and groff have nothing to say about them."""
+    for page in PAGES:
+        if shutil.which("mandoc"):
+            # Pages of this project that are not installed, and mandoc's own index.
+            p = subprocess.run(["mandoc", "-T", "lint", page], capture_output=True, text=True, check=False)
+            said = [line for line in (p.stdout + p.stderr).splitlines()
+                    if "referenced manual not found" not in line and "mandoc.db" not in line]
+            equal(said, [], "mandoc")
+        elif not shutil.which("groff"):
+            raise Skip("neither mandoc nor groff")
+        if shutil.which("groff"):
+            p = subprocess.run(["groff", "-mandoc", "-T", "utf8", "-wall", "-z", page], capture_output=True, text=True,
+                               check=False)
+            equal(p.stderr, "", "groff")
+
+
+@test
+def the_man_page_has_every_function_and_error() -> None:
+    """libnsm.3 names the functions of nsm.h, with their arguments as they are declared."""
+    header = re.sub(r"/\*.*?\*/", "", (TOP / "nsm/nsm.h").read_text(), flags=re.S)
+    declared = {}
+    for name, args in re.findall(r"\b(nsm_[a-z0-9_]+)\(([^)]*)\);", header):
+        declared[name] = [" ".join(a.split()) for a in args.split(",")]
+    page = (TOP / "nsm/libnsm.3").read_text()
+    synopsis = page[page.index(".Sh SYNOPSIS"):page.index(".Sh DESCRIPTION")]
+    shown = {}
+    for name, args in re.findall(r"^\.Fn (nsm_\w+) (.*)$", synopsis, re.M):
+        shown[name] = re.findall(r'"([^"]*)"', args) or args.split()
+    for name, body in re.findall(r"^\.Fo (nsm_\w+)\n(.*?)^\.Fc$", synopsis, re.M | re.S):
+        shown[name] = re.findall(r'^\.Fa "([^"]*)"$', body, re.M)
+    equal(shown, declared, "the functions")
+    text = page[page.index(".Sh DESCRIPTION"):]
+    for name in declared:
+        check(f".Fn {name}" in text, f"{name} is not described")
+
+
+@test
+def the_example_compiles_and_runs() -> None:
+    """As the page has it, with the library as it is installed; here there is no NSM."""
+    page = (TOP / "nsm/libnsm.3").read_text()
+    part = page[page.index('.\\" example: begin'):page.index('.\\" example: end')]
+    code = "\n".join(line for line in part.splitlines() if not line.startswith(".")).replace("\\e", "\\")
+    with folder() as path:
+        subprocess.run(["make", "-s", "-C", TOP, "install", f"DESTDIR={path}", "PREFIX=/usr"], check=True,
+                       capture_output=True)
+        for name in ("bin/nsm", "include/nsm.h", "lib/libnsm.a", "share/man/man1/nsm.1", "share/man/man3/libnsm.3",
+                     "share/bash-completion/completions/nsm"):
+            check((path / "usr" / name).is_file(), f"{name} is not installed")
+        equal((path / "usr/bin/nsm").read_bytes(), (BUILD / "nsm").read_bytes(), "the tool that is installed")
+        (path / "x.c").write_text(code)
+        subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", f"-I{path}/usr/include", "-o", path / "x", path / "x.c",
+                        f"-L{path}/usr/lib", "-lnsm"], check=True)
+        if not Path("/dev/nsm").exists():
+            p = subprocess.run([path / "x"], capture_output=True, text=True, check=False)
+            equal((p.returncode, p.stderr), (1, "/dev/nsm: No such file or directory\n"), "the example")
+
+
+@test
+def the_examples_of_the_man_page_work() -> None:
+    """Its commands, but for those of others, do what they say over an NSM that is a file."""
+    with device(b"document") as d:
+        (d.path / "nsm").symlink_to(MUSL)
+        (d.path / "app.conf").write_text("key = value\n")
+        script = """
+            set -euo pipefail
+            PATH=.:$PATH
+            nsm attest --user-data text:hello >/dev/null
+            nsm attest --nonce "$NONCE" --out doc.bin
+            PUBLIC=$(nsm recipient new --out key.pem)
+            DOC=$(nsm attest --public-key base64:"$PUBLIC")
+            [ "$DOC" = "$(base64 -w0 doc.bin)" ]
+            nsm pcr extend 16 --name app.conf @app.conf >/dev/null
+            nsm pcr lock 16 >/dev/null
+            [ "$(nsm pcr get 16)" = "$(nsm pcr predict --name app.conf @app.conf)" ]
+        """
+        p = subprocess.run(["bash", "-c", script], cwd=d.path, capture_output=True, text=True, check=False,
+                           env={"PATH": "/usr/bin:/bin", "NONCE": "00ff" * 16, "NSM_STATE": str(d.state),
+                                "NSM_DOCUMENT": str(d.path / "document")})
+        equal((p.returncode, p.stderr), (0, ""), "the examples")
