@@ -154,7 +154,8 @@ need = @bash -c '. scripts/lib.sh; need_packages $(1)'
 
 export ARCH CC T STRICT WERROR
 
-.PHONY: all run fuzz test check boot unit interop ns static layers bench lint fmt fmt-check \
+.PHONY: all run fuzz test check boot unit interop tool ns static \
+	layers bench lint fmt fmt-check \
 	size compdb shell install clean help test-build other-arch FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -182,17 +183,12 @@ static int wrong_length(const struct tool *t, const char *what, size_t min,
 static int check_length(const struct tool *t, const char *what, size_t len,
 			size_t min, size_t max)
 {
-	char given[48] = "", digits[20];
-	size_t at = sizeof(digits), n = len;
+	char given[32];
 
 	if (len >= min && len <= max)
 		return 0;
-	do {
-		digits[--at] = (char)('0' + n % 10);
-		n /= 10;
-	} while (n > 0);
-	memcpy(given, digits + at, sizeof(digits) - at);
-	strcat(given, len == 1 ? " byte" : " bytes");
+	(void)snprintf(given, sizeof(given), "%zu byte%s", len,
+		       len == 1 ? "" : "s");
 	return wrong_length(t, what, min, max, given);
 }
 

@@ -70,14 +70,14 @@ int opts_next(struct opts *o)
 	const char *word, *equals;
 	size_t len;
 
+	if (!o->only_arguments && *o->next && strcmp(*o->next, "--") == 0) {
+		o->only_arguments = true;
+		o->next++;
+	}
 	word = *o->next;
 	if (!word)
 		return OPT_END;
 	o->next++;
-	if (!o->only_arguments && strcmp(word, "--") == 0) {
-		o->only_arguments = true;
-		return opts_next(o);
-	}
 	if (o->only_arguments || word[0] != '-' || word[1] == '\0') {
 		o->value = word;
 		return OPT_ARGUMENT;

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -74,14 +75,9 @@ static int print_pcrs(const struct tool *t, bool json, const uint8_t *index,
 
 static int fail_pcr(const struct tool *t, unsigned index, int r)
 {
-	char name[16] = "PCR";
-	size_t at = 3;
+	char name[16];
 
-	if (index >= 100)
-		name[at++] = (char)('0' + index / 100);
-	if (index >= 10)
-		name[at++] = (char)('0' + index / 10 % 10);
-	name[at] = (char)('0' + index % 10);
+	(void)snprintf(name, sizeof(name), "PCR%u", index);
 	return tool_fail_nsm(t, name, r);
 }
 
@@ -100,7 +96,7 @@ static int read_index(const struct tool *t, const char *word, uint8_t *ret)
 static int run_list(struct tool *t, struct opts *o)
 {
 	struct nsm_description d;
-	struct nsm_pcr pcr[NSM_PCR_COUNT];
+	struct nsm_pcr pcr[NSM_PCR_COUNT] = { 0 };
 	uint8_t index[NSM_PCR_COUNT];
 	unsigned count = NSM_PCR_COUNT, i = 0;
 	bool json = false;
@@ -282,7 +278,7 @@ static int run_extend(struct tool *t, struct opts *o)
 {
 	bool json = false, given = false;
 	struct extensions e;
-	struct nsm_pcr pcr;
+	struct nsm_pcr pcr = { 0 };
 	uint8_t index = 0;
 	int id, fd, r;
 
@@ -495,7 +491,7 @@ static int lock_below(const struct tool *t, int fd, const struct lock *l,
 
 static int run_lock(struct tool *t, struct opts *o)
 {
-	struct nsm_pcr pcr[NSM_PCR_COUNT];
+	struct nsm_pcr pcr[NSM_PCR_COUNT] = { 0 };
 	struct lock l = { .count = 0 };
 	int fd, r;
 

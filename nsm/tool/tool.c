@@ -9,13 +9,20 @@
 #include "nsm/nsm.h"
 #include "nsm/tool/output.h"
 
-enum { LINE_MAX_LEN = 1024 };
+enum { LINE_CAP = 1024 };
 
-static void say(const struct tool *t, const char *object, const char *text,
-		const char *more)
+/* Where stderr fails nobody can be told. */
+__attribute__((format(printf, 4, 0))) static void say(const struct tool *t,
+						      const char *object,
+						      const char *more,
+						      const char *format,
+						      va_list ap)
 {
+	char line[LINE_CAP];
 	struct out o;
 
+	/* In a run over several files clang-tidy no longer knows va_start. */
+	(void)vsnprintf(line, sizeof(line), format, ap); // NOLINT
 	out_fd(&o, STDERR_FILENO);
 	out_text(&o, "nsm: ");
 	if (t->command) {
@@ -26,39 +33,35 @@ static void say(const struct tool *t, const char *object, const char *text,
 		out_safe(&o, object, strlen(object));
 		out_text(&o, ": ");
 	}
-	out_safe(&o, text, strlen(text));
+	out_safe(&o, line, strlen(line));
 	out_text(&o, more);
 	out_text(&o, "\n");
-	/* Where stderr fails nobody can be told. */
 	(void)out_flush(&o);
 }
 
 int tool_fail(const struct tool *t, int code, const char *object,
 	      const char *format, ...)
 {
-	char line[LINE_MAX_LEN];
 	va_list ap;
 
 	va_start(ap, format);
-	(void)vsnprintf(line, sizeof(line), format, ap);
+	say(t, object, "", format, ap);
 	va_end(ap);
-	say(t, object, line, "");
 	return code;
 }
 
 int tool_usage(const struct tool *t, const char *object, const char *format,
 	       ...)
 {
-	char line[LINE_MAX_LEN], more[64];
+	char more[64];
 	va_list ap;
 
-	va_start(ap, format);
-	(void)vsnprintf(line, sizeof(line), format, ap);
-	va_end(ap);
 	(void)snprintf(more, sizeof(more), " (see nsm %s%s--help)",
 		       t->command ? t->command->name : "",
 		       t->command ? " " : "");
-	say(t, object, line, more);
+	va_start(ap, format);
+	say(t, object, more, format, ap);
+	va_end(ap);
 	return TOOL_USAGE;
 }
 
