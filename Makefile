@@ -30,7 +30,8 @@ NSM_MORE := error object doc root verify policy cms recipient
 LIBNSM := $(filter-out nsm/pool.c nsm/entropy.c,$(NSM:%=nsm/%.c)) $(NSM_MORE:%=nsm/%.c)
 
 # The tool: of the rest it sees nsm.h alone.
-TOOL := main tool opts code input output device pcr verify show recipient
+TOOL := main tool opts code input output device pcr verify show \
+	x509 recipient
 TOOL_C := $(TOOL:%=nsm/tool/%.c)
 TOOL_MAX := 460800
 

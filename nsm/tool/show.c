@@ -7,6 +7,7 @@
 #include "nsm/tool/input.h"
 #include "nsm/tool/opts.h"
 #include "nsm/tool/output.h"
+#include "nsm/tool/x509.h"
 
 enum { ES384 = -35 };
 
@@ -57,6 +58,7 @@ static void show_certificate(struct out *o, const char *label,
 			     struct nsm_bytes der)
 {
 	uint8_t hash[NSM_PCR_SIZE];
+	struct x509 info;
 
 	out_label(o, label);
 	out_number(o, der.len);
@@ -69,6 +71,18 @@ static void show_certificate(struct out *o, const char *label,
 	nsm_predict(hash, der.data + sizeof(hash), der.len - sizeof(hash));
 	out_text(o, " bytes, SHA-384 ");
 	out_hex(o, hash, sizeof(hash));
+	out_text(o, "\n");
+	if (!x509_read(der, &info))
+		return;
+	out_label(o, " valid");
+	out_text(o, info.from);
+	out_text(o, " to ");
+	out_text(o, info.to);
+	out_text(o, "\n");
+	if (!info.name.data)
+		return;
+	out_label(o, " name");
+	out_safe(o, info.name.data, info.name.len);
 	out_text(o, "\n");
 }
 
@@ -202,8 +216,8 @@ const struct command command_show = {
 		"Prints every field of the attestation document in the file DOC (- is stdin;\n"
 		"binary, hex or base64). Nothing of it is verified: see nsm verify.\n"
 		"\n"
-		"Certificates are shown as their length and SHA-384, the fingerprint that\n"
-		"openssl x509 -fingerprint -sha384 prints.\n"
+		"Certificates are shown as their length, SHA-384 (what openssl x509 -fingerprint\n"
+		"-sha384 prints), validity and common name.\n"
 		"\n"
 		"  --json   one JSON object: PCRs are hex, other bytes base64 (certificates\n"
 		"           as DER), absent fields null\n",

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import ca
+from cryptography import x509
 from lib import ASAN, DONE, MUSL, REFUSED, SHIPPED, Done, check, equal, run, test
 
 NOW = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ca.NOW))
@@ -262,7 +263,9 @@ def show_has_every_field() -> None:
               **{f"cabundle[{i}]": fingerprint(c) for i, c in enumerate(bundle)},
               "public_key": '3 bytes: 6b6579 = "key"', "user_data": '5 bytes: 68656c6c6f = "hello"',
               "nonce": "3 bytes: 010203", "signature": f"96 bytes: {doc[-96:].hex()}"}
-    got = {k: v.strip() for k, v in (line.split(":", 1) for line in text.splitlines())}
+    # What is indented belongs to the certificate before.
+    lines = [line for line in text.splitlines() if not line.startswith(" ")]
+    got = {k: v.strip() for k, v in (line.split(":", 1) for line in lines)}
     for name, value in wanted.items():
         check(got.pop(name).startswith(value), f"{name} is not {value}")
     equal(got, {}, "more lines")
@@ -270,6 +273,31 @@ def show_has_every_field() -> None:
     check("public_key:   absent\nuser_data:    0 bytes\nnonce:        absent\n" in text, text[-400:])
     shown = run("show", "-", "--json", stdin=good(None, b"", None)).json
     equal((shown["public_key"], shown["user_data"], shown["nonce"]), (None, "", None), "absent and empty")
+
+
+@test
+def certificates_have_names_and_times() -> None:
+    """As cryptography reads them, of years before and after 2050; what is none has neither."""
+    text = run("show", "-", stdin=good()).is_(DONE, "").text
+    wanted = ""
+    for der in (ca.as_aws().ders[-1], *ca.as_aws().ders[:-1]):
+        c = x509.load_der_x509_certificate(der)
+        name = c.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value
+        wanted += (f" valid:       {c.not_valid_before.isoformat()}Z to {c.not_valid_after.isoformat()}Z\n"
+                   f" name:        {name}\n")
+    equal("".join(line + "\n" for line in text.splitlines() if line.startswith(" ")), wanted, "the chain")
+    for at in ("1950-01-01T00:00:00Z", "1999-12-31T23:59:59Z", "2000-01-01T00:00:00Z", "2049-12-31T23:59:59Z",
+               "2050-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
+        leaf = ca.Chain(changes={-1: {"not_before": ca.seconds(at), "not_after": ca.seconds("9999-12-31T23:59:59Z"),
+                                      "subject": (("CN", "evil\x1b[2J"), ("O", "x"))}}).ders[-1]
+        out = run("show", "-", stdin=ca.document(certificate=ca.octets(leaf))).is_(DONE, "").text
+        check(f" valid:       {at} to 9999-12-31T23:59:59Z\n name:        evil\\x1b[2J\n" in out, out)
+    leaf = ca.as_aws().ders[-1]
+    for n in range(48, len(leaf)):
+        if n % 8 == 0 and n < 340 or n % 64 == 0:
+            cut = leaf[:n]
+            out = run("show", "-", stdin=ca.document(certificate=ca.octets(cut)), program=ASAN if n % 4 else MUSL)
+            check(out.is_(DONE, "").text.count("\n valid:") == 4, f"a certificate of {n} bytes has a validity")
 
 
 @test

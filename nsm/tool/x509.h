@@ -1,0 +1,19 @@
+#ifndef NSM_TOOL_X509_H
+#define NSM_TOOL_X509_H
+
+#include <stdbool.h>
+
+#include "nsm/nsm.h"
+
+enum { X509_TIME_CAP = 24 };
+
+/* What people look for in a certificate; nothing of it is verified. */
+struct x509 {
+	struct nsm_bytes name; /* the subject's common name; may be absent */
+	char from[X509_TIME_CAP], to[X509_TIME_CAP]; /* RFC 3339 */
+};
+
+/* Reads a certificate as far as its subject. Pure. */
+bool x509_read(struct nsm_bytes der, struct x509 *ret);
+
+#endif
