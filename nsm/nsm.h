@@ -423,7 +423,7 @@ int nsm_recipient_import(const void *key, size_t len,
 
 /*
  * Opens KMS's CiphertextForRecipient: a CMS EnvelopedData, BER or DER, of LEN
- * bytes (at most NSM_CMS_MAX). The plaintext, always shorter than LEN, goes to
+ * bytes (-EMSGSIZE: more than NSM_CMS_MAX). The plaintext, always shorter than LEN, goes to
  * BUF of CAP bytes (-ENOBUFS if CAP < LEN), its length to *RET_LEN. The caller
  * wipes it; on failure BUF is wiped. -NSM_E_CMS_...: the form, which anybody can
  * see; *RETERR_OBJECT (may be NULL) says what of it. All that depends on

@@ -123,9 +123,7 @@ static int recipient_complete(struct nsm_recipient *recipient)
 
 	if (!rsa || !is_size(mbedtls_rsa_get_bitlen(rsa)))
 		return -NSM_E_KEY;
-	r = mbedtls_rsa_check_privkey(rsa);
-	if (r == 0)
-		r = mbedtls_rsa_check_pub_priv(rsa, rsa);
+	r = mbedtls_rsa_check_pub_priv(rsa, rsa); /* both, and each */
 	if (r < 0)
 		return is_no_memory(r) ? -ENOMEM : -NSM_E_KEY;
 

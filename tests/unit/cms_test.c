@@ -536,6 +536,9 @@ TEST(what_kms_does_not_send_is_refused)
 			       "0000" },
 		  NSM_E_CMS_FORM,
 		  "encryptedContent" },
+		{ { .content = "a0 80 0410 00000000000000000000000000000000" },
+		  NSM_E_CMS_FORM,
+		  "encryptedContent" },
 		{ { .content = "a0 80 0410 00000000000000000000000000000000 "
 			       "0001" },
 		  NSM_E_CMS_FORM,

@@ -35,7 +35,7 @@ static struct {
 	int calls, fail_at, error;
 } kernel;
 
-/* Allocations that succeed before all fail; negative: for ever. */
+/* Allocations that succeed before one fails; negative: for ever. */
 static int allocations = -1;
 
 static uint64_t mix(uint64_t x)
@@ -101,10 +101,10 @@ void *calloc(size_t n, size_t size)
 	size_t len;
 	void *p;
 
-	if (allocations == 0 || __builtin_mul_overflow(n, size, &len))
+	if (__builtin_mul_overflow(n, size, &len))
 		return NULL;
-	if (allocations > 0)
-		allocations--;
+	if (allocations >= 0 && allocations-- == 0)
+		return NULL;
 	p = malloc(len ? len : 1);
 	if (p)
 		explicit_bzero(p, len); /* memset would make it calloc */
@@ -237,14 +237,12 @@ static void encrypt_content(const uint8_t *cek, const uint8_t *iv,
 }
 
 /* As E, with another content of LEN bytes, padding and all, of one chunk. */
-static struct data make_message(const uint8_t *plain, size_t len)
+static struct data make_message_of(const uint8_t *cek, const uint8_t *plain,
+				   size_t len)
 {
 	struct data e = data_load("cms/E.der"), m;
 	size_t at = AT_CONTENT;
-	uint8_t cek[CEK_SIZE];
 
-	for (size_t i = 0; i < sizeof(cek); i++)
-		cek[i] = (uint8_t)i;
 	m.bytes = calloc(1, at + 4 + len + 8);
 	REQUIRE(m.bytes);
 	memcpy(m.bytes, e.bytes, at);
@@ -256,6 +254,16 @@ static struct data make_message(const uint8_t *plain, size_t len)
 	m.len = at + len + 8;
 	free(e.bytes);
 	return m;
+}
+
+/* By the content's key that is in E. */
+static struct data make_message(const uint8_t *plain, size_t len)
+{
+	uint8_t cek[CEK_SIZE];
+
+	for (size_t i = 0; i < sizeof(cek); i++)
+		cek[i] = (uint8_t)i;
+	return make_message_of(cek, plain, len);
 }
 
 static void set_ski(struct data cms, const struct nsm_recipient *recipient)
@@ -371,6 +379,23 @@ TEST(all_that_does_not_decrypt_is_one_error)
 	memset(d.bytes + AT_KEY, 0xff, 256);
 	CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -NSM_E_DECRYPT);
 	memset(d.bytes + AT_KEY, 0, 256);
+	CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -NSM_E_DECRYPT);
+	free(d.bytes);
+	nsm_recipient_free(recipient);
+}
+
+TEST(a_good_padding_opens_nothing_without_the_key)
+{
+	struct nsm_recipient *recipient = import("cms/key.der");
+	uint8_t cek[CEK_SIZE], plain[16];
+	struct data d;
+
+	/* The key that stands in for the broken one: here we know it. */
+	memset(plain, sizeof(plain), sizeof(plain));
+	REQUIRE(getrandom(cek, sizeof(cek), 0) == sizeof(cek));
+	d = make_message_of(cek, plain, sizeof(plain));
+	d.bytes[AT_KEY] ^= 1;
+	kernel.state = 0;
 	CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -NSM_E_DECRYPT);
 	free(d.bytes);
 	nsm_recipient_free(recipient);
