@@ -94,7 +94,7 @@ SEPARATE ?= noseparate-code
 # Relative relocations packed: 3 KiB less. Debian 12's binutils can for x86 only.
 RELR_x86_64 := -Wl,-z,pack-relative-relocs
 # No enclave runs on a Cortex-A53; the linker's way around its fault takes 4 KiB.
-LINK_aarch64 := -mno-fix-cortex-a53-843419
+LINK_aarch64 := $(if $(IS_CLANG),,-mno-fix-cortex-a53-843419)
 LDFLAGS_ALL := $(LINK_$(ARCH)) -nostdlib -static-pie -Wl,--gc-sections,--build-id=none \
 	-Wl,--hash-style=gnu,-z,text,-z,relro,-z,now,-z,noexecstack \
 	-Wl,-z,$(SEPARATE),--fatal-warnings $(RELR_$(ARCH)) $(LDFLAGS)
