@@ -163,8 +163,9 @@ static struct frame enter(struct parser *p, struct frame *f, uint8_t tag)
 static void leave(struct parser *p, struct frame *f, struct frame *in)
 {
 	if (in->indefinite) {
-		if (take_byte(p, in) != 0 || take_byte(p, in) != 0)
-			fail(p, NSM_E_CMS_FORM);
+		for (int i = 0; i < 2; i++)
+			if (take_byte(p, in) != 0)
+				fail(p, NSM_E_CMS_FORM);
 		f->at = in->at;
 		f->left = in->left;
 	} else if (in->left > 0) {
