@@ -198,16 +198,20 @@ static int fail_config(struct boot *b, int r, const struct config_fault *fault)
 	return fail(b, "/enclave-init.conf", text_string(&t));
 }
 
-/* No file is no configuration: nothing is done then that it would ask for. */
+/*
+ * No file is no configuration: nothing is done then that it would ask for. But a
+ * link to nothing is a file that is missing.
+ */
 static int read_config(struct boot *b)
 {
+	static const char name[] = "enclave-init.conf";
 	struct config_fault fault = { 0 };
+	struct stat st;
 	int r;
 
-	r = file_read(AT_FDCWD, "enclave-init.conf", CONFIG_FILE_MAX,
-		      &b->config_text);
-	if (r == -ENOENT)
+	if (lstat(name, &st) < 0 && errno == ENOENT)
 		return 0;
+	r = file_read(AT_FDCWD, name, CONFIG_FILE_MAX, &b->config_text);
 	if (r == 0)
 		r = file_alloc(sizeof(*b->config), &b->config_memory);
 	if (r == 0) {

@@ -89,7 +89,9 @@ static int extend(int nsm_fd, int root, const struct config_extend *e,
 	if (e->is_file) {
 		r = measure_file(root, e, digest);
 		if (r < 0) {
-			text_add(reason, e->value);
+			/* Not so much that there is no room for the reason. */
+			text_add_bytes(reason, e->value,
+				       strnlen(e->value, LOG_OBJECT_MAX));
 			text_add(reason, ": ");
 			text_add(reason, file_error_text(r));
 			return r;

@@ -39,6 +39,8 @@ def config_faults_stop_with_line_and_column() -> None:
             check("nsm GetRandom" not in j.record_lines(), "the NSM was asked")
     with Jail("/bin/act", change=lambda _, image: image.dir("enclave-init.conf")) as j:
         j.expect_stop(3, "spec", "/enclave-init.conf: Is a directory")
+    with Jail("/bin/act", change=lambda _, image: image.link("enclave-init.conf", "gone")) as j:
+        j.expect_stop(3, "spec", "/enclave-init.conf: No such file or directory")
 
 
 @test
@@ -161,6 +163,9 @@ def what_is_measured_is_the_file_itself() -> None:
         with Jail("/bin/act", files=files, config=config + path) as j:
             j.expect_stop(5, "entropy", f"PCR16: n: {path}: {fault}")
             same([r for r in requests(j) if "Extend" in r], [], "extensions")
+    path = "/srv" + "/x" * 2000
+    with Jail("/bin/act", files=files, config=config + path) as j:
+        j.expect_stop(5, "entropy", f"PCR16: n: {path[:512]}: No such file or directory")
     with Jail("/bin/act", rootfs=False, config=config + "/x") as j:
         j.expect_stop(5, "entropy", "PCR16: n: /x: No such file or directory")
 
