@@ -152,7 +152,8 @@ def tool_costs_its_size_once():
     b = boot(image("/bin/act", "exec", TOOL, boot_files={"nsm": big}))
     without = boot(image("/bin/probe"))
     grown = int(b.fact("mem.Shmem").split()[0]) - int(without.fact("mem.Shmem").split()[0])
-    check(size <= grown << 10 <= size + (1 << 20), f"{grown} KiB more for {size >> 10} KiB")
+    # The kernel counts in batches.
+    check(abs((grown << 10) - size) < 1 << 20, f"{grown} KiB more for {size >> 10} KiB")
 
 
 @test()
