@@ -130,6 +130,19 @@ static int unknown(const struct tool *t, char **argv, bool group)
 			  nearest ? nearest : "", nearest ? "?" : "");
 }
 
+/* "nsm help verify" is "nsm verify --help". */
+static int help(const struct tool *t, char **argv)
+{
+	if (!argv[0])
+		return print_list(t, "");
+	for (size_t i = 0; i < COUNT; i++)
+		if (words_of(commands[i], argv) > 0)
+			return print_text(t, commands[i]->help);
+	if (is_group(argv[0]) && !argv[1])
+		return print_list(t, argv[0]);
+	return unknown(t, argv, is_group(argv[0]));
+}
+
 static int run(int argc, char **argv)
 {
 	struct tool t = { 0 };
@@ -141,8 +154,10 @@ static int run(int argc, char **argv)
 	argv++;
 	if (strcmp(argv[0], "--version") == 0)
 		return print_text(&t, "nsm " ENCLAVE_INIT_VERSION "\n");
-	if (is_help(argv[0]) || (strcmp(argv[0], "help") == 0 && !argv[1]))
+	if (is_help(argv[0]))
 		return print_list(&t, "");
+	if (strcmp(argv[0], "help") == 0)
+		return help(&t, argv + 1);
 	for (size_t i = 0; i < COUNT; i++) {
 		words = words_of(commands[i], argv);
 		if (words == 0)

@@ -14,7 +14,7 @@ enum { AHEAD_S = 60 };
 
 /* The command line, and the bytes that its policy points into. */
 struct verify {
-	const char *path;
+	const char *path, *root_path;
 	struct nsm_policy policy;
 	struct blob root, nonce, user_data, public_key;
 	uint8_t pcr[NSM_PCR_COUNT][NSM_PCR_SIZE];
@@ -104,7 +104,6 @@ static int read_option(struct tool *t, const struct opts *o, struct verify *v,
 		       int id)
 {
 	struct nsm_policy *p = &v->policy;
-	int r;
 
 	switch (id) {
 	case 'p':
@@ -122,9 +121,8 @@ static int read_option(struct tool *t, const struct opts *o, struct verify *v,
 	case 'K':
 		return expect_none(t, o, &p->public_key);
 	case 'r':
-		r = input_certificate(t, o->value, &v->root);
-		p->root = blob_view(&v->root);
-		return r;
+		v->root_path = o->value;
+		return 0;
 	case 't':
 		return read_time(t, o, v);
 	case 'a':
@@ -292,41 +290,60 @@ static int bad_json(const struct tool *t, const char *error, const char *object,
 	return out_commit(t, &out) ? TOOL_FILE : code;
 }
 
-static int run_verify(struct tool *t, struct opts *o)
+/* The root's file, then the document's. */
+static int read_files(struct tool *t, struct verify *v, struct blob *ret)
 {
-	struct verify *v = calloc(1, sizeof(*v));
+	int r = 0;
+
+	if (v->root_path)
+		r = input_certificate(t, v->root_path, &v->root);
+	v->policy.root = blob_view(&v->root);
+	if (r == TOOL_REFUSED && v->json)
+		return bad_json(t, "it is no certificate", "root", r);
+	if (r)
+		return r;
+	r = input_message(t, INPUT_DOCUMENT, v->path, ret);
+	if (r == TOOL_REFUSED && v->json)
+		return bad_json(t, "it is no document", "document", r);
+	return r;
+}
+
+static int verify(const struct tool *t, const struct verify *v,
+		  const struct blob *b)
+{
 	struct nsm_report report;
-	struct blob b = { 0 };
 	struct nsm_doc doc;
 	struct out out;
-	int r;
+	int r, code;
 
-	if (!v)
-		return tool_fail_refused(t, NULL, -ENOMEM);
-	r = read_verify(t, o, v);
-	if (r == 0) {
-		r = input_message(t, INPUT_DOCUMENT, v->path, &b);
-		if (r == TOOL_REFUSED && v->json)
-			r = bad_json(t, "it is no document", "", r);
-	}
-	if (r)
-		goto out;
-	r = nsm_doc_verify(b.data, b.len, &v->policy, &doc, &report);
+	r = nsm_doc_verify(b->data, b->len, &v->policy, &doc, &report);
 	if (r < 0) {
-		const char *error = nsm_error_text(r);
-
-		r = tool_fail_refused(t, report.object.name, r);
-		if (v->json)
-			r = bad_json(t, error, report.object.name, r);
-		goto out;
+		code = tool_fail_refused(t, report.object.name, r);
+		return v->json ? bad_json(t, nsm_error_text(r),
+					  report.object.name, code) :
+				 code;
 	}
 	(void)out_open(t, &out, NULL, 0, false);
 	if (v->json)
 		good_json(&out, v, &doc, &report);
 	else
 		good_text(&out, v, &doc, &report);
-	r = out_commit(t, &out);
-out:
+	return out_commit(t, &out);
+}
+
+static int run_verify(struct tool *t, struct opts *o)
+{
+	struct verify *v = calloc(1, sizeof(*v));
+	struct blob b = { 0 };
+	int r;
+
+	if (!v)
+		return tool_fail_refused(t, NULL, -ENOMEM);
+	r = read_verify(t, o, v);
+	if (r == 0)
+		r = read_files(t, v, &b);
+	if (r == 0)
+		r = verify(t, v, &b);
 	blob_free(&b);
 	blob_free(&v->root);
 	blob_free(&v->nonce);

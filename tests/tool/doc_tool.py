@@ -91,6 +91,9 @@ def json_says_the_same() -> None:
     for junk in (b"", b"\x84", b"8400zz", b"hE=", b"junk\x1b"):
         got = verify(junk, "--json").is_(REFUSED).json
         equal((got["verified"], set(got)), (False, {"verified", "error", "object"}), f"of {junk!r}")
+    (DIR / "junk.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    equal(run("verify", "-", "--root", DIR / "junk.pem", "--json", stdin=doc).is_(REFUSED, "junk.pem: ").json,
+          {"verified": False, "error": "it is no certificate", "object": "root"}, "a root that is none")
 
 
 @test

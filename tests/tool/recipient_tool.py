@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import os
+import resource
+import signal
 import subprocess
 import threading
 from functools import cache
@@ -124,11 +126,16 @@ def a_key_is_not_overwritten() -> None:
 @test
 def no_key_without_its_public_key() -> None:
     """Where that cannot be written there is no key."""
+    def small() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+
     with folder() as path, open("/dev/full", "wb") as full:
-        run("recipient", "new", "--no-nsm", "--out", path / "key", stdout=full).is_(FILE, "stdout: No space")
-        run("recipient", "new", "--no-nsm", "--out", path / "key", "--public-out", "/dev/full").is_(FILE, "/dev/full")
-        run("recipient", "new", "--no-nsm", "--out", path / "key", "--public-out", path).is_(FILE, "Is a directory")
-        run("recipient", "new", "--no-nsm", "--out", "/dev/full", "--public-out", path / "p").is_(FILE, "/dev/full")
+        new = ("recipient", "new", "--no-nsm", "--out", path / "key")
+        run(*new, stdout=full).is_(FILE, "stdout: No space")
+        run(*new, "--public-out", path).is_(FILE, "Is a directory")
+        run(*new, "--public-out", path / "no/p").is_(FILE, "no/p: No such file")
+        run(*new, "--public-out", path / "p", preexec_fn=small, program=MUSL).is_(FILE, "key: File too large")
         equal(names(path) - {"p"}, set(), "files")
         # A key on stdout is fine where the public key has a file.
         done = run("recipient", "new", "--no-nsm", "--out", "-", "--public-out", path / "p").is_(DONE)

@@ -26,6 +26,7 @@ def every_help_fits_a_screen() -> None:
             check(max(map(len, lines)) <= 80, f"{done.command}: {max(map(len, lines))} columns")
             check(lines[0].startswith(" ".join(["usage: nsm", *words])), f"{done.command}: {lines[0]}")
             equal(run(*words, "-h", program=program).text, done.text, f"{done.command} by -h")
+            equal(run("help", *words, program=program).text, done.text, f"help {words}")
 
 
 @test
@@ -34,7 +35,6 @@ def the_list_names_all_commands_and_codes() -> None:
     text = run("--help").text
     man = (TOP / "nsm/nsm.1").read_text().replace("\\-", "-")
     completion = (TOP / "nsm/nsm.bash-completion").read_text()
-    equal(run("help").text, text, "nsm help")
     for c in COMMANDS:
         check(re.search(rf"^  {c}  ", text, re.M), f"{c} is not in the list")
         check(f"nsm {c}" in man.replace(".Nm ", "nsm "), f"nsm.1 does not name nsm {c}")
@@ -135,7 +135,8 @@ def misuse_is_told_from_all_else() -> None:
 def the_nearest_word_is_offered() -> None:
     """For commands and options, if there is one."""
     for words, meant in ((("vrify",), "verify"), (("discribe",), "describe"), (("pcr", "lsit"), "pcr list"),
-                         (("pcr", "pedict"), "pcr predict"), (("recipent", "new"), "recipient"),
+                         (("pcr", "pedict"), "pcr predict"), (("recipent", "new"), "recipient"), (("verifyy",), "verify"), (("rndom", "1"), "random"),
+                         (("help", "shw"), "show"),
                          (("attest", "--nonse=1"), "--nonce"), (("attest", "--userdata", "1"), "--user-data"),
                          (("verify", "x", "--alow-debug"), "--allow-debug")):
         run(*words).is_(USAGE, f"did you mean {meant}?")
