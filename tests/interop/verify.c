@@ -174,6 +174,7 @@ static bool is_all_inside(const struct nsm_doc *d, const uint8_t *buf,
 /* The steps one by one end as the whole did, with the same object. */
 static bool is_same_by_steps(const uint8_t *buf, size_t len,
 			     const struct nsm_policy *p, int whole,
+			     const struct nsm_doc *whole_doc,
 			     const struct nsm_report *report)
 {
 	struct nsm_object object = { "" };
@@ -182,12 +183,16 @@ static bool is_same_by_steps(const uint8_t *buf, size_t len,
 	int64_t time_s = p->time_s;
 	int r;
 
+	doc = (struct nsm_doc){ 0 };
 	r = nsm_doc_parse(buf, len, &doc, &object);
 	/* What makes no sense is said before anything is looked at. */
 	if (whole == -NSM_E_POLICY)
 		return r < 0 ||
 		       (nsm_doc_check_policy(&doc, p, &policy) == whole &&
 			strcmp(policy.object.name, report->object.name) == 0);
+	/* The whole gives the document out if it can be read, true or not. */
+	if (memcmp(&doc, whole_doc, sizeof(doc)) != 0)
+		return false;
 	if (r == 0) {
 		if (!is_all_inside(&doc, buf, len))
 			return false;
@@ -234,6 +239,7 @@ static void job(char *line)
 	struct nsm_policy p = { 0 };
 	/* What is not set must not look like success. */
 	struct nsm_report report = { .checked = ~0u, .pcrs_checked = ~0u };
+	struct nsm_doc read = { 0 };
 	size_t cut = SIZE_MAX, flip = SIZE_MAX, len;
 	bool raw = false;
 	char *value, *rest = NULL;
@@ -290,9 +296,9 @@ static void job(char *line)
 	if (flip / 8 < len)
 		buf[flip / 8] ^= (uint8_t)(1 << flip % 8);
 
-	r = nsm_doc_verify(buf, len, &p, NULL, &report);
+	r = nsm_doc_verify(buf, len, &p, &read, &report);
 	answer(r, &report);
-	if (!raw && !is_same_by_steps(buf, len, &p, r, &report))
+	if (!raw && !is_same_by_steps(buf, len, &p, r, &read, &report))
 		die("the single steps end otherwise", doc.name);
 	if ((r == 0) != (report.object.name[0] == '\0') && r == 0)
 		die("an object without an error", report.object.name);
