@@ -52,6 +52,9 @@ static int read_header(const struct item *header, int64_t *ret_algorithm)
 	struct item map, key, algorithm;
 	int e;
 
+	/* COSE's way to say that it is empty. */
+	if (header->len == 0)
+		return -NSM_E_DOC_COSE;
 	e = next_of(&r, ITEM_MAP, -NSM_E_DOC_COSE, &map);
 	if (e == 0 && map.value != 1)
 		e = -NSM_E_DOC_COSE;

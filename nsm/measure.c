@@ -130,7 +130,7 @@ int nsm_extend_pcr_checked(int fd, uint8_t index, const void *data, size_t len,
 
 int nsm_lock_pcr_checked(int fd, uint8_t index, struct nsm_pcr *ret)
 {
-	struct nsm_pcr before, after;
+	struct nsm_pcr before = { 0 }, after;
 	int r = nsm_describe_pcr(fd, index, &before);
 
 	if (r == 0 && !before.locked)

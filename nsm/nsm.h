@@ -336,9 +336,10 @@ struct nsm_policy {
 	 * whose certificates live three hours. Says nothing of when it came.
 	 */
 	bool time_of_document;
-	bool age_asked;	      /* MAX_AGE_S counts */
-	uint32_t max_age_s;   /* how old the document may be */
-	uint32_t max_ahead_s; /* how far ahead of TIME_S it may be */
+	bool age_asked;	    /* MAX_AGE_S counts */
+	uint32_t max_age_s; /* how old the document may be */
+	/* How far ahead of TIME_S it may be: 1 at least, for its milliseconds. */
+	uint32_t max_ahead_s;
 	bool allow_debug;
 	struct nsm_expect pcr[NSM_PCR_COUNT];
 	struct nsm_expect nonce, user_data, public_key;
@@ -365,7 +366,7 @@ struct nsm_report {
 	unsigned checked;      /* NSM_CHECK_... that hold; what is not in it was
 				  not asked for, or not reached */
 	uint32_t pcrs_checked; /* bit N: PCR N is as asked for */
-	bool debug;	       /* debug mode, which was allowed */
+	bool debug;	       /* it is of an enclave in debug mode */
 	struct nsm_object object; /* what a refusal is about */
 };
 

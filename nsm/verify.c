@@ -47,33 +47,43 @@ static bool is_out_of_memory(int e)
 
 /* --- the form --- */
 
-int nsm_doc_check_form(const struct nsm_doc *doc,
-		       struct nsm_object *reterr_object)
+static int check_form(const struct nsm_doc *doc, struct nsm_object *object)
 {
 	static const char sha384[] = "SHA384";
 	const struct nsm_bytes digest = { (const uint8_t *)sha384,
 					  sizeof(sha384) - 1 };
 	bool any = false;
 
-	object_set(reterr_object, "protected header");
+	object_set(object, "protected header");
 	if (doc->algorithm != ES384)
 		return -NSM_E_ALGORITHM;
-	object_set(reterr_object, "signature");
+	object_set(object, "signature");
 	if (doc->signature.len != VERIFY_SIGNATURE)
 		return -NSM_E_SIGNATURE_LENGTH;
-	object_set(reterr_object, "digest");
+	object_set(object, "digest");
 	if (!bytes_equal(doc->digest, digest))
 		return -NSM_E_DIGEST;
 	for (unsigned i = 0; i < NSM_PCR_COUNT; i++) {
 		if (!doc->pcr[i].data)
 			continue;
 		any = true;
-		object_set_number(reterr_object, "PCR", i, "");
+		object_set_number(object, "PCR", i, "");
 		if (doc->pcr[i].len != NSM_PCR_SIZE)
 			return -NSM_E_DIGEST;
 	}
-	object_set(reterr_object, "pcrs");
+	object_set(object, "pcrs");
 	return any ? 0 : -NSM_E_DOC_RANGE;
+}
+
+int nsm_doc_check_form(const struct nsm_doc *doc,
+		       struct nsm_object *reterr_object)
+{
+	struct nsm_object object;
+	int r = check_form(doc, &object);
+
+	if (r < 0 && reterr_object)
+		*reterr_object = object;
+	return r;
 }
 
 /* --- one certificate --- */
@@ -238,25 +248,28 @@ static int check_link(const struct nsm_doc *doc, size_t i, int64_t time_s,
 int nsm_doc_check_chain(const struct nsm_doc *doc, struct nsm_bytes root,
 			int64_t time_s, struct nsm_object *reterr_object)
 {
+	struct nsm_object object;
 	mbedtls_x509_crt crt[2];
 	size_t i;
 	int e;
 
 	mbedtls_x509_crt_init(&crt[0]);
 	mbedtls_x509_crt_init(&crt[1]);
-	object_set(reterr_object, "cabundle[0]");
 	e = check_root(root.data ? root : nsm_aws_root(), doc, time_s, &crt[0]);
+	object_set(&object, e == -NSM_E_ROOT ? "root" : "cabundle[0]");
 	for (i = 1; e == 0 && i <= doc->cabundle_count; i++) {
 		if (i < doc->cabundle_count)
-			object_set_number(reterr_object, "cabundle[",
-					  (unsigned)i, "]");
+			object_set_number(&object, "cabundle[", (unsigned)i,
+					  "]");
 		else
-			object_set(reterr_object, "certificate");
+			object_set(&object, "certificate");
 		e = check_link(doc, i, time_s, &crt[(i - 1) % 2], &crt[i % 2]);
 		mbedtls_x509_crt_free(&crt[(i - 1) % 2]);
 	}
 	mbedtls_x509_crt_free(&crt[0]);
 	mbedtls_x509_crt_free(&crt[1]);
+	if (e < 0 && reterr_object)
+		*reterr_object = object;
 	return e;
 }
 
@@ -349,8 +362,7 @@ out:
 	return result;
 }
 
-int nsm_doc_check_signature(const struct nsm_doc *doc,
-			    struct nsm_object *reterr_object)
+static int check_signature(const struct nsm_doc *doc, struct nsm_object *object)
 {
 	uint8_t hash[SHA384_SIZE], point[VERIFY_POINT];
 	mbedtls_x509_crt crt;
@@ -358,18 +370,18 @@ int nsm_doc_check_signature(const struct nsm_doc *doc,
 	size_t n;
 	int e;
 
-	object_set(reterr_object, "signature");
+	object_set(object, "signature");
 	if (doc->algorithm != ES384)
 		return -NSM_E_ALGORITHM;
 	if (doc->signature.len != VERIFY_SIGNATURE)
 		return -NSM_E_SIGNATURE_LENGTH;
 
 	mbedtls_x509_crt_init(&crt);
-	object_set(reterr_object, "certificate");
+	object_set(object, "certificate");
 	e = parse_cert(doc->certificate, &crt);
 	if (e < 0)
 		goto out;
-	object_set(reterr_object, "signature");
+	object_set(object, "signature");
 	key = mbedtls_pk_ec(crt.pk);
 	e = !key ? MBEDTLS_ERR_PK_TYPE_MISMATCH :
 		   mbedtls_ecp_point_write_binary(&key->grp, &key->Q,
@@ -384,4 +396,15 @@ int nsm_doc_check_signature(const struct nsm_doc *doc,
 out:
 	mbedtls_x509_crt_free(&crt);
 	return e;
+}
+
+int nsm_doc_check_signature(const struct nsm_doc *doc,
+			    struct nsm_object *reterr_object)
+{
+	struct nsm_object object;
+	int r = check_signature(doc, &object);
+
+	if (r < 0 && reterr_object)
+		*reterr_object = object;
+	return r;
 }

@@ -179,9 +179,9 @@ size_t wire_attest(uint8_t *buf, size_t cap, struct nsm_bytes user_data,
 /* A field that a reader looks for, and where it was found. */
 struct field {
 	const char *name;
-	enum item_type type;
 	struct item item;
 	struct item_reader content; /* of an array: what is in it */
+	enum item_type type;
 	bool found;
 };
 

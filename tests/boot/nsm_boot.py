@@ -1,11 +1,14 @@
 """The NSM from applications: the device itself, libnsm.a, and documents."""
 
+import base64
 import hashlib
+import json
 import struct
+import subprocess
 
 import cbor2
 from aws_boot import aws_ramdisks
-from lib import Boot, Tree, boot, built, check, image, same, shared, test
+from lib import TOP, Boot, Tree, boot, built, check, image, same, shared, test
 
 
 def text(s: str) -> str:
@@ -150,3 +153,104 @@ def libnsm_works_on_4_14():
              pcr17__locked=extended(measured(b"config", b"abc")))
     fields = cbor2.loads(cbor2.loads(bytes.fromhex(b.fact("document")))[2])
     same((fields["user_data"], fields["nonce"]), (b"x", b"y"), "user_data, nonce")
+
+
+# --- the tool ----------------------------------------------------------------
+
+TOOL = "/run/enclave/bin/nsm"
+COMMANDS = [
+    ["describe", "--json"],
+    ["random", "40"],
+    ["pcr", "extend", "16", "--name", "config", "text:abc"],
+    ["pcr", "extend", "17", "text:abc"],
+    ["pcr", "lock", "16", "17"],
+    ["pcr", "extend", "16", "text:x"],  # locked
+    ["pcr", "list", "--json"],
+    ["attest", "--user-data", "text:some data", "--nonce", "00ff", "--public-key", "base64:AAEC"],
+    ["recipient", "new", "--out", "/tmp/key.pem"],
+]
+
+
+def tool_image(arch_commands: list[list[str]] = COMMANDS):
+    cmd = [w for c in arch_commands for w in (TOOL, *c, ";")]
+    return image("/bin/sequence", *cmd, files=app("sequence"),
+                 boot_files={"nsm": built("nsm")})
+
+
+@shared
+def with_tool() -> Boot:
+    return boot(tool_image())
+
+
+def host_tool(*words: str, stdin: bytes = b"") -> tuple[int, str]:
+    """The same program on this machine."""
+    done = subprocess.run([TOP / "build" / "x86_64" / "nsm", *words], input=stdin, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done.returncode, done.stdout.decode()
+
+
+@test()
+def the_tool_works_in_an_enclave():
+    """Each command that needs an NSM, in an image that does not contain the tool."""
+    b = with_tool()
+    same(b.all("exit"), ["0", "0", "0", "0", "0", "4", "0", "0", "0"], "exit codes")
+    check("ReadOnlyIndex" in b.result.text, "the refusal is not told")
+    out = b.all("out")
+    described = json.loads(out[0])
+    same((described["module_id"], described["max_pcrs"]), ("i-0123456789abcdef0-enc0", 32),
+         "describe")
+    same(len(bytes.fromhex(out[1])), 40, "random bytes")
+
+
+@test()
+def the_tool_extends_as_it_predicts():
+    """`pcr predict` on this machine gives what the PCRs of the enclave hold."""
+    lists = [json.loads(o) for o in with_tool().all("out") if o.startswith("{")]
+    pcrs = {p["index"]: (p["lock"], p["data"]) for p in lists[-1]["pcrs"]}
+    for index, words in ((16, ("--name", "config", "text:abc")), (17, ("text:abc",))):
+        code, said = host_tool("pcr", "predict", *words)
+        same(code, 0, said)
+        same(pcrs[index], (True, said.split()[-1]), f"PCR{index}")
+    for name, value in tool_image().measurements().items():
+        same(pcrs[int(name[3:])], (True, value), name)
+
+
+@test()
+def the_tool_shows_the_emulators_document_and_believes_it_not():
+    """Outside: `show` reads the document, `verify` refuses its algorithm; cbor2 agrees."""
+    document = next(o for o in with_tool().all("out") if o.startswith("hE"))
+    fields = cbor2.loads(cbor2.loads(base64.b64decode(document))[2])
+    same((fields["user_data"], fields["nonce"], fields["public_key"]),
+         (b"some data", b"\0\xff", b"\0\1\2"), "user_data, nonce, public_key")
+    code, said = host_tool("show", "-", "--json", stdin=document.encode())
+    same(code, 0, said)
+    shown = json.loads(said)
+    same(shown["module_id"], fields["module_id"], "module_id")
+    same(base64.b64decode(shown["user_data"]), b"some data", "user_data")
+    code, said = host_tool("verify", "-", stdin=document.encode())
+    same(code, 1, said)
+    check("ES384" in said, said)
+
+
+@test()
+def the_tool_makes_a_key_in_an_enclave():
+    """The key that `recipient new` shows is one that openssl reads."""
+    spki = base64.b64decode(with_tool().all("out")[-1])
+    read = subprocess.run(["openssl", "rsa", "-pubin", "-inform", "DER", "-noout", "-text"],
+                          input=spki, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    same(read.returncode, 0, read.stdout.decode())
+    check(b"Public-Key: (2048 bit)" in read.stdout, read.stdout.decode())
+
+
+@test()
+def init_measures_as_the_tool_predicts():
+    """What `pcr-extend` of the configuration does, `pcr predict` says before."""
+    conf = "pcr-extend = 16 data version 1.2 of today\npcr-extend = 16 file conf /etc/conf\n"
+    tree = app("sequence")
+    tree.file("etc/conf", b"x" * 5000)
+    b = boot(image("/bin/sequence", TOOL, "pcr", "get", "16", files=tree,
+                   config=conf + "pcr-lock = 16\n", boot_files={"nsm": built("nsm")}))
+    code, said = host_tool("pcr", "predict", "--name", "version", "text:1.2 of today",
+                           "--name", "conf", "-", stdin=b"x" * 5000)
+    same(code, 0, said)
+    same(b.all("out")[0].split()[-1], said.split()[-1], "PCR16")

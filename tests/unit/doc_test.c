@@ -549,7 +549,7 @@ TEST(what_is_no_document_is_refused)
 		{ "1c", NSM_E_DOC_CBOR, "document" },
 		{ "ff", NSM_E_DOC_CBOR, "document" },
 		{ "84 a1013822", NSM_E_DOC_COSE, "protected header" },
-		{ "84 40", NSM_E_DOC_CBOR, "protected header" },
+		{ "84 40", NSM_E_DOC_COSE, "protected header" },
 		{ "84 41 a0", NSM_E_DOC_COSE, "protected header" },
 		{ "84 47 a2 01 3822 01 3822", NSM_E_DOC_COSE,
 		  "protected header" },
