@@ -41,7 +41,7 @@ SEAMS_TEST := seam dev pool sock module power
 
 # tests/unit/NAME_test.c
 UNIT := spec wire nsm report klog cgroup modules program log file tree io \
-	heartbeat spawn measure cms recipient doc verify config
+	heartbeat spawn measure cms recipient doc verify config policy
 
 # tests/interop/NAME.c: the library for tests that are not in C
 INTEROP := verify recipient
@@ -199,9 +199,11 @@ $(B)/libnsm.a: $(LIBNSM_O)
 		--keep-global-symbols=$(B)/libnsm.names $(B)/libnsm.o
 	$(Q)rm -f $@ && $(CROSS)ar rcsD $@ $(B)/libnsm.o
 
-$(B)/libnsm.pc: nsm/libnsm.pc.in VERSION
+# Made anew for another PREFIX.
+$(B)/libnsm.pc: nsm/libnsm.pc.in FORCE
 	@mkdir -p $(@D)
-	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $< >$@
+	@sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $< >$@.new; \
+	cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 $(UNIT:%=$(H)/unit/%): $(H)/unit/%: $(H)/obj/tests/unit/%_test.o $(H)/lib.a
 $(INTEROP_X): $(H)/interop/%: $(H)/obj/tests/interop/%.o $(H)/lib.a
@@ -423,7 +425,7 @@ compdb: $(B)/deps.stamp
 
 # --- The rest -----------------------------------------------------------------
 
-## install: init, nsm, libnsm and their man pages below $(DESTDIR)$(PREFIX)
+## install: init, nsm, libnsm with nsm.h and libnsm.pc, pages, completion, below $(DESTDIR)$(PREFIX)
 install: $(B)/init $(B)/nsm $(B)/libnsm.a $(B)/libnsm.pc
 	install -D -m 0755 $< $(DESTDIR)$(PREFIX)/lib/enclave-init/$(ARCH)/init
 	install -D -m 0644 init/enclave-init.8 \

@@ -7,6 +7,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "nsm/nsm.h"
+
 /* struct nsm_raw of linux/nsm.h, which only headers since 6.8 have. */
 struct nsm_raw {
 	uint64_t req_addr;
@@ -41,7 +43,7 @@ int nsm_dev_exchange(int fd, const void *req, size_t len, void *resp,
 	if (syscall(SYS_ioctl, fd, _IOWR(0x0A, 0, struct nsm_raw), &raw) < 0)
 		return -errno;
 	if (raw.resp_len > NSM_RESPONSE_MAX)
-		return -EBADMSG;
+		return -NSM_E_MALFORMED;
 	*ret_len = raw.resp_len;
 	return 0;
 }

@@ -190,7 +190,7 @@ int item_next_of(struct item_reader *r, enum item_type type, struct item *ret)
 
 /*
  * Passes over one value whole. What is open is counted, not nested: each
- * item takes at least one byte of the answer, so this ends.
+ * item takes at least one byte, so this ends.
  */
 int item_skip(struct item_reader *r)
 {

@@ -40,7 +40,7 @@ struct item_reader {
 /* Takes the next item off R; -EBADMSG if it is ITEM_OTHER or no CBOR. */
 int item_next(struct item_reader *r, struct item *ret);
 
-/* The same; -EBADMSG as well if it is not of TYPE, or not the text S. */
+/* The same; -EBADMSG as well if it is not of TYPE. */
 int item_next_of(struct item_reader *r, enum item_type type, struct item *ret);
 
 /* Passes over one item with all that is in it. */

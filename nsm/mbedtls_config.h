@@ -37,7 +37,7 @@
 #define MBEDTLS_CIPHER_PADDING_PKCS7
 #define MBEDTLS_CTR_DRBG_C
 
-/* Keys and certificates in files, bytes on command lines. */
+/* Keys in files. */
 #define MBEDTLS_BASE64_C
 #define MBEDTLS_PEM_PARSE_C
 

@@ -112,7 +112,7 @@ int nsm_extend_pcr_checked(int fd, uint8_t index, const void *data, size_t len,
 	if (before.locked)
 		return -NSM_E_READ_ONLY_INDEX;
 	if (before.len != NSM_PCR_SIZE)
-		return -NSM_E_NOT_EXTENDED;
+		return -NSM_E_MALFORMED;
 	r = nsm_extend_pcr(fd, index, data, len, &told);
 	if (r == 0)
 		r = nsm_describe_pcr(fd, index, &after);
@@ -128,6 +128,13 @@ int nsm_extend_pcr_checked(int fd, uint8_t index, const void *data, size_t len,
 	return 0;
 }
 
+static bool is_locked_as(const struct nsm_pcr *after,
+			 const struct nsm_pcr *before)
+{
+	return after->locked && after->len == before->len &&
+	       memcmp(after->value, before->value, before->len) == 0;
+}
+
 int nsm_lock_pcr_checked(int fd, uint8_t index, struct nsm_pcr *ret)
 {
 	struct nsm_pcr before = { 0 }, after;
@@ -139,10 +146,28 @@ int nsm_lock_pcr_checked(int fd, uint8_t index, struct nsm_pcr *ret)
 		r = nsm_describe_pcr(fd, index, &after);
 	if (r < 0)
 		return r;
-	if (!after.locked || after.len != before.len ||
-	    memcmp(after.value, before.value, before.len) != 0)
+	if (!is_locked_as(&after, &before))
 		return -NSM_E_NOT_LOCKED;
 	if (ret)
 		*ret = after;
 	return 0;
+}
+
+int nsm_lock_pcrs_below_checked(int fd, uint8_t end)
+{
+	struct nsm_pcr before[NSM_PCR_COUNT], after;
+	int r = 0;
+
+	if (end > NSM_PCR_COUNT)
+		return -NSM_E_INVALID_INDEX;
+	for (uint8_t i = 0; i < end && r == 0; i++)
+		r = nsm_describe_pcr(fd, i, &before[i]);
+	if (r == 0)
+		r = nsm_lock_pcrs_below(fd, end);
+	for (uint8_t i = 0; i < end && r == 0; i++) {
+		r = nsm_describe_pcr(fd, i, &after);
+		if (r == 0 && !is_locked_as(&after, &before[i]))
+			r = -NSM_E_NOT_LOCKED;
+	}
+	return r;
 }

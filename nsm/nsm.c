@@ -77,6 +77,8 @@ int nsm_extend_pcr(int fd, uint8_t index, const void *data, size_t len,
 	size_t n;
 	int r;
 
+	if (!data && len > 0)
+		return -EINVAL;
 	if (len > NSM_EXTEND_MAX)
 		return -EMSGSIZE;
 	n = wire_extend_pcr(req, sizeof(req), index, bytes);

@@ -102,6 +102,7 @@ enum nsm_error {
 	NSM_E_CERT_KEY_USAGE,	/* its key is not meant for that */
 	NSM_E_CERT_PATH_LENGTH, /* more authorities below than it allows */
 	NSM_E_CERT_IS_CA,	/* an authority signs no documents */
+	NSM_E_CERT_EXTENSION,	/* an extension unknown, or there twice */
 	NSM_E_SIGNATURE,	/* the document's signature is wrong */
 
 	/* A document is true, but not what was asked for. */
@@ -128,8 +129,14 @@ enum nsm_error {
 	NSM_E_END,
 };
 
-/* The words for R, a negative return of any function here. Never NULL. */
+/*
+ * The words for R, a negative return of any function here ("no error" for what
+ * is none). Never NULL.
+ */
 const char *nsm_error_text(int r);
+
+/* "NSM_E_OTHER" for -NSM_E_OTHER, for programs; NULL if R is none of them. */
+const char *nsm_error_name(int r);
 
 /* --- the device --- */
 
@@ -246,12 +253,17 @@ int nsm_extend_pcr_checked(int fd, uint8_t index, const void *data, size_t len,
  */
 int nsm_lock_pcr_checked(int fd, uint8_t index, struct nsm_pcr *ret);
 
+/* nsm_lock_pcrs_below likewise; -NSM_E_INVALID_INDEX if END is over 32. */
+int nsm_lock_pcrs_below_checked(int fd, uint8_t end);
+
 /* --- attestation documents: reading --- */
+
+enum { NSM_ALGORITHM_ES384 = -35 }; /* RFC 8152, table 5 */
 
 /* Views into the bytes that were parsed. */
 struct nsm_doc {
 	struct nsm_bytes protected_header; /* as signed */
-	int64_t algorithm;		   /* COSE's: -35 is ES384 */
+	int64_t algorithm;		   /* COSE's */
 	struct nsm_bytes payload;	   /* as signed */
 	struct nsm_bytes signature;
 
@@ -293,7 +305,10 @@ struct nsm_bytes nsm_aws_root(void);
  * -errno is -ENOMEM only: mbedTLS allocates.
  */
 
-/* Algorithm ES384, a signature of 96 bytes, digest SHA384, PCRs of 48 bytes. */
+/*
+ * Algorithm ES384, a signature of 96 bytes, digest SHA384, and PCRs of 48 bytes,
+ * one of them at least.
+ */
 int nsm_doc_check_form(const struct nsm_doc *doc,
 		       struct nsm_object *reterr_object);
 
@@ -320,7 +335,7 @@ enum nsm_expect_kind {
 
 struct nsm_expect {
 	enum nsm_expect_kind kind;
-	struct nsm_bytes value; /* for NSM_EQUAL; may be empty */
+	struct nsm_bytes value; /* for NSM_EQUAL: not absent, may be empty */
 };
 
 /*
@@ -333,7 +348,8 @@ struct nsm_policy {
 	int64_t time_s;
 	/*
 	 * Instead of TIME_S the document's own timestamp: for stored documents,
-	 * whose certificates live three hours. Says nothing of when it came.
+	 * whose certificates live three hours. That they were valid then says
+	 * nothing of now: NSM_CHECK_VALIDITY is not set. No age can be asked for.
 	 */
 	bool time_of_document;
 	bool age_asked;	    /* MAX_AGE_S counts */
@@ -364,15 +380,15 @@ const char *nsm_check_text(enum nsm_check check);
 
 struct nsm_report {
 	unsigned checked;      /* NSM_CHECK_... that hold; what is not in it was
-				  not asked for, or not reached */
+				  not asked for, not reached, or failed */
 	uint32_t pcrs_checked; /* bit N: PCR N is as asked for */
 	bool debug;	       /* it is of an enclave in debug mode */
 	struct nsm_object object; /* what a refusal is about */
 };
 
 /*
- * Holds DOC against POLICY; true or not. In *RET_REPORT, which is set in any
- * case, checks are added to those that are there.
+ * Holds DOC against POLICY; true or not. *RET_REPORT, all zero or of the steps
+ * before, is set in any case, and keeps what it says of those steps.
  */
 int nsm_doc_check_policy(const struct nsm_doc *doc,
 			 const struct nsm_policy *policy,
@@ -429,7 +445,8 @@ int nsm_recipient_import(const void *key, size_t len,
  * wipes it; on failure BUF is wiped. -NSM_E_CMS_...: the form, which anybody can
  * see; *RETERR_OBJECT (may be NULL) says what of it. All that depends on
  * the key is one error: -NSM_E_DECRYPT, or -NSM_E_CMS_OTHER_KEY if the message
- * names another key.
+ * names another key as well: KMS names them by the SHA-256 of the public key. That
+ * KMS wrote the message is not said by anything in it. BUF and CMS must not overlap.
  */
 int nsm_recipient_open(const struct nsm_recipient *recipient, const void *cms,
 		       size_t len, void *buf, size_t cap, size_t *ret_len,

@@ -45,7 +45,7 @@ static int check_debug(const struct nsm_doc *doc, bool allowed,
 	return 0;
 }
 
-/* GOT against WANTED; true to CHECKED if it was asked for at all. */
+/* Whether GOT is as WANTED. */
 static int check_field(struct nsm_bytes got, const struct nsm_expect *wanted)
 {
 	switch (wanted->kind) {
@@ -130,6 +130,13 @@ static int check_age(const struct nsm_doc *doc, const struct nsm_policy *policy,
 	return 0;
 }
 
+/* A value that was forgotten would be met by an empty one. */
+static bool is_sensible(const struct nsm_expect *e)
+{
+	return e->kind == NSM_ANY || e->kind == NSM_MISSING ||
+	       (e->kind == NSM_EQUAL && e->value.data);
+}
+
 /* What cannot be meant must not pass for a check. */
 static int check_sense(const struct nsm_policy *policy,
 		       struct nsm_object *object)
@@ -142,10 +149,20 @@ static int check_sense(const struct nsm_policy *policy,
 		return -NSM_E_POLICY;
 	for (unsigned i = 0; i < NSM_PCR_COUNT; i++) {
 		object_set_number(object, "PCR", i, "");
-		if (policy->pcr[i].kind == NSM_EQUAL &&
-		    policy->pcr[i].value.len != NSM_PCR_SIZE)
+		if (!is_sensible(&policy->pcr[i]) ||
+		    (policy->pcr[i].kind == NSM_EQUAL &&
+		     policy->pcr[i].value.len != NSM_PCR_SIZE))
 			return -NSM_E_POLICY;
 	}
+	object_set(object, "nonce");
+	if (!is_sensible(&policy->nonce))
+		return -NSM_E_POLICY;
+	object_set(object, "user_data");
+	if (!is_sensible(&policy->user_data))
+		return -NSM_E_POLICY;
+	object_set(object, "public_key");
+	if (!is_sensible(&policy->public_key))
+		return -NSM_E_POLICY;
 	object_set(object, "");
 	return 0;
 }
@@ -156,6 +173,10 @@ int nsm_doc_check_policy(const struct nsm_doc *doc,
 {
 	int r = check_sense(policy, &ret_report->object);
 
+	ret_report->checked &= NSM_CHECK_FORM | NSM_CHECK_CHAIN |
+			       NSM_CHECK_VALIDITY | NSM_CHECK_SIGNATURE;
+	ret_report->pcrs_checked = 0;
+	ret_report->debug = false;
 	if (r == 0)
 		r = check_debug(doc, policy->allow_debug, ret_report);
 	if (r == 0)
@@ -196,7 +217,10 @@ int nsm_doc_verify(const void *buf, size_t len, const struct nsm_policy *policy,
 	r = nsm_doc_check_chain(&doc, policy->root, time_s, object);
 	if (r < 0)
 		return r;
-	ret_report->checked |= NSM_CHECK_CHAIN | NSM_CHECK_VALIDITY;
+	ret_report->checked |= NSM_CHECK_CHAIN;
+	/* That they were valid once says nothing of now. */
+	if (!policy->time_of_document)
+		ret_report->checked |= NSM_CHECK_VALIDITY;
 
 	r = nsm_doc_check_signature(&doc, object);
 	if (r < 0)

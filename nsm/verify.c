@@ -14,7 +14,6 @@
 #include "nsm/object.h"
 
 enum {
-	ES384 = -35, /* RFC 8152, table 5 */
 	SHA384_SIZE = 48,
 	VERSION_3 = 3,
 };
@@ -55,7 +54,7 @@ static int check_form(const struct nsm_doc *doc, struct nsm_object *object)
 	bool any = false;
 
 	object_set(object, "protected header");
-	if (doc->algorithm != ES384)
+	if (doc->algorithm != NSM_ALGORITHM_ES384)
 		return -NSM_E_ALGORITHM;
 	object_set(object, "signature");
 	if (doc->signature.len != VERIFY_SIGNATURE)
@@ -99,6 +98,8 @@ static int form_error(int e)
 		return -NSM_E_CERT_ALGORITHM;
 	if (high == -MBEDTLS_ERR_X509_UNKNOWN_VERSION)
 		return -NSM_E_CERT_VERSION;
+	if (high == -MBEDTLS_ERR_X509_INVALID_EXTENSIONS)
+		return -NSM_E_CERT_EXTENSION;
 	/* What no configured curve or key type is good for. */
 	if (high == -MBEDTLS_ERR_PK_UNKNOWN_NAMED_CURVE ||
 	    high == -MBEDTLS_ERR_PK_UNKNOWN_PK_ALG ||
@@ -170,12 +171,19 @@ static bool has_usage(const mbedtls_x509_crt *crt, unsigned usage)
 	       mbedtls_x509_crt_check_key_usage(crt, usage) == 0;
 }
 
+/* No usage there is would be ours: NSMs' certificates have none. */
+static bool is_for_else(const mbedtls_x509_crt *crt)
+{
+	return mbedtls_x509_crt_has_ext_type(
+		crt, MBEDTLS_X509_EXT_EXTENDED_KEY_USAGE);
+}
+
 /* Whether CRT may issue what it does with BELOW authorities below it. */
 static int check_authority(const mbedtls_x509_crt *crt, size_t below)
 {
 	if (mbedtls_x509_crt_get_ca_istrue(crt) != 1)
 		return -NSM_E_CERT_NOT_CA;
-	if (!has_usage(crt, MBEDTLS_X509_KU_KEY_CERT_SIGN))
+	if (!has_usage(crt, MBEDTLS_X509_KU_KEY_CERT_SIGN) || is_for_else(crt))
 		return -NSM_E_CERT_KEY_USAGE;
 	/* 0: no limit; else one more than it. */
 	if (crt->max_pathlen > 0 && (size_t)crt->max_pathlen - 1 < below)
@@ -187,9 +195,10 @@ static int check_leaf(const mbedtls_x509_crt *crt)
 {
 	if (mbedtls_x509_crt_get_ca_istrue(crt) == 1)
 		return -NSM_E_CERT_IS_CA;
-	return has_usage(crt, MBEDTLS_X509_KU_DIGITAL_SIGNATURE) ?
-		       0 :
-		       -NSM_E_CERT_KEY_USAGE;
+	if (!has_usage(crt, MBEDTLS_X509_KU_DIGITAL_SIGNATURE) ||
+	    is_for_else(crt))
+		return -NSM_E_CERT_KEY_USAGE;
+	return 0;
 }
 
 /* Whether PARENT has issued CRT. */
@@ -253,6 +262,12 @@ int nsm_doc_check_chain(const struct nsm_doc *doc, struct nsm_bytes root,
 	size_t i;
 	int e;
 
+	/* As nsm_doc_parse gives none; but anybody may fill in a document. */
+	if (doc->cabundle_count == 0 ||
+	    doc->cabundle_count > NSM_CABUNDLE_MAX) {
+		object_set(reterr_object, "cabundle");
+		return -NSM_E_DOC_RANGE;
+	}
 	mbedtls_x509_crt_init(&crt[0]);
 	mbedtls_x509_crt_init(&crt[1]);
 	e = check_root(root.data ? root : nsm_aws_root(), doc, time_s, &crt[0]);
@@ -371,7 +386,7 @@ static int check_signature(const struct nsm_doc *doc, struct nsm_object *object)
 	int e;
 
 	object_set(object, "signature");
-	if (doc->algorithm != ES384)
+	if (doc->algorithm != NSM_ALGORITHM_ES384)
 		return -NSM_E_ALGORITHM;
 	if (doc->signature.len != VERIFY_SIGNATURE)
 		return -NSM_E_SIGNATURE_LENGTH;

@@ -6,43 +6,57 @@
 
 #include "nsm/item.h"
 
-/* Refusals by their names, then what is said of answers and of PCRs. */
-static const char *const texts[] = {
-	[NSM_E_INVALID_ARGUMENT - NSM_E_FIRST] = "InvalidArgument",
-	[NSM_E_INVALID_INDEX - NSM_E_FIRST] = "InvalidIndex",
-	[NSM_E_INVALID_RESPONSE - NSM_E_FIRST] = "InvalidResponse",
-	[NSM_E_READ_ONLY_INDEX - NSM_E_FIRST] = "ReadOnlyIndex",
-	[NSM_E_INVALID_OPERATION - NSM_E_FIRST] = "InvalidOperation",
-	[NSM_E_BUFFER_TOO_SMALL - NSM_E_FIRST] = "BufferTooSmall",
-	[NSM_E_INPUT_TOO_LARGE - NSM_E_FIRST] = "InputTooLarge",
-	[NSM_E_INTERNAL_ERROR - NSM_E_FIRST] = "InternalError",
-	[NSM_E_UNKNOWN - NSM_E_FIRST] = "an error without a known name",
-	[NSM_E_TRUNCATED - NSM_E_FIRST] = "the NSM's answer is cut short",
-	[NSM_E_MALFORMED - NSM_E_FIRST] = "the NSM's answer is malformed",
-	[NSM_E_NOT_EXTENDED - NSM_E_FIRST] =
-		"the PCR does not hold what its extension gives",
-	[NSM_E_NOT_LOCKED - NSM_E_FIRST] =
-		"the PCR is not locked, or changed while it was",
-};
-
-_Static_assert(sizeof(texts) / sizeof(texts[0]) ==
-		       NSM_E_DEVICE_END - NSM_E_FIRST,
-	       "words for all of them");
+/*
+ * Refusals by their names, then what is said of answers and of PCRs. No table: its
+ * pointers would take three times their bytes in PID 1.
+ */
+static const char *text_of(int code)
+{
+	switch (code) {
+	case NSM_E_INVALID_ARGUMENT:
+		return "InvalidArgument";
+	case NSM_E_INVALID_INDEX:
+		return "InvalidIndex";
+	case NSM_E_INVALID_RESPONSE:
+		return "InvalidResponse";
+	case NSM_E_READ_ONLY_INDEX:
+		return "ReadOnlyIndex";
+	case NSM_E_INVALID_OPERATION:
+		return "InvalidOperation";
+	case NSM_E_BUFFER_TOO_SMALL:
+		return "BufferTooSmall";
+	case NSM_E_INPUT_TOO_LARGE:
+		return "InputTooLarge";
+	case NSM_E_INTERNAL_ERROR:
+		return "InternalError";
+	case NSM_E_UNKNOWN:
+		return "an error without a known name";
+	case NSM_E_TRUNCATED:
+		return "the NSM's answer is cut short";
+	case NSM_E_MALFORMED:
+		return "the NSM's answer is malformed";
+	case NSM_E_NOT_EXTENDED:
+		return "the PCR does not hold what its extension gives";
+	case NSM_E_NOT_LOCKED:
+		return "the PCR is not locked, or changed while it was";
+	default:
+		return NULL;
+	}
+}
 
 const char *wire_error_text(int r)
 {
-	int code = -r;
+	const char *text = text_of(-r);
 
-	if (code > NSM_E_FIRST && code < NSM_E_DEVICE_END)
-		return texts[code - NSM_E_FIRST];
+	if (text)
+		return text;
 	/* For other numbers glibc's has a text that the next call frees. */
-	return code > 0 && code <= EHWPOISON ? strerror(code) :
-					       "an unknown error";
+	return r < 0 && r >= -EHWPOISON ? strerror(-r) : "an unknown error";
 }
 
 /* --- requests --- */
 
-/* A request being written; LEN is 0 for good once something did not fit. */
+/* A request being written; FULL for good once something did not fit. */
 struct writer {
 	uint8_t *buf;
 	size_t cap, len;
@@ -193,8 +207,10 @@ static int read_refusal(struct item_reader *r)
 
 	if (e < 0)
 		return e;
+	if (r->left > 0)
+		return -EBADMSG;
 	for (code = NSM_E_FIRST + 1; code < NSM_E_UNKNOWN; code++)
-		if (item_is_text(&name, texts[code - NSM_E_FIRST]))
+		if (item_is_text(&name, text_of(code)))
 			return -code;
 	return -NSM_E_UNKNOWN;
 }

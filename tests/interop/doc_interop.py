@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 ALL = "form,chain,validity,signature"
 TRUTH = f"{ALL},debug_mode"
+ONCE_TRUE = TRUTH.replace("validity,", "")  # at the time of the document
 
 
 # --- the verifier ------------------------------------------------------------
@@ -812,6 +813,11 @@ def who_may_not_issue_or_sign_is_refused() -> None:
         bad("the leaf has no key usage", altered(4, usage=None), "CERT_KEY_USAGE", "certificate",
             strict),
         bad("the leaf's usage is critical", altered(4, usage_critical=True), "ok", ""),
+        *(bad(f"{at(n)} is for servers of TLS{', critically' if critical else ''}",
+              altered(n, more=(extension("2.5.29.37", der(0x30, oid("1.3.6.1.5.5.7.3.1")),
+                                         critical),)),
+              "CERT_KEY_USAGE", at(n), "accepts: it was told no purpose")
+          for n in (1, 3, 4) for critical in (False, True)),
         bad("a leaf as the only authority", Chain((ROOT, LEAF, replace(
             LEAF, key=ca.key("below"), subject=(("CN", "below"),)))), "CERT_NOT_CA", at(1)),
     ])
@@ -948,7 +954,7 @@ def what_is_no_certificate_is_refused() -> None:
             arranged(f"{at(n)} is cut", alone(n, ders[n][:-1]), "CERT_FORM", at(n)),
             arranged(f"{at(n)} is zeros", alone(n, bytes(64)), "CERT_FORM", at(n)),
             bad(f"{at(n)} with an unknown critical extension", altered(n, more=(unknown,)),
-                "CERT_FORM", at(n)),
+                "CERT_EXTENSION", at(n)),
             bad(f"{at(n)} with an unknown extension", altered(n, more=(quiet,)), "ok", ""),
         ]
     short = Chain(changes={4: {"subject": (("CN", "leaf"),), "issuer": ()}})
@@ -963,10 +969,12 @@ def what_is_no_certificate_is_refused() -> None:
                  "CERT_FORM",
                  "certificate"),
         arranged("the leaf is its key alone", alone(4, LEAF.key.spki), "CERT_FORM", "certificate"),
-        bad("the leaf with basicConstraints twice", altered(4, more=(basic,)), "CERT_FORM",
+        bad("the leaf with basicConstraints twice", altered(4, more=(basic,)), "CERT_EXTENSION",
             "certificate"),
-        bad("an authority with two basicConstraints", altered(2, more=(basic_ca,)), "CERT_FORM", at(2)),
-        bad("an authority with name constraints", altered(2, more=(constraints,)), "CERT_FORM", at(2),
+        bad("an authority with two basicConstraints", altered(2, more=(basic_ca,)), "CERT_EXTENSION",
+            at(2)),
+        bad("an authority with name constraints", altered(2, more=(constraints,)), "CERT_EXTENSION",
+            at(2),
             "accepts: it knows name constraints, and these are kept"),
         bad("the leaf without extensions", altered(4, ca=None, usage=None), "CERT_KEY_USAGE",
             "certificate",
@@ -1083,12 +1091,12 @@ def a_document_outside_its_window_is_refused() -> None:
         Case("ahead alone asks nothing", aged(-9_000_000), chain=leaf, options="ahead=0", checked=TRUTH),
         Case("the latest timestamp", document(timestamp=uint(2**62 - 1)), "IN_FUTURE", "timestamp",
              "age=4294967295 ahead=4294967295", checked=TRUTH),
-        Case("stored, at its own time", document(), options="of_document=1", checked=TRUTH),
+        Case("stored, at its own time", document(), options="of_document=1", checked=ONCE_TRUE),
         Case("stored, but the leaf is younger", document(timestamp=uint((NOW - 4) * 1000)),
              "CERT_NOT_YET",
              "certificate", "of_document=1", checked="form"),
         Case("stored, the leaf's last millisecond", document(timestamp=uint((NOW + 10800) * 1000 + 999)),
-             options="of_document=1", checked=TRUTH),
+             options="of_document=1", checked=ONCE_TRUE),
         Case("stored, a millisecond after", document(timestamp=uint((NOW + 10801) * 1000)),
              "CERT_EXPIRED",
              "certificate", "of_document=1", checked="form"),

@@ -92,6 +92,16 @@ static size_t extend(const uint8_t *req, uint8_t *to)
 	return n + sizeof(value);
 }
 
+/* The end, half open, is the last byte of it, too. */
+static size_t lock_below(const uint8_t *req, size_t len, uint8_t *to)
+{
+	for (uint8_t i = 0; i < req[len - 1]; i++)
+		nsm.locked[i] = nsm.locked[i] || nsm.lie != NO_LOCK || i != 17;
+	if (nsm.lie == LOCK_CHANGES)
+		nsm.value[16][0] ^= 1;
+	return PUT(to, "\x68LockPCRs");
+}
+
 static size_t lock(const uint8_t *req, size_t len, uint8_t *to)
 {
 	uint8_t index = req[len - 1];
@@ -120,7 +130,8 @@ int nsm_dev_exchange(int fd, const void *req, size_t len, void *resp,
 		*ret_len = extend(r, resp);
 	} else {
 		nsm.locks++;
-		*ret_len = lock(r, len, resp);
+		*ret_len = r[1] == 0x68 ? lock_below(r, len, resp) :
+					  lock(r, len, resp);
 	}
 	return 0;
 }
@@ -276,7 +287,7 @@ TEST(an_extension_with_another_answer_is_seen)
 
 TEST(a_pcr_of_another_size_is_not_extended)
 {
-	CHECK_INT(extend_with(SHORT_PCR), -NSM_E_NOT_EXTENDED);
+	CHECK_INT(extend_with(SHORT_PCR), -NSM_E_MALFORMED);
 	CHECK_INT(nsm.extends, 0);
 }
 
@@ -325,6 +336,37 @@ TEST(a_pcr_that_changed_while_it_was_locked_is_seen)
 {
 	nsm.lie = LOCK_CHANGES;
 	CHECK_INT(nsm_lock_pcr_checked(77, 17, NULL), -NSM_E_NOT_LOCKED);
+}
+
+TEST(locks_below_an_end_are_seen_to_hold)
+{
+	nsm.value[17][3] = 9;
+	CHECK_INT(nsm_lock_pcrs_below_checked(77, 18), 0);
+	CHECK_INT(nsm.locks, 1);
+	for (int i = 0; i < NSM_PCR_COUNT; i++)
+		CHECK_INT(nsm.locked[i], i < 18);
+	CHECK_INT(nsm_lock_pcrs_below_checked(77, 0), 0);
+	CHECK_INT(nsm_lock_pcrs_below_checked(77, 33), -NSM_E_INVALID_INDEX);
+	CHECK_INT(nsm.locks, 2);
+}
+
+TEST(a_lock_below_an_end_that_left_one_out_is_seen)
+{
+	nsm.lie = NO_LOCK;
+	CHECK_INT(nsm_lock_pcrs_below_checked(77, 18), -NSM_E_NOT_LOCKED);
+}
+
+TEST(a_pcr_that_changed_while_many_were_locked_is_seen)
+{
+	nsm.lie = LOCK_CHANGES;
+	CHECK_INT(nsm_lock_pcrs_below_checked(77, 18), -NSM_E_NOT_LOCKED);
+}
+
+TEST(bytes_that_are_not_there_extend_nothing)
+{
+	CHECK_INT(nsm_extend_pcr(77, 16, NULL, 4, NULL), -EINVAL);
+	CHECK_INT(nsm.extends, 0);
+	CHECK_INT(nsm_extend_pcr(77, 16, NULL, 0, NULL), 0);
 }
 
 CHECK_MAIN("measure")

@@ -225,14 +225,23 @@ TEST(every_error_has_words_of_its_own)
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
 		for (int e = ranges[i][0]; e < ranges[i][1]; e++) {
 			const char *text = nsm_error_text(-e);
+			const char *name = nsm_error_name(-e);
 
 			CHECK(strcmp(text, "an unknown error") != 0);
 			for (size_t j = 0; j < n; j++)
 				CHECK(strcmp(text, seen[j]) != 0);
 			seen[n++] = text;
+			CHECK(name && strncmp(name, "NSM_E_", 6) == 0);
 		}
 	}
 	CHECK_STR(nsm_error_text(-NSM_E_END), "an unknown error");
+	CHECK_STR(nsm_error_text(0), "no error");
+	CHECK_STR(nsm_error_text(7), "no error");
+	CHECK_STR(nsm_error_name(-NSM_E_READ_ONLY_INDEX),
+		  "NSM_E_READ_ONLY_INDEX");
+	CHECK_STR(nsm_error_name(-NSM_E_OTHER), "NSM_E_OTHER");
+	CHECK(!nsm_error_name(-EIO) && !nsm_error_name(0) &&
+	      !nsm_error_name(-NSM_E_END));
 }
 
 /* --- debug mode --- */

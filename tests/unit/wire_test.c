@@ -535,6 +535,10 @@ TEST(bytes_after_the_end_are_refused)
 	CHECK_INT(read_random(RANDOM "41 aa ff"), -NSM_E_MALFORMED);
 	CHECK_INT(read_pcr(PCR "a2" LOCK "f5" DATA "41 00 f6"),
 		  -NSM_E_MALFORMED);
+	CHECK_INT(read_pcr(ERROR "6c 496e76616c6964496e646578 ff"),
+		  -NSM_E_MALFORMED);
+	CHECK_INT(read_lock(ERROR "6c 496e76616c6964496e646578 00"),
+		  -NSM_E_MALFORMED);
 }
 
 TEST(answers_to_something_else_are_refused)
