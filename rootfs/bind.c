@@ -106,10 +106,8 @@ static int protect(int dirfd, const char *name)
 	if (fd < 0)
 		return fd;
 	path = path_of(fd, &buf);
-	if (mount(NULL, path, NULL, flags, NULL) < 0) {
+	if (mount(NULL, path, NULL, flags, NULL) < 0)
 		r = -errno;
-		(void)umount2(path, MNT_DETACH);
-	}
 	close(fd);
 	return r;
 }
@@ -139,6 +137,9 @@ int bind_put(int fd, const char *path)
 		r = -errno;
 	else
 		r = protect(dir, name);
+	/* Rather none than one that may be written to. No link leads there. */
+	if (r < 0)
+		(void)umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
 out:
 	if (point >= 0)
 		close(point);
