@@ -41,7 +41,7 @@ SEAMS_TEST := seam dev pool sock module power
 
 # tests/unit/NAME_test.c
 UNIT := spec wire nsm report klog cgroup modules program log file tree io \
-	heartbeat spawn measure cms recipient doc verify config policy
+	heartbeat spawn measure cms recipient doc verify config policy bind
 
 # tests/interop/NAME.c: the library for tests that are not in C
 INTEROP := verify recipient

@@ -1,0 +1,105 @@
+/* In user and mount namespaces of its own, over a tmpfs. */
+
+#include "rootfs/bind.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "tests/unit/check.h"
+#include "tests/unit/temp.h"
+
+static void write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	REQUIRE(fd >= 0);
+	REQUIRE(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+}
+
+/* A tmpfs becomes the working directory, with the file "tool" in it. */
+static int enter(void)
+{
+	unsigned uid = getuid(), gid = getgid();
+	char map[64];
+	int fd;
+
+	temp_enter();
+	(void)snprintf(map, sizeof(map), "0 %u 1", uid);
+	REQUIRE(unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0);
+	write_text("/proc/self/setgroups", "deny");
+	write_text("/proc/self/uid_map", map);
+	(void)snprintf(map, sizeof(map), "0 %u 1", gid);
+	write_text("/proc/self/gid_map", map);
+	REQUIRE(mount("tmp", temp_path, "tmpfs", 0, NULL) == 0);
+	REQUIRE(chdir(temp_path) == 0);
+	fd = open("tool", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	REQUIRE(fd >= 0 && write(fd, "tool", 4) == 4);
+	close(fd);
+	fd = bind_take("tool");
+	REQUIRE(fd >= 0);
+	return fd;
+}
+
+static void leave(void)
+{
+	REQUIRE(chdir("/") == 0);
+	CHECK_INT(umount2(temp_path, MNT_DETACH), 0);
+	CHECK_INT(rmdir(temp_path), 0);
+}
+
+static const char *target(void)
+{
+	static char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/run/enclave/nsm", temp_path);
+	return path;
+}
+
+TEST(a_file_is_there_and_read_only)
+{
+	struct stat st;
+	int fd = enter();
+
+	CHECK_INT(bind_put(fd, target()), 0);
+	CHECK_INT(open(target(), O_WRONLY | O_CLOEXEC), -1);
+	CHECK_INT(errno, EROFS);
+	CHECK_INT(stat(target(), &st), 0);
+	CHECK_INT(st.st_size, 4);
+	CHECK_INT(st.st_mode & 07777, 0555);
+	leave();
+}
+
+/* The first descriptor that is free, and two more: the way, and not the mount. */
+TEST(what_cannot_be_made_read_only_is_not_mounted)
+{
+	struct rlimit limit;
+	struct stat st;
+	int fd = enter(), next = dup(fd);
+
+	close(next);
+	REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	limit.rlim_cur = (rlim_t)next + 2;
+	REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	CHECK_INT(bind_put(fd, target()), -EMFILE);
+	/* The point is there; the file is not mounted on it. */
+	CHECK_INT(stat(target(), &st), 0);
+	CHECK_INT(st.st_size, 0);
+	leave();
+}
+
+TEST(a_link_on_the_way_is_not_followed)
+{
+	int fd = enter();
+
+	REQUIRE(mkdir("run", 0755) == 0 && mkdir("etc", 0755) == 0);
+	REQUIRE(symlink("../etc", "run/enclave") == 0);
+	CHECK_INT(bind_put(fd, target()), -ELOOP);
+	CHECK_INT(access("etc/nsm", F_OK), -1);
+	leave();
+}
+
+CHECK_MAIN("bind")
