@@ -137,7 +137,7 @@ static bool is_locked_as(const struct nsm_pcr *after,
 
 int nsm_lock_pcr_checked(int fd, uint8_t index, struct nsm_pcr *ret)
 {
-	struct nsm_pcr before = { 0 }, after;
+	struct nsm_pcr before = { 0 }, after = { 0 };
 	int r = nsm_describe_pcr(fd, index, &before);
 
 	if (r == 0 && !before.locked)
@@ -155,7 +155,7 @@ int nsm_lock_pcr_checked(int fd, uint8_t index, struct nsm_pcr *ret)
 
 int nsm_lock_pcrs_below_checked(int fd, uint8_t end)
 {
-	struct nsm_pcr before[NSM_PCR_COUNT], after;
+	struct nsm_pcr before[NSM_PCR_COUNT] = { 0 }, after = { 0 };
 	int r = 0;
 
 	if (end > NSM_PCR_COUNT)

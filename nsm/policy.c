@@ -194,7 +194,7 @@ int nsm_doc_verify(const void *buf, size_t len, const struct nsm_policy *policy,
 		   struct nsm_doc *ret_doc, struct nsm_report *ret_report)
 {
 	struct nsm_object *object = &ret_report->object;
-	struct nsm_doc doc;
+	struct nsm_doc doc = { 0 };
 	int64_t time_s;
 	int r;
 
