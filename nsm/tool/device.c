@@ -7,12 +7,6 @@
 #include "nsm/tool/opts.h"
 #include "nsm/tool/output.h"
 
-/* An argument where none or no more belong. */
-static int unexpected(const struct tool *t, const struct opts *o)
-{
-	return tool_usage(t, o->value, "an argument too many");
-}
-
 static void describe_text(struct out *out, const struct nsm_description *d,
 			  bool debug)
 {
@@ -70,7 +64,7 @@ static int run_describe(struct tool *t, struct opts *o)
 		if (id == OPT_BAD)
 			return TOOL_USAGE;
 		if (id == OPT_ARGUMENT)
-			return unexpected(t, o);
+			return opts_too_many(o);
 		json = true;
 	}
 	r = tool_open(t, &fd);
@@ -148,7 +142,7 @@ static int run_random(struct tool *t, struct opts *o)
 			break;
 		case OPT_ARGUMENT:
 			if (count > 0)
-				return unexpected(t, o);
+				return opts_too_many(o);
 			r = input_number(t, "N", o->value, 1, RANDOM_MAX,
 					 &count);
 			if (r)
@@ -235,7 +229,7 @@ static int read_attest(struct tool *t, struct opts *o, struct attest *a)
 			a->json = true;
 			break;
 		case OPT_ARGUMENT:
-			r = unexpected(t, o);
+			r = opts_too_many(o);
 			break;
 		default:
 			r = TOOL_USAGE;

@@ -86,20 +86,6 @@ static bool is_group(const char *word)
 	return strcmp(word, "pcr") == 0 || strcmp(word, "recipient") == 0;
 }
 
-static bool is_help(const char *word)
-{
-	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
-}
-
-/* Help is wanted wherever it stands, but for what is no option. */
-static bool asks_for_help(char **argv)
-{
-	for (; *argv && strcmp(*argv, "--") != 0; argv++)
-		if (is_help(*argv))
-			return true;
-	return false;
-}
-
 /* What a command could have been meant to be. */
 static int unknown(const struct tool *t, char **argv, bool group)
 {
@@ -154,7 +140,7 @@ static int run(int argc, char **argv)
 	argv++;
 	if (strcmp(argv[0], "--version") == 0)
 		return print_text(&t, "nsm " ENCLAVE_INIT_VERSION "\n");
-	if (is_help(argv[0]))
+	if (opts_is_help(argv[0]))
 		return print_list(&t, "");
 	if (strcmp(argv[0], "help") == 0)
 		return help(&t, argv + 1);
@@ -164,10 +150,10 @@ static int run(int argc, char **argv)
 			continue;
 		t.command = commands[i];
 		argv += words;
-		if (asks_for_help(argv))
-			return print_text(&t, t.command->help);
 		o.table = t.command->opts;
 		o.next = argv;
+		if (opts_want_help(&o))
+			return print_text(&t, t.command->help);
 		return t.command->run(&t, &o);
 	}
 	if (argv[0][0] == '-')
@@ -176,7 +162,7 @@ static int run(int argc, char **argv)
 		return unknown(&t, argv, false);
 	if (!argv[1])
 		return tool_usage(&t, argv[0], "which of its commands?");
-	if (is_help(argv[1]))
+	if (opts_is_help(argv[1]))
 		return print_list(&t, argv[0]);
 	return unknown(&t, argv, true);
 }

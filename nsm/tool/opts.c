@@ -31,6 +31,49 @@ unsigned opts_distance(const char *a, const char *b)
 	return row[n];
 }
 
+/* The option that WORD begins with, LEN bytes of it; or the end of the table. */
+static const struct opt *find(const struct opts *o, const char *word,
+			      size_t *ret_len)
+{
+	size_t len = strcspn(word, "=");
+	const struct opt *p;
+
+	for (p = o->table; p->name; p++)
+		if (strlen(p->name) == len && memcmp(p->name, word, len) == 0)
+			break;
+	*ret_len = len;
+	return p;
+}
+
+bool opts_is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+bool opts_want_help(const struct opts *o)
+{
+	const struct opt *p;
+	size_t len;
+
+	for (char **next = o->next; *next && strcmp(*next, "--") != 0; next++) {
+		if ((*next)[0] != '-' || (*next)[1] == '\0')
+			continue;
+		if (opts_is_help(*next))
+			return true;
+		p = find(o, *next, &len);
+		if (!p->name)
+			return false;
+		if (p->kind != OPT_FLAG && !(*next)[len] && !*++next)
+			return false;
+	}
+	return false;
+}
+
+int opts_too_many(const struct opts *o)
+{
+	return tool_usage(o->tool, o->value, "an argument too many");
+}
+
 static int unknown(const struct opts *o, const char *word, size_t len)
 {
 	const char *nearest = NULL;
@@ -83,15 +126,10 @@ int opts_next(struct opts *o)
 		return OPT_ARGUMENT;
 	}
 
-	equals = strchr(word, '=');
-	len = equals ? (size_t)(equals - word) : strlen(word);
-	if (len > 256)
-		len = 256;
-	for (p = o->table; p->name; p++)
-		if (strlen(p->name) == len && memcmp(p->name, word, len) == 0)
-			break;
+	p = find(o, word, &len);
 	if (!p->name)
-		return unknown(o, word, len);
+		return unknown(o, word, len < 256 ? len : 256);
+	equals = word[len] ? word + len : NULL;
 	if (p->kind != OPT_MANY) {
 		if (o->seen & 1u << (p - o->table))
 			return bad(o, p->name, "given twice");

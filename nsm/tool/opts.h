@@ -43,6 +43,18 @@ struct opts {
 /* The next option's id, or OPT_... */
 int opts_next(struct opts *o);
 
+/*
+ * Whether --help or -h is among the options to come. A word that an option takes
+ * as its value is none, nor is any after an option that is not in the table: what
+ * is wrong must not look as if it were done.
+ */
+bool opts_want_help(const struct opts *o);
+
+bool opts_is_help(const char *word);
+
+/* An argument where none or no more belong. Returns TOOL_USAGE. */
+int opts_too_many(const struct opts *o);
+
 /* Which of two words A is nearer to than a typing error: for "did you mean". */
 unsigned opts_distance(const char *a, const char *b);
 

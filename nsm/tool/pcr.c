@@ -106,7 +106,7 @@ static int run_list(struct tool *t, struct opts *o)
 		if (id == OPT_BAD)
 			return TOOL_USAGE;
 		if (id == OPT_ARGUMENT)
-			return tool_usage(t, o->value, "an argument too many");
+			return opts_too_many(o);
 		json = true;
 	}
 	r = tool_open(t, &fd);
@@ -159,8 +159,7 @@ static int run_get(struct tool *t, struct opts *o)
 			break;
 		case OPT_ARGUMENT:
 			if (given)
-				return tool_usage(t, o->value,
-						  "an argument too many");
+				return opts_too_many(o);
 			r = read_index(t, o->value, &index);
 			if (r)
 				return r;
@@ -447,8 +446,7 @@ static int read_lock(struct tool *t, struct opts *o, struct lock *l)
 					t, "--below",
 					"it excludes INDEX arguments");
 			if (l->count == NSM_PCR_COUNT)
-				return tool_usage(t, o->value,
-						  "an argument too many");
+				return opts_too_many(o);
 			r = read_index(t, o->value, &l->index[l->count]);
 			l->count++;
 			break;

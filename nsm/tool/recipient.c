@@ -54,7 +54,7 @@ static int read_new(const struct tool *t, struct opts *o, struct new_key *k)
 			k->no_nsm = true;
 			break;
 		case OPT_ARGUMENT:
-			r = tool_usage(t, o->value, "an argument too many");
+			r = opts_too_many(o);
 			break;
 		default:
 			r = TOOL_USAGE;
@@ -234,8 +234,7 @@ static int run_open(struct tool *t, struct opts *o)
 			break;
 		case OPT_ARGUMENT:
 			if (path)
-				return tool_usage(t, o->value,
-						  "an argument too many");
+				return opts_too_many(o);
 			path = o->value;
 			break;
 		default:

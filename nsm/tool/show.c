@@ -177,8 +177,7 @@ static int run_show(struct tool *t, struct opts *o)
 			break;
 		case OPT_ARGUMENT:
 			if (path)
-				return tool_usage(t, o->value,
-						  "an argument too many");
+				return opts_too_many(o);
 			path = o->value;
 			break;
 		default:

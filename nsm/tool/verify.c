@@ -139,7 +139,7 @@ static int read_option(struct tool *t, const struct opts *o, struct verify *v,
 		return 0;
 	case OPT_ARGUMENT:
 		if (v->path)
-			return tool_usage(t, o->value, "an argument too many");
+			return opts_too_many(o);
 		v->path = o->value;
 		return 0;
 	default:

@@ -132,6 +132,26 @@ def misuse_is_told_from_all_else() -> None:
 
 
 @test
+def help_is_an_option_of_its_own() -> None:
+    """Where it is the value of another, or after an unknown one, nothing is good: a script would take 0 for yes."""
+    with device() as d:
+        for words, err in ((("verify", "X", "--nonce", "-h"), "--nonce: that is not hex"),
+                           (("verify", "X", "--nonce", "--help"), "--nonce: needs a value"),
+                           (("verify", "X", "--user-data", "--help"), "--user-data: needs a value"),
+                           (("verify", "X", "--pcr", "-h"), "--pcr: it must be N="),
+                           (("attest", "--nonce", "--help"), "--nonce: needs a value"),
+                           (("attest", "--nonse", "--help"), "no option --nonse"),
+                           (("pcr", "predict", "--name", "-h"), "--name: data must follow"),
+                           (("show", "--", "-h", "--help"), "--help: an argument too many"),
+                           (("pcr", "lock", "--below", "-h", "--json"), "--below: it must be")):
+            d.run(*words).is_(USAGE, err, b"")
+        equal(d.requests(), [], "what was asked of the NSM")
+        for words in (("verify", "X", "--nonce", "00", "-h"), ("verify", "-h", "--nonce"), ("attest", "--nonce=-h", "--help"),
+                      ("pcr", "predict", "--name", "-h", "-", "--help"), ("show", "-", "-h"), ("random", "x", "--json", "-h")):
+            check(d.run(*words).is_(DONE, "").text.startswith("usage: nsm "), f"the help of {words}")
+
+
+@test
 def the_nearest_word_is_offered() -> None:
     """For commands and options, if there is one."""
     for words, meant in ((("vrify",), "verify"), (("discribe",), "describe"), (("pcr", "lsit"), "pcr list"),
