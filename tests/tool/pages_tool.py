@@ -1,10 +1,12 @@
 """The man pages and the completion."""
 
+import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
+import ca
 from lib import BUILD, MUSL, TOP, Skip, check, device, equal, folder, test
 
 COMPLETION = TOP / "nsm/nsm.bash-completion"
@@ -140,3 +142,47 @@ def the_examples_of_the_man_page_work() -> None:
                            env={"PATH": "/usr/bin:/bin", "NONCE": "00ff" * 16, "NSM_STATE": str(d.state),
                                 "NSM_DOCUMENT": str(d.path / "document")})
         equal((p.returncode, p.stderr), (0, ""), "the examples")
+
+
+def examples(page: Path) -> list[str]:
+    """What stands between .Bd and .Ed in the EXAMPLES."""
+    text = page.read_text()
+    text = text[text.index(".Sh EXAMPLES"):text.index(".Sh SEE ALSO")]
+    return [e.replace("\\e", "\\") for e in re.findall(r"^\.Bd [^\n]*\n(.*?)^\.Ed$", text, re.M | re.S)]
+
+
+# Takes the place of jq: it is not on every machine that runs the tests.
+JQ = """#!/usr/bin/python3
+import json, sys
+text = open(sys.argv[3]).read() if len(sys.argv) > 3 else sys.stdin.read()
+value = json.loads(text) if text else None
+for key in sys.argv[2].split(".")[1:] if text else ():
+    value = value and value.get(key)
+if text:
+    print(value or "null")
+"""
+
+
+@test
+def the_pipelines_of_the_man_page_fail_closed() -> None:
+    """Those that take measurements of an image: that image is verified, another is not, nor is none."""
+    scripts = [e for e in examples(PAGES[0]) if "nitro-cli" in e]
+    equal(len(scripts), 2, "examples with nitro-cli")
+    pcrs = {f"PCR{n}": ca.pcr_values()[n].hex() for n in range(3)}
+    nsm = f'[ "$1" = verify ] && set -- "$@" --root root.der --time {ca.NOW}\nexec {MUSL} "$@"\n'
+    nitro = '[ "$FAILS" ] && exit 1\ncat measurements\n'
+    with folder() as path:
+        (path / "doc.bin").write_bytes(ca.document(nonce=ca.octets(b"n")))
+        (path / "root.der").write_bytes(ca.as_aws().ders[0])
+        (path / "bin").mkdir()
+        for name, text in (("nsm", f"#!/bin/sh\n{nsm}"), ("openssl", "#!/bin/sh\necho 6e\n"), ("jq", JQ),
+                           ("nitro-cli", f"#!/bin/sh\n{nitro}")):
+            (path / "bin" / name).write_text(text)
+            (path / "bin" / name).chmod(0o755)
+        for script in scripts:
+            for measured, fails, good in ((pcrs, "", True), ({**pcrs, "PCR0": "11" * 48}, "", False), ({}, "", False),
+                                          (pcrs, "1", False)):
+                (path / "measurements").write_text(json.dumps({"Measurements": measured}))
+                p = subprocess.run(["sh", "-c", script], cwd=path, capture_output=True, text=True, check=False,
+                                   timeout=60, env={"PATH": f"{path}/bin:/usr/bin:/bin", "FAILS": fails})
+                equal(p.returncode == 0, good, f"{measured} {fails} {p.stdout}{p.stderr}: {script}")
