@@ -1,51 +1,124 @@
 """The man pages and the completion."""
 
 import json
+import os
+import pty
 import re
+import select
 import shutil
+import signal
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import ca
-from lib import BUILD, MUSL, TOP, Skip, check, device, equal, folder, test
+from lib import BUILD, DEADLINE_S, MUSL, TOP, Skip, check, device, equal, folder, test
 
 COMPLETION = TOP / "nsm/nsm.bash-completion"
 PAGES = (TOP / "nsm/nsm.1", TOP / "nsm/libnsm.3")
 
 
-def complete(*words: str, cwd: Path | None = None) -> list[str]:
-    """What bash offers for the last of the words, split as readline does it."""
+def complete(line: str, cwd: Path | None = None) -> list[str]:
+    """What the function offers for the last word of "nsm LINE"."""
     script = f"""
         . {COMPLETION}
-        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
-        _nsm nsm "${{COMP_WORDS[COMP_CWORD]}}" "${{COMP_WORDS[COMP_CWORD - 1]}}"
+        COMP_LINE="nsm $1" COMP_POINT=$((${{#1}} + 4))
+        _nsm nsm "${{1##*[ =]}}" x
         printf '%s\\n' "${{COMPREPLY[@]}}" """
-    p = subprocess.run(["bash", "-uc", script, "bash", "nsm", *words], capture_output=True, text=True, cwd=cwd,
-                       timeout=20, check=False)
-    check(p.returncode == 0 and not p.stderr, f"{words}: {p.returncode} {p.stderr}")
+    p = subprocess.run(["bash", "-uc", script, "bash", line], capture_output=True, text=True, cwd=cwd, timeout=20,
+                       check=False)
+    check(p.returncode == 0 and not p.stderr, f"{line}: {p.returncode} {p.stderr}")
     return p.stdout.split()
+
+
+class Readline:
+    """An interactive bash with the completion, at a terminal of its own."""
+
+    def __init__(self, cwd: Path, hold: Path) -> None:
+        self.line, self.seen = hold / "line", b""
+        self.end = time.monotonic() + DEADLINE_S
+        (hold / "rc").write_text(f"""
+            PS1=
+            . {COMPLETION}
+            save() {{ printf %s "$READLINE_LINE" >{self.line}.new; mv {self.line}.new {self.line}; READLINE_LINE=; }}
+            bind -x '"\\C-g": save'
+            : >{hold}/ready\n""")
+        # No rc files of the machine.
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.chdir(cwd)
+            os.execve("/bin/bash", ["bash", "--noprofile", "--rcfile", str(hold / "rc"), "-i"],
+                      {"PATH": "/usr/bin:/bin", "TERM": "dumb", "HOME": str(hold), "LC_ALL": "C.UTF-8",
+                       "INPUTRC": "/dev/null"})
+        self.wait((hold / "ready").exists)
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            check(time.monotonic() < self.end, f"bash does not answer: {self.seen!r}")
+            if select.select([self.fd], [], [], 0.02)[0]:
+                self.seen += os.read(self.fd, 4096)
+
+    def tab(self, typed: str) -> str:
+        """The line, after TAB was typed at its end."""
+        os.write(self.fd, typed.encode() + b"\t\x07")
+        self.wait(self.line.exists)
+        line = self.line.read_text()
+        self.line.unlink()
+        return line
+
+    def close(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.fd)
 
 
 @test
 def words_are_completed() -> None:
-    """Commands, options of the command, values, files; bash splits at = and @."""
+    """Commands, options of the command, values, files."""
     subprocess.run(["bash", "-n", COMPLETION], check=True)
     with folder() as path:
         (path / "doc.bin").touch()
         (path / "dir").mkdir()
-        for words, wanted in (
-                (("ver",), ["verify"]), (("p",), ["pcr"]), (("pcr", ""), ["list", "get", "extend", "lock", "predict", "--help"]),
-                (("pcr", "pre"), ["predict"]), (("recipient", "o"), ["open"]), (("pcr", "lock", "--b"), ["--below"]),
-                (("verify", "--no"), ["--nonce", "--no-nonce", "--no-user-data", "--no-public-key"]),
-                (("verify", "do"), ["doc.bin"]), (("verify", "doc.bin", "--root", "d"), ["doc.bin", "dir"]),
-                (("verify", "--root", "=", "do"), ["doc.bin"]), (("attest", "--nonce", "@", "do"), ["doc.bin"]),
-                (("attest", "--nonce", "@do"), ["@doc.bin"]), (("attest", "--out", "do"), ["doc.bin"]),
-                (("verify", "--time", ""), ["document"]), (("verify", "--time", "="), ["document"]),
-                (("recipient", "new", "--bits", "3"), ["3072"]), (("random", "--j"), ["--json"]),
-                (("describe", "do"), []), (("attest", "--nonce", "do"), []), (("frob", ""), [])):
-            equal(sorted(complete(*words, cwd=path)), sorted(wanted), f"completion of {words}")
+        for line, wanted in (
+                ("ver", ["verify"]), ("p", ["pcr"]), ("pcr ", ["list", "get", "extend", "lock", "predict", "--help"]),
+                ("pcr pre", ["predict"]), ("recipient o", ["open"]), ("pcr lock --b", ["--below"]),
+                ("verify --no", ["--nonce", "--no-nonce", "--no-user-data", "--no-public-key"]),
+                ("verify do", ["doc.bin"]), ("verify doc.bin --root d", ["doc.bin", "dir"]),
+                ("verify --root=do", ["doc.bin"]), ("attest --nonce @do", ["@doc.bin"]),
+                ("attest --out do", ["doc.bin"]), ("verify --time ", ["document"]), ("verify --time=", ["document"]),
+                ("recipient new --bits 3", ["3072"]), ("random --j", ["--json"]), ("@do", []),
+                ("describe do", []), ("attest --nonce do", []), ("frob ", [])):
+            equal(sorted(complete(line, path)), sorted(wanted), f"completion of {line}")
         check({"describe", "random", "pcr", "attest", "verify", "show", "recipient", "--help", "--version"} <=
               set(complete("")), "the commands")
+
+
+@test
+def readline_keeps_the_at() -> None:
+    """Without it the word would be other bytes. In a bash as people use it, quotes and blanks and all."""
+    with folder() as path, folder() as hold:
+        for name in ("good.bin", "my file", "cafe", "a:b", "x=y", "dir/in", "ünï"):
+            (path / name).parent.mkdir(exist_ok=True)
+            (path / name).touch()
+        shell = Readline(path, hold)
+        try:
+            for before, typed, wanted in (
+                    ("pcr predict --name config ", "@caf", "@cafe "), ("attest ", "--nonce=@goo", "--nonce=@good.bin "),
+                    ("verify X --pcr ", "0=@goo", "0=@good.bin "), ("verify X ", "--pcr=0=@goo", "--pcr=0=@good.bin "),
+                    ("attest --nonce ", "@my", r"@my\ file "), ("attest --nonce ", r"@my\ f", r"@my\ file "),
+                    ("attest --nonce ", '"@my', '"@my file" '), ("attest --nonce ", "'@my f", "'@my file' "),
+                    ("attest ", '--nonce="@my', '--nonce="@my file" '), ("verify X --pcr ", "'0=@goo", "'0=@good.bin' "),
+                    ("attest --nonce ", "@di", "@dir/"), ("attest --nonce ", "@dir/i", "@dir/in "),
+                    ("attest --nonce ", "@a", "@a:b "), ("attest --nonce ", "@a:", "@a:b "),
+                    ("attest --nonce ", "@x=", "@x=y "), ("attest --nonce ", "@ün", "@ünï "),
+                    ("attest --nonce ", "@none", "@none"), ("verify ", "goo", "good.bin "),
+                    ("verify ", "my", r"my\ file "), ("verify ", "--root=goo", "--root=good.bin "),
+                    ("verify X --time ", "d", "document "), ("", "ver", "verify ")):
+                equal(shell.tab(f"nsm {before}{typed}"), f"nsm {before}{wanted}", f"after {before}{typed}")
+            equal(shell.tab("echo a; nsm verify X --pcr 0=@goo"), "echo a; nsm verify X --pcr 0=@good.bin ", "a second command")
+        finally:
+            shell.close()
 
 
 @test
@@ -58,7 +131,7 @@ def every_option_is_completed_for_its_command() -> None:
         text = usage + "\n".join(line for line in text.splitlines() if line.startswith("  "))
         text = text.replace("see nsm recipient new --help", "")
         options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
-        equal(set(complete(*c.split(), "--")) - {"--help"}, options, c)
+        equal(set(complete(f"{c} --")) - {"--help"}, options, c)
 
 
 @test
