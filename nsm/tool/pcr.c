@@ -419,6 +419,34 @@ struct lock {
 	bool json;
 };
 
+/* "16" or "16-18": as pcr-lock of init's configuration has it. */
+static int add_range(const struct tool *t, const char *word, struct lock *l)
+{
+	const char *hyphen = strchr(word, '-');
+	size_t len = hyphen ? (size_t)(hyphen - word) : 0;
+	char first[4] = "";
+	uint8_t from, to;
+	int r;
+
+	/* What is too long is no index either. */
+	if (hyphen && len < sizeof(first))
+		memcpy(first, word, len);
+	r = read_index(t, hyphen ? first : word, &from);
+	to = from;
+	if (r == 0 && hyphen)
+		r = read_index(t, hyphen + 1, &to);
+	if (r)
+		return r;
+	if (to < from)
+		return tool_usage(t, word, "the range ends before it begins");
+	for (; from <= to; from++) {
+		if (l->count == NSM_PCR_COUNT)
+			return tool_usage(t, word, "an argument too many");
+		l->index[l->count++] = from;
+	}
+	return 0;
+}
+
 static int read_lock(struct tool *t, struct opts *o, struct lock *l)
 {
 	uint64_t end;
@@ -445,10 +473,7 @@ static int read_lock(struct tool *t, struct opts *o, struct lock *l)
 				return tool_usage(
 					t, "--below",
 					"it excludes INDEX arguments");
-			if (l->count == NSM_PCR_COUNT)
-				return opts_too_many(o);
-			r = read_index(t, o->value, &l->index[l->count]);
-			l->count++;
+			r = add_range(t, o->value, l);
 			break;
 		default:
 			r = TOOL_USAGE;
@@ -514,14 +539,14 @@ static int run_lock(struct tool *t, struct opts *o)
 const struct command command_pcr_lock = {
 	.name = "pcr lock",
 	.does = "lock PCRs until the enclave ends",
-	.help = "usage: nsm pcr lock INDEX... [--json]\n"
+	.help = "usage: nsm pcr lock {INDEX | INDEX-INDEX}... [--json]\n"
 		"       nsm pcr lock --below END [--json]\n"
 		"\n"
 		"Locks PCRs until the enclave ends: they can no longer be extended, and are in\n"
 		"attestation documents. Each is read again; prints a line for each as nsm pcr\n"
 		"list does. One that was locked already is fine.\n"
 		"\n"
-		"  INDEX         these PCRs, 0 to 31\n"
+		"  INDEX         these PCRs, 0 to 31; 16-18 is 16, 17 and 18\n"
 		"  --below END   the PCRs 0 to END - 1: 18 locks 16 and 17 (END is 1 to 32)\n"
 		"  --json        one JSON object: \"pcrs\" is an array of index, lock and data\n",
 	.opts = (const struct opt[]){ { "--below", OPT_VALUE, 'b' },

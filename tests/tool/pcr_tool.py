@@ -91,7 +91,7 @@ def nothing_is_extended_if_a_word_is_wrong() -> None:
 def a_locked_pcr_is_not_extended() -> None:
     """Code 4, with the PCR and the NSM's reason."""
     with device() as d:
-        d.run("pcr", "extend", 3, "00").is_(NSM, "nsm: pcr extend: PCR3: ", b"")
+        d.run("pcr", "extend", 3, "00").is_(NSM, "nsm: pcr extend: PCR3: it is locked (ReadOnlyIndex)\n", b"")
         equal(d.pcr(3), Z48, "PCR3")
 
 
@@ -109,6 +109,9 @@ def pcrs_are_locked_and_looked_at() -> None:
         equal([(p["index"], p["lock"]) for p in done.json["pcrs"]], [(n, True) for n in range(18)], "JSON")
         check(any(b"LockPCRs" in r for r in d.requests()), "no LockPCRs was sent")
         equal([n for n in range(32) if d.locked(n)], [*range(18), 20], "locked")
+        got = d.run("pcr", "lock", "22-24", 26, "31-31", "--json").is_(DONE, "").json
+        equal([p["index"] for p in got["pcrs"]], [22, 23, 24, 26, 31], "ranges")
+        equal([n for n in range(32) if d.locked(n)], [*range(18), 20, 22, 23, 24, 26, 31], "locked")
         d.run("pcr", "lock", "--below=32").is_(DONE)
         check(all(d.locked(n) for n in range(32)), "all are locked")
 
