@@ -297,6 +297,10 @@ int input_message(struct tool *t, enum input_kind kind, const char *path,
 					 "a document");
 	if (r)
 		return r;
+	if (b.len == 0) {
+		blob_free(&b);
+		return tool_fail(t, TOOL_REFUSED, name, "it is empty");
+	}
 	full = b.len;
 	while (skip < b.len && b.data[skip] && strchr(" \t\r\n", b.data[skip]))
 		skip++;
@@ -333,6 +337,10 @@ int input_certificate(struct tool *t, const char *path, struct blob *ret)
 				 "a certificate has not more than 64 KiB");
 	if (r)
 		return r;
+	if (b.len == 0) {
+		blob_free(&b);
+		return tool_fail(t, TOOL_REFUSED, name, "it is empty");
+	}
 	from = memmem(b.data, b.len, begin, sizeof(begin) - 1);
 	if (from) {
 		from += sizeof(begin) - 1;
@@ -360,9 +368,10 @@ int input_number(const struct tool *t, const char *what, const char *arg,
 
 	if (code_number(arg, UINT64_MAX, &n) < 0 || n < min || n > max)
 		return tool_usage(t, what,
-				  "it must be a number from %llu to %llu",
+				  "it must be a number from %llu to %llu, "
+				  "not '%s'",
 				  (unsigned long long)min,
-				  (unsigned long long)max);
+				  (unsigned long long)max, arg);
 	*ret = n;
 	return 0;
 }

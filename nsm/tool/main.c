@@ -94,13 +94,15 @@ static int unknown(const struct tool *t, char **argv, bool group)
 	size_t len = strlen(argv[0]);
 
 	for (size_t i = 0; i < COUNT; i++) {
-		const char *name = commands[i]->name;
+		const char *name = commands[i]->name, *blank;
 
+		blank = strchr(name, ' ');
 		if (group &&
 		    (strncmp(name, argv[0], len) != 0 || name[len] != ' '))
 			continue;
+		/* "predict" is "pcr predict", too. */
 		distance = opts_distance(group ? argv[1] : argv[0],
-					 group ? name + len + 1 : name);
+					 blank ? blank + 1 : name);
 		if (distance < least) {
 			least = distance;
 			nearest = name;
@@ -117,7 +119,7 @@ static int unknown(const struct tool *t, char **argv, bool group)
 }
 
 /* "nsm help verify" is "nsm verify --help". */
-static int help(const struct tool *t, char **argv)
+static int help(struct tool *t, char **argv)
 {
 	if (!argv[0])
 		return print_list(t, "");
@@ -126,7 +128,9 @@ static int help(const struct tool *t, char **argv)
 			return print_text(t, commands[i]->help);
 	if (is_group(argv[0]) && !argv[1])
 		return print_list(t, argv[0]);
-	return unknown(t, argv, is_group(argv[0]));
+	if (is_group(argv[0]))
+		t->group = argv[0];
+	return unknown(t, argv, t->group);
 }
 
 static int run(int argc, char **argv)
@@ -160,6 +164,7 @@ static int run(int argc, char **argv)
 		return tool_usage(&t, argv[0], "options follow a command");
 	if (!is_group(argv[0]))
 		return unknown(&t, argv, false);
+	t.group = argv[0];
 	if (!argv[1])
 		return tool_usage(&t, argv[0], "which of its commands?");
 	if (opts_is_help(argv[1]))

@@ -63,8 +63,12 @@ static int open_path(struct out *o, const char *path, mode_t mode,
 		return -ENAMETOOLONG;
 	memcpy(o->path, path, strlen(path) + 1);
 	o->exclusive = exclusive;
-	if (stat(path, &st) < 0)
+	if (stat(path, &st) < 0) {
+		/* What a link should name is for whoever made it to say. */
+		if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
+			return -ENOLINK;
 		return open_temp(o, mode);
+	}
 	if (!S_ISREG(st.st_mode)) {
 		/* A device, a pipe; a directory fails here. */
 		o->fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
@@ -92,6 +96,9 @@ int out_open(const struct tool *t, struct out *o, const char *path, mode_t mode,
 		return 0;
 	}
 	r = open_path(o, path, mode, exclusive);
+	if (r == -ENOLINK)
+		return tool_fail(t, TOOL_FILE, path,
+				 "it is a symbolic link to nothing");
 	return r < 0 ? tool_fail_file(t, path, NULL, -r) : 0;
 }
 
@@ -148,6 +155,9 @@ int out_commit(const struct tool *t, struct out *o)
 	out_abort(o);
 	if (r == 0)
 		return 0;
+	/* Whoever read it went on purpose: head, or a pager. */
+	if (r == -EPIPE)
+		return TOOL_FILE;
 	return tool_fail_file(t, o->path[0] ? o->path : "-", "stdout", -r);
 }
 

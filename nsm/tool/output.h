@@ -31,7 +31,8 @@ void out_fd(struct out *o, int fd);
 
 /*
  * To the file PATH, of MODE before umask, by a temporary file beside it; to
- * stdout if PATH is NULL or "-"; straight to what is no regular file (/dev/full).
+ * stdout if PATH is NULL or "-"; straight to what is no regular file
+ * (/dev/full). A link to nothing is an error.
  * EXCLUSIVE: there must be no such file. Returns 0 or TOOL_FILE, said.
  * To be ended by out_commit or out_abort.
  */
@@ -40,7 +41,7 @@ int out_open(const struct tool *t, struct out *o, const char *path, mode_t mode,
 
 /*
  * All is written, and the file has its name: 0; or TOOL_FILE, said, and there
- * is no file. Wipes the buffer.
+ * is no file. Of a pipe that nobody reads nothing is said. Wipes the buffer.
  */
 int out_commit(const struct tool *t, struct out *o);
 

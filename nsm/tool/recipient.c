@@ -1,6 +1,9 @@
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "nsm/nsm.h"
@@ -21,6 +24,32 @@ static bool is_stdout(const char *path)
 }
 
 /* --- new --- */
+
+/* PATH's folder, and its name in it. */
+static bool place_of(const char *path, struct stat *ret, const char **ret_name)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX];
+	int n;
+
+	*ret_name = slash ? slash + 1 : path;
+	n = snprintf(dir, sizeof(dir), "%.*s.", (int)(*ret_name - path), path);
+	return n < (int)sizeof(dir) && stat(dir, ret) == 0;
+}
+
+/* Whether A and B are one file, or would be. */
+static bool same_file(const char *a, const char *b)
+{
+	const char *name_a, *name_b;
+	struct stat st_a, st_b;
+
+	if (stat(a, &st_a) == 0 && stat(b, &st_b) == 0)
+		return S_ISREG(st_a.st_mode) && st_a.st_dev == st_b.st_dev &&
+		       st_a.st_ino == st_b.st_ino;
+	return place_of(a, &st_a, &name_a) && place_of(b, &st_b, &name_b) &&
+	       st_a.st_dev == st_b.st_dev && st_a.st_ino == st_b.st_ino &&
+	       strcmp(name_a, name_b) == 0;
+}
 
 struct new_key {
 	const char *path, *public_path;
@@ -65,6 +94,10 @@ static int read_new(const struct tool *t, struct opts *o, struct new_key *k)
 	if (r == 0 && is_stdout(k->path) && is_stdout(k->public_path))
 		r = tool_usage(t, "--out",
 			       "the key on stdout needs --public-out FILE");
+	if (r == 0 && k->public_path && !is_stdout(k->path) &&
+	    !is_stdout(k->public_path) && same_file(k->path, k->public_path))
+		r = tool_usage(t, "--public-out",
+			       "it is the same file as --out");
 	return r;
 }
 
@@ -97,7 +130,7 @@ static int write_new(const struct tool *t, const struct new_key *k,
 		goto out;
 	}
 	write_pem(key, der, der_len);
-	if (is_stdout(k->public_path)) {
+	if (!k->public_path) {
 		out_base64(public, spki, spki_len);
 		out_text(public, "\n");
 	} else {
@@ -132,7 +165,9 @@ static int run_new(struct tool *t, struct opts *o)
 	if (r)
 		goto out;
 	r = nsm_recipient_new(fd, (unsigned)k.bits, &recipient);
-	if (r < 0)
+	if (r < 0 && fd < 0)
+		r = tool_fail(t, TOOL_FILE, NULL, "%s", nsm_error_text(r));
+	else if (r < 0)
 		r = tool_fail_nsm(t, NULL, r);
 	else
 		r = write_new(t, &k, recipient, &key, &public);
@@ -181,12 +216,23 @@ static int read_key(struct tool *t, const char *path,
 
 	r = input_file(t, path, KEY_FILE_MAX, &b);
 	if (r == INPUT_LONG)
-		return tool_fail_refused(t, name, -NSM_E_KEY);
+		return tool_fail_refused(t, name, -NSM_E_KEY, "");
 	if (r)
 		return r;
 	r = nsm_recipient_import(b.data, b.len, ret);
+	if (r == 0)
+		goto out;
+	if (b.len == 0)
+		r = tool_fail(t, TOOL_REFUSED, name, "it is empty");
+	else
+		r = tool_fail_refused(t, name, r,
+				      /* PKCS#8's and PKCS#1's PEM */
+				      memmem(b.data, b.len, "ENCRYPTED", 9) ?
+					      " without a password" :
+					      "");
+out:
 	blob_free(&b);
-	return r < 0 ? tool_fail_refused(t, name, r) : 0;
+	return r;
 }
 
 static int open_message(const struct tool *t,
@@ -194,17 +240,23 @@ static int open_message(const struct tool *t,
 			const struct blob *cms, const char *path)
 {
 	struct nsm_object object = { "" };
-	struct blob plain = { malloc(cms->len + 1), cms->len + 1 };
+	struct blob plain = { 0 };
 	struct out out;
 	size_t len = 0;
 	int r;
 
+	if (cms->len > NSM_CMS_MAX)
+		return tool_fail(t, TOOL_REFUSED, "cms", "more than %d bytes",
+				 NSM_CMS_MAX);
+	plain = (struct blob){ malloc(cms->len + 1), cms->len + 1 };
 	if (!plain.data)
-		return tool_fail_refused(t, NULL, -ENOMEM);
+		return tool_fail_refused(t, NULL, -ENOMEM, "");
 	r = nsm_recipient_open(recipient, cms->data, cms->len, plain.data,
 			       plain.len, &len, &object);
 	if (r < 0) {
-		r = tool_fail_refused(t, object.name, r);
+		/* Without an object it is about all of it. */
+		r = tool_fail_refused(t, object.name[0] ? object.name : "cms",
+				      r, "");
 		goto out;
 	}
 	r = out_open(t, &out, path, 0600, false);

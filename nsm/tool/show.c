@@ -191,7 +191,7 @@ static int run_show(struct tool *t, struct opts *o)
 		return r;
 	r = nsm_doc_parse(b.data, b.len, &doc, &object);
 	if (r < 0) {
-		r = tool_fail_refused(t, object.name, r);
+		r = tool_fail_refused(t, object.name, r, "");
 		goto out;
 	}
 	(void)out_open(t, &out, NULL, 0, false);

@@ -53,12 +53,14 @@ int tool_fail(const struct tool *t, int code, const char *object,
 int tool_usage(const struct tool *t, const char *object, const char *format,
 	       ...)
 {
+	const char *of = t->command ? t->command->name : t->group;
 	char more[64];
 	va_list ap;
 
-	(void)snprintf(more, sizeof(more), " (see nsm %s%s--help)",
-		       t->command ? t->command->name : "",
-		       t->command ? " " : "");
+	if (!of)
+		of = "";
+	(void)snprintf(more, sizeof(more), " (see nsm %s%s--help)", of,
+		       of[0] ? " " : "");
 	va_start(ap, format);
 	say(t, object, more, format, ap);
 	va_end(ap);
@@ -81,13 +83,17 @@ int tool_fail_nsm(const struct tool *t, const char *object, int r)
 		return tool_fail(t, TOOL_NO_NSM, "/dev/nsm",
 				 "no NSM here: %s (it is there in enclaves)",
 				 nsm_error_text(r));
+	if (r == -NSM_E_READ_ONLY_INDEX)
+		return tool_fail(t, TOOL_NSM, object,
+				 "it is locked (ReadOnlyIndex)");
 	return tool_fail(t, TOOL_NSM, object, "%s", nsm_error_text(r));
 }
 
-int tool_fail_refused(const struct tool *t, const char *object, int r)
+int tool_fail_refused(const struct tool *t, const char *object, int r,
+		      const char *more)
 {
-	return tool_fail(t, r == -ENOMEM ? TOOL_FILE : TOOL_REFUSED, object,
-			 "%s", nsm_error_text(r));
+	return tool_fail(t, r <= -NSM_E_FIRST ? TOOL_REFUSED : TOOL_FILE,
+			 object, "%s%s", nsm_error_text(r), more);
 }
 
 int tool_open(const struct tool *t, int *ret)

@@ -15,7 +15,7 @@ enum tool_exit {
 	TOOL_USAGE = 2,
 	TOOL_NO_NSM = 3,
 	TOOL_NSM = 4,  /* the NSM refused or failed */
-	TOOL_FILE = 5, /* a file, or memory, failed */
+	TOOL_FILE = 5, /* a file, or the system, failed */
 };
 
 struct opts;
@@ -33,6 +33,7 @@ struct command {
 /* One call of the tool. */
 struct tool {
 	const struct command *command; /* NULL: none yet */
+	const char *group;	       /* "pcr", if no more is known; or NULL */
 	bool stdin_taken;
 };
 
@@ -57,8 +58,12 @@ int tool_fail_file(const struct tool *t, const char *path, const char *standard,
 /* What a request to the NSM returned, about OBJECT: TOOL_NO_NSM or TOOL_NSM. */
 int tool_fail_nsm(const struct tool *t, const char *object, int r);
 
-/* What reading or checking a document or message returned: TOOL_REFUSED. */
-int tool_fail_refused(const struct tool *t, const char *object, int r);
+/*
+ * What reading or checking a document, message or key returned, and MORE to say:
+ * TOOL_REFUSED; TOOL_FILE where it is an errno: the system failed then.
+ */
+int tool_fail_refused(const struct tool *t, const char *object, int r,
+		      const char *more);
 
 /* The NSM, open, in *RET, the caller's to close. */
 int tool_open(const struct tool *t, int *ret);

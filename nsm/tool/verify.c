@@ -10,7 +10,7 @@
 #include "nsm/tool/opts.h"
 #include "nsm/tool/output.h"
 
-enum { AHEAD_S = 60 };
+enum { AHEAD_S = 60, EMULATED = -1 /* QEMU's algorithm */ };
 
 /* The command line, and the bytes that its policy points into. */
 struct verify {
@@ -195,7 +195,7 @@ static void checks_text(struct out *out, const char *label, unsigned set)
 	const char *between = "";
 
 	out_label(out, label);
-	set &= ~(unsigned)NSM_CHECK_PCRS;
+	set &= NSM_CHECK_ALL & ~(unsigned)NSM_CHECK_PCRS;
 	for (unsigned bit = 1; bit & NSM_CHECK_ALL; bit <<= 1) {
 		if (!(set & bit))
 			continue;
@@ -308,6 +308,18 @@ static int read_files(struct tool *t, struct verify *v, struct blob *ret)
 	return r;
 }
 
+/* What may be the reason for R, an error of DOC. */
+static const char *hint_of(const struct verify *v, const struct nsm_doc *doc,
+			   int r)
+{
+	if (!v->time_given &&
+	    (r == -NSM_E_CERT_EXPIRED || r == -NSM_E_CERT_NOT_YET))
+		return " (a stored document? see --time)";
+	if (r == -NSM_E_ALGORITHM && doc->algorithm == EMULATED)
+		return " (an emulator's? QEMU does not sign)";
+	return "";
+}
+
 static int verify(const struct tool *t, const struct verify *v,
 		  const struct blob *b)
 {
@@ -318,10 +330,17 @@ static int verify(const struct tool *t, const struct verify *v,
 
 	r = nsm_doc_verify(b->data, b->len, &v->policy, &doc, &report);
 	if (r < 0) {
-		code = tool_fail_refused(t, report.object.name, r);
-		return v->json ? bad_json(t, nsm_error_text(r),
-					  report.object.name, code) :
-				 code;
+		/* Errors name the root's file. */
+		code = tool_fail_refused(t,
+					 r == -NSM_E_ROOT && v->root_path ?
+						 v->root_path :
+						 report.object.name,
+					 r, hint_of(v, &doc, r));
+		/* Where the system failed nothing is known of the document. */
+		return v->json && code == TOOL_REFUSED ?
+			       bad_json(t, nsm_error_text(r),
+					report.object.name, code) :
+			       code;
 	}
 	(void)out_open(t, &out, NULL, 0, false);
 	if (v->json)
@@ -338,7 +357,7 @@ static int run_verify(struct tool *t, struct opts *o)
 	int r;
 
 	if (!v)
-		return tool_fail_refused(t, NULL, -ENOMEM);
+		return tool_fail_refused(t, NULL, -ENOMEM, "");
 	r = read_verify(t, o, v);
 	if (r == 0)
 		r = read_files(t, v, &b);

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import tempfile
 import time
@@ -162,3 +163,15 @@ class Device:
 def device(document: bytes = b"") -> Iterator[Device]:
     with folder() as path:
         yield Device(path, document)
+
+
+def without_memory(*words: object) -> set[str]:
+    """What WORDS say on stderr with ever more memory, until they succeed: code 5 each time, never a refusal."""
+    said = set()
+    for limit in range(16 << 10, 1 << 20, 4096):
+        done = run(*words, program=MUSL,
+                   preexec_fn=lambda limit=limit: resource.setrlimit(resource.RLIMIT_DATA, (limit, limit)))
+        if done.code == DONE:
+            return said
+        said.add(done.is_(FILE, ": Out of memory\n", b"").err)
+    raise Failure(f"{words}: never enough memory: {said}")

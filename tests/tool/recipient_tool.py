@@ -14,9 +14,9 @@ from ca import der, integer, oid
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat, PublicFormat
 from lib import (ASAN, DONE, FILE, MUSL, REFUSED, SHIPPED, USAGE, check, device, equal, folder, names, run, test,
-                 wait_for)
+                 wait_for, without_memory)
 
 SHA256 = der(0x30, oid("2.16.840.1.101.3.4.2.1"), der(5))
 OAEP = der(0x30, oid("1.2.840.113549.1.1.7"),
@@ -106,8 +106,19 @@ def a_key_is_not_overwritten() -> None:
         equal(key.stat().st_mode & 0o777, 0o600, "its mode")
         key.unlink()
         key.symlink_to("nowhere")
-        run(*new).is_(FILE, "key: File exists")
+        run(*new).is_(FILE, "key: it is a symbolic link to nothing")
         check(key.is_symlink(), "the link was replaced")
+        key.unlink()
+        (path / "other").symlink_to(".")
+        for a, b in (("key", "key"), ("key", "./key"), ("key", "other/key"), (path / "key", "key")):
+            run("recipient", "new", "--no-nsm", "--force", "--out", a, "--public-out", b, cwd=path).is_(
+                USAGE, "--public-out: it is the same file as --out", b"")
+        key.write_bytes(b"precious")
+        (path / "hard").hardlink_to(key)
+        run("recipient", "new", "--no-nsm", "--force", "--out", key, "--public-out", path / "hard").is_(USAGE, "the same file")
+        equal(key.read_bytes(), b"precious", "the file")
+        (path / "hard").unlink()
+        (path / "other").unlink()
         key.unlink()
         # The public key's pipe holds it until the key's file is there.
         os.mkfifo(path / "pipe")
@@ -140,6 +151,9 @@ def no_key_without_its_public_key() -> None:
         # A key on stdout is fine where the public key has a file.
         done = run("recipient", "new", "--no-nsm", "--out", "-", "--public-out", path / "p").is_(DONE)
         equal(spki_of(serialization.load_pem_private_key(done.out, None)), (path / "p").read_bytes(), "the pair")
+        # - is stdout, and the bytes are as they are, as with every --out.
+        done = run(*new, "--public-out", "-").is_(DONE)
+        equal(spki_of(serialization.load_pem_private_key((path / "key").read_bytes(), None)), done.out, "--public-out -")
 
 
 @test
@@ -166,6 +180,15 @@ def messages_are_opened() -> None:
 
 
 @test
+def no_memory_is_no_refused_message() -> None:
+    """Of the key's file, or the message: code 5."""
+    with folder() as path:
+        (path / "cms").write_bytes(cms(some_key().public_key(), b"x" * 100))
+        said = without_memory("recipient", "open", "--key", key_file(path / "key", some_key()), path / "cms")
+        check({s.split(": ")[2].rpartition("/")[2] for s in said} >= {"key", "cms"}, f"only {said}")
+
+
+@test
 def what_does_not_open_is_refused() -> None:
     """Code 1, a reason, no output: no message, another's, a broken one; no key."""
     key, other = some_key(), rsa.generate_private_key(65537, 2048)
@@ -174,11 +197,11 @@ def what_does_not_open_is_refused() -> None:
         pem = key_file(path / "key", key)
         out = path / "plain"
         opening = ("recipient", "open", "--key", pem, "--out", out)
-        run(*opening, stdin=b"").is_(REFUSED, "nsm: recipient open: ", b"")
+        run(*opening, stdin=b"").is_(REFUSED, "nsm: recipient open: stdin: it is empty\n", b"")
         run(*opening, stdin=b"junk").is_(REFUSED, "nsm: recipient open: ", b"")
         run(*opening, stdin=b"MIA!").is_(REFUSED, "stdin: it begins like base64, but is not all of that", b"")
         run(*opening, stdin=b"308").is_(REFUSED, "stdin: it begins like hex, but is not all of that", b"")
-        run(*opening, stdin=message + b"\0").is_(REFUSED, "after the message's end", b"")
+        run(*opening, stdin=message + b"\0").is_(REFUSED, "nsm: recipient open: ContentInfo: there are bytes after the message's end\n", b"")
         run(*opening, stdin=bytes([0x30]) + bytes(70000)).is_(REFUSED, "not more than 64 KiB", b"")
         for n in range(0, len(message), 9):
             run(*opening, stdin=message[:n]).is_(REFUSED, "nsm: recipient open: ", b"")
@@ -189,7 +212,15 @@ def what_does_not_open_is_refused() -> None:
         bad[-17] ^= 0x40  # the last block's last byte, which is its padding
         run(*opening, stdin=bytes(bad)).is_(REFUSED, "the message does not decrypt", b"")
         check(not out.exists(), "there is an output")
-        for junk in (b"", b"junk", pem.read_bytes()[:500], spki_of(key), bytes(20000)):
+        run(*opening, stdin=message[:1] + bytes(6144)).is_(REFUSED, "nsm: recipient open: cms: more than 6144 bytes\n", b"")
+        run(*opening, stdin=message[:1] + bytes(6143)).is_(REFUSED, "contentType: ", b"")
+        (path / "bad").write_bytes(b"")
+        run("recipient", "open", "--key", path / "bad", stdin=message).is_(REFUSED, "bad: it is empty\n", b"")
+        for form in (PrivateFormat.TraditionalOpenSSL, PrivateFormat.PKCS8):
+            (path / "bad").write_bytes(key.private_bytes(Encoding.PEM, form, BestAvailableEncryption(b"secret")))
+            run("recipient", "open", "--key", path / "bad", stdin=message).is_(
+                REFUSED, "bad: it is not an RSA key of 2048, 3072 or 4096 bits without a password\n", b"")
+        for junk in (b"junk", pem.read_bytes()[:500], spki_of(key), bytes(20000)):
             (path / "bad").write_bytes(junk)
             run("recipient", "open", "--key", path / "bad", stdin=message).is_(
                 REFUSED, "bad: it is not an RSA key of 2048, 3072 or 4096 bits", b"")
