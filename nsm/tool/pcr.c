@@ -484,30 +484,23 @@ static int read_lock(struct tool *t, struct opts *o, struct lock *l)
 	return r;
 }
 
-/* As nsm_lock_pcr_checked, of all by one request. */
+/* All by one request, then as they are. */
 static int lock_below(const struct tool *t, int fd, const struct lock *l,
 		      struct nsm_pcr pcr[NSM_PCR_COUNT])
 {
-	struct nsm_pcr before[NSM_PCR_COUNT];
-	unsigned i;
+	char name[16];
 	int r;
 
-	for (i = 0; i < l->count; i++) {
-		r = nsm_describe_pcr(fd, (uint8_t)i, &before[i]);
-		if (r < 0)
-			return fail_pcr(t, i, r);
+	r = nsm_lock_pcrs_below_checked(fd, (uint8_t)l->count);
+	if (r < 0) {
+		(void)snprintf(name, sizeof(name), "PCR0-%u",
+			       (unsigned)l->count - 1);
+		return tool_fail_nsm(t, name, r);
 	}
-	r = nsm_lock_pcrs_below(fd, (uint8_t)l->count);
-	if (r < 0)
-		return tool_fail_nsm(t, NULL, r);
-	for (i = 0; i < l->count; i++) {
-		r = nsm_describe_pcr(fd, (uint8_t)i, &pcr[i]);
-		if (r == 0 &&
-		    (!pcr[i].locked || pcr[i].len != before[i].len ||
-		     memcmp(pcr[i].value, before[i].value, pcr[i].len) != 0))
-			r = -NSM_E_NOT_LOCKED;
+	for (size_t i = 0; i < l->count; i++) {
+		r = nsm_describe_pcr(fd, l->index[i], &pcr[i]);
 		if (r < 0)
-			return fail_pcr(t, i, r);
+			return fail_pcr(t, l->index[i], r);
 	}
 	return 0;
 }

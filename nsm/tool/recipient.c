@@ -54,7 +54,7 @@ static bool same_file(const char *a, const char *b)
 struct new_key {
 	const char *path, *public_path;
 	uint64_t bits;
-	bool force, no_nsm;
+	bool force, no_nsm, json;
 };
 
 static int read_new(const struct tool *t, struct opts *o, struct new_key *k)
@@ -82,6 +82,9 @@ static int read_new(const struct tool *t, struct opts *o, struct new_key *k)
 		case 'n':
 			k->no_nsm = true;
 			break;
+		case 'j':
+			k->json = true;
+			break;
 		case OPT_ARGUMENT:
 			r = opts_too_many(o);
 			break;
@@ -91,6 +94,9 @@ static int read_new(const struct tool *t, struct opts *o, struct new_key *k)
 	}
 	if (r == 0 && !k->path)
 		r = tool_usage(t, NULL, "--out is needed: where the key goes");
+	if (r == 0 && k->json && k->public_path)
+		r = tool_usage(t, NULL,
+			       "--json and --public-out exclude another");
 	if (r == 0 && is_stdout(k->path) && is_stdout(k->public_path))
 		r = tool_usage(t, "--out",
 			       "the key on stdout needs --public-out FILE");
@@ -99,6 +105,20 @@ static int read_new(const struct tool *t, struct opts *o, struct new_key *k)
 		r = tool_usage(t, "--public-out",
 			       "it is the same file as --out");
 	return r;
+}
+
+/* A line of base64, or of JSON with it under KEY. */
+static void print_base64(struct out *out, bool json, const char *key,
+			 const uint8_t *data, size_t len)
+{
+	if (json) {
+		json_open(out, NULL, '{');
+		json_base64(out, key, (struct nsm_bytes){ data, len });
+		json_close(out, '}');
+	} else {
+		out_base64(out, data, len);
+	}
+	out_text(out, "\n");
 }
 
 static void write_pem(struct out *out, const uint8_t *der, size_t len)
@@ -130,12 +150,10 @@ static int write_new(const struct tool *t, const struct new_key *k,
 		goto out;
 	}
 	write_pem(key, der, der_len);
-	if (!k->public_path) {
-		out_base64(public, spki, spki_len);
-		out_text(public, "\n");
-	} else {
+	if (k->public_path)
 		out_bytes(public, spki, spki_len);
-	}
+	else
+		print_base64(public, k->json, "public_key", spki, spki_len);
 	/* In this order: where one fails there is no key that nobody knows. */
 	r = out_commit(t, public);
 	if (r == 0)
@@ -184,7 +202,7 @@ const struct command command_recipient_new = {
 	.name = "recipient new",
 	.does = "a key that KMS can encrypt for",
 	.help = "usage: nsm recipient new --out KEY [--public-out FILE] [--bits N]\n"
-		"                         [--force] [--no-nsm]\n"
+		"                         [--force] [--no-nsm] [--json]\n"
 		"\n"
 		"Makes an RSA key from random bytes of the NSM. The private key goes to the file\n"
 		"KEY (PEM, mode 0600), the public key (DER SubjectPublicKeyInfo) to stdout as\n"
@@ -195,12 +213,14 @@ const struct command command_recipient_new = {
 		"  --public-out FILE  the public key as it is, DER, instead of base64\n"
 		"  --bits N           2048 (what KMS's clients use), 3072 or 4096\n"
 		"  --force            replaces KEY if it exists\n"
-		"  --no-nsm           the kernel's random bytes: for trials outside an enclave\n",
+		"  --no-nsm           the kernel's random bytes: for trials outside an enclave\n"
+		"  --json             one JSON object: \"public_key\" is base64\n",
 	.opts = (const struct opt[]){ { "--out", OPT_VALUE, 'o' },
 				      { "--public-out", OPT_VALUE, 'p' },
 				      { "--bits", OPT_VALUE, 'b' },
 				      { "--force", OPT_FLAG, 'f' },
 				      { "--no-nsm", OPT_FLAG, 'n' },
+				      { "--json", OPT_FLAG, 'j' },
 				      { 0 } },
 	.run = run_new,
 };
@@ -237,7 +257,7 @@ out:
 
 static int open_message(const struct tool *t,
 			const struct nsm_recipient *recipient,
-			const struct blob *cms, const char *path)
+			const struct blob *cms, const char *path, bool json)
 {
 	struct nsm_object object = { "" };
 	struct blob plain = { 0 };
@@ -262,7 +282,10 @@ static int open_message(const struct tool *t,
 	r = out_open(t, &out, path, 0600, false);
 	if (r)
 		goto out;
-	out_bytes(&out, plain.data, len);
+	if (json)
+		print_base64(&out, true, "plaintext", plain.data, len);
+	else
+		out_bytes(&out, plain.data, len);
 	r = out_commit(t, &out);
 out:
 	blob_free(&plain);
@@ -274,6 +297,7 @@ static int run_open(struct tool *t, struct opts *o)
 	const char *key = NULL, *path = NULL, *to = NULL;
 	struct nsm_recipient *recipient = NULL;
 	struct blob cms = { 0 };
+	bool json = false;
 	int id, r;
 
 	while ((id = opts_next(o)) != OPT_END) {
@@ -283,6 +307,9 @@ static int run_open(struct tool *t, struct opts *o)
 			break;
 		case 'o':
 			to = o->value;
+			break;
+		case 'j':
+			json = true;
 			break;
 		case OPT_ARGUMENT:
 			if (path)
@@ -295,11 +322,13 @@ static int run_open(struct tool *t, struct opts *o)
 	}
 	if (!key)
 		return tool_usage(t, NULL, "--key is needed");
+	if (json && to)
+		return tool_usage(t, NULL, "--json and --out exclude another");
 	r = read_key(t, key, &recipient);
 	if (r == 0)
 		r = input_message(t, INPUT_CMS, path ? path : "-", &cms);
 	if (r == 0)
-		r = open_message(t, recipient, &cms, to);
+		r = open_message(t, recipient, &cms, to, json);
 	blob_free(&cms);
 	nsm_recipient_free(recipient);
 	return r;
@@ -308,7 +337,7 @@ static int run_open(struct tool *t, struct opts *o)
 const struct command command_recipient_open = {
 	.name = "recipient open",
 	.does = "decrypt what KMS encrypted for it",
-	.help = "usage: nsm recipient open --key KEY [CMS] [--out FILE]\n"
+	.help = "usage: nsm recipient open --key KEY [CMS] [--out FILE] [--json]\n"
 		"\n"
 		"Decrypts a CiphertextForRecipient of KMS (a CMS EnvelopedData; binary, hex or\n"
 		"base64), in the file CMS or on stdin, and writes the plaintext to stdout.\n"
@@ -316,10 +345,12 @@ const struct command command_recipient_open = {
 		"  --key KEY    the private key of nsm recipient new; PEM or DER, PKCS#1 or\n"
 		"               PKCS#8; - is stdin\n"
 		"  --out FILE   the plaintext goes to FILE (mode 0600)\n"
+		"  --json       one JSON object: \"plaintext\" is base64\n"
 		"\n"
 		"Code 1: the message is malformed, for another key, or does not decrypt.\n",
 	.opts = (const struct opt[]){ { "--key", OPT_VALUE, 'k' },
 				      { "--out", OPT_VALUE, 'o' },
+				      { "--json", OPT_FLAG, 'j' },
 				      { 0 } },
 	.run = run_open,
 };

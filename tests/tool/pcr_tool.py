@@ -121,7 +121,7 @@ def an_nsm_that_lies_is_found_out() -> None:
     """It says that it extended or locked, and did not: code 4, nothing on stdout."""
     with device() as d:
         for words, err in ((("extend", 16, "00"), "PCR16"), (("lock", 16), "PCR16"),
-                           (("lock", "--below", 17), "PCR16")):
+                           (("lock", "--below", 17), "PCR0-16")):
             d.run("pcr", *words, env={"NSM_LIES": "1"}).is_(NSM, f"{err}: ", b"")
 
 

@@ -76,6 +76,10 @@ def a_new_key_is_what_openssl_reads() -> None:
                 DONE, "", b"")
             private = serialization.load_pem_private_key(key.read_bytes(), None)
             equal(public.read_bytes(), spki_of(private), "--public-out")
+            key.unlink()
+            got = d.run("recipient", "new", "--out", key, "--json", *words, program=program).is_(DONE, "").json
+            equal(got, {"public_key": base64.b64encode(spki_of(serialization.load_pem_private_key(
+                key.read_bytes(), None))).decode()}, "JSON")
         equal(names(d.path), {"state", "document", "log", "key", "public"}, "files")
 
 
@@ -167,6 +171,8 @@ def messages_are_opened() -> None:
                      base64.encodebytes(message), message.hex().upper().encode()):
             for program in (SHIPPED, ASAN):
                 run("recipient", "open", "--key", pem, stdin=data, program=program).is_(DONE, "", plain)
+            equal(run("recipient", "open", "--key", pem, "--json", stdin=data).is_(DONE, "").json,
+                  {"plaintext": base64.b64encode(plain).decode()}, "JSON")
             (path / "cms").write_bytes(data)
             run("recipient", "open", path / "cms", "--key", pem).is_(DONE, "", plain)
         run("recipient", "open", "-", "--key", pem, "--out", path / "plain", stdin=message).is_(DONE, "", b"")
@@ -205,7 +211,7 @@ def what_does_not_open_is_refused() -> None:
         run(*opening, stdin=bytes([0x30]) + bytes(70000)).is_(REFUSED, "not more than 64 KiB", b"")
         for n in range(0, len(message), 9):
             run(*opening, stdin=message[:n]).is_(REFUSED, "nsm: recipient open: ", b"")
-        run(*opening, stdin=cms(other.public_key(), b"x")).is_(REFUSED, "the message is for another key", b"")
+        run(*opening, stdin=cms(other.public_key(), b"x")).is_(REFUSED, "nsm: recipient open: cms: it does not decrypt, and names another key than this one\n", b"")
         name = hashlib.sha256(spki_of(key)).digest()
         run(*opening, stdin=cms(other.public_key(), b"x", name)).is_(REFUSED, "the message does not decrypt", b"")
         bad = bytearray(message)

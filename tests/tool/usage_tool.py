@@ -133,6 +133,9 @@ def misuse_is_told_from_all_else() -> None:
                 (("recipient", "new"), "--out is needed"),
                 (("recipient", "new", "--out", "-"), "needs --public-out"),
                 (("recipient", "new", "--out", "k", "--bits", "1024"), "--bits: it must be 2048, 3072 or 4096"),
+                (("recipient", "new", "--out", "k", "--public-out", "p", "--json"), "--json and --public-out exclude"),
+                (("recipient", "new", "--out", "-", "--json"), "needs --public-out"),
+                (("recipient", "open", "--key", "k", "--out", "p", "--json"), "--json and --out exclude"),
                 (("recipient", "open"), "--key is needed"),
                 (("recipient", "open", "--key", "k", "a", "b"), "an argument too many")):
             d.run(*words, cwd=d.path).is_(USAGE, err, b"")
