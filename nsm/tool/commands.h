@@ -18,6 +18,14 @@ extern const struct command command_recipient_new, command_recipient_open;
 
 struct out;
 
+/*
+ * The object for programs where a document is refused by ERROR, which was said
+ * on stderr; TEXT is for it, or NULL: the library's. Returns TOOL_REFUSED, or
+ * TOOL_FILE after it was said.
+ */
+int refuse_json(const struct tool *t, int error, const char *text,
+		const struct nsm_report *report);
+
 /* The fields of DOC, for KEY of an object. */
 void show_json(struct out *o, const char *key, const struct nsm_doc *doc);
 

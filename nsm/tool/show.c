@@ -9,8 +9,6 @@
 #include "nsm/tool/output.h"
 #include "nsm/tool/x509.h"
 
-enum { ES384 = -35 };
-
 void show_time(struct out *o, uint64_t ms)
 {
 	char text[CODE_TIME_CAP];
@@ -91,7 +89,7 @@ static void show_text(struct out *o, const struct nsm_doc *doc)
 	char label[24];
 
 	out_label(o, "algorithm");
-	if (doc->algorithm == ES384) {
+	if (doc->algorithm == NSM_ALGORITHM_ES384) {
 		out_text(o, "-35 (ES384)\n");
 	} else {
 		(void)snprintf(label, sizeof(label), "%lld",
@@ -163,12 +161,12 @@ void show_json(struct out *o, const char *key, const struct nsm_doc *doc)
 static int run_show(struct tool *t, struct opts *o)
 {
 	const char *path = NULL;
-	struct nsm_object object;
+	struct nsm_report report = { .object = { "document" } };
 	struct blob b = { 0 };
 	struct nsm_doc doc;
 	struct out out;
 	bool json = false;
-	int id, r;
+	int id, code, r;
 
 	while ((id = opts_next(o)) != OPT_END) {
 		switch (id) {
@@ -187,11 +185,15 @@ static int run_show(struct tool *t, struct opts *o)
 	if (!path)
 		return tool_usage(t, NULL, "which document?");
 	r = input_message(t, INPUT_DOCUMENT, path, &b);
+	if (r == TOOL_REFUSED && json)
+		return refuse_json(t, -NSM_E_DOC_CBOR, "it is no document",
+				   &report);
 	if (r)
 		return r;
-	r = nsm_doc_parse(b.data, b.len, &doc, &object);
+	r = nsm_doc_parse(b.data, b.len, &doc, &report.object);
 	if (r < 0) {
-		r = tool_fail_refused(t, object.name, r, "");
+		code = tool_fail_refused(t, report.object.name, r, "");
+		r = json ? refuse_json(t, r, NULL, &report) : code;
 		goto out;
 	}
 	(void)out_open(t, &out, NULL, 0, false);
@@ -219,7 +221,7 @@ const struct command command_show = {
 		"-sha384 prints), validity and common name.\n"
 		"\n"
 		"  --json   one JSON object: PCRs are hex, other bytes base64 (certificates\n"
-		"           as DER), absent fields null\n",
+		"           as DER), absent fields null; of what is no document see nsm(1)\n",
 	.opts = (const struct opt[]){ { "--json", OPT_FLAG, 'j' }, { 0 } },
 	.run = run_show,
 };

@@ -236,13 +236,20 @@ static void good_text(struct out *out, const struct verify *v,
 		 v->policy.time_of_document ? ", the document's own\n" : "\n");
 }
 
+/* Words for programs, in the order of the bits: they stay as they are. */
 static void checks_json(struct out *out, const char *key, unsigned set)
 {
+	static const char *const words[] = {
+		"form", "chain", "validity",  "signature",  "debug",
+		"pcrs", "nonce", "user_data", "public_key", "age",
+	};
+	enum { WORDS = sizeof(words) / sizeof(words[0]) };
+
+	_Static_assert(NSM_CHECK_ALL == (1 << WORDS) - 1, "a word each");
 	json_open(out, key, '[');
-	for (unsigned bit = 1; bit & NSM_CHECK_ALL; bit <<= 1)
-		if (set & bit)
-			json_string(out, NULL,
-				    nsm_check_text((enum nsm_check)bit));
+	for (unsigned i = 0; i < WORDS; i++)
+		if (set >> i & 1)
+			json_string(out, NULL, words[i]);
 	json_close(out, ']');
 }
 
@@ -274,37 +281,43 @@ static void good_json(struct out *out, const struct verify *v,
 	out_text(out, "\n");
 }
 
-/* The refusal for programs; it was said on stderr. */
-static int bad_json(const struct tool *t, const char *error, const char *object,
-		    int code)
+int refuse_json(const struct tool *t, int error, const char *text,
+		const struct nsm_report *report)
 {
 	struct out out;
 
 	(void)out_open(t, &out, NULL, 0, false);
 	json_open(&out, NULL, '{');
 	json_bool(&out, "verified", false);
-	json_string(&out, "error", error);
-	json_string(&out, "object", object);
+	json_string(&out, "code", nsm_error_name(error));
+	json_string(&out, "error", text ? text : nsm_error_text(error));
+	json_string(&out, "object", report->object.name);
+	checks_json(&out, "checked", report->checked);
+	pcrs_json(&out, "pcrs_checked", report->pcrs_checked);
 	json_close(&out, '}');
 	out_text(&out, "\n");
-	return out_commit(t, &out) ? TOOL_FILE : code;
+	return out_commit(t, &out) ? TOOL_FILE : TOOL_REFUSED;
 }
 
 /* The root's file, then the document's. */
 static int read_files(struct tool *t, struct verify *v, struct blob *ret)
 {
+	static const struct nsm_report root = { .object = { "root" } };
+	static const struct nsm_report document = { .object = { "document" } };
 	int r = 0;
 
 	if (v->root_path)
 		r = input_certificate(t, v->root_path, &v->root);
 	v->policy.root = blob_view(&v->root);
 	if (r == TOOL_REFUSED && v->json)
-		return bad_json(t, "it is no certificate", "root", r);
+		return refuse_json(t, -NSM_E_ROOT, "it is no certificate",
+				   &root);
 	if (r)
 		return r;
 	r = input_message(t, INPUT_DOCUMENT, v->path, ret);
 	if (r == TOOL_REFUSED && v->json)
-		return bad_json(t, "it is no document", "document", r);
+		return refuse_json(t, -NSM_E_DOC_CBOR, "it is no document",
+				   &document);
 	return r;
 }
 
@@ -338,8 +351,7 @@ static int verify(const struct tool *t, const struct verify *v,
 					 r, hint_of(v, &doc, r));
 		/* Where the system failed nothing is known of the document. */
 		return v->json && code == TOOL_REFUSED ?
-			       bad_json(t, nsm_error_text(r),
-					report.object.name, code) :
+			       refuse_json(t, r, NULL, &report) :
 			       code;
 	}
 	(void)out_open(t, &out, NULL, 0, false);

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import time
 from functools import cache
 from pathlib import Path
@@ -10,11 +11,11 @@ from tempfile import TemporaryDirectory
 
 import ca
 from cryptography import x509
-from lib import ASAN, DONE, MUSL, REFUSED, SHIPPED, Done, check, equal, run, test, without_memory
+from lib import ASAN, DONE, MUSL, REFUSED, SHIPPED, TOP, Done, check, equal, run, test, without_memory
 
 NOW = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ca.NOW))
 PCR = {n: v.hex() for n, v in ca.pcr_values().items()}
-ALL = ["form", "chain", "validity", "signature", "debug mode", "PCRs", "nonce", "user_data", "public_key", "age"]
+ALL = ["form", "chain", "validity", "signature", "debug", "pcrs", "nonce", "user_data", "public_key", "age"]
 HOLD = TemporaryDirectory(prefix="nsm-tool-doc-")
 DIR = Path(HOLD.name)
 
@@ -86,17 +87,31 @@ def json_says_the_same() -> None:
     equal(base64.b64decode(shown["signature"]), doc[-96:], "the signature")
     got = verify(doc, "--json").is_(DONE, "").json
     equal((got["checked"], got["not_checked"]), (ALL[:5], ALL[5:]), "nothing asked for")
-    for words, error, what in ((("--nonce", "00"), "it is not the one expected", "nonce"),
-                               (("--pcr", "3=" + "11" * 48), "it is not the one expected", "PCR3"),
-                               (("--no-user-data",), "it is present", "user_data")):
+    for words, error, code, what, more, pcrs in (
+            (("--nonce", "00"), "it is not the one expected", "OTHER", "nonce", [], []),
+            (("--pcr", f"1={PCR[1]}", "--pcr", "3=" + "11" * 48), "it is not the one expected", "OTHER", "PCR3", [], [1]),
+            (("--pcr", f"0={PCR[0]}", "--no-user-data"), "it is present", "PRESENT", "user_data", ["pcrs"], [0])):
         done = verify(doc, *words, "--json").is_(REFUSED, f"nsm: verify: {what}: {error}\n")
-        equal(done.json, {"verified": False, "error": error, "object": what}, "a refusal")
-    for junk in (b"", b"\x84", b"8400zz", b"hE=", b"junk\x1b"):
-        got = verify(junk, "--json").is_(REFUSED).json
-        equal((got["verified"], set(got)), (False, {"verified", "error", "object"}), f"of {junk!r}")
+        equal(done.json, {"verified": False, "code": f"NSM_E_{code}", "error": error, "object": what,
+                          "checked": ALL[:5] + more, "pcrs_checked": pcrs}, "a refusal")
+    done = verify(doc, "--json", at=ca.NOW - 4).is_(REFUSED, "certificate: it is not valid yet")
+    equal((done.json["code"], done.json["object"], done.json["checked"]), ("NSM_E_CERT_NOT_YET", "certificate", ["form"]),
+          "a refused chain")
+    for junk in (b"", b"\x84", b"8400zz", b"hE=", b"junk\x1b", bytes(70000)):
+        for done in (verify(junk, "--json"), run("show", "-", "--json", stdin=junk)):
+            got = done.is_(REFUSED).json
+            check(got["code"].startswith("NSM_E_DOC_") and got["error"], f"code of {junk[:9]!r}: {got}")
+            equal((got["verified"], got["checked"], got["pcrs_checked"], set(got)),
+                  (False, [], [], {"verified", "code", "error", "object", "checked", "pcrs_checked"}), f"of {junk[:9]!r}")
     (DIR / "junk.pem").write_text("-----BEGIN CERTIFICATE-----\n")
     equal(run("verify", "-", "--root", DIR / "junk.pem", "--json", stdin=doc).is_(REFUSED, "junk.pem: ").json,
-          {"verified": False, "error": "it is no certificate", "object": "root"}, "a root that is none")
+          {"verified": False, "code": "NSM_E_ROOT", "error": "it is no certificate", "object": "root", "checked": [],
+           "pcrs_checked": []}, "a root that is none")
+    # The page has them all.
+    page = (TOP / "nsm/nsm.1").read_text()
+    keys = {*got, *verify(doc, "--json").json}
+    missing = sorted(k for k in keys if not re.search(rf"^\.It (?:Li \w+ , )*Li {k}\b", page, re.M))
+    equal(missing, [], "keys that nsm.1 does not explain")
 
 
 @test
@@ -137,7 +152,9 @@ def times_are_what_they_say() -> None:
     verify(doc, at=None).is_(REFUSED, "it has expired (a stored document? see --time)\n", b"")
     done = verify(doc, at="document").is_(DONE, "")
     check("valid at:     2026-01-01T12:00:00.000Z, the document's own\n" in done.text, done.text)
-    check(verify(doc, "--json", at="document").json["time_of_document"] is True, "in JSON")
+    check("\nchecked:      form, chain, signature, debug mode\n" in done.text, f"valid then is not valid now: {done.text}")
+    got = verify(doc, "--json", at="document").json
+    check(got["time_of_document"] is True and "validity" in got["not_checked"], f"in JSON: {got}")
     for bad in ("", "2026-", "2026-1-1T12:00:00Z", "2026-01-01", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z",
                 "2026-01-00T00:00:00Z", "2026-01-32T00:00:00Z", "2026-04-31T00:00:00Z", "2100-02-29T00:00:00Z",
                 "2026-01-01T24:00:00Z", "2026-01-01T00:60:00Z", "2026-01-01T00:00:61Z", "2026-01-01T00:00:00.Z",
@@ -184,7 +201,7 @@ def debug_mode_is_refused_unless_allowed() -> None:
     verify(doc).is_(REFUSED, "nsm: verify: PCR0: the enclave is in debug mode\n", b"")
     check("verified:     yes, of an enclave in DEBUG MODE\n" in verify(doc, "--allow-debug").is_(DONE, "").text, "text")
     got = verify(doc, "--allow-debug", "--json").is_(DONE, "").json
-    check(got["debug"] and "debug mode" in got["not_checked"], "JSON")
+    check(got["debug"] and "debug" in got["not_checked"], "JSON")
     check("debug mode:   yes\n" in run("show", "-", stdin=doc).text, "show")
 
 
