@@ -186,10 +186,13 @@ def the_example_compiles_and_runs() -> None:
             check((path / "usr" / name).is_file(), f"{name} is not installed")
         equal((path / "usr/bin/nsm").read_bytes(), (BUILD / "nsm").read_bytes(), "the tool that is installed")
         (path / "x.c").write_text(code)
-        subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", f"-I{path}/usr/include", "-o", path / "x", path / "x.c",
+        subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", "-pedantic", f"-I{path}/usr/include", "-o", path / "x", path / "x.c",
                         f"-L{path}/usr/lib", "-lnsm"], check=True)
-        if not Path("/dev/nsm").exists():
-            p = subprocess.run([path / "x"], capture_output=True, text=True, check=False)
+        # C++ takes it as it is.
+        subprocess.run(["g++", "-Wall", "-Wextra", "-Werror", "-pedantic", "-x", "c++", f"-I{path}/usr/include", "-o",
+                        path / "x++", path / "x.c", f"-L{path}/usr/lib", "-lnsm"], check=True)
+        for program in () if Path("/dev/nsm").exists() else ("x", "x++"):
+            p = subprocess.run([path / program], capture_output=True, text=True, check=False)
             equal((p.returncode, p.stderr), (1, "/dev/nsm: No such file or directory\n"), "the example")
 
 
