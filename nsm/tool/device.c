@@ -288,21 +288,21 @@ out:
 const struct command command_attest = {
 	.name = "attest",
 	.does = "an attestation document",
-	.help = "usage: nsm attest [--user-data X] [--nonce X] [--public-key X]\n"
+	.help = "usage: nsm attest [--user-data BYTES] [--nonce BYTES] [--public-key BYTES]\n"
 		"                  [--out FILE] [--json]\n"
 		"\n"
 		"Prints an attestation document over the locked PCRs, signed by the NSM, as\n"
 		"base64: what KMS takes as AttestationDocument.\n"
 		"\n"
-		"  --user-data X    bytes of your own, up to 1024\n"
-		"  --nonce X        what the verifier asked for, up to 1024 bytes\n"
-		"  --public-key X   1 to 1024 bytes; KMS wants an RSA key as DER\n"
-		"                   SubjectPublicKeyInfo: see nsm recipient new --help\n"
-		"  --out FILE       writes the document as it is to FILE; - is stdout\n"
-		"  --json           one JSON object: \"document\" is base64\n"
+		"  --user-data BYTES    what you say yourself, up to 1024\n"
+		"  --nonce BYTES        what the verifier asked for, up to 1024\n"
+		"  --public-key BYTES   1 to 1024; KMS wants an RSA key as DER\n"
+		"                       SubjectPublicKeyInfo: see nsm recipient new --help\n"
+		"  --out FILE           writes the document as it is to FILE; - is stdout\n"
+		"  --json               one JSON object: \"document\" is base64\n"
 		"\n"
-		"X is HEX, hex:HEX, base64:BASE64, text:TEXT, @FILE or - for stdin. What is not\n"
-		"given is absent; '' is there, and empty. Some verifiers refuse more than 512\n"
+		"BYTES are HEX, hex:HEX, base64:BASE64, text:TEXT, @FILE or - for stdin. What is\n"
+		"not given is absent; '' is there, and empty. Some verifiers refuse more than 512\n"
 		"bytes of user data or nonce.\n",
 	.opts = (const struct opt[]){ { "--user-data", OPT_VALUE, 'u' },
 				      { "--nonce", OPT_VALUE, 'n' },

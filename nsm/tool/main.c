@@ -24,7 +24,7 @@ static const char after_list[] =
 	"\n"
 	"Exit codes: 0 done; 1 refused: a document or message is malformed, not true, not\n"
 	"as expected, or does not decrypt; 2 wrong usage; 3 no NSM here; 4 the NSM\n"
-	"refused or failed; 5 a file cannot be read or written.\n";
+	"refused or failed; 5 a file, or the system, failed.\n";
 
 /* Of the commands whose names begin with GROUP; all if that is empty. */
 static int print_list(const struct tool *t, const char *group)

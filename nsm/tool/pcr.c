@@ -385,12 +385,12 @@ out:
 const struct command command_pcr_predict = {
 	.name = "pcr predict",
 	.does = "what a PCR becomes by extensions, without an NSM",
-	.help = "usage: nsm pcr predict [--from HEX] {[--name NAME] DATA}... [--json]\n"
+	.help = "usage: nsm pcr predict [--from BYTES] {[--name NAME] DATA}... [--json]\n"
 		"\n"
 		"Computes what a PCR becomes when it is extended with each DATA in order, and\n"
 		"prints it as hex. It needs no NSM.\n"
 		"\n"
-		"  --from HEX       the 48 bytes that it holds before; zeros, if not given\n"
+		"  --from BYTES     the 48 bytes that it holds before; zeros, if not given\n"
 		"  DATA             raw: new = SHA384(old || DATA), up to 4068 bytes\n"
 		"  --name NAME DATA measured: a hash of NAME and DATA of any length goes in\n"
 		"  --data DATA      the same as DATA\n"

@@ -35,7 +35,7 @@ static int read_pcr(struct tool *t, const struct opts *o, struct verify *v)
 		memcpy(number, o->value, len);
 	if (code_number(number, NSM_PCR_COUNT - 1, &n) < 0)
 		return tool_usage(t, o->name,
-				  "it must be N=HEX, N from 0 to %d",
+				  "it must be N=BYTES, N from 0 to %d",
 				  NSM_PCR_COUNT - 1);
 	expect = &v->policy.pcr[n];
 	if (expect->kind != NSM_ANY)
@@ -66,10 +66,10 @@ static int read_time(const struct tool *t, const struct opts *o,
 }
 
 static int read_seconds(const struct tool *t, const struct opts *o,
-			uint32_t *ret)
+			uint32_t min, uint32_t *ret)
 {
 	uint64_t n;
-	int r = input_number(t, o->name, o->value, 0, UINT32_MAX, &n);
+	int r = input_number(t, o->name, o->value, min, UINT32_MAX, &n);
 
 	if (r == 0)
 		*ret = (uint32_t)n;
@@ -127,10 +127,10 @@ static int read_option(struct tool *t, const struct opts *o, struct verify *v,
 		return read_time(t, o, v);
 	case 'a':
 		p->age_asked = true;
-		return read_seconds(t, o, &p->max_age_s);
+		return read_seconds(t, o, 0, &p->max_age_s);
 	case 'h':
 		v->ahead_given = true;
-		return read_seconds(t, o, &p->max_ahead_s);
+		return read_seconds(t, o, 1, &p->max_ahead_s);
 	case 'd':
 		p->allow_debug = true;
 		return 0;
@@ -393,11 +393,11 @@ const struct command command_verify = {
 		"base64): form, certificates up to AWS's root, signature, no debug mode; and what\n"
 		"options ask for. Prints what was checked and what was not. Code 1: refused.\n"
 		"\n"
-		"  --pcr N=HEX         PCR N is there, and is this; again for others\n"
-		"  --nonce X           the nonce is X          --no-nonce         it is absent\n"
-		"  --user-data X       the user data are X     --no-user-data     absent\n"
-		"  --public-key X      the public key is X     --no-public-key    absent\n"
-		"  --max-age SECONDS   the document is no older\n"
+		"  --pcr N=BYTES       PCR N is there, and is this; again for others\n"
+		"  --nonce BYTES       the nonce is this       --no-nonce        it is absent\n"
+		"  --user-data BYTES   the user data are this  --no-user-data    absent\n"
+		"  --public-key BYTES  the public key is this  --no-public-key   absent\n"
+		"  --max-age SECONDS   the document is no older (not with --time document)\n"
 		"  --max-ahead SECONDS and no further ahead of this clock; 60, if not given\n"
 		"  --time TIME         instead of now: 2026-11-24T09:33:04Z, seconds since 1970,\n"
 		"                      or document: its own timestamp (for stored documents)\n"
@@ -405,8 +405,8 @@ const struct command command_verify = {
 		"  --allow-debug       debug mode is fine: the PCRs then say nothing\n"
 		"  --json              one JSON object, also where it is refused\n"
 		"\n"
-		"X is HEX, hex:HEX, base64:BASE64, text:TEXT, @FILE or - for stdin. A nonce of\n"
-		"your own, or --max-age, is what tells a new document from an old one.\n",
+		"BYTES are HEX, hex:HEX, base64:BASE64, text:TEXT, @FILE or - for stdin. A nonce\n"
+		"of your own, or --max-age, is what tells a new document from an old one.\n",
 	.opts = (const struct opt[]){ { "--pcr", OPT_MANY, 'p' },
 				      { "--nonce", OPT_VALUE, 'n' },
 				      { "--no-nonce", OPT_FLAG, 'N' },
