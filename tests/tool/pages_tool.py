@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import ca
-from lib import BUILD, DEADLINE_S, MUSL, TOP, Skip, check, device, equal, folder, test
+from lib import BUILD, DEADLINE_S, MUSL, SHIPPED, TOP, Skip, check, device, equal, folder, test
 
 COMPLETION = TOP / "nsm/nsm.bash-completion"
 PAGES = (TOP / "nsm/nsm.1", TOP / "nsm/libnsm.3")
@@ -262,3 +262,16 @@ def the_pipelines_of_the_man_page_fail_closed() -> None:
                 p = subprocess.run(["sh", "-c", script], cwd=path, capture_output=True, text=True, check=False,
                                    timeout=60, env={"PATH": f"{path}/bin:/usr/bin:/bin", "FAILS": fails})
                 equal(p.returncode == 0, good, f"{measured} {fails} {p.stdout}{p.stderr}: {script}")
+
+
+@test
+def a_message_of_openssl_opens_as_the_page_says() -> None:
+    """The example that needs no KMS."""
+    page = PAGES[0].read_text()
+    script = page[page.index('.\\" trial: begin'):page.index('.\\" trial: end')]
+    script = "".join(line + "\n" for line in script.splitlines() if not line.startswith(".")).replace("\\e", "\\")
+    with folder() as path:
+        (path / "nsm").symlink_to(SHIPPED)
+        p = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=path, capture_output=True, check=False, timeout=60,
+                           env={"PATH": f"{path}:/usr/bin:/bin"})
+        equal((p.returncode, p.stdout), (0, b"hello"), f"the example: {p.stderr!r}")
