@@ -425,7 +425,7 @@ static int add_range(const struct tool *t, const char *word, struct lock *l)
 	const char *hyphen = strchr(word, '-');
 	size_t len = hyphen ? (size_t)(hyphen - word) : 0;
 	char first[4] = "";
-	uint8_t from, to;
+	uint8_t from = 0, to;
 	int r;
 
 	/* What is too long is no index either. */
