@@ -28,7 +28,7 @@ from cryptography.x509.oid import NameOID
 
 SIZES = (2048, 3072, 4096)
 LENGTHS = (0, 1, 15, 16, 17, 31, 32, 33, 100, 255, 4096)
-OTHER_KEY = ": the message is for another key"
+OTHER_KEY = ": it does not decrypt, and names another key than this one"
 DECRYPT = ": the message does not decrypt"
 NO_KEY = ": it is not an RSA key of 2048, 3072 or 4096 bits"
 OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat, PublicFormat
-from lib import (ASAN, DONE, FILE, MUSL, REFUSED, SHIPPED, USAGE, check, device, equal, folder, names, run, test,
+from lib import (ASAN, DEADLINE_S, DONE, FILE, MUSL, REFUSED, SHIPPED, USAGE, check, device, equal, folder, names, run, test,
                  wait_for, without_memory)
 
 SHA256 = der(0x30, oid("2.16.840.1.101.3.4.2.1"), der(5))
@@ -131,10 +131,11 @@ def a_key_is_not_overwritten() -> None:
             wait_for(lambda: any(n.startswith(".nsm.") for n in names(path)), "the key's temporary file")
             key.write_bytes(b"late")
             (path / "pipe").read_bytes()
-        reader = threading.Thread(target=late)
+        reader = threading.Thread(target=late, daemon=True)
         reader.start()
         run(*new, "--public-out", path / "pipe").is_(FILE, "key: File exists", b"")
-        reader.join()
+        reader.join(DEADLINE_S)
+        check(not reader.is_alive(), "nobody wrote to the pipe")
         equal((key.read_bytes(), names(path)), (b"late", {"key", "pipe"}), "the file")
 
 
