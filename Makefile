@@ -13,6 +13,7 @@ BUILD := build
 B := $(BUILD)/$(ARCH)
 H := $(BUILD)/host
 DEPS := $(B)/deps
+PK := $(BUILD)/pack
 VERSION := $(shell cat VERSION)
 
 # --- Sources, by hand ---------------------------------------------------------
@@ -35,6 +36,10 @@ TOOL := main tool opts code input output device pcr verify show \
 TOOL_C := $(TOOL:%=nsm/tool/%.c)
 TOOL_MAX := 460800
 
+# mkeif: a program of the machine that builds.
+PACK := main fault spool
+PACK_C := $(PACK:%=rootfs/pack/%.c) init/config.c init/spec.c
+
 # What tests replace, at link time, by tests/seams/: the rest is as shipped.
 SEAMS := nsm/dev nsm/pool vsock/sock init/module init/power
 SEAMS_TEST := seam dev pool sock module power
@@ -42,6 +47,9 @@ SEAMS_TEST := seam dev pool sock module power
 # tests/unit/NAME_test.c
 UNIT := spec wire nsm report klog cgroup modules program log file tree io \
 	heartbeat spawn measure cms recipient doc verify config policy bind
+
+# tests/unit/NAME_test.c, of rootfs/pack
+PACK_UNIT :=
 
 # tests/interop/NAME.c: the library for tests that are not in C
 INTEROP := verify recipient
@@ -105,21 +113,35 @@ LIBS := $(DEPS)/mbedtls/lib/libmbedx509.a $(DEPS)/mbedtls/lib/libmbedcrypto.a \
 HOST_LIBS := $(H)/deps/mbedtls/lib/libmbedx509.a \
 	$(H)/deps/mbedtls/lib/libmbedcrypto.a $(H)/deps/cbor/lib/libcbor.a
 
+# mkeif's libraries: Debian's, and ours, whose names stay its own.
+PACK_PKGS := libarchive libcjson
+PACK_INC := -isystem $(PK)/deps/cbor/include -isystem $(PK)/deps/mbedtls/include \
+	-isystem $(PK)/deps/zlib/include
+PACK_LIBS := $(PK)/deps/mbedtls/lib/libmbedx509.a \
+	$(PK)/deps/mbedtls/lib/libmbedcrypto.a $(PK)/deps/cbor/lib/libcbor.a \
+	$(PK)/deps/zlib/lib/libz.a -Wl,--exclude-libs,ALL -larchive -lcjson
+PACK_CFLAGS = $(COMMON) $(PACK_INC) -D_FILE_OFFSET_BITS=64 -O2 -g -fPIE \
+	-D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection \
+	-fno-common $(WARN) $(HOSTFLAGS)
+PACK_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed,--build-id=none
+
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
-HOST_CFLAGS := $(COMMON) -isystem $(H)/deps/cbor/include \
-	-isystem $(H)/deps/mbedtls/include -O1 -g -fPIE \
+HOST_INC = -isystem $(H)/deps/cbor/include -isystem $(H)/deps/mbedtls/include
+HOST_CFLAGS = $(COMMON) $(HOST_INC) -O1 -g -fPIE \
 	-D_FORTIFY_SOURCE=2 -fstack-protector-strong $(SAN) $(WARN)
 
 # libFuzzer is clang's, and so are the sanitizers that go with it.
 FUZZ := wire cms doc
-F ?= $(FUZZ)
+# Those of rootfs/pack
+PACK_FUZZ :=
+F ?= $(FUZZ) $(PACK_FUZZ)
 S ?= 60
 FZ := $(BUILD)/fuzz
 FUZZ_CC := clang
 FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
-FUZZ_CFLAGS := $(COMMON) -isystem $(FZ)/deps/cbor/include \
-	-isystem $(FZ)/deps/mbedtls/include -O1 -g -fsanitize=fuzzer-no-link \
+FUZZ_INC = -isystem $(FZ)/deps/cbor/include -isystem $(FZ)/deps/mbedtls/include
+FUZZ_CFLAGS = $(COMMON) $(FUZZ_INC) -O1 -g -fsanitize=fuzzer-no-link \
 	$(FUZZ_SAN) -fno-omit-frame-pointer $(filter-out -Werror,$(WARN)) -Wno-unknown-warning-option
 FUZZ_O := $(LIBNSM:%.c=$(FZ)/obj/%.o)
 
@@ -139,15 +161,21 @@ HOST_LIB_O := $(LIB:%.c=$(H)/obj/%.o) $(NSM_MORE:%=$(H)/obj/nsm/%.o)
 HOST_UNIT_O := $(UNIT:%=$(H)/obj/tests/unit/%_test.o)
 INTEROP_O := $(INTEROP:%=$(H)/obj/tests/interop/%.o)
 
+PACK_O := $(PACK_C:%.c=$(PK)/obj/%.o)
+HOST_PACK_O := $(PACK_C:%.c=$(H)/obj/%.o)
+FUZZ_PACK_O := $(filter-out %/pack/main.o,$(PACK_C:%.c=$(FZ)/obj/%.o))
+
 TOOL_TEST_O := $(call obj,tests/tool/device.c)
 HOST_TOOL_O := $(TOOL_C:%.c=$(H)/obj/%.o) $(H)/obj/tests/tool/device.o
 
 APPS_X := $(APPS:%=$(B)/apps/%)
 FUZZ_X := $(FUZZ:%=$(FZ)/%)
+PACK_FUZZ_X := $(PACK_FUZZ:%=$(FZ)/%)
+PACK_UNIT_X := $(PACK_UNIT:%=$(H)/unit/%)
 UNIT_X := $(UNIT:%=$(H)/unit/%) $(if $(filter $(MACHINE),$(ARCH)),$(UNIT:%=$(B)/unit/%))
 INTEROP_X := $(INTEROP:%=$(H)/interop/%)
 TEST_X := $(APPS_X) $(B)/hello $(B)/test/init $(B)/test/nsm $(H)/nsm \
-	$(H)/jail $(INTEROP_X)
+	$(H)/jail $(H)/mkeif $(INTEROP_X)
 
 Q := $(if $(filter 1,$(V)),,@)
 note = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@)
@@ -161,8 +189,8 @@ export ARCH CC T STRICT WERROR
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-## all: build/<arch>/init and nsm, stripped, X.debug beside them; libnsm.a (the default)
-all: $(B)/init $(B)/nsm $(B)/libnsm.a $(B)/libnsm.pc
+## all: build/<arch>/init and nsm, stripped, X.debug beside them; libnsm.a; build/mkeif (the default)
+all: $(B)/init $(B)/nsm $(B)/libnsm.a $(B)/libnsm.pc $(BUILD)/mkeif
 
 $(B)/init $(B)/nsm: $(B)/%: $(B)/%.debug
 	$(call note,STRIP)
@@ -228,6 +256,22 @@ $(H)/jail: $(H)/obj/tests/ns/jail.o
 	$(call note,LD)
 	$(Q)$(HOSTCC) $(SAN) -pie -o $@ $<
 
+$(BUILD)/mkeif: $(PACK_O)
+	$(call note,LD)
+	$(Q)$(HOSTCC) $(PACK_LDFLAGS) -o $@ $^ $(PACK_LIBS)
+
+$(H)/mkeif: $(HOST_PACK_O)
+$(PACK_UNIT_X): $(H)/unit/%: $(H)/obj/tests/unit/%_test.o \
+	$(filter-out %/pack/main.o,$(HOST_PACK_O))
+$(H)/mkeif $(PACK_UNIT_X):
+	$(call note,LD)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(SAN) -pie -o $@ $^ $(PACK_LIBS)
+
+$(PACK_FUZZ_X): $(FZ)/%: $(FZ)/obj/tests/fuzz/%_fuzz.o $(FUZZ_PACK_O)
+	$(call note,LD)
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer $(FUZZ_SAN) -o $@ $^ $(PACK_LIBS)
+
 $(B)/lib.a: $(LIB_O) $(NSM_MORE_O)
 $(H)/lib.a: $(HOST_LIB_O)
 $(B)/lib.a $(H)/lib.a:
@@ -241,7 +285,9 @@ $(B)/obj/nsm/%.o: PIC = -fPIC -fvisibility=hidden
 $(B)/obj/nsm/tool/%.o: PIC = -fPIE
 
 # The objects that know the version.
-VERSION_O := $(MAIN_O) $(call obj,nsm/tool/main.c) $(H)/obj/nsm/tool/main.o
+VERSION_O := $(MAIN_O) $(call obj,nsm/tool/main.c) $(H)/obj/nsm/tool/main.o \
+	$(PK)/obj/rootfs/pack/build.o $(PK)/obj/rootfs/pack/main.o \
+	$(H)/obj/rootfs/pack/build.o $(H)/obj/rootfs/pack/main.o
 $(VERSION_O): VERSION
 $(VERSION_O): DEFINE := -DENCLAVE_INIT_VERSION='"$(VERSION)"'
 
@@ -249,6 +295,17 @@ $(B)/obj/%.o: %.c $(B)/flags $(B)/deps.stamp
 	$(call note,CC)
 	@mkdir -p $(@D)
 	$(Q)$(XCC) $(CFLAGS_ALL) $(DEFINE) -c -o $@ $<
+
+# These see mkeif's libraries.
+$(H)/obj/rootfs/pack/%.o $(PACK_UNIT:%=$(H)/obj/tests/unit/%_test.o): HOST_INC = $(PACK_INC)
+$(FZ)/obj/rootfs/pack/%.o $(PACK_FUZZ:%=$(FZ)/obj/tests/fuzz/%_fuzz.o): FUZZ_INC = $(PACK_INC)
+$(HOST_PACK_O) $(PACK_FUZZ_X) $(PACK_UNIT:%=$(H)/obj/tests/unit/%_test.o): $(PK)/deps.stamp
+$(FUZZ_PACK_O) $(PACK_FUZZ:%=$(FZ)/obj/tests/fuzz/%_fuzz.o): $(PK)/deps.stamp
+
+$(PK)/obj/%.o: %.c $(PK)/flags $(PK)/deps.stamp
+	$(call note,CC)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(PACK_CFLAGS) $(DEFINE) -c -o $@ $<
 
 $(H)/obj/%.o: %.c $(H)/flags $(H)/deps.stamp
 	$(call note,CC)
@@ -268,7 +325,9 @@ $(H)/flags: WORDS = $(filter-out -Werror,$(HOSTCC) $(HOST_CFLAGS))
 $(H)/flags: TOOLS = host $(HOSTCC)
 $(FZ)/flags: WORDS = $(FUZZ_CC) $(FUZZ_CFLAGS)
 $(FZ)/flags: TOOLS = host $(FUZZ_CC)
-$(B)/flags $(H)/flags $(FZ)/flags: FORCE
+$(PK)/flags: WORDS = $(filter-out -Werror,$(HOSTCC) $(PACK_CFLAGS) $(PACK_LDFLAGS))
+$(PK)/flags: TOOLS = pack $(HOSTCC)
+$(B)/flags $(H)/flags $(FZ)/flags $(PK)/flags: FORCE
 	@mkdir -p $(@D)
 	@command -v $(firstword $(WORDS)) >/dev/null || scripts/deps --tools $(TOOLS)
 	@{ echo '$(WORDS)'; $(firstword $(WORDS)) --version; } >$@.new; \
@@ -281,22 +340,28 @@ $(H)/deps.stamp: TOOLS = host $(HOSTCC)
 $(H)/deps.stamp: $(H)/flags $(if $(wildcard $(H)/deps/mbedtls/lib),,FORCE)
 $(FZ)/deps.stamp: TOOLS = host $(FUZZ_CC)
 $(FZ)/deps.stamp: $(FZ)/flags $(if $(wildcard $(FZ)/deps/mbedtls/lib),,FORCE)
-$(B)/deps.stamp $(H)/deps.stamp $(FZ)/deps.stamp: scripts/deps scripts/deps.lock nsm/mbedtls_config.h
+$(PK)/deps.stamp: TOOLS = pack $(HOSTCC)
+$(PK)/deps.stamp: rootfs/pack/mbedtls_config.h $(PK)/flags $(if $(wildcard $(PK)/deps/zlib/lib),,FORCE)
+	$(call need,$(PACK_PKGS:%=%-dev))
+$(B)/deps.stamp $(H)/deps.stamp $(FZ)/deps.stamp: nsm/mbedtls_config.h
+$(B)/deps.stamp $(H)/deps.stamp $(FZ)/deps.stamp $(PK)/deps.stamp: scripts/deps scripts/deps.lock
 	@dir=$$(scripts/deps $(TOOLS)) && ln -sfn "$$dir" $(@D)/deps && touch $@
 
 -include $(patsubst %.o,%.d,$(MAIN_O) $(LIB_O) $(NSM_MORE_O) $(TOOL_O) \
 	$(TOOL_TEST_O) $(HOST_TOOL_O) $(SEAMS_TEST_O) $(APPS_O) $(FUZZ_O) \
 	$(FUZZ:%=$(FZ)/obj/tests/fuzz/%_fuzz.o) $(UNIT_O) $(HOST_LIB_O) \
-	$(HOST_UNIT_O) $(INTEROP_O) $(H)/obj/tests/ns/jail.o)
+	$(HOST_UNIT_O) $(INTEROP_O) $(H)/obj/tests/ns/jail.o $(PACK_O) $(HOST_PACK_O) \
+	$(FUZZ_PACK_O) $(PACK_UNIT:%=$(H)/obj/tests/unit/%_test.o) \
+	$(PACK_FUZZ:%=$(FZ)/obj/tests/fuzz/%_fuzz.o))
 
 # --- Running and testing ------------------------------------------------------
 
-test-build: all $(TEST_X) $(UNIT_X) $(FUZZ_X)
+test-build: all $(TEST_X) $(UNIT_X) $(FUZZ_X) $(PACK_UNIT_X) $(PACK_FUZZ_X)
 
 # AWS's own image is arm64, our others are x86-64: boot tests want both.
 OTHER := $(if $(filter x86_64,$(ARCH)),aarch64,x86_64)
 other-arch:
-	$(Q)$(MAKE) --no-print-directory ARCH=$(OTHER) UNIT= FUZZ= test-build
+	$(Q)$(MAKE) --no-print-directory ARCH=$(OTHER) UNIT= FUZZ= PACK_UNIT= PACK_FUZZ= test-build
 
 ## run: boot an enclave image with the hello application under the emulator
 run: $(B)/init $(B)/hello
@@ -372,7 +437,7 @@ shell: test-build
 
 # --- Reading ------------------------------------------------------------------
 
-C_FILES = $(sort $(wildcard $(foreach d,init nsm nsm/tool vsock rootfs tests \
+C_FILES = $(sort $(wildcard $(foreach d,init nsm nsm/tool vsock rootfs rootfs/pack tests \
 	tests/apps tests/seams tests/unit tests/ns tests/tool tests/interop \
 	tests/fuzz,$(d)/*.c $(d)/*.h)))
 C_SHIPPED = $(MAIN) $(LIB) $(NSM_MORE:%=nsm/%.c) $(TOOL_C)

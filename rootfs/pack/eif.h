@@ -1,0 +1,106 @@
+#ifndef ROOTFS_PACK_EIF_H
+#define ROOTFS_PACK_EIF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rootfs/pack/spool.h"
+
+struct fault;
+
+/* Enclave image files: FACTS of the format in aws-nitro-enclaves-image-format's
+ * src/defs (version 4). All integers are big endian. */
+
+enum {
+	EIF_VERSION = 4,
+	EIF_SECTIONS_MAX = 32,
+	EIF_HEADER = 548,	 /* bytes */
+	EIF_SECTION_HEADER = 12, /* bytes */
+	EIF_SIGNATURE_MAX = 32768,
+	EIF_HASH = 48, /* bytes of SHA-384 */
+};
+
+enum eif_type {
+	EIF_KERNEL = 1,
+	EIF_CMDLINE,
+	EIF_RAMDISK,
+	EIF_SIGNATURE,
+	EIF_METADATA,
+};
+
+enum eif_arch { EIF_X86_64, EIF_AARCH64 };
+
+/* "x86_64", "aarch64". */
+const char *eif_arch_name(enum eif_arch arch);
+
+struct eif_section {
+	enum eif_type type;
+	uint64_t offset; /* in the file, of its header */
+	struct content data;
+};
+
+struct eif {
+	const char *path; /* the caller's */
+	int fd;
+	uint64_t len;
+	uint16_t version, flags;
+	enum eif_arch arch;
+	uint64_t default_mem, default_cpus;
+	uint32_t crc, crc_computed;
+	size_t count;
+	struct eif_section sections[EIF_SECTIONS_MAX];
+};
+
+/*
+ * Opens and checks an image: magic, version, counts, each section within the file and
+ * behind the last, the sections that must be there. A wrong CRC is left to the caller (crc is not
+ * crc_computed then): describe wants to say more than that.
+ */
+int eif_open(const char *path, struct eif *ret, struct fault *reterr);
+void eif_close(struct eif *eif);
+
+/* The first section of that type, or NULL. */
+const struct eif_section *eif_find(const struct eif *eif, enum eif_type type);
+
+struct eif_pcrs {
+	uint8_t pcr0[EIF_HASH], pcr1[EIF_HASH], pcr2[EIF_HASH], pcr8[EIF_HASH];
+	bool has_pcr8; /* signed */
+};
+
+int eif_measure(const struct eif *eif, struct eif_pcrs *ret,
+		struct fault *reterr);
+
+/* --- writing --- */
+
+/*
+ * Writes an image in the order of its sections, to a temporary file beside PATH
+ * that becomes PATH at the end, or never was. Hashes and CRC are taken on the way: each byte is
+ * read once, and nothing but a buffer is in memory.
+ */
+struct eif_writer;
+
+int eif_writer_open(const char *path, enum eif_arch arch,
+		    struct eif_writer **ret, struct fault *reterr);
+int eif_writer_begin(struct eif_writer *w, enum eif_type type,
+		     struct fault *reterr);
+int eif_writer_write(struct eif_writer *w, const void *data, size_t len,
+		     struct fault *reterr);
+int eif_writer_end(struct eif_writer *w, struct fault *reterr);
+
+/* A whole section from what lies in a file or in memory. */
+int eif_writer_add(struct eif_writer *w, enum eif_type type,
+		   const struct content *c, struct fault *reterr);
+int eif_writer_add_bytes(struct eif_writer *w, enum eif_type type,
+			 const void *data, size_t len, struct fault *reterr);
+
+/* PCR0, 1 and 2 of what was written so far; a signature is of PCR0. */
+void eif_writer_measure(struct eif_writer *w, struct eif_pcrs *ret);
+
+/* Puts the file in place and frees W, which is done with also on failure. */
+int eif_writer_finish(struct eif_writer *w, struct fault *reterr);
+
+/* Frees W and removes what was written. Nothing for NULL. */
+void eif_writer_abort(struct eif_writer *w);
+
+#endif

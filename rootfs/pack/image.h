@@ -1,0 +1,51 @@
+#ifndef ROOTFS_PACK_IMAGE_H
+#define ROOTFS_PACK_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "rootfs/pack/spool.h"
+
+struct fault;
+struct tree;
+
+/* A list of strings, which it owns. */
+struct strings {
+	char **items;
+	size_t count;
+};
+
+int strings_add(struct strings *s, const char *item, struct fault *reterr);
+void strings_free(struct strings *s);
+
+/* What to do with what a ramdisk cannot carry, and where to look. */
+struct image_options {
+	const char *arch; /* "x86_64" or "aarch64": which of an index */
+	const char *tag;  /* which of an index, or NULL */
+	bool drop_capabilities;
+};
+
+/*
+ * An image as its maker left it: OCI image configuration (opencontainers/image-spec,
+ * config.md) and file system.
+ */
+struct image {
+	struct tree *tree;
+	struct spool spool; /* the contents of the tree */
+	struct strings entrypoint, cmd, env;
+	char *user, *workdir, *stop_signal; /* NULL: not said */
+	char *name; /* the tag or name of the source, or NULL */
+	char *config; /* the configuration as it stands, JSON; NULL for a plain directory */
+	struct strings notes; /* what was left out, a line each, for the user */
+};
+
+/*
+ * Loads SRC: an OCI layout (directory or tar archive), a docker save archive, or a
+ * plain directory; "docker://..." and other transports by way of skopeo. Every digest is
+ * checked. *RET is the caller's, to be given to image_free.
+ */
+int image_load(const char *src, const struct image_options *options,
+	       struct image *ret, struct fault *reterr);
+void image_free(struct image *image);
+
+#endif

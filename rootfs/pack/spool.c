@@ -1,0 +1,159 @@
+#include "rootfs/pack/spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "rootfs/pack/fault.h"
+
+int spool_open(struct spool *s, struct fault *reterr)
+{
+	const char *dir = getenv("TMPDIR");
+	char name[4096];
+
+	if (!dir || *dir == '\0')
+		dir = "/var/tmp";
+	s->len = 0;
+	s->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (s->fd >= 0)
+		return 0;
+	/* Not every file system has files without a name. */
+	if (snprintf(name, sizeof(name), "%s/mkeif.XXXXXX", dir) >=
+	    (int)sizeof(name))
+		return fault_system(reterr, ENAMETOOLONG, "TMPDIR");
+	s->fd = mkostemp(name, O_CLOEXEC);
+	if (s->fd < 0)
+		return fault_system(reterr, errno, "a temporary file in %s",
+				    dir);
+	(void)unlink(name);
+	return 0;
+}
+
+void spool_close(struct spool *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	*s = SPOOL_NONE;
+}
+
+int spool_append(struct spool *s, const void *data, size_t len,
+		 struct fault *reterr)
+{
+	const char *at = data;
+	ssize_t n;
+
+	while (len > 0) {
+		n = pwrite(s->fd, at, len, (off_t)s->len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fault_system(reterr, errno, "a temporary file");
+		at += n;
+		len -= (size_t)n;
+		s->len += (uint64_t)n;
+	}
+	return 0;
+}
+
+int spool_append_zeros(struct spool *s, uint64_t len, struct fault *reterr)
+{
+	uint64_t end;
+
+	if (__builtin_add_overflow(s->len, len, &end) || end > INT64_MAX)
+		return fault_system(reterr, EFBIG, "a temporary file");
+	if (ftruncate(s->fd, (off_t)end) < 0)
+		return fault_system(reterr, errno, "a temporary file");
+	s->len = end;
+	return 0;
+}
+
+struct content spool_content(const struct spool *s, uint64_t from)
+{
+	return (struct content){
+		.fd = s->fd,
+		.offset = from,
+		.len = s->len - from,
+	};
+}
+
+int content_read(const struct content *c, uint64_t at, void *buf, size_t len,
+		 struct fault *reterr)
+{
+	char *to = buf;
+	ssize_t n;
+
+	if (at > c->len || len > c->len - at)
+		return fault_refuse(reterr, "shorter than it was");
+	while (len > 0) {
+		n = pread(c->fd, to, len, (off_t)(c->offset + at));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fault_system(reterr, errno, "read");
+		if (n == 0)
+			return fault_refuse(reterr, "shorter than it was");
+		to += n;
+		at += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int content_slurp(const struct content *c, size_t max, const char *what,
+		  char **ret, struct fault *reterr)
+{
+	char *text;
+
+	if (c->len > max)
+		return fault_refuse(reterr, "%s: longer than %zu bytes", what,
+				    max);
+	text = malloc(c->len + 1);
+	if (!text)
+		return fault_system(reterr, ENOMEM, "%s", what);
+	if (content_read(c, 0, text, c->len, reterr) < 0) {
+		free(text);
+		return fault_prefix(reterr, "%s", what);
+	}
+	text[c->len] = '\0';
+	*ret = text;
+	return 0;
+}
+
+int content_open(const char *path, struct content *ret, struct fault *reterr)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return fault_system(reterr, errno, "%s", path);
+	if (fstat(fd, &st) < 0) {
+		int error = errno;
+
+		close(fd);
+		return fault_system(reterr, error, "%s", path);
+	}
+	if (!S_ISREG(st.st_mode)) {
+		close(fd);
+		return fault_refuse(reterr, "%s: not a regular file", path);
+	}
+	*ret = (struct content){ .fd = fd, .len = (uint64_t)st.st_size };
+	return 0;
+}
+
+int content_slurp_path(const char *path, size_t max, char **ret,
+		       size_t *ret_len, struct fault *reterr)
+{
+	struct content c;
+	int r;
+
+	if (content_open(path, &c, reterr) < 0)
+		return -1;
+	r = content_slurp(&c, max, path, ret, reterr);
+	close(c.fd);
+	if (r == 0)
+		*ret_len = c.len;
+	return r;
+}

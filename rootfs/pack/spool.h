@@ -1,0 +1,58 @@
+#ifndef ROOTFS_PACK_SPOOL_H
+#define ROOTFS_PACK_SPOOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct fault;
+
+/* Bytes of an open file, which somebody else closes. */
+struct content {
+	int fd;
+	uint64_t offset, len;
+};
+
+/*
+ * Where contents wait to be written in another order than they were read: a file
+ * without a name, in TMPDIR or else /var/tmp, which grows at its end and is gone
+ * with the process.
+ */
+struct spool {
+	int fd; /* -1: none yet */
+	uint64_t len;
+};
+
+#define SPOOL_NONE ((struct spool){ .fd = -1 })
+
+int spool_open(struct spool *s, struct fault *reterr);
+void spool_close(struct spool *s);
+
+/* Adds LEN bytes of DATA at the end. */
+int spool_append(struct spool *s, const void *data, size_t len,
+		 struct fault *reterr);
+
+/* Lengthens it by LEN zeros, which take no room. */
+int spool_append_zeros(struct spool *s, uint64_t len, struct fault *reterr);
+
+/* What was appended since the spool was FROM bytes long. */
+struct content spool_content(const struct spool *s, uint64_t from);
+
+/* Reads LEN bytes of C from its byte AT on, all of which must be there. */
+int content_read(const struct content *c, uint64_t at, void *buf, size_t len,
+		 struct fault *reterr);
+
+/*
+ * The whole file PATH (at most MAX bytes, or it is refused) with a NUL behind, for the
+ * caller to free.
+ */
+int content_slurp_path(const char *path, size_t max, char **ret,
+		       size_t *ret_len, struct fault *reterr);
+
+/* The same for a content, which WHAT names in the fault. */
+int content_slurp(const struct content *c, size_t max, const char *what,
+		  char **ret, struct fault *reterr);
+
+/* A regular file, opened to be read, as a content whose fd is the caller's. */
+int content_open(const char *path, struct content *ret, struct fault *reterr);
+
+#endif

@@ -1,0 +1,83 @@
+#ifndef ROOTFS_PACK_TREE_H
+#define ROOTFS_PACK_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rootfs/pack/spool.h"
+
+struct fault;
+
+/*
+ * A file system to be, in memory but for its contents. Nothing is made on disk, and
+ * so links lead nowhere but within it, and owners and devices take no privilege.
+ */
+
+enum {
+	TREE_PATH_MAX = 4095, /* bytes; the kernel leaves out what is longer */
+	TREE_NODES_MAX = 1 << 22, /* names in one tree */
+};
+
+/* What several names may share. */
+struct tree_inode {
+	uint32_t mode; /* as in stat(2), with the type */
+	uint32_t uid, gid;
+	uint32_t rdev_major, rdev_minor;
+	int64_t mtime;
+	uint32_t nlink;		/* names of it */
+	uint32_t number;	/* for who writes it; 0: not written yet */
+	uint32_t written;	/* names of it that were written */
+	struct content content; /* of a regular file */
+	char *target;		/* of a symbolic link, else NULL */
+};
+
+struct tree_node {
+	char *name; /* without a slash; "" is the root */
+	struct tree_node *parent;
+	struct tree_inode *inode;
+	struct tree_node **children; /* by name, as bytes */
+	size_t count, room;
+	unsigned layer; /* the one that put it there; from 1 */
+};
+
+struct tree;
+
+/* An empty tree: a root folder, 0755, of root. NULL without memory. */
+struct tree *tree_new(void);
+void tree_free(struct tree *t);
+struct tree_node *tree_root(struct tree *t);
+
+/* The child of that name, or NULL. */
+struct tree_node *tree_child(const struct tree_node *dir, const char *name);
+
+/*
+ * What PATH leads to from the root, following links within the tree as chroot(2)
+ * does; FOLLOW_LAST: the last one too. NULL if there is nothing, or a loop.
+ */
+struct tree_node *tree_find(struct tree *t, const char *path, bool follow_last);
+
+/*
+ * Puts a node NAME below DIR, in place of what was there with all below it (but a
+ * folder over a folder keeps what is in it, and takes the new attributes). INODE's
+ * strings are copied. *RET may be NULL.
+ */
+int tree_put(struct tree *t, struct tree_node *dir, const char *name,
+	     const struct tree_inode *inode, unsigned layer,
+	     struct tree_node **ret, struct fault *reterr);
+
+/* Another name for a node that is no folder. */
+int tree_link(struct tree *t, struct tree_node *dir, const char *name,
+	      struct tree_node *to, unsigned layer, struct fault *reterr);
+
+void tree_remove(struct tree *t, struct tree_node *node);
+
+/* The folder at PATH, which is made, with those above it, 0755 and root's, where there
+ * is none; links within the tree are followed. */
+int tree_make_dirs(struct tree *t, const char *path, unsigned layer,
+		   struct tree_node **ret, struct fault *reterr);
+
+/* The path of NODE from the root, without a slash before, for the caller to free. */
+char *tree_path(const struct tree_node *node);
+
+#endif
