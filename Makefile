@@ -37,7 +37,7 @@ TOOL_C := $(TOOL:%=nsm/tool/%.c)
 TOOL_MAX := 460800
 
 # mkeif: a program of the machine that builds.
-PACK := main fault spool
+PACK := main build fault spool
 PACK_C := $(PACK:%=rootfs/pack/%.c) init/config.c init/spec.c
 
 # What tests replace, at link time, by tests/seams/: the rest is as shipped.
