@@ -342,10 +342,11 @@ $(FZ)/deps.stamp: TOOLS = host $(FUZZ_CC)
 $(FZ)/deps.stamp: $(FZ)/flags $(if $(wildcard $(FZ)/deps/mbedtls/lib),,FORCE)
 $(PK)/deps.stamp: TOOLS = pack $(HOSTCC)
 $(PK)/deps.stamp: rootfs/pack/mbedtls_config.h $(PK)/flags $(if $(wildcard $(PK)/deps/zlib/lib),,FORCE)
-	$(call need,$(PACK_PKGS:%=%-dev))
+$(PK)/deps.stamp: PKGS = $(PACK_PKGS:%=%-dev)
 $(B)/deps.stamp $(H)/deps.stamp $(FZ)/deps.stamp: nsm/mbedtls_config.h
 $(B)/deps.stamp $(H)/deps.stamp $(FZ)/deps.stamp $(PK)/deps.stamp: scripts/deps scripts/deps.lock
-	@dir=$$(scripts/deps $(TOOLS)) && ln -sfn "$$dir" $(@D)/deps && touch $@
+	@$(if $(PKGS),bash -c '. scripts/lib.sh; need_packages $(PKGS)' &&) \
+	dir=$$(scripts/deps $(TOOLS)) && ln -sfn "$$dir" $(@D)/deps && touch $@
 
 -include $(patsubst %.o,%.d,$(MAIN_O) $(LIB_O) $(NSM_MORE_O) $(TOOL_O) \
 	$(TOOL_TEST_O) $(HOST_TOOL_O) $(SEAMS_TEST_O) $(APPS_O) $(FUZZ_O) \
