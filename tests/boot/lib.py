@@ -1,13 +1,14 @@
 """What the boot tests share: images, boots, checks, and the list of tests."""
 
 import struct
+import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
-TOP = Path(__file__).resolve().parents[2]
+from suite import TOP, Failure, Skip, check, same, test  # noqa: F401
+
 sys.path.insert(0, str(TOP / "scripts"))
 import enclave  # noqa: E402
 from enclave import Eif, Machine, Result, Tree  # noqa: E402
@@ -18,41 +19,7 @@ QUIET = "reboot=t panic=-1 quiet"
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class Failure(Exception):
-    """The behaviour is not there."""
-
-
-class Skip(Exception):
-    """It cannot be tried here."""
-
-
-@dataclass
-class Test:
-    name: str
-    run: Callable[[], None]
-    seconds: int
-
-
-TESTS: list[Test] = []
 _local = threading.local()  # .boots: those of the test that runs in this thread
-
-
-def test(seconds: int = 3):
-    """A test of that name; SECONDS: about what it takes, the longest go first."""
-    def register(function: Callable[[], None]) -> Callable[[], None]:
-        assert function.__doc__, f"{function.__name__} says no behaviour"
-        TESTS.append(Test(function.__name__, function, seconds))
-        return function
-    return register
-
-
-def check(good: object, what: str) -> None:
-    if not good:
-        raise Failure(what)
-
-
-def same(got: object, wanted: object, what: str) -> None:
-    check(got == wanted, f"{what}: {got!r}, not {wanted!r}")
 
 
 def built(name: str, arch: str = "x86_64") -> bytes:
@@ -207,8 +174,30 @@ def shared(make: Callable[[], Boot]) -> Callable[[], Boot]:
     return get
 
 
-def begin() -> None:
+@contextmanager
+def told() -> Iterator[None]:
+    """A test; a failing one has the consoles of its boots as a note. What stops the emulator is no fault of it."""
     _local.boots = []
+    try:
+        yield
+    except RuntimeError as e:
+        failure = Failure(str(e))
+        failure.add_note(console_text())
+        raise failure from e
+    except Exception as e:
+        e.add_note(console_text())
+        raise
+
+
+def no_emulator() -> str:
+    """Why nothing can be booted here, or nothing."""
+    try:
+        enclave.emulator("x86_64")
+    except (RuntimeError, subprocess.CalledProcessError):
+        return "scripts/emulator failed"
+    with suppress(RuntimeError, subprocess.CalledProcessError):
+        enclave.emulator("aarch64")  # before the clock runs
+    return ""
 
 
 def console_text() -> str:

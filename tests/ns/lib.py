@@ -10,10 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[2]
+from suite import TOP, Failure, Skip, check, same, test  # noqa: F401
+
 sys.path.insert(0, str(TOP / "scripts"))
 from enclave import MOUNT_POINTS, Tree, app_ramdisk, boot_ramdisk, lines  # noqa: E402
 
@@ -30,38 +30,6 @@ OF_THE_JAIL = {"init: console: /dev: Operation not permitted",
                "init: mounts: RLIMIT_NOFILE: Operation not permitted"}
 if not IS_ROOT:  # group 5 is not mapped
     OF_THE_JAIL.add("init: mounts: /dev/pts: Invalid argument")
-
-
-class Failure(Exception):
-    """The behaviour is not there."""
-
-
-class Skip(Exception):
-    """It cannot be tried here."""
-
-
-@dataclass
-class Test:
-    name: str
-    run: Callable[[], None]
-
-
-TESTS: list[Test] = []
-
-
-def test(function: Callable[[], None]) -> Callable[[], None]:
-    assert function.__doc__, f"{function.__name__} says no behaviour"
-    TESTS.append(Test(function.__name__, function))
-    return function
-
-
-def check(good: object, what: str) -> None:
-    if not good:
-        raise Failure(what)
-
-
-def same(got: object, wanted: object, what: str) -> None:
-    check(got == wanted, f"{what}: {got!r}, not {wanted!r}")
 
 
 def app(name: str) -> bytes:

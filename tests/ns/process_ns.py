@@ -242,7 +242,7 @@ def orphans_are_reaped() -> None:
         j.expect(left="0")
 
 
-@test
+@test(alone=True)
 def orphans_faster_than_reaping_do_not_keep_it() -> None:
     """Processes that fork and die for ever: PID 1 still ends them, and itself."""
     with Jail("/bin/act", "leave-chains", "60", "exit", "3") as j:

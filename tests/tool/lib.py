@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[2]
+from suite import TOP, Failure, Skip, check, test  # noqa: F401
+
 BUILD = TOP / "build" / os.uname().machine
 SHIPPED = BUILD / "nsm"       # as it is, where there is no NSM
 MUSL = BUILD / "test/nsm"     # the same objects with the NSM of device.c
@@ -23,37 +24,9 @@ PLAIN_ENV = {k: v for k, v in os.environ.items() if not k.startswith("NSM_")}
 Z48 = bytes(48)
 
 
-class Failure(Exception):
-    """The behaviour is not there."""
-
-
-class Skip(Exception):
-    """It cannot be tried here."""
-
-
-@dataclass
-class Test:
-    name: str
-    run: Callable[[], None]
-
-
-TESTS: list[Test] = []
-
-
-def test(function: Callable[[], None]) -> Callable[[], None]:
-    assert function.__doc__, f"{function.__name__} says no behaviour"
-    TESTS.append(Test(function.__name__, function))
-    return function
-
-
-def check(good: object, what: str) -> None:
-    if not good:
-        raise Failure(what)
-
-
 def equal(got: object, wanted: object, what: str) -> None:
-    if got != wanted:
-        raise Failure(f"{what}:\n  got    {got!r}\n  wanted {wanted!r}")
+    """same() for what is long."""
+    check(got == wanted, f"{what}:\n  got    {got!r}\n  wanted {wanted!r}")
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:

@@ -1,0 +1,148 @@
+"""
+What the suites in Python share: checks, the list of tests, and running them. A suite is a folder with
+files GROUP_SUITE.py, lib.py for what they share, and run, which calls main().
+"""
+
+import argparse
+import importlib
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+TOP = Path(__file__).resolve().parents[1]
+TAIL = 30  # lines shown of what a failing test saw
+_printing = Lock()
+
+
+class Failure(Exception):
+    """The behaviour is not there."""
+
+
+class Skip(Exception):
+    """It cannot be tried here."""
+
+
+@dataclass
+class Test:
+    group: str  # of a file GROUP_SUITE.py
+    name: str
+    run: Callable[[], None]
+    seconds: int
+    alone: bool
+
+
+TESTS: list[Test] = []
+
+
+def test(seconds: int | Callable[[], None] = 1, alone: bool = False):
+    """
+    @test, or @test(...): a test of the function's name. SECONDS: about what it takes, the longest go first.
+    ALONE: when all others have ended.
+    """
+    def register(function: Callable[[], None], seconds: int = 1) -> Callable[[], None]:
+        assert function.__doc__, f"{function.__name__} says no behaviour"
+        group = function.__module__.rpartition("_")[0]
+        TESTS.append(Test(group, function.__name__, function, seconds, alone))
+        return function
+    if callable(seconds):
+        return register(seconds)
+    return lambda function: register(function, seconds)
+
+
+def check(good: object, what: str) -> None:
+    if not good:
+        raise Failure(what)
+
+
+def same(got: object, wanted: object, what: str) -> None:
+    check(got == wanted, f"{what}: {got!r}, not {wanted!r}")
+
+
+def _run(test: Test, shown: str, log: Path, verbose: bool, around: Callable[[], AbstractContextManager]) -> bool:
+    """Runs it, prints how it went, and leaves what a failing one saw in LOG."""
+    start = time.monotonic()
+    state, reason, story = "ok", "", ""
+    try:
+        with around():
+            test.run()
+    except Skip as e:
+        state, reason = "skip", f": {e}"
+    except Exception as e:
+        state, reason, story = "not ok", f": {e}", "\n".join(getattr(e, "__notes__", []))
+        if not isinstance(e, Failure):
+            reason = f": a fault of the test: {traceback.format_exception_only(e)[0].strip()}"
+            story = traceback.format_exc()
+    took = f" # {time.monotonic() - start:.1f} s" if verbose else ""
+    first, *rest = reason.splitlines() or [""]
+    with _printing:
+        print(f"{state} {shown}{first}{took}")
+        for line in rest:
+            print(f"#   {line}")
+        log.unlink(missing_ok=True)
+        if story:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(story)
+            for line in story.splitlines()[-TAIL:]:
+                print(f"#   {line}")
+            print(f"#   all of it: {log.relative_to(TOP)}")
+        sys.stdout.flush()
+    return state != "not ok"
+
+
+def _chosen(tests: list[Test], names: set[str]) -> Iterator[Test]:
+    for t in tests:
+        if not names or names & {t.name, t.group, f"{t.group}/{t.name}"}:
+            yield t
+
+
+def main(here: Path, what: str, jobs: int = 0, grouped: bool = False, cannot: Callable[[], str] = str,
+         around: Callable[[], AbstractContextManager] = nullcontext) -> int:
+    """
+    The tests in the folder HERE, of which WHAT says what they are. JOBS: how many at a time, else as many as
+    there are processors. GROUPED: names are shown as GROUP/NAME. CANNOT: why none of them can be run, or
+    nothing. AROUND: what surrounds each test; the notes that it adds to an exception are what the test saw.
+    """
+    suite = here.name
+    p = argparse.ArgumentParser(
+        description=f"{what.strip()} Prints 1..N, then 'ok {suite}/NAME' or 'not ok {suite}/NAME: reason'. "
+                    f"What a failing test saw is in build/{suite}/NAME.log.")
+    p.add_argument("-j", type=int, default=jobs or os.cpu_count() or 1, metavar="N", help="tests at a time")
+    p.add_argument("-v", action="store_true", help="show the time of each test")
+    p.add_argument("-l", action="store_true", help="list the tests")
+    p.add_argument("names", nargs="*", metavar="NAME", help="a test's, with its group or without, or a group's")
+    args = p.parse_args()
+
+    for path in sorted(here.glob(f"*_{suite}.py")):
+        importlib.import_module(path.stem)
+    names = {n.removeprefix(f"{suite}/") for n in args.names}
+    if unknown := [n for n in sorted(names) if not [*_chosen(TESTS, {n})]]:
+        p.error(f"no such test: {' '.join(unknown)}")
+    tests = [*_chosen(TESTS, names)]
+
+    def name(t: Test) -> str:
+        return f"{t.group}/{t.name}" if grouped else t.name
+
+    def run(t: Test) -> bool:
+        log = TOP / "build" / suite / f"{name(t).replace('/', '-')}.log"
+        return _run(t, f"{suite}/{name(t)}", log, args.v, around)
+
+    if args.l:
+        for t in tests:
+            print(f"{name(t)}: {' '.join((t.run.__doc__ or '').split())}")
+        return 0
+    if why := cannot():
+        print(f"skip {suite}: {why}")
+        return 0
+    print(f"1..{len(tests)}", flush=True)
+    longest_first = sorted(tests, key=lambda t: -t.seconds)
+    with ThreadPoolExecutor(args.j) as pool:
+        good = list(pool.map(run, (t for t in longest_first if not t.alone)))
+    good += [run(t) for t in tests if t.alone]
+    return 0 if all(good) else 1
