@@ -102,7 +102,8 @@ SEPARATE ?= noseparate-code
 # Relative relocations packed: 3 KiB less. Debian 12's binutils can for x86 only.
 RELR_x86_64 := -Wl,-z,pack-relative-relocs
 # No enclave runs on a Cortex-A53; the linker's way around its fault takes 4 KiB.
-LINK_aarch64 := $(if $(IS_CLANG),,-mno-fix-cortex-a53-843419)
+LINK_aarch64 := $(if $(IS_CLANG),,-mno-fix-cortex-a53-843419) \
+	-Wl,-z,max-page-size=4096,-T,scripts/aarch64.ld
 LDFLAGS_ALL := $(LINK_$(ARCH)) -nostdlib -static-pie -Wl,--gc-sections,--build-id=none \
 	-Wl,--hash-style=gnu,-z,text,-z,relro,-z,now,-z,noexecstack \
 	-Wl,-z,$(SEPARATE),--fatal-warnings $(RELR_$(ARCH)) $(LDFLAGS)
@@ -319,7 +320,8 @@ $(FZ)/obj/%.o: %.c $(FZ)/flags $(FZ)/deps.stamp
 
 # Another compiler or other flags build anew.
 # Not -Werror, which changes no object: two makes may run side by side.
-$(B)/flags: WORDS = $(filter-out -Werror,$(XCC) $(CFLAGS_ALL) $(LDFLAGS_ALL))
+$(B)/flags: WORDS = $(filter-out -Werror,$(XCC) $(CFLAGS_ALL) $(LDFLAGS_ALL) \
+	$(shell cat $(wildcard scripts/$(ARCH).ld) /dev/null | cksum))
 $(B)/flags: TOOLS = $(ARCH) $(CC)
 $(H)/flags: WORDS = $(filter-out -Werror,$(HOSTCC) $(HOST_CFLAGS))
 $(H)/flags: TOOLS = host $(HOSTCC)
