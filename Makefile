@@ -37,7 +37,7 @@ TOOL_C := $(TOOL:%=nsm/tool/%.c)
 TOOL_MAX := 460800
 
 # mkeif: a program of the machine that builds.
-PACK := main build fault spool
+PACK := main build fault spool tree
 PACK_C := $(PACK:%=rootfs/pack/%.c) init/config.c init/spec.c
 
 # What tests replace, at link time, by tests/seams/: the rest is as shipped.
@@ -49,7 +49,7 @@ UNIT := spec wire nsm report klog cgroup modules program log file tree io \
 	heartbeat spawn measure cms recipient doc verify config policy bind
 
 # tests/unit/NAME_test.c, of rootfs/pack
-PACK_UNIT :=
+PACK_UNIT := pack_tree
 
 # tests/interop/NAME.c: the library for tests that are not in C
 INTEROP := verify recipient

@@ -16,7 +16,11 @@ struct fault;
 
 enum {
 	TREE_PATH_MAX = 4095, /* bytes; the kernel leaves out what is longer */
-	TREE_NODES_MAX = 1 << 22, /* names in one tree */
+	TREE_PREFIX_MAX = 8,  /* of them, for a folder put above, and a slash */
+	TREE_NAME_MAX = 255,
+	TREE_NODES_MAX = 1 << 21, /* names in one tree, */
+	TREE_BYTES_MAX = 1 << 28, /* and their bytes, links' targets too */
+	TREE_LINKS_MAX = 255,	  /* followed for one path */
 };
 
 /* What several names may share. */
@@ -33,12 +37,19 @@ struct tree_inode {
 };
 
 struct tree_node {
-	char *name; /* without a slash; "" is the root */
+	const char *name; /* without a slash; "" is the root */
 	struct tree_node *parent;
 	struct tree_inode *inode;
 	struct tree_node **children; /* by name, as bytes */
 	size_t count, room;
 	unsigned layer; /* the one that put it there; from 1 */
+
+	/* tree.c's own: */
+	void *index;	   /* of the children: a tree of tsearch(3) */
+	unsigned touched;  /* the last layer that put it or what is below */
+	unsigned hidden;   /* the last that hid what was below */
+	uint16_t path_len; /* bytes of its path */
+	bool stale;	   /* children is not as index says */
 };
 
 struct tree;
@@ -70,14 +81,30 @@ int tree_put(struct tree *t, struct tree_node *dir, const char *name,
 int tree_link(struct tree *t, struct tree_node *dir, const char *name,
 	      struct tree_node *to, unsigned layer, struct fault *reterr);
 
+/* Any node but the root, with all below it. */
 void tree_remove(struct tree *t, struct tree_node *node);
+
+/*
+ * A whiteout in LAYER: removes NODE (ITSELF) and what is below it, but for what this
+ * layer put there, before or behind the whiteout, and the folders above that.
+ */
+int tree_hide(struct tree *t, struct tree_node *node, bool itself,
+	      unsigned layer, struct fault *reterr);
+
+/*
+ * Between these two a folder's children and count are not to be looked at: putting
+ * them in order once, at the end, keeps a million changes from taking hours.
+ */
+void tree_begin(struct tree *t);
+int tree_end(struct tree *t, struct fault *reterr);
 
 /* The folder at PATH, which is made, with those above it, 0755 and root's, where there
  * is none; links within the tree are followed. */
 int tree_make_dirs(struct tree *t, const char *path, unsigned layer,
 		   struct tree_node **ret, struct fault *reterr);
 
-/* The path of NODE from the root, without a slash before, for the caller to free. */
+/* The path of NODE from the root, without a slash before, for the caller to free. NULL
+ * without memory. */
 char *tree_path(const struct tree_node *node);
 
 #endif
