@@ -186,7 +186,7 @@ export ARCH CC T STRICT WERROR
 
 .PHONY: all run fuzz test check boot unit interop tool ns static \
 	layers bench lint fmt fmt-check \
-	size compdb shell install clean help test-build other-arch FORCE
+	size compdb shell install blobs clean help test-build other-arch FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -506,6 +506,12 @@ install: $(B)/init $(B)/nsm $(B)/libnsm.a $(B)/libnsm.pc
 	install -D -m 0644 $(B)/libnsm.a $(DESTDIR)$(PREFIX)/lib/libnsm.a
 	install -D -m 0644 $(B)/libnsm.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/libnsm.pc
 	install -D -m 0644 nsm/nsm.h $(DESTDIR)$(PREFIX)/include/nsm.h
+
+BLOBS ?= $(B)/blobs
+## blobs: a folder for NITRO_CLI_BLOBS: BLOBS=DIR (build/<arch>/blobs), FROM=nitro-cli's own
+blobs: $(B)/init
+	$(call need,python3)
+	$(Q)scripts/blobs --arch $(ARCH) --init $< $(if $(FROM),--from '$(FROM)') '$(BLOBS)'
 
 ## clean: remove build/ (the cache of libraries and emulator stays)
 clean:
