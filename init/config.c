@@ -2,10 +2,11 @@
 
 #include <string.h>
 
+#include "init/signal.h"
+
 enum {
 	KEY_MAX = 31, /* of a longer one the rest does not count as distance */
 	MODE_MAX = 0777,
-	ID_MAX = 0xfffffffe, /* the one above means "no change" to chown */
 };
 
 /* What is left of a line. Neither AT nor the end has blanks. */
@@ -190,12 +191,207 @@ static int read_locks(const struct key *key, struct rest *rest,
 	return 0;
 }
 
+static int read_workdir(const struct key *key, struct rest *rest,
+			struct config *c)
+{
+	(void)key;
+	c->workdir = next_line(rest);
+	if (*c->workdir == '\0')
+		return -CONFIG_E_MISSING;
+	if (*c->workdir != '/')
+		return -CONFIG_E_RELATIVE;
+	return strlen(c->workdir) > CONFIG_PATH_MAX ? -CONFIG_E_PATH_LONG : 0;
+}
+
+/* A name, or a number that an ID may be. */
+static int check_who(const char *s)
+{
+	uint32_t n;
+
+	if (*s == '\0')
+		return -CONFIG_E_USER;
+	if (strlen(s) > CONFIG_NAME_MAX)
+		return -CONFIG_E_NAME;
+	if (s[strspn(s, "0123456789")])
+		return 0;
+	return read_digits(s, 10, CONFIG_ID_MAX, &n);
+}
+
+static int read_user(const struct key *key, struct rest *rest, struct config *c)
+{
+	char *word = next_word(rest), *colon = strchr(word, ':');
+	int r;
+
+	(void)key;
+	if (*word == '\0')
+		return -CONFIG_E_MISSING;
+	c->user = word;
+	if (colon) {
+		*colon = '\0';
+		c->group = colon + 1;
+		if (strchr(c->group, ':'))
+			return -CONFIG_E_USER;
+	}
+	r = check_who(c->user);
+	if (r == 0 && c->group)
+		r = check_who(c->group);
+	return r;
+}
+
+static int read_signal(const struct key *key, struct rest *rest,
+		       struct config *c)
+{
+	(void)key;
+	c->stop_signal = signal_number(next_word(rest));
+	if (*rest->word == '\0')
+		return -CONFIG_E_MISSING;
+	return c->stop_signal == 0 ? -CONFIG_E_SIGNAL : 0;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The escape at *AT, behind its backslash; moves *AT to its last character. */
+static int unescape(const char **at, char *ret)
+{
+	static const char escapes[] = "\\\\\"\"n\nt\tr\r";
+	int high, low;
+
+	for (size_t i = 0; escapes[i]; i += 2)
+		if (**at == escapes[i]) {
+			*ret = escapes[i + 1];
+			return 0;
+		}
+	high = **at == 'x' ? hex_digit((*at)[1]) : -1;
+	low = high < 0 ? -1 : hex_digit((*at)[2]);
+	if (low < 0)
+		return -CONFIG_E_ESCAPE;
+	if (high == 0 && low == 0)
+		return -CONFIG_E_NUL;
+	*at += 2;
+	*ret = (char)(high << 4 | low);
+	return 0;
+}
+
+/*
+ * Takes a word that may be quoted and writes it to *TO, as a string, with *TO
+ * moved behind it. That is never further on than what was read.
+ */
+static int next_item(struct rest *rest, char **to)
+{
+	const char *s = rest->at, *begin = s;
+	bool quoted = *s == '"';
+	char *out = *to;
+	int r;
+
+	if (quoted)
+		s++;
+	for (; *s && (quoted ? *s != '"' : !is_blank(*s)); s++) {
+		*out = *s;
+		rest->word = rest->at + (s - begin);
+		if (*s == '"')
+			return -CONFIG_E_GLUED;
+		if (quoted && *s == '\\') {
+			s++;
+			r = unescape(&s, out);
+			if (r < 0)
+				return r;
+		}
+		out++;
+	}
+	rest->word = rest->at;
+	if (quoted) {
+		if (*s == '\0')
+			return -CONFIG_E_QUOTE;
+		if (s[1] && !is_blank(s[1])) {
+			rest->word += s - begin;
+			return -CONFIG_E_GLUED;
+		}
+		s++;
+	}
+	rest->at = skip_blanks(rest->at + (s - begin));
+	*out = '\0';
+	*to = out + 1;
+	return 0;
+}
+
+static int read_command(const struct key *key, struct rest *rest,
+			struct config *c)
+{
+	char *to = rest->at;
+	int r;
+
+	(void)key;
+	rest->word = rest->at;
+	c->command = to;
+	if (*to == '\0')
+		return -CONFIG_E_MISSING;
+	do {
+		r = next_item(rest, &to);
+		if (r < 0)
+			return r;
+		if (*c->command == '\0')
+			return -CONFIG_E_PROGRAM;
+		c->command_count++;
+	} while (*rest->at);
+	return 0;
+}
+
+/* As many bytes as the name of a variable has, and `=`. */
+static size_t name_len(const char *variable)
+{
+	return (size_t)(strchrnul(variable, '=') - variable) + 1;
+}
+
+static int add_variable(struct config *c, char *variable)
+{
+	size_t len = name_len(variable);
+
+	if (*variable == '=' || strlen(variable) < len)
+		return -CONFIG_E_VARIABLE;
+	for (size_t i = 0; i < c->variable_count; i++)
+		if (strncmp(c->variables[i], variable, len) == 0)
+			return -CONFIG_E_AGAIN;
+	if (c->variable_count == CONFIG_VARIABLES_MAX)
+		return -CONFIG_E_VARIABLES;
+	c->variables[c->variable_count++] = variable;
+	return 0;
+}
+
+static int read_environment(const struct key *key, struct rest *rest,
+			    struct config *c)
+{
+	char *to = rest->at, *variable;
+	int r;
+
+	(void)key;
+	rest->word = rest->at;
+	if (*to == '\0')
+		return -CONFIG_E_MISSING;
+	do {
+		variable = to;
+		r = next_item(rest, &to);
+		if (r == 0)
+			r = add_variable(c, variable);
+		if (r < 0)
+			return r;
+	} while (*rest->at);
+	return 0;
+}
+
 static const struct key keys[] = {
+	{ .name = "command", .read = read_command },
+	{ .name = "environment", .read = read_environment, .may_repeat = true },
 	{ .name = "nsm-group",
 	  .read = read_number,
 	  .field = offsetof(struct config, nsm_group),
 	  .base = 10,
-	  .max = ID_MAX },
+	  .max = CONFIG_ID_MAX },
 	{ .name = "nsm-mode",
 	  .read = read_number,
 	  .field = offsetof(struct config, nsm_mode),
@@ -205,9 +401,12 @@ static const struct key keys[] = {
 	  .read = read_number,
 	  .field = offsetof(struct config, nsm_owner),
 	  .base = 10,
-	  .max = ID_MAX },
+	  .max = CONFIG_ID_MAX },
 	{ .name = "pcr-extend", .read = read_extend, .may_repeat = true },
 	{ .name = "pcr-lock", .read = read_locks, .may_repeat = true },
+	{ .name = "stop-signal", .read = read_signal },
+	{ .name = "user", .read = read_user },
+	{ .name = "workdir", .read = read_workdir },
 };
 
 enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
@@ -347,7 +546,18 @@ static const char texts[] = "a control character\0"
 			    "a name longer than 255 bytes\0"
 			    "not an absolute path without //, /./ and /../\0"
 			    "a path too long\0"
-			    "more than 64 extensions";
+			    "more than 64 extensions\0"
+			    "not an absolute path\0"
+			    "neither USER nor USER:GROUP\0"
+			    "no such signal\0"
+			    "no closing quote\0"
+			    "a quote in the middle of a word\0"
+			    "not one of \\\\ \\\" \\n \\t \\r \\xHH\0"
+			    "a NUL byte\0"
+			    "it names no program\0"
+			    "not NAME=VALUE\0"
+			    "this variable is there already\0"
+			    "more than 1024 variables";
 
 const char *config_error_text(int r)
 {

@@ -10,9 +10,15 @@
  * allocation, the text is cut up in place.
  *
  * A line is `key = value`, blank, or a comment, whose first character is #. Blanks
- * (spaces and tabs) around key and value do not count, a # in a value is one, there
- * are no quotes; the last newline may be missing. The keys are in config.c, what
- * they mean in enclave-init(8).
+ * (spaces and tabs) around key and value do not count, a # in a value is one; the
+ * last newline may be missing. The keys are in config.c, what they mean in
+ * enclave-init(8).
+ *
+ * Quotes are there for command and environment alone, whose values are words with
+ * blanks between them. A word may stand in double quotes; in these \\ \" \n \t \r
+ * and \xHH stand for a backslash, a quote, newline, tab, carriage return and the
+ * byte with that number, which is not 0. Outside of quotes a backslash is itself,
+ * and a quote an error.
  */
 
 enum {
@@ -23,6 +29,8 @@ enum {
 	CONFIG_PART_MAX = 255,	   /* bytes between two slashes of it */
 	CONFIG_PCR_FIRST = 16,	   /* 0 to 15 are the hypervisor's */
 	CONFIG_PCR_LAST = 31,
+	CONFIG_VARIABLES_MAX = 1024, /* of environment, all lines together */
+	CONFIG_ID_MAX = 0xfffffffe,  /* a user or group; one more is "none" */
 };
 
 struct config_extend {
@@ -38,6 +46,13 @@ struct config_number {
 };
 
 struct config {
+	const char *workdir;	  /* absolute, or NULL */
+	const char *user, *group; /* names or numbers; NULL: not said */
+	int stop_signal;	  /* 0: not said */
+	char *command;		  /* its words, each with its NUL; or NULL */
+	size_t command_count;	  /* of them */
+	size_t variable_count;
+	char *variables[CONFIG_VARIABLES_MAX]; /* NAME=VALUE, no name twice */
 	struct config_extend extends[CONFIG_EXTENDS_MAX]; /* in this order */
 	size_t extend_count;
 	uint32_t locks; /* bit N: PCR N, after the extensions */
@@ -62,7 +77,18 @@ enum config_error_code {
 	CONFIG_E_NAME,	    /* too long */
 	CONFIG_E_PATH,	    /* not absolute, or not the plain way */
 	CONFIG_E_PATH_LONG,
-	CONFIG_E_MANY, /* more extensions than there is room for */
+	CONFIG_E_MANY,	    /* more extensions than there is room for */
+	CONFIG_E_RELATIVE,  /* a working directory that is not absolute */
+	CONFIG_E_USER,	    /* not of the form USER or USER:GROUP */
+	CONFIG_E_SIGNAL,    /* no such signal */
+	CONFIG_E_QUOTE,	    /* that does not end */
+	CONFIG_E_GLUED,	    /* a quote that neither begins nor ends a word */
+	CONFIG_E_ESCAPE,    /* no such escape */
+	CONFIG_E_NUL,	    /* written as an escape */
+	CONFIG_E_PROGRAM,   /* a command that begins with an empty word */
+	CONFIG_E_VARIABLE,  /* not of the form NAME=VALUE */
+	CONFIG_E_AGAIN,	    /* a variable that is there already */
+	CONFIG_E_VARIABLES, /* more than there is room for */
 	CONFIG_E_END,
 };
 

@@ -389,6 +389,206 @@ TEST(control_characters_are_refused_everywhere)
 	}
 }
 
+TEST(a_working_directory_is_absolute)
+{
+	struct parsed p = PARSE("workdir = /srv/my app/ \n");
+
+	CHECK_STR(p.c->workdir, "/srv/my app/");
+	release(&p);
+	p = PARSE("workdir=/");
+	CHECK_STR(p.c->workdir, "/");
+	release(&p);
+	p = PARSE("nsm-mode = 0\n");
+	CHECK(!p.c->workdir && !p.c->user && !p.c->group && !p.c->command);
+	CHECK_INT(p.c->stop_signal, 0);
+	CHECK_INT(p.c->command_count, 0);
+	CHECK_INT(p.c->variable_count, 0);
+	release(&p);
+	CHECK_ERROR("workdir =\n", CONFIG_E_MISSING, 1, 10);
+	CHECK_ERROR("workdir = srv\n", CONFIG_E_RELATIVE, 1, 11);
+	CHECK_ERROR("workdir = \"/srv\"\n", CONFIG_E_RELATIVE, 1, 11);
+	CHECK_ERROR("workdir = /\nworkdir = /\n", CONFIG_E_TWICE, 2, 1);
+	CHECK_LONG("workdir = ", '/', 4095, 0);
+	CHECK_LONG("workdir = ", '/', 4096, CONFIG_E_PATH_LONG);
+}
+
+#define CHECK_USER(text, user, group) \
+	check_user(__LINE__, (text), sizeof(text) - 1, (user), (group))
+
+static void check_user(int at, const char *text, size_t len, const char *user,
+		       const char *group)
+{
+	struct parsed p = parse_good(at, text, len);
+
+	check_str(__FILE__, at, "the user", p.c->user, user);
+	if (group)
+		check_str(__FILE__, at, "the group", p.c->group, group);
+	else if (p.c->group)
+		check_fail(__FILE__, at, "there is a group");
+	release(&p);
+}
+
+TEST(a_user_may_have_a_group)
+{
+	CHECK_USER("user = app", "app", NULL);
+	CHECK_USER("user = 0:0\n", "0", "0");
+	CHECK_USER("user=www-data:4294967294\n", "www-data", "4294967294");
+	CHECK_USER("user = 99999999999x:-1\n", "99999999999x", "-1");
+	CHECK_ERROR("user =\n", CONFIG_E_MISSING, 1, 7);
+	CHECK_ERROR("user = :\n", CONFIG_E_USER, 1, 8);
+	CHECK_ERROR("user = :0\n", CONFIG_E_USER, 1, 8);
+	CHECK_ERROR("user = app:\n", CONFIG_E_USER, 1, 8);
+	CHECK_ERROR("user = a:b:c\n", CONFIG_E_USER, 1, 8);
+	CHECK_ERROR("user = a:b:\n", CONFIG_E_USER, 1, 8);
+	CHECK_ERROR("user = a: b\n", CONFIG_E_USER, 1, 8);
+	CHECK_ERROR("user = a b\n", CONFIG_E_MORE, 1, 10);
+	CHECK_ERROR("user = 4294967295\n", CONFIG_E_LARGE, 1, 8);
+	CHECK_ERROR("user = 0:18446744073709551616\n", CONFIG_E_LARGE, 1, 8);
+	CHECK_ERROR("user = a\nuser = a\n", CONFIG_E_TWICE, 2, 1);
+	CHECK_LONG("user = ", 'u', 255, 0);
+	CHECK_LONG("user = ", 'u', 256, CONFIG_E_NAME);
+	CHECK_LONG("user = u:", 'g', 255, 0);
+	CHECK_LONG("user = u:", 'g', 256, CONFIG_E_NAME);
+}
+
+TEST(a_stop_signal_is_a_name_or_a_number)
+{
+	struct parsed p = PARSE("stop-signal = SIGQUIT\n");
+
+	CHECK_INT(p.c->stop_signal, 3);
+	release(&p);
+	p = PARSE("stop-signal = 64");
+	CHECK_INT(p.c->stop_signal, 64);
+	release(&p);
+	CHECK_ERROR("stop-signal =\n", CONFIG_E_MISSING, 1, 14);
+	CHECK_ERROR("stop-signal = 0\n", CONFIG_E_SIGNAL, 1, 15);
+	CHECK_ERROR("stop-signal = 65\n", CONFIG_E_SIGNAL, 1, 15);
+	CHECK_ERROR("stop-signal = SIGSTOPP\n", CONFIG_E_SIGNAL, 1, 15);
+	CHECK_ERROR("stop-signal = TERM 1\n", CONFIG_E_MORE, 1, 20);
+	CHECK_ERROR("stop-signal = RTMIN +1\n", CONFIG_E_MORE, 1, 21);
+	CHECK_ERROR("stop-signal = 1\nstop-signal = 1\n", CONFIG_E_TWICE, 2, 1);
+}
+
+/* The words of a command, each in brackets. */
+#define CHECK_COMMAND(text, want) \
+	check_command(__LINE__, (text), sizeof(text) - 1, (want))
+
+static void check_command(int at, const char *text, size_t len,
+			  const char *want)
+{
+	struct parsed p = parse_good(at, text, len);
+	const char *word = p.c->command;
+	char got[200] = "";
+
+	for (size_t i = 0; i < p.c->command_count; i++) {
+		(void)snprintf(got + strlen(got), sizeof(got) - strlen(got),
+			       "[%s]", word);
+		word += strlen(word) + 1;
+	}
+	check_str(__FILE__, at, "the command", got, want);
+	release(&p);
+}
+
+TEST(words_may_be_quoted)
+{
+	CHECK_COMMAND("command = a", "[a]");
+	CHECK_COMMAND("command=a b\t c \n", "[a][b][c]");
+	CHECK_COMMAND("command = \"a\"", "[a]");
+	CHECK_COMMAND("command = \"a b\" \"\" \"\"\n", "[a b][][]");
+	CHECK_COMMAND("command = \"a\tb\"\t\"c\"  d\n", "[a\tb][c][d]");
+	CHECK_COMMAND("command = a\\nb \\ \\\\ #\n", "[a\\nb][\\][\\\\][#]");
+	CHECK_COMMAND("command = \"\\\\\\\"\\n\\t\\r\" x\n", "[\\\"\n\t\r][x]");
+	CHECK_COMMAND("command = \"\\x41\\x0a\\x7F\\xfF\\xc3\\xA4\"\n",
+		      "[A\n\x7f\xff\xc3\xa4]");
+	CHECK_COMMAND("command = \"\\x414\" \"4\\x41\"", "[A4][4A]");
+	CHECK_COMMAND("command = \"= # :\" =\n", "[= # :][=]");
+}
+
+TEST(bad_words_are_refused)
+{
+	CHECK_ERROR("command =\n", CONFIG_E_MISSING, 1, 10);
+	CHECK_ERROR("command = \"\"\n", CONFIG_E_PROGRAM, 1, 11);
+	CHECK_ERROR("command = \"\" a\n", CONFIG_E_PROGRAM, 1, 11);
+	CHECK_ERROR("command = \"a\n", CONFIG_E_QUOTE, 1, 11);
+	CHECK_ERROR("command = b \"a\n\"\n", CONFIG_E_QUOTE, 1, 13);
+	CHECK_ERROR("command = \"\n", CONFIG_E_QUOTE, 1, 11);
+	CHECK_ERROR("command = \"a\\\"\n", CONFIG_E_QUOTE, 1, 11);
+	CHECK_ERROR("command = \"a\"b\n", CONFIG_E_GLUED, 1, 13);
+	CHECK_ERROR("command = \"a\"\"b\"\n", CONFIG_E_GLUED, 1, 13);
+	CHECK_ERROR("command = x a\"b\"\n", CONFIG_E_GLUED, 1, 14);
+	CHECK_ERROR("command = a\"\n", CONFIG_E_GLUED, 1, 12);
+	CHECK_ERROR("command = a \"\\x41\" \"b\\a\"\n", CONFIG_E_ESCAPE, 1, 22);
+	CHECK_ERROR("command = \"a\\\n", CONFIG_E_ESCAPE, 1, 13);
+	CHECK_ERROR("command = \"\\x\n", CONFIG_E_ESCAPE, 1, 12);
+	CHECK_ERROR("command = \"\\x4\n", CONFIG_E_ESCAPE, 1, 12);
+	CHECK_ERROR("command = \"\\x4\"\n", CONFIG_E_ESCAPE, 1, 12);
+	CHECK_ERROR("command = \"\\x4g\"\n", CONFIG_E_ESCAPE, 1, 12);
+	CHECK_ERROR("command = \"\\X41\"\n", CONFIG_E_ESCAPE, 1, 12);
+	CHECK_ERROR("command = \"\\N\"\n", CONFIG_E_ESCAPE, 1, 12);
+	CHECK_ERROR("command = \"a\\x00\"\n", CONFIG_E_NUL, 1, 13);
+	CHECK_ERROR("command = a\ncommand = a\n", CONFIG_E_TWICE, 2, 1);
+}
+
+TEST(words_stay_when_later_lines_are_read)
+{
+	struct parsed p = PARSE("command = \"\\x61\\x62\" \"c\\n\"\n"
+				"environment = \"A=\\x61\" B=2\n"
+				"workdir = /w\n"
+				"environment = \"C=\\\"\"\n");
+
+	CHECK_INT(p.c->command_count, 2);
+	CHECK_STR(p.c->command, "ab");
+	CHECK_STR(p.c->command + 3, "c\n");
+	CHECK_INT(p.c->variable_count, 3);
+	CHECK_STR(p.c->variables[0], "A=a");
+	CHECK_STR(p.c->variables[1], "B=2");
+	CHECK_STR(p.c->variables[2], "C=\"");
+	CHECK_STR(p.c->workdir, "/w");
+	release(&p);
+}
+
+TEST(variables_have_a_name_and_come_once)
+{
+	struct parsed p = PARSE("environment = A== \"AB=two\\nlines\" b=\n"
+				"environment = B= a=A=\n");
+
+	CHECK_INT(p.c->variable_count, 5);
+	CHECK_STR(p.c->variables[1], "AB=two\nlines");
+	release(&p);
+	CHECK_ERROR("environment =\n", CONFIG_E_MISSING, 1, 14);
+	CHECK_ERROR("environment = A\n", CONFIG_E_VARIABLE, 1, 15);
+	CHECK_ERROR("environment = =A\n", CONFIG_E_VARIABLE, 1, 15);
+	CHECK_ERROR("environment = \"\"\n", CONFIG_E_VARIABLE, 1, 15);
+	CHECK_ERROR("environment = A=1 B\n", CONFIG_E_VARIABLE, 1, 19);
+	CHECK_ERROR("environment = A=1 A=2\n", CONFIG_E_AGAIN, 1, 19);
+	CHECK_ERROR("environment = A=1\nenvironment = B= \"A=\"\n",
+		    CONFIG_E_AGAIN, 2, 18);
+	CHECK_ERROR("environment = A = 1\n", CONFIG_E_VARIABLE, 1, 15);
+}
+
+TEST(so_many_variables_and_no_more)
+{
+	enum { LINE = 24 };
+	char *text = malloc(1025 * LINE + 1), *at = text;
+	struct parsed p;
+
+	REQUIRE(text);
+	for (int i = 0; i < 1025; i++)
+		at += sprintf(at, "environment = V%04d=abc\n", i);
+	REQUIRE(at == text + 1025 * LINE);
+	p = parse(text, 1024 * LINE);
+	CHECK_INT(p.r, 0);
+	CHECK_INT(p.c->variable_count, 1024);
+	CHECK_STR(p.c->variables[1023], "V1023=abc");
+	release(&p);
+	p = parse(text, 1025 * LINE);
+	CHECK_INT(p.r, -CONFIG_E_VARIABLES);
+	CHECK_INT(p.fault.line, 1025);
+	CHECK_INT(p.fault.column, 15);
+	release(&p);
+	free(text);
+}
+
 #define CHECK_NEAREST(name, want) check_nearest(__LINE__, (name), (want))
 
 static void check_nearest(int at, const char *name, const char *want)
@@ -417,7 +617,14 @@ TEST(the_nearest_key_is_named)
 	CHECK_NEAREST("pcr-locks", "pcr-lock");
 	CHECK_NEAREST("lock", "pcr-lock");
 	CHECK_NEAREST("pcrextend", "pcr-extend");
-	CHECK_NEAREST("p", "pcr-lock");
+	CHECK_NEAREST("pcr-", "pcr-lock");
+	CHECK_NEAREST("p", "user");
+	CHECK_NEAREST("cmd", "command");
+	CHECK_NEAREST("env", "user"); /* as far as any, and of the shortest */
+	CHECK_NEAREST("environ", "environment");
+	CHECK_NEAREST("working-dir", "workdir");
+	CHECK_NEAREST("stopsignal", "stop-signal");
+	CHECK_NEAREST("signal", "stop-signal");
 	/* Longer than any key, and than what is looked at. */
 	CHECK_NEAREST("pcr-extend-pcr-extend-pcr-extend-pcr-extend-pcr-extend",
 		      "pcr-extend");
@@ -430,7 +637,13 @@ static const char whole[] = "# all keys\n"
 			    "\n"
 			    "nsm-owner = 10\n"
 			    "nsm-group = 20\n"
-			    "nsm-mode = 0660\n";
+			    "nsm-mode = 0660\n"
+			    "workdir = /srv/app\n"
+			    "user = app:1000\n"
+			    "stop-signal = SIGRTMIN+3\n"
+			    "command = sh -c \"a \\\"b\\\"\\n\\x41\" \"\"\n"
+			    "environment = \"A=1\\n2\" B=\n"
+			    "environment = C=\\\n";
 
 TEST(every_prefix_is_read_or_refused)
 {
@@ -444,7 +657,7 @@ TEST(every_prefix_is_read_or_refused)
 			good++;
 		} else {
 			CHECK(p.r <= -CONFIG_E_CONTROL && p.r > -CONFIG_E_END);
-			CHECK(p.fault.line >= 1 && p.fault.line <= 8);
+			CHECK(p.fault.line >= 1 && p.fault.line <= 14);
 			CHECK(p.fault.column >= 1 && p.fault.column <= 60);
 		}
 		release(&p);
@@ -464,10 +677,13 @@ TEST(any_byte_may_be_any_other)
 
 			if (p.r < 0) {
 				CHECK(p.r > -CONFIG_E_END);
-				CHECK(p.fault.line >= 1 && p.fault.line <= 9);
+				CHECK(p.fault.line >= 1 && p.fault.line <= 15);
 			} else {
 				CHECK(!(p.c->locks & 0xffff));
 				CHECK(p.c->nsm_mode.value <= 0777);
+				CHECK(!p.c->workdir || *p.c->workdir == '/');
+				CHECK(p.c->stop_signal <= 64);
+				CHECK(p.c->variable_count <= 3);
 			}
 			release(&p);
 		}
@@ -494,6 +710,17 @@ TEST(each_error_has_its_words)
 		"not an absolute path without //, /./ and /../",
 		"a path too long",
 		"more than 64 extensions",
+		"not an absolute path",
+		"neither USER nor USER:GROUP",
+		"no such signal",
+		"no closing quote",
+		"a quote in the middle of a word",
+		"not one of \\\\ \\\" \\n \\t \\r \\xHH",
+		"a NUL byte",
+		"it names no program",
+		"not NAME=VALUE",
+		"this variable is there already",
+		"more than 1024 variables",
 	};
 
 	CHECK_INT(CONFIG_E_END - CONFIG_E_CONTROL,
