@@ -187,7 +187,7 @@ export ARCH CC T STRICT WERROR
 
 .PHONY: all run fuzz test check boot unit interop tool ns static \
 	layers bench lint fmt fmt-check \
-	size compdb shell install blobs clean help test-build other-arch FORCE
+	size compdb shell install blobs dist clean help test-build other-arch FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -515,6 +515,12 @@ BLOBS ?= $(B)/blobs
 blobs: $(B)/init
 	$(call need,python3)
 	$(Q)scripts/blobs --arch $(ARCH) --init $< $(if $(FROM),--from '$(FROM)') '$(BLOBS)'
+
+## dist: release tarballs of both architectures, with SBOM and checksums, in build/dist
+dist:
+	$(Q)$(MAKE) --no-print-directory ARCH=x86_64 CC=gcc all
+	$(Q)$(MAKE) --no-print-directory ARCH=aarch64 CC=gcc all
+	$(Q)scripts/dist $(BUILD)/dist
 
 ## clean: remove build/ (the cache of libraries and emulator stays)
 clean:

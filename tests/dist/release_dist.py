@@ -1,0 +1,286 @@
+"""scripts/dist: the tarballs of a release, and the SBOM in them."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+from functools import cache
+from pathlib import Path
+from threading import Lock
+
+from lib import ARCHES, TOP, VERSION, built, check, folder, run, same, test
+
+EPOCH = "1700000000"
+DOC = "share/doc/enclave-init"
+PROGRAMS = {"bin/nsm", "lib/enclave-init/{arch}/init"}
+FILES = PROGRAMS | {
+    "include/nsm.h", "lib/libnsm.a", "lib/pkgconfig/libnsm.pc", "share/bash-completion/completions/nsm",
+    "share/man/man1/nsm.1", "share/man/man3/libnsm.3", "share/man/man8/enclave-init.8",
+    *(f"{DOC}/{n}" for n in ("README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "NOTICE", "VERSION",
+                             "enclave-init.spdx.json", "licenses/musl-COPYRIGHT", "licenses/libcbor-LICENSE.md",
+                             "licenses/mbedtls-LICENSE"))}
+LOCK = {name: rest for name, *rest in (line.split() for line in (TOP / "scripts/deps.lock").read_text().splitlines()
+                                       if not line.startswith("#"))}
+_making = Lock()
+
+
+def dist(out: Path, script: Path = TOP / "scripts/dist", epoch: str | None = EPOCH, env: dict | None = None,
+         **how: object) -> subprocess.CompletedProcess:
+    for arch in ARCHES:
+        for name in ("init", "nsm", "libnsm.a"):
+            built(name, arch)
+    return run(script, out, env={"SOURCE_DATE_EPOCH": epoch, **(env or {})}, **how)
+
+
+@cache
+def _release() -> dict[str, bytes]:
+    with folder() as tmp:
+        done = dist(tmp / "out")
+        same((done.returncode, done.stderr), (0, ""), "scripts/dist")
+        same(done.stdout, (tmp / "out/SHA256SUMS").read_text(), "what it prints")
+        return {p.name: p.read_bytes() for p in (tmp / "out").iterdir()}
+
+
+def release() -> dict[str, bytes]:
+    """Its files; made once."""
+    with _making:
+        return _release()
+
+
+def name_of(arch: str) -> str:
+    return f"enclave-init-{VERSION}-{arch}"
+
+
+def unpack(tmp: Path, arch: str) -> Path:
+    for name, data in release().items():
+        (tmp / name).write_bytes(data)
+    done = run("tar", "-xzf", tmp / f"{name_of(arch)}.tar.gz", cwd=tmp)
+    same((done.returncode, done.stderr), (0, ""), "tar")
+    return tmp / name_of(arch)
+
+
+@test(seconds=4)
+def a_release_is_complete():
+    """Both tarballs have programs, library, pages, documents, licences and SBOM, and nothing else: not mkeif."""
+    same(set(release()), {"SHA256SUMS", *(f"{name_of(a)}.tar.gz" for a in ARCHES)}, "the files of a release")
+    docs = {f"{DOC}/docs/{p.name}" for p in (TOP / "docs").glob("*.md")}
+    for arch in ARCHES:
+        with folder() as tmp:
+            tree = unpack(tmp, arch)
+            found = {p.relative_to(tree).as_posix() for p in tree.rglob("*") if p.is_file()}
+            same(found, {n.format(arch=arch) for n in FILES} | docs, arch)
+            for name, source in (("bin/nsm", built("nsm", arch)), ("lib/libnsm.a", built("libnsm.a", arch)),
+                                 (f"lib/enclave-init/{arch}/init", built("init", arch)), ("include/nsm.h", TOP / "nsm/nsm.h")):
+                same((tree / name).read_bytes(), source.read_bytes(), f"{arch}: {name}")
+
+
+@test
+def members_depend_on_nothing_here():
+    """Sorted, of owner 0, with the commit's time and modes that no umask makes; and gzip has neither name nor time."""
+    for arch in ARCHES:
+        with folder() as tmp:
+            unpack(tmp, arch)
+            path = tmp / f"{name_of(arch)}.tar.gz"
+            head = path.read_bytes()[:10]
+            same((head[3], head[4:8]), (0, bytes(4)), "gzip's flags and time")
+            with tarfile.open(path) as tar:
+                members = tar.getmembers()
+            names = [m.name for m in members]
+            same(names, sorted(names, key=lambda n: n.split("/")), "the order")
+            for m in members:
+                same((m.uid, m.gid, m.uname, m.gname, m.mtime), (0, 0, "", "", int(EPOCH)), m.name)
+                program = m.name.partition("/")[2] in {n.format(arch=arch) for n in PROGRAMS}
+                same(oct(m.mode), "0o755" if m.isdir() or program else "0o644", m.name)
+
+
+@test
+def sums_are_those_of_tarballs_and_inits():
+    """sha256sum -c takes SHA256SUMS, where the tarballs are unpacked; it has each init's own hash."""
+    with folder() as tmp:
+        for arch in ARCHES:
+            unpack(tmp, arch)
+        done = run("sha256sum", "-c", "--strict", "SHA256SUMS", cwd=tmp)
+        same((done.returncode, done.stdout.count(": OK\n")), (0, 4), f"sha256sum: {done.stdout}{done.stderr}")
+        sums = dict(line.split("  ")[::-1] for line in (tmp / "SHA256SUMS").read_text().splitlines())
+        for arch in ARCHES:
+            same(sums[f"{name_of(arch)}/lib/enclave-init/{arch}/init"],
+                 hashlib.sha256(built("init", arch).read_bytes()).hexdigest(), f"the hash of {arch}'s init")
+
+
+@test(seconds=4)
+def the_same_bytes_elsewhere():
+    """With another umask, locale, time zone, temporary folder and GZIP, from another folder."""
+    with folder() as tmp:
+        (tmp / "a long name for temporary files").mkdir()
+        done = dist(tmp / "out", umask=0o077, cwd=tmp, env={
+            "LC_ALL": "C.UTF-8", "TZ": "Asia/Kathmandu", "TMPDIR": str(tmp / "a long name for temporary files"),
+            "TAR_OPTIONS": "--format=pax", "GZIP": "-1"})
+        same(done.returncode, 0, f"the status: {done.stderr}")
+        for name, data in release().items():
+            check((tmp / "out" / name).read_bytes() == data, f"{name} differs")
+
+
+@test
+def the_time_is_given_or_the_commits():
+    """SOURCE_DATE_EPOCH, else the commit's time; without either, or with nonsense, nothing is made."""
+    with folder() as tmp:
+        for epoch, env, said in (("yesterday", {}, "SOURCE_DATE_EPOCH: 'yesterday' is not a number of seconds"),
+                                 (None, {"GIT_DIR": "/none"}, "neither SOURCE_DATE_EPOCH nor a commit says what time it is")):
+            done = dist(tmp / "out", epoch=epoch, env=env)
+            same((done.returncode, done.stderr), (1, f"dist: {said}\n"), "the run")
+            check(not (tmp / "out").exists(), "something was made")
+        commit = run("git", "log", "-1", "--format=%ct", cwd=TOP)
+        if commit.returncode == 0:
+            same(dist(tmp / "out", epoch=None).returncode, 0, "the status")
+            with tarfile.open(tmp / "out" / f"{name_of('x86_64')}.tar.gz") as tar:
+                same({m.mtime for m in tar.getmembers()}, {int(commit.stdout)}, "the times")
+
+
+@test
+def what_is_not_built_is_named():
+    """Nothing is made of half a build, and what was there before stays."""
+    with folder() as tmp:
+        shutil.copytree(TOP / "scripts", tmp / "scripts")
+        shutil.copy(TOP / "VERSION", tmp / "VERSION")
+        (tmp / "out").mkdir()
+        (tmp / "out/SHA256SUMS").write_text("old")
+        for missing, have in (("build/x86_64/init", []), ("build/x86_64/libnsm.a", ["init", "nsm"])):
+            for name in have:
+                (tmp / "build/x86_64").mkdir(parents=True, exist_ok=True)
+                (tmp / "build/x86_64" / name).write_text("x")
+            done = dist(tmp / "out", tmp / "scripts/dist")
+            same((done.returncode, done.stderr), (1, f"dist: {missing}: not built\n"), "the run")
+            same([p.name for p in (tmp / "out").iterdir()], ["SHA256SUMS"], "what is there")
+
+
+@test
+def licences_are_those_of_the_pinned_sources():
+    """Each library's own text, byte for byte, out of the tarball with the hash of the lock."""
+    cache_dir = run("bash", "-c", ". scripts/lib.sh; echo $CACHE", cwd=TOP).stdout.strip()
+    with folder() as tmp:
+        tree = unpack(tmp, "aarch64")
+        for name, file in (("musl", "COPYRIGHT"), ("libcbor", "LICENSE.md"), ("mbedtls", "LICENSE")):
+            version, _, sha256, _, source, *_ = LOCK[name]
+            path = Path(cache_dir, "sources", sha256, source)
+            same(hashlib.sha256(path.read_bytes()).hexdigest(), sha256, f"the hash of {source}")
+            with tarfile.open(path) as tar:
+                text = tar.extractfile(f"{name}-{version}/{file}").read()
+            same((tree / DOC / "licenses" / f"{name}-{file}").read_bytes(), text, f"{name}'s licence")
+
+
+@test
+def what_is_unpacked_works():
+    """The tool says its version; pkg-config finds the library where it lies, and a program links with it."""
+    arch = os.uname().machine
+    with folder() as tmp:
+        tree = unpack(tmp, arch)
+        same(run(tree / "bin/nsm", "--version").stdout.split()[-1:], [VERSION], "the version")
+        found = {"PKG_CONFIG_PATH": str(tree / "lib/pkgconfig")}
+        same(run("pkg-config", "--modversion", "libnsm", env=found).stdout.strip(), VERSION, "pkg-config")
+        flags = run("pkg-config", "--cflags", "--libs", "libnsm", env=found).stdout.split()
+        (tmp / "a.c").write_text('#include <nsm.h>\n#include <stdio.h>\n'
+                                 'int main(void) { puts(nsm_error_text(0)); return 0; }\n')
+        done = run("gcc", "-o", tmp / "a", tmp / "a.c", *flags)
+        same((done.returncode, done.stderr), (0, ""), "gcc")
+        same(run(tmp / "a").returncode, 0, "the program")
+
+
+# --- the SBOM ----------------------------------------------------------------
+
+def sbom(tree: Path) -> dict:
+    return json.loads((tree / DOC / "enclave-init.spdx.json").read_text())
+
+
+@test
+def sbom_has_the_form_of_spdx():
+    """Every member that SPDX 2.3 demands, identifiers that are unique, and no relationship that leads nowhere."""
+    for arch in ARCHES:
+        with folder() as tmp:
+            s = sbom(unpack(tmp, arch))
+        same((s["spdxVersion"], s["dataLicense"], s["SPDXID"], s["name"]),
+             ("SPDX-2.3", "CC0-1.0", "SPDXRef-DOCUMENT", name_of(arch)), "the document")
+        same(s["creationInfo"], {"created": "2023-11-14T22:13:20Z", "creators": [f"Tool: enclave-init-sbom-{VERSION}"]},
+             "its creation")
+        check(re.fullmatch(r"https://[!-\"$-~]+", s["documentNamespace"]), f"namespace {s['documentNamespace']}")
+        ids = ["SPDXRef-DOCUMENT", *(x["SPDXID"] for x in s["packages"] + s["files"])]
+        check(all(re.fullmatch(r"SPDXRef-[A-Za-z0-9.-]+", i) for i in ids), f"identifiers: {ids}")
+        same(len(set(ids)), len(ids), "identifiers")
+        for p in s["packages"]:
+            missing = {"SPDXID", "name", "downloadLocation", "versionInfo", "licenseConcluded", "licenseDeclared",
+                       "copyrightText", "filesAnalyzed"} - set(p)
+            check(not missing and all(p[k] != "" for k in p), f"{p['name']}: {missing}")
+            same(p["filesAnalyzed"], "packageVerificationCode" in p, f"{p['name']}: files analysed")
+        for r in s["relationships"]:
+            check({r["spdxElementId"], r["relatedSpdxElement"]} <= set(ids), f"{r} leads nowhere")
+    same(len({s["documentNamespace"] for s in (sbom_of(a) for a in ARCHES)}), 2, "namespaces")
+
+
+def sbom_of(arch: str) -> dict:
+    with folder() as tmp:
+        return sbom(unpack(tmp, arch))
+
+
+@test
+def sbom_has_the_files_with_their_hashes():
+    """All but the SBOM itself, with SHA-1 and SHA-256, and the code that SPDX makes of them."""
+    with folder() as tmp:
+        tree = unpack(tmp, "x86_64")
+        s = sbom(tree)
+        paths = {f"./{p.relative_to(tree)}": p for p in tree.rglob("*") if p.is_file()}
+        own = f"./{DOC}/enclave-init.spdx.json"
+        same({f["fileName"] for f in s["files"]}, set(paths) - {own}, "the files")
+        for f in s["files"]:
+            data = paths[f["fileName"]].read_bytes()
+            same({c["algorithm"]: c["checksumValue"] for c in f["checksums"]},
+                 {"SHA1": hashlib.sha1(data).hexdigest(), "SHA256": hashlib.sha256(data).hexdigest()}, f["fileName"])
+        ours = next(p for p in s["packages"] if p["name"] == "enclave-init")
+        sums = sorted(hashlib.sha1(paths[n].read_bytes()).hexdigest() for n in set(paths) - {own})
+        same(ours["packageVerificationCode"], {
+            "packageVerificationCodeValue": hashlib.sha1("".join(sums).encode()).hexdigest(),
+            "packageVerificationCodeExcludedFiles": [own]}, "the code")
+        contained = {r["relatedSpdxElement"] for r in s["relationships"]
+                     if (r["spdxElementId"], r["relationshipType"]) == (ours["SPDXID"], "CONTAINS")}
+        same(contained, {f["SPDXID"] for f in s["files"]}, "what the package contains")
+
+
+@test
+def sbom_has_the_libraries_of_the_lock():
+    """Version, source and SHA-256 as in deps.lock, the licence, and which program has them inside."""
+    licences = {"musl": "MIT", "libcbor": "MIT", "mbedtls": "Apache-2.0",
+                "libgcc": "GPL-3.0-or-later WITH GCC-exception-3.1"}
+    inside = {"musl": {"init", "nsm"}, "libcbor": {"init", "nsm", "libnsm.a"}, "mbedtls": {"init", "nsm", "libnsm.a"},
+              "libgcc": {"nsm"}}
+    for arch in ARCHES:
+        s = sbom_of(arch)
+        packages = {p["name"]: p for p in s["packages"]}
+        same(set(packages), {"enclave-init", *licences}, "the packages")
+        files = {f["SPDXID"]: Path(f["fileName"]).name for f in s["files"]}
+        for name, licence in licences.items():
+            p = packages[name]
+            same((p["licenseConcluded"], p["licenseDeclared"]), (licence, licence), f"{name}'s licence")
+            users = {files[r["spdxElementId"]] for r in s["relationships"]
+                     if r["relationshipType"] == "STATIC_LINK" and r["relatedSpdxElement"] == p["SPDXID"]}
+            same(users, inside[name], f"what has {name} inside")
+            if name in LOCK:
+                version, url, sha256, *_ = LOCK[name]
+                same((p["versionInfo"], p["downloadLocation"], p["checksums"]),
+                     (version, url, [{"algorithm": "SHA256", "checksumValue": sha256}]), name)
+
+
+@test
+def sbom_knows_every_library_of_the_lock():
+    """A library that is added to the lock has to be described before there is a release."""
+    with folder() as tmp:
+        (tmp / "scripts").mkdir()
+        for name in ("scripts/sbom", "scripts/deps.lock", "VERSION"):
+            shutil.copy(TOP / name, tmp / name)
+        words = (tmp / "scripts/sbom", "x86_64", tmp, tmp / "out.json")
+        same(run(*words, env={"SOURCE_DATE_EPOCH": EPOCH}).returncode, 0, "the status")
+        with (tmp / "scripts/deps.lock").open("a") as lock:
+            lock.write("libnew 1.0 https://example.org/libnew.tar.gz 00 libnew libnew.orig.tar.gz\n")
+        done = run(*words, env={"SOURCE_DATE_EPOCH": EPOCH})
+        same((done.returncode, done.stderr), (1, "sbom: deps.lock has libnew: say in scripts/sbom what it is and "
+                                                 "where it is used\n"), "the run")
