@@ -37,8 +37,8 @@ TOOL_C := $(TOOL:%=nsm/tool/%.c)
 TOOL_MAX := 460800
 
 # mkeif: a program of the machine that builds.
-PACK := main build fault spool tree
-PACK_C := $(PACK:%=rootfs/pack/%.c) init/config.c init/spec.c
+PACK := main build fault spool tree eif eif_writer measure
+PACK_C := $(PACK:%=rootfs/pack/%.c) $(addprefix init/,config.c signal.c spec.c)
 
 # What tests replace, at link time, by tests/seams/: the rest is as shipped.
 SEAMS := nsm/dev nsm/pool vsock/sock init/module init/power

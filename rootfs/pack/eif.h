@@ -34,6 +34,9 @@ enum eif_arch { EIF_X86_64, EIF_AARCH64 };
 /* "x86_64", "aarch64". */
 const char *eif_arch_name(enum eif_arch arch);
 
+/* "kernel", "cmdline", ... */
+const char *eif_type_name(enum eif_type type);
+
 struct eif_section {
 	enum eif_type type;
 	uint64_t offset; /* in the file, of its header */
@@ -59,6 +62,9 @@ struct eif {
  */
 int eif_open(const char *path, struct eif *ret, struct fault *reterr);
 void eif_close(struct eif *eif);
+
+/* Refuses an image with a wrong CRC. */
+int eif_check_crc(const struct eif *eif, struct fault *reterr);
 
 /* The first section of that type, or NULL. */
 const struct eif_section *eif_find(const struct eif *eif, enum eif_type type);

@@ -1,0 +1,38 @@
+#ifndef ROOTFS_PACK_EIF_FORMAT_H
+#define ROOTFS_PACK_EIF_FORMAT_H
+
+#include <stdint.h>
+
+#include "rootfs/pack/eif.h"
+
+/* An EIF's bytes, big endian: of eif.c and eif_writer.c alone. */
+
+#define EIF_MAGIC ".eif"
+
+enum {
+	EIF_VERSION_MIN = 2, /* the first with a CRC */
+	EIF_VERSION_METADATA = 4,
+	EIF_SECTIONS_MIN = 2,
+	EIF_FLAG_AARCH64 = 1,
+	EIF_DEFAULT_MEM = 1 << 30, /* bytes; what nitro-cli writes */
+	EIF_DEFAULT_CPUS = 2,
+};
+
+struct eif_head {
+	char magic[4];
+	uint16_t version, flags;
+	uint64_t default_mem, default_cpus;
+	uint16_t reserved, num_sections;
+	uint64_t offsets[EIF_SECTIONS_MAX]; /* of the sections' headers */
+	uint64_t sizes[EIF_SECTIONS_MAX];   /* without these */
+	uint32_t unused, crc;
+} __attribute__((packed));
+_Static_assert(sizeof(struct eif_head) == EIF_HEADER, "");
+
+struct eif_section_head {
+	uint16_t type, flags;
+	uint64_t size;
+} __attribute__((packed));
+_Static_assert(sizeof(struct eif_section_head) == EIF_SECTION_HEADER, "");
+
+#endif

@@ -1,0 +1,36 @@
+#ifndef ROOTFS_PACK_MEASURE_H
+#define ROOTFS_PACK_MEASURE_H
+
+#include <mbedtls/sha512.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rootfs/pack/eif.h"
+
+/*
+ * The measurements of an image from its sections as they pass: SHA-384 over kernel,
+ * command line and ramdisks for PCR0, without those behind the first ramdisk for
+ * PCR1, of these alone for PCR2; each then extends a PCR of zeros.
+ */
+struct measure {
+	mbedtls_sha512_context boot; /* up to the first ramdisk */
+	mbedtls_sha512_context all, app;
+	unsigned ramdisks;
+	enum eif_type type; /* of the section that passes */
+};
+
+void measure_begin(struct measure *m);
+void measure_section(struct measure *m, enum eif_type type);
+void measure_add(struct measure *m, const void *data, size_t len);
+
+/* Of what has passed so far. */
+void measure_pcrs(const struct measure *m, struct eif_pcrs *ret);
+void measure_end(struct measure *m);
+
+/* SHA384(48 zeros || CONTENT): what a PCR becomes when CONTENT first extends it. */
+void measure_extend(const void *content, size_t len, uint8_t ret[EIF_HASH]);
+
+/* SHA-384 of DATA. */
+void measure_hash(const void *data, size_t len, uint8_t ret[EIF_HASH]);
+
+#endif
