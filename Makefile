@@ -19,7 +19,7 @@ VERSION := $(shell cat VERSION)
 # --- Sources, by hand ---------------------------------------------------------
 
 MAIN := init/main.c
-INIT := boot relro console log spec config signal pcr program spawn super report klog modules module power beat
+INIT := boot relro console log spec config signal user pcr program spawn super report klog modules module power beat
 NSM := dev pool item wire nsm measure entropy
 VSOCK := sock io heartbeat
 ROOTFS := mounts switch bind cgroup etc tree file
@@ -46,7 +46,7 @@ SEAMS_TEST := seam dev pool sock module power
 
 # tests/unit/NAME_test.c
 UNIT := spec wire nsm report klog cgroup modules program log file tree io \
-	heartbeat spawn measure cms recipient doc verify config signal policy bind
+	heartbeat spawn measure cms recipient doc verify config signal user policy bind
 
 # tests/unit/NAME_test.c, of rootfs/pack
 PACK_UNIT := pack_tree
@@ -133,7 +133,7 @@ HOST_CFLAGS = $(COMMON) $(HOST_INC) -O1 -g -fPIE \
 	-D_FORTIFY_SOURCE=2 -fstack-protector-strong $(SAN) $(WARN)
 
 # libFuzzer is clang's, and so are the sanitizers that go with it.
-FUZZ := wire cms doc config
+FUZZ := wire cms doc config user
 # Those of rootfs/pack
 PACK_FUZZ :=
 F ?= $(FUZZ) $(PACK_FUZZ)
@@ -145,7 +145,7 @@ FUZZ_INC = -isystem $(FZ)/deps/cbor/include -isystem $(FZ)/deps/mbedtls/include
 FUZZ_CFLAGS = $(COMMON) $(FUZZ_INC) -O1 -g -fsanitize=fuzzer-no-link \
 	$(FUZZ_SAN) -fno-omit-frame-pointer $(filter-out -Werror,$(WARN)) -Wno-unknown-warning-option
 FUZZ_O := $(LIBNSM:%.c=$(FZ)/obj/%.o)
-FUZZ_INIT_O := $(addprefix $(FZ)/obj/init/,config.o signal.o)
+FUZZ_INIT_O := $(addprefix $(FZ)/obj/init/,config.o signal.o user.o)
 
 # --- Objects ------------------------------------------------------------------
 
@@ -242,7 +242,7 @@ $(UNIT:%=$(H)/unit/%) $(INTEROP_X):
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(SAN) -pie -o $@ $^ $(HOST_LIBS)
 
-$(FZ)/config: $(FUZZ_INIT_O)
+$(FZ)/config $(FZ)/user: $(FUZZ_INIT_O)
 $(FUZZ_X): $(FZ)/%: $(FZ)/obj/tests/fuzz/%_fuzz.o $(FUZZ_O)
 	$(call note,LD)
 	$(Q)$(FUZZ_CC) -fsanitize=fuzzer $(FUZZ_SAN) -o $@ $^ \
@@ -408,7 +408,7 @@ interop: $(INTEROP_X)
 	$(call need,python3)
 	$(Q)tests/run interop
 
-## fuzz: libFuzzer over the parsers: F=wire, doc, cms, config (all), S=60 seconds each
+## fuzz: libFuzzer over the parsers: F=wire, doc, cms, config, user (all), S=60 seconds each
 fuzz: $(F:%=$(FZ)/%)
 	$(Q)for f in $(F); do tests/fuzz/run $$f $(S) || exit 1; done
 

@@ -1,0 +1,221 @@
+#include "init/user.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+/* What is left of something; AT is NULL once there is nothing. */
+struct span {
+	const char *at, *end;
+};
+
+static struct span whole(struct user_file file)
+{
+	if (!file.data)
+		return (struct span){ 0 };
+	return (struct span){ file.data, file.data + file.len };
+}
+
+static size_t span_len(struct span s)
+{
+	return (size_t)(s.end - s.at);
+}
+
+static bool is_same(struct span a, struct span b)
+{
+	return span_len(a) == span_len(b) &&
+	       memcmp(a.at, b.at, span_len(a)) == 0;
+}
+
+/* Takes what comes before the next SEPARATOR, or all. */
+static bool next(struct span *rest, char separator, struct span *ret)
+{
+	const char *stop;
+
+	if (!rest->at)
+		return false;
+	stop = memchr(rest->at, separator, span_len(*rest));
+	*ret = (struct span){ rest->at, stop ? stop : rest->end };
+	rest->at = stop ? stop + 1 : NULL;
+	return true;
+}
+
+/* Takes the next line that is no comment and has no NUL byte. */
+static bool next_line(struct span *rest, struct span *ret)
+{
+	while (next(rest, '\n', ret)) {
+		if (span_len(*ret) == 0 || *ret->at == '#' ||
+		    memchr(ret->at, '\0', span_len(*ret)))
+			continue;
+		if (ret->end[-1] == '\r')
+			ret->end--;
+		return true;
+	}
+	return false;
+}
+
+static bool read_id(struct span s, uint32_t *ret)
+{
+	uint64_t n = 0;
+
+	if (span_len(s) == 0)
+		return false;
+	for (; s.at < s.end; s.at++) {
+		if (*s.at < '0' || *s.at > '9')
+			return false;
+		n = n * 10 + (unsigned)(*s.at - '0');
+		if (n > USER_ID_MAX)
+			return false;
+	}
+	*ret = (uint32_t)n;
+	return true;
+}
+
+/* A name, or the number it is, of the configuration. */
+struct who {
+	struct span name;
+	uint32_t id;
+	bool is_id;
+};
+
+static struct who who_of(const char *text)
+{
+	struct who w = { .name = { text, text + strlen(text) } };
+
+	w.is_id = read_id(w.name, &w.id);
+	return w;
+}
+
+static bool is_who(const struct who *w, struct span name, uint32_t id)
+{
+	return w->is_id ? id == w->id : is_same(w->name, name);
+}
+
+/* A line of either file: what is of use in it. */
+struct entry {
+	struct span name;
+	uint32_t id;
+	uint32_t gid;	  /* of a user */
+	struct span last; /* a user's home, a group's members; may be empty */
+};
+
+/* name:password:uid:gid:comment:home:shell, the last three may be missing. */
+static bool read_user(struct span line, struct entry *ret)
+{
+	struct entry e = { 0 };
+	struct span skipped, id, gid;
+
+	if (!next(&line, ':', &e.name) || span_len(e.name) == 0 ||
+	    !next(&line, ':', &skipped) || !next(&line, ':', &id) ||
+	    !read_id(id, &e.id) || !next(&line, ':', &gid) ||
+	    !read_id(gid, &e.gid))
+		return false;
+	if (next(&line, ':', &skipped))
+		(void)next(&line, ':', &e.last);
+	*ret = e;
+	return true;
+}
+
+/* name:password:gid:member,member */
+static bool read_group(struct span line, struct entry *ret)
+{
+	struct entry e = { 0 };
+	struct span skipped, id;
+
+	if (!next(&line, ':', &e.name) || span_len(e.name) == 0 ||
+	    !next(&line, ':', &skipped) || !next(&line, ':', &id) ||
+	    !read_id(id, &e.id))
+		return false;
+	(void)next(&line, ':', &e.last);
+	*ret = e;
+	return true;
+}
+
+static bool find(struct user_file file, const struct who *who,
+		 bool (*parse)(struct span line, struct entry *ret),
+		 struct entry *ret)
+{
+	struct span rest = whole(file), line;
+
+	while (next_line(&rest, &line))
+		if (parse(line, ret) && is_who(who, ret->name, ret->id))
+			return true;
+	return false;
+}
+
+static bool has_member(struct span members, struct span name)
+{
+	struct span member;
+
+	while (next(&members, ',', &member))
+		if (is_same(member, name))
+			return true;
+	return false;
+}
+
+static int add_groups(struct user_file file, struct span name, struct user *u)
+{
+	struct span rest = whole(file), line;
+	struct entry e;
+
+	while (next_line(&rest, &line)) {
+		if (!read_group(line, &e) || !has_member(e.last, name) ||
+		    e.id == u->gid)
+			continue;
+		if (u->group_count == USER_GROUPS_MAX)
+			return -USER_E_MANY;
+		u->groups[u->group_count++] = e.id;
+	}
+	return 0;
+}
+
+static int set_home(struct span home, struct user *u)
+{
+	static const char root[] = "/";
+	size_t len;
+
+	if (!home.at || span_len(home) == 0)
+		home = (struct span){ root, root + 1 };
+	len = span_len(home);
+	if (len > USER_HOME_MAX)
+		return -USER_E_HOME;
+	memcpy(u->home, "HOME=", 5);
+	memcpy(u->home + 5, home.at, len);
+	u->home[5 + len] = '\0';
+	return 0;
+}
+
+int user_resolve(const char *user, const char *group, struct user_file passwd,
+		 struct user_file groups, struct user *ret)
+{
+	struct who who = who_of(user);
+	struct entry e = { 0 }, g = { 0 };
+	bool is_known;
+	int r;
+
+	is_known = find(passwd, &who, read_user, &e);
+	if (!is_known && !who.is_id)
+		return -USER_E_USER;
+	if (!is_known)
+		e = (struct entry){ .id = who.id };
+	ret->uid = e.id;
+	ret->gid = e.gid;
+	r = set_home(e.last, ret);
+	if (r < 0)
+		return r;
+
+	if (group) {
+		who = who_of(group);
+		if (who.is_id)
+			g.id = who.id;
+		else if (!find(groups, &who, read_group, &g))
+			return -USER_E_GROUP;
+		ret->gid = g.id;
+	}
+	/*
+	 * The gid is among the groups, too: a set-group-ID program must not be
+	 * able to drop out of it, past a mode that denies that group.
+	 */
+	ret->groups[0] = ret->gid;
+	ret->group_count = 1;
+	return group || !is_known ? 0 : add_groups(groups, e.name, ret);
+}
