@@ -158,16 +158,26 @@ static int fail_spec(struct boot *b, const char *file, int r, size_t line)
 	return fail(b, file, text_string(&t));
 }
 
+/* The configuration's command is there; /cmd then does not count. */
+static bool has_command(const struct boot *b)
+{
+	return b->config && b->config->command;
+}
+
 /*
  * One piece of memory for both vectors: a spare slot before the arguments, their
  * NULL, the environment with room for PATH and HOME, its NULL.
  */
 static int alloc_vectors(struct boot *b)
 {
-	size_t args = spec_count_lines(b->cmd.data, b->cmd.len);
+	size_t args = has_command(b) ?
+			      b->config->command_count :
+			      spec_count_lines(b->cmd.data, b->cmd.len);
 	size_t vars = spec_count_lines(b->env.data, b->env.len);
 	int r;
 
+	if (b->config)
+		vars += b->config->variable_count;
 	r = file_alloc((args + vars + 5) * sizeof(char *), &b->vectors);
 	if (r < 0)
 		return r;
@@ -222,6 +232,25 @@ static int read_config(struct boot *b)
 	return r < 0 ? fail_config(b, r, &fault) : 0;
 }
 
+static void take_command(struct boot *b)
+{
+	char *word = b->config->command;
+
+	while (b->app_argc < b->config->command_count) {
+		b->app_argv[b->app_argc++] = word;
+		word += strlen(word) + 1;
+	}
+	b->app_argv[b->app_argc] = NULL;
+}
+
+static void take_variables(struct boot *b)
+{
+	for (size_t i = 0; b->config && i < b->config->variable_count; i++)
+		b->app_envc = spec_setenv(b->app_envp, b->app_envc,
+					  b->config->variables[i]);
+	b->app_envp[b->app_envc] = NULL;
+}
+
 static int step_spec(struct boot *b)
 {
 	size_t line = 0;
@@ -235,7 +264,10 @@ static int step_spec(struct boot *b)
 	if (switch_ramdisk_is_full() && check_initramfs(b) < 0)
 		return -1;
 
-	r = file_read(AT_FDCWD, "cmd", SPEC_FILE_MAX, &b->cmd);
+	if (read_config(b) < 0)
+		return -1;
+	r = has_command(b) ? 0 :
+			     file_read(AT_FDCWD, "cmd", SPEC_FILE_MAX, &b->cmd);
 	if (r < 0)
 		return fail_spec(b, "/cmd", r, 0);
 	r = file_read(AT_FDCWD, "env", SPEC_FILE_MAX, &b->env);
@@ -247,8 +279,11 @@ static int step_spec(struct boot *b)
 	if (r < 0)
 		return fail_spec(b, "/cmd", r, 0);
 
-	r = spec_parse_cmd(b->cmd.data, b->cmd.len, b->app_argv, &b->app_argc,
-			   &line);
+	if (has_command(b))
+		take_command(b);
+	else
+		r = spec_parse_cmd(b->cmd.data, b->cmd.len, b->app_argv,
+				   &b->app_argc, &line);
 	if (r < 0)
 		return fail_spec(b, "/cmd", r, line);
 	r = spec_parse_env(b->env.data, b->env.len, b->app_envp, &b->app_envc,
@@ -257,7 +292,8 @@ static int step_spec(struct boot *b)
 		return fail_spec(b, "/env", r, 0);
 	if (b->env_skipped > ENV_WARNINGS)
 		warn_more_skipped(b);
-	return read_config(b);
+	take_variables(b);
+	return 0;
 }
 
 static void module_told(void *ctx, const char *file, int r)

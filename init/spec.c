@@ -96,6 +96,17 @@ int spec_parse_env(char *text, size_t len, char **envp, size_t *ret_count,
 	return 0;
 }
 
+size_t spec_setenv(char **envp, size_t count, char *entry)
+{
+	size_t len = (size_t)(strchrnul(entry, '=') - entry) + 1, n = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(envp[i], entry, len) != 0)
+			envp[n++] = envp[i];
+	envp[n++] = entry;
+	return n;
+}
+
 const char *spec_getenv(char *const *envp, size_t count, const char *name)
 {
 	size_t len = strlen(name);

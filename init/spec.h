@@ -52,6 +52,13 @@ int spec_parse_env(char *text, size_t len, char **envp, size_t *ret_count,
 		   spec_skip_fn *skipped, void *ctx);
 
 /*
+ * Takes out of the COUNT entries of ENVP, which has a slot more, those with the
+ * name that ENTRY has, NAME=VALUE, and puts it at their end. Returns how many
+ * there are now.
+ */
+size_t spec_setenv(char **envp, size_t count, char *entry);
+
+/*
  * The value of NAME among the COUNT entries of ENVP, the first as for getenv(3),
  * or NULL.
  */

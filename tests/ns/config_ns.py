@@ -1,10 +1,10 @@
-"""/enclave-init.conf and /nsm: PCRs, the device's owner and mode, the tool."""
+"""/enclave-init.conf and /nsm: what runs and how, PCRs, the device's owner and mode, the tool."""
 
 import hashlib
 import os
 import stat
 
-from lib import IS_ROOT, Jail, Skip, Tree, app, check, same, test
+from lib import DEFAULT_PATH, IS_ROOT, Jail, Skip, Tree, app, check, same, strings, test
 from boot_ns import ENDED, SLEEP, STARTED
 
 TOOL = "/run/enclave/bin/nsm"
@@ -53,6 +53,64 @@ def config_that_asks_for_nothing_changes_nothing() -> None:
             check("/dev/nsm 100666 0:0" in j.facts("path"), f"/dev/nsm: {j.facts('path')}")
             check(not any("/run/enclave" in p for p in j.facts("path")), "/run/enclave is there")
             same(len(j.log()), 2, "lines of log")
+
+
+# --- what runs ---
+
+@test
+def command_of_the_configuration_wins() -> None:
+    """Over /cmd, which may be missing or wrong; newlines, quotes and empty words arrive."""
+    config = 'command = /bin/act sleep 600000 "two\\nlines" "" "a \\"b\\" \\\\ \\xc3\\xa4" \\n'
+    for image in ({"raw_cmd": b"/bin/nosuch\nx\n"}, {"no_cmd": True}, {"raw_cmd": b""},
+                  {"raw_cmd": b"a\0b"}):
+        with Jail(config=config, **image) as j:
+            j.started()
+            same(strings(j.app, "cmdline"),
+                 [*SLEEP, "two\nlines", "", 'a "b" \\ \u00e4', "\\n"], "the arguments")
+    with Jail(config='command = act say "x y"', env=("PATH=/sbin:/bin",)) as j:
+        j.expect_end("/bin/act", "exited with code 0")
+        j.expect(say="x y")
+    with Jail(config="workdir = /", no_cmd=True) as j:
+        j.expect_stop(3, "spec", "/cmd: No such file or directory")
+
+
+@test
+def environment_of_the_configuration_is_added() -> None:
+    """Behind /env's; a name that is in both has the configuration's value, once."""
+    config = ('environment = "A=two\\nlines" C=\n'
+              'environment = PATH=/bin\n')
+    with Jail(*SLEEP, env=("A=1", "AB=2", "C=3", "A=4", "D=5"), config=config) as j:
+        j.started()
+        same(strings(j.app, "environ"),
+             ["AB=2", "D=5", "A=two\nlines", "C=", "PATH=/bin", "HOME=/"], "the environment")
+    with Jail(*SLEEP, env=None, config=config) as j:
+        j.started()
+        same(strings(j.app, "environ"), ["A=two\nlines", "C=", "PATH=/bin", "HOME=/"],
+             "the environment")
+    many = "".join(f"environment = V{i}=x\n" for i in range(1024))
+    with Jail(*SLEEP, env=("V7=y", "KEPT=z"), config=many) as j:
+        j.started()
+        same(strings(j.app, "environ"), ["KEPT=z", *(f"V{i}=x" for i in range(1024)),
+                                         f"PATH={DEFAULT_PATH}", "HOME=/"], "the environment")
+
+
+@test
+def words_that_make_no_sense_stop() -> None:
+    """A quote that does not end, an escape that is none, a variable that is there already."""
+    for config, fault in (
+            ('command = a "b\n', "line 1, column 13: no closing quote"),
+            ('command = "a\\x00"\n', "line 1, column 13: a NUL byte"),
+            ('command = "\\e"\n',
+             'line 1, column 12: not one of \\\\ \\" \\n \\t \\r \\xHH'),
+            ('command = "" a\n', "line 1, column 11: it names no program"),
+            ("environment = A=1\nenvironment = A=1\n",
+             "line 2, column 15: this variable is there already"),
+            ("workdir = srv\n", "line 1, column 11: not an absolute path"),
+            ("user = a:b:c\n", "line 1, column 8: neither USER nor USER:GROUP"),
+            ("stop-signal = SIGFOO\n", "line 1, column 15: no such signal"),
+            ("cmd = a\n", "line 1, column 1: no such key, the nearest is command")):
+        with Jail("/bin/act", config=config) as j:
+            j.expect_stop(3, "spec", f"/enclave-init.conf: {fault}")
 
 
 # --- PCRs ---

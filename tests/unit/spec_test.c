@@ -366,4 +366,23 @@ TEST(each_error_has_a_text)
 	CHECK_STR(spec_error_text(-2), "No such file or directory");
 }
 
+TEST(a_variable_that_is_set_is_there_once)
+{
+	char a[] = "A=1", ab[] = "AB=2", again[] = "A=3", none[] = "C";
+	char set[] = "A=x=y", other[] = "D=";
+	char *envp[6] = { a, ab, again, none };
+	size_t n = spec_setenv(envp, 4, set);
+
+	CHECK_INT(n, 3);
+	CHECK_STR(envp[0], "AB=2");
+	CHECK_STR(envp[1], "C");
+	CHECK_STR(envp[2], "A=x=y");
+	n = spec_setenv(envp, n, other);
+	CHECK_INT(n, 4);
+	CHECK_STR(envp[3], "D=");
+	CHECK_STR(spec_getenv(envp, n, "A"), "x=y");
+	CHECK_INT(spec_setenv(envp, 0, a), 1);
+	CHECK_STR(envp[0], "A=1");
+}
+
 CHECK_MAIN("spec")
