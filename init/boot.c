@@ -519,6 +519,8 @@ static int step_spawn(struct boot *b)
 	struct text t;
 	int status = 0, r;
 
+	if (b->config)
+		b->super.stop_signal = b->config->stop_signal;
 	add_defaults(b);
 	search = spec_getenv(b->app_envp, b->app_envc, "PATH");
 	r = program_find(b->app_argv[0], search, &b->program);

@@ -85,7 +85,11 @@ void super_run(struct super *s)
 		sig = more ? sigtimedwait(&set, NULL, &at_once) :
 			     sigwaitinfo(&set, NULL);
 		/* A group that is gone already has nobody to tell. */
-		if (sig > 0 && sig != SIGCHLD)
+		if (sig == SIGTERM && s->stop_signal > 0)
+			sig = s->stop_signal;
+		else if (sig == SIGCHLD)
+			continue;
+		if (sig > 0)
 			(void)kill(-s->app, sig);
 	}
 }
@@ -129,6 +133,8 @@ void super_end(struct super *s, int helper_ms)
 {
 	int64_t helper_deadline = io_now_ms() + helper_ms;
 
+	if (s->app > 0 && s->stop_signal > 0)
+		(void)kill(-s->app, s->stop_signal);
 	/* The helper has TERM blocked, as PID 1 has. */
 	(void)kill(-1, SIGTERM);
 	if (reap_until(s, io_now_ms() + SUPER_GRACE_MS, false))

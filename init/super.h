@@ -17,6 +17,7 @@ struct super {
 	int app_status;	   /* wait status, once app_gone */
 	int helper_status; /* the same, once helper_gone */
 	bool app_gone, helper_gone;
+	int stop_signal; /* what the application takes for TERM, or 0 */
 };
 
 /* Blocks all signals but the synchronous faults, for PID 1's whole life. */
@@ -24,8 +25,8 @@ void super_block_signals(void);
 
 /*
  * Reaps whatever dies and hands TERM, INT, HUP, QUIT, USR1, USR2 and WINCH to
- * the application's process group, until the application is gone. Sleeps in the
- * kernel without a timer.
+ * the application's process group (for TERM its stop signal), until the
+ * application is gone. Sleeps in the kernel without a timer.
  */
 void super_run(struct super *s);
 
@@ -33,7 +34,8 @@ void super_run(struct super *s);
 void super_wait_helper(struct super *s, int timeout_ms);
 
 /*
- * Ends everything else: TERM, SUPER_GRACE_MS, then, when the helper is through
+ * Ends everything else: TERM (what is left of the application's group gets its
+ * stop signal before), SUPER_GRACE_MS, then, when the helper is through
  * or HELPER_MS are over, KILL; all is reaped, for SUPER_KILL_MS at most.
  */
 void super_end(struct super *s, int helper_ms);

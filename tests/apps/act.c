@@ -384,6 +384,12 @@ static void do_signals(void)
 	fact("after", "alive");
 }
 
+static void do_tell_init(const char *number)
+{
+	if (kill(1, atoi(number)) < 0)
+		fatal("kill");
+}
+
 /* A daemon that stays; POLITE ends at SIGTERM and says so. */
 static void leave(const char *who, bool polite)
 {
@@ -421,6 +427,26 @@ static void do_leave_polite(void)
 static void do_leave_stubborn(void)
 {
 	leave("stubborn", false);
+}
+
+/* One in our process group, that tells of QUIT and ends at TERM. */
+static void do_leave_in_group(void)
+{
+	sigset_t set;
+	int got;
+
+	signal(SIGHUP, SIG_IGN); /* the console is hung up when we end */
+	sigemptyset(&set);
+	sigaddset(&set, SIGQUIT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	if (fork() != 0)
+		return;
+	do {
+		got = sigwaitinfo(&set, NULL);
+		fact("group", got == SIGQUIT ? "QUIT" : "TERM");
+	} while (got != SIGTERM);
+	_exit(0);
 }
 
 /* One that is stopped hears nothing but SIGKILL. */
@@ -590,6 +616,7 @@ static const struct {
 	{ "segv", .plain = do_segv },
 	{ "kill-self", .with = do_kill_self },
 	{ "sleep", .with = do_sleep },
+	{ "tell-init", .with = do_tell_init },
 	{ "say", .with = do_say },
 	{ "at", .plain = do_at },
 	{ "read", .with = do_read },
@@ -604,6 +631,7 @@ static const struct {
 	{ "escape", .plain = do_escape },
 	{ "signals", .plain = do_signals },
 	{ "leave-polite", .plain = do_leave_polite },
+	{ "leave-in-group", .plain = do_leave_in_group },
 	{ "leave-chains", .with = do_leave_chains },
 	{ "leave-stubborn", .plain = do_leave_stubborn },
 	{ "leave-stopped", .plain = do_leave_stopped },

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 import stat
 
 from lib import DEFAULT_PATH, IS_ROOT, Jail, Skip, Tree, app, check, same, strings, test
@@ -111,6 +112,39 @@ def words_that_make_no_sense_stop() -> None:
             ("cmd = a\n", "line 1, column 1: no such key, the nearest is command")):
         with Jail("/bin/act", config=config) as j:
             j.expect_stop(3, "spec", f"/enclave-init.conf: {fault}")
+
+
+# --- how it is asked to stop ---
+
+@test
+def stop_signal_stands_for_term() -> None:
+    """What PID 1 is told by TERM; other signals are themselves."""
+    for text, sent, wanted in (("SIGQUIT", signal.SIGTERM, "killed by SIGQUIT"),
+                               ("int", signal.SIGTERM, "killed by SIGINT"),
+                               ("SIGRTMIN+3", signal.SIGTERM, "killed by signal 37"),
+                               ("9", signal.SIGTERM, "killed by SIGKILL"),
+                               ("SIGQUIT", signal.SIGUSR1, "killed by SIGUSR1"),
+                               ("SIGQUIT", signal.SIGINT, "killed by SIGINT")):
+        with Jail(*SLEEP, config=f"stop-signal = {text}") as j:
+            j.started()
+            os.kill(j.init, sent)
+            j.restarted()
+            # A machine that has run out of memory before says so of a KILL.
+            check(j.log()[-1] in (f"init: end: /bin/act: {wanted}",
+                                  "init: end: /bin/act: killed: out of memory"), f"{j.log()}")
+
+
+@test
+def stop_signal_is_the_groups_at_the_end() -> None:
+    """What is left of the application's group gets it, all get TERM; without it TERM alone."""
+    with Jail("/bin/act", "leave-polite", "leave-in-group", config="stop-signal = QUIT") as j:
+        j.expect_end("/bin/act", "exited with code 0")
+        same(j.facts("group"), ["QUIT", "TERM"], "the group got")
+        same(j.facts("polite"), ["TERM"], "the other got")
+        check(j.seconds < 1.9, f"it took {j.seconds:.1f} s")
+    with Jail("/bin/act", "leave-in-group") as j:
+        j.expect_end("/bin/act", "exited with code 0")
+        same(j.facts("group"), ["TERM"], "the group got")
 
 
 # --- PCRs ---
