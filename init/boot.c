@@ -449,6 +449,31 @@ static int step_mounts(struct boot *b)
 	return 0;
 }
 
+static int enter_workdir(struct boot *b)
+{
+	struct text object;
+	int r;
+
+	if (chdir(b->config->workdir) == 0)
+		return 0;
+	r = -errno;
+	if (check_initramfs(b) < 0)
+		return -1;
+	text_clear(&object);
+	text_add(&object, "workdir ");
+	text_add(&object, b->config->workdir);
+	return fail(b, text_string(&object), strerror(-r));
+}
+
+/* How the application runs. */
+static int prepare(struct boot *b)
+{
+	if (!b->config)
+		return 0;
+	b->super.stop_signal = b->config->stop_signal;
+	return b->config->workdir ? enter_workdir(b) : 0;
+}
+
 /* What every program may count on, unless the image says otherwise. */
 static void add_defaults(struct boot *b)
 {
@@ -519,8 +544,8 @@ static int step_spawn(struct boot *b)
 	struct text t;
 	int status = 0, r;
 
-	if (b->config)
-		b->super.stop_signal = b->config->stop_signal;
+	if (prepare(b) < 0)
+		return -1;
 	add_defaults(b);
 	search = spec_getenv(b->app_envp, b->app_envc, "PATH");
 	r = program_find(b->app_argv[0], search, &b->program);
@@ -530,6 +555,7 @@ static int step_spawn(struct boot *b)
 			  &stage, &status);
 	if (r < 0)
 		return fail_spawn(b, r, stage, status);
+	(void)!chdir("/"); /* only the application is bound to its own */
 
 	text_clear(&t);
 	text_add(&t, "started by enclave-init ");

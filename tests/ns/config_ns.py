@@ -114,6 +114,45 @@ def words_that_make_no_sense_stop() -> None:
             j.expect_stop(3, "spec", f"/enclave-init.conf: {fault}")
 
 
+# --- where it runs ---
+
+@test
+def workdir_is_the_applications() -> None:
+    """Relative names are looked up there, in PATH too; PID 1 does not stay."""
+    files = Tree()
+    files.file("srv/my app/run", app("act"), 0o755)
+    files.file("srv/my app/bin/tool", app("act"), 0o755)
+    files.link("srv/link", "/srv/my app")
+    arguments = ("sleep", "600000")
+    for workdir, name, env in (("/srv/my app", "./run", ()), ("/srv/link", "./run", ()),
+                               ("/srv//my app/.", "run", ("PATH=:/bin",)),
+                               ("/srv/my app/", "tool", ("PATH=/bin:bin",)),
+                               ("/srv/my app", "bin/tool", ())):
+        with Jail(name, *arguments, files=files, env=env, config=f"workdir = {workdir}") as j:
+            j.started()
+            same(os.readlink(f"/proc/{j.app}/cwd"), "/srv/my app", f"the folder of {workdir}")
+            same(os.readlink(f"/proc/{j.init}/cwd"), "/", "PID 1's")
+            same(strings(j.app, "cmdline"), [name, *arguments], "the arguments")
+
+
+@test
+def workdir_that_is_none_stops() -> None:
+    """It is missing, a file, a link to nothing; nor is it one of the boot ramdisk."""
+    files = Tree()
+    files.file("file", "x")
+    files.link("gone", "nowhere")
+    for path, fault in (("/nosuch", "No such file or directory"), ("/file", "Not a directory"),
+                        ("/gone", "No such file or directory"),
+                        ("/rootfs", "No such file or directory"),
+                        ("/" + "x" * 256, "Filename too long")):
+        with Jail("/bin/act", files=files, config=f"workdir = {path}") as j:
+            j.expect_stop(8, "spawn", f"workdir {path}: {fault}")
+    with Jail("./act", files=files, config="workdir = /file/..") as j:
+        j.expect_stop(8, "spawn", "workdir /file/..: Not a directory")
+    with Jail("./nosuch", config="workdir = /bin") as j:
+        j.expect_stop(8, "spawn", "./nosuch: not found")
+
+
 # --- how it is asked to stop ---
 
 @test
