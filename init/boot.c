@@ -449,6 +449,70 @@ static int step_mounts(struct boot *b)
 	return 0;
 }
 
+/* The configuration's user, or NULL: root, as the kernel started us. */
+static const char *user_name(const struct boot *b)
+{
+	return b->config ? b->config->user : NULL;
+}
+
+/* Without that file there are no names, which a number does not need. */
+static int read_names(struct boot *b, const char *path, struct file *ret)
+{
+	int r = file_read(AT_FDCWD, path, USER_FILE_MAX, ret);
+
+	if (r == 0 || r == -ENOENT || r == -ENOTDIR)
+		return 0;
+	return fail(b, path, r == -EFBIG ? "longer than 1 MiB" : strerror(-r));
+}
+
+static int fail_user(struct boot *b, int r, bool file_is_there)
+{
+	bool group = r == -USER_E_GROUP;
+	struct text object, reason;
+
+	if (check_initramfs(b) < 0)
+		return -1;
+	text_clear(&object);
+	text_add(&object, group ? "group " : "user ");
+	text_add(&object, group ? b->config->group : b->config->user);
+	text_clear(&reason);
+	switch (-r) {
+	case USER_E_MANY:
+		text_add(&reason, "in more than 63 groups of " USER_GROUP);
+		break;
+	case USER_E_HOME:
+		text_add(&reason, "a home longer than 4095 bytes");
+		break;
+	default:
+		text_add(&reason, file_is_there ? "not in " : "there is no ");
+		text_add(&reason, group ? USER_GROUP : USER_PASSWD);
+		break;
+	}
+	return fail(b, text_string(&object), text_string(&reason));
+}
+
+static int find_user(struct boot *b)
+{
+	struct file passwd = { 0 }, group = { 0 };
+	int r;
+
+	r = read_names(b, USER_PASSWD, &passwd);
+	if (r == 0)
+		r = read_names(b, USER_GROUP, &group);
+	if (r < 0)
+		goto out;
+	r = user_resolve(b->config->user, b->config->group,
+			 (struct user_file){ passwd.data, passwd.len },
+			 (struct user_file){ group.data, group.len }, &b->user);
+	if (r < 0)
+		r = fail_user(b, r,
+			      r == -USER_E_GROUP ? group.data : passwd.data);
+out:
+	file_free(&passwd);
+	file_free(&group);
+	return r;
+}
+
 static int enter_workdir(struct boot *b)
 {
 	struct text object;
@@ -465,12 +529,14 @@ static int enter_workdir(struct boot *b)
 	return fail(b, text_string(&object), strerror(-r));
 }
 
-/* How the application runs. */
+/* Where and as whom the application runs. */
 static int prepare(struct boot *b)
 {
 	if (!b->config)
 		return 0;
 	b->super.stop_signal = b->config->stop_signal;
+	if (b->config->user && find_user(b) < 0)
+		return -1;
 	return b->config->workdir ? enter_workdir(b) : 0;
 }
 
@@ -480,15 +546,17 @@ static void add_defaults(struct boot *b)
 	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:"
 			     "/usr/bin:/sbin:/bin";
 	static char home[] = "HOME=/", root_home[] = "HOME=/root";
+	char *entry = home;
 	struct stat st;
 
 	if (!spec_getenv(b->app_envp, b->app_envc, "PATH"))
 		b->app_envp[b->app_envc++] = path;
+	if (user_name(b))
+		entry = b->user.home;
+	else if (stat("/root", &st) == 0 && S_ISDIR(st.st_mode))
+		entry = root_home;
 	if (!spec_getenv(b->app_envp, b->app_envc, "HOME"))
-		b->app_envp[b->app_envc++] =
-			stat("/root", &st) == 0 && S_ISDIR(st.st_mode) ?
-				root_home :
-				home;
+		b->app_envp[b->app_envc++] = entry;
 	b->app_envp[b->app_envc] = NULL;
 }
 
@@ -520,6 +588,10 @@ static int fail_spawn(struct boot *b, int r, enum spawn_stage stage, int status)
 	switch (stage) {
 	case SPAWN_EXEC:
 		program_explain(&b->program, r, &t);
+		if (r == -EACCES && user_name(b)) {
+			text_add(&t, ", as user ");
+			text_add(&t, user_name(b));
+		}
 		break;
 	case SPAWN_DIED:
 		text_add(&t, "its process ended before exec, ");
@@ -531,6 +603,12 @@ static int fail_spawn(struct boot *b, int r, enum spawn_stage stage, int status)
 		break;
 	case SPAWN_SESSION:
 		text_add(&t, "setsid: ");
+		text_add(&t, strerror(-r));
+		break;
+	case SPAWN_USER:
+		text_add(&t, "it cannot become user ");
+		text_add(&t, user_name(b));
+		text_add(&t, ": ");
 		text_add(&t, strerror(-r));
 		break;
 	}
@@ -551,8 +629,9 @@ static int step_spawn(struct boot *b)
 	r = program_find(b->app_argv[0], search, &b->program);
 	if (r < 0)
 		return fail_find(b, search, r);
-	r = spawn_program(&b->program, b->app_argv, b->app_envp, &b->super.app,
-			  &stage, &status);
+	r = spawn_program(&b->program, b->app_argv, b->app_envp,
+			  user_name(b) ? &b->user : NULL, &b->super.app, &stage,
+			  &status);
 	if (r < 0)
 		return fail_spawn(b, r, stage, status);
 	(void)!chdir("/"); /* only the application is bound to its own */

@@ -7,6 +7,7 @@
 #include "init/log.h"
 #include "init/program.h"
 #include "init/super.h"
+#include "init/user.h"
 #include "rootfs/file.h"
 
 /*
@@ -64,6 +65,7 @@ struct boot {
 	char **app_envp;
 	size_t app_argc, app_envc;
 	struct program program;
+	struct user user; /* if the configuration names one */
 	struct super super;
 };
 

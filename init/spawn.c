@@ -6,11 +6,14 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "init/program.h"
+#include "init/user.h"
 
 enum {
 	CLOEXEC_RANGE = 1 << 2, /* CLOSE_RANGE_CLOEXEC, since 5.11 */
@@ -69,8 +72,30 @@ static void close_others(void)
 		close_others_slowly();
 }
 
+/* A console is root's alone. Where it cannot be given away it stays usable. */
+static void give_stdio(uid_t uid)
+{
+	const dev_t null = makedev(1, 3);
+	struct stat st;
+
+	for (int fd = 0; fd <= 2; fd++)
+		if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) &&
+		    st.st_rdev != null && st.st_uid != uid)
+			(void)!fchown(fd, uid, (gid_t)-1);
+}
+
+/* By raw calls: libc's would have all threads follow, of which there are none. */
+static int become(const struct user *u)
+{
+	give_stdio(u->uid);
+	if (syscall(SYS_setgroups, u->group_count, u->groups) < 0 ||
+	    syscall(SYS_setgid, u->gid) < 0 || syscall(SYS_setuid, u->uid) < 0)
+		return -errno;
+	return 0;
+}
+
 static _Noreturn void run_child(int fd, const struct program *p, char **argv,
-				char *const *envp)
+				char *const *envp, const struct user *user)
 {
 	int error;
 
@@ -83,6 +108,11 @@ static _Noreturn void run_child(int fd, const struct program *p, char **argv,
 		(void)ioctl(0, TIOCSCTTY, 0);
 	close_others();
 	default_signals();
+	error = user ? -become(user) : 0;
+	if (error > 0) {
+		tell(fd, SPAWN_USER);
+		give_up(fd, error);
+	}
 
 	tell(fd, SPAWN_EXEC);
 	(void)execve(p->path, argv, envp);
@@ -125,8 +155,8 @@ static int hear(int fd, enum spawn_stage *reterr_stage)
 }
 
 int spawn_program(const struct program *p, char **argv, char *const *envp,
-		  pid_t *ret_pid, enum spawn_stage *reterr_stage,
-		  int *reterr_status)
+		  const struct user *user, pid_t *ret_pid,
+		  enum spawn_stage *reterr_stage, int *reterr_status)
 {
 	int fds[2], r;
 	pid_t pid;
@@ -142,7 +172,7 @@ int spawn_program(const struct program *p, char **argv, char *const *envp,
 		return r;
 	}
 	if (pid == 0)
-		run_child(fds[1], p, argv, envp);
+		run_child(fds[1], p, argv, envp, user);
 
 	close(fds[1]);
 	r = hear(fds[0], reterr_stage);

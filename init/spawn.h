@@ -4,11 +4,13 @@
 #include <sys/types.h>
 
 struct program;
+struct user;
 
 /* How far the child came; what it tells over the pipe. */
 enum spawn_stage {
 	SPAWN_FORK = 1, /* there is no child */
 	SPAWN_SESSION,
+	SPAWN_USER, /* groups, group, user, in this order */
 	SPAWN_EXEC,
 	SPAWN_DIED, /* before exec, without a word */
 };
@@ -18,14 +20,15 @@ enum spawn_stage {
  * (descriptor 0, if it is a terminal) as its controlling terminal, default
  * signal dispositions, an empty mask and no descriptor above 2. A text without
  * #! is run by PROGRAM_SHELL, for which ARGV[-1] must be a slot of the caller's
- * too.
+ * too. With USER not NULL it runs as that one, who owns descriptors 0 to 2 where
+ * they are devices, but for /dev/null: /dev/stdout may then be opened again.
  *
  * Waits until exec has succeeded: 0, and the child's *RET_PID. Otherwise -errno
  * (-ECHILD for SPAWN_DIED), *RETERR_STAGE, and the child is reaped; for
  * SPAWN_DIED *RETERR_STATUS is its wait status.
  */
 int spawn_program(const struct program *p, char **argv, char *const *envp,
-		  pid_t *ret_pid, enum spawn_stage *reterr_stage,
-		  int *reterr_status);
+		  const struct user *user, pid_t *ret_pid,
+		  enum spawn_stage *reterr_stage, int *reterr_status);
 
 #endif

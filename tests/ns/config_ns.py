@@ -153,6 +153,107 @@ def workdir_that_is_none_stops() -> None:
         j.expect_stop(8, "spawn", "./nosuch: not found")
 
 
+# --- as whom ---
+
+PASSWD = ("root:x:0:0:root:/root:/bin/sh\n# comment\n:x:3:3::/:\nbad:x:y:3::/:\n"
+          "app:x:1000:1001:An App:/home/app:/bin/sh\nnohome:x:1002:1003\n")
+GROUP = "root:x:0:\napps:x:1001:\none:x:2001:app\ntwo:x:2002:other,app\nthree:x:2003:apps"
+
+
+def people() -> Tree:
+    files = Tree()
+    files.file("etc/passwd", PASSWD)
+    files.file("etc/group", GROUP)
+    return files
+
+
+def identity(j: Jail) -> str:
+    """What the kernel says of the application: uid, gid, groups, HOME."""
+    uids, gids = j.fact("self.Uid").split("\\x09"), j.fact("self.Gid").split("\\x09")
+    same((len(set(uids)), len(set(gids))), (1, 1), "IDs real, effective, saved and of files")
+    home = [e for e in j.facts("env") if e.startswith("[HOME=")]
+    same(len(home), 1, "times HOME")
+    return f"{uids[0]}:{gids[0]} {j.fact('self.Groups').strip()} {home[0][6:-1]}"
+
+
+@test
+def user_is_looked_up_in_the_image() -> None:
+    """Names and numbers, as container runtimes do; HOME is the user's."""
+    if not IS_ROOT:
+        raise Skip("needs to be root for other users")
+    for user, wanted in (("app", "1000:1001 1001 2001 2002 /home/app"),
+                         ("1000", "1000:1001 1001 2001 2002 /home/app"),
+                         ("app:two", "1000:2002 2002 /home/app"),
+                         ("app:0", "1000:0 0 /home/app"), ("nohome", "1002:1003 1003 /"),
+                         ("4711", "4711:0 0 /"), ("4711:apps", "4711:1001 1001 /"),
+                         ("4711:4712", "4711:4712 4712 /"), ("root", "0:0 0 /root"),
+                         ("0", "0:0 0 /root")):
+        with Jail("/bin/probe", files=people(), config=f"user = {user}") as j:
+            j.restarted()
+            same(identity(j), wanted, user)
+            check(j.log()[-2:] == [STARTED.replace("act", "probe"), ENDED.replace("act", "probe")],
+                  f"{j.log()}")
+    with Jail("/bin/probe", files=people(), config="user = app", env=("HOME=/mine",)) as j:
+        j.restarted()
+        same(identity(j), "1000:1001 1001 2001 2002 /mine", "HOME of /env")
+    with Jail("/bin/probe", config="user = 7") as j:
+        j.restarted()
+        same(identity(j), "7:0 0 /", "a number without files")
+    with Jail("/bin/probe", files=people()) as j:
+        j.restarted()
+        same(j.fact("self.Uid").split("\\x09")[0], "0", "without a user")
+
+
+@test
+def user_or_group_that_is_unknown_stops() -> None:
+    """With the name and the file; a file that a number does not need may be missing."""
+    for config, fault in (("user = nobody", "user nobody: not in /etc/passwd"),
+                          ("user = bad", "user bad: not in /etc/passwd"),
+                          ("user = nobody:0", "user nobody: not in /etc/passwd"),
+                          ("user = app:app", "group app: not in /etc/group")):
+        with Jail("/bin/act", files=people(), config=config) as j:
+            j.expect_stop(8, "spawn", fault)
+    for config, fault in (("user = app", "user app: there is no /etc/passwd"),
+                          ("user = 0:apps", "group apps: there is no /etc/group")):
+        with Jail("/bin/act", config=config) as j:
+            j.expect_stop(8, "spawn", fault)
+    for name in "passwd", "group":
+        files = people()
+        del files.entries[f"etc/{name}"]
+        files.dir(f"etc/{name}")
+        with Jail("/bin/act", files=files, config="user = 0:0") as j:
+            j.expect_stop(8, "spawn", f"/etc/{name}: Is a directory")
+        files = people()
+        files.file(f"etc/{name}", "#" + "x" * (1 << 20))
+        with Jail("/bin/act", files=files, config="user = 0:0") as j:
+            j.expect_stop(8, "spawn", f"/etc/{name}: longer than 1 MiB")
+    files = people()
+    files.file("etc/group", "".join(f"g{i}:x:{i + 5000}:app\n" for i in range(64)))
+    with Jail("/bin/act", files=files, config="user = app") as j:
+        j.expect_stop(8, "spawn", "user app: in more than 63 groups of /etc/group")
+    files.file("etc/passwd", f"app:x:1:1::/{'h' * 4095}:\n")
+    with Jail("/bin/act", files=files, config="user = app:1") as j:
+        j.expect_stop(8, "spawn", "user app: a home longer than 4095 bytes")
+
+
+@test
+def user_that_cannot_be_stops() -> None:
+    """The kernel refuses, or the program is not that user's to run."""
+    with Jail("/bin/act", config="user = 4294967294") as j:
+        j.restarted()
+        check(j.log()[-1] == "init: end: boot: stopped in step 8, spawn", f"{j.log()}")
+        check(j.log()[-2].startswith("init: spawn: /bin/act: it cannot become user 4294967294: "),
+              f"{j.log()}")
+    if not IS_ROOT:
+        return
+    files = people()
+    files.file("bin/private", app("act"), 0o700)
+    with Jail("/bin/private", files=files, config="user = app") as j:
+        j.expect_stop(8, "spawn", "/bin/private: Permission denied, as user app")
+    with Jail("/bin/private", files=files, config="user = root") as j:
+        j.expect_end("/bin/private", "exited with code 0")
+
+
 # --- how it is asked to stop ---
 
 @test

@@ -10,9 +10,11 @@
 #include <sys/syscall.h>
 
 #include "init/program.h"
+#include "init/user.h"
 #include "tests/unit/temp.h"
 
 static struct {
+	const struct user *user; /* to be, or NULL */
 	pid_t pid;
 	enum spawn_stage stage;
 	int status;
@@ -31,7 +33,8 @@ static int spawn(const char *path, enum program_kind kind, char *a, char *b)
 	got.pid = -99;
 	got.stage = (enum spawn_stage)99;
 	got.status = -99;
-	r = spawn_program(p, argv + 1, envp, &got.pid, &got.stage, &got.status);
+	r = spawn_program(p, argv + 1, envp, got.user, &got.pid, &got.stage,
+			  &got.status);
 	free(p);
 	return r;
 }
@@ -157,6 +160,50 @@ TEST(a_session_that_is_refused_is_told)
 	filter(SYS_setsid, SECCOMP_RET_ERRNO | EPERM);
 	check_failure(spawn("/bin/sh", PROGRAM_ELF, NULL, NULL), -EPERM,
 		      SPAWN_SESSION);
+}
+
+static const struct user somebody = {
+	.uid = 1234, .gid = 2345, .group_count = 2, .groups = { 2345, 3456 }
+};
+
+/* Each of the three is checked. */
+static void check_user_refused(unsigned int number)
+{
+	got.user = &somebody;
+	filter(SYS_setgroups, SECCOMP_RET_ERRNO);
+	filter(SYS_setgid, SECCOMP_RET_ERRNO);
+	filter(SYS_setuid, SECCOMP_RET_ERRNO);
+	filter(number, SECCOMP_RET_ERRNO | EPERM);
+	check_failure(spawn("/bin/sh", PROGRAM_ELF, NULL, NULL), -EPERM,
+		      SPAWN_USER);
+}
+
+TEST(groups_that_are_refused_are_told)
+{
+	check_user_refused(SYS_setgroups);
+}
+
+TEST(a_group_that_is_refused_is_told)
+{
+	check_user_refused(SYS_setgid);
+}
+
+TEST(a_user_that_is_refused_is_told)
+{
+	check_user_refused(SYS_setuid);
+}
+
+TEST(a_user_is_set_with_its_groups)
+{
+	if (geteuid() != 0)
+		return;
+	got.user = &somebody;
+	CHECK_INT(shell("set -- $(grep -E '^(Uid|Gid|Groups|CapEff):' "
+			"/proc/self/status); test \"$*\" = 'Uid: 1234 1234 "
+			"1234 1234 Gid: 2345 2345 2345 2345 Groups: 2345 3456 "
+			"CapEff: 0000000000000000'"),
+		  0);
+	CHECK_INT(geteuid(), 0);
 }
 
 TEST(no_process_or_descriptor_to_be_had_is_told)

@@ -1,0 +1,74 @@
+"""3 and 8: as whom, where and by what signal the configuration has the application run and stop."""
+
+from aws_boot import aws_ramdisks
+from lib import Boot, Tree, boot, built, check, image, same, test
+
+CONFIG = """user = app
+workdir = /srv/my app
+stop-signal = SIGQUIT
+command = act onto /dev/stdout exec ../bin/probe
+environment = "A=two\\nlines" "PATH=../bin:/bin"
+"""
+
+
+def people() -> Tree:
+    files = Tree()
+    files.file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:\n")
+    files.file("etc/group", "root:x:0:\napps:x:1001:\nmore:x:2002:other,app\n")
+    files.dir("srv/my app")
+    files.dir("srv/bin")
+    files.link("srv/bin/probe", "/bin/probe")
+    return files
+
+
+def expect_user(b: Boot) -> None:
+    """The probe's facts with CONFIG; it writes to /dev/stdout opened anew."""
+    for key, wanted in (("Uid", "1000"), ("Gid", "1001")):
+        same(b.fact(f"self.{key}").split("\\x09"), [wanted] * 4, key)
+    same(b.fact("self.Groups").split(), ["1001", "2002"], "the groups")
+    b.expect(cwd="/srv/my app", tty="ok", foreground=b.fact("pid"))
+    same(b.path("/dev/console"), "020600 1000:0", "the console")
+    same(b.path("/dev/nsm"), "020666 0:0", "the device")
+    same(sorted(b.all("env")), ["[A=two\\x0alines]", "[HOME=/home/app]", "[PATH=../bin:/bin]"],
+         "the environment")
+    same(b.all("arg"), ["[../bin/probe]"], "the arguments")
+    b.expect_end("../bin/act", "exited with code 0")
+    b.expect_heartbeat()
+    same(len(b.log), 2, "lines of log")
+
+
+@test()
+def user_workdir_and_command_of_the_configuration():
+    """The application is that user, there, and may open its console; there is no /cmd."""
+    files = people()
+    files.link("srv/bin/act", "/bin/act")
+    expect_user(boot(image(no_cmd=True, files=files, config=CONFIG)))
+
+
+@test()
+def stop_signal_comes_for_term():
+    """PID 1 is told TERM, by a program that may; the application gets QUIT."""
+    files = people()
+    files.file("bin/root", built("apps/act"), 0o4755)
+    b = boot(image("/bin/root", "tell-init", "15", "sleep", "600000", files=files,
+                   config="user = app\nstop-signal = SIGQUIT\n"))
+    b.expect_end("/bin/root", "killed by SIGQUIT")
+
+
+@test()
+def user_that_is_not_there_stops():
+    """The parent is told so by the step's number, the console by the name and the file."""
+    boot(image(files=people(), config="user = nobody")).expect_stop(
+        8, "init: spawn: user nobody: not in /etc/passwd")
+
+
+@test(8)
+def user_on_4_14():
+    """On AWS's arm64 kernel, the same."""
+    files = people()
+    files.link("srv/bin/act", "/bin/act")
+    for name in "probe", "act":
+        files.file(f"bin/{name}", built(f"apps/{name}", "aarch64"), 0o755)
+    b = boot(aws_ramdisks(files, "/bin/nosuch", config=CONFIG.encode()), append="panic=-1")
+    check(b.fact("kernel").startswith("4.14."), b.fact("kernel"))
+    expect_user(b)
