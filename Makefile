@@ -37,8 +37,11 @@ TOOL_C := $(TOOL:%=nsm/tool/%.c)
 TOOL_MAX := 460800
 
 # mkeif: a program of the machine that builds.
-PACK := main build fault spool tree eif eif_writer measure
-PACK_C := $(PACK:%=rootfs/pack/%.c) $(addprefix init/,config.c signal.c spec.c)
+PACK := main build \
+	image source oci docker layer dir skopeo settings strings json digest tree spool \
+	eif eif_writer measure \
+	fault
+PACK_C := $(PACK:%=rootfs/pack/%.c) $(addprefix init/,config.c signal.c spec.c user.c)
 
 # What tests replace, at link time, by tests/seams/: the rest is as shipped.
 SEAMS := nsm/dev nsm/pool vsock/sock init/module init/power

@@ -1,0 +1,380 @@
+#include "rootfs/pack/image.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "rootfs/pack/fault.h"
+#include "rootfs/pack/json.h"
+#include "rootfs/pack/load.h"
+#include "rootfs/pack/tree.h"
+
+/* --- what the parts share ----------------------------------------------------------- */
+
+const char *load_go_arch(const char *arch)
+{
+	return strcmp(arch, "aarch64") == 0 ? "arm64" : "amd64";
+}
+
+int load_note(struct loader *l, struct fault *reterr, const char *format, ...)
+{
+	char text[1000];
+	struct fault clean;
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	(void)fault_refuse(&clean, "%s", text);
+	return strings_add(&l->image->notes, clean.text, reterr);
+}
+
+int load_drop_xattr(struct loader *l, const char *path, const char *name,
+		    struct fault *reterr)
+{
+	struct dropped *d = &l->dropped;
+	size_t i;
+
+	if (strcmp(name, "security.capability") == 0 &&
+	    !l->options->drop_capabilities)
+		return fault_refuse(reterr,
+				    "has file capabilities, which a ramdisk "
+				    "cannot carry; --drop-capabilities takes "
+				    "it without them");
+	if (strcmp(name, "security.capability") == 0)
+		return load_note(l, reterr,
+				 "%s: its file capabilities are dropped", path);
+	for (i = 0; i < d->count; i++)
+		if (strcmp(d->names[i], name) == 0)
+			break;
+	if (i == LOAD_DROPPED_MAX) {
+		d->others++;
+		return 0;
+	}
+	if (i == d->count) {
+		d->names[i] = strdup(name);
+		if (!d->names[i])
+			return fault_system(reterr, ENOMEM, "names");
+		d->count++;
+	}
+	d->counts[i]++;
+	return 0;
+}
+
+static int note_dropped(struct loader *l, struct fault *reterr)
+{
+	const struct dropped *d = &l->dropped;
+
+	for (size_t i = 0; i < d->count; i++)
+		if (load_note(l, reterr,
+			      "the extended attribute %s of %zu file%s is "
+			      "dropped: a ramdisk has none",
+			      d->names[i], d->counts[i],
+			      d->counts[i] == 1 ? "" : "s") < 0)
+			return -1;
+	if (d->others &&
+	    load_note(l, reterr, "%zu more extended attributes are dropped",
+		      d->others) < 0)
+		return -1;
+	return 0;
+}
+
+/* --- layers ------------------------------------------------------------------------- */
+
+static int check_part(const struct part *part, const struct content *c,
+		      struct fault *reterr)
+{
+	if (part->size != UINT64_MAX && c->len != part->size)
+		return fault_refuse(reterr, "%llu bytes, not %llu",
+				    (unsigned long long)c->len,
+				    (unsigned long long)part->size);
+	return part->digest ? digest_check(c, part->digest, reterr) : 0;
+}
+
+static int load_config(struct loader *l, const struct source *s,
+		       const struct part *part, struct strings *ret_diff_ids,
+		       struct fault *reterr)
+{
+	struct content c;
+	char *text = NULL;
+	int r;
+
+	if (source_get(s, part->path, &c, reterr) < 0)
+		return -1;
+	r = check_part(part, &c, reterr);
+	if (r < 0)
+		(void)fault_prefix(reterr, "%s", part->path);
+	else
+		r = content_slurp(&c, JSON_TEXT_MAX, part->path, &text, reterr);
+	source_done(s, &c);
+	if (r < 0)
+		return r;
+	l->image->config = text;
+	r = settings_parse(l, text, c.len, ret_diff_ids, reterr);
+	return r < 0 ? fault_prefix(reterr, "%s", part->path) : 0;
+}
+
+static int load_layer(struct loader *l, const struct source *s,
+		      const struct part *part, const char *diff_id,
+		      unsigned number, struct fault *reterr)
+{
+	struct layer layer = { .number = number, .diff_id = diff_id };
+	int r;
+
+	if (source_get(s, part->path, &layer.content, reterr) < 0)
+		return fault_prefix(reterr, "layer %u", number);
+	r = check_part(part, &layer.content, reterr);
+	if (r == 0)
+		r = layer_apply(l, &layer, l->image->tree, &l->image->spool,
+				reterr);
+	source_done(s, &layer.content);
+	return r < 0 ? fault_prefix(reterr, "layer %u (%s)", number,
+				    part->path) :
+		       0;
+}
+
+int load_parts(struct loader *l, const struct source *s,
+	       const struct part *config, const struct part *layers,
+	       size_t count, struct fault *reterr)
+{
+	struct strings diff_ids = { 0 };
+	int r;
+
+	r = load_config(l, s, config, &diff_ids, reterr);
+	if (r == 0 && count != diff_ids.count)
+		r = fault_refuse(reterr,
+				 "%zu layers, but the configuration has %zu "
+				 "diff_ids",
+				 count, diff_ids.count);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = load_layer(l, s, &layers[i], diff_ids.items[i],
+			       (unsigned)i + 1, reterr);
+	strings_free(&diff_ids);
+	return r;
+}
+
+/* --- which kind ----------------------------------------------------------------------- */
+
+enum kind { OCI_DIR, OCI_ARCHIVE, DOCKER_ARCHIVE, ARCHIVE, FOLDER, BY_SKOPEO };
+
+static const struct {
+	const char *prefix;
+	enum kind kind;
+} transports[] = {
+	{ "oci:", OCI_DIR },
+	{ "oci-archive:", OCI_ARCHIVE },
+	{ "docker-archive:", DOCKER_ARCHIVE },
+	{ "docker://", BY_SKOPEO },
+	{ "docker-daemon:", BY_SKOPEO },
+	{ "containers-storage:", BY_SKOPEO },
+	{ "dir:", BY_SKOPEO },
+	{ "ostree:", BY_SKOPEO },
+	{ "sif:", BY_SKOPEO },
+};
+
+/* What SRC is taken for: said with each fault. */
+static const char *const kind_words[] = {
+	[OCI_DIR] = "an OCI layout",
+	[OCI_ARCHIVE] = "an OCI archive",
+	[DOCKER_ARCHIVE] = "a docker save archive",
+	[ARCHIVE] = "an archive",
+	[FOLDER] = "a plain folder",
+	[BY_SKOPEO] = "an image that skopeo copies",
+};
+
+static int load_oci_dir(struct loader *l, const char *path, const char *tag,
+			struct fault *reterr)
+{
+	struct source s;
+	int r;
+
+	if (source_open_dir(path, &s, reterr) < 0)
+		return -1;
+	r = oci_load(l, &s, tag, reterr);
+	source_close(&s);
+	return r;
+}
+
+static int load_archive(struct loader *l, const char *path, const char *tag,
+			enum kind *kind, struct fault *reterr)
+{
+	struct source s;
+	int r;
+
+	if (source_open_archive(l, path, &s, reterr) < 0)
+		return -1;
+	if (*kind == ARCHIVE && source_has(&s, "oci-layout"))
+		*kind = OCI_ARCHIVE;
+	else if (*kind == ARCHIVE && source_has(&s, "manifest.json"))
+		*kind = DOCKER_ARCHIVE;
+	if (*kind == OCI_ARCHIVE)
+		r = oci_load(l, &s, tag, reterr);
+	else if (*kind == DOCKER_ARCHIVE)
+		r = docker_load(l, &s, tag, reterr);
+	else
+		r = fault_refuse(reterr,
+				 "neither oci-layout nor manifest.json in it");
+	source_close(&s);
+	return r;
+}
+
+static int load_by_skopeo(struct loader *l, const char *src,
+			  struct fault *reterr)
+{
+	char *dir = NULL;
+	int r;
+
+	if (skopeo_copy(src, l->options->arch, &dir, reterr) < 0)
+		return -1;
+	r = load_oci_dir(l, dir, NULL, reterr);
+	skopeo_remove(dir);
+	if (r == 0 && !l->image->name) {
+		const char *name = src + strcspn(src, ":") + 1;
+
+		l->image->name = strdup(name + strspn(name, "/"));
+		if (!l->image->name)
+			r = fault_system(reterr, ENOMEM, "a name");
+	}
+	return r;
+}
+
+static int kind_of_path(const char *path, enum kind *ret, struct fault *reterr)
+{
+	struct source s;
+	struct stat st;
+
+	if (stat(path, &st) < 0 && errno == ENOENT)
+		return fault_system(reterr, ENOENT,
+				    "%s (one in a registry is "
+				    "docker://%s)",
+				    path, path);
+	if (stat(path, &st) < 0)
+		return fault_system(reterr, errno, "%s", path);
+	*ret = ARCHIVE;
+	if (!S_ISDIR(st.st_mode))
+		return 0;
+	if (source_open_dir(path, &s, reterr) < 0)
+		return -1;
+	*ret = source_has(&s, "oci-layout") || source_has(&s, "index.json") ?
+		       OCI_DIR :
+		       FOLDER;
+	source_close(&s);
+	return 0;
+}
+
+/* SRC as its kind, path and tag; *RET_COPY is for the caller to free. */
+static int parse_src(const char *src, enum kind *ret, char **ret_copy,
+		     const char **ret_tag, struct fault *reterr)
+{
+	const size_t count = sizeof(transports) / sizeof(transports[0]);
+	const char *path = src;
+	char *colon;
+	size_t i;
+
+	*ret_tag = NULL;
+	for (i = 0; i < count; i++) {
+		size_t len = strlen(transports[i].prefix);
+
+		if (strncmp(src, transports[i].prefix, len) != 0)
+			continue;
+		*ret = transports[i].kind;
+		if (*ret != BY_SKOPEO)
+			path = src + len;
+		break;
+	}
+	if (i == count && kind_of_path(src, ret, reterr) < 0)
+		return -1;
+	*ret_copy = strdup(path);
+	if (!*ret_copy)
+		return fault_system(reterr, ENOMEM, "%s", src);
+	/* As skopeo: the tag is behind the first colon. */
+	if (path != src) {
+		colon = strchr(*ret_copy, ':');
+		if (colon) {
+			*colon = '\0';
+			*ret_tag = colon[1] ? colon + 1 : NULL;
+		}
+	}
+	return 0;
+}
+
+int image_load(const char *src, const struct image_options *options,
+	       struct image *ret, struct fault *reterr)
+{
+	struct loader l = { .options = options, .image = ret };
+	const char *tag = NULL;
+	enum kind kind = ARCHIVE;
+	char *path = NULL;
+	int r = -1;
+
+	*ret = (struct image){ .spool = SPOOL_NONE };
+	if (parse_src(src, &kind, &path, &tag, reterr) < 0)
+		goto out;
+	if (options->tag && tag && strcmp(options->tag, tag) != 0) {
+		(void)fault_usage(reterr, "%s: another tag than %s", src,
+				  options->tag);
+		goto out;
+	}
+	if (options->tag && (kind == FOLDER || kind == BY_SKOPEO)) {
+		(void)fault_usage(reterr,
+				  "%s: %s has its tag in its name, if "
+				  "any",
+				  src, kind_words[kind]);
+		goto out;
+	}
+	if (!tag)
+		tag = options->tag;
+	ret->tree = tree_new();
+	if (!ret->tree) {
+		(void)fault_system(reterr, ENOMEM, "names");
+		goto out;
+	}
+	if (spool_open(&ret->spool, reterr) < 0)
+		goto out;
+
+	switch (kind) {
+	case OCI_DIR:
+		r = load_oci_dir(&l, path, tag, reterr);
+		break;
+	case OCI_ARCHIVE:
+	case DOCKER_ARCHIVE:
+	case ARCHIVE:
+		r = load_archive(&l, path, tag, &kind, reterr);
+		break;
+	case FOLDER:
+		r = dir_load(&l, path, reterr);
+		break;
+	case BY_SKOPEO:
+		r = load_by_skopeo(&l, src, reterr);
+		break;
+	}
+	if (r < 0)
+		(void)fault_prefix(reterr, "%s, taken for %s", src,
+				   kind_words[kind]);
+	else
+		r = note_dropped(&l, reterr);
+out:
+	for (size_t i = 0; i < l.dropped.count; i++)
+		free(l.dropped.names[i]);
+	free(path);
+	return r;
+}
+
+void image_free(struct image *image)
+{
+	tree_free(image->tree);
+	spool_close(&image->spool);
+	strings_free(&image->entrypoint);
+	strings_free(&image->cmd);
+	strings_free(&image->env);
+	strings_free(&image->notes);
+	free(image->user);
+	free(image->workdir);
+	free(image->stop_signal);
+	free(image->name);
+	free(image->config);
+	*image = (struct image){ .spool = SPOOL_NONE };
+}

@@ -1,0 +1,148 @@
+#include "rootfs/pack/json.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "rootfs/pack/fault.h"
+#include "rootfs/pack/image.h"
+
+/* What cJSON takes and we do not: depth, and strings that go on behind a NUL. */
+static int scan(const char *text, size_t len, struct fault *reterr)
+{
+	bool quoted = false;
+	size_t depth = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '\0')
+			return fault_refuse(reterr, "JSON: a NUL at byte %zu",
+					    i);
+		if (quoted && text[i] == '\\') {
+			/* LEN bytes and a NUL: no reading beyond. */
+			if (strncmp(text + i, "\\u0000", 6) == 0)
+				return fault_refuse(
+					reterr, "JSON: a NUL at byte %zu", i);
+			i++;
+		} else if (text[i] == '"') {
+			quoted = !quoted;
+		} else if (!quoted && (text[i] == '{' || text[i] == '[')) {
+			if (++depth > JSON_DEPTH_MAX)
+				return fault_refuse(
+					reterr,
+					"JSON: more than %d deep at byte %zu",
+					JSON_DEPTH_MAX, i);
+		} else if (!quoted && (text[i] == '}' || text[i] == ']')) {
+			depth -= depth > 0;
+		}
+	}
+	return 0;
+}
+
+int json_parse(const char *text, size_t len, cJSON **ret, struct fault *reterr)
+{
+	const char *end = text;
+	cJSON *json;
+
+	if (len > JSON_TEXT_MAX)
+		return fault_refuse(reterr, "JSON: more than %d bytes",
+				    JSON_TEXT_MAX);
+	if (scan(text, len, reterr) < 0)
+		return -1;
+	json = cJSON_ParseWithLengthOpts(text, len + 1, &end, true);
+	if (!json)
+		return fault_refuse(reterr, "not JSON at byte %td", end - text);
+	if (!cJSON_IsObject(json) && !cJSON_IsArray(json)) {
+		cJSON_Delete(json);
+		return fault_refuse(reterr, "JSON: no object");
+	}
+	*ret = json;
+	return 0;
+}
+
+/* An item of a type of which IS is true. */
+static int get(const cJSON *object, const char *key,
+	       cJSON_bool (*is)(const cJSON *), const char *type,
+	       const cJSON **ret, struct fault *reterr)
+{
+	const cJSON *item, *found = NULL;
+
+	if (!cJSON_IsObject(object))
+		return fault_refuse(reterr,
+				    "no object where one with \"%s\" "
+				    "should be",
+				    key);
+	cJSON_ArrayForEach(item, object)
+	{
+		if (!item->string || strcmp(item->string, key) != 0)
+			continue;
+		/* Which one counts is for each reader to say. */
+		if (found)
+			return fault_refuse(reterr, "\"%s\" is there twice",
+					    key);
+		found = item;
+	}
+	if (found && cJSON_IsNull(found))
+		found = NULL;
+	if (found && !is(found))
+		return fault_refuse(reterr, "\"%s\" is no %s", key, type);
+	*ret = found;
+	return 0;
+}
+
+int json_object(const cJSON *object, const char *key, const cJSON **ret,
+		struct fault *reterr)
+{
+	return get(object, key, cJSON_IsObject, "object", ret, reterr);
+}
+
+int json_array(const cJSON *object, const char *key, const cJSON **ret,
+	       struct fault *reterr)
+{
+	return get(object, key, cJSON_IsArray, "array", ret, reterr);
+}
+
+int json_string(const cJSON *object, const char *key, const char **ret,
+		struct fault *reterr)
+{
+	const cJSON *item;
+
+	if (get(object, key, cJSON_IsString, "string", &item, reterr) < 0)
+		return -1;
+	*ret = item ? item->valuestring : NULL;
+	return 0;
+}
+
+int json_size(const cJSON *object, const char *key, uint64_t *ret,
+	      struct fault *reterr)
+{
+	const double max = (double)(1ULL << 53);
+	const cJSON *item;
+
+	if (get(object, key, cJSON_IsNumber, "number", &item, reterr) < 0)
+		return -1;
+	if (!item)
+		return fault_refuse(reterr, "no \"%s\"", key);
+	if (!(item->valuedouble >= 0 && item->valuedouble <= max) ||
+	    (double)(uint64_t)item->valuedouble != item->valuedouble)
+		return fault_refuse(reterr, "\"%s\" is no size", key);
+	*ret = (uint64_t)item->valuedouble;
+	return 0;
+}
+
+int json_strings(const cJSON *object, const char *key, struct strings *ret,
+		 struct fault *reterr)
+{
+	const cJSON *array, *item;
+
+	if (json_array(object, key, &array, reterr) < 0)
+		return -1;
+	cJSON_ArrayForEach(item, array)
+	{
+		if (!cJSON_IsString(item))
+			return fault_refuse(
+				reterr, "\"%s\" holds what is no string", key);
+		if (strings_add(ret, item->valuestring, reterr) < 0)
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,41 @@
+#ifndef ROOTFS_PACK_JSON_H
+#define ROOTFS_PACK_JSON_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+struct fault;
+struct strings;
+
+/* JSON of others: what is not as it should be is refused, with its key. */
+
+enum {
+	JSON_TEXT_MAX = 4 << 20, /* bytes: what registries take, too */
+	JSON_DEPTH_MAX = 64,
+};
+
+/* TEXT, which is LEN bytes and a NUL, must be an object or array. */
+int json_parse(const char *text, size_t len, cJSON **ret, struct fault *reterr);
+
+/*
+ * What OBJECT has under KEY, NULL where that is nothing, or null. Refused: another
+ * type than the function's, and a key that is there twice.
+ */
+int json_object(const cJSON *object, const char *key, const cJSON **ret,
+		struct fault *reterr);
+int json_array(const cJSON *object, const char *key, const cJSON **ret,
+	       struct fault *reterr);
+int json_string(const cJSON *object, const char *key, const char **ret,
+		struct fault *reterr);
+
+/* An integer of 0 to 2^53, which must be there. */
+int json_size(const cJSON *object, const char *key, uint64_t *ret,
+	      struct fault *reterr);
+
+/* An array of strings, added to *RET. */
+int json_strings(const cJSON *object, const char *key, struct strings *ret,
+		 struct fault *reterr);
+
+#endif

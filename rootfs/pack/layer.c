@@ -1,0 +1,574 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include "rootfs/pack/digest.h"
+#include "rootfs/pack/fault.h"
+#include "rootfs/pack/load.h"
+#include "rootfs/pack/tree.h"
+
+/*
+ * Layers: image-spec's layer.md. tar is libarchive's to read, and what it only warns
+ * of is refused: it then goes on with less than there was.
+ */
+
+enum {
+	CHUNK = 1 << 16,
+	/* Linux' device numbers */
+	MAJOR_MAX = (1 << 12) - 1,
+	MINOR_MAX = (1 << 20) - 1,
+};
+
+#define WHITEOUT ".wh."
+#define WHITEOUT_AUFS ".wh..wh." /* what aufs keeps for itself, but for: */
+#define WHITEOUT_OPAQUE ".wh..wh..opq"
+
+/* The bytes of a layer on their way to the tar reader. */
+struct stream {
+	struct loader *l;
+	struct content in;
+	uint64_t at;
+	uint8_t *buf;
+	struct archive *unpack; /* NULL: they are plain */
+	bool ended;		/* nothing more comes out of that */
+	struct digest *digest;	/* of what comes out, or NULL */
+	struct fault *reterr;
+	bool failed; /* *reterr says why */
+};
+
+static la_ssize_t fail(struct stream *s)
+{
+	s->failed = true;
+	return -1;
+}
+
+static la_ssize_t read_plain(struct stream *s, const void **ret)
+{
+	uint64_t len = s->in.len - s->at;
+
+	if (len > CHUNK)
+		len = CHUNK;
+	if (content_read(&s->in, s->at, s->buf, len, s->reterr) < 0)
+		return fail(s);
+	s->at += len;
+	*ret = s->buf;
+	return (la_ssize_t)len;
+}
+
+static la_ssize_t read_packed(struct archive *a, void *arg, const void **ret)
+{
+	struct stream *s = arg;
+	la_ssize_t n = read_plain(s, ret);
+
+	if (n < 0)
+		archive_set_error(a, EIO, "%s", s->reterr->text);
+	return n;
+}
+
+/* The words of A, which has failed. */
+static int refuse_archive(struct archive *a, struct fault *reterr)
+{
+	const char *text = archive_error_string(a);
+
+	if (archive_errno(a) == ENOMEM)
+		return fault_system(reterr, ENOMEM, "tar");
+	return fault_refuse(reterr, "%s", text ? text : "a broken archive");
+}
+
+/* The next bytes of the tar; 0 is its end. */
+static la_ssize_t read_tar(struct stream *s, const void **ret)
+{
+	la_ssize_t n;
+	la_int64_t offset;
+	size_t len = 0;
+	int r;
+
+	if (s->failed)
+		return -1;
+	if (!s->unpack) {
+		n = read_plain(s, ret);
+		if (n < 0)
+			return n;
+		len = (size_t)n;
+	} else if (!s->ended) {
+		r = archive_read_data_block(s->unpack, ret, &len, &offset);
+		if (r == ARCHIVE_EOF) {
+			s->ended = true;
+			len = 0;
+		} else if (r != ARCHIVE_OK) {
+			if (!s->failed)
+				(void)refuse_archive(s->unpack, s->reterr);
+			return fail(s);
+		}
+	}
+	s->l->bytes += len;
+	if (s->l->bytes > LOAD_BYTES_MAX) {
+		(void)fault_refuse(s->reterr, "unpacks to more than %llu bytes",
+				   LOAD_BYTES_MAX);
+		return fail(s);
+	}
+	if (s->digest)
+		digest_add(s->digest, *ret, len);
+	return (la_ssize_t)len;
+}
+
+static la_ssize_t on_read(struct archive *a, void *arg, const void **ret)
+{
+	struct stream *s = arg;
+	la_ssize_t n = read_tar(s, ret);
+
+	if (n < 0)
+		archive_set_error(a, EIO, "%s", s->reterr->text);
+	return n;
+}
+
+/* gzip and zstd are told by their first bytes; a tar may begin with them in a name. */
+static int filter_of(const struct content *c, int *ret, struct fault *reterr)
+{
+	static const uint8_t gzip[] = { 0x1f, 0x8b, 8 };
+	static const uint8_t zstd[] = { 0x28, 0xb5, 0x2f, 0xfd };
+	static const uint8_t skip[] = { 0x2a, 0x4d, 0x18 }; /* 5x before */
+	size_t len = c->len < 512 ? c->len : 512;
+	uint8_t b[512];
+
+	*ret = ARCHIVE_FILTER_NONE;
+	if (content_read(c, 0, b, len, reterr) < 0)
+		return -1;
+	if (len < 5 || (len == 512 && memcmp(b + 257, "ustar", 5) == 0))
+		return 0;
+	if (memcmp(b, gzip, sizeof(gzip)) == 0)
+		*ret = ARCHIVE_FILTER_GZIP;
+	else if (memcmp(b, zstd, sizeof(zstd)) == 0 ||
+		 ((b[0] & 0xf0) == 0x50 && memcmp(b + 1, skip, 3) == 0))
+		*ret = ARCHIVE_FILTER_ZSTD;
+	return 0;
+}
+
+static int open_unpack(struct stream *s, int filter, struct fault *reterr)
+{
+	struct archive_entry *entry;
+	struct archive *a = archive_read_new();
+	int r;
+
+	if (!a)
+		return fault_system(reterr, ENOMEM, "tar");
+	s->unpack = a;
+	if (archive_read_support_format_raw(a) != ARCHIVE_OK ||
+	    archive_read_support_format_empty(a) != ARCHIVE_OK ||
+	    archive_read_append_filter(a, filter) != ARCHIVE_OK ||
+	    archive_read_open(a, s, NULL, read_packed, NULL) != ARCHIVE_OK)
+		return s->failed ? -1 : refuse_archive(a, reterr);
+	r = archive_read_next_header(a, &entry);
+	if (r != ARCHIVE_OK && r != ARCHIVE_EOF)
+		return s->failed ? -1 : refuse_archive(a, reterr);
+	s->ended = r == ARCHIVE_EOF;
+	return 0;
+}
+
+/* --- entries -------------------------------------------------------------------- */
+
+/* What an entry is applied to. */
+struct target {
+	struct loader *l;
+	const struct layer *layer;
+	struct tree *tree;
+	struct spool *spool;
+};
+
+/* A path as the layer has it, to be cut in two, in room for the longest. */
+struct name {
+	char dir[TREE_PATH_MAX + 1];
+	char base[TREE_NAME_MAX + 1]; /* "": the root */
+};
+
+static int parse_name(const char *path, struct name *ret, struct fault *reterr)
+{
+	size_t len, n = 0, base = 0;
+
+	ret->dir[0] = ret->base[0] = '\0';
+	for (const char *p = path; *p; p += len) {
+		p += strspn(p, "/");
+		len = strcspn(p, "/");
+		if (len == 0 || (len == 1 && p[0] == '.'))
+			continue;
+		if (len == 2 && p[0] == '.' && p[1] == '.')
+			return fault_refuse(reterr, "\"..\" in a path");
+		if (len > TREE_NAME_MAX)
+			return fault_refuse(reterr,
+					    "a name of more than %d bytes",
+					    TREE_NAME_MAX);
+		if (n + len + 1 > TREE_PATH_MAX - TREE_PREFIX_MAX)
+			return fault_refuse(reterr,
+					    "a path of more than %d bytes",
+					    TREE_PATH_MAX - TREE_PREFIX_MAX);
+		if (n)
+			ret->dir[n++] = '/';
+		base = n;
+		memcpy(ret->dir + n, p, len);
+		n += len;
+		ret->dir[n] = '\0';
+	}
+	/* Its length was bounded as that of a component. */
+	memcpy(ret->base, ret->dir + base, n - base + 1);
+	ret->dir[base ? base - 1 : 0] = '\0';
+	return 0;
+}
+
+static bool starts(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* Is a folder of PATH one of those that whiteouts have the names of? */
+static bool is_below(const char *path, const char *prefix)
+{
+	for (const char *p = path; p; p = strchr(p, '/')) {
+		p += *p == '/';
+		if (starts(p, prefix))
+			return true;
+	}
+	return false;
+}
+
+static int whiteout(struct target *t, const struct name *name,
+		    struct fault *reterr)
+{
+	const char *hidden = name->base + strlen(WHITEOUT);
+	struct tree_node *dir, *node;
+
+	dir = tree_find(t->tree, name->dir, true);
+	if (!dir || !S_ISDIR(dir->inode->mode))
+		return 0;
+	if (strcmp(name->base, WHITEOUT_OPAQUE) == 0)
+		return tree_hide(t->tree, dir, false, t->layer->number, reterr);
+	if (*hidden == '\0' || strcmp(hidden, ".") == 0 ||
+	    strcmp(hidden, "..") == 0)
+		return fault_refuse(reterr, "a whiteout of no name");
+	node = tree_child(dir, hidden);
+	if (!node)
+		return 0;
+	return tree_hide(t->tree, node, true, t->layer->number, reterr);
+}
+
+static int attributes(const struct layer *layer, struct archive_entry *entry,
+		      struct tree_inode *ret, struct fault *reterr)
+{
+	la_int64_t uid = archive_entry_uid(entry);
+	la_int64_t gid = archive_entry_gid(entry);
+	int64_t mtime = archive_entry_mtime(entry);
+
+	*ret = (struct tree_inode){
+		.mode = archive_entry_filetype(entry) |
+			(archive_entry_perm(entry) & 07777),
+	};
+	if (layer->is_archive)
+		return 0;
+	if (uid < 0 || uid > UINT32_MAX || gid < 0 || gid > UINT32_MAX)
+		return fault_refuse(reterr,
+				    "owner %lld:%lld: a ramdisk has 32 bits",
+				    (long long)uid, (long long)gid);
+	if (mtime < 0 || mtime > UINT32_MAX)
+		return fault_refuse(reterr,
+				    "changed at %lld: a ramdisk's times are of "
+				    "1970 to 2106",
+				    (long long)mtime);
+	ret->uid = (uint32_t)uid;
+	ret->gid = (uint32_t)gid;
+	ret->mtime = mtime;
+	return 0;
+}
+
+static int read_content(struct target *t, struct archive *a,
+			struct archive_entry *entry, struct content *ret,
+			struct fault *reterr)
+{
+	const uint64_t from = t->spool->len;
+	la_int64_t size = archive_entry_size(entry), offset;
+	const void *data;
+	uint64_t at = 0;
+	size_t len;
+	int r;
+
+	if (size < 0 ||
+	    (!t->layer->is_archive && (uint64_t)size > LOAD_FILE_MAX))
+		return fault_refuse(reterr,
+				    "%lld bytes: a ramdisk's files have less "
+				    "than 4 GiB",
+				    (long long)size);
+	if ((uint64_t)size > LOAD_BYTES_MAX ||
+	    from > LOAD_BYTES_MAX - (uint64_t)size)
+		return fault_refuse(reterr, "files of more than %llu bytes",
+				    LOAD_BYTES_MAX);
+	for (;;) {
+		r = archive_read_data_block(a, &data, &len, &offset);
+		if (r == ARCHIVE_EOF)
+			break;
+		if (r != ARCHIVE_OK)
+			return refuse_archive(a, reterr);
+		if (offset < 0 || (uint64_t)offset < at ||
+		    (uint64_t)offset > (uint64_t)size ||
+		    len > (uint64_t)size - (uint64_t)offset)
+			return fault_refuse(reterr,
+					    "a sparse file in disorder");
+		if (spool_append_zeros(t->spool, (uint64_t)offset - at,
+				       reterr) < 0 ||
+		    spool_append(t->spool, data, len, reterr) < 0)
+			return -1;
+		at = (uint64_t)offset + len;
+	}
+	if (spool_append_zeros(t->spool, (uint64_t)size - at, reterr) < 0)
+		return -1;
+	*ret = spool_content(t->spool, from);
+	return 0;
+}
+
+static int drop_xattrs(struct target *t, struct archive_entry *entry,
+		       struct fault *reterr)
+{
+	const char *path = archive_entry_pathname(entry), *name;
+	const void *value;
+	size_t len;
+
+	(void)archive_entry_xattr_reset(entry);
+	while (archive_entry_xattr_next(entry, &name, &value, &len) ==
+	       ARCHIVE_OK)
+		if (load_drop_xattr(t->l, path, name, reterr) < 0)
+			return -1;
+	return 0;
+}
+
+static int put_link(struct target *t, struct tree_node *dir, const char *base,
+		    struct archive_entry *entry, struct fault *reterr)
+{
+	const char *path = archive_entry_hardlink(entry);
+	struct tree_node *to;
+	struct name name;
+
+	if (archive_entry_size(entry) > 0)
+		return fault_refuse(reterr, "a hard link with a content");
+	if (parse_name(path, &name, reterr) < 0)
+		return fault_prefix(reterr, "a hard link to %s", path);
+	to = tree_find(t->tree, path, false);
+	if (!to)
+		return fault_refuse(
+			reterr, "a hard link to %s, which is not there", path);
+	return tree_link(t->tree, dir, base, to, t->layer->number, reterr);
+}
+
+static int put(struct target *t, struct archive *a, struct archive_entry *entry,
+	       const struct name *name, struct fault *reterr)
+{
+	const unsigned number = t->layer->number;
+	struct tree_inode inode;
+	struct tree_node *dir, *root = tree_root(t->tree);
+	const char *target;
+
+	if (tree_make_dirs(t->tree, name->dir, number, &dir, reterr) < 0)
+		return -1;
+	if (archive_entry_hardlink(entry) && *name->base)
+		return put_link(t, dir, name->base, entry, reterr);
+	if (attributes(t->layer, entry, &inode, reterr) < 0)
+		return -1;
+	if (!t->layer->is_archive && drop_xattrs(t, entry, reterr) < 0)
+		return -1;
+
+	switch (archive_entry_filetype(entry)) {
+	case AE_IFREG:
+		if (read_content(t, a, entry, &inode.content, reterr) < 0)
+			return -1;
+		break;
+	case AE_IFDIR:
+		/* libarchive takes "name/" for a folder, whose content would be read
+		 * as more entries. */
+		if (archive_entry_size(entry) > 0)
+			return fault_refuse(reterr, "a folder with a content");
+		break;
+	case AE_IFLNK:
+		target = archive_entry_symlink(entry);
+		if (!target)
+			return fault_refuse(reterr, "a link to no name");
+		inode.target = strdup(target);
+		if (!inode.target)
+			return fault_system(reterr, ENOMEM, "names");
+		break;
+	case AE_IFCHR:
+	case AE_IFBLK:
+		if (archive_entry_rdevmajor(entry) > MAJOR_MAX ||
+		    archive_entry_rdevminor(entry) > MINOR_MAX)
+			return fault_refuse(
+				reterr, "device %llu:%llu: there is none",
+				(unsigned long long)archive_entry_rdevmajor(
+					entry),
+				(unsigned long long)archive_entry_rdevminor(
+					entry));
+		inode.rdev_major = (uint32_t)archive_entry_rdevmajor(entry);
+		inode.rdev_minor = (uint32_t)archive_entry_rdevminor(entry);
+		break;
+	case AE_IFIFO:
+		break;
+	default:
+		return fault_refuse(reterr, "neither file, folder, link, "
+					    "device nor pipe");
+	}
+
+	if (*name->base) {
+		int r = tree_put(t->tree, dir, name->base, &inode, number, NULL,
+				 reterr);
+
+		free(inode.target);
+		return r;
+	}
+	free(inode.target);
+	if (!S_ISDIR(inode.mode) || archive_entry_hardlink(entry))
+		return fault_refuse(reterr, "the root is to be no folder");
+	root->inode->mode = inode.mode;
+	root->inode->uid = inode.uid;
+	root->inode->gid = inode.gid;
+	root->inode->mtime = inode.mtime;
+	return 0;
+}
+
+static int apply(struct target *t, struct archive *a,
+		 struct archive_entry *entry, struct fault *reterr)
+{
+	const char *path = archive_entry_pathname(entry);
+	struct name name;
+	int r;
+
+	if (!path || *path == '\0')
+		return fault_refuse(reterr, "an entry without a name");
+	if (++t->l->entries > LOAD_ENTRIES_MAX)
+		return fault_refuse(reterr, "more than %d entries",
+				    LOAD_ENTRIES_MAX);
+	r = parse_name(path, &name, reterr);
+	if (r < 0 || t->layer->is_archive)
+		goto out;
+	if (is_below(name.dir, WHITEOUT_AUFS))
+		return 0;
+	if (is_below(name.dir, WHITEOUT))
+		return fault_refuse(reterr, "%s: below a whiteout", path);
+	if (starts(name.base, WHITEOUT_AUFS) &&
+	    strcmp(name.base, WHITEOUT_OPAQUE) != 0)
+		return 0;
+	if (starts(name.base, WHITEOUT)) {
+		r = whiteout(t, &name, reterr);
+		return r < 0 ? fault_prefix(reterr, "%s", path) : r;
+	}
+out:
+	if (r == 0)
+		r = put(t, a, entry, &name, reterr);
+	return r < 0 ? fault_prefix(reterr, "%s", path) : r;
+}
+
+/*
+ * pax says that names are UTF-8, and libarchive would have them in the locale's
+ * characters. There is no locale here, so that it gives up and leaves the bytes, with
+ * a warning. Others are of what it could not make sense of.
+ */
+static bool is_harmless(struct archive *a)
+{
+	static const char end[] = " can't be converted from UTF-8 to current "
+				  "locale.";
+	const char *text = archive_error_string(a);
+	size_t len = text ? strlen(text) : 0;
+
+	return len >= sizeof(end) - 1 &&
+	       strcmp(text + len - (sizeof(end) - 1), end) == 0;
+}
+
+static int read_entries(struct target *t, struct archive *a, struct stream *s,
+			struct fault *reterr)
+{
+	struct archive_entry *entry;
+	int r;
+
+	for (;;) {
+		archive_clear_error(a);
+		r = archive_read_next_header(a, &entry);
+		if (s->failed)
+			return -1;
+		if (r == ARCHIVE_EOF)
+			return 0;
+		if (r != ARCHIVE_OK && !(r == ARCHIVE_WARN && is_harmless(a)))
+			return refuse_archive(a, reterr);
+		r = apply(t, a, entry, reterr);
+		if (r < 0)
+			return -1;
+	}
+}
+
+/* Reads what is behind the tar's end, which is part of the digest. */
+static int check_digest(struct stream *s, const char *wanted,
+			struct fault *reterr)
+{
+	char got[DIGEST_TEXT_MAX];
+	const void *data;
+	la_ssize_t n;
+
+	while ((n = read_tar(s, &data)) > 0)
+		;
+	if (n < 0)
+		return -1;
+	if (!s->digest)
+		return 0;
+	digest_finish(s->digest, got);
+	if (strcmp(got, wanted) != 0)
+		return fault_refuse(reterr,
+				    "unpacked, its digest is %s, not the "
+				    "diff_id %s",
+				    got, wanted);
+	return 0;
+}
+
+int layer_apply(struct loader *l, const struct layer *layer, struct tree *tree,
+		struct spool *spool, struct fault *reterr)
+{
+	struct target t = { l, layer, tree, spool };
+	struct stream s = { .l = l, .in = layer->content, .reterr = reterr };
+	struct archive *a = NULL;
+	struct fault ignored;
+	int filter, r = -1;
+
+	tree_begin(tree);
+	s.buf = malloc(CHUNK);
+	if (!s.buf) {
+		(void)fault_system(reterr, ENOMEM, "tar");
+		goto out;
+	}
+	if (layer->diff_id && digest_new(layer->diff_id, &s.digest, reterr) < 0)
+		goto out;
+	if (filter_of(&layer->content, &filter, reterr) < 0)
+		goto out;
+	if (filter != ARCHIVE_FILTER_NONE &&
+	    open_unpack(&s, filter, reterr) < 0)
+		goto out;
+	a = archive_read_new();
+	if (!a) {
+		(void)fault_system(reterr, ENOMEM, "tar");
+		goto out;
+	}
+	if (archive_read_support_format_tar(a) != ARCHIVE_OK ||
+	    archive_read_support_format_empty(a) != ARCHIVE_OK ||
+	    archive_read_open(a, &s, NULL, on_read, NULL) != ARCHIVE_OK) {
+		if (!s.failed)
+			(void)refuse_archive(a, reterr);
+		goto out;
+	}
+	r = read_entries(&t, a, &s, reterr);
+	if (r == 0)
+		r = check_digest(&s, layer->diff_id, reterr);
+out:
+	if (a)
+		(void)archive_read_free(a);
+	if (s.unpack)
+		(void)archive_read_free(s.unpack);
+	digest_free(s.digest);
+	free(s.buf);
+	if (tree_end(tree, r < 0 ? &ignored : reterr) < 0)
+		r = -1;
+	return r;
+}

@@ -1,0 +1,146 @@
+#ifndef ROOTFS_PACK_LOAD_H
+#define ROOTFS_PACK_LOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rootfs/pack/digest.h"
+#include "rootfs/pack/image.h"
+#include "rootfs/pack/spool.h"
+
+struct fault;
+struct tree;
+
+/* What the parts of image.c share. */
+
+enum {
+	LOAD_LAYERS_MAX = 1024,
+	LOAD_ENTRIES_MAX = 1 << 23, /* of all layers */
+	LOAD_DROPPED_MAX = 32,	    /* names of extended attributes told of */
+};
+
+/* Bytes of all layers, unpacked: what ends bombs. */
+#define LOAD_BYTES_MAX (64ULL << 30)
+
+/* newc has 32 bits for a file's size. */
+#define LOAD_FILE_MAX ((uint64_t)UINT32_MAX)
+
+/* How often something was left out, to be told once. */
+struct dropped {
+	char *names[LOAD_DROPPED_MAX];
+	size_t counts[LOAD_DROPPED_MAX];
+	size_t count, others;
+};
+
+/* An image being loaded. */
+struct loader {
+	const struct image_options *options;
+	struct image *image;
+	struct dropped dropped;
+	uint64_t bytes;
+	size_t entries;
+};
+
+/* What images call ARCH: "amd64", "arm64". */
+const char *load_go_arch(const char *arch);
+
+/* A note for the user, with control characters as \xHH. */
+int load_note(struct loader *l, struct fault *reterr, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/*
+ * PATH has the extended attribute NAME, which a ramdisk cannot carry: counted, or, where
+ * it changes what the file may do, refused unless the user wants it dropped.
+ */
+int load_drop_xattr(struct loader *l, const char *path, const char *name,
+		    struct fault *reterr);
+
+/* --- layer.c ------------------------------------------------------------------- */
+
+struct layer {
+	struct content content; /* tar, plain or by gzip or zstd */
+	const char *diff_id;	/* the digest of the tar, or NULL */
+	unsigned number;	/* from 1 */
+	bool is_archive; /* no layer: no whiteouts, attributes do not matter */
+};
+
+/* Applies it to TREE; contents go to SPOOL. */
+int layer_apply(struct loader *l, const struct layer *layer, struct tree *tree,
+		struct spool *spool, struct fault *reterr);
+
+/* A file of an image's layout, and what is known of it. */
+struct part {
+	const char *path;
+	const char *digest; /* NULL: not known */
+	uint64_t size;	    /* UINT64_MAX: not known */
+};
+
+struct source;
+
+/* The configuration, and the layers from the lowest on. */
+int load_parts(struct loader *l, const struct source *s,
+	       const struct part *config, const struct part *layers,
+	       size_t count, struct fault *reterr);
+
+/* --- where files of an image's layout are ---------------------------------------- */
+
+struct source {
+	int dirfd;	   /* -1: in TREE */
+	struct tree *tree; /* of an archive, whose contents are in SPOOL */
+	struct spool spool;
+};
+
+#define SOURCE_NONE ((struct source){ .dirfd = -1, .spool = SPOOL_NONE })
+
+int source_open_dir(const char *path, struct source *ret, struct fault *reterr);
+int source_open_archive(struct loader *l, const char *path, struct source *ret,
+			struct fault *reterr);
+void source_close(struct source *s);
+
+bool source_has(const struct source *s, const char *path);
+
+/* A regular file of it, to be given to source_done. */
+int source_get(const struct source *s, const char *path, struct content *ret,
+	       struct fault *reterr);
+void source_done(const struct source *s, const struct content *c);
+
+/* A whole small file with a NUL behind, for the caller to free. */
+int source_slurp(const struct source *s, const char *path, size_t max,
+		 char **ret, size_t *ret_len, struct fault *reterr);
+
+/* --- oci.c, docker.c, dir.c, skopeo.c, settings.c ------------------------------------ */
+
+/* The one image for options->arch that has TAG (NULL: the only one). */
+int oci_load(struct loader *l, const struct source *s, const char *tag,
+	     struct fault *reterr);
+
+/* The same of manifest.json, as docker save writes it. */
+int docker_load(struct loader *l, const struct source *s, const char *tag,
+		struct fault *reterr);
+
+int dir_load(struct loader *l, const char *path, struct fault *reterr);
+
+/* Has skopeo copy SRC to a new folder, for skopeo_remove. */
+int skopeo_copy(const char *src, const char *arch, char **ret,
+		struct fault *reterr);
+void skopeo_remove(char *dir);
+
+/* An image configuration: takes the fields, and notes those that are ignored. The text
+ * stays the caller's. *RET_DIFF_IDS gets the layers' digests. */
+int settings_parse(struct loader *l, const char *text, size_t len,
+		   struct strings *ret_diff_ids, struct fault *reterr);
+
+/* An image manifest: its parts, as paths of an OCI layout. */
+struct manifest {
+	struct part config, *layers;
+	struct strings digests; /* which the parts have */
+	size_t count;
+};
+
+/* *RET is to be given to manifest_free, also after a failure. */
+int manifest_parse(const char *text, size_t len, struct manifest *ret,
+		   struct fault *reterr);
+void manifest_free(struct manifest *m);
+
+#endif
