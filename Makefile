@@ -190,7 +190,7 @@ export ARCH CC T STRICT WERROR
 
 .PHONY: all run fuzz test check boot unit interop tool ns static \
 	layers bench lint fmt fmt-check \
-	size compdb shell install blobs dist clean help test-build other-arch FORCE
+	size compdb shell install blobs dist repro clean help test-build other-arch FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -524,6 +524,10 @@ dist:
 	$(Q)$(MAKE) --no-print-directory ARCH=x86_64 CC=gcc all
 	$(Q)$(MAKE) --no-print-directory ARCH=aarch64 CC=gcc all
 	$(Q)scripts/dist $(BUILD)/dist
+
+## repro: builds all of it twice, elsewhere and otherwise, and compares; DEEP=1: the libraries, too
+repro:
+	$(Q)scripts/repro
 
 ## clean: remove build/ (the cache of libraries and emulator stays)
 clean:

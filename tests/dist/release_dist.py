@@ -204,7 +204,8 @@ def sbom_has_the_form_of_spdx():
              ("SPDX-2.3", "CC0-1.0", "SPDXRef-DOCUMENT", name_of(arch)), "the document")
         same(s["creationInfo"], {"created": "2023-11-14T22:13:20Z", "creators": [f"Tool: enclave-init-sbom-{VERSION}"]},
              "its creation")
-        check(re.fullmatch(r"https://[!-\"$-~]+", s["documentNamespace"]), f"namespace {s['documentNamespace']}")
+        check(re.fullmatch(rf"https://spdx\.org/spdxdocs/{re.escape(name_of(arch))}-[0-9a-f]{{32}}",
+                           s["documentNamespace"]), f"namespace {s['documentNamespace']}")
         ids = ["SPDXRef-DOCUMENT", *(x["SPDXID"] for x in s["packages"] + s["files"])]
         check(all(re.fullmatch(r"SPDXRef-[A-Za-z0-9.-]+", i) for i in ids), f"identifiers: {ids}")
         same(len(set(ids)), len(ids), "identifiers")
