@@ -1,5 +1,6 @@
 """Enclave images (cpio ramdisks, EIF files, their PCRs) and a machine to boot them."""
 
+import base64
 import gzip
 import hashlib
 import json
@@ -187,6 +188,43 @@ def elf_arch(data: bytes) -> str:
 
 # --- EIF ---------------------------------------------------------------------
 
+def cbor_read(data: bytes, at: int = 0) -> tuple[object, int]:
+    """The CBOR item at AT, of the sorts that a signature section has, and where it ends."""
+    kind, size = data[at] >> 5, data[at] & 31
+    at += 1
+    if size >= 24:
+        if size > 27:
+            raise ImageError("CBOR of no definite length")
+        n = 1 << size - 24
+        size, at = int.from_bytes(data[at:at + n], "big"), at + n
+    if kind == 0:
+        return size, at
+    if kind in (2, 3):
+        if at + size > len(data):
+            raise ImageError("a string longer than the section")
+        return (data[at:at + size] if kind == 2 else data[at:at + size].decode()), at + size
+    if kind not in (4, 5):
+        raise ImageError(f"CBOR of major type {kind}")
+    items = []
+    for _ in range(size * (kind - 3)):
+        item, at = cbor_read(data, at)
+        items.append(item)
+    return (items if kind == 4 else dict(zip(items[::2], items[1::2]))), at
+
+
+def signing_certificate(section: bytes) -> bytes:
+    """The DER of the certificate in a signature section: the first one of the PEM text."""
+    try:
+        signatures, _ = cbor_read(section)
+        pem = bytes(signatures[0]["signing_certificate"])
+        body = pem.split(b"-----BEGIN CERTIFICATE-----")[1].split(b"-----END CERTIFICATE-----")
+        if len(body) < 2:
+            raise ValueError("a PEM certificate without its end")
+        return base64.b64decode(b"".join(body[0].split()), validate=True)
+    except (ValueError, TypeError, LookupError, RecursionError, ImageError) as e:
+        raise ImageError(f"the signature section: {e}") from None
+
+
 KERNEL, CMDLINE, RAMDISK, SIGNATURE, METADATA = 1, 2, 3, 4, 5
 HEADER = struct.Struct(">4sHHQQHH32Q32QII")  # the last field is the CRC of all the rest
 SECTION = struct.Struct(">HHQ")
@@ -249,15 +287,19 @@ class Eif:
             raise ImageError(f"{path}: {e}") from None
 
     def measurements(self) -> dict[str, str]:
-        """PCR0 (all), PCR1 (kernel, command line, boot ramdisk), PCR2 (the other ramdisks)."""
+        """
+        PCR0 (all), PCR1 (kernel, command line, boot ramdisk), PCR2 (the other ramdisks), and of a
+        signed image PCR8 (the signing certificate). Verifies no signature.
+        """
         boot = [self.kernel, self.cmdline.encode()]
 
         def pcr(parts: list[bytes]) -> str:
             content = hashlib.sha384(b"".join(parts)).digest()
             return hashlib.sha384(bytes(48) + content).hexdigest()
 
-        return {"PCR0": pcr(boot + self.ramdisks), "PCR1": pcr(boot + self.ramdisks[:1]),
+        pcrs = {"PCR0": pcr(boot + self.ramdisks), "PCR1": pcr(boot + self.ramdisks[:1]),
                 "PCR2": pcr(self.ramdisks[1:])}
+        return pcrs | ({"PCR8": pcr([signing_certificate(self.signature)])} if self.signature else {})
 
     def with_init(self, init: bytes) -> "Eif":
         """The same image, no longer signed, with another /init in its first ramdisk."""

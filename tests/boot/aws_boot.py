@@ -66,6 +66,6 @@ def run_enclave_shows_console_and_parent():
     done = subprocess.run([TOP / "scripts/run-enclave", "--hello", "--timeout", "60"], text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     same(done.returncode, 0, f"the status ({done.stdout[-500:]})")
-    for text in ("PCR0 ", "Hello from the enclave side!", "parent: heartbeat after ",
+    for text in ('"PCR0": "', "Hello from the enclave side!", "parent: heartbeat after ",
                  "init: end: /bin/hello: exited with code 0", "the enclave ended after "):
         check(text in done.stdout, f"no '{text}' in: {done.stdout[-1500:]}")

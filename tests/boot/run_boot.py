@@ -1,6 +1,15 @@
-"""7: run and supervise."""
+"""7: run and supervise; and the runner that boots any image."""
 
-from lib import boot, check, image, same, test
+import json
+import subprocess
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import cbor2
+
+from aws_boot import AWS_PCR0, aws_image, aws_ramdisks
+from lib import TOP, Tree, boot, built, check, enclave, image, same, test
 from root_boot import ordinary
 
 
@@ -94,3 +103,107 @@ def measurements_are_the_packers():
     b = boot(eif)
     for name, value in eif.measurements().items():
         same(b.fact(name.lower()), value, name)
+
+
+# --- signed images, run-enclave ----------------------------------------------
+
+def openssl(*words: object) -> bytes:
+    done = subprocess.run(["openssl", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    check(done.returncode == 0, f"openssl {words[0]}: {done.stderr.decode()}")
+    return done.stdout
+
+
+def signed(eif: enclave.Eif, folder: Path) -> tuple[enclave.Eif, bytes]:
+    """The image with a signature section as AWS's builder writes it, and the certificate's DER."""
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes", "-subj", "/CN=signer",
+            "-days", "30", "-keyout", folder / "key.pem", "-out", folder / "cert.pem")
+    pem = (folder / "cert.pem").read_bytes()
+    payload = cbor2.dumps({"register_index": 0,
+                           "register_value": list(bytes.fromhex(eif.measurements()["PCR0"]))})
+    # Nobody here looks at the signature itself.
+    cose = cbor2.dumps([cbor2.dumps({1: -35}), {}, payload, bytes(96)])
+    section = cbor2.dumps([{"signing_certificate": list(pem), "signature": list(cose)}])
+    return replace(eif, signature=section), openssl("x509", "-in", folder / "cert.pem", "-outform", "DER")
+
+
+@test()
+def pcr8_is_the_signing_certificate():
+    """Of a signed image the NSM has the PCR8 that is computed here, and the other three are as without."""
+    plain = image("/bin/act", "pcrs", "pcr", "8")
+    with tempfile.TemporaryDirectory() as tmp:
+        eif, _ = signed(plain, Path(tmp))
+    b = boot(eif)
+    measurements = eif.measurements()
+    same(sorted(measurements), ["PCR0", "PCR1", "PCR2", "PCR8"], "the measurements")
+    same({n: v for n, v in measurements.items() if n != "PCR8"}, plain.measurements(), "but for the signature")
+    for name, value in measurements.items():
+        same(b.fact(name.lower()), value, name)
+
+
+@test()
+def signature_sections_that_are_none_are_refused():
+    """Cut anywhere, of other types, without a certificate: an error that says so, and never another one."""
+    with tempfile.TemporaryDirectory() as tmp:
+        eif, der = signed(image("/bin/act"), Path(tmp))
+        other = signed(eif, Path(tmp))[0]
+    same(enclave.signing_certificate(eif.signature), der, "the certificate")
+    pem, second = (bytes(cbor2.loads(x.signature)[0]["signing_certificate"]) for x in (eif, other))
+    twice = cbor2.dumps([{"signing_certificate": list(pem + second), "signature": []}])
+    same(enclave.signing_certificate(twice), der, "the first of two")
+    same(enclave.signing_certificate(cbor2.dumps([{"signing_certificate": pem}])), der, "a byte string")
+    bad = [eif.signature[:n] for n in range(0, 1500, 7)]
+    bad += [b"\x81" * 100000, b"\x9b" + b"\xff" * 8, b"\xbf\xff", b"\x5b" + b"\xff" * 8,
+            *(cbor2.dumps(x) for x in ([], {}, 7, [7], [{}], [{"signing_certificate": 7}], [{(1, 2): 3}],
+                                       [{"signing_certificate": [256]}], [{"signing_certificate": list(b"text")}],
+                                       [{"signing_certificate": list(pem[:300])}],
+                                       [{"signing_certificate": list(pem.replace(b"\nM", b"\n*M", 1))}], None, -1))]
+    for section in bad:
+        try:
+            enclave.signing_certificate(section)
+        except enclave.ImageError as e:
+            check(str(e).startswith("the signature section: "), str(e))
+        else:
+            check(False, f"taken: {section[:60].hex()}")
+
+
+def run_enclave(eif: enclave.Eif, *words: object) -> tuple[dict, str]:
+    """What it prints first, and all the rest."""
+    with tempfile.NamedTemporaryFile(suffix=".eif") as f:
+        f.write(eif.pack())
+        f.flush()
+        done = subprocess.run([TOP / "scripts/run-enclave", f.name, "--timeout", "60", *words], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    same(done.returncode, 0, f"the status ({done.stdout[-500:]})")
+    first, end = json.JSONDecoder().raw_decode(done.stdout)
+    return first, done.stdout[end:]
+
+
+@test(4)
+def run_enclave_prints_measurements_as_nitro_cli():
+    """The object that nitro-cli build-enclave prints, PCR8 of a signed image in it, and only there."""
+    plain = image("/bin/act")
+    with tempfile.TemporaryDirectory() as tmp:
+        for eif in (plain, signed(plain, Path(tmp))[0]):
+            printed, rest = run_enclave(eif)
+            same(printed, {"Measurements": {"HashAlgorithm": "Sha384 { ... }", **eif.measurements()}}, "it printed")
+            same("PCR8" in printed["Measurements"], bool(eif.signature), "PCR8")
+            check("parent: heartbeat after " in rest, rest)
+
+
+@test(6)
+def run_enclave_boots_arm64():
+    """AWS's image with AWS's init, with ours in its place, and an image of ours on AWS's kernel."""
+    aws = aws_image()
+    printed, rest = run_enclave(aws)
+    same(printed["Measurements"]["PCR0"], AWS_PCR0, "PCR0")
+    check("Hello (from a nitro enclave!)" in rest and "init: " not in rest, rest)
+    built("init", "aarch64")
+    printed, rest = run_enclave(aws, "--init", TOP / "build/aarch64/init")
+    same(printed["Measurements"]["PCR2"], aws.measurements()["PCR2"], "PCR2")
+    check(printed["Measurements"]["PCR1"] != aws.measurements()["PCR1"], "PCR1 is the old one")
+    check("init: end: /bin/hello.sh: exited with code 0" in rest, rest)
+    app = Tree()
+    app.file("bin/hello", built("hello", "aarch64"), 0o755)
+    _, rest = run_enclave(aws_ramdisks(app, "/bin/hello"))
+    for text in ("Hello", "init: end: /bin/hello: exited with code 0", "parent: heartbeat after "):
+        check(text in rest, f"no '{text}' in: {rest}")
