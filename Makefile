@@ -39,9 +39,10 @@ TOOL_MAX := 460800
 # mkeif: a program of the machine that builds.
 PACK := main build \
 	image source oci docker layer dir skopeo settings strings json digest tree spool \
-	eif eif_writer measure \
+	eif eif_writer measure sign \
 	fault
-PACK_C := $(PACK:%=rootfs/pack/%.c) $(addprefix init/,config.c signal.c spec.c user.c)
+PACK_C := $(PACK:%=rootfs/pack/%.c) $(addprefix init/,config.c signal.c spec.c user.c) \
+	nsm/item.c
 
 # What tests replace, at link time, by tests/seams/: the rest is as shipped.
 SEAMS := nsm/dev nsm/pool vsock/sock init/module init/power

@@ -1,8 +1,10 @@
 #ifndef ROOTFS_PACK_SIGN_H
 #define ROOTFS_PACK_SIGN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "rootfs/pack/eif.h"
 
@@ -14,12 +16,15 @@ struct fault;
  * certificate beside it, both as arrays of integers as AWS's reader wants them.
  */
 
-/* A private key and its certificate, checked: they belong together, the certificate is
- * valid now (or at SOURCE_DATE_EPOCH's time: no, now). */
+/* A private key and its certificate: they belong together, and the certificate
+ * was valid when they were loaded. */
 struct sign_key;
 
+/* Both are PEM files; the certificate's may have others behind it. */
 int sign_key_load(const char *key_path, const char *cert_path,
 		  struct sign_key **ret, struct fault *reterr);
+
+/* Clears and frees it. Nothing for NULL. */
 void sign_key_free(struct sign_key *key);
 
 /* The section for PCR0, verified before it is given; for the caller to free. With the
@@ -27,5 +32,37 @@ void sign_key_free(struct sign_key *key);
 int sign_pcr0(const struct sign_key *key, const uint8_t pcr0[EIF_HASH],
 	      uint8_t **ret, size_t *ret_len, uint8_t ret_pcr8[EIF_HASH],
 	      struct fault *reterr);
+
+/* PCR8 of the first certificate in a PEM file. */
+int sign_cert_pcr8(const char *path, uint8_t ret[EIF_HASH],
+		   struct fault *reterr);
+
+enum {
+	SIGN_NAME_CAP = 512,
+	SIGN_PARTS_MAX = 16,
+	SIGN_TIME_CAP = 40,
+	SIGN_CERT_SIGNATURE_MAX = 1024, /* bytes: RSA's of 8192 bits */
+};
+
+/* Whom a section says it is from. Text is UTF-8 or escaped, without control characters. */
+struct sign_info {
+	char issuer[SIGN_NAME_CAP], subject[SIGN_NAME_CAP]; /* "C=.., CN=.." */
+	int64_t not_before, not_after;		     /* seconds since 1970 */
+	char from[SIGN_TIME_CAP], to[SIGN_TIME_CAP]; /* RFC 3339 */
+	char algorithm[64]; /* of the certificate's signature */
+	uint8_t cert_signature[SIGN_CERT_SIGNATURE_MAX];
+	size_t cert_signature_len;
+	uint8_t pcr8[EIF_HASH];
+	bool is_valid;	      /* the signature is the certificate's, of PCR0 */
+	bool is_cert_in_time; /* not_before <= now <= not_after */
+};
+
+/*
+ * Reads a section and verifies it against PCR0 at the time NOW. Fails where it is
+ * not of the form that AWS's reader takes; that signature or time are wrong is in *RET.
+ * Whoever issued the certificate is not looked for: PCR8 tells one from another.
+ */
+int sign_parse(const uint8_t *section, size_t len, const uint8_t pcr0[EIF_HASH],
+	       time_t now, struct sign_info *ret, struct fault *reterr);
 
 #endif
