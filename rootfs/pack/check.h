@@ -1,0 +1,18 @@
+#ifndef ROOTFS_PACK_CHECK_H
+#define ROOTFS_PACK_CHECK_H
+
+#include "rootfs/pack/eif.h"
+
+struct fault;
+struct image;
+struct spec;
+
+/*
+ * Whether what shall run is there, rather than to find out in the enclave: the
+ * program, for ARCH if it is ELF; the user and group, by the image's own /etc/passwd and
+ * /etc/group; the working directory, which is made in IMAGE where there is none.
+ */
+int check_image(struct image *image, const struct spec *spec,
+		enum eif_arch arch, struct fault *reterr);
+
+#endif

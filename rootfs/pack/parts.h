@@ -1,0 +1,67 @@
+#ifndef ROOTFS_PACK_PARTS_H
+#define ROOTFS_PACK_PARTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "rootfs/pack/eif.h"
+#include "rootfs/pack/kernel.h"
+#include "rootfs/pack/spool.h"
+
+struct fault;
+struct ramdisk_options;
+
+/* What boots an application: kernel, its command line and modules, init. */
+
+enum { PARTS_FILES_MAX = 64 /* of a kind */ };
+
+/* A file that an option named. */
+struct part {
+	const char *path;	/* NULL: none */
+	struct content content; /* fd -1: not open */
+};
+
+struct part_list {
+	struct part items[PARTS_FILES_MAX];
+	size_t count;
+};
+
+#define PART_NONE ((struct part){ .content = { .fd = -1 } })
+
+/* Adds PATH, which OPTION named, to LIST. */
+int part_add(struct part_list *list, const char *path, const char *option,
+	     struct fault *reterr);
+int part_open(struct part *part, struct fault *reterr);
+void part_list_close(struct part_list *list);
+
+struct parts {
+	/* As asked for; NULL: not said. */
+	const char *arch, *blobs, *cmdline_option;
+	struct part kernel_file, init_file;
+	struct part_list modules;
+	struct part_list boot_files; /* DEST=FILE[:MODE] */
+	bool has_ramdisks; /* init is in a ramdisk that is there already */
+
+	/* As found. */
+	enum eif_arch eif_arch;
+	struct kernel kernel;
+	char *cmdline;
+	bool init_is_ours;
+	char *own[4]; /* paths that were made up here */
+};
+
+#define PARTS_NONE \
+	((struct parts){ .kernel_file = PART_NONE, .init_file = PART_NONE })
+
+/* Finds, opens and checks what is not in a ramdisk yet. */
+int parts_find(struct parts *p, struct fault *reterr);
+void parts_close(struct parts *p);
+
+/* Writes the boot ramdisk as the next section of W. */
+int parts_write_boot(struct parts *p, const struct ramdisk_options *o,
+		     struct eif_writer *w, struct fault *reterr);
+
+/* An option's TEXT, or @FILE without its last newline, for the caller to free. */
+int parts_read_text(const char *option, char **ret, struct fault *reterr);
+
+#endif

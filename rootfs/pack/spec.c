@@ -1,0 +1,296 @@
+#include "rootfs/pack/spec.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "init/config.h"
+#include "init/spec.h"
+#include "rootfs/pack/fault.h"
+
+int buffer_add(struct buffer *b, const char *data, size_t len,
+	       struct fault *reterr)
+{
+	size_t need = b->len + len + 1, room = b->room ? b->room : 256;
+	char *grown;
+
+	while (room < need)
+		room *= 2;
+	if (room > b->room) {
+		grown = realloc(b->data, room);
+		if (!grown)
+			return fault_system(reterr, ENOMEM, "a text");
+		b->data = grown;
+		b->room = room;
+	}
+	memcpy(b->data + b->len, data, len);
+	b->len += len;
+	b->data[b->len] = '\0';
+	return 0;
+}
+
+static int add(struct buffer *b, const char *text, struct fault *reterr)
+{
+	return buffer_add(b, text, strlen(text), reterr);
+}
+
+void buffer_free(struct buffer *b)
+{
+	free(b->data);
+	*b = (struct buffer){ 0 };
+}
+
+/* A word of the configuration, in quotes. */
+static int add_quoted(struct buffer *b, const char *word, struct fault *reterr)
+{
+	char text[8];
+
+	if (add(b, "\"", reterr) < 0)
+		return -1;
+	for (; *word; word++) {
+		unsigned char c = (unsigned char)*word;
+
+		if (c == '\n')
+			(void)snprintf(text, sizeof(text), "\\n");
+		else if (c == '\\' || c == '"')
+			(void)snprintf(text, sizeof(text), "\\%c", c);
+		else if (c < ' ' || c == 0x7f)
+			(void)snprintf(text, sizeof(text), "\\x%02x", c);
+		else
+			(void)snprintf(text, sizeof(text), "%c", c);
+		if (add(b, text, reterr) < 0)
+			return -1;
+	}
+	return add(b, "\"", reterr);
+}
+
+/* --- /cmd and /env --- */
+
+static bool has_newline(const struct strings *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (strchr(s->items[i], '\n'))
+			return true;
+	return false;
+}
+
+static int add_command(struct spec *spec, const struct strings *args,
+		       struct fault *reterr)
+{
+	bool quoted = has_newline(args);
+	struct buffer *b = quoted ? &spec->conf : &spec->cmd;
+
+	if (quoted && add(b, "command =", reterr) < 0)
+		return -1;
+	for (size_t i = 0; i < args->count; i++) {
+		int r = quoted ? add(b, " ", reterr) < 0 ?
+				 -1 :
+				 add_quoted(b, args->items[i], reterr) :
+				 add(b, args->items[i], reterr);
+
+		if (r < 0 || (!quoted && add(b, "\n", reterr) < 0))
+			return -1;
+	}
+	spec->needs_conf |= quoted;
+	return quoted ? add(b, "\n", reterr) : 0;
+}
+
+static int add_variable(struct spec *spec, const char *entry,
+			struct fault *reterr)
+{
+	const char *equals = strchr(entry, '=');
+
+	if (!equals || equals == entry)
+		return fault_refuse(reterr, "environment: %s: not NAME=VALUE",
+				    entry);
+	if (!strchr(entry, '\n'))
+		return add(&spec->env, entry, reterr) < 0 ?
+			       -1 :
+			       add(&spec->env, "\n", reterr);
+	spec->needs_conf = true;
+	if (add(&spec->conf, "environment = ", reterr) < 0 ||
+	    add_quoted(&spec->conf, entry, reterr) < 0)
+		return -1;
+	return add(&spec->conf, "\n", reterr);
+}
+
+/* --- /enclave-init.conf --- */
+
+static int parse_conf(const char *text, const char *path, struct config *ret,
+		      char **ret_text, struct fault *reterr)
+{
+	struct config_fault where = { 0 };
+	size_t len = strlen(text);
+	char *copy;
+	int r;
+
+	if (len > CONFIG_FILE_MAX)
+		return fault_refuse(reterr, "%s: longer than %d bytes", path,
+				    CONFIG_FILE_MAX);
+	copy = strdup(text);
+	if (!copy)
+		return fault_system(reterr, ENOMEM, "%s", path);
+	r = config_parse(copy, len, ret, &where);
+	if (r < 0) {
+		free(copy);
+		return fault_refuse(reterr, "%s: line %zu, column %zu: %s%s%s",
+				    path, where.line, where.column,
+				    config_error_text(r),
+				    where.nearest ? ", the nearest is " : "",
+				    where.nearest ? where.nearest : "");
+	}
+	*ret_text = copy;
+	return 0;
+}
+
+static int add_line(struct spec *spec, const char *key, const char *value,
+		    struct fault *reterr)
+{
+	if (strings_add(&spec->only_conf, key, reterr) < 0 ||
+	    add(&spec->conf, key, reterr) < 0 ||
+	    add(&spec->conf, " = ", reterr) < 0 ||
+	    add(&spec->conf, value, reterr) < 0)
+		return -1;
+	return add(&spec->conf, "\n", reterr);
+}
+
+static int copy(char **to, const char *text, struct fault *reterr)
+{
+	if (!text)
+		return 0;
+	*to = strdup(text);
+	return *to ? 0 : fault_system(reterr, ENOMEM, "configuration");
+}
+
+/* What init will make of it: ALL is the configuration as it parses it. */
+static int resolve(struct spec *spec, const struct config *all,
+		   const struct strings *args, struct fault *reterr)
+{
+	char *user = NULL;
+
+	if (copy(&spec->program, all->command ? all->command : args->items[0],
+		 reterr) < 0 ||
+	    copy(&spec->workdir, all->workdir, reterr) < 0)
+		return -1;
+	if (!all->user)
+		return 0;
+	if (asprintf(&user, "%s%s%s", all->user, all->group ? ":" : "",
+		     all->group ? all->group : "") < 0)
+		return fault_system(reterr, ENOMEM, "configuration");
+	spec->user = user;
+	return 0;
+}
+
+/* The same as what init does without being told. */
+static bool is_root_user(const char *user)
+{
+	return strcmp(user, "root") == 0 || strcmp(user, "0") == 0 ||
+	       strcmp(user, "root:root") == 0 || strcmp(user, "0:0") == 0;
+}
+
+static int join(const struct image *image, struct strings *ret,
+		struct fault *reterr)
+{
+	const struct strings *parts[] = { &image->entrypoint, &image->cmd };
+
+	for (size_t i = 0; i < 2; i++)
+		for (size_t n = 0; n < parts[i]->count; n++)
+			if (strings_add(ret, parts[i]->items[n], reterr) < 0)
+				return -1;
+	return 0;
+}
+
+static int check_limits(const struct buffer *b, const char *what,
+			struct fault *reterr)
+{
+	if (b->len > SPEC_FILE_MAX)
+		return fault_refuse(reterr, "%s: %zu bytes, init takes %d",
+				    what, b->len, SPEC_FILE_MAX);
+	if (spec_count_lines(b->data, b->len) > SPEC_ENTRIES_MAX)
+		return fault_refuse(reterr, "%s: more than %d lines", what,
+				    SPEC_ENTRIES_MAX);
+	return 0;
+}
+
+int spec_make(const struct image *image, const char *conf,
+	      const char *conf_path, struct spec *ret, struct fault *reterr)
+{
+	struct config *user = NULL, *all = NULL;
+	char *user_text = NULL, *all_text = NULL;
+	struct strings args = { 0 };
+	struct spec spec = { 0 };
+	int r = -1;
+
+	user = calloc(1, sizeof(*user));
+	all = calloc(1, sizeof(*all));
+	if (!user || !all) {
+		(void)fault_system(reterr, ENOMEM, "configuration");
+		goto out;
+	}
+	if (conf && parse_conf(conf, conf_path, user, &user_text, reterr) < 0)
+		goto out;
+
+	if (image->workdir && strcmp(image->workdir, "/") != 0 &&
+	    !user->workdir &&
+	    add_line(&spec, "workdir", image->workdir, reterr) < 0)
+		goto out;
+	if (image->user && !is_root_user(image->user) && !user->user &&
+	    add_line(&spec, "user", image->user, reterr) < 0)
+		goto out;
+	if (image->stop_signal && !user->stop_signal &&
+	    add_line(&spec, "stop-signal", image->stop_signal, reterr) < 0)
+		goto out;
+	if (!user->command) {
+		if (join(image, &args, reterr) < 0)
+			goto out;
+		if (args.count == 0) {
+			(void)fault_refuse(reterr,
+					   "the image says neither entrypoint "
+					   "nor command: --cmd does");
+			goto out;
+		}
+		if (args.items[0][0] == '\0') {
+			(void)fault_refuse(reterr,
+					   "the image's command begins with an "
+					   "empty argument: no program");
+			goto out;
+		}
+		if (add_command(&spec, &args, reterr) < 0)
+			goto out;
+	}
+	for (size_t i = 0; i < image->env.count; i++)
+		if (add_variable(&spec, image->env.items[i], reterr) < 0)
+			goto out;
+	if (conf && add(&spec.conf, conf, reterr) < 0)
+		goto out;
+	if (spec.conf.len > 0 && parse_conf(spec.conf.data, "enclave-init.conf",
+					    all, &all_text, reterr) < 0)
+		goto out;
+	if (check_limits(&spec.cmd, "cmd", reterr) < 0 ||
+	    check_limits(&spec.env, "env", reterr) < 0 ||
+	    resolve(&spec, all, &args, reterr) < 0)
+		goto out;
+	*ret = spec;
+	spec = (struct spec){ 0 };
+	r = 0;
+out:
+	spec_free(&spec);
+	strings_free(&args);
+	free(user);
+	free(all);
+	free(user_text);
+	free(all_text);
+	return r;
+}
+
+void spec_free(struct spec *spec)
+{
+	buffer_free(&spec->cmd);
+	buffer_free(&spec->env);
+	buffer_free(&spec->conf);
+	strings_free(&spec->only_conf);
+	free(spec->program);
+	free(spec->user);
+	free(spec->workdir);
+}

@@ -1,0 +1,43 @@
+#ifndef ROOTFS_PACK_SPEC_H
+#define ROOTFS_PACK_SPEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "rootfs/pack/image.h"
+
+struct fault;
+
+/* Bytes that grow. Those of a string end with a NUL that LEN does not count. */
+struct buffer {
+	char *data;
+	size_t len, room;
+};
+
+int buffer_add(struct buffer *b, const char *data, size_t len,
+	       struct fault *reterr);
+void buffer_free(struct buffer *b);
+
+/* The texts at the top of the application's ramdisk, init/spec.h and init/config.h. */
+struct spec {
+	struct buffer cmd; /* empty where only the configuration can carry it */
+	struct buffer env;
+	struct buffer conf; /* empty: not needed */
+	bool needs_conf;    /* without it the wrong thing would run */
+	struct strings
+		only_conf; /* what of the image only the configuration has */
+	/* What init will take it to say; NULL: nothing, root and / then. */
+	char *program, *user, *workdir;
+};
+
+/*
+ * Fills *RET with what IMAGE says: its entrypoint and command joined, its environment, and
+ * in the configuration what these cannot carry, with CONF, a text of the user's
+ * or NULL, behind, whose keys stand for the image's. The result is parsed by
+ * init's own parser; CONF_PATH names CONF in its faults.
+ */
+int spec_make(const struct image *image, const char *conf,
+	      const char *conf_path, struct spec *ret, struct fault *reterr);
+void spec_free(struct spec *spec);
+
+#endif
