@@ -500,12 +500,15 @@ compdb: $(B)/deps.stamp
 
 # --- The rest -----------------------------------------------------------------
 
-## install: init, nsm, libnsm with nsm.h and libnsm.pc, pages, completion, below $(DESTDIR)$(PREFIX)
-install: $(B)/init $(B)/nsm $(B)/libnsm.a $(B)/libnsm.pc
+## install: init, nsm, mkeif, libnsm with nsm.h and libnsm.pc, pages, completion, below $(DESTDIR)$(PREFIX)
+install: $(B)/init $(B)/nsm $(B)/libnsm.a $(B)/libnsm.pc $(BUILD)/mkeif
 	install -D -m 0755 $< $(DESTDIR)$(PREFIX)/lib/enclave-init/$(ARCH)/init
 	install -D -m 0644 init/enclave-init.8 \
 		$(DESTDIR)$(PREFIX)/share/man/man8/enclave-init.8
 	install -D -m 0755 $(B)/nsm $(DESTDIR)$(PREFIX)/bin/nsm
+	install -D -m 0755 $(BUILD)/mkeif $(DESTDIR)$(PREFIX)/bin/mkeif
+	install -D -m 0644 rootfs/pack/mkeif.1 \
+		$(DESTDIR)$(PREFIX)/share/man/man1/mkeif.1
 	install -D -m 0644 nsm/nsm.1 $(DESTDIR)$(PREFIX)/share/man/man1/nsm.1
 	install -D -m 0644 nsm/libnsm.3 $(DESTDIR)$(PREFIX)/share/man/man3/libnsm.3
 	install -D -m 0644 nsm/nsm.bash-completion \

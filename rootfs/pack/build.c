@@ -1,17 +1,562 @@
 #include "rootfs/pack/commands.h"
 
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "rootfs/pack/check.h"
+#include "rootfs/pack/eif.h"
+#include "rootfs/pack/fault.h"
+#include "rootfs/pack/gzip.h"
+#include "rootfs/pack/image.h"
+#include "rootfs/pack/metadata.h"
+#include "rootfs/pack/parts.h"
+#include "rootfs/pack/pcrs.h"
+#include "rootfs/pack/ramdisk.h"
+#include "rootfs/pack/sign.h"
+#include "rootfs/pack/spec.h"
+
+enum {
+	TEXT_MAX = 1 << 20, /* bytes of a file of text that an option names */
+};
+
+struct build {
+	/* As asked for; NULL: not said. */
+	const char *image, *output, *tag;
+	const char *name, *version, *custom, *metadata, *config;
+	const char *user, *workdir, *stop_signal, *key, *cert;
+	struct strings entrypoint, cmd, env;
+	struct parts parts;
+	struct part_list ramdisks;
+	struct ramdisk_options ramdisk;
+	bool drop_capabilities;
+
+	int64_t time; /* seconds since 1970 */
+};
+
+/* --- options --- */
+
+enum {
+	O_IMAGE = 1,
+	O_OUTPUT,
+	O_ARCH,
+	O_TAG,
+	O_ENTRYPOINT,
+	O_CMD,
+	O_ENV,
+	O_USER,
+	O_WORKDIR,
+	O_STOP_SIGNAL,
+	O_CONFIG,
+	O_BLOBS,
+	O_KERNEL,
+	O_MODULE,
+	O_CMDLINE,
+	O_INIT,
+	O_BOOT_FILE,
+	O_NAME,
+	O_IMAGE_VERSION,
+	O_METADATA,
+	O_METADATA_SECTION,
+	O_RAMDISK,
+	O_COMPRESS,
+	O_KEEP_TIMES,
+	O_DROP_CAPABILITIES,
+	O_SIGN_KEY,
+	O_SIGN_CERT,
+	O_HELP = 'h',
+};
+
+static const struct option options[] = {
+	{ "image", required_argument, NULL, O_IMAGE },
+	{ "output", required_argument, NULL, O_OUTPUT },
+	{ "arch", required_argument, NULL, O_ARCH },
+	{ "tag", required_argument, NULL, O_TAG },
+	{ "entrypoint", required_argument, NULL, O_ENTRYPOINT },
+	{ "cmd", required_argument, NULL, O_CMD },
+	{ "env", required_argument, NULL, O_ENV },
+	{ "user", required_argument, NULL, O_USER },
+	{ "workdir", required_argument, NULL, O_WORKDIR },
+	{ "stop-signal", required_argument, NULL, O_STOP_SIGNAL },
+	{ "config", required_argument, NULL, O_CONFIG },
+	{ "blobs", required_argument, NULL, O_BLOBS },
+	{ "kernel", required_argument, NULL, O_KERNEL },
+	{ "module", required_argument, NULL, O_MODULE },
+	{ "cmdline", required_argument, NULL, O_CMDLINE },
+	{ "init", required_argument, NULL, O_INIT },
+	{ "boot-file", required_argument, NULL, O_BOOT_FILE },
+	{ "name", required_argument, NULL, O_NAME },
+	{ "image-version", required_argument, NULL, O_IMAGE_VERSION },
+	{ "metadata", required_argument, NULL, O_METADATA },
+	{ "metadata-section", required_argument, NULL, O_METADATA_SECTION },
+	{ "ramdisk", required_argument, NULL, O_RAMDISK },
+	{ "compress", required_argument, NULL, O_COMPRESS },
+	{ "keep-times", no_argument, NULL, O_KEEP_TIMES },
+	{ "drop-capabilities", no_argument, NULL, O_DROP_CAPABILITIES },
+	{ "sign-key", required_argument, NULL, O_SIGN_KEY },
+	{ "sign-cert", required_argument, NULL, O_SIGN_CERT },
+	{ 0 },
+};
+
+static int take_compress(struct build *b, const char *value,
+			 struct fault *reterr)
+{
+	b->ramdisk.gzip = strcmp(value, "gzip") == 0;
+	if (b->ramdisk.gzip || strcmp(value, "none") == 0)
+		return 0;
+	return fault_usage(reterr, "--compress: %s: neither none nor gzip",
+			   value);
+}
+
+static int take_option(struct build *b, int option, struct fault *reterr)
+{
+	/* Those that are a string, once. */
+	const struct {
+		int option;
+		const char **to;
+	} strings[] = {
+		{ O_IMAGE, &b->image },
+		{ O_OUTPUT, &b->output },
+		{ O_ARCH, &b->parts.arch },
+		{ O_TAG, &b->tag },
+		{ O_USER, &b->user },
+		{ O_WORKDIR, &b->workdir },
+		{ O_CONFIG, &b->config },
+		{ O_STOP_SIGNAL, &b->stop_signal },
+		{ O_BLOBS, &b->parts.blobs },
+		{ O_KERNEL, &b->parts.kernel_file.path },
+		{ O_CMDLINE, &b->parts.cmdline_option },
+		{ O_INIT, &b->parts.init_file.path },
+		{ O_NAME, &b->name },
+		{ O_IMAGE_VERSION, &b->version },
+		{ O_METADATA, &b->custom },
+		{ O_METADATA_SECTION, &b->metadata },
+		{ O_SIGN_KEY, &b->key },
+		{ O_SIGN_CERT, &b->cert },
+	};
+
+	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+		if (strings[i].option != option)
+			continue;
+		if (*strings[i].to)
+			return fault_usage(reterr, "--%s: twice",
+					   options[option - 1].name);
+		*strings[i].to = optarg;
+		return 0;
+	}
+	switch (option) {
+	case O_ENTRYPOINT:
+		return strings_add(&b->entrypoint, optarg, reterr);
+	case O_CMD:
+		return strings_add(&b->cmd, optarg, reterr);
+	case O_ENV:
+		return strings_add(&b->env, optarg, reterr);
+	case O_MODULE:
+		return part_add(&b->parts.modules, optarg, "--module", reterr);
+	case O_BOOT_FILE:
+		return part_add(&b->parts.boot_files, optarg, "--boot-file",
+				reterr);
+	case O_RAMDISK:
+		return part_add(&b->ramdisks, optarg, "--ramdisk", reterr);
+	case O_COMPRESS:
+		return take_compress(b, optarg, reterr);
+	case O_KEEP_TIMES:
+		b->ramdisk.keep_times = true;
+		return 0;
+	default:
+		b->drop_capabilities = true;
+		return 0;
+	}
+}
+
+static int check_options(const struct build *b, struct fault *reterr)
+{
+	static const char *const of_image =
+		"--ramdisk takes ramdisks as they are: without %s";
+
+	if (!b->output)
+		return fault_usage(reterr, "--output is missing");
+	if (!b->image == (b->ramdisks.count == 0))
+		return fault_usage(
+			reterr,
+			b->image ? "either --image or --ramdisk, not both" :
+				   "--image or --ramdisk is missing");
+	if (!b->key != !b->cert)
+		return fault_usage(reterr, "--sign-key and --sign-cert go "
+					   "together");
+	if (b->metadata && (b->custom || b->name || b->version))
+		return fault_usage(reterr, "--metadata-section is all of it: "
+					   "without --metadata, --name, "
+					   "--image-version");
+	if (b->image)
+		return 0;
+	if (b->parts.init_file.path || b->parts.modules.count ||
+	    b->parts.boot_files.count)
+		return fault_usage(reterr, of_image,
+				   "--init, --module, --boot-file");
+	if (b->entrypoint.count || b->cmd.count || b->env.count || b->user ||
+	    b->workdir || b->stop_signal || b->config || b->tag ||
+	    b->ramdisk.gzip || b->ramdisk.keep_times || b->drop_capabilities)
+		return fault_usage(reterr, of_image, "options of the image");
+	return 0;
+}
+
+static int out_of_memory(struct fault *reterr)
+{
+	return fault_system(reterr, ENOMEM, "build");
+}
+
+static int find_time(struct build *b, struct fault *reterr)
+{
+	const char *text = getenv("SOURCE_DATE_EPOCH");
+	char *end;
+	long long n;
+
+	if (!text || *text == '\0')
+		return 0;
+	errno = 0;
+	n = strtoll(text, &end, 10);
+	if (errno || *end || *text < '0' || *text > '9' || n > UINT32_MAX)
+		return fault_usage(reterr,
+				   "SOURCE_DATE_EPOCH: %s: not seconds "
+				   "from 0 to 4294967295",
+				   text);
+	b->time = n;
+	b->ramdisk.mtime = (uint32_t)n;
+	return 0;
+}
+
+/* --- the application --- */
+
+static void replace(struct strings *to, struct strings *by)
+{
+	if (by->count == 0)
+		return;
+	strings_free(to);
+	*to = *by;
+	*by = (struct strings){ 0 };
+}
+
+static int replace_string(char **to, const char *by, struct fault *reterr)
+{
+	char *copy;
+
+	if (!by)
+		return 0;
+	copy = strdup(by);
+	if (!copy)
+		return out_of_memory(reterr);
+	free(*to);
+	*to = copy;
+	return 0;
+}
+
+/* NAME=VALUE stands for what the image has under that name. */
+static int set_variable(struct strings *env, const char *entry,
+			struct fault *reterr)
+{
+	const char *equals = strchr(entry, '=');
+	size_t len;
+	char *copy;
+
+	if (!equals || equals == entry)
+		return fault_usage(reterr, "--env: %s: not NAME=VALUE", entry);
+	len = (size_t)(equals - entry) + 1;
+	for (size_t i = 0; i < env->count; i++) {
+		if (strncmp(env->items[i], entry, len) != 0)
+			continue;
+		copy = strdup(entry);
+		if (!copy)
+			return out_of_memory(reterr);
+		free(env->items[i]);
+		env->items[i] = copy;
+		return 0;
+	}
+	return strings_add(env, entry, reterr);
+}
+
+/* As `docker run` has it: another entrypoint drops the image's command. */
+static int override(struct build *b, struct image *image, struct fault *reterr)
+{
+	if (b->entrypoint.count > 0)
+		strings_free(&image->cmd);
+	replace(&image->entrypoint, &b->entrypoint);
+	replace(&image->cmd, &b->cmd);
+	if (replace_string(&image->user, b->user, reterr) < 0 ||
+	    replace_string(&image->workdir, b->workdir, reterr) < 0 ||
+	    replace_string(&image->stop_signal, b->stop_signal, reterr) < 0)
+		return -1;
+	for (size_t i = 0; i < b->env.count; i++)
+		if (set_variable(&image->env, b->env.items[i], reterr) < 0)
+			return -1;
+	return 0;
+}
+
+static int check_init_takes(const struct command *c, const struct build *b,
+			    const struct spec *spec, struct fault *reterr)
+{
+	if (b->parts.init_is_ours)
+		return 0;
+	if (spec->needs_conf)
+		return fault_refuse(reterr,
+				    "%s: not enclave-init: it cannot take an "
+				    "argument or a variable with a newline",
+				    b->parts.init_file.path);
+	for (size_t i = 0; i < spec->only_conf.count; i++)
+		command_note(c,
+			     "%s: not enclave-init: the image's %s has no "
+			     "effect",
+			     b->parts.init_file.path, spec->only_conf.items[i]);
+	return 0;
+}
+
+static int load_app(const struct command *c, struct build *b,
+		    struct image *image, struct spec *spec,
+		    struct fault *reterr)
+{
+	const struct image_options o = {
+		.arch = eif_arch_name(b->parts.eif_arch),
+		.tag = b->tag,
+		.drop_capabilities = b->drop_capabilities,
+	};
+	char *conf = NULL;
+	size_t len;
+	int r = -1;
+
+	if (b->config &&
+	    content_slurp_path(b->config, TEXT_MAX, &conf, &len, reterr) < 0)
+		return -1;
+	if (conf && strlen(conf) != len) {
+		(void)fault_refuse(reterr, "%s: a NUL byte at offset %zu",
+				   b->config, strlen(conf));
+		goto out;
+	}
+	if (image_load(b->image, &o, image, reterr) < 0)
+		goto out;
+	if (override(b, image, reterr) < 0 ||
+	    spec_make(image, conf, b->config, spec, reterr) < 0 ||
+	    check_image(image, spec, b->parts.eif_arch, reterr) < 0 ||
+	    check_init_takes(c, b, spec, reterr) < 0)
+		goto out;
+	for (size_t i = 0; i < image->notes.count; i++)
+		command_note(c, "%s", image->notes.items[i]);
+	r = 0;
+out:
+	free(conf);
+	return r;
+}
+
+/* --- the image --- */
+
+static int write_metadata(const struct build *b, const struct image *image,
+			  struct eif_writer *w, struct fault *reterr)
+{
+	struct metadata m = {
+		.name = b->name,
+		.version = b->version,
+		.kernel_version = b->parts.kernel.version,
+		.tool_version = ENCLAVE_INIT_VERSION,
+		.time = b->time,
+		.image_name = image->name,
+		.image_config = image->config,
+		.custom_path = b->custom,
+	};
+	char *custom = NULL, *text = NULL;
+	size_t len;
+	int r = -1;
+
+	if (b->metadata) {
+		if (content_slurp_path(b->metadata, METADATA_MAX, &text, &len,
+				       reterr) < 0)
+			return -1;
+	} else {
+		if (b->custom &&
+		    content_slurp_path(b->custom, METADATA_CUSTOM_MAX, &custom,
+				       &len, reterr) < 0)
+			return -1;
+		m.custom = custom;
+		if (metadata_make(&m, &text, reterr) < 0)
+			goto out;
+		len = strlen(text);
+	}
+	r = eif_writer_add_bytes(w, EIF_METADATA, text, len, reterr);
+out:
+	free(custom);
+	free(text);
+	return r;
+}
+
+/* The kernel wants the next archive to begin at a multiple of four. */
+static int check_ramdisk(const struct part *f, bool is_last,
+			 struct fault *reterr)
+{
+	char head[6] = { 0 };
+	size_t n = f->content.len < 6 ? (size_t)f->content.len : 6;
+
+	if (content_read(&f->content, 0, head, n, reterr) < 0)
+		return fault_prefix(reterr, "%s", f->path);
+	if (!is_last && f->content.len % 4 && memcmp(head, "0707", 4) == 0)
+		return fault_refuse(reterr,
+				    "%s: %llu bytes, not a multiple of 4: the "
+				    "kernel would lose the ramdisks behind it",
+				    f->path,
+				    (unsigned long long)f->content.len);
+	return 0;
+}
+
+static int write_ramdisks(struct build *b, struct eif_writer *w,
+			  struct fault *reterr)
+{
+	for (size_t i = 0; i < b->ramdisks.count; i++) {
+		struct part *f = &b->ramdisks.items[i];
+
+		if (part_open(f, reterr) < 0 ||
+		    check_ramdisk(f, i + 1 == b->ramdisks.count, reterr) < 0)
+			return -1;
+		if (eif_writer_add(w, EIF_RAMDISK, &f->content, reterr) < 0)
+			return fault_prefix(reterr, "%s", f->path);
+	}
+	return 0;
+}
+
+static int sign(const struct sign_key *key, struct eif_writer *w,
+		struct eif_pcrs *pcrs, struct fault *reterr)
+{
+	uint8_t *section;
+	size_t len;
+	int r;
+
+	if (sign_pcr0(key, pcrs->pcr0, &section, &len, pcrs->pcr8, reterr) < 0)
+		return -1;
+	pcrs->has_pcr8 = true;
+	r = eif_writer_add_bytes(w, EIF_SIGNATURE, section, len, reterr);
+	free(section);
+	return r;
+}
+
+static int write_image(struct build *b, struct image *image,
+		       const struct spec *spec, const struct sign_key *key,
+		       struct eif_pcrs *ret, struct fault *reterr)
+{
+	const char *cmdline = b->parts.cmdline;
+	struct eif_writer *w;
+
+	if (eif_writer_open(b->output, b->parts.eif_arch, &w, reterr) < 0)
+		return -1;
+	if (eif_writer_add(w, EIF_KERNEL, &b->parts.kernel_file.content,
+			   reterr) < 0 ||
+	    eif_writer_add_bytes(w, EIF_CMDLINE, cmdline, strlen(cmdline),
+				 reterr) < 0 ||
+	    write_metadata(b, image, w, reterr) < 0)
+		goto fail;
+	if (b->image ?
+		    parts_write_boot(&b->parts, &b->ramdisk, w, reterr) < 0 ||
+			    ramdisk_write_app(w, image, spec, &b->ramdisk,
+					      reterr) < 0 :
+		    write_ramdisks(b, w, reterr) < 0)
+		goto fail;
+	eif_writer_measure(w, ret);
+	if (key && sign(key, w, ret, reterr) < 0)
+		goto fail;
+	return eif_writer_finish(w, reterr);
+fail:
+	eif_writer_abort(w);
+	return -1;
+}
+
+static int build(const struct command *c, struct build *b, struct eif_pcrs *ret,
+		 struct fault *reterr)
+{
+	struct sign_key *key = NULL;
+	struct image image = { .spool = SPOOL_NONE };
+	struct spec spec = { 0 };
+	int r = -1;
+
+	/* What is quickly seen to be wrong comes first. */
+	b->parts.has_ramdisks = !b->image;
+	if (find_time(b, reterr) < 0 || parts_find(&b->parts, reterr) < 0)
+		goto out;
+	if (b->key && sign_key_load(b->key, b->cert, &key, reterr) < 0)
+		goto out;
+	if (b->image && load_app(c, b, &image, &spec, reterr) < 0)
+		goto out;
+	if (b->ramdisk.gzip)
+		command_note(c,
+			     "ramdisks compressed by zlib %s: another one "
+			     "may give other PCRs",
+			     gzip_zlib_version());
+	r = write_image(b, &image, &spec, key, ret, reterr);
+out:
+	spec_free(&spec);
+	image_free(&image);
+	sign_key_free(key);
+	return r;
+}
+
+static void close_build(struct build *b)
+{
+	strings_free(&b->entrypoint);
+	strings_free(&b->cmd);
+	strings_free(&b->env);
+	part_list_close(&b->ramdisks);
+	parts_close(&b->parts);
+}
+
 static int run(const struct command *c, int argc, char **argv)
 {
-	static const struct option options[] = { { 0 } };
+	struct build b = { .parts = PARTS_NONE };
+	struct eif_pcrs pcrs = { 0 };
+	struct fault fault;
+	int option, code = EXIT_DONE;
 
-	return command_option(c, argc, argv, options) == '?' ?
-		       EXIT_USAGE :
-		       command_usage(c, "nothing to build yet");
+	while ((option = command_option(c, argc, argv, options)) >= 0) {
+		if (option == '?') {
+			code = EXIT_USAGE;
+			goto out;
+		}
+		if (take_option(&b, option, &fault) < 0) {
+			code = command_fail(c, &fault);
+			goto out;
+		}
+	}
+	if (!command_arguments(c, argc, argv, 0, "")) {
+		code = EXIT_USAGE;
+		goto out;
+	}
+	if (check_options(&b, &fault) < 0 || build(c, &b, &pcrs, &fault) < 0) {
+		code = command_fail(c, &fault);
+		goto out;
+	}
+	pcrs_print_json(&pcrs);
+	code = command_end(c, EXIT_DONE);
+out:
+	close_build(&b);
+	return code;
 }
 
 const struct command command_build = {
 	.name = "build",
 	.does = "an image from a container image or a folder",
-	.help = "usage: mkeif build --output X.eif\n",
+	.help = "usage: mkeif build --image SRC --output X.eif [OPTION]...\n"
+		"       mkeif build --ramdisk FILE... --kernel FILE --output X.eif [OPTION]...\n"
+		"SRC: an OCI layout (folder or archive), a docker save archive, a folder with a\n"
+		"root file system, docker://NAME and what else skopeo knows. Its options:\n"
+		"  --arch ARCH, --tag TAG             which of several (this machine's ARCH)\n"
+		"  --entrypoint ARG, --cmd ARG        one argument each time\n"
+		"  --env NAME=VALUE, --user USER[:GROUP], --workdir DIR, --stop-signal SIGNAL\n"
+		"  --config FILE                      more for /enclave-init.conf\n"
+		"  --drop-capabilities, --keep-times  of its files\n"
+		"What boots it:\n"
+		"  --blobs DIR                        kernel, nsm.ko, cmdline (NITRO_CLI_BLOBS)\n"
+		"  --kernel FILE, --module FILE, --cmdline TEXT|@FILE, --init FILE\n"
+		"  --boot-file DEST=FILE[:MODE]       another file beside init\n"
+		"The file:\n"
+		"  --name NAME, --image-version TEXT, --metadata FILE, --metadata-section FILE\n"
+		"  --compress none|gzip\n"
+		"  --sign-key FILE --sign-cert FILE   PEM; gives PCR8\n"
+		"SOURCE_DATE_EPOCH is all times in it; 1970 if unset. Prints the measurements.\n",
 	.run = run,
 };
