@@ -24,7 +24,7 @@
 enum {
 	CONFIG_FILE_MAX = 1 << 16, /* bytes of the file */
 	CONFIG_EXTENDS_MAX = 64,   /* times pcr-extend */
-	CONFIG_NAME_MAX = 255,	   /* bytes of an extension's name */
+	CONFIG_NAME_MAX = 255,	   /* of an extension, a user, a group */
 	CONFIG_PATH_MAX = 4095,	   /* bytes of a path */
 	CONFIG_PART_MAX = 255,	   /* bytes between two slashes of it */
 	CONFIG_PCR_FIRST = 16,	   /* 0 to 15 are the hypervisor's */
