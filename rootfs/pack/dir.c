@@ -234,7 +234,8 @@ static int add(struct walk *w, struct tree_node *dir, int dirfd,
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return fault_system(reterr, errno, "stat");
 	if (S_ISSOCK(st.st_mode))
-		return load_note(w->l, reterr, "%s: a socket, left out", path);
+		return load_note(w->l, reterr, "%.400s: a socket, left out",
+				 path);
 	if (st.st_mtime < 0 || st.st_mtime > UINT32_MAX)
 		return fault_refuse(reterr,
 				    "changed at %lld: a ramdisk's times are of "
@@ -279,7 +280,7 @@ static int read_dir(struct walk *w, const struct pending *p, const char *path,
 
 	fd = open_dir(w, p, path, reterr);
 	if (fd < 0)
-		return fault_prefix(reterr, "%s", where);
+		return load_at(reterr, where);
 	dir = fdopendir(fd);
 	if (!dir) {
 		(void)fault_system(reterr, errno, "%s", where);
@@ -288,7 +289,7 @@ static int read_dir(struct walk *w, const struct pending *p, const char *path,
 	}
 	r = drop_xattrs(w, fd, where, reterr);
 	if (r < 0)
-		(void)fault_prefix(reterr, "%s", where);
+		(void)load_at(reterr, where);
 	while (r == 0) {
 		errno = 0;
 		entry = readdir(dir);
@@ -306,7 +307,7 @@ static int read_dir(struct walk *w, const struct pending *p, const char *path,
 		}
 		r = add(w, p->node, fd, entry->d_name, whole, reterr);
 		if (r < 0)
-			(void)fault_prefix(reterr, "%s", whole);
+			(void)load_at(reterr, whole);
 		free(whole);
 	}
 	closedir(dir);

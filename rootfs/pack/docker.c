@@ -14,16 +14,11 @@
 
 enum { WORDS = 1000 };
 
-/* WANTED is a whole name, or what is behind its colon. */
 static bool has_tag(const struct strings *tags, const char *wanted)
 {
-	for (size_t i = 0; i < tags->count; i++) {
-		const char *colon = strrchr(tags->items[i], ':');
-
-		if (strcmp(tags->items[i], wanted) == 0 ||
-		    (colon && strcmp(colon + 1, wanted) == 0))
+	for (size_t i = 0; i < tags->count; i++)
+		if (load_is_tag(tags->items[i], wanted))
 			return true;
-	}
 	return false;
 }
 

@@ -12,11 +12,24 @@
 #include "rootfs/pack/load.h"
 #include "rootfs/pack/tree.h"
 
+enum { PATH_SHOWN = 400 };
+
 /* --- what the parts share ----------------------------------------------------------- */
 
 const char *load_go_arch(const char *arch)
 {
 	return strcmp(arch, "aarch64") == 0 ? "arm64" : "amd64";
+}
+
+bool load_is_tag(const char *name, const char *tag)
+{
+	const size_t len = strlen(name), tag_len = strlen(tag);
+
+	if (tag_len == 0 || tag_len > len ||
+	    strcmp(name + len - tag_len, tag) != 0)
+		return false;
+	return tag_len == len || name[len - tag_len - 1] == '/' ||
+	       name[len - tag_len - 1] == ':';
 }
 
 int load_note(struct loader *l, struct fault *reterr, const char *format, ...)
@@ -30,6 +43,15 @@ int load_note(struct loader *l, struct fault *reterr, const char *format, ...)
 	va_end(args);
 	(void)fault_refuse(&clean, "%s", text);
 	return strings_add(&l->image->notes, clean.text, reterr);
+}
+
+int load_at(struct fault *f, const char *path)
+{
+	const size_t len = strlen(path);
+
+	if (len <= PATH_SHOWN)
+		return fault_prefix(f, "%s", path);
+	return fault_prefix(f, "%.*s... (%zu bytes)", PATH_SHOWN, path, len);
 }
 
 int load_drop_xattr(struct loader *l, const char *path, const char *name,
@@ -46,7 +68,8 @@ int load_drop_xattr(struct loader *l, const char *path, const char *name,
 				    "it without them");
 	if (strcmp(name, "security.capability") == 0)
 		return load_note(l, reterr,
-				 "%s: its file capabilities are dropped", path);
+				 "%.*s: its file capabilities are dropped",
+				 PATH_SHOWN, path);
 	for (i = 0; i < d->count; i++)
 		if (strcmp(d->names[i], name) == 0)
 			break;
@@ -232,9 +255,10 @@ static int load_by_skopeo(struct loader *l, const char *src,
 	r = load_oci_dir(l, dir, NULL, reterr);
 	skopeo_remove(dir);
 	if (r == 0 && !l->image->name) {
-		const char *name = src + strcspn(src, ":") + 1;
+		const char *name = strchr(src, ':') + 1;
 
-		l->image->name = strdup(name + strspn(name, "/"));
+		l->image->name =
+			strdup(strncmp(name, "//", 2) == 0 ? name + 2 : name);
 		if (!l->image->name)
 			r = fault_system(reterr, ENOMEM, "a name");
 	}
@@ -246,7 +270,7 @@ static int kind_of_path(const char *path, enum kind *ret, struct fault *reterr)
 	struct source s;
 	struct stat st;
 
-	if (stat(path, &st) < 0 && errno == ENOENT)
+	if (stat(path, &st) < 0 && errno == ENOENT && !strstr(path, "://"))
 		return fault_system(reterr, ENOENT,
 				    "%s (one in a registry is "
 				    "docker://%s)",

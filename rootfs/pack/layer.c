@@ -76,6 +76,8 @@ static int refuse_archive(struct archive *a, struct fault *reterr)
 
 	if (archive_errno(a) == ENOMEM)
 		return fault_system(reterr, ENOMEM, "tar");
+	if (text && strcmp(text, "Unrecognized archive format") == 0)
+		text = "neither tar nor tar by gzip or zstd";
 	return fault_refuse(reterr, "%s", text ? text : "a broken archive");
 }
 
@@ -161,6 +163,9 @@ static int open_unpack(struct stream *s, int filter, struct fault *reterr)
 	    archive_read_support_format_empty(a) != ARCHIVE_OK ||
 	    archive_read_append_filter(a, filter) != ARCHIVE_OK ||
 	    archive_read_open(a, s, NULL, read_packed, NULL) != ARCHIVE_OK)
+		return s->failed ? -1 : refuse_archive(a, reterr);
+	/* What is broken from the start is taken for empty, but has words. */
+	if (archive_error_string(a))
 		return s->failed ? -1 : refuse_archive(a, reterr);
 	r = archive_read_next_header(a, &entry);
 	if (r != ARCHIVE_OK && r != ARCHIVE_EOF)
@@ -351,11 +356,12 @@ static int put_link(struct target *t, struct tree_node *dir, const char *base,
 	if (archive_entry_size(entry) > 0)
 		return fault_refuse(reterr, "a hard link with a content");
 	if (parse_name(path, &name, reterr) < 0)
-		return fault_prefix(reterr, "a hard link to %s", path);
+		return fault_prefix(reterr, "a hard link to %.400s", path);
 	to = tree_find(t->tree, path, false);
 	if (!to)
-		return fault_refuse(
-			reterr, "a hard link to %s, which is not there", path);
+		return fault_refuse(reterr,
+				    "a hard link to %.400s, which is not there",
+				    path);
 	return tree_link(t->tree, dir, base, to, t->layer->number, reterr);
 }
 
@@ -450,18 +456,18 @@ static int apply(struct target *t, struct archive *a,
 	if (is_below(name.dir, WHITEOUT_AUFS))
 		return 0;
 	if (is_below(name.dir, WHITEOUT))
-		return fault_refuse(reterr, "%s: below a whiteout", path);
+		return fault_refuse(reterr, "%.400s: below a whiteout", path);
 	if (starts(name.base, WHITEOUT_AUFS) &&
 	    strcmp(name.base, WHITEOUT_OPAQUE) != 0)
 		return 0;
 	if (starts(name.base, WHITEOUT)) {
 		r = whiteout(t, &name, reterr);
-		return r < 0 ? fault_prefix(reterr, "%s", path) : r;
+		return r < 0 ? load_at(reterr, path) : r;
 	}
 out:
 	if (r == 0)
 		r = put(t, a, entry, &name, reterr);
-	return r < 0 ? fault_prefix(reterr, "%s", path) : r;
+	return r < 0 ? load_at(reterr, path) : r;
 }
 
 /*

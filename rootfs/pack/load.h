@@ -45,9 +45,16 @@ struct loader {
 /* What images call ARCH: "amd64", "arm64". */
 const char *load_go_arch(const char *arch);
 
+/* Is TAG what image NAME (docker.io/library/debian:12) is called: all of it, or from a
+ * slash on, or what is behind the colon? */
+bool load_is_tag(const char *name, const char *tag);
+
 /* A note for the user, with control characters as \xHH. */
 int load_note(struct loader *l, struct fault *reterr, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Puts PATH, cut where it would leave no room for the words, before a fault's words. */
+int load_at(struct fault *f, const char *path);
 
 /*
  * PATH has the extended attribute NAME, which a ramdisk cannot carry: counted, or, where

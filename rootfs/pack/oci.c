@@ -264,7 +264,7 @@ static int consider(struct search *f, const struct descriptor *d,
 	if (tag && note_once(&f->tags, tag, reterr) < 0)
 		return -1;
 	if (f->tag && !(tag && strcmp(f->tag, tag) == 0) &&
-	    !(name && strcmp(f->tag, name) == 0))
+	    !(name && load_is_tag(name, f->tag)))
 		return 0;
 	if (arch || os) {
 		(void)snprintf(words, sizeof(words), "%s/%s%s%s", os ? os : "?",

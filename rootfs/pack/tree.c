@@ -255,7 +255,8 @@ static int check_name(const struct tree_node *dir, const char *name,
 		return fault_refuse(reterr, "what is above it is no folder");
 	if (len == 0 || strchr(name, '/') || strcmp(name, ".") == 0 ||
 	    strcmp(name, "..") == 0)
-		return fault_refuse(reterr, "not a file's name: \"%s\"", name);
+		return fault_refuse(reterr, "not a file's name: \"%.400s\"",
+				    name);
 	if (len > TREE_NAME_MAX)
 		return fault_refuse(reterr, "a name of more than %d bytes",
 				    TREE_NAME_MAX);
@@ -541,9 +542,10 @@ int tree_make_dirs(struct tree *t, const char *path, unsigned layer,
 	if (result == WALK_NO_MEMORY)
 		r = fault_system(reterr, ENOMEM, "names");
 	else if (result == WALK_LOOP)
-		r = fault_refuse(reterr, "links that lead nowhere: %s", path);
+		r = fault_refuse(reterr, "links that lead nowhere: %.400s",
+				 path);
 	else if (result == WALK_NO_DIR || !is_dir(w.node))
-		r = fault_refuse(reterr, "not a folder: %s", path);
+		r = fault_refuse(reterr, "not a folder: %.400s", path);
 	if (r < 0)
 		goto out;
 	for (name = strtok_r(w.missing, "/", &save); name;
