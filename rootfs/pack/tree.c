@@ -42,33 +42,33 @@ static void list(const void *at, VISIT which, void *arg)
 }
 
 /* Makes children what index says. Without memory only where there are more than before. */
-static int settle(struct tree_node *dir, struct fault *reterr)
+static bool settle(struct tree_node *dir)
 {
 	struct tree_node **bigger;
 	size_t room = dir->room;
 
 	if (!dir->stale)
-		return 0;
+		return true;
 	while (room < dir->count)
 		room = room ? room * 2 : 4;
 	if (room != dir->room) {
 		bigger = realloc(dir->children,
 				 room * sizeof(struct tree_node *));
 		if (!bigger)
-			return fault_system(reterr, ENOMEM, "names");
+			return false;
 		dir->children = bigger;
 		dir->room = room;
 	}
 	dir->count = 0;
 	twalk_r(dir->index, list, dir);
 	dir->stale = false;
-	return 0;
+	return true;
 }
 
 static int settle_all(struct tree_node *dir, struct fault *reterr)
 {
-	if (settle(dir, reterr) < 0)
-		return -1;
+	if (!settle(dir))
+		return fault_system(reterr, ENOMEM, "names");
 	for (size_t i = 0; i < dir->count; i++)
 		if (is_dir(dir->children[i]) &&
 		    settle_all(dir->children[i], reterr) < 0)
@@ -179,10 +179,8 @@ static void keep(void *node)
 /* No deeper than a path has slashes. */
 static void free_node(struct tree *t, struct tree_node *node)
 {
-	struct fault ignored;
-
 	/* Children are freed from the list, or, without memory for it, one by one. */
-	if (settle(node, &ignored) == 0) {
+	if (settle(node)) {
 		for (size_t i = 0; i < node->count; i++)
 			free_node(t, node->children[i]);
 		tdestroy(node->index, keep);
@@ -276,8 +274,8 @@ static int place(struct tree *t, struct tree_node *dir, const char *name,
 		return -1;
 	node->layer = layer;
 	touch(node, layer);
-	if (!t->held && settle(dir, reterr) < 0)
-		return -1;
+	if (!t->held && !settle(dir))
+		return fault_system(reterr, ENOMEM, "names");
 	if (ret)
 		*ret = node;
 	return 0;
@@ -343,7 +341,6 @@ int tree_link(struct tree *t, struct tree_node *dir, const char *name,
 void tree_remove(struct tree *t, struct tree_node *node)
 {
 	struct tree_node *dir = node->parent;
-	struct fault ignored;
 
 	(void)tdelete(node, &dir->index, compare);
 	dir->count--;
@@ -351,7 +348,7 @@ void tree_remove(struct tree *t, struct tree_node *node)
 	free_node(t, node);
 	/* Fewer than before: no memory is asked for. */
 	if (!t->held)
-		(void)settle(dir, &ignored);
+		(void)settle(dir);
 }
 
 static int hide(struct tree *t, struct tree_node *node, bool itself,
@@ -367,8 +364,8 @@ static int hide(struct tree *t, struct tree_node *node, bool itself,
 	if (!is_dir(node) || node->hidden == layer)
 		return 0;
 	node->hidden = layer;
-	if (settle(node, reterr) < 0)
-		return -1;
+	if (!settle(node))
+		return fault_system(reterr, ENOMEM, "names");
 	/* While changes are held back the list stays as it is. */
 	count = node->count;
 	for (size_t i = 0; i < count; i++)
