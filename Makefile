@@ -189,7 +189,7 @@ need = @bash -c '. scripts/lib.sh; need_packages $(1)'
 
 export ARCH CC T STRICT WERROR
 
-.PHONY: all run fuzz test check boot unit interop tool ns static \
+.PHONY: all run fuzz test check boot unit interop tool pack ns static \
 	layers bench lint fmt fmt-check \
 	size compdb shell install blobs dist repro clean help test-build other-arch FORCE
 .DELETE_ON_ERROR:
@@ -383,7 +383,7 @@ test: test-build other-arch
 	$(call need,python3)
 	$(Q)tests/run test
 
-## check: layers, static, unit, tool and namespace tests; T=NAME for one
+## check: layers, static, unit, tool, mkeif and namespace tests; T=NAME for one
 check: test-build
 	$(call need,python3)
 	$(Q)tests/run check
@@ -401,6 +401,11 @@ unit: $(UNIT_X)
 tool: test-build
 	$(call need,python3)
 	$(Q)tests/run tool
+
+## pack: the tests of mkeif; T=NAME for one
+pack: test-build
+	$(call need,python3)
+	$(Q)tests/run pack
 
 ## ns: the namespace tests; T=NAME for one
 ns: test-build
