@@ -40,7 +40,7 @@ TOOL_MAX := 460800
 PACK := main build parts kernel spec check cpio gzip ramdisk metadata pcrs \
 	image source oci docker layer dir skopeo settings strings json digest tree spool \
 	eif eif_writer measure sign \
-	fault
+	commands fault
 PACK_C := $(PACK:%=rootfs/pack/%.c) $(addprefix init/,config.c signal.c spec.c user.c) \
 	nsm/item.c
 
