@@ -546,17 +546,16 @@ static void add_defaults(struct boot *b)
 	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:"
 			     "/usr/bin:/sbin:/bin";
 	static char home[] = "HOME=/", root_home[] = "HOME=/root";
-	char *entry = home;
 	struct stat st;
 
 	if (!spec_getenv(b->app_envp, b->app_envc, "PATH"))
 		b->app_envp[b->app_envc++] = path;
-	if (user_name(b))
-		entry = b->user.home;
-	else if (stat("/root", &st) == 0 && S_ISDIR(st.st_mode))
-		entry = root_home;
 	if (!spec_getenv(b->app_envp, b->app_envc, "HOME"))
-		b->app_envp[b->app_envc++] = entry;
+		b->app_envp[b->app_envc++] =
+			user_name(b) ? b->user.home :
+			stat("/root", &st) == 0 && S_ISDIR(st.st_mode) ?
+				       root_home :
+				       home;
 	b->app_envp[b->app_envc] = NULL;
 }
 
@@ -634,7 +633,8 @@ static int step_spawn(struct boot *b)
 			  &status);
 	if (r < 0)
 		return fail_spawn(b, r, stage, status);
-	(void)!chdir("/"); /* only the application is bound to its own */
+	if (b->config && b->config->workdir)
+		(void)!chdir("/"); /* it is the application's alone */
 
 	text_clear(&t);
 	text_add(&t, "started by enclave-init ");

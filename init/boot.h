@@ -64,9 +64,11 @@ struct boot {
 	char **app_argv;			/* has a spare slot before it */
 	char **app_envp;
 	size_t app_argc, app_envc;
+	struct super super;
+
+	/* Large, and behind what PID 1 touches as long as it lives. */
 	struct program program;
 	struct user user; /* if the configuration names one */
-	struct super super;
 };
 
 /*
