@@ -35,13 +35,11 @@ const char *eif_type_name(enum eif_type type)
 
 /* --- checks --- */
 
-static int refuse_section(const struct eif *eif, size_t i, const char *what,
-			  struct fault *reterr)
+static int refuse_section(const char *path, const struct eif_section *s,
+			  size_t i, const char *what, struct fault *reterr)
 {
-	const struct eif_section *s = &eif->sections[i];
-
 	return fault_refuse(reterr, "%s: section %zu (%s) at offset %llu: %s",
-			    eif->path, i, eif_type_name(s->type),
+			    path, i, eif_type_name(s->type),
 			    (unsigned long long)s->offset, what);
 }
 
@@ -70,6 +68,12 @@ static int check_head(const struct eif_head *h, struct eif *eif,
 		return fault_refuse(reterr,
 				    "%s: offset 6: unknown flags 0x%04x", path,
 				    eif->flags);
+	if (h->reserved)
+		return fault_refuse(reterr,
+				    "%s: offset 24: reserved, but not 0", path);
+	if (h->unused)
+		return fault_refuse(reterr, "%s: offset 540: unused, but not 0",
+				    path);
 	if (eif->count < EIF_SECTIONS_MIN || eif->count > EIF_SECTIONS_MAX)
 		return fault_refuse(reterr,
 				    "%s: offset 26: %zu sections, there are %d "
@@ -118,13 +122,14 @@ static int read_section(const struct content *file, const struct eif_head *h,
 				    type);
 	s->type = (enum eif_type)type;
 	if (head.flags)
-		return refuse_section(eif, i, "unknown flags", reterr);
+		return refuse_section(eif->path, s, i, "unknown flags", reterr);
 	if (be64toh(head.size) != size)
-		return refuse_section(
-			eif, i, "its size is not that of the table", reterr);
-	if (size > file->len - s->offset - sizeof(head))
-		return refuse_section(eif, i, "it ends beyond the file",
+		return refuse_section(eif->path, s, i,
+				      "its size is not that of the table",
 				      reterr);
+	if (size > file->len - s->offset - sizeof(head))
+		return refuse_section(eif->path, s, i,
+				      "it ends beyond the file", reterr);
 	s->data = (struct content){
 		.fd = file->fd,
 		.offset = s->offset + sizeof(head),
@@ -133,34 +138,36 @@ static int read_section(const struct content *file, const struct eif_head *h,
 	return 0;
 }
 
-/* Counts and order. */
-static int check_types(const struct eif *eif, struct fault *reterr)
+int eif_check_sections(const char *path, unsigned version,
+		       const struct eif_section *sections, size_t count,
+		       struct fault *reterr)
 {
 	unsigned counts[EIF_METADATA + 1] = { 0 };
 
-	for (size_t i = 0; i < eif->count; i++) {
-		const struct eif_section *s = &eif->sections[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct eif_section *s = &sections[i];
 
 		if (counts[s->type]++ && s->type != EIF_RAMDISK)
-			return refuse_section(eif, i, "there is one already",
-					      reterr);
+			return refuse_section(path, s, i,
+					      "there is one already", reterr);
 		if (s->type == EIF_RAMDISK && !counts[EIF_KERNEL])
-			return refuse_section(eif, i, "before the kernel",
+			return refuse_section(path, s, i, "before the kernel",
 					      reterr);
-		if (s->type == EIF_SIGNATURE && i + 1 != eif->count)
-			return refuse_section(eif, i, "not the last", reterr);
+		if (s->type == EIF_SIGNATURE && i + 1 != count)
+			return refuse_section(path, s, i, "not the last",
+					      reterr);
 		if (s->type == EIF_SIGNATURE && s->data.len > EIF_SIGNATURE_MAX)
-			return refuse_section(eif, i, "longer than 32768 bytes",
-					      reterr);
+			return refuse_section(
+				path, s, i, "longer than 32768 bytes", reterr);
 	}
 	if (!counts[EIF_KERNEL] || !counts[EIF_CMDLINE])
-		return fault_refuse(reterr, "%s: no %s section", eif->path,
+		return fault_refuse(reterr, "%s: no %s section", path,
 				    counts[EIF_KERNEL] ? "cmdline" : "kernel");
-	if (!counts[EIF_METADATA] && eif->version >= EIF_VERSION_METADATA)
+	if (!counts[EIF_METADATA] && version >= EIF_VERSION_METADATA)
 		return fault_refuse(reterr,
 				    "%s: no metadata section, which version %u "
 				    "has",
-				    eif->path, eif->version);
+				    path, version);
 	return 0;
 }
 
@@ -210,9 +217,9 @@ static int read_all(const struct content *file, struct eif *eif,
 				    "last section",
 				    eif->path, (unsigned long long)at,
 				    (unsigned long long)(file->len - at));
-	if (check_types(eif, reterr) < 0)
+	if (eif_check_sections(eif->path, eif->version, eif->sections,
+			       eif->count, reterr) < 0)
 		return -1;
-	/* The first version had none. */
 	if (compute_crc(file, &head, &eif->crc_computed, reterr) < 0)
 		return fault_prefix(reterr, "%s", eif->path);
 	return 0;

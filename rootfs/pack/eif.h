@@ -88,6 +88,9 @@ struct eif_writer;
 
 int eif_writer_open(const char *path, enum eif_arch arch,
 		    struct eif_writer **ret, struct fault *reterr);
+/* The header's memory and CPUs shall be those of FROM, not nitro-cli's. */
+void eif_writer_like(struct eif_writer *w, const struct eif *from);
+
 int eif_writer_begin(struct eif_writer *w, enum eif_type type,
 		     struct fault *reterr);
 int eif_writer_write(struct eif_writer *w, const void *data, size_t len,
@@ -103,7 +106,10 @@ int eif_writer_add_bytes(struct eif_writer *w, enum eif_type type,
 /* PCR0, 1 and 2 of what was written so far; a signature is of PCR0. */
 void eif_writer_measure(struct eif_writer *w, struct eif_pcrs *ret);
 
-/* Puts the file in place and frees W, which is done with also on failure. */
+/*
+ * Puts the file in place and frees W, which is done with also on failure. What
+ * eif_open would refuse for its sections is refused here.
+ */
 int eif_writer_finish(struct eif_writer *w, struct fault *reterr);
 
 /* Frees W and removes what was written. Nothing for NULL. */

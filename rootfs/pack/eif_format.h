@@ -1,6 +1,7 @@
 #ifndef ROOTFS_PACK_EIF_FORMAT_H
 #define ROOTFS_PACK_EIF_FORMAT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "rootfs/pack/eif.h"
@@ -34,5 +35,10 @@ struct eif_section_head {
 	uint64_t size;
 } __attribute__((packed));
 _Static_assert(sizeof(struct eif_section_head) == EIF_SECTION_HEADER, "");
+
+/* Refuses a wrong number or order of SECTIONS, whose types are known. */
+int eif_check_sections(const char *path, unsigned version,
+		       const struct eif_section *sections, size_t count,
+		       struct fault *reterr);
 
 #endif

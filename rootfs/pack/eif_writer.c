@@ -21,6 +21,7 @@ struct eif_writer {
 	char *temporary; /* a name beside it; NULL: the file has none (yet) */
 	int fd;
 	enum eif_arch arch;
+	uint64_t default_mem, default_cpus;
 	uint64_t len;
 	size_t count; /* of sections that are done */
 	struct eif_section sections[EIF_SECTIONS_MAX];
@@ -125,6 +126,8 @@ int eif_writer_open(const char *path, enum eif_arch arch,
 		return fault_system(reterr, ENOMEM, "%s", path);
 	w->fd = -1;
 	w->arch = arch;
+	w->default_mem = EIF_DEFAULT_MEM;
+	w->default_cpus = EIF_DEFAULT_CPUS;
 	measure_begin(&w->measure);
 	w->path = strdup(path);
 	if (!w->path) {
@@ -146,6 +149,12 @@ int eif_writer_open(const char *path, enum eif_arch arch,
 fail:
 	eif_writer_abort(w);
 	return -1;
+}
+
+void eif_writer_like(struct eif_writer *w, const struct eif *from)
+{
+	w->default_mem = from->default_mem;
+	w->default_cpus = from->default_cpus;
 }
 
 int eif_writer_begin(struct eif_writer *w, enum eif_type type,
@@ -230,8 +239,8 @@ static int write_head(struct eif_writer *w, struct fault *reterr)
 	struct eif_head head = {
 		.version = htobe16(EIF_VERSION),
 		.flags = htobe16(w->arch == EIF_AARCH64 ? EIF_FLAG_AARCH64 : 0),
-		.default_mem = htobe64(EIF_DEFAULT_MEM),
-		.default_cpus = htobe64(EIF_DEFAULT_CPUS),
+		.default_mem = htobe64(w->default_mem),
+		.default_cpus = htobe64(w->default_cpus),
 		.num_sections = htobe16((uint16_t)w->count),
 	};
 	unsigned long crc = crc32(0, Z_NULL, 0);
@@ -264,7 +273,9 @@ int eif_writer_finish(struct eif_writer *w, struct fault *reterr)
 {
 	int r = -1;
 
-	if (write_head(w, reterr) < 0 || name_temporary(w, reterr) < 0)
+	if (eif_check_sections(w->path, EIF_VERSION, w->sections, w->count,
+			       reterr) < 0 ||
+	    write_head(w, reterr) < 0 || name_temporary(w, reterr) < 0)
 		goto out;
 	if (fchmod(w->fd, 0644) < 0 || close_file(w) < 0 ||
 	    rename(w->temporary, w->path) < 0) {
