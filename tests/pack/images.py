@@ -470,17 +470,22 @@ def python(path: Path) -> None:
     server = Layer()
     server.dir("srv")
     server.file("srv/server.py", SERVER)
+    server.file("etc/passwd", PASSWD)
+    server.file("etc/group", GROUP)
     debian = cached("debian-python", debian_python, "root.tar", PYTHON_RECIPE)
     base = (debian / "root.tar").read_bytes()
     layout = Layout(path)
     layout.index(tagged(layout.image([base, server.bytes()], {
         "Entrypoint": ["python3", "-u"], "Cmd": ["/srv/server.py", "an argument"], "WorkingDir": "/srv",
-        "User": "www-data", "Env": ["PATH=/usr/bin:/bin", "LANG=C.UTF-8"], "StopSignal": "SIGINT"})))
+        "User": "app:video", "Env": ["PATH=/usr/bin:/bin", "LANG=C.UTF-8"], "StopSignal": "SIGINT"})))
 
 
 # --- big ones are kept -------------------------------------------------------
 
-PYTHON_RECIPE = ["--variant=extract", "--include=python3-minimal,libpython3-stdlib,libc6,base-passwd", "--mode=root"]
+PYTHON_RECIPE = [
+    "--mode=auto", "--variant=extract", "--format=tar", "--include=python3-minimal,libpython3-stdlib",
+    "--customize-hook=cd \"$1\" && rm -rf usr/share/doc usr/share/man usr/share/locale usr/share/lintian "
+    "var/lib/dpkg var/lib/apt var/cache etc/apt"]
 
 
 def cache() -> Path:
@@ -512,8 +517,21 @@ def cached(name: str, make: Callable[[Path], None], wanted: str, recipe: object)
 
 
 def debian_python(path: Path) -> None:
-    """By the machine's own sources of packages."""
-    raise NotImplementedError
+    """root.tar, by the machine's own sources of packages and its settings for them."""
+    def said(*words: str) -> str:
+        return subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    sources = sorted(set(said("apt-get", "indextargets", "--format", "deb $(REPO_URI) $(CODENAME) $(COMPONENT)",
+                              "Created-By: Packages", "Origin: Debian").splitlines()))
+    suite = min((line.split()[2] for line in sources), key=len)  # not its -updates
+    (path / "apt.conf").write_text("".join(f"{line}\n" for line in said("apt-config", "dump", "Acquire").splitlines()
+                                           if line.startswith("Acquire::")))
+    done = subprocess.run(["mmdebstrap", "--quiet", f"--aptopt={path}/apt.conf", *PYTHON_RECIPE, suite,
+                           path / "root.tar", "-"], input="\n".join(sources), text=True, stderr=subprocess.PIPE,
+                          env={**os.environ, "SOURCE_DATE_EPOCH": str(TIME)}, check=False)
+    (path / "apt.conf").unlink()
+    if done.returncode:
+        raise RuntimeError(f"mmdebstrap: {done.stderr[-1000:]}")
 
 
 if __name__ == "__main__":
