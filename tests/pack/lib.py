@@ -2,14 +2,18 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import images
 from suite import TOP, Failure, Skip, check, same, test  # noqa: F401
 
 sys.path.insert(0, str(TOP / "scripts"))
@@ -145,3 +149,29 @@ def ramdisk(eif: Eif, number: int = 1) -> dict[str, Entry]:
 def text(eif: Eif, name: str) -> str:
     """A file of ramdisk 1: cmd, env, enclave-init.conf."""
     return ramdisk(eif)[name].data.decode()
+
+
+# --- images ------------------------------------------------------------------
+
+_images = tempfile.TemporaryDirectory(prefix="pack-images-")
+_locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
+
+
+def layout(name: str) -> Path:
+    """The OCI layout of an image of images.py, made once a run; nobody changes it."""
+    path = Path(_images.name) / name
+    with _locks[name]:
+        if not path.exists():
+            new = path.with_suffix(".new")
+            try:
+                images.IMAGES[name](new)
+            except FileNotFoundError as e:
+                raise Skip(str(e)) from None
+            new.rename(path)
+    return path
+
+
+def copied(name: str, to: Path) -> Path:
+    """A layout of one's own, to be changed."""
+    shutil.copytree(layout(name), to)
+    return to

@@ -1,0 +1,455 @@
+"""What mkeif build makes of an image: as others unpack it, from all forms the same, everywhere the same."""
+
+import json
+import os
+import re
+import stat
+import tarfile
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import images
+from lib import (ARCH, ASAN, DONE, MKEIF, Eif, Entry, Skip, boot_options, build, built, check, copied, cpio_read, enclave,
+                 folder, kernels, layout, make, ramdisk, run, same, test, text, tool)
+
+IS_ROOT = os.geteuid() == 0
+
+
+# --- file systems, however they are read -------------------------------------
+
+@dataclass(frozen=True)
+class File:
+    mode: int  # with the type
+    uid: int
+    gid: int
+    content: bytes  # of a file, or where a link leads
+    rdev: tuple[int, int]
+    names: tuple[str, ...]  # all that it has
+    mtime: int
+
+
+FOLDER = File(stat.S_IFDIR | 0o755, 0, 0, b"", (0, 0), (), 0)
+
+
+def is_node(mode: int) -> bool:
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
+
+
+def of_cpio(entries: list[Entry]) -> dict[str, File]:
+    """Names of a number are one file, whose content may be with any of them."""
+    groups: dict[int, list[Entry]] = defaultdict(list)
+    for e in entries:
+        groups[e.ino].append(e)
+    found = {}
+    for group in groups.values():
+        names = tuple(sorted(e.name for e in group))
+        content = b"".join(e.data for e in group)
+        check(sum(bool(e.data) for e in group) <= 1, f"{names}: content twice")
+        for e in group:
+            if not stat.S_ISDIR(e.mode):
+                same(e.nlink, len(names), f"links of {e.name}")
+            found[e.name] = File(e.mode, e.uid, e.gid, content, e.rdev, names if len(names) > 1 else (), e.mtime)
+    return found
+
+
+def on_disk(root: Path) -> dict[str, File]:
+    """All below ROOT, and itself as "."."""
+    inodes: dict[int, list[str]] = defaultdict(list)
+    stats: dict[str, os.stat_result] = {}
+    base = os.fsencode(root)
+
+    def look(below: bytes) -> None:
+        path = os.path.join(base, below) if below else base
+        st = os.lstat(path)
+        name = os.fsdecode(below) or "."
+        stats[name] = st
+        if stat.S_ISDIR(st.st_mode):
+            for child in sorted(os.listdir(path)):
+                look(os.path.join(below, child))
+        else:
+            inodes[st.st_ino].append(name)
+    look(b"")
+
+    def content(name: str, st: os.stat_result) -> bytes:
+        path = os.path.join(base, os.fsencode(name))
+        if stat.S_ISLNK(st.st_mode):
+            return os.readlink(path)
+        return Path(os.fsdecode(path)).read_bytes() if stat.S_ISREG(st.st_mode) else b""
+
+    return {name: File(st.st_mode, st.st_uid, st.st_gid, content(name, st),
+                       (os.major(st.st_rdev), os.minor(st.st_rdev)) if is_node(st.st_mode) else (0, 0),
+                       tuple(sorted(inodes[st.st_ino])) if len(inodes[st.st_ino]) > 1 else (),
+                       int(st.st_mtime // 1)) for name, st in stats.items()}
+
+
+def rootfs(eif: Eif) -> dict[str, File]:
+    """The image's files in ramdisk 1, the root as "."."""
+    def name(path: str) -> str:
+        return path.removeprefix("rootfs").removeprefix("/") or "."
+
+    all_of_it = of_cpio(cpio_read(eif.ramdisks[1]))
+    return {name(path): replace(f, names=tuple(name(n) for n in f.names)) for path, f in all_of_it.items()
+            if path.split("/")[0] == "rootfs"}
+
+
+def unpacked(image: Path, to: Path, tag: str = "latest") -> Path:
+    """What umoci makes of it: all of it as root, else without owners and devices."""
+    tool("umoci", "unpack", *([] if IS_ROOT else ["--rootless"]), "--image", f"{image}:{tag}", to)
+    return to / "rootfs"
+
+
+def expect_files(got: dict[str, File], wanted: dict[str, File], added: set[str], times: bool = False) -> None:
+    """The same files; ADDED are folders of ours."""
+    same(set(got) - set(wanted), added, "files of ours alone")
+    same(set(wanted) - set(got), set(), "files that we lack")
+    for name in added:
+        same(replace(got[name], mtime=0), FOLDER, name)
+    for name, theirs in wanted.items():
+        ours = got[name]
+        if not IS_ROOT and is_node(ours.mode):
+            continue
+        if not IS_ROOT:
+            ours = replace(ours, uid=theirs.uid, gid=theirs.gid)
+        if not times:
+            ours = replace(ours, mtime=theirs.mtime)
+        if stat.S_ISLNK(ours.mode):
+            ours = replace(ours, mode=theirs.mode, mtime=theirs.mtime)
+        check(ours == theirs, f"{name}:\n  ours   {ours}\n  theirs {theirs}")
+
+
+ADDED = {  # what the images lack: mount points, and the working directory
+    "shell": {"dev", "proc", "sys", "var", "srv/work dir"},
+    "go": {"dev", "proc", "sys", "var", "run", "tmp"},
+    "python": {"proc", "sys", "run"},
+    "nopasswd": {"dev", "proc", "sys", "var", "run", "tmp"},
+    "tmplink": {"dev", "proc", "sys"},
+    "many": {"dev", "proc", "sys", "var", "run", "tmp"},
+    "cmdonly": {"dev", "proc", "sys", "var", "run", "tmp", "made", "made/for", "made/for/it"},
+}
+
+
+def expect_as_umoci(name: str) -> None:
+    with folder() as path:
+        eif = make(path / "x.eif", "--image", layout(name))
+        theirs = on_disk(unpacked(layout(name), path / "bundle"))
+        expect_files(rootfs(eif), theirs, ADDED[name])
+        same({f.mtime for f in rootfs(eif).values()}, {0}, "times")
+
+
+# --- as others unpack it -----------------------------------------------------
+
+@test(seconds=2)
+def layers_give_what_umoci_unpacks() -> None:
+    """Type, mode, owner, content, device and names of each file of an image with all that layers can hold."""
+    expect_as_umoci("shell")
+
+
+@test(seconds=8)
+def images_of_others_give_what_umoci_unpacks() -> None:
+    """Debian's Python, a program in Go with its libraries."""
+    expect_as_umoci("python")
+    expect_as_umoci("go")
+
+
+@test(seconds=8)
+def odd_images_give_what_umoci_unpacks() -> None:
+    """Without /etc, with /tmp as a link, with 20,000 files, without a working directory."""
+    for name in ("nopasswd", "tmplink", "many", "cmdonly"):
+        expect_as_umoci(name)
+
+
+@test(seconds=2)
+def cpio_unpacks_the_ramdisk_to_the_same() -> None:
+    """GNU cpio makes of ramdisk 1 what umoci makes of the layers, hard links and devices included."""
+    if not IS_ROOT:
+        raise Skip("cpio makes owners and devices as root alone")
+    with folder() as path:
+        eif = make(path / "x.eif", "--image", layout("shell"))
+        (path / "ramdisk").write_bytes(eif.ramdisks[1])
+        (path / "out").mkdir()
+        with open(path / "ramdisk", "rb") as ramdisk_file:
+            tool("sh", "-c", "exec cpio --quiet -idm <../ramdisk", cwd=path / "out")
+        same(sorted(p.name for p in (path / "out").iterdir()), ["cmd", "enclave-init.conf", "env", "rootfs"],
+             "ramdisk 1")
+        theirs = on_disk(unpacked(layout("shell"), path / "bundle"))
+        expect_files(on_disk(path / "out/rootfs"), theirs, ADDED["shell"])
+
+
+@test
+def others_list_the_same_names() -> None:
+    """GNU cpio, bsdtar and the project's own reader, of both ramdisks."""
+    with folder() as path:
+        for name in ("shell", "deep"):
+            eif = make(path / "x.eif", "--image", layout(name))
+            for number, data in enumerate(eif.ramdisks):
+                (path / "ramdisk").write_bytes(data)
+                ours = [os.fsencode(e.name) for e in cpio_read(data)]
+                listed = tool("sh", "-c", "exec cpio --quiet -it <ramdisk", cwd=path).splitlines()
+                same(listed, ours, f"cpio's names of {name}, ramdisk {number}")
+                listed = tool("bsdtar", "-tf", path / "ramdisk", env={**os.environ, "LC_ALL": "C.UTF-8"}).splitlines()
+                plain = [re.sub(rb"\\([0-7]{3})", lambda m: bytes([int(m[1], 8)]), n) for n in listed]
+                same(plain, ours, f"bsdtar's names of {name}, ramdisk {number}")
+                same(len(data) % 512, 0, "what is over 512 bytes")
+
+
+@test(seconds=2)
+def times_are_kept_when_asked() -> None:
+    """Whole seconds, as umoci sets them."""
+    with folder() as path:
+        eif = make(path / "x.eif", "--image", layout("shell"), "--keep-times")
+        theirs = on_disk(unpacked(layout("shell"), path / "bundle"))
+        ours = rootfs(eif)
+        same(ours["data/time"].mtime, images.TIME - 1, "a time with a fraction")
+        files = {n: f for n, f in ours.items() if stat.S_ISREG(f.mode)}
+        for name, f in files.items():
+            same(f.mtime, theirs[name].mtime, f"the time of {name}")
+        check(len(files) > 20, "few files")
+
+
+# --- the other files of the ramdisks -----------------------------------------
+
+@test
+def ramdisks_are_in_order() -> None:
+    """Parents first, names sorted as bytes within a folder, inodes from 1, no device, rootfs before cmd and env."""
+    with folder() as path:
+        eif = make(path / "x.eif", "--image", layout("shell"))
+        for data in eif.ramdisks:
+            entries = cpio_read(data)
+            seen: dict[str, list[bytes]] = defaultdict(list)
+            for e in entries:
+                parent, _, last = e.name.rpartition("/")
+                check(not parent or parent in {x.name for x in entries[:entries.index(e)]}, f"{e.name} before {parent}")
+                seen[parent].append(os.fsencode(last))
+                same((e.dev, e.mtime), ((0, 0), 0), f"device and time of {e.name}")
+            for parent, names in seen.items():
+                check(parent == "" or names == sorted(names), f"{parent}: not sorted: {names}")
+            numbers = list(dict.fromkeys(e.ino for e in entries))
+            same(numbers, list(range(1, len(numbers) + 1)), "inode numbers")
+        tops = [e.name for e in cpio_read(eif.ramdisks[1]) if "/" not in e.name]
+        same((tops[0], sorted(tops[1:])), ("rootfs", ["cmd", "enclave-init.conf", "env"]), "ramdisk 1")
+
+
+@test
+def the_boot_ramdisk_is_nitro_clis() -> None:
+    """dev, init, nsm.ko, and what else is asked for."""
+    with folder() as path:
+        (path / "extra").write_text("more\n")
+        eif = make(path / "x.eif", "--image", layout("nopasswd"), "--boot-file", f"nsm={built('nsm')}",
+                   "--boot-file", f"lib/extra={path / 'extra'}:0640")
+        files = of_cpio(cpio_read(eif.ramdisks[0]))
+        same({n: oct(f.mode) for n, f in files.items()},
+             {"dev": "0o40755", "init": "0o100755", "nsm.ko": "0o100755", "nsm": "0o100755", "lib": "0o40755",
+              "lib/extra": "0o100640"}, "ramdisk 0")
+        same(files["init"].content, built("init", "x86_64").read_bytes(), "init")
+        same(files["nsm.ko"].content, (kernels() / "nsm.ko").read_bytes(), "nsm.ko")
+        same(eif.kernel, (kernels() / "bzImage").read_bytes(), "the kernel")
+        same(eif.cmdline, enclave.CMDLINES["x86_64"], "the command line")
+
+
+@test
+def the_configuration_reaches_init() -> None:
+    """Entrypoint and Cmd joined, Env as it stands, User, WorkingDir and StopSignal; what is not said is not there."""
+    with folder() as path:
+        eif = make(path / "x.eif", "--image", layout("shell"))
+        config = images.SHELL
+        same(text(eif, "cmd"), "".join(a + "\n" for a in config["Entrypoint"] + config["Cmd"]), "cmd")
+        same(text(eif, "env"), "".join(a + "\n" for a in config["Env"]), "env")
+        same(text(eif, "enclave-init.conf"), "workdir = /srv/work dir\nuser = app\nstop-signal = SIGQUIT\n", "conf")
+        eif = make(path / "x.eif", "--image", layout("many"))
+        same(text(eif, "cmd"), "/tell\n", "cmd")
+        check("enclave-init.conf" not in ramdisk(eif), "a configuration without need")
+
+
+@test
+def newlines_reach_init() -> None:
+    """By the configuration, quoted: then there is no /cmd, and the variable is not in /env."""
+    with folder() as path:
+        eif = make(path / "x.eif", "--image", layout("multiline"))
+        check("cmd" not in ramdisk(eif), "a cmd")
+        same(text(eif, "env"), "PLAIN=one line\n", "env")
+        conf = text(eif, "enclave-init.conf").splitlines()
+        for line in (r'command = "/tell" "an argument\nof two lines" "back\\slash \"quoted\"\x09tab\x0d" "--until" "10"',
+                     r'environment = "KEY=-----BEGIN-----\nAAAA\n-----END-----\n"', "stop-signal = 10"):
+            check(line in conf, f"{line} is not in {conf}")
+        same(len(conf), 3, "lines")
+
+
+@test
+def options_replace_what_the_image_says() -> None:
+    """As docker run does: another entrypoint drops the Cmd, a variable takes the place of its namesake."""
+    with folder() as path:
+        x = path / "x.eif"
+        eif = make(x, "--image", layout("shell"), "--cmd", "one", "--cmd", "two", "--env", "GREETING=hello", "--env", "NEW=1",
+                   "--user", "1234", "--workdir", "/data", "--stop-signal", "RTMIN+3")
+        same(text(eif, "cmd"), "/bin/sh\n/usr/bin/tell\none\ntwo\n", "cmd")
+        wanted = [v if not v.startswith("GREETING") else "GREETING=hello" for v in images.SHELL["Env"]] + ["NEW=1"]
+        same(text(eif, "env"), "".join(f"{v}\n" for v in wanted), "env")
+        same(text(eif, "enclave-init.conf"), "workdir = /data\nuser = 1234\nstop-signal = RTMIN+3\n", "conf")
+        eif = make(x, "--image", layout("shell"), "--entrypoint", "/bin/busybox", "--entrypoint", "true")
+        same(text(eif, "cmd"), "/bin/busybox\ntrue\n", "cmd")
+        (path / "more").write_text("# more\nuser = 7:8\n")
+        eif = make(x, "--image", layout("shell"), "--config", path / "more")
+        same(text(eif, "enclave-init.conf"), "workdir = /srv/work dir\nstop-signal = SIGQUIT\n# more\nuser = 7:8\n", "conf")
+
+
+@test
+def an_index_gives_the_architecture_asked_for() -> None:
+    """This machine's by default; of several tags the one that is named."""
+    with folder() as path:
+        eif = make(path / "x.eif", "--image", layout("multiarch"))
+        same(ramdisk(eif)["rootfs/arch"].data, b"amd64\n", "the image")
+        for tag in ("one", "two"):
+            eif = make(path / "x.eif", "--image", layout("tags"), "--tag", tag)
+            same(text(eif, "cmd"), f"/tell\n{tag}\n", "cmd")
+            check(f"rootfs/{tag}" in ramdisk(eif), f"no {tag}")
+
+
+@test
+def capabilities_are_dropped_by_choice() -> None:
+    """A file with some is refused, and named; with the option it is there, and it is said."""
+    with folder() as path:
+        x = path / "x.eif"
+        build(x, "--image", layout("capabilities")).is_(1, "server: ", "--drop-capabilities")
+        check(not x.exists(), "an output")
+        done = build(x, "--image", layout("capabilities"), "--drop-capabilities").is_(DONE, "capabilit")
+        same(rootfs(Eif.load(x))["server"].mode, 0o100755, "server")
+        check("server" in done.err or "1 file" in done.err, f"what was dropped? {done.err}")
+
+
+# --- from all forms the same -------------------------------------------------
+
+def archive(image: Path, to: Path) -> Path:
+    with tarfile.open(to, "w") as tar:
+        for path in sorted(image.rglob("*")):
+            tar.add(path, path.relative_to(image).as_posix(), recursive=False)
+    return to
+
+
+def skopeo(source: str, dest: str) -> None:
+    tool("skopeo", "--insecure-policy", "copy", "--quiet", source, dest)
+
+
+@test(seconds=6)
+def all_forms_give_the_same_image() -> None:
+    """A layout as folder and archive, by skopeo too, docker-archive, layers by zstd and plain: the same PCRs."""
+    with folder() as path:
+        shell = layout("shell")
+        wanted = make(path / "x.eif", "--image", shell)
+        archive(shell, path / "layout.tar")
+        skopeo(f"oci:{shell}:latest", f"oci-archive:{path}/skopeo.tar:latest")
+        skopeo(f"oci:{shell}:latest", f"docker-archive:{path}/docker.tar:shell:latest")
+        skopeo(f"oci:{shell}:latest", f"oci:{path}/skopeo:latest")
+        tool("gzip", "-k", path / "docker.tar")
+        for form in (f"oci:{shell}:latest", f"oci:{shell}", path / "layout.tar", path / "skopeo.tar",
+                     f"oci-archive:{path}/skopeo.tar:latest", path / "docker.tar", f"docker-archive:{path}/docker.tar",
+                     path / "skopeo", layout("shell_zstd"), layout("shell_plain")):
+            eif = make(path / "y.eif", "--image", form)
+            same(eif.measurements(), wanted.measurements(), f"measurements of {form}")
+
+
+@test
+def a_folder_gives_its_files_as_roots() -> None:
+    """As the same image in layers does, whoever owns it and whatever the umask was."""
+    with folder() as path:
+        root = path / "root"
+        layer = images.Layer()
+        for name in ("bin", "etc", "tmp", "etc/deep"):
+            mode = 0o1777 if name == "tmp" else 0o755
+            (root / name).mkdir(parents=True)
+            (root / name).chmod(mode)
+            layer.dir(name, mode)
+        root.chmod(0o755)
+        for name, data, mode in (("bin/tell", built("apps/tell").read_bytes(), 0o4755), ("etc/passwd", images.PASSWD.encode(), 0o644),
+                                 ("etc/group", images.GROUP.encode(), 0o644), ("etc/deep/empty", b"", 0o600)):
+            (root / name).write_bytes(data)
+            (root / name).chmod(mode)
+            layer.file(name, data, mode)
+        (root / "bin/sh").symlink_to("/bin/tell")
+        layer.link("bin/sh", "/bin/tell")
+        (root / "bin/same").hardlink_to(root / "bin/tell")
+        layer.hard("bin/same", "bin/tell", 0o4755)
+        os.mkfifo(root / "etc/fifo")
+        (root / "etc/fifo").chmod(0o620)
+        layer.add("etc/fifo", tarfile.FIFOTYPE, 0o620)
+        if IS_ROOT:
+            for name in ("bin/tell", "etc/passwd", "etc"):
+                os.chown(root / name, 1000, 50)
+            (root / "bin/tell").chmod(0o4755)
+        images.single(path / "layout", [layer], {"Entrypoint": ["/bin/sh"], "Cmd": ["a b"], "Env": ["X=1"], "User": "app"})
+        wanted = make(path / "x.eif", "--image", path / "layout")
+        got = make(path / "y.eif", "--image", root, "--entrypoint", "/bin/sh", "--cmd", "a b", "--env", "X=1", "--user", "app")
+        same(rootfs(got), rootfs(wanted), "the files")
+        same(got.measurements(), wanted.measurements(), "measurements")
+
+
+# --- everywhere the same -----------------------------------------------------
+
+def elsewhere(path: Path, umask: str = "022", before: tuple = (), env: dict[str, str] | None = None,
+              program: Path = MKEIF, name: str = "shell") -> bytes:
+    """The bytes of an image that is built in another folder, in its own way."""
+    path.mkdir()
+    copied(name, path / "a copy")
+    for p in path.rglob("*"):
+        os.utime(p, (1, 1))
+    for what in ("bzImage", "nsm.ko"):
+        (path / what).write_bytes((kernels() / what).read_bytes())
+    (path / "init").write_bytes(built("init", "x86_64").read_bytes())
+    (path / "out").mkdir()
+    for p in (path.parent, path, path / "out"):
+        p.chmod(0o777)
+    run("-c", f'umask {umask}; cd "$1/out"; shift; exec "$@"', "sh", path, *before, program, "build", "--arch", "x86_64",
+        "--image", "../a copy", "--kernel", "../bzImage", "--module", "../nsm.ko", "--init", "../init",
+        "--output", "other name", program=Path("/bin/sh"), env=env).is_(DONE)
+    same([p.name for p in (path / "out").iterdir()], ["other name"], "what is there")
+    return (path / "out/other name").read_bytes()
+
+
+@test(seconds=5)
+def the_same_image_is_the_same_file_everywhere() -> None:
+    """Byte for byte: from two folders, by umask, locale, time zone and user, by the build with sanitizers."""
+    user = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups") if IS_ROOT else ("unshare", "-r")
+    with folder() as path:
+        build(path / "x.eif", "--image", layout("shell")).is_(DONE)
+        wanted = (path / "x.eif").read_bytes()
+        for n, how in enumerate((
+                {}, {"umask": "077"}, {"env": {"LC_ALL": "C", "TZ": "Asia/Kathmandu"}},
+                {"env": {"LC_ALL": "C.UTF-8", "TZ": "America/St_Johns", "HOME": "/nowhere", "USER": "else"}},
+                {"before": user, "umask": "027"}, {"program": ASAN})):
+            check(elsewhere(path / str(n), **how) == wanted, f"other bytes with {how}")
+
+
+@test
+def the_time_is_that_of_the_source() -> None:
+    """SOURCE_DATE_EPOCH is the time of all files and BuildTime; 1970 without it; else only what is a time differs."""
+    with folder() as path:
+        plain = make(path / "x.eif", "--image", layout("shell"))
+        dated = make(path / "y.eif", "--image", layout("shell"), env={"SOURCE_DATE_EPOCH": "1700000001"})
+        same({e.mtime for r in dated.ramdisks for e in cpio_read(r)}, {1700000001}, "times")
+        same(json.loads(dated.metadata)["BuildMetadata"]["BuildTime"], "2023-11-14T22:13:21+00:00", "BuildTime")
+        check(json.loads(plain.metadata)["BuildMetadata"]["BuildTime"].startswith("1970-01-01T00:00:00"), "BuildTime")
+        same([{n: replace(f, mtime=0) for n, f in of_cpio(cpio_read(r)).items()} for r in dated.ramdisks],
+             [of_cpio(cpio_read(r)) for r in plain.ramdisks], "the files")
+
+
+@test(seconds=2)
+def compressed_ramdisks_hold_the_same() -> None:
+    """gzip, which others read, with the version of zlib said; the same bytes each time."""
+    with folder() as path:
+        plain = make(path / "x.eif", "--image", layout("shell"))
+        done = build(path / "y.eif", "--image", layout("shell"), "--compress", "gzip").is_(DONE, "zlib 1.")
+        packed = Eif.load(path / "y.eif")
+        (path / "ramdisk.gz").write_bytes(packed.ramdisks[1])
+        check(tool("gzip", "-dc", path / "ramdisk.gz") == plain.ramdisks[1], "ramdisk 1")
+        check(sum(map(len, packed.ramdisks)) < sum(map(len, plain.ramdisks)), "not smaller")
+        build(path / "z.eif", "--image", layout("shell"), "--compress", "gzip").is_(DONE)
+        check((path / "y.eif").read_bytes() == (path / "z.eif").read_bytes(), "two builds differ")
+        same(done.json["Measurements"]["PCR0"], packed.measurements()["PCR0"], "PCR0")
+
+
+@test
+def what_is_printed_are_the_measurements() -> None:
+    """As nitro-cli prints them, by the project's own reader of the file."""
+    with folder() as path:
+        done = build(path / "x.eif", "--image", layout("nopasswd")).is_(DONE, *())
+        same(done.json, enclave.measurements_json(Eif.load(path / "x.eif")), "measurements")
