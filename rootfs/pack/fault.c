@@ -4,18 +4,22 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Names come from archives: what they hold must not reach a terminal as it is. */
+#include "rootfs/pack/escape.h"
+
 static void put(struct fault *f, const char *text)
 {
-	size_t n = 0, room = sizeof(f->text);
-	unsigned char c;
+	size_t n = 0, room = sizeof(f->text), len = strlen(text), step;
 
-	while ((c = (unsigned char)*text++) && n + 5 < room) {
-		if (c < ' ' || c == 0x7f)
+	for (; len > 0 && n + 5 < room; text += step, len -= step) {
+		step = escape_character(text, len);
+		if (step == 0) {
 			n += (size_t)snprintf(f->text + n, room - n, "\\x%02x",
-					      c);
-		else
-			f->text[n++] = (char)c;
+					      (unsigned char)*text);
+			step = 1;
+			continue;
+		}
+		memcpy(f->text + n, text, step);
+		n += step;
 	}
 	f->text[n] = '\0';
 }
