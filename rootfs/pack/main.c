@@ -8,6 +8,7 @@
 
 static const struct command *const commands[] = {
 	&command_build,
+	&command_extract,
 };
 
 enum { COUNT = sizeof(commands) / sizeof(commands[0]) };
