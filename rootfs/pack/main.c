@@ -8,6 +8,7 @@
 
 static const struct command *const commands[] = {
 	&command_build,
+	&command_describe,
 	&command_extract,
 };
 

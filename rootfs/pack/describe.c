@@ -1,0 +1,433 @@
+#include "rootfs/pack/describe.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <mbedtls/sha512.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "rootfs/pack/archive.h"
+#include "rootfs/pack/commands.h"
+#include "rootfs/pack/escape.h"
+#include "rootfs/pack/fault.h"
+#include "rootfs/pack/json.h"
+#include "rootfs/pack/kernel.h"
+#include "rootfs/pack/metadata.h"
+
+enum {
+	O_JSON = 1,
+	O_FILES,
+	CHUNK = 1 << 16,
+	CMDLINE_SHOWN_MAX = 1 << 16, /* bytes */
+	IS_384 = 1,
+};
+
+static const struct option options[] = {
+	{ "json", no_argument, NULL, O_JSON },
+	{ "files", no_argument, NULL, O_FILES },
+	{ 0 },
+};
+
+/* --- finding --- */
+
+static int hash_content(const struct content *c, uint8_t ret[EIF_HASH],
+			struct fault *reterr)
+{
+	static uint8_t chunk[CHUNK];
+	mbedtls_sha512_context hash;
+	uint8_t full[64];
+	size_t n;
+	int r = 0;
+
+	mbedtls_sha512_init(&hash);
+	(void)mbedtls_sha512_starts(&hash, IS_384);
+	for (uint64_t at = 0; at < c->len && r == 0; at += n) {
+		n = c->len - at < CHUNK ? (size_t)(c->len - at) : CHUNK;
+		r = content_read(c, at, chunk, n, reterr);
+		if (r == 0)
+			(void)mbedtls_sha512_update(&hash, chunk, n);
+	}
+	(void)mbedtls_sha512_finish(&hash, full);
+	mbedtls_sha512_free(&hash);
+	memcpy(ret, full, EIF_HASH);
+	return r;
+}
+
+static int section_fault(const struct eif_section *s, const struct eif *eif,
+			 struct fault *reterr)
+{
+	return fault_prefix(reterr, "%s: section %zu (%s) at offset %" PRIu64,
+			    eif->path, (size_t)(s - eif->sections),
+			    eif_type_name(s->type), s->offset);
+}
+
+static int read_signature(const struct eif_section *s, struct description *d,
+			  struct fault *reterr)
+{
+	char *text;
+	int r;
+
+	if (content_slurp(&s->data, EIF_SIGNATURE_MAX, "signature", &text,
+			  reterr) < 0)
+		return -1;
+	r = sign_parse((const uint8_t *)text, (size_t)s->data.len, d->pcrs.pcr0,
+		       time(NULL), &d->sign, reterr);
+	free(text);
+	if (r < 0)
+		return -1;
+	d->has_sign_info = true;
+	d->pcrs.has_pcr8 = true;
+	memcpy(d->pcrs.pcr8, d->sign.pcr8, EIF_HASH);
+	if (!d->sign.is_valid)
+		return fault_refuse(reterr, "the signature is not this "
+					    "certificate's of this image");
+	if (!d->sign.is_cert_in_time)
+		return fault_refuse(reterr,
+				    "the certificate is valid from %s to %s, "
+				    "not now: run-enclave refuses the image",
+				    d->sign.from, d->sign.to);
+	return 0;
+}
+
+static int read_metadata(const struct eif_section *s, struct description *d,
+			 struct fault *reterr)
+{
+	size_t len = (size_t)s->data.len;
+	char *text;
+	int r = -1;
+
+	if (content_slurp(&s->data, METADATA_MAX, "metadata", &text, reterr) <
+	    0)
+		return -1;
+	if (!escape_is_utf8(text, len))
+		(void)fault_refuse(reterr, "not UTF-8");
+	else
+		r = json_parse(text, len, &d->metadata, reterr);
+	free(text);
+	return r;
+}
+
+/* What is wrong is said, and the rest is looked at nevertheless. */
+static int tell(const struct command *c, const struct fault *f, int code)
+{
+	int now = command_fail(c, f);
+
+	return code == EXIT_FILE ? code : now;
+}
+
+static int examine(const struct command *c, struct description *d, int code)
+{
+	const struct eif_section *s;
+	struct fault f;
+
+	if (eif_check_crc(&d->eif, &f) < 0)
+		code = tell(c, &f, code);
+	s = eif_find(&d->eif, EIF_SIGNATURE);
+	d->is_signed = s != NULL;
+	if (s && read_signature(s, d, &f) < 0) {
+		(void)section_fault(s, &d->eif, &f);
+		code = tell(c, &f, code);
+	}
+	s = eif_find(&d->eif, EIF_METADATA);
+	if (s && read_metadata(s, d, &f) < 0) {
+		(void)section_fault(s, &d->eif, &f);
+		code = tell(c, &f, code);
+	}
+	return code;
+}
+
+static int open_image(const char *path, struct description *d,
+		      struct fault *reterr)
+{
+	if (eif_open(path, &d->eif, reterr) < 0)
+		return -1;
+	for (size_t i = 0; i < d->eif.count; i++) {
+		const struct eif_section *s = &d->eif.sections[i];
+
+		if (hash_content(&s->data, d->hashes[i], reterr) < 0) {
+			(void)section_fault(s, &d->eif, reterr);
+			goto fail;
+		}
+	}
+	if (eif_measure(&d->eif, &d->pcrs, reterr) == 0)
+		return 0;
+fail:
+	eif_close(&d->eif);
+	return -1;
+}
+
+/* --- text --- */
+
+static void print_hash(const uint8_t hash[EIF_HASH])
+{
+	for (size_t i = 0; i < EIF_HASH; i++)
+		(void)printf("%02x", hash[i]);
+	(void)putchar('\n');
+}
+
+static void print_head(const struct eif *eif)
+{
+	escape_print(stdout, eif->path, strlen(eif->path));
+	(void)printf("\n"
+		     "  version       %u\n"
+		     "  flags         0x%04x (%s)\n"
+		     "  default_mem   %" PRIu64 "\n"
+		     "  default_cpus  %" PRIu64 "\n"
+		     "  size          %" PRIu64 "\n"
+		     "  CRC           %08x",
+		     eif->version, eif->flags, eif_arch_name(eif->arch),
+		     eif->default_mem, eif->default_cpus, eif->len, eif->crc);
+	if (eif->crc == eif->crc_computed)
+		(void)puts(" (computed: the same)");
+	else
+		(void)printf(" (computed: %08x, WRONG)\n", eif->crc_computed);
+}
+
+static void print_sections(const struct description *d)
+{
+	(void)printf("\n%zu sections\n"
+		     "   # type          offset       size  SHA-384\n",
+		     d->eif.count);
+	for (size_t i = 0; i < d->eif.count; i++) {
+		const struct eif_section *s = &d->eif.sections[i];
+
+		(void)printf("  %2zu %-9s %10" PRIu64 " %10" PRIu64 "  ", i,
+			     eif_type_name(s->type), s->offset, s->data.len);
+		print_hash(d->hashes[i]);
+	}
+}
+
+static int print_boot(const struct eif *eif, struct fault *reterr)
+{
+	const struct eif_section *kernel = eif_find(eif, EIF_KERNEL);
+	const struct eif_section *cmdline = eif_find(eif, EIF_CMDLINE);
+	struct content shown = cmdline->data;
+	struct fault ignored;
+	struct kernel k;
+	char *text;
+
+	(void)printf("\nBoot\n");
+	/* Another loader may take what we do not know. */
+	if (kernel_inspect("", &kernel->data, &k, &ignored) == 0)
+		(void)printf("  kernel   %s, %s\n", eif_arch_name(k.arch),
+			     *k.version ? k.version : "of an unknown version");
+	if (shown.len > CMDLINE_SHOWN_MAX)
+		shown.len = CMDLINE_SHOWN_MAX;
+	if (content_slurp(&shown, CMDLINE_SHOWN_MAX, "cmdline", &text, reterr) <
+	    0)
+		return section_fault(cmdline, eif, reterr);
+	(void)printf("  cmdline  ");
+	escape_print(stdout, text, (size_t)shown.len);
+	(void)puts(shown.len < cmdline->data.len ? "..." : "");
+	free(text);
+	return 0;
+}
+
+static void print_measurements(const struct eif_pcrs *pcrs)
+{
+	(void)printf("\nMeasurements (SHA-384)\n  PCR0  ");
+	print_hash(pcrs->pcr0);
+	(void)printf("  PCR1  ");
+	print_hash(pcrs->pcr1);
+	(void)printf("  PCR2  ");
+	print_hash(pcrs->pcr2);
+	if (pcrs->has_pcr8) {
+		(void)printf("  PCR8  ");
+		print_hash(pcrs->pcr8);
+	}
+}
+
+static void print_line(const char *name, const char *text)
+{
+	(void)printf("  %-12s  ", name);
+	escape_print(stdout, text, strlen(text));
+	(void)putchar('\n');
+}
+
+static void print_signature(const struct description *d)
+{
+	const struct sign_info *s = &d->sign;
+
+	(void)printf("\nSignature\n");
+	if (!d->is_signed) {
+		(void)puts("  none");
+		return;
+	}
+	if (!d->has_sign_info) {
+		(void)puts("  cannot be read");
+		return;
+	}
+	print_line("of PCR0", s->is_valid ? "right" : "WRONG");
+	print_line("subject", s->subject);
+	print_line("issuer", s->issuer);
+	print_line("algorithm", s->algorithm);
+	print_line("valid from", s->from);
+	print_line("valid to", s->to);
+	if (!s->is_cert_in_time)
+		print_line("now", "NOT VALID");
+}
+
+static void print_metadata(const cJSON *metadata)
+{
+	(void)printf("\nMetadata (not measured)\n");
+	if (!metadata) {
+		(void)puts("  none");
+		return;
+	}
+	(void)printf("  ");
+	describe_print_value(stdout, metadata, 1);
+	(void)putchar('\n');
+}
+
+/* --- files, as ls -l has them --- */
+
+static void print_mode(uint32_t mode)
+{
+	static const char types[] = "?pc?d?b?-?l?s???";
+	char text[11];
+
+	text[0] = types[(mode & S_IFMT) >> 12];
+	for (int i = 0; i < 9; i++)
+		text[1 + i] = (char)(mode & (0400U >> i) ? "rwx"[i % 3] : '-');
+	if (mode & S_ISUID)
+		text[3] = mode & S_IXUSR ? 's' : 'S';
+	if (mode & S_ISGID)
+		text[6] = mode & S_IXGRP ? 's' : 'S';
+	if (mode & S_ISVTX)
+		text[9] = mode & S_IXOTH ? 't' : 'T';
+	text[10] = '\0';
+	(void)printf("  %s", text);
+}
+
+static void print_member(const struct listing *l, const struct member *m)
+{
+	time_t at = (time_t)m->mtime;
+	char when[32] = "", device[32];
+	const char *first;
+	struct tm tm;
+
+	print_mode(m->mode);
+	(void)printf(" %3u %5u %5u", m->nlink, m->uid, m->gid);
+	if (S_ISCHR(m->mode) || S_ISBLK(m->mode)) {
+		(void)snprintf(device, sizeof(device), "%u, %u", m->rdev_major,
+			       m->rdev_minor);
+		(void)printf(" %10s", device);
+	} else {
+		(void)printf(" %10" PRIu64, m->size);
+	}
+	if (gmtime_r(&at, &tm))
+		(void)strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
+	(void)printf(" %s ", when);
+	escape_print(stdout, m->path, strlen(m->path));
+	if (m->target) {
+		(void)fputs(" -> ", stdout);
+		escape_print(stdout, m->target, strlen(m->target));
+	}
+	if (m->link && l->members + m->link - 1 != m) {
+		first = l->members[m->link - 1].path;
+		(void)fputs(" link to ", stdout);
+		escape_print(stdout, first, strlen(first));
+	}
+	(void)putchar('\n');
+}
+
+static int print_files(const struct command *c, const struct eif *eif, int code)
+{
+	unsigned number = 0;
+	struct fault f;
+
+	for (size_t i = 0; i < eif->count; i++) {
+		struct listing l;
+
+		if (eif->sections[i].type != EIF_RAMDISK)
+			continue;
+		(void)printf("\nRamdisk %u (section %zu)", number++, i);
+		if (listing_read_section(eif, i, &l, &f) < 0) {
+			(void)printf(": cannot be read\n");
+			code = tell(c, &f, code);
+		} else {
+			(void)printf(": %zu names, %u archive%s, compression: "
+				     "%s\n",
+				     l.count, l.archives,
+				     l.archives == 1 ? "" : "s", l.compression);
+			for (size_t n = 0; n < l.count; n++)
+				print_member(&l, &l.members[n]);
+		}
+		listing_free(&l);
+	}
+	return code;
+}
+
+/* --- the command --- */
+
+static int print_text(const struct command *c, const struct description *d,
+		      bool files, int code)
+{
+	struct fault f;
+
+	print_head(&d->eif);
+	print_sections(d);
+	if (print_boot(&d->eif, &f) < 0)
+		code = tell(c, &f, code);
+	print_measurements(&d->pcrs);
+	print_signature(d);
+	print_metadata(d->metadata);
+	return files ? print_files(c, &d->eif, code) : code;
+}
+
+static int print_json(const struct command *c, const struct description *d,
+		      int code)
+{
+	const char *key;
+	struct fault f;
+
+	if (!describe_print_json(d, &key)) {
+		(void)fault_system(&f, ENOMEM, "%s", d->eif.path);
+		return tell(c, &f, code);
+	}
+	if (!key)
+		return code;
+	(void)fault_refuse(&f, "%s: not as nitro-cli wants it", key);
+	(void)section_fault(eif_find(&d->eif, EIF_METADATA), &d->eif, &f);
+	return tell(c, &f, code);
+}
+
+static int run(const struct command *c, int argc, char **argv)
+{
+	struct description d = { 0 };
+	bool json = false, files = false;
+	int option, code = EXIT_DONE;
+	struct fault fault;
+
+	while ((option = command_option(c, argc, argv, options)) >= 0) {
+		if (option == '?')
+			return EXIT_USAGE;
+		json = json || option == O_JSON;
+		files = files || option == O_FILES;
+	}
+	if (!command_arguments(c, argc, argv, 1, "the image"))
+		return EXIT_USAGE;
+	if (json && files)
+		return command_usage(c, "--files is of the text, without "
+					"--json");
+	if (open_image(argv[optind], &d, &fault) < 0)
+		return command_fail(c, &fault);
+	code = examine(c, &d, code);
+	code = json ? print_json(c, &d, code) : print_text(c, &d, files, code);
+	cJSON_Delete(d.metadata);
+	eif_close(&d.eif);
+	return command_end(c, code);
+}
+
+const struct command command_describe = {
+	.name = "describe",
+	.does = "header, sections, measurements, signature, files of an image",
+	.help = "usage: mkeif describe X.eif [--json | --files]\n"
+		"  --json   what nitro-cli describe-eif prints\n"
+		"  --files  the ramdisks' files, too\n"
+		"A wrong checksum, signature or metadata is said on stderr, the rest is described,\n"
+		"and the exit code is 1.\n",
+	.run = run,
+};

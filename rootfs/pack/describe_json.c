@@ -1,0 +1,378 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rootfs/pack/describe.h"
+#include "rootfs/pack/escape.h"
+
+/* --- printing --- */
+
+/* A character of UTF-8, of up to three bytes, that must not be shown. */
+static size_t print_escape(FILE *to, const char *text, size_t len)
+{
+	const unsigned char *s = (const unsigned char *)text;
+
+	if (s[0] >= 0xe0 && len > 2) {
+		(void)fprintf(to, "\\u%04x",
+			      (s[0] & 0xfU) << 12 | (s[1] & 0x3fU) << 6 |
+				      (s[2] & 0x3fU));
+		return 3;
+	}
+	if (s[0] >= 0xc0 && len > 1) {
+		(void)fprintf(to, "\\u%04x",
+			      (s[0] & 0x1fU) << 6 | (s[1] & 0x3fU));
+		return 2;
+	}
+	(void)fprintf(to, "\\u%04x", s[0]);
+	return 1;
+}
+
+static void print_string(FILE *to, const char *text)
+{
+	static const char *const short_ones = "\"\"\\\\\bb\ff\nn\rr\tt";
+	size_t len = strlen(text), n;
+
+	(void)fputc('"', to);
+	for (; len > 0; text += n, len -= n) {
+		const char *s = short_ones;
+
+		n = 1;
+		while (*s && *s != *text)
+			s += 2;
+		if (*s) {
+			(void)fprintf(to, "\\%c", s[1]);
+			continue;
+		}
+		n = escape_character(text, len);
+		if (n == 0)
+			n = print_escape(to, text, len);
+		else
+			(void)fwrite(text, 1, n, to);
+	}
+	(void)fputc('"', to);
+}
+
+static void print_number(FILE *to, double n)
+{
+	if (n == floor(n) && fabs(n) < 9007199254740992.0)
+		(void)fprintf(to, "%.0f", n);
+	else
+		(void)fprintf(to, "%.17g", n);
+}
+
+static void print_line(FILE *to, int indent)
+{
+	(void)fprintf(to, "\n%*s", 2 * indent, "");
+}
+
+void describe_print_value(FILE *to, const cJSON *value, int indent)
+{
+	bool is_object = cJSON_IsObject(value);
+	const cJSON *child;
+
+	if (cJSON_IsString(value)) {
+		print_string(to, value->valuestring);
+	} else if (cJSON_IsNumber(value)) {
+		print_number(to, value->valuedouble);
+	} else if (cJSON_IsBool(value)) {
+		(void)fputs(cJSON_IsTrue(value) ? "true" : "false", to);
+	} else if (!is_object && !cJSON_IsArray(value)) {
+		(void)fputs("null", to);
+	} else if (!value->child) {
+		(void)fputs(is_object ? "{}" : "[]", to);
+	} else {
+		(void)fputc(is_object ? '{' : '[', to);
+		cJSON_ArrayForEach(child, value)
+		{
+			print_line(to, indent + 1);
+			if (is_object) {
+				print_string(to, child->string);
+				(void)fputs(": ", to);
+			}
+			describe_print_value(to, child, indent + 1);
+			if (child->next)
+				(void)fputc(',', to);
+		}
+		print_line(to, indent);
+		(void)fputc(is_object ? '}' : ']', to);
+	}
+}
+
+/* --- the form of serde_json --- */
+
+static int compare_keys(const void *a, const void *b)
+{
+	return strcmp((*(cJSON *const *)a)->string,
+		      (*(cJSON *const *)b)->string);
+}
+
+/* Objects of any keys come sorted from there, at each level. */
+static bool sort(cJSON *value)
+{
+	size_t count = (size_t)cJSON_GetArraySize(value), n = 0;
+	cJSON *child, **children;
+
+	cJSON_ArrayForEach(child, value)
+	{
+		if (!sort(child))
+			return false;
+	}
+	if (!cJSON_IsObject(value) || count == 0)
+		return true;
+	children = calloc(count, sizeof(*children));
+	if (!children)
+		return false;
+	while (value->child)
+		children[n++] = cJSON_DetachItemViaPointer(value, value->child);
+	qsort(children, count, sizeof(*children), compare_keys);
+	for (size_t i = 0; i < count; i++)
+		(void)cJSON_AddItemToArray(value, children[i]);
+	free(children);
+	return true;
+}
+
+static bool add_hex(cJSON *to, const char *key, const uint8_t hash[EIF_HASH])
+{
+	char text[2 * EIF_HASH + 1];
+
+	for (size_t i = 0; i < EIF_HASH; i++)
+		(void)snprintf(text + 2 * i, 3, "%02x", hash[i]);
+	return cJSON_AddStringToObject(to, key, text) != NULL;
+}
+
+static bool add_measurements(cJSON *to, const struct eif_pcrs *pcrs)
+{
+	cJSON *m = cJSON_AddObjectToObject(to, "Measurements");
+
+	return m &&
+	       cJSON_AddStringToObject(m, "HashAlgorithm", "Sha384 { ... }") &&
+	       add_hex(m, "PCR0", pcrs->pcr0) &&
+	       add_hex(m, "PCR1", pcrs->pcr1) &&
+	       add_hex(m, "PCR2", pcrs->pcr2) &&
+	       (!pcrs->has_pcr8 || add_hex(m, "PCR8", pcrs->pcr8));
+}
+
+/* --- the certificate --- */
+
+/* Names as OpenSSL has them, which nitro-cli prints. */
+static const char *long_name(const char *name)
+{
+	static const char *const names[][2] = {
+		{ "CN", "commonName" },	     { "C", "countryName" },
+		{ "L", "localityName" },     { "ST", "stateOrProvinceName" },
+		{ "O", "organizationName" }, { "OU", "organizationalUnitName" },
+		{ "SN", "surname" },	     { "GN", "givenName" },
+		{ "DC", "domainComponent" }, { "UID", "userId" },
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i][0], name) == 0)
+			return names[i][1];
+	return name;
+}
+
+static int hex_digit(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at = c ? strchr(digits, c | 0x20) : NULL;
+
+	return c >= '0' && at ? (int)(at - digits) : -1;
+}
+
+/* The next of "C=US, O=One\, Two": its value without escapes. */
+static char *next_part(char **rest)
+{
+	char *part = *rest, *from = part, *to = part;
+
+	if (*part == '\0')
+		return NULL;
+	while (*from && strncmp(from, ", ", 2) != 0 &&
+	       strncmp(from, " + ", 3) != 0) {
+		if (*from == '\\' && from[1]) {
+			int high = hex_digit(from[1]);
+			int low = high < 0 ? -1 : hex_digit(from[2]);
+
+			if (low >= 0) {
+				*to++ = (char)(high << 4 | low);
+				from += 3;
+				continue;
+			}
+			from++;
+		}
+		*to++ = *from++;
+	}
+	if (*from == ',')
+		from += 2;
+	else if (*from)
+		from += 3;
+	*to = '\0';
+	*rest = from;
+	return part;
+}
+
+static bool add_issuer(cJSON *to, const char *issuer)
+{
+	char text[SIGN_NAME_CAP], *rest = text, *part, *value;
+	cJSON *names = cJSON_AddObjectToObject(to, "IssuerName");
+
+	if (!names)
+		return false;
+	(void)snprintf(text, sizeof(text), "%s", issuer);
+	while ((part = next_part(&rest))) {
+		value = strchr(part, '=');
+		if (!value)
+			continue;
+		*value++ = '\0';
+		cJSON_DeleteItemFromObjectCaseSensitive(names, long_name(part));
+		if (!cJSON_AddStringToObject(names, long_name(part), value))
+			return false;
+	}
+	return sort(names);
+}
+
+/* "Nov 24 13:20:24 2026 GMT" */
+static bool add_time(cJSON *to, const char *key, int64_t seconds)
+{
+	time_t at = (time_t)seconds;
+	char text[64] = "";
+	struct tm tm;
+
+	if (gmtime_r(&at, &tm))
+		(void)strftime(text, sizeof(text), "%b %e %H:%M:%S %Y GMT",
+			       &tm);
+	return cJSON_AddStringToObject(to, key, text) != NULL;
+}
+
+static bool add_certificate(cJSON *to, const struct sign_info *s)
+{
+	cJSON *c = cJSON_AddObjectToObject(to, "SigningCertificate");
+	char text[3 * SIGN_CERT_SIGNATURE_MAX + 1] = "", algorithm[64];
+	static const char ecdsa[] = "ECDSA with ";
+
+	if (!c || !add_issuer(c, s->issuer))
+		return false;
+	(void)snprintf(algorithm, sizeof(algorithm), "%s", s->algorithm);
+	if (strncmp(algorithm, ecdsa, sizeof(ecdsa) - 1) == 0)
+		(void)snprintf(algorithm, sizeof(algorithm), "ecdsa-with-%s",
+			       s->algorithm + sizeof(ecdsa) - 1);
+	for (size_t i = 0; i < s->cert_signature_len; i++)
+		(void)snprintf(text + 3 * i, 4, "%02X%s", s->cert_signature[i],
+			       i + 1 < s->cert_signature_len ? ":" : "");
+	return cJSON_AddStringToObject(c, "Algorithm", algorithm) &&
+	       add_time(c, "NotBefore", s->not_before) &&
+	       add_time(c, "NotAfter", s->not_after) &&
+	       cJSON_AddStringToObject(c, "Signature", text);
+}
+
+/* --- metadata --- */
+
+static bool add_copy(cJSON *to, const char *key, const cJSON *value)
+{
+	cJSON *copy = cJSON_Duplicate(value, true);
+
+	if (copy && sort(copy) && cJSON_AddItemToObject(to, key, copy))
+		return true;
+	cJSON_Delete(copy);
+	return false;
+}
+
+/* The user's keys stand among the others. */
+static bool add_custom(cJSON *to, const cJSON *custom)
+{
+	cJSON *copy, *child;
+	bool good;
+
+	if (cJSON_IsNull(custom))
+		return true;
+	if (!cJSON_IsObject(custom))
+		return add_copy(to, "CustomMetadata", custom);
+	copy = cJSON_Duplicate(custom, true);
+	if (!copy)
+		return false;
+	good = sort(copy);
+	while (good && copy->child) {
+		child = cJSON_DetachItemViaPointer(copy, copy->child);
+		good = cJSON_AddItemToArray(to, child);
+	}
+	cJSON_Delete(copy);
+	return good;
+}
+
+static const char *const build_keys[] = { "BuildTime", "BuildTool",
+					  "BuildToolVersion", "OperatingSystem",
+					  "KernelVersion" };
+enum { BUILD_KEYS = sizeof(build_keys) / sizeof(build_keys[0]) };
+
+/* What nitro-cli's reader would miss. */
+static const char *missing_key(const cJSON *m, const cJSON *build)
+{
+	if (!cJSON_IsString(cJSON_GetObjectItemCaseSensitive(m, "ImageName")))
+		return "ImageName";
+	if (!cJSON_IsString(
+		    cJSON_GetObjectItemCaseSensitive(m, "ImageVersion")))
+		return "ImageVersion";
+	if (!cJSON_IsObject(build))
+		return "BuildMetadata";
+	for (size_t i = 0; i < BUILD_KEYS; i++)
+		if (!cJSON_IsString(cJSON_GetObjectItemCaseSensitive(
+			    build, build_keys[i])))
+			return build_keys[i];
+	if (!cJSON_GetObjectItemCaseSensitive(m, "DockerInfo"))
+		return "DockerInfo";
+	if (!cJSON_GetObjectItemCaseSensitive(m, "CustomMetadata"))
+		return "CustomMetadata";
+	return NULL;
+}
+
+static bool add_metadata(cJSON *to, const cJSON *m, const char **ret_key)
+{
+	const cJSON *build =
+		cJSON_GetObjectItemCaseSensitive(m, "BuildMetadata");
+	cJSON *group;
+
+	*ret_key = missing_key(m, build);
+	if (*ret_key)
+		return true;
+	if (!add_copy(to, "ImageName",
+		      cJSON_GetObjectItemCaseSensitive(m, "ImageName")) ||
+	    !add_copy(to, "ImageVersion",
+		      cJSON_GetObjectItemCaseSensitive(m, "ImageVersion")))
+		return false;
+	group = cJSON_AddObjectToObject(to, "Metadata");
+	if (!group)
+		return false;
+	for (size_t i = 0; i < BUILD_KEYS; i++)
+		if (!add_copy(group, build_keys[i],
+			      cJSON_GetObjectItemCaseSensitive(build,
+							       build_keys[i])))
+			return false;
+	return add_copy(group, "DockerInfo",
+			cJSON_GetObjectItemCaseSensitive(m, "DockerInfo")) &&
+	       add_custom(group, cJSON_GetObjectItemCaseSensitive(
+					 m, "CustomMetadata"));
+}
+
+bool describe_print_json(const struct description *d, const char **ret_key)
+{
+	cJSON *all = cJSON_CreateObject();
+	bool good;
+
+	*ret_key = NULL;
+	good = all &&
+	       cJSON_AddNumberToObject(all, "EifVersion", d->eif.version) &&
+	       add_measurements(all, &d->pcrs) &&
+	       cJSON_AddBoolToObject(all, "IsSigned", d->is_signed) &&
+	       (!d->has_sign_info || add_certificate(all, &d->sign)) &&
+	       cJSON_AddBoolToObject(all, "CheckCRC",
+				     d->eif.crc == d->eif.crc_computed) &&
+	       (!d->is_signed ||
+		cJSON_AddBoolToObject(all, "SignatureCheck",
+				      d->has_sign_info && d->sign.is_valid)) &&
+	       (!d->metadata || add_metadata(all, d->metadata, ret_key));
+	if (good) {
+		describe_print_value(stdout, all, 0);
+		(void)fputc('\n', stdout);
+	}
+	cJSON_Delete(all);
+	return good;
+}
