@@ -37,7 +37,7 @@ TOOL_C := $(TOOL:%=nsm/tool/%.c)
 TOOL_MAX := 460800
 
 # mkeif: a program of the machine that builds.
-PACK := main build describe describe_json extract archive escape parts kernel spec check cpio gzip ramdisk metadata pcrs \
+PACK := main build diff diff_listing diff_json describe describe_json extract archive escape parts kernel spec check cpio gzip ramdisk metadata pcrs \
 	image source oci docker layer dir skopeo settings strings json digest tree spool \
 	eif eif_writer measure sign \
 	commands fault

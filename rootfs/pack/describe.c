@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <mbedtls/sha512.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,14 +13,13 @@
 #include "rootfs/pack/fault.h"
 #include "rootfs/pack/json.h"
 #include "rootfs/pack/kernel.h"
+#include "rootfs/pack/measure.h"
 #include "rootfs/pack/metadata.h"
 
 enum {
 	O_JSON = 1,
 	O_FILES,
-	CHUNK = 1 << 16,
 	CMDLINE_SHOWN_MAX = 1 << 16, /* bytes */
-	IS_384 = 1,
 };
 
 static const struct option options[] = {
@@ -31,29 +29,6 @@ static const struct option options[] = {
 };
 
 /* --- finding --- */
-
-static int hash_content(const struct content *c, uint8_t ret[EIF_HASH],
-			struct fault *reterr)
-{
-	static uint8_t chunk[CHUNK];
-	mbedtls_sha512_context hash;
-	uint8_t full[64];
-	size_t n;
-	int r = 0;
-
-	mbedtls_sha512_init(&hash);
-	(void)mbedtls_sha512_starts(&hash, IS_384);
-	for (uint64_t at = 0; at < c->len && r == 0; at += n) {
-		n = c->len - at < CHUNK ? (size_t)(c->len - at) : CHUNK;
-		r = content_read(c, at, chunk, n, reterr);
-		if (r == 0)
-			(void)mbedtls_sha512_update(&hash, chunk, n);
-	}
-	(void)mbedtls_sha512_finish(&hash, full);
-	mbedtls_sha512_free(&hash);
-	memcpy(ret, full, EIF_HASH);
-	return r;
-}
 
 static int section_fault(const struct eif_section *s, const struct eif *eif,
 			 struct fault *reterr)
@@ -146,7 +121,7 @@ static int open_image(const char *path, struct description *d,
 	for (size_t i = 0; i < d->eif.count; i++) {
 		const struct eif_section *s = &d->eif.sections[i];
 
-		if (hash_content(&s->data, d->hashes[i], reterr) < 0) {
+		if (measure_content(&s->data, d->hashes[i], reterr) < 0) {
 			(void)section_fault(s, &d->eif, reterr);
 			goto fail;
 		}

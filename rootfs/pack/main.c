@@ -9,6 +9,7 @@
 static const struct command *const commands[] = {
 	&command_build,
 	&command_describe,
+	&command_diff,
 	&command_extract,
 };
 

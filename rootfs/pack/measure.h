@@ -33,4 +33,8 @@ void measure_extend(const void *content, size_t len, uint8_t ret[EIF_HASH]);
 /* SHA-384 of DATA. */
 void measure_hash(const void *data, size_t len, uint8_t ret[EIF_HASH]);
 
+/* SHA-384 of all of C. */
+int measure_content(const struct content *c, uint8_t ret[EIF_HASH],
+		    struct fault *reterr);
+
 #endif
