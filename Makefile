@@ -37,10 +37,11 @@ TOOL_C := $(TOOL:%=nsm/tool/%.c)
 TOOL_MAX := 460800
 
 # mkeif: a program of the machine that builds.
-PACK := main build diff diff_listing diff_json describe describe_json extract archive escape parts kernel spec check cpio gzip ramdisk metadata pcrs \
+PACK := main commands build describe describe_json diff diff_json diff_listing extract \
+	pcr resign pcrs fault escape \
 	image source oci docker layer dir skopeo settings strings json digest tree spool \
-	eif eif_writer measure sign \
-	commands fault
+	parts kernel spec check cpio gzip ramdisk metadata \
+	eif eif_writer measure sign archive
 PACK_C := $(PACK:%=rootfs/pack/%.c) $(addprefix init/,config.c signal.c spec.c user.c) \
 	nsm/item.c
 

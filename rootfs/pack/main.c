@@ -11,6 +11,8 @@ static const struct command *const commands[] = {
 	&command_describe,
 	&command_diff,
 	&command_extract,
+	&command_pcr,
+	&command_sign,
 };
 
 enum { COUNT = sizeof(commands) / sizeof(commands[0]) };

@@ -799,3 +799,25 @@ out:
 	free(o.data);
 	return r;
 }
+
+int sign_read(const struct eif *eif, time_t now, struct eif_pcrs *pcrs,
+	      struct sign_info *ret, struct fault *reterr)
+{
+	const struct eif_section *s = eif_find(eif, EIF_SIGNATURE);
+	char *section;
+	int r;
+
+	if (!s)
+		return 0;
+	if (content_slurp(&s->data, EIF_SIGNATURE_MAX, "signature", &section,
+			  reterr) < 0)
+		return fault_prefix(reterr, "%s", eif->path);
+	r = sign_parse((const uint8_t *)section, s->data.len, pcrs->pcr0, now,
+		       ret, reterr);
+	free(section);
+	if (r < 0)
+		return fault_prefix(reterr, "%s: signature", eif->path);
+	memcpy(pcrs->pcr8, ret->pcr8, EIF_HASH);
+	pcrs->has_pcr8 = true;
+	return 0;
+}

@@ -39,12 +39,11 @@ int sign_cert_pcr8(const char *path, uint8_t ret[EIF_HASH],
 
 enum {
 	SIGN_NAME_CAP = 512,
-	SIGN_PARTS_MAX = 16,
 	SIGN_TIME_CAP = 40,
 	SIGN_CERT_SIGNATURE_MAX = 1024, /* bytes: RSA's of 8192 bits */
 };
 
-/* Whom a section says it is from. Text is UTF-8 or escaped, without control characters. */
+/* Whom a section says it is from. Text is ASCII, all else in it escaped. */
 struct sign_info {
 	char issuer[SIGN_NAME_CAP], subject[SIGN_NAME_CAP]; /* "C=.., CN=.." */
 	int64_t not_before, not_after;		     /* seconds since 1970 */
@@ -64,5 +63,12 @@ struct sign_info {
  */
 int sign_parse(const uint8_t *section, size_t len, const uint8_t pcr0[EIF_HASH],
 	       time_t now, struct sign_info *ret, struct fault *reterr);
+
+/*
+ * The same for EIF, whose PCR0 is in PCRS, which gets PCR8. Without a signature
+ * neither *PCRS nor *RET is touched.
+ */
+int sign_read(const struct eif *eif, time_t now, struct eif_pcrs *pcrs,
+	      struct sign_info *ret, struct fault *reterr);
 
 #endif

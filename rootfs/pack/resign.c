@@ -1,0 +1,117 @@
+#include "rootfs/pack/commands.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "rootfs/pack/eif.h"
+#include "rootfs/pack/fault.h"
+#include "rootfs/pack/pcrs.h"
+#include "rootfs/pack/sign.h"
+
+enum { O_SIGN_KEY = 1, O_SIGN_CERT, O_OUTPUT };
+
+static const struct option options[] = {
+	{ "sign-key", required_argument, NULL, O_SIGN_KEY },
+	{ "sign-cert", required_argument, NULL, O_SIGN_CERT },
+	{ "output", required_argument, NULL, O_OUTPUT },
+	{ 0 },
+};
+
+struct ask {
+	const char *path, *key, *cert, *output;
+};
+
+/* All sections but a signature, which is then the last one. */
+static int write_signed(const struct eif *eif, const struct sign_key *key,
+			struct eif_writer *w, struct eif_pcrs *pcrs,
+			struct fault *reterr)
+{
+	uint8_t *section;
+	size_t len;
+	int r;
+
+	eif_writer_like(w, eif);
+	for (size_t i = 0; i < eif->count; i++) {
+		const struct eif_section *s = &eif->sections[i];
+
+		if (s->type != EIF_SIGNATURE &&
+		    eif_writer_add(w, s->type, &s->data, reterr) < 0)
+			return fault_prefix(reterr, "%s", eif->path);
+	}
+	eif_writer_measure(w, pcrs);
+	if (sign_pcr0(key, pcrs->pcr0, &section, &len, pcrs->pcr8, reterr) < 0)
+		return -1;
+	pcrs->has_pcr8 = true;
+	r = eif_writer_add_bytes(w, EIF_SIGNATURE, section, len, reterr);
+	free(section);
+	return r;
+}
+
+/* The image is open until the end: it may be the one that is replaced. */
+static int sign(const struct ask *a, struct eif_pcrs *ret, struct fault *reterr)
+{
+	struct sign_key *key = NULL;
+	struct eif_writer *w;
+	struct eif eif;
+	int r = -1;
+
+	if (sign_key_load(a->key, a->cert, &key, reterr) < 0)
+		return -1;
+	if (eif_open(a->path, &eif, reterr) < 0) {
+		sign_key_free(key);
+		return -1;
+	}
+	if (eif_check_crc(&eif, reterr) < 0 ||
+	    eif_writer_open(a->output, eif.arch, &w, reterr) < 0)
+		goto out;
+	if (write_signed(&eif, key, w, ret, reterr) < 0)
+		eif_writer_abort(w);
+	else
+		r = eif_writer_finish(w, reterr);
+out:
+	eif_close(&eif);
+	sign_key_free(key);
+	return r;
+}
+
+static int run(const struct command *c, int argc, char **argv)
+{
+	struct eif_pcrs pcrs = { 0 };
+	struct fault fault;
+	struct ask a = { 0 };
+	int option;
+
+	while ((option = command_option(c, argc, argv, options)) >= 0) {
+		if (option == '?')
+			return EXIT_USAGE;
+		if (option == O_SIGN_KEY)
+			a.key = optarg;
+		else if (option == O_SIGN_CERT)
+			a.cert = optarg;
+		else
+			a.output = optarg;
+	}
+	if (!command_arguments(c, argc, argv, 1, "the image"))
+		return EXIT_USAGE;
+	a.path = argv[optind];
+	if (!a.key || !a.cert || !a.output)
+		return command_usage(c, "%s is missing",
+				     !a.key  ? "--sign-key" :
+				     !a.cert ? "--sign-cert" :
+					       "--output");
+	if (sign(&a, &pcrs, &fault) < 0)
+		return command_fail(c, &fault);
+	pcrs_print_json(&pcrs);
+	return command_end(c, EXIT_DONE);
+}
+
+const struct command command_sign = {
+	.name = "sign",
+	.does = "signs an image, or signs it anew",
+	.help = "usage: mkeif sign X.eif --sign-key FILE --sign-cert FILE --output Y.eif\n"
+		"Y.eif is X.eif with a signature of its PCR0, instead of one that it has; both\n"
+		"may be the same file. Prints the measurements.\n"
+		"  --sign-key FILE    PEM, not encrypted; on P-256, P-384 or P-521\n"
+		"  --sign-cert FILE   PEM; the key's certificate, valid now. It gives PCR8\n",
+	.run = run,
+};
