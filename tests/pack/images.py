@@ -363,7 +363,7 @@ def tags(path: Path) -> None:
                    for name in ("one", "two")))
 
 
-DEEP_MAX = 4095 - len("rootfs/")
+DEEP_MAX = 4095 - 8  # "rootfs/" and a byte
 
 
 def deep_layer(length: int) -> Layer:

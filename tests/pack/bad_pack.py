@@ -1,0 +1,353 @@
+"""What mkeif build refuses: it says what and where, leaves no file, and what was there."""
+
+import hashlib
+import json
+import os
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import images
+from images import Layer, Layout, digest, tagged
+from lib import (ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Skip, boot_options, build, built, check, copied, folder, kernels,
+                 layout, names, run, same, test, tool)
+
+OLD = b"what was there\n"
+TELL = {"Cmd": ["/tell"]}
+
+
+def expect_refused(path: Path, code: int, err: tuple[str, ...], *options: object, program: Path = ASAN) -> str:
+    """
+    CODE, with the parts ERR in what is said, and nothing else changes: no output, no rest beside it; an output that
+    was there stays. PATH is the test's folder. What was said is returned.
+    """
+    out = path / "output"
+    out.mkdir(exist_ok=True)
+    said = ""
+    for old in (None, OLD):
+        if old:
+            (out / "x.eif").write_bytes(old)
+        done = run("build", "--output", out / "x.eif", *options, program=program).is_(code, *err)
+        same(names(out), {"x.eif"} if old else set(), f"what is beside the output of {done.command}")
+        check(not old or (out / "x.eif").read_bytes() == old, f"the old output changed: {done.story}")
+        said = done.err
+    (out / "x.eif").unlink()
+    return said
+
+
+def expect_bad_image(path: Path, *err: str, code: int = REFUSED, options: tuple = ()) -> str:
+    return expect_refused(path, code, err, *boot_options(), "--image", path / "image", *options)
+
+
+def change_json(layout_path: Path, change: Callable[[dict, dict, Layout], None]) -> None:
+    """Writes manifest and configuration anew, as CHANGE has changed them, with right digests."""
+    l = Layout.__new__(Layout)
+    l.path = layout_path
+    index = json.loads((layout_path / "index.json").read_text())
+    manifest = json.loads(l.blob_path(index["manifests"][0]["digest"]).read_text())
+    config = json.loads(l.blob_path(manifest["config"]["digest"]).read_text())
+    change(manifest, config, l)
+    if manifest["config"]["mediaType"].startswith(images.OCI):
+        manifest["config"] = l.json(config, manifest["config"]["mediaType"])
+    l.index(tagged(l.json(manifest, images.OCI + "manifest.v1+json")))
+
+
+def layer_digest(layout_path: Path) -> str:
+    index = json.loads((layout_path / "index.json").read_text())
+    manifest = json.loads((layout_path / "blobs" / index["manifests"][0]["digest"].replace(":", "/")).read_text())
+    return manifest["layers"][0]["digest"]
+
+
+def raw_image(path: Path, tar: bytes, packed: str = "gzip") -> None:
+    """An image of one layer with these bytes."""
+    l = Layout(path)
+    l.index(tagged(l.image([tar], TELL, packed)))
+
+
+# --- layouts -----------------------------------------------------------------
+
+@test
+def no_image_is_said() -> None:
+    """Nothing there, an empty folder with --cmd that is not there, a file that is no archive."""
+    with folder() as path:
+        expect_bad_image(path, "image: No such file or directory", code=FILE)
+        (path / "image").mkdir()
+        expect_bad_image(path, "/tell", options=("--cmd", "/tell"))
+        (path / "image").rmdir()
+        (path / "image").write_bytes(b"neither tar nor layout" * 100)
+        expect_bad_image(path, "image")
+
+
+@test
+def damaged_blobs_are_named() -> None:
+    """Missing, changed, longer or shorter than said: by digest."""
+    def missing(blob: Path) -> None:
+        blob.unlink()
+
+    def changed(blob: Path) -> None:
+        data = bytearray(blob.read_bytes())
+        data[len(data) // 2] ^= 1
+        blob.write_bytes(data)
+
+    def longer(blob: Path) -> None:
+        blob.write_bytes(blob.read_bytes() + b"\0")
+
+    def shorter(blob: Path) -> None:
+        blob.write_bytes(blob.read_bytes()[:-100])
+
+    for damage in (missing, changed, longer, shorter):
+        for which in ("layer", "config", "manifest"):
+            with folder() as path:
+                image = copied("nopasswd", path / "image")
+                index = json.loads((image / "index.json").read_text())
+                manifest_name = index["manifests"][0]["digest"]
+                manifest = json.loads((image / "blobs" / manifest_name.replace(":", "/")).read_text())
+                name = {"layer": manifest["layers"][0]["digest"], "config": manifest["config"]["digest"],
+                        "manifest": manifest_name}[which]
+                damage(image / "blobs" / name.replace(":", "/"))
+                code = FILE if damage is missing else REFUSED
+                expect_bad_image(path, name.split(":")[1], code=code)
+
+
+@test
+def layers_that_are_not_what_the_configuration_says_are_refused() -> None:
+    """A blob that is the manifest's, with other content than diff_ids says."""
+    def change(manifest: dict, config: dict, l: Layout) -> None:
+        config["rootfs"]["diff_ids"][0] = digest(b"another")
+
+    with folder() as path:
+        change_json(copied("nopasswd", path / "image"), change)
+        expect_bad_image(path, "layer 1", "d")
+
+    def fewer(manifest: dict, config: dict, l: Layout) -> None:
+        config["rootfs"]["diff_ids"] = []
+
+    with folder() as path:
+        change_json(copied("nopasswd", path / "image"), fewer)
+        expect_bad_image(path, "layer")
+
+
+@test
+def unknown_kinds_are_named() -> None:
+    """Of a layer, of a configuration (an artifact, not an image), of a manifest."""
+    def layer(manifest: dict, config: dict, l: Layout) -> None:
+        manifest["layers"][0]["mediaType"] = "application/vnd.other.layer"
+
+    def artifact(manifest: dict, config: dict, l: Layout) -> None:
+        manifest["config"]["mediaType"] = "application/vnd.other.config"
+
+    for change in (layer, artifact):
+        with folder() as path:
+            change_json(copied("nopasswd", path / "image"), change)
+            expect_bad_image(path, "application/vnd.other.")
+
+
+@test
+def another_architecture_is_named() -> None:
+    """An image for arm64 alone; a program for arm64 in an image that says amd64."""
+    with folder() as path:
+        l = Layout(path / "image")
+        one = l.image([images.static_layer().bytes()], TELL, arch="arm64")
+        l.index(tagged({**one, "platform": {"architecture": "arm64", "os": "linux"}}))
+        expect_bad_image(path, "arm64")
+    with folder() as path:
+        change_json(copied("nopasswd", path / "image"), lambda m, c, l: c.update(architecture="arm64"))
+        expect_bad_image(path, "arm64")
+    with folder() as path:
+        layer = Layer()
+        layer.file("tell", built("apps/tell", "aarch64"), 0o755)
+        images.single(path / "image", [layer], TELL)
+        expect_bad_image(path, "/tell", "aarch64")
+
+
+# --- layers ------------------------------------------------------------------
+
+@test
+def broken_archives_are_told() -> None:
+    """Cut off, sizes that lie, a checksum that is wrong, a layer that is no archive."""
+    tar = images.static_layer().bytes()
+    size = tar[124:136]
+    lying = tar.replace(size, b"77777777777\0", 1)
+    summed = lying[:148] + b"%06o\0 " % (sum(lying[:148] + b" " * 8 + lying[156:512])) + lying[512:]
+    for data in (tar[:700], tar[:len(tar) // 2], summed, lying, b"\1" * 5000):
+        with folder() as path:
+            raw_image(path / "image", data)
+            expect_bad_image(path, "layer 1", layer_digest(path / "image").split(":")[1])
+    # The compressed stream cut off, with a digest that fits.
+    for packed in ("gzip", "zstd"):
+        with folder() as path:
+            l = Layout(path / "image")
+            kind, pack = images.PACKED[packed]
+            short = pack(tar)[:-50]
+
+            def change(manifest: dict, config: dict, l: Layout) -> None:
+                manifest["layers"] = [l.blob(short, kind)]
+
+            l.index(tagged(l.image([tar], TELL, packed)))
+            change_json(path / "image", change)
+            expect_bad_image(path, "layer 1")
+
+
+@test
+def nothing_is_written_outside() -> None:
+    """Names with .., absolute ones, and links that lead out: refused, or within the image."""
+    def dots(layer: Layer, victim: Path) -> None:
+        layer.file(f"../../../../../../../..{victim}", "new\n")
+
+    def inner_dots(layer: Layer, victim: Path) -> None:
+        layer.file(f"a/../../../../../../../../..{victim}", "new\n")
+
+    def hard_link(layer: Layer, victim: Path) -> None:
+        layer.hard("x", f"../../../../../../../..{victim}")
+
+    def missing_hard_link(layer: Layer, victim: Path) -> None:
+        layer.hard("x", str(victim))
+
+    for bad in (dots, inner_dots, hard_link, missing_hard_link):
+        with folder() as path:
+            victim = path / "victim"
+            victim.write_text("old\n")
+            layer = images.static_layer()
+            bad(layer, victim)
+            images.single(path / "image", [layer], TELL)
+            expect_bad_image(path, "layer 1")
+            same(victim.read_text(), "old\n", f"a file outside, by {bad.__name__}")
+
+    with folder() as path:
+        victim = path / "victim"
+        victim.mkdir()
+        layer = images.static_layer()
+        layer.link("away", str(victim))
+        layer.file("away/file", "new\n")
+        layer.file(f"{victim}/absolute", "new\n")
+        layer.link("up", "../../../../../../../../.." + str(victim))
+        layer.file("up/up", "new\n")
+        images.single(path / "image", [layer], TELL)
+        run("build", "--output", path / "x.eif", *boot_options(), "--image", path / "image", program=ASAN).is_(DONE)
+        same(names(victim), set(), "a folder outside")
+
+
+@test(seconds=3)
+def a_bomb_goes_no_further_than_its_memory() -> None:
+    """A gigabyte of zeros in a megabyte, behind the end of the archive or as a file: no more memory for it."""
+    with folder() as path:
+        layer = images.static_layer()
+        layer.add("zeros", tarfile.REGTYPE, 0o644, bytes(64 << 20))
+        raw_image(path / "image", layer.bytes() + bytes(256 << 20))
+        done = run("-c", 'ulimit -v 262144; exec "$@"', "sh", MKEIF, "build", "--output", path / "x.eif", *boot_options(),
+                   "--image", path / "image", program=Path("/bin/sh"))
+        check(done.code in (DONE, REFUSED), done.story)
+
+
+@test
+def what_a_ramdisk_cannot_carry_is_refused() -> None:
+    """A path too long, and a file over 4 GiB; the reason is said, too."""
+    with folder() as path:
+        layer = images.deep_layer(images.DEEP_MAX + 1)
+        images.single(path / "image", [layer], TELL)
+        expect_bad_image(path, "layer 1", "4087")
+    with folder() as path:
+        (path / "image").mkdir()
+        (path / "image/tell").write_bytes(built("apps/tell").read_bytes())
+        (path / "image/tell").chmod(0o755)
+        with open(path / "image/large", "wb") as f:
+            f.truncate(4 << 30)
+        expect_bad_image(path, "large", "4", options=("--cmd", "/tell"))
+
+
+# --- configurations ----------------------------------------------------------
+
+@test
+def what_cannot_run_is_refused() -> None:
+    """Program, user, group, working directory, signal: each is named."""
+    for options, err in (
+            (("--entrypoint", "/no/such"), ("/no/such", "not in the image")),
+            (("--entrypoint", "nosuch"), ("nosuch", "PATH", "/usr/bin:/bin")),
+            (("--entrypoint", "/etc/passwd"), ("/etc/passwd", "not an executable")),
+            (("--entrypoint", "/etc"), ("/etc", "not an executable")),
+            (("--user", "nobody"), ("nobody", "/etc/passwd")),
+            (("--user", "app:nogroup"), ("nogroup", "/etc/group")),
+            (("--workdir", "/etc/passwd"), ("/etc/passwd", "not a folder")),
+            (("--workdir", "relative"), ("workdir",)),
+            (("--stop-signal", "SIGNONE"), ("stop-signal",))):
+        with folder() as path:
+            copied("shell", path / "image")
+            expect_bad_image(path, *err, options=options)
+    with folder() as path:
+        images.single(path / "image", [images.static_layer()], {"Env": ["A=1"]})
+        expect_bad_image(path, "neither entrypoint nor command")
+    with folder() as path:
+        images.single(path / "image", [images.static_layer()], {"Cmd": ["/tell"], "User": "app"})
+        expect_bad_image(path, "app", "/etc/passwd")
+
+
+# --- what boots it -----------------------------------------------------------
+
+@test
+def kernels_and_modules_have_to_fit() -> None:
+    """No kernel, none at all, one of another kind, a module of another kernel."""
+    with folder() as path:
+        image = ("--image", layout("nopasswd"))
+        good = kernels()
+        expect_refused(path, FILE, ("none: No such file",), *image, "--kernel", path / "none", "--module", good / "nsm.ko")
+        (path / "text").write_text("no kernel\n" * 1000)
+        expect_refused(path, REFUSED, ("text",), *image, "--kernel", path / "text")
+        expect_refused(path, REFUSED, ("text",), *image, "--kernel", good / "bzImage", "--module", path / "text")
+        module = (good / "nsm.ko").read_bytes()
+        at = module.index(b"vermagic=") + len(b"vermagic=")
+        (path / "other.ko").write_bytes(module[:at] + b"9" + module[at + 1:])
+        expect_refused(path, REFUSED, ("other.ko", "kernel"), *image, "--kernel", good / "bzImage", "--module", path / "other.ko")
+        expect_refused(path, REFUSED, ("init",), *image, "--kernel", good / "bzImage", "--module", good / "nsm.ko",
+                       "--init", path / "text")
+
+
+@test(seconds=2)
+def more_sections_than_a_file_has_are_refused() -> None:
+    """32 are all; kernel, command line and metadata are three of them."""
+    with folder() as path:
+        (path / "r").write_bytes(built("init").read_bytes()[:512])
+        many = ["--ramdisk", path / "r"]
+        kernel = ["--kernel", kernels() / "bzImage"]
+        expect_refused(path, REFUSED, ("32",), *kernel, *many * 30)
+        build_options = ["build", "--output", path / "x.eif", *kernel, *many * 29]
+        run(*build_options, program=ASAN).is_(DONE)
+
+
+@test(seconds=2)
+def certificates_have_to_be_valid_now() -> None:
+    """Expired; not the key's; a key that is none."""
+    def make(name: str, *more: str) -> list[object]:
+        key, cert = path / f"{name}.key", path / f"{name}.pem"
+        tool("openssl", "ecparam", "-name", "secp384r1", "-genkey", "-noout", "-out", key)
+        tool("openssl", "req", "-new", "-x509", "-key", key, "-subj", f"/CN={name}", "-out", cert, *more)
+        return ["--sign-key", key, "--sign-cert", cert]
+
+    with folder() as path:
+        image = (*boot_options(), "--image", layout("nopasswd"))
+        good = make("good")
+        make("other")
+        tool("openssl", "req", "-new", "-key", path / "good.key", "-subj", "/CN=expired", "-out", path / "csr")
+        tool("openssl", "x509", "-req", "-in", path / "csr", "-signkey", path / "good.key", "-days", "-1",
+             "-out", path / "expired.pem")
+        expect_refused(path, REFUSED, ("expired.pem",), *image, "--sign-key", path / "good.key", "--sign-cert",
+                       path / "expired.pem")
+        expect_refused(path, REFUSED, ("other.pem",), *image, "--sign-key", path / "good.key", "--sign-cert",
+                       path / "other.pem")
+        expect_refused(path, REFUSED, ("good.pem",), *image, "--sign-key", path / "good.pem", "--sign-cert",
+                       path / "good.pem")
+        expect_refused(path, USAGE, ("--sign-cert",), *image, "--sign-key", path / "good.key")
+        run("build", "--output", path / "x.eif", *image, *good, program=ASAN).is_(DONE)
+
+
+# --- outputs -----------------------------------------------------------------
+
+@test
+def an_output_that_cannot_be_written_is_told() -> None:
+    """No such folder; a full disk, where nothing is left."""
+    with folder() as path:
+        image = (*boot_options(), "--image", layout("nopasswd"))
+        run("build", "--output", path / "none/x.eif", *image).is_(FILE, "none/x.eif")
+        done = run("-c", 'ulimit -f 1000; exec "$@"', "sh", MKEIF, "build", "--output", path / "x.eif", *image,
+                   program=Path("/bin/sh"))
+        check(done.code == FILE or done.code < 0, done.story)
+        check("x.eif" not in names(path), f"a part of an output: {names(path)}")
