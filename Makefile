@@ -38,7 +38,7 @@ TOOL_MAX := 460800
 
 # mkeif: a program of the machine that builds.
 PACK := main commands build describe describe_json diff diff_json diff_listing extract \
-	pcr resign pcrs fault escape \
+	pcr resign set_init pcrs fault escape \
 	image source oci docker layer dir skopeo settings strings json digest tree spool \
 	parts kernel spec check cpio gzip ramdisk metadata \
 	eif eif_writer measure sign archive

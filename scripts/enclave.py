@@ -243,7 +243,7 @@ class Eif:
     def pack(self) -> bytes:
         metadata = self.metadata or json.dumps({
             "ImageName": "enclave", "ImageVersion": "1", "DockerInfo": {}, "CustomMetadata": None,
-            "BuildMetadata": {"BuildTime": "1970-01-01T00:00:00+00:00", "BuildTool": "pack-eif",
+            "BuildMetadata": {"BuildTime": "1970-01-01T00:00:00+00:00", "BuildTool": "enclave.py",
                               "BuildToolVersion": "1", "OperatingSystem": "Linux",
                               "KernelVersion": "unknown"}}).encode()
         sections = [(KERNEL, self.kernel), (CMDLINE, self.cmdline.encode()), (METADATA, metadata)]

@@ -23,6 +23,7 @@ enum {
 /* Bytes in their order: those of the section, or what a compressed part of it has. */
 struct source {
 	const struct content *c;
+	struct spool *keep;	/* for contents, or NULL */
 	uint64_t next;		/* of C, the first that was not read yet */
 	struct archive *filter; /* NULL: plain */
 	const uint8_t *data;	/* read, and not used yet */
@@ -124,7 +125,8 @@ static void use(struct source *s, size_t n)
 }
 
 /*
- * LEN bytes to TO (NULL: nowhere), and into HASH (NULL: none).
+ * LEN bytes to TO (NULL: nowhere), and into HASH (NULL: none), if that is the content
+ * of a file.
  */
 static int take(struct source *s, void *to, uint64_t len,
 		mbedtls_sha512_context *hash, struct fault *reterr)
@@ -147,6 +149,9 @@ static int take(struct source *s, void *to, uint64_t len,
 		}
 		if (hash)
 			(void)mbedtls_sha512_update(hash, s->data, n);
+		if (hash && s->keep &&
+		    spool_append(s->keep, s->data, n, reterr) < 0)
+			return -1;
 		use(s, n);
 		len -= n;
 	}
@@ -258,7 +263,7 @@ static int take_content(struct source *s, struct member *m, uint32_t sum,
 {
 	mbedtls_sha512_context hash;
 	uint8_t full[64];
-	uint64_t at = s->at;
+	uint64_t at = s->at, from = s->keep ? s->keep->len : 0;
 	uint32_t got = 0;
 	int r = 0;
 
@@ -283,6 +288,8 @@ static int take_content(struct source *s, struct member *m, uint32_t sum,
 	(void)mbedtls_sha512_finish(&hash, full);
 	mbedtls_sha512_free(&hash);
 	memcpy(m->hash, full, EIF_HASH);
+	if (s->keep)
+		m->content = spool_content(s->keep, from);
 	return r;
 }
 
@@ -434,6 +441,7 @@ static void share(struct listing *l, const struct link *links, size_t count)
 		m->gid = last->gid;
 		m->mtime = last->mtime;
 		m->size = content->size;
+		m->content = content->content;
 		memcpy(m->hash, content->hash, EIF_HASH);
 	}
 }
@@ -556,8 +564,8 @@ static int open_filter(struct source *s, size_t method, struct fault *reterr)
 
 /* What is compressed at AT of the section: where it ends, in *RET_END. */
 static int take_compressed(const struct content *c, uint64_t at,
-			   struct listing *l, uint64_t *ret_end,
-			   struct fault *reterr)
+			   struct spool *keep, struct listing *l,
+			   uint64_t *ret_end, struct fault *reterr)
 {
 	enum { COUNT = sizeof(methods) / sizeof(methods[0]) };
 	struct source *s;
@@ -579,6 +587,7 @@ static int take_compressed(const struct content *c, uint64_t at,
 	if (!s)
 		return fault_system(reterr, ENOMEM, "a ramdisk");
 	s->c = c;
+	s->keep = keep;
 	s->next = s->within = at;
 	r = open_filter(s, i, reterr);
 	if (r > 0)
@@ -600,8 +609,8 @@ out:
 	return r;
 }
 
-int listing_read(const struct content *c, struct listing *ret,
-		 struct fault *reterr)
+int listing_read(const struct content *c, struct spool *keep,
+		 struct listing *ret, struct fault *reterr)
 {
 	struct source *s;
 	uint64_t end = 0;
@@ -613,6 +622,7 @@ int listing_read(const struct content *c, struct listing *ret,
 	if (!s)
 		return fault_system(reterr, ENOMEM, "a ramdisk");
 	s->c = c;
+	s->keep = keep;
 	for (;;) {
 		uint64_t from = s->at;
 
@@ -623,7 +633,7 @@ int listing_read(const struct content *c, struct listing *ret,
 		ret->unpacked += s->at - from;
 		if (r <= 0)
 			break;
-		r = take_compressed(c, s->at, ret, &end, reterr);
+		r = take_compressed(c, s->at, keep, ret, &end, reterr);
 		if (r < 0)
 			break;
 		s->at = s->next = end;
@@ -638,11 +648,12 @@ int listing_read(const struct content *c, struct listing *ret,
 }
 
 int listing_read_section(const struct eif *eif, size_t index,
-			 struct listing *ret, struct fault *reterr)
+			 struct spool *keep, struct listing *ret,
+			 struct fault *reterr)
 {
 	const struct eif_section *s = &eif->sections[index];
 
-	if (listing_read(&s->data, ret, reterr) == 0)
+	if (listing_read(&s->data, keep, ret, reterr) == 0)
 		return 0;
 	return fault_prefix(reterr, "%s: section %zu (%s)", eif->path, index,
 			    eif_type_name(s->type));

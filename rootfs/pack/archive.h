@@ -28,6 +28,7 @@ struct member {
 	uint32_t mode, uid, gid, mtime;
 	uint64_t size;		/* of a regular file */
 	uint8_t hash[EIF_HASH]; /* of its content */
+	struct content content; /* where that was kept, if it was */
 	uint32_t ino, nlink, dev_major, dev_minor, rdev_major, rdev_minor;
 	uint32_t archive; /* which in the ramdisk, from 0 */
 	uint32_t link;	  /* hard links have the same; 0: it is none */
@@ -42,13 +43,17 @@ struct listing {
 	uint64_t unpacked;	 /* bytes, without compression */
 };
 
-/* Also after a failure LISTING is for listing_free(). */
-int listing_read(const struct content *c, struct listing *ret,
-		 struct fault *reterr);
+/*
+ * Also after a failure LISTING is for listing_free(). KEEP, if not NULL, gets the
+ * contents.
+ */
+int listing_read(const struct content *c, struct spool *keep,
+		 struct listing *ret, struct fault *reterr);
 
 /* The same for a section of an image, which the fault names. */
 int listing_read_section(const struct eif *eif, size_t index,
-			 struct listing *ret, struct fault *reterr);
+			 struct spool *keep, struct listing *ret,
+			 struct fault *reterr);
 void listing_free(struct listing *l);
 
 #endif

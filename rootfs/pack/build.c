@@ -18,6 +18,7 @@
 #include "rootfs/pack/ramdisk.h"
 #include "rootfs/pack/sign.h"
 #include "rootfs/pack/spec.h"
+#include "rootfs/pack/tree.h"
 
 enum {
 	TEXT_MAX = 1 << 20, /* bytes of a file of text that an option names */
@@ -33,8 +34,6 @@ struct build {
 	struct part_list ramdisks;
 	struct ramdisk_options ramdisk;
 	bool drop_capabilities;
-
-	int64_t time; /* seconds since 1970 */
 };
 
 /* --- options --- */
@@ -209,26 +208,6 @@ static int out_of_memory(struct fault *reterr)
 	return fault_system(reterr, ENOMEM, "build");
 }
 
-static int find_time(struct build *b, struct fault *reterr)
-{
-	const char *text = getenv("SOURCE_DATE_EPOCH");
-	char *end;
-	long long n;
-
-	if (!text || *text == '\0')
-		return 0;
-	errno = 0;
-	n = strtoll(text, &end, 10);
-	if (errno || *end || *text < '0' || *text > '9' || n > UINT32_MAX)
-		return fault_usage(reterr,
-				   "SOURCE_DATE_EPOCH: %s: not seconds "
-				   "from 0 to 4294967295",
-				   text);
-	b->time = n;
-	b->ramdisk.mtime = (uint32_t)n;
-	return 0;
-}
-
 /* --- the application --- */
 
 static void replace(struct strings *to, struct strings *by)
@@ -359,7 +338,7 @@ static int write_metadata(const struct build *b, const struct image *image,
 		.version = b->version,
 		.kernel_version = b->parts.kernel.version,
 		.tool_version = ENCLAVE_INIT_VERSION,
-		.time = b->time,
+		.time = b->ramdisk.mtime,
 		.image_name = image->name,
 		.image_config = image->config,
 		.custom_path = b->custom,
@@ -422,47 +401,36 @@ static int write_ramdisks(struct build *b, struct eif_writer *w,
 	return 0;
 }
 
-static int sign(const struct sign_key *key, struct eif_writer *w,
-		struct eif_pcrs *pcrs, struct fault *reterr)
-{
-	uint8_t *section;
-	size_t len;
-	int r;
-
-	if (sign_pcr0(key, pcrs->pcr0, &section, &len, pcrs->pcr8, reterr) < 0)
-		return -1;
-	pcrs->has_pcr8 = true;
-	r = eif_writer_add_bytes(w, EIF_SIGNATURE, section, len, reterr);
-	free(section);
-	return r;
-}
-
 static int write_image(struct build *b, struct image *image,
 		       const struct spec *spec, const struct sign_key *key,
 		       struct eif_pcrs *ret, struct fault *reterr)
 {
 	const char *cmdline = b->parts.cmdline;
-	struct eif_writer *w;
+	struct eif_writer *w = NULL;
+	struct tree *boot = tree_new();
 
+	if (!boot)
+		return out_of_memory(reterr);
 	if (eif_writer_open(b->output, b->parts.eif_arch, &w, reterr) < 0)
-		return -1;
+		goto fail;
 	if (eif_writer_add(w, EIF_KERNEL, &b->parts.kernel_file.content,
 			   reterr) < 0 ||
 	    eif_writer_add_bytes(w, EIF_CMDLINE, cmdline, strlen(cmdline),
 				 reterr) < 0 ||
 	    write_metadata(b, image, w, reterr) < 0)
 		goto fail;
-	if (b->image ?
-		    parts_write_boot(&b->parts, &b->ramdisk, w, reterr) < 0 ||
-			    ramdisk_write_app(w, image, spec, &b->ramdisk,
-					      reterr) < 0 :
-		    write_ramdisks(b, w, reterr) < 0)
+	if (b->image ? parts_write_boot(&b->parts, boot, &b->ramdisk, w,
+					reterr) < 0 ||
+			       ramdisk_write_app(w, image, spec, &b->ramdisk,
+						 reterr) < 0 :
+		       write_ramdisks(b, w, reterr) < 0)
 		goto fail;
-	eif_writer_measure(w, ret);
-	if (key && sign(key, w, ret, reterr) < 0)
+	if (sign_write(key, w, ret, reterr) < 0)
 		goto fail;
+	tree_free(boot);
 	return eif_writer_finish(w, reterr);
 fail:
+	tree_free(boot);
 	eif_writer_abort(w);
 	return -1;
 }
@@ -477,7 +445,8 @@ static int build(const struct command *c, struct build *b, struct eif_pcrs *ret,
 
 	/* What is quickly seen to be wrong comes first. */
 	b->parts.has_ramdisks = !b->image;
-	if (find_time(b, reterr) < 0 || parts_find(&b->parts, reterr) < 0)
+	if (parts_find_time(&b->ramdisk.mtime, reterr) < 0 ||
+	    parts_find(&b->parts, reterr) < 0)
 		goto out;
 	if (b->key && sign_key_load(b->key, b->cert, &key, reterr) < 0)
 		goto out;

@@ -24,7 +24,7 @@ struct command {
 };
 
 extern const struct command command_build, command_describe, command_diff,
-	command_extract, command_pcr, command_sign;
+	command_extract, command_pcr, command_set_init, command_sign;
 
 /*
  * The next option of ARGV by getopt_long(3) with OPTIONS, whose `val` are from 1 on

@@ -319,7 +319,7 @@ static int print_files(const struct command *c, const struct eif *eif, int code)
 		if (eif->sections[i].type != EIF_RAMDISK)
 			continue;
 		(void)printf("\nRamdisk %u (section %zu)", number++, i);
-		if (listing_read_section(eif, i, &l, &f) < 0) {
+		if (listing_read_section(eif, i, NULL, &l, &f) < 0) {
 			(void)printf(": cannot be read\n");
 			code = tell(c, &f, code);
 		} else {

@@ -188,9 +188,10 @@ static int diff_one_ramdisk(const struct side sides[SIDES], int a, int b,
 	struct listing l[SIDES] = { 0 };
 	int r = -1;
 
-	if (listing_read_section(&sides[0].eif, (size_t)a, &l[0], reterr) ==
-		    0 &&
-	    listing_read_section(&sides[1].eif, (size_t)b, &l[1], reterr) == 0)
+	if (listing_read_section(&sides[0].eif, (size_t)a, NULL, &l[0],
+				 reterr) == 0 &&
+	    listing_read_section(&sides[1].eif, (size_t)b, NULL, &l[1],
+				 reterr) == 0)
 		r = diff_listings(&l[0], &l[1], reterr);
 	listing_free(&l[0]);
 	listing_free(&l[1]);

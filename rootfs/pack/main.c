@@ -7,12 +7,8 @@
 #include "rootfs/pack/commands.h"
 
 static const struct command *const commands[] = {
-	&command_build,
-	&command_describe,
-	&command_diff,
-	&command_extract,
-	&command_pcr,
-	&command_sign,
+	&command_build, &command_describe, &command_diff, &command_extract,
+	&command_pcr,	&command_set_init, &command_sign,
 };
 
 enum { COUNT = sizeof(commands) / sizeof(commands[0]) };

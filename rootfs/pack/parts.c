@@ -333,15 +333,13 @@ out:
 	return r;
 }
 
-int parts_write_boot(struct parts *p, const struct ramdisk_options *o,
-		     struct eif_writer *w, struct fault *reterr)
+int parts_write_boot(struct parts *p, struct tree *boot,
+		     const struct ramdisk_options *o, struct eif_writer *w,
+		     struct fault *reterr)
 {
 	struct spool spool = SPOOL_NONE;
-	struct tree *boot = tree_new();
 	int r = -1;
 
-	if (!boot)
-		return out_of_memory(reterr);
 	if (spool_open(&spool, reterr) < 0 ||
 	    ramdisk_add_file(boot, "init", 0755, &p->init_file.content,
 			     reterr) < 0 ||
@@ -353,8 +351,32 @@ int parts_write_boot(struct parts *p, const struct ramdisk_options *o,
 	r = ramdisk_write_boot(w, boot, o, reterr);
 out:
 	spool_close(&spool);
-	tree_free(boot);
 	return r;
+}
+
+int parts_find_time(uint32_t *ret, struct fault *reterr)
+{
+	const char *text = getenv("SOURCE_DATE_EPOCH");
+	char *end;
+	long long n;
+
+	*ret = 0;
+	if (!text || *text == '\0')
+		return 0;
+	errno = 0;
+	n = strtoll(text, &end, 10);
+	if (errno || *end || *text < '0' || *text > '9' || n > UINT32_MAX)
+		return fault_usage(reterr,
+				   "SOURCE_DATE_EPOCH: %s: not seconds "
+				   "from 0 to 4294967295",
+				   text);
+	*ret = (uint32_t)n;
+	return 0;
+}
+
+int parts_find_init(struct parts *p, struct fault *reterr)
+{
+	return find_init(p, reterr) < 0 ? -1 : open_init(p, reterr);
 }
 
 int parts_find(struct parts *p, struct fault *reterr)
@@ -362,9 +384,7 @@ int parts_find(struct parts *p, struct fault *reterr)
 	if (find_arch(p, reterr) < 0 || find_kernel(p, reterr) < 0 ||
 	    open_kernel(p, reterr) < 0 || make_cmdline(p, reterr) < 0)
 		return -1;
-	if (p->has_ramdisks)
-		return 0;
-	return find_init(p, reterr) < 0 ? -1 : open_init(p, reterr);
+	return p->has_ramdisks ? 0 : parts_find_init(p, reterr);
 }
 
 void parts_close(struct parts *p)

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "rootfs/pack/eif.h"
 #include "rootfs/pack/kernel.h"
@@ -10,6 +11,7 @@
 
 struct fault;
 struct ramdisk_options;
+struct tree;
 
 /* What boots an application: kernel, its command line and modules, init. */
 
@@ -57,9 +59,19 @@ struct parts {
 int parts_find(struct parts *p, struct fault *reterr);
 void parts_close(struct parts *p);
 
-/* Writes the boot ramdisk as the next section of W. */
-int parts_write_boot(struct parts *p, const struct ramdisk_options *o,
-		     struct eif_writer *w, struct fault *reterr);
+/* SOURCE_DATE_EPOCH, or 0 where it is not set. */
+int parts_find_time(uint32_t *ret, struct fault *reterr);
+
+/* The init alone, for an image of P's architecture. */
+int parts_find_init(struct parts *p, struct fault *reterr);
+
+/*
+ * Writes the boot ramdisk as the next section of W: init, modules and boot files, in
+ * place of what BOOT, which may be empty, has under their names.
+ */
+int parts_write_boot(struct parts *p, struct tree *boot,
+		     const struct ramdisk_options *o, struct eif_writer *w,
+		     struct fault *reterr);
 
 /* An option's TEXT, or @FILE without its last newline, for the caller to free. */
 int parts_read_text(const char *option, char **ret, struct fault *reterr);

@@ -6,6 +6,7 @@
 
 #include "rootfs/pack/spool.h"
 
+struct eif;
 struct eif_writer;
 struct fault;
 struct image;
@@ -23,7 +24,17 @@ struct ramdisk_options {
 	uint32_t mtime;
 };
 
-/* A file of the boot ramdisk. PATH is where it goes; C stays the caller's. */
+/*
+ * The files of a ramdisk of EIF, to be written as a boot ramdisk: names to BOOT, contents
+ * to SPOOL.
+ */
+int ramdisk_load(const struct eif *eif, size_t section, struct spool *spool,
+		 struct tree *boot, struct fault *reterr);
+
+/*
+ * A file of the boot ramdisk, in place of what was loaded under its name. PATH is where
+ * it goes; C stays the caller's.
+ */
 int ramdisk_add_file(struct tree *boot, const char *path, uint32_t mode,
 		     const struct content *c, struct fault *reterr);
 

@@ -1,8 +1,5 @@
 #include "rootfs/pack/commands.h"
 
-#include <stdint.h>
-#include <stdlib.h>
-
 #include "rootfs/pack/eif.h"
 #include "rootfs/pack/fault.h"
 #include "rootfs/pack/pcrs.h"
@@ -26,10 +23,6 @@ static int write_signed(const struct eif *eif, const struct sign_key *key,
 			struct eif_writer *w, struct eif_pcrs *pcrs,
 			struct fault *reterr)
 {
-	uint8_t *section;
-	size_t len;
-	int r;
-
 	eif_writer_like(w, eif);
 	for (size_t i = 0; i < eif->count; i++) {
 		const struct eif_section *s = &eif->sections[i];
@@ -38,13 +31,7 @@ static int write_signed(const struct eif *eif, const struct sign_key *key,
 		    eif_writer_add(w, s->type, &s->data, reterr) < 0)
 			return fault_prefix(reterr, "%s", eif->path);
 	}
-	eif_writer_measure(w, pcrs);
-	if (sign_pcr0(key, pcrs->pcr0, &section, &len, pcrs->pcr8, reterr) < 0)
-		return -1;
-	pcrs->has_pcr8 = true;
-	r = eif_writer_add_bytes(w, EIF_SIGNATURE, section, len, reterr);
-	free(section);
-	return r;
+	return sign_write(key, w, pcrs, reterr);
 }
 
 /* The image is open until the end: it may be the one that is replaced. */

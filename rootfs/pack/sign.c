@@ -461,6 +461,24 @@ void sign_key_free(struct sign_key *key)
 	free(key);
 }
 
+int sign_write(const struct sign_key *key, struct eif_writer *w,
+	       struct eif_pcrs *ret, struct fault *reterr)
+{
+	uint8_t *section;
+	size_t len;
+	int r;
+
+	eif_writer_measure(w, ret);
+	if (!key)
+		return 0;
+	if (sign_pcr0(key, ret->pcr0, &section, &len, ret->pcr8, reterr) < 0)
+		return -1;
+	ret->has_pcr8 = true;
+	r = eif_writer_add_bytes(w, EIF_SIGNATURE, section, len, reterr);
+	free(section);
+	return r;
+}
+
 int sign_cert_pcr8(const char *path, uint8_t ret[EIF_HASH],
 		   struct fault *reterr)
 {

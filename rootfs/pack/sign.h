@@ -33,6 +33,13 @@ int sign_pcr0(const struct sign_key *key, const uint8_t pcr0[EIF_HASH],
 	      uint8_t **ret, size_t *ret_len, uint8_t ret_pcr8[EIF_HASH],
 	      struct fault *reterr);
 
+/*
+ * Measures what W has, and writes the signature as its last section unless KEY is
+ * NULL.
+ */
+int sign_write(const struct sign_key *key, struct eif_writer *w,
+	       struct eif_pcrs *ret, struct fault *reterr);
+
 /* PCR8 of the first certificate in a PEM file. */
 int sign_cert_pcr8(const char *path, uint8_t ret[EIF_HASH],
 		   struct fault *reterr);

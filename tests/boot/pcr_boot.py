@@ -200,32 +200,3 @@ def a_fault_of_the_configuration_stops():
     b.expect_stop(3, "init: spec: /enclave-init.conf: line 2, column 1: no such key, the nearest "
                      "is pcr-extend")
     check(not b.facts, "something of the image ran")
-
-
-@test(1)
-def pack_eif_packs_both():
-    """--boot-file beside /init, with a mode; --config beside /cmd; PCR1 and PCR2 tell them apart."""
-    with tempfile.TemporaryDirectory() as name:
-        tmp = Path(name)
-        (tmp / "kernel").write_bytes(b"kernel")
-        (tmp / "conf").write_text(CONFIG)
-        (tmp / "tool").write_bytes(b"tool")
-        (tmp / "init").write_bytes(built("init"))
-
-        def pack(*options: str) -> enclave.Eif:
-            out = tmp / "x.eif"
-            subprocess.run([TOP / "scripts/pack-eif", "--output", out, "--kernel", tmp / "kernel",
-                            "--init", tmp / "init", "--cmd", "/bin/app", *options],
-                           stdout=subprocess.DEVNULL, check=True)
-            return enclave.Eif.load(out)
-
-        plain_eif = pack()
-        both = pack("--boot-file", f"nsm={tmp}/tool:0755", "--config", f"{tmp}/conf")
-        entries = [{e.name: e for e in enclave.cpio_read(r)} for r in both.ramdisks]
-        same((entries[0]["nsm"].data, oct(entries[0]["nsm"].mode)), (b"tool", "0o100755"), "nsm")
-        same(entries[1]["enclave-init.conf"].data, CONFIG.encode(), "the configuration")
-        same([len(e) for e in entries],
-             [len(enclave.cpio_read(r)) + 1 for r in plain_eif.ramdisks], "the other files")
-        alone = pack("--config", f"{tmp}/conf")
-        same([alone.measurements()[p] == plain_eif.measurements()[p]
-              for p in ("PCR0", "PCR1", "PCR2")], [False, True, False], "PCRs that stay")

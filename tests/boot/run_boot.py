@@ -98,7 +98,7 @@ def an_argument_list_too_long_is_told():
 
 @test()
 def measurements_are_the_packers():
-    """PCR0-2 as the NSM has them are those that pack-eif prints."""
+    """PCR0-2 as the NSM has them are those that run-enclave prints."""
     eif = image("/bin/act", "pcrs")
     b = boot(eif)
     for name, value in eif.measurements().items():

@@ -8,7 +8,7 @@ PROGRAMS = (MKEIF, ASAN)
 
 
 def commands() -> list[str]:
-    return re.findall(r"^  ([a-z]+)  ", run("--help").text, re.M)
+    return re.findall(r"^  ([a-z-]+)  ", run("--help").text, re.M)
 
 
 @test
