@@ -54,7 +54,7 @@ UNIT := spec wire nsm report klog cgroup modules program log file tree io \
 	heartbeat spawn measure cms recipient doc verify config signal user policy bind
 
 # tests/unit/NAME_test.c, of rootfs/pack
-PACK_UNIT := pack_tree sign eif
+PACK_UNIT := pack_tree sign eif pack_image
 
 # tests/interop/NAME.c: the library for tests that are not in C
 INTEROP := verify recipient
