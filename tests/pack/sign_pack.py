@@ -1,0 +1,267 @@
+"""Signatures and predictions, judged by openssl, cbor2 and cryptography."""
+
+import hashlib
+import struct
+import subprocess
+import zlib
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import cbor2
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from lib import ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, Failure, check, folder, names, run, same, test, tool
+
+# Curve: its COSE algorithm, hash, and how long r and s are (RFC 9053, 2.1).
+CURVES = {
+    "prime256v1": (-7, hashes.SHA256(), 32),
+    "secp384r1": (-35, hashes.SHA384(), 48),
+    "secp521r1": (-36, hashes.SHA512(), 66),
+}
+FORMS = ("sec1", "pkcs8")
+ARN, INSTANCE = "arn:aws:iam::123456789012:role/Webserver", "i-1234567890abcdef0"
+
+
+def image(path: Path, **changes: object) -> Eif:
+    eif = replace(Eif(b"kernel" * 999, "console=ttyS0", [b"boot" * 777, b"app" * 555]), **changes)
+    path.write_bytes(eif.pack())
+    return eif
+
+
+def key_pair(where: Path, curve: str = "secp384r1", form: str = "pkcs8", days: int = 1) -> tuple[Path, Path]:
+    """A key and its certificate, as people make them with openssl."""
+    key, cert = where / f"{curve}-{form}-key.pem", where / f"{curve}-{form}-cert.pem"
+    if form == "sec1":
+        tool("openssl", "ecparam", "-name", curve, "-genkey", "-out", key)
+    else:
+        tool("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{curve}", "-out", key)
+    tool("openssl", "req", "-new", "-x509", "-key", key, "-out", cert, "-days", days, "-subj", "/C=NO/CN=enclave")
+    return key, cert
+
+
+def sign(source: Path, key: Path, cert: Path, output: Path, **how: object):
+    return run("sign", source, "--sign-key", key, "--sign-cert", cert, "--output", output, **how)
+
+
+def pcr(content: bytes) -> str:
+    return hashlib.sha384(bytes(48) + content).hexdigest()
+
+
+def verify(eif: Eif, curve: str, cert_path: Path) -> None:
+    """The section is as AWS's writer makes it, and the signature in it is good."""
+    alg, digest, half = CURVES[curve]
+    section = cbor2.loads(eif.signature)
+    same([[*s] for s in section], [["signing_certificate", "signature"]], "members and their order")
+    pem, cose = (bytes(section[0][k]) for k in ("signing_certificate", "signature"))
+    check(isinstance(section[0]["signature"], list), "the signature is no array of integers")
+    same(pem, cert_path.read_bytes(), "the certificate")
+    same(eif.signature, cbor2.dumps(section), "the section, encoded again")
+    protected, unprotected, payload, signature = cbor2.loads(cose)
+    same(cbor2.loads(protected), {1: alg}, "the algorithm")
+    same(unprotected, {}, "what is not protected")
+    pcr0 = bytes.fromhex(eif.measurements()["PCR0"])
+    same(payload, cbor2.dumps({"register_index": 0, "register_value": [*pcr0]}), "the payload")
+    same(cose[0], 0x84, "the first byte of COSE_Sign1, which has no tag")
+    same(len(signature), 2 * half, "the signature's length")
+    r, s = (int.from_bytes(v, "big") for v in (signature[:half], signature[half:]))
+    public = x509.load_pem_x509_certificate(pem).public_key()
+    signed = cbor2.dumps(["Signature1", protected, b"", payload])
+    try:
+        public.verify(encode_dss_signature(r, s), signed, ec.ECDSA(digest))
+    except InvalidSignature:
+        raise Failure("cryptography does not verify the signature") from None
+
+
+@test(seconds=4)
+def each_curve_and_form_of_key_signs() -> None:
+    """The signature is good for another library, twice the same, and PCR8 is the certificate's."""
+    with folder() as tmp:
+        plain = image(tmp / "x.eif")
+        for curve in CURVES:
+            for form in FORMS:
+                key, cert = key_pair(tmp, curve, form)
+                pcrs = sign(tmp / "x.eif", key, cert, tmp / "y.eif").is_(DONE).json["Measurements"]
+                signed = Eif.load(tmp / "y.eif")
+                verify(signed, curve, cert)
+                same(replace(signed, signature=b""), Eif.load(tmp / "x.eif"), "all but the signature")
+                der = tool("openssl", "x509", "-in", cert, "-outform", "DER")
+                wanted = {**plain.measurements(), "PCR8": pcr(hashlib.sha384(der).digest())}
+                same(pcrs, {"HashAlgorithm": "Sha384 { ... }", **wanted}, "the measurements")
+                sign(tmp / "x.eif", key, cert, tmp / "z.eif", program=ASAN).is_(DONE)
+                same((tmp / "z.eif").read_bytes(), (tmp / "y.eif").read_bytes(), f"a second one on {curve}")
+
+
+@test
+def a_signature_is_replaced() -> None:
+    """By another key, in another file or in the same one; the rest stays, the header's defaults too."""
+    with folder() as tmp:
+        image(tmp / "x.eif")
+        raw = bytearray((tmp / "x.eif").read_bytes())
+        raw[8:24] = struct.pack(">QQ", 12345678, 7)
+        raw[544:548] = struct.pack(">I", zlib.crc32(raw[548:], zlib.crc32(raw[:544])))
+        (tmp / "x.eif").write_bytes(raw)
+        first, second = key_pair(tmp, "prime256v1"), key_pair(tmp, "secp521r1")
+        sign(tmp / "x.eif", *first, tmp / "y.eif").is_(DONE)
+        sign(tmp / "x.eif", *second, tmp / "z.eif").is_(DONE)
+        verify(Eif.load(tmp / "y.eif"), "prime256v1", first[1])
+        same((tmp / "x.eif").read_bytes(), bytes(raw), "the image that was read")
+        same((tmp / "y.eif").read_bytes()[8:24], raw[8:24], "the default memory and processors")
+        sign(tmp / "y.eif", *second, tmp / "y.eif").is_(DONE)
+        same((tmp / "y.eif").read_bytes(), (tmp / "z.eif").read_bytes(), "signed anew")
+
+
+@test
+def what_cannot_be_signed_is_refused() -> None:
+    """A damaged image, keys of other kinds, certificates of others; nothing is written, and files stay."""
+    with folder() as tmp:
+        image(tmp / "x.eif")
+        raw = bytearray((tmp / "x.eif").read_bytes())
+        raw[2000] ^= 1
+        (tmp / "bad.eif").write_bytes(raw)
+        (tmp / "old.eif").write_bytes(b"as it was")
+        key, cert = key_pair(tmp)
+        other, other_cert = key_pair(tmp, "prime256v1")
+        tool("openssl", "genrsa", "-out", tmp / "rsa.pem", "2048")
+        tool("openssl", "ecparam", "-name", "secp256k1", "-genkey", "-out", tmp / "k1.pem")
+        tool("openssl", "genpkey", "-algorithm", "ed25519", "-out", tmp / "ed.pem")
+        tool("openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:x", "-out", tmp / "secret.pem")
+        tool("openssl", "ec", "-in", key, "-aes256", "-passout", "pass:x", "-out", tmp / "secret1.pem")
+        (tmp / "both.pem").write_bytes(cert.read_bytes() + key.read_bytes())
+        before = names(tmp)
+        for source, k, c, code, words in (
+                ("bad.eif", key, cert, REFUSED, ("bad.eif", "CRC", "offset 544")),
+                ("none.eif", key, cert, FILE, ("none.eif: No such file",)),
+                ("x.eif", tmp / "rsa.pem", cert, REFUSED, ("rsa.pem: RSA key", "P-256, P-384 and P-521")),
+                ("x.eif", tmp / "k1.pem", cert, REFUSED, ("k1.pem: ", "P-256, P-384 and P-521")),
+                ("x.eif", tmp / "ed.pem", cert, REFUSED, ("ed.pem: ", "P-256, P-384 and P-521")),
+                ("x.eif", tmp / "secret.pem", cert, REFUSED, ("secret.pem: encrypted",)),
+                ("x.eif", tmp / "secret1.pem", cert, REFUSED, ("secret1.pem: encrypted",)),
+                ("x.eif", cert, cert, REFUSED, ("not a PEM private key",)),
+                ("x.eif", tmp / "none", cert, FILE, ("none: No such file",)),
+                ("x.eif", key, key, REFUSED, ("has a private key in it",)),
+                ("x.eif", key, tmp / "both.pem", REFUSED, ("both.pem: has a private key in it",)),
+                ("x.eif", key, tmp / "x.eif", REFUSED, ("x.eif: not a PEM certificate",)),
+                ("x.eif", key, other_cert, REFUSED, ("of another key",)),
+                ("x.eif", other, cert, REFUSED, ("of another key",))):
+            for program in (MKEIF, ASAN):
+                sign(tmp / source, k, c, tmp / "old.eif", program=program).is_(code, *words)
+        sign(tmp / "x.eif", key, cert, tmp / "no/y.eif").is_(FILE, "no/y.eif")
+        same((tmp / "old.eif").read_bytes(), b"as it was", "the output that was there")
+        same(names(tmp), before, "the files")
+
+
+def certificate(key: Path, path: Path, start: datetime, end: datetime) -> Path:
+    private = load_pem_private_key(key.read_bytes(), None)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "late")])
+    made = x509.CertificateBuilder(name, name, private.public_key(), 1, start, end).sign(private, hashes.SHA384())
+    path.write_bytes(made.public_bytes(Encoding.PEM))
+    return path
+
+
+@test
+def the_certificates_time_counts() -> None:
+    """Expired or not yet valid: refused with both dates; pcr of an image that has one says so."""
+    with folder() as tmp:
+        image(tmp / "x.eif")
+        key, _ = key_pair(tmp)
+        now = datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0)
+        day = timedelta(days=1)
+        for start, end, words in ((now - 2 * day, now - day, "expired"), (now + day, now + 2 * day, "not yet valid"),
+                                  (datetime(1999, 1, 2), datetime(2051, 3, 4, 5, 6, 7), "")):
+            cert = certificate(key, tmp / "cert.pem", start, end)
+            done = sign(tmp / "x.eif", key, cert, tmp / "y.eif")
+            if words:
+                done.is_(REFUSED, f"cert.pem: {words}: from {start.isoformat()}Z to {end.isoformat()}Z")
+            else:
+                done.is_(DONE)
+        check("valid" not in run("pcr", tmp / "y.eif").is_(DONE).err, "a word of its validity")
+        # An image that was signed in time, and is now too old.
+        signed = Eif.load(tmp / "y.eif")
+        section = cbor2.loads(signed.signature)
+        old = certificate(key, tmp / "cert.pem", now - 2 * day, now - day)
+        section[0]["signing_certificate"] = [*old.read_bytes()]
+        image(tmp / "old.eif", signature=cbor2.dumps(section))
+        run("pcr", tmp / "old.eif").is_(DONE, f"valid from {(now - 2 * day).isoformat()}Z", "no enclave")
+
+
+@test
+def pcr_says_where_a_signature_is_not_the_images() -> None:
+    """One of another image is measured, as PCR8 is, and it is said; one that cannot be read is refused."""
+    with folder() as tmp:
+        image(tmp / "x.eif")
+        key, cert = key_pair(tmp)
+        sign(tmp / "x.eif", key, cert, tmp / "y.eif").is_(DONE)
+        signature = Eif.load(tmp / "y.eif").signature
+        other = image(tmp / "other.eif", cmdline="console=ttyS1", signature=signature)
+        done = run("pcr", tmp / "other.eif", "--json").is_(DONE, "the signature is not of this image")
+        same(done.json["Measurements"]["PCR8"], other.measurements()["PCR8"], "PCR8")
+        same(run("pcr", tmp / "y.eif").is_(DONE).err, "", "what is said of a good one")
+        for n in (0, 1, len(signature) // 2, len(signature) - 1):
+            image(tmp / "cut.eif", signature=signature[:n] or b"\x80")
+            for program in (MKEIF, ASAN):
+                run("pcr", tmp / "cut.eif", program=program).is_(REFUSED, "cut.eif: signature", "at offset")
+
+
+@test
+def pcr_predicts() -> None:
+    """What hashlib makes of image, role, instance and certificate, as lines, as JSON and as a policy."""
+    with folder() as tmp:
+        eif = image(tmp / "x.eif")
+        key, cert = key_pair(tmp)
+        pcrs = eif.measurements()
+        more = {"PCR3": pcr(ARN.encode()), "PCR4": pcr(INSTANCE.encode())}
+        der = tool("openssl", "x509", "-in", cert, "-outform", "DER")
+        pcr8 = {"PCR8": pcr(hashlib.sha384(der).digest())}
+        sign(tmp / "x.eif", key, cert, tmp / "y.eif").is_(DONE)
+        ids = ("--role", ARN, "--instance", INSTANCE)
+        for program in (MKEIF, ASAN):
+            for args, wanted in (
+                    ((tmp / "x.eif",), pcrs),
+                    ((tmp / "x.eif", *ids), {**pcrs, **more}),
+                    ((tmp / "y.eif",), {**pcrs, **pcr8}),
+                    ((*ids, tmp / "y.eif"), {**pcrs, **more, **pcr8}),
+                    ((tmp / "x.eif", "--cert", cert), {**pcrs, **pcr8}),
+                    (("--cert", cert), pcr8),
+                    (("--instance", INSTANCE), {"PCR4": more["PCR4"]})):
+                done = run("pcr", *args, program=program).is_(DONE)
+                same(done.err, "", f"stderr of {done.command}")
+                same(done.text, "".join(f"{k} {v}\n" for k, v in wanted.items()), done.command)
+                same(run("pcr", *args, "--json", program=program).is_(DONE).json,
+                     {"Measurements": {"HashAlgorithm": "Sha384 { ... }", **wanted}}, f"{done.command} --json")
+                same(run("pcr", *args, "--policy", program=program).is_(DONE).json,
+                     {"Condition": {"StringEqualsIgnoreCase": {
+                         f"kms:RecipientAttestation:{k}": v for k, v in wanted.items()}}}, f"{done.command} --policy")
+
+
+@test
+def json_is_nitro_clis() -> None:
+    """Byte for byte what serde_json's to_string_pretty makes of it."""
+    with folder() as tmp:
+        pcrs = image(tmp / "x.eif").measurements()
+        lines = ['    "HashAlgorithm": "Sha384 { ... }"', *(f'    "{k}": "{v}"' for k, v in pcrs.items())]
+        same(run("pcr", tmp / "x.eif", "--json").is_(DONE).text,
+             "{\n  \"Measurements\": {\n" + ",\n".join(lines) + "\n  }\n}\n", "--json")
+
+
+@test
+def slips_are_told() -> None:
+    """Names that look like none are measured, with a word; without a value there is nothing to measure."""
+    odd = run("pcr", "--role", "arn:aws:iam::123456789012:instance-profile/x").is_(DONE, "not like a role's ARN")
+    same(odd.text, f"PCR3 {pcr(b'arn:aws:iam::123456789012:instance-profile/x')}\n", "PCR3")
+    run("pcr", "--instance", "i-123").is_(DONE, "not like an instance's ID")
+    for words, err in ((("pcr",), "the image is missing"), (("pcr", "--role", ""), "an empty value"),
+                       (("pcr", "a", "b"), "b: one argument too many"), (("pcr", "--json", "--policy", "a"), "two forms"),
+                       (("sign",), "the image is missing"), (("sign", "a"), "--sign-key is missing"),
+                       (("sign", "a", "--sign-key", "b"), "--sign-cert is missing"),
+                       (("sign", "a", "--sign-key", "b", "--sign-cert", "c"), "--output is missing")):
+        run(*words).is_(USAGE, err)
+    with folder() as tmp:
+        image(tmp / "x.eif")
+        with open("/dev/full", "wb") as full:
+            p = subprocess.run([MKEIF, "pcr", tmp / "x.eif"], stdout=full, stderr=subprocess.PIPE, check=False)
+        same((p.returncode, p.stderr.decode()), (FILE, "mkeif: pcr: stdout: No space left on device\n"), "a full disk")
