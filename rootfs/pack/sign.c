@@ -578,8 +578,8 @@ static int read_integers(struct item_reader *in, struct out *o,
 	if (r < 0)
 		return r;
 	count = i.value;
-	/* Each takes a byte at least. */
-	if (ret->data || count > in->left || count > o->cap - o->len)
+	/* The name a second time, or more than all of the section could be. */
+	if (ret->data || count > o->cap - o->len)
 		return -EBADMSG;
 	ret->data = o->data + o->len;
 	ret->len = (size_t)count;

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from lib import ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, Failure, check, folder, names, run, same, test, tool
 
@@ -205,6 +205,29 @@ def pcr_says_where_a_signature_is_not_the_images() -> None:
             image(tmp / "cut.eif", signature=signature[:n] or b"\x80")
             for program in (MKEIF, ASAN):
                 run("pcr", tmp / "cut.eif", program=program).is_(REFUSED, "cut.eif: signature", "at offset")
+
+
+@test
+def the_protected_header_counts() -> None:
+    """Of signatures that are good as such: the algorithm must be the key's, and nothing else is protected."""
+    with folder() as tmp:
+        pcr0 = bytes.fromhex(image(tmp / "x.eif").measurements()["PCR0"])
+        key, cert = key_pair(tmp, "prime256v1")
+        private = load_pem_private_key(key.read_bytes(), None)
+        payload = cbor2.dumps({"register_index": 0, "register_value": [*pcr0]})
+        for protected, unprotected, code, words in (
+                ({1: -7}, {}, DONE, ""), ({1: -7}, {4: b"key", -1: [1, {2: 3}]}, DONE, ""),
+                ({1: -35}, {}, DONE, "not of this image"), ({1: 7}, {}, REFUSED, "COSE_Sign1 at offset"),
+                ({2: -7}, {}, REFUSED, "COSE_Sign1 at offset"), ({}, {1: -7}, REFUSED, "COSE_Sign1 at offset"),
+                ({1: -7, 2: [99]}, {}, REFUSED, "COSE_Sign1 at offset")):
+            head = cbor2.dumps(protected)
+            r, s = decode_dss_signature(private.sign(cbor2.dumps(["Signature1", head, b"", payload]),
+                                                     ec.ECDSA(hashes.SHA256())))
+            cose = cbor2.dumps([head, unprotected, payload, r.to_bytes(32, "big") + s.to_bytes(32, "big")])
+            section = [{"signing_certificate": [*cert.read_bytes()], "signature": [*cose]}]
+            image(tmp / "y.eif", signature=cbor2.dumps(section))
+            done = run("pcr", tmp / "y.eif").is_(code, words)
+            check(words or not done.err, done.story)
 
 
 @test
