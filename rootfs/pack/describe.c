@@ -202,12 +202,16 @@ static int print_boot(const struct eif *eif, struct fault *reterr)
 
 static void print_measurements(const struct eif_pcrs *pcrs)
 {
-	(void)printf("\nMeasurements (SHA-384)\n  PCR0  ");
-	print_hash(pcrs->pcr0);
-	(void)printf("  PCR1  ");
-	print_hash(pcrs->pcr1);
-	(void)printf("  PCR2  ");
-	print_hash(pcrs->pcr2);
+	const uint8_t *const values[] = { pcrs->pcr0, pcrs->pcr1, pcrs->pcr2 };
+
+	(void)printf(
+		"\nMeasurements (SHA-384), and what they are extended with\n");
+	for (int i = 0; i < 3; i++) {
+		(void)printf("  PCR%d  ", i);
+		print_hash(values[i]);
+		(void)printf("        ");
+		print_hash(pcrs->contents[i]);
+	}
 	if (pcrs->has_pcr8) {
 		(void)printf("  PCR8  ");
 		print_hash(pcrs->pcr8);
@@ -402,7 +406,7 @@ const struct command command_describe = {
 	.help = "usage: mkeif describe X.eif [--json | --files]\n"
 		"  --json   what nitro-cli describe-eif prints\n"
 		"  --files  the ramdisks' files, too\n"
-		"A wrong checksum, signature or metadata is said on stderr, the rest is described,\n"
-		"and the exit code is 1.\n",
+		"A wrong checksum, signature or metadata is said on stderr, the rest is\n"
+		"described, and the exit code is 1.\n",
 	.run = run,
 };

@@ -396,9 +396,9 @@ const struct command command_diff = {
 	.name = "diff",
 	.does = "which measurements of two images differ, and why",
 	.help = "usage: mkeif diff A.eif B.eif\n"
-		"Says which of PCR0, 1, 2 and 8 differ, and what made them: kernel, command line,\n"
-		"each ramdisk's files, the certificate. Where no file differs it says what of the\n"
-		"archive does. What is not measured comes last.\n"
+		"Says which of PCR0, 1, 2 and 8 differ, and what made them: kernel, command\n"
+		"line, each ramdisk's files, the certificate. Where no file differs it says\n"
+		"what of the archive does. What is not measured comes last.\n"
 		"The exit code is 0 where the PCRs are equal, and 1 where they are not.\n",
 	.run = run,
 };

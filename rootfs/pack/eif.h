@@ -71,7 +71,8 @@ const struct eif_section *eif_find(const struct eif *eif, enum eif_type type);
 
 struct eif_pcrs {
 	uint8_t pcr0[EIF_HASH], pcr1[EIF_HASH], pcr2[EIF_HASH], pcr8[EIF_HASH];
-	bool has_pcr8; /* signed */
+	bool has_pcr8;		       /* signed */
+	uint8_t contents[3][EIF_HASH]; /* what extends PCR0, 1 and 2 */
 };
 
 int eif_measure(const struct eif *eif, struct eif_pcrs *ret,

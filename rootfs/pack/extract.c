@@ -195,8 +195,8 @@ const struct command command_extract = {
 	.name = "extract",
 	.does = "the sections of an image as files",
 	.help = "usage: mkeif extract X.eif --output DIR\n"
-		"Writes kernel, cmdline, metadata.json, ramdisk-0, ramdisk-1, ... and signature to\n"
-		"DIR, which is made, or is there and empty. Prints their names. mkeif build\n"
+		"Writes kernel, cmdline, metadata.json, ramdisk-0, ramdisk-1, ... and signature\n"
+		"to DIR, which is made, or is there and empty. Prints their names. mkeif build\n"
 		"makes the same image of them:\n"
 		"  mkeif build --kernel DIR/kernel --cmdline @DIR/cmdline \\\n"
 		"      --metadata-section DIR/metadata.json --ramdisk DIR/ramdisk-0 \\\n"

@@ -87,5 +87,7 @@ int main(int argc, char **argv)
 		(void)close(fd);
 	/* A reader that goes is an error of a write, as others are. */
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* And a file that may grow no more. */
+	(void)signal(SIGXFSZ, SIG_IGN);
 	return run(argc, argv);
 }

@@ -53,7 +53,8 @@ void measure_add(struct measure *m, const void *data, size_t len)
 	(void)mbedtls_sha512_update(&m->app, data, len);
 }
 
-static void finish(const mbedtls_sha512_context *c, uint8_t ret[EIF_HASH])
+static void finish(const mbedtls_sha512_context *c,
+		   uint8_t ret_content[EIF_HASH], uint8_t ret[EIF_HASH])
 {
 	mbedtls_sha512_context copy;
 	uint8_t hash[64];
@@ -62,15 +63,17 @@ static void finish(const mbedtls_sha512_context *c, uint8_t ret[EIF_HASH])
 	mbedtls_sha512_clone(&copy, c);
 	(void)mbedtls_sha512_finish(&copy, hash);
 	mbedtls_sha512_free(&copy);
+	memcpy(ret_content, hash, EIF_HASH);
 	measure_extend(hash, EIF_HASH, ret);
 }
 
 void measure_pcrs(const struct measure *m, struct eif_pcrs *ret)
 {
 	memset(ret, 0, sizeof(*ret));
-	finish(m->ramdisks > 1 ? &m->all : &m->boot, ret->pcr0);
-	finish(&m->boot, ret->pcr1);
-	finish(&m->app, ret->pcr2);
+	finish(m->ramdisks > 1 ? &m->all : &m->boot, ret->contents[0],
+	       ret->pcr0);
+	finish(&m->boot, ret->contents[1], ret->pcr1);
+	finish(&m->app, ret->contents[2], ret->pcr2);
 }
 
 void measure_end(struct measure *m)
