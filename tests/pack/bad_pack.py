@@ -70,7 +70,7 @@ def raw_image(path: Path, tar: bytes, packed: str = "gzip") -> None:
 def no_image_is_said() -> None:
     """Nothing there, an empty folder with --cmd that is not there, a file that is no archive."""
     with folder() as path:
-        expect_bad_image(path, "image: No such file or directory", code=FILE)
+        expect_bad_image(path, f"{path}/image", ": No such file or directory", code=FILE)
         (path / "image").mkdir()
         expect_bad_image(path, "/tell", options=("--cmd", "/tell"))
         (path / "image").rmdir()
@@ -105,8 +105,7 @@ def damaged_blobs_are_named() -> None:
                 name = {"layer": manifest["layers"][0]["digest"], "config": manifest["config"]["digest"],
                         "manifest": manifest_name}[which]
                 damage(image / "blobs" / name.replace(":", "/"))
-                code = FILE if damage is missing else REFUSED
-                expect_bad_image(path, name.split(":")[1], code=code)
+                expect_bad_image(path, name.split(":")[1])
 
 
 @test
@@ -245,7 +244,7 @@ def what_a_ramdisk_cannot_carry_is_refused() -> None:
     with folder() as path:
         layer = images.deep_layer(images.DEEP_MAX + 1)
         images.single(path / "image", [layer], TELL)
-        expect_bad_image(path, "layer 1", "4087")
+        expect_bad_image(path, "layer 1", "more than 4087 bytes")
     with folder() as path:
         (path / "image").mkdir()
         (path / "image/tell").write_bytes(built("apps/tell").read_bytes())
@@ -268,8 +267,8 @@ def what_cannot_run_is_refused() -> None:
             (("--user", "nobody"), ("nobody", "/etc/passwd")),
             (("--user", "app:nogroup"), ("nogroup", "/etc/group")),
             (("--workdir", "/etc/passwd"), ("/etc/passwd", "not a folder")),
-            (("--workdir", "relative"), ("workdir",)),
-            (("--stop-signal", "SIGNONE"), ("stop-signal",))):
+            (("--workdir", "relative"), ("relative",)),
+            (("--stop-signal", "SIGNONE"), ("SIGNONE",))):
         with folder() as path:
             copied("shell", path / "image")
             expect_bad_image(path, *err, options=options)
@@ -287,7 +286,7 @@ def what_cannot_run_is_refused() -> None:
 def kernels_and_modules_have_to_fit() -> None:
     """No kernel, none at all, one of another kind, a module of another kernel."""
     with folder() as path:
-        image = ("--image", layout("nopasswd"))
+        image = ("--image", layout("nopasswd"), "--init", built("init", "x86_64"))
         good = kernels()
         expect_refused(path, FILE, ("none: No such file",), *image, "--kernel", path / "none", "--module", good / "nsm.ko")
         (path / "text").write_text("no kernel\n" * 1000)
@@ -297,8 +296,8 @@ def kernels_and_modules_have_to_fit() -> None:
         at = module.index(b"vermagic=") + len(b"vermagic=")
         (path / "other.ko").write_bytes(module[:at] + b"9" + module[at + 1:])
         expect_refused(path, REFUSED, ("other.ko", "kernel"), *image, "--kernel", good / "bzImage", "--module", path / "other.ko")
-        expect_refused(path, REFUSED, ("init",), *image, "--kernel", good / "bzImage", "--module", good / "nsm.ko",
-                       "--init", path / "text")
+        expect_refused(path, REFUSED, ("text",), "--image", layout("nopasswd"), "--kernel", good / "bzImage",
+                       "--module", good / "nsm.ko", "--init", path / "text")
 
 
 @test(seconds=2)

@@ -246,8 +246,10 @@ def the_boot_ramdisk_is_nitro_clis() -> None:
     """dev, init, nsm.ko, and what else is asked for."""
     with folder() as path:
         (path / "extra").write_text("more\n")
-        eif = make(path / "x.eif", "--image", layout("nopasswd"), "--boot-file", f"nsm={built('nsm')}",
-                   "--boot-file", f"lib/extra={path / 'extra'}:0640")
+        run("build", "--output", path / "x.eif", "--image", layout("nopasswd"), "--kernel", kernels() / "bzImage",
+            "--module", kernels() / "nsm.ko", "--boot-file", f"nsm={built('nsm')}",
+            "--boot-file", f"lib/extra={path / 'extra'}:0640").is_(DONE)
+        eif = Eif.load(path / "x.eif")
         files = of_cpio(cpio_read(eif.ramdisks[0]))
         same({n: oct(f.mode) for n, f in files.items()},
              {"dev": "0o40755", "init": "0o100755", "nsm.ko": "0o100755", "nsm": "0o100755", "lib": "0o40755",

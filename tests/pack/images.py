@@ -171,7 +171,7 @@ echo "@gid=$(busybox id -g)"
 echo "@groups=$(busybox id -G)"
 echo "@cwd=[$(busybox pwd)]"
 for a; do echo "@arg=[$a]"; done
-busybox env | busybox sort | while read -r line; do echo "@env=[$line]"; done
+busybox env | busybox sort | while IFS= read -r line; do echo "@env=[$line]"; done
 for n in 0 1 2 8; do echo "@pcr$n=$(/run/enclave/bin/nsm pcr get $n)"; done
 """
 

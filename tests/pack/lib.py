@@ -120,10 +120,10 @@ def kernels(name: str = "module") -> Path:
 
 
 def boot_options(kernel: str = "module") -> list[object]:
-    """Kernel and module of an image for this machine."""
+    """What the emulator boots: kernel, module, and init, which only MKEIF finds by itself."""
     path = kernels(kernel)
     module = ["--module", path / "nsm.ko"] if (path / "nsm.ko").exists() else []
-    return ["--arch", "x86_64", "--kernel", path / "bzImage", *module]
+    return ["--arch", "x86_64", "--init", built("init", "x86_64"), "--kernel", path / "bzImage", *module]
 
 
 def build(output: Path, *options: object, kernel: str = "module", **how: object) -> Done:

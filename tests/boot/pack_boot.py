@@ -1,0 +1,133 @@
+"""Images that mkeif made: their measurements are the NSM's, and the application is as the image says."""
+
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from lib import TOP, Boot, Eif, Skip, boot, check, kernel_file, same, shared, test
+
+sys.path.append(str(TOP / "tests/pack"))
+import images  # noqa: E402
+
+MKEIF = TOP / "build/mkeif"
+_kept = tempfile.TemporaryDirectory(prefix="pack-boot-")
+
+
+@cache
+def key() -> tuple[Path, Path]:
+    """Of a certificate for the signed one."""
+    files = Path(_kept.name, "key"), Path(_kept.name, "cert")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes",
+                    "-subj", "/CN=tests", "-keyout", files[0], "-out", files[1]], check=True, stderr=subprocess.DEVNULL)
+    return files
+
+
+def made(name: str, *options: object, kernel: str = "module") -> tuple[Eif, dict[str, str]]:
+    """The image of images.py as an EIF, with the tool nsm, and the measurements that mkeif printed."""
+    with tempfile.TemporaryDirectory(prefix="pack-boot-") as folder:
+        path = Path(folder)
+        try:
+            images.IMAGES[name](path / "image")
+        except FileNotFoundError as e:
+            raise Skip(str(e)) from None
+        for file in ("bzImage", "nsm.ko"):
+            (path / file).write_bytes(kernel_file(kernel, file))
+        build = TOP / "build/x86_64"
+        done = subprocess.run(
+            [MKEIF, "build", "--arch", "x86_64", "--image", path / "image", "--kernel", path / "bzImage",
+             "--module", path / "nsm.ko", "--init", build / "init", "--boot-file", f"nsm={build / 'nsm'}",
+             "--output", path / "x.eif", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        check(done.returncode == 0, f"mkeif: {done.stderr}")
+        said = images.json.loads(done.stdout)["Measurements"]
+        return Eif.load(path / "x.eif"), said
+
+
+def booted(name: str, *options: object, **machine: object) -> tuple[Boot, dict[str, str]]:
+    """Boots it; the NSM's measurements are those that mkeif printed."""
+    eif, said = made(name, *options)
+    b = boot(eif, **machine)
+    for n in (0, 1, 2):
+        same(b.fact(f"pcr{n}"), said[f"PCR{n}"], f"PCR{n} of {name}")
+    same(b.fact("pcr8"), said.get("PCR8", "0" * 96), f"PCR8 of {name}")
+    b.expect_heartbeat()
+    return b, said
+
+
+def args(*words: str) -> list[str]:
+    return [f"[{w}]" for w in words]
+
+
+@test(seconds=10)
+def a_shell_script_gets_what_the_image_says():
+    """Entrypoint and Cmd joined, Env, a user by name with all groups, a folder that was missing; compressed."""
+    b, _ = booted("shell", "--compress", "gzip")
+    b.expect(uid="1000", gid="50", cwd="[/srv/work dir]")
+    same(set(b.fact("groups").split()), {"50", "44", "3000000"}, "groups")
+    same(b.all("arg"), args(*images.SHELL["Cmd"]), "arguments")
+    same(set(args(*images.SHELL["Env"])) - set(b.all("env")), set(), "variables that are lacking")
+
+
+@test(seconds=10)
+def a_program_alone_runs_as_numbers():
+    """An image of one file: user and group by number, no others; signed."""
+    b, said = booted("nopasswd", "--sign-key", key()[0], "--sign-cert", key()[1])
+    check("PCR8" in said, "no PCR8")
+    b.expect(uid="1234", gid="5678", cwd="[/]")
+    same(b.all("arg"), args("/tell"), "arguments")
+    check("[A=1]" in b.all("env"), f"A is not in {b.all('env')}")
+
+
+@test(seconds=10)
+def newlines_and_the_stop_signal_arrive():
+    """In an argument and a variable, as they were; the signal is sent when PID 1 is asked to end."""
+    b, _ = booted("multiline")
+    same(b.all("arg"), args("/tell", r"an argument\x0aof two lines", r'back\x5cslash "quoted"\x09tab\x0d', "--until", "10"),
+         "arguments")
+    check(r"[KEY=-----BEGIN-----\x0aAAAA\x0a-----END-----\x0a]" in b.all("env"), f"KEY is not in {b.all('env')}")
+    check("[PLAIN=one line]" in b.all("env"), f"PLAIN is not in {b.all('env')}")
+    b.expect(signal="10")
+
+
+@test(seconds=10)
+def a_linked_tmp_is_a_folder():
+    """/tmp, a link in the image, is one to work in."""
+    b, _ = booted("tmplink")
+    same(b.all("arg"), args("/tell", "tmp"), "arguments")
+    check(b.fact("cwd") in ("[/tmp]", "[/var/tmp]"), f"cwd {b.fact('cwd')}")
+
+
+@test(seconds=10)
+def a_command_is_found_by_path():
+    """Without Entrypoint and without a slash, in a working directory that was made."""
+    b, _ = booted("cmdonly")
+    same(b.all("arg"), args("tell", "found"), "arguments")
+    b.expect(cwd="[/made/for/it]")
+
+
+@test(seconds=30)
+def go_and_rust_run():
+    """Programs of others with their libraries, in the folder and as the user that the image says."""
+    b, _ = booted("go")
+    b.expect(uid="1000", gid="50")
+    check("umoci version" in b.result.text, "umoci said no version")
+    b, _ = booted("rust")
+    b.expect(uid="0", gid="0", cwd="[/usr]")
+    check("vhost-device-vsock 0" in b.result.text, "vhost-device-vsock said no version")
+
+
+@test(seconds=40)
+def python_serves():
+    """Debian's Python: an asyncio server on localhost, a user by name."""
+    b, _ = booted("python", memory=1024, timeout=120.0)
+    b.expect(uid="1000", gid="44", served="[you said hello]", cwd="[/srv]")
+    same(b.all("arg"), args("/srv/server.py", "an argument"), "arguments")
+    check("[LANG=C.UTF-8]" in b.all("env"), f"LANG is not in {b.all('env')}")
+
+
+@test(seconds=20)
+def many_and_deep_paths_are_unpacked():
+    """20,000 files; a path as long as can be."""
+    booted("many")
+    booted("deep")
