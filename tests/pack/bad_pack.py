@@ -156,7 +156,7 @@ def another_architecture_is_named() -> None:
         layer = Layer()
         layer.file("tell", built("apps/tell", "aarch64"), 0o755)
         images.single(path / "image", [layer], TELL)
-        expect_bad_image(path, "/tell", "aarch64")
+        expect_bad_image(path, "/tell: not for x86_64")
 
 
 # --- layers ------------------------------------------------------------------
@@ -239,12 +239,17 @@ def a_bomb_goes_no_further_than_its_memory() -> None:
 
 
 @test
-def what_a_ramdisk_cannot_carry_is_refused() -> None:
-    """A path too long, and a file over 4 GiB; the reason is said, too."""
+def a_path_that_is_too_long_is_refused() -> None:
+    """A path that is too long; the reason is said, too."""
     with folder() as path:
         layer = images.deep_layer(images.DEEP_MAX + 1)
         images.single(path / "image", [layer], TELL)
         expect_bad_image(path, "layer 1", "more than 4087 bytes")
+
+
+@test(seconds=2)
+def a_file_of_4_gib_is_refused() -> None:
+    """By its name and before it is read."""
     with folder() as path:
         (path / "image").mkdir()
         (path / "image/tell").write_bytes(built("apps/tell").read_bytes())
