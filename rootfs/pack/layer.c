@@ -287,6 +287,11 @@ static int attributes(const struct layer *layer, struct archive_entry *entry,
 	return 0;
 }
 
+static bool is_zero(const uint8_t *data, size_t len)
+{
+	return len > 0 && data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
+}
+
 static int read_content(struct target *t, struct archive *a,
 			struct archive_entry *entry, struct content *ret,
 			struct fault *reterr)
@@ -320,8 +325,13 @@ static int read_content(struct target *t, struct archive *a,
 			return fault_refuse(reterr,
 					    "a sparse file in disorder");
 		if (spool_append_zeros(t->spool, (uint64_t)offset - at,
-				       reterr) < 0 ||
-		    spool_append(t->spool, data, len, reterr) < 0)
+				       reterr) < 0)
+			return -1;
+		/* What is blown up takes no room. */
+		r = is_zero(data, len) ?
+			    spool_append_zeros(t->spool, len, reterr) :
+			    spool_append(t->spool, data, len, reterr);
+		if (r < 0)
 			return -1;
 		at = (uint64_t)offset + len;
 	}
@@ -450,6 +460,10 @@ static int apply(struct target *t, struct archive *a,
 	if (++t->l->entries > LOAD_ENTRIES_MAX)
 		return fault_refuse(reterr, "more than %d entries",
 				    LOAD_ENTRIES_MAX);
+	/* As libarchive does where it has nothing to warn of. */
+	if (archive_entry_filetype(entry) == AE_IFREG &&
+	    path[strlen(path) - 1] == '/')
+		archive_entry_set_filetype(entry, AE_IFDIR);
 	r = parse_name(path, &name, reterr);
 	if (r < 0 || t->layer->is_archive)
 		goto out;
@@ -477,13 +491,14 @@ out:
  */
 static bool is_harmless(struct archive *a)
 {
-	static const char end[] = " can't be converted from UTF-8 to current "
-				  "locale.";
+	static const char words[] = " can't be converted from UTF-8 to current "
+				    "locale";
 	const char *text = archive_error_string(a);
-	size_t len = text ? strlen(text) : 0;
+	const char *end = text ? strstr(text, words) : NULL;
 
-	return len >= sizeof(end) - 1 &&
-	       strcmp(text + len - (sizeof(end) - 1), end) == 0;
+	/* libarchive 3.8 has left out the full stop. */
+	end = end ? end + strlen(words) : NULL;
+	return end && (*end == '\0' || strcmp(end, ".") == 0);
 }
 
 static int read_entries(struct target *t, struct archive *a, struct stream *s,

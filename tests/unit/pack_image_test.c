@@ -292,6 +292,8 @@ TEST(layers_that_are_refused)
 		      "a hard link to itself, or to what it would replace");
 	FILE_(&tar, ".wh.", "");
 	CHECK_REFUSED(&tar, ".wh.: a whiteout of no name");
+	FILE_(&tar, ".wh..", "");
+	CHECK_REFUSED(&tar, ".wh..: a whiteout of no name");
 	FILE_(&tar, ".wh...", "");
 	CHECK_REFUSED(&tar, ".wh...: a whiteout of no name");
 	FILE_(&tar, ".wh.a/b", "");
@@ -312,6 +314,9 @@ TEST(layers_that_are_refused)
 		      "4 GiB");
 	FILE_(&tar, "a/", "what would be read as a header");
 	CHECK_REFUSED(&tar, "a/: a folder with a content");
+	tar_pax(&tar, "path", "\xc3\xa9/");
+	FILE_(&tar, "a", "where libarchive warns of the name, too");
+	CHECK_REFUSED(&tar, "\xc3\xa9/: a folder with a content");
 	memset(name, 'n', sizeof(name));
 	name[256] = '\0';
 	tar_pax(&tar, "path", name);
