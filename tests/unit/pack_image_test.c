@@ -218,6 +218,7 @@ TEST(layers_lie_on_one_another)
 	FILE_(&tar, "etc/a", "a");
 	FILE_(&tar, "etc/b", "b");
 	FILE_(&tar, "opt/old", "old");
+	FILE_(&tar, "var/old", "old");
 	REQUIRE(apply(&tar, 1, NULL) == 0);
 	HARD_(&tar, "sh", "bin/sh");
 	FILE_(&tar, "bin/new", "new");
@@ -226,6 +227,7 @@ TEST(layers_lie_on_one_another)
 	FILE_(&tar, "no/such/.wh.folder", "");
 	FILE_(&tar, "opt/new", "new");
 	FILE_(&tar, "opt/.wh..wh..opq", "");
+	FILE_(&tar, "var/.wh..wh..opq", "");
 	FILE_(&tar, ".wh..wh.aufs", "");
 	FILE_(&tar, ".wh..wh.plnk/1", "");
 	FILE_(&tar, "twice", "first");
@@ -242,6 +244,7 @@ TEST(layers_lie_on_one_another)
 	CHECK_CONTENT("etc/b", "b");
 	CHECK(!node_at("opt/old"));
 	CHECK_CONTENT("opt/new", "new");
+	CHECK(node_at("var") && !node_at("var/old"));
 	CHECK(!node_at(".wh..wh.aufs") && !node_at(".wh..wh.plnk"));
 	CHECK(!node_at("no"));
 	CHECK_CONTENT("twice", "second");
