@@ -395,7 +395,7 @@ boot: test-build other-arch
 	$(Q)tests/run boot
 
 ## unit: unit tests, on glibc with ASan and UBSan, then on musl; T=NAME for one
-unit: $(UNIT_X)
+unit: $(UNIT_X) $(PACK_UNIT_X)
 	$(Q)tests/run unit
 
 ## tool: the tests of the tool nsm; T=NAME for one
