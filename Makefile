@@ -125,7 +125,8 @@ PACK_INC := -isystem $(PK)/deps/cbor/include -isystem $(PK)/deps/mbedtls/include
 	-isystem $(PK)/deps/zlib/include
 PACK_LIBS := $(PK)/deps/mbedtls/lib/libmbedx509.a \
 	$(PK)/deps/mbedtls/lib/libmbedcrypto.a $(PK)/deps/cbor/lib/libcbor.a \
-	$(PK)/deps/zlib/lib/libz.a -Wl,--exclude-libs,ALL -larchive -lcjson
+	$(PK)/deps/zlib/lib/libz.a -larchive -lcjson \
+	-Wl,--exclude-libs,libmbedx509.a:libmbedcrypto.a:libcbor.a:libz.a
 PACK_CFLAGS = $(COMMON) $(PACK_INC) -D_FILE_OFFSET_BITS=64 -O2 -g -fPIE \
 	-D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection \
 	-fno-common $(WARN) $(HOSTFLAGS)
@@ -295,7 +296,8 @@ $(B)/obj/nsm/tool/%.o: PIC = -fPIE
 # The objects that know the version.
 VERSION_O := $(MAIN_O) $(call obj,nsm/tool/main.c) $(H)/obj/nsm/tool/main.o \
 	$(PK)/obj/rootfs/pack/build.o $(PK)/obj/rootfs/pack/main.o \
-	$(H)/obj/rootfs/pack/build.o $(H)/obj/rootfs/pack/main.o
+	$(H)/obj/rootfs/pack/build.o $(H)/obj/rootfs/pack/main.o \
+	$(FZ)/obj/rootfs/pack/build.o
 $(VERSION_O): VERSION
 $(VERSION_O): DEFINE := -DENCLAVE_INIT_VERSION='"$(VERSION)"'
 
@@ -323,7 +325,7 @@ $(H)/obj/%.o: %.c $(H)/flags $(H)/deps.stamp
 $(FZ)/obj/%.o: %.c $(FZ)/flags $(FZ)/deps.stamp
 	$(call note,CC)
 	@mkdir -p $(@D)
-	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -c -o $@ $<
+	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) $(DEFINE) -c -o $@ $<
 
 # Another compiler or other flags build anew.
 # Not -Werror, which changes no object: two makes may run side by side.

@@ -12,11 +12,14 @@
  * command line and ramdisks for PCR0, without those behind the first ramdisk for
  * PCR1, of these alone for PCR2; each then extends a PCR of zeros.
  */
+struct measure_thread;
+
 struct measure {
 	mbedtls_sha512_context boot; /* up to the first ramdisk */
 	mbedtls_sha512_context all, app;
 	unsigned ramdisks;
-	enum eif_type type; /* of the section that passes */
+	enum eif_type type;	       /* of the section that passes */
+	struct measure_thread *thread; /* hashes for APP, once there is much */
 };
 
 void measure_begin(struct measure *m);
