@@ -125,7 +125,7 @@ PACK_INC := -isystem $(PK)/deps/cbor/include -isystem $(PK)/deps/mbedtls/include
 	-isystem $(PK)/deps/zlib/include
 PACK_LIBS := $(PK)/deps/mbedtls/lib/libmbedx509.a \
 	$(PK)/deps/mbedtls/lib/libmbedcrypto.a $(PK)/deps/cbor/lib/libcbor.a \
-	$(PK)/deps/zlib/lib/libz.a -larchive -lcjson \
+	$(PK)/deps/zlib/lib/libz.a -larchive -lcjson -pthread \
 	-Wl,--exclude-libs,libmbedx509.a:libmbedcrypto.a:libcbor.a:libz.a
 PACK_CFLAGS = $(COMMON) $(PACK_INC) -D_FILE_OFFSET_BITS=64 -O2 -g -fPIE \
 	-D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection \
