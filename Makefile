@@ -141,7 +141,7 @@ HOST_CFLAGS = $(COMMON) $(HOST_INC) -O1 -g -fPIE \
 # libFuzzer is clang's, and so are the sanitizers that go with it.
 FUZZ := wire cms doc config user
 # Those of rootfs/pack
-PACK_FUZZ := oci
+PACK_FUZZ := oci eif
 F ?= $(FUZZ) $(PACK_FUZZ)
 S ?= 60
 FZ := $(BUILD)/fuzz
@@ -420,7 +420,7 @@ interop: $(INTEROP_X)
 	$(call need,python3)
 	$(Q)tests/run interop
 
-## fuzz: libFuzzer over the parsers: F=wire, doc, cms, config, user (all), S=60 seconds each
+## fuzz: libFuzzer over the parsers: F=wire, doc, cms, config, user, oci, eif (all), S=60 seconds each
 fuzz: $(F:%=$(FZ)/%)
 	$(Q)for f in $(F); do tests/fuzz/run $$f $(S) || exit 1; done
 
