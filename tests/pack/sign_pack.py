@@ -191,7 +191,7 @@ def the_certificates_time_counts() -> None:
 
 @test
 def pcr_says_where_a_signature_is_not_the_images() -> None:
-    """One of another image is measured, as PCR8 is, and it is said; one that cannot be read is refused."""
+    """One of another image is measured, and it is said; what is damaged, or cannot be read, is refused."""
     with folder() as tmp:
         image(tmp / "x.eif")
         key, cert = key_pair(tmp)
@@ -201,6 +201,10 @@ def pcr_says_where_a_signature_is_not_the_images() -> None:
         done = run("pcr", tmp / "other.eif", "--json").is_(DONE, "the signature is not of this image")
         same(done.json["Measurements"]["PCR8"], other.measurements()["PCR8"], "PCR8")
         same(run("pcr", tmp / "y.eif").is_(DONE).err, "", "what is said of a good one")
+        raw = bytearray((tmp / "y.eif").read_bytes())
+        raw[2000] ^= 1
+        (tmp / "bad.eif").write_bytes(raw)
+        run("pcr", tmp / "bad.eif").is_(REFUSED, "bad.eif", "CRC")
         for n in (0, 1, len(signature) // 2, len(signature) - 1):
             image(tmp / "cut.eif", signature=signature[:n] or b"\x80")
             for program in (MKEIF, ASAN):
@@ -241,6 +245,7 @@ def pcr_predicts() -> None:
         der = tool("openssl", "x509", "-in", cert, "-outform", "DER")
         pcr8 = {"PCR8": pcr(hashlib.sha384(der).digest())}
         sign(tmp / "x.eif", key, cert, tmp / "y.eif").is_(DONE)
+        sign(tmp / "x.eif", *key_pair(tmp, "prime256v1"), tmp / "other.eif").is_(DONE)
         ids = ("--role", ARN, "--instance", INSTANCE)
         for program in (MKEIF, ASAN):
             for args, wanted in (
@@ -249,6 +254,7 @@ def pcr_predicts() -> None:
                     ((tmp / "y.eif",), {**pcrs, **pcr8}),
                     ((*ids, tmp / "y.eif"), {**pcrs, **more, **pcr8}),
                     ((tmp / "x.eif", "--cert", cert), {**pcrs, **pcr8}),
+                    ((tmp / "other.eif", "--cert", cert), {**pcrs, **pcr8}),
                     (("--cert", cert), pcr8),
                     (("--instance", INSTANCE), {"PCR4": more["PCR4"]})):
                 done = run("pcr", *args, program=program).is_(DONE)
