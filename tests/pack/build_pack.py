@@ -222,7 +222,8 @@ def times_are_kept_when_asked() -> None:
 
 @test
 def ramdisks_are_in_order() -> None:
-    """Parents first, names sorted as bytes within a folder, inodes from 1, no device, rootfs before cmd and env."""
+    """Parents first, names sorted as bytes within a folder, inodes from 1, no device, rootfs before
+    cmd and env, content with the last of a file's names, as cpio has it."""
     with folder() as path:
         eif = make(path / "x.eif", "--image", layout("shell"))
         for data in eif.ramdisks:
@@ -235,6 +236,8 @@ def ramdisks_are_in_order() -> None:
                 same((e.dev, e.mtime), ((0, 0), 0), f"device and time of {e.name}")
             for parent, names in seen.items():
                 check(parent == "" or names == sorted(names), f"{parent}: not sorted: {names}")
+            last = {e.ino: e for e in entries}
+            same([e.name for e in entries if e.data and last[e.ino] is not e], [], "content before a file's last name")
             numbers = list(dict.fromkeys(e.ino for e in entries))
             same(numbers, list(range(1, len(numbers) + 1)), "inode numbers")
         tops = [e.name for e in cpio_read(eif.ramdisks[1]) if "/" not in e.name]
