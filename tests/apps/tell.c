@@ -54,8 +54,10 @@ static void show_pcr(int fd, unsigned n)
 	request[sizeof(head) - 1] = (uint8_t)n;
 	if (ioctl(fd, (int)_IOC(_IOC_READ | _IOC_WRITE, 0x0A, 0, 32), &raw) < 0)
 		return;
-	value = memmem(answer, raw.resp_len, "\x64"
-					     "data\x58\x30", 7);
+	value = memmem(answer, raw.resp_len,
+		       "\x64"
+		       "data\x58\x30",
+		       7);
 	if (!value || raw.resp_len - (size_t)(value - answer) < 7 + 48)
 		return;
 	printf("@pcr%u=", n);
