@@ -533,8 +533,8 @@ blobs: $(B)/init
 
 ## dist: release tarballs of both architectures, with SBOM and checksums, in build/dist
 dist:
-	$(Q)$(MAKE) --no-print-directory ARCH=x86_64 CC=gcc all
-	$(Q)$(MAKE) --no-print-directory ARCH=aarch64 CC=gcc all
+	$(Q)for a in x86_64 aarch64; do $(MAKE) --no-print-directory ARCH=$$a CC=gcc \
+		$(BUILD)/$$a/init $(BUILD)/$$a/nsm $(BUILD)/$$a/libnsm.a || exit 1; done
 	$(Q)scripts/dist $(BUILD)/dist
 
 ## repro: builds all of it twice, elsewhere and otherwise, and compares; DEEP=1: the libraries, too
