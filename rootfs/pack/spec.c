@@ -144,15 +144,45 @@ static int parse_conf(const char *text, const char *path, struct config *ret,
 	return 0;
 }
 
-static int add_line(struct spec *spec, const char *key, const char *value,
-		    struct fault *reterr)
+/* Whether init will take VALUE, all of it, for KEY: it is the image's, not of a file. */
+static int check_value(const char *key, const char *value, const char *line,
+		       struct config *scratch, struct fault *reterr)
 {
+	struct config_fault where = { 0 };
+	size_t len = strlen(value);
+	char *text;
+	int r;
+
+	if (strchr(value, '\n'))
+		return fault_refuse(reterr, "%s %s: a newline in it", key,
+				    value);
+	text = strdup(line);
+	if (!text)
+		return fault_system(reterr, ENOMEM, "%s", key);
+	r = config_parse(text, strlen(text), scratch, &where);
+	free(text);
+	if (r < 0)
+		return fault_refuse(reterr, "%s %s: %s", key, value,
+				    config_error_text(r));
+	if (len > 0 &&
+	    (strchr(" \t", value[0]) || strchr(" \t", value[len - 1])))
+		return fault_refuse(reterr, "%s '%s': blanks around it", key,
+				    value);
+	return 0;
+}
+
+static int add_line(struct spec *spec, const char *key, const char *value,
+		    struct config *scratch, struct fault *reterr)
+{
+	size_t from = spec->conf.len;
+
 	if (strings_add(&spec->only_conf, key, reterr) < 0 ||
 	    add(&spec->conf, key, reterr) < 0 ||
 	    add(&spec->conf, " = ", reterr) < 0 ||
-	    add(&spec->conf, value, reterr) < 0)
+	    add(&spec->conf, value, reterr) < 0 ||
+	    add(&spec->conf, "\n", reterr) < 0)
 		return -1;
-	return add(&spec->conf, "\n", reterr);
+	return check_value(key, value, spec->conf.data + from, scratch, reterr);
 }
 
 static int copy(char **to, const char *text, struct fault *reterr)
@@ -233,13 +263,13 @@ int spec_make(const struct image *image, const char *conf,
 
 	if (image->workdir && strcmp(image->workdir, "/") != 0 &&
 	    !user->workdir &&
-	    add_line(&spec, "workdir", image->workdir, reterr) < 0)
+	    add_line(&spec, "workdir", image->workdir, all, reterr) < 0)
 		goto out;
 	if (image->user && !is_root_user(image->user) && !user->user &&
-	    add_line(&spec, "user", image->user, reterr) < 0)
+	    add_line(&spec, "user", image->user, all, reterr) < 0)
 		goto out;
 	if (image->stop_signal && !user->stop_signal &&
-	    add_line(&spec, "stop-signal", image->stop_signal, reterr) < 0)
+	    add_line(&spec, "stop-signal", image->stop_signal, all, reterr) < 0)
 		goto out;
 	if (!user->command) {
 		if (join(image, &args, reterr) < 0)

@@ -110,7 +110,7 @@ static void check_listing(const struct content *c)
 	struct listing l;
 	struct fault fault;
 
-	if (listing_read(c, &l, &fault) < 0)
+	if (listing_read(c, NULL, &l, &fault) < 0)
 		require(is_text(fault.text, sizeof(fault.text)));
 	else
 		require(l.count == 0 ||
