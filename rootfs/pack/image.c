@@ -12,7 +12,7 @@
 #include "rootfs/pack/load.h"
 #include "rootfs/pack/tree.h"
 
-enum { PATH_SHOWN = 400 };
+enum { PATH_SHOWN = 400, NOTES_MAX = 100 };
 
 /* --- what the parts share ----------------------------------------------------------- */
 
@@ -66,7 +66,9 @@ int load_drop_xattr(struct loader *l, const char *path, const char *name,
 				    "has file capabilities, which a ramdisk "
 				    "cannot carry; --drop-capabilities takes "
 				    "it without them");
-	if (strcmp(name, "security.capability") == 0)
+	/* Each by its path, within reason. */
+	if (strcmp(name, "security.capability") == 0 &&
+	    l->image->notes.count < NOTES_MAX)
 		return load_note(l, reterr,
 				 "%.*s: its file capabilities are dropped",
 				 PATH_SHOWN, path);
