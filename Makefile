@@ -141,7 +141,7 @@ HOST_CFLAGS = $(COMMON) $(HOST_INC) -O1 -g -fPIE \
 # libFuzzer is clang's, and so are the sanitizers that go with it.
 FUZZ := wire cms doc config user
 # Those of rootfs/pack
-PACK_FUZZ := oci eif
+PACK_FUZZ := oci eif sign
 F ?= $(FUZZ) $(PACK_FUZZ)
 S ?= 60
 FZ := $(BUILD)/fuzz
