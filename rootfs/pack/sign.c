@@ -741,12 +741,102 @@ static void set_name(char ret[SIGN_NAME_CAP], const mbedtls_x509_name *name)
 			*ret = '?';
 }
 
+/* As OpenSSL names them, which AWS's tools print. */
+static const char *long_name(const char *name)
+{
+	static const char *const names[][2] = {
+		{ "CN", "commonName" },	     { "C", "countryName" },
+		{ "L", "localityName" },     { "ST", "stateOrProvinceName" },
+		{ "O", "organizationName" }, { "OU", "organizationalUnitName" },
+		{ "DC", "domainComponent" }, { "SN", "surname" },
+		{ "GN", "givenName" },	     { "UID", "userId" },
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i][0], name) == 0)
+			return names[i][1];
+	return name; /* emailAddress, serialNumber, title and so on */
+}
+
+/* The length of the UTF-8 character at S; 0: none, or a control character. */
+static size_t utf8_len(const uint8_t *s, size_t len)
+{
+	uint32_t c = s[0];
+	size_t n = c < 0x80 ? 1 :
+		   c < 0xc2 ? 0 :
+		   c < 0xe0 ? 2 :
+		   c < 0xf0 ? 3 :
+		   c < 0xf5 ? 4 :
+			      0;
+
+	if (n == 0 || n > len)
+		return 0;
+	if (n > 1)
+		c &= 0x7fU >> n;
+	for (size_t i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	if (c < ' ' || (c >= 0x7f && c < 0xa0) || (n == 3 && c < 0x800) ||
+	    (n == 4 && (c < 0x10000 || c > 0x10ffff)) ||
+	    (c >= 0xd800 && c < 0xe000))
+		return 0;
+	return n;
+}
+
+static void set_part(struct sign_part *part, const mbedtls_x509_name *n)
+{
+	const char *name;
+	size_t at = 0, len = 0, step;
+
+	if (mbedtls_oid_get_attr_short_name(&n->oid, &name) == 0)
+		(void)snprintf(part->key, sizeof(part->key), "%s",
+			       long_name(name));
+	else if (mbedtls_oid_get_numeric_string(part->key, sizeof(part->key),
+						&n->oid) < 0)
+		(void)snprintf(part->key, sizeof(part->key), "unknown");
+	for (; at < n->val.len && len + 4 < sizeof(part->value); at += step) {
+		step = utf8_len(n->val.p + at, n->val.len - at);
+		if (step == 0) {
+			part->value[len++] = '?';
+			step = 1;
+			continue;
+		}
+		memcpy(part->value + len, n->val.p + at, step);
+		len += step;
+	}
+	part->value[len] = '\0';
+}
+
+/* ecdsa-with-SHA256, sha256WithRSAEncryption */
+static void set_algorithm(struct sign_info *i, const mbedtls_x509_crt *cert)
+{
+	mbedtls_md_type_t md;
+	mbedtls_pk_type_t pk;
+	unsigned bits;
+
+	(void)snprintf(i->algorithm, sizeof(i->algorithm), "unknown");
+	if (mbedtls_oid_get_sig_alg(&cert->sig_oid, &md, &pk))
+		return;
+	bits = 8U * mbedtls_md_get_size(mbedtls_md_info_from_type(md));
+	if (pk == MBEDTLS_PK_ECDSA)
+		(void)snprintf(i->algorithm, sizeof(i->algorithm),
+			       "ecdsa-with-SHA%u", bits);
+	else if (pk == MBEDTLS_PK_RSA)
+		(void)snprintf(i->algorithm, sizeof(i->algorithm),
+			       "sha%uWithRSAEncryption", bits);
+}
+
 static int set_info(struct sign_info *i, const mbedtls_x509_crt *cert,
 		    time_t now, struct fault *reterr)
 {
 	const mbedtls_asn1_buf *value = &cert->MBEDTLS_PRIVATE(sig);
-	const char *algorithm;
 
+	for (const mbedtls_x509_name *n = &cert->issuer;
+	     n && n->oid.p && i->issuer_part_count < SIGN_PARTS_MAX;
+	     n = n->next)
+		set_part(&i->issuer_parts[i->issuer_part_count++], n);
 	set_name(i->issuer, &cert->issuer);
 	set_name(i->subject, &cert->subject);
 	format_time(&cert->valid_from, i->from);
@@ -754,9 +844,7 @@ static int set_info(struct sign_info *i, const mbedtls_x509_crt *cert,
 	i->not_before = seconds(&cert->valid_from);
 	i->not_after = seconds(&cert->valid_to);
 	i->is_cert_in_time = i->not_before <= now && now <= i->not_after;
-	if (mbedtls_oid_get_sig_alg_desc(&cert->sig_oid, &algorithm) < 0)
-		algorithm = "unknown";
-	(void)snprintf(i->algorithm, sizeof(i->algorithm), "%s", algorithm);
+	set_algorithm(i, cert);
 	if (value->len > sizeof(i->cert_signature))
 		return fault_refuse(reterr, "the certificate's signature: "
 					    "too long");

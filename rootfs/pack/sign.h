@@ -46,16 +46,26 @@ int sign_cert_pcr8(const char *path, uint8_t ret[EIF_HASH],
 
 enum {
 	SIGN_NAME_CAP = 512,
+	SIGN_PARTS_MAX = 16,
+	SIGN_KEY_CAP = 64,
 	SIGN_TIME_CAP = 40,
 	SIGN_CERT_SIGNATURE_MAX = 1024, /* bytes: RSA's of 8192 bits */
+};
+
+/* Of a name: OpenSSL's long name of the attribute (or its OID), and its value in
+ * UTF-8. */
+struct sign_part {
+	char key[SIGN_KEY_CAP], value[SIGN_NAME_CAP];
 };
 
 /* Whom a section says it is from. Text is ASCII, all else in it escaped. */
 struct sign_info {
 	char issuer[SIGN_NAME_CAP], subject[SIGN_NAME_CAP]; /* "C=.., CN=.." */
+	struct sign_part issuer_parts[SIGN_PARTS_MAX];
+	size_t issuer_part_count;
 	int64_t not_before, not_after;		     /* seconds since 1970 */
 	char from[SIGN_TIME_CAP], to[SIGN_TIME_CAP]; /* RFC 3339 */
-	char algorithm[64]; /* of the certificate's signature */
+	char algorithm[64]; /* of the certificate's signature; OpenSSL's name */
 	uint8_t cert_signature[SIGN_CERT_SIGNATURE_MAX];
 	size_t cert_signature_len;
 	uint8_t pcr8[EIF_HASH];

@@ -21,7 +21,7 @@ static void ends(const char *text, size_t cap)
 {
 	require(strnlen(text, cap) < cap);
 	for (; *text; text++)
-		require(*text >= ' ' && *text != 0x7f);
+		require((unsigned char)*text >= ' ' && *text != 0x7f);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -41,6 +41,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	ends(info.issuer, sizeof(info.issuer));
 	ends(info.subject, sizeof(info.subject));
+	require(info.issuer_part_count <= SIGN_PARTS_MAX);
+	for (size_t i = 0; i < info.issuer_part_count; i++) {
+		ends(info.issuer_parts[i].key, SIGN_KEY_CAP);
+		ends(info.issuer_parts[i].value, SIGN_NAME_CAP);
+	}
 	ends(info.from, sizeof(info.from));
 	ends(info.to, sizeof(info.to));
 	ends(info.algorithm, sizeof(info.algorithm));

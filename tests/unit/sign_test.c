@@ -152,13 +152,13 @@ struct curve {
 static const struct curve curves[] = {
 	{ DIR "p256.pem", DIR "p256-cert.pem",
 	  "587720c680e7385683903a8d4f59f13839708c2a819c9ead73f746ccba381a62ba16619c18b62b441168b1941d3821b5",
-	  "ECDSA with SHA256", "8443a10126a0586aa2", 32 },
+	  "ecdsa-with-SHA256", "8443a10126a0586aa2", 32 },
 	{ DIR "p384.pem", DIR "p384-cert.pem",
 	  "3393bdf31898c609cd3619eb01bf3a33c3e8b5e0a815056ed22da373fe3b057941ff64fc67beef5bae8e76cf58383b15",
-	  "ECDSA with SHA384", "8444a1013822a0586aa2", 48 },
+	  "ecdsa-with-SHA384", "8444a1013822a0586aa2", 48 },
 	{ DIR "p521.pem", DIR "p521-cert.pem",
 	  "a000675848b198fd68907dd8050fcde856b948278d87c2605b6e7540623a0eacd60d1b2372c2d8185eea30dbcff36e8a",
-	  "ECDSA with SHA512", "8444a1013823a0586aa2", 66 },
+	  "ecdsa-with-SHA512", "8444a1013823a0586aa2", 66 },
 };
 
 #define EACH_CURVE(c) (const struct curve *c = curves; c < curves + 3; c++)
@@ -239,6 +239,13 @@ TEST(info_says_who_and_when)
 	REQUIRE(parse(s.data, s.len, &info) == 0);
 	CHECK_STR(info.issuer, "C=NO, O=Example, CN=enclave-init tests");
 	CHECK_STR(info.subject, "C=NO, O=Example, CN=enclave-init tests");
+	REQUIRE(info.issuer_part_count == 3);
+	CHECK_STR(info.issuer_parts[0].key, "countryName");
+	CHECK_STR(info.issuer_parts[0].value, "NO");
+	CHECK_STR(info.issuer_parts[1].key, "organizationName");
+	CHECK_STR(info.issuer_parts[1].value, "Example");
+	CHECK_STR(info.issuer_parts[2].key, "commonName");
+	CHECK_STR(info.issuer_parts[2].value, "enclave-init tests");
 	CHECK_STR(info.from, "2020-01-01T00:00:00Z");
 	CHECK_STR(info.to, "2120-01-01T00:00:00Z");
 	CHECK_INT(info.not_before, 1577836800);
