@@ -710,7 +710,7 @@ static int read_cose(struct item_reader *in, struct cose *ret)
 /* Of these bytes and no others that mean the same: so does AWS's reader. */
 static bool is_of(struct bytes payload, const uint8_t pcr0[EIF_HASH])
 {
-	uint8_t buf[PAYLOAD_CAP];
+	uint8_t buf[PAYLOAD_CAP] = { 0 };
 	struct out o = { .data = buf, .cap = sizeof(buf) };
 
 	put_payload(&o, pcr0);
