@@ -529,6 +529,7 @@ static const struct {
 static int open_filter(struct source *s, size_t method, struct fault *reterr)
 {
 	struct archive_entry *entry;
+	int count;
 
 	s->filter = archive_read_new();
 	if (!s->filter)
@@ -554,11 +555,15 @@ static int open_filter(struct source *s, size_t method, struct fault *reterr)
 	default:
 		return filter_failed(s, reterr);
 	}
-	/* Only once, as the kernel does. */
-	if (archive_filter_count(s->filter) != 2)
+	/* With the one method, once, as the kernel does. */
+	count = archive_filter_count(s->filter);
+	if (count != 2)
 		return fault_refuse(
-			reterr, "offset %llu: not compressed once",
-			(unsigned long long)(s->c->offset + s->within));
+			reterr, "offset %llu: %s %s",
+			(unsigned long long)(s->c->offset + s->within),
+			count < 2 ? "begins as, but is not" :
+				    "compressed twice, by",
+			methods[method].name);
 	return 1;
 }
 

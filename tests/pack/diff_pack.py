@@ -71,7 +71,7 @@ def kernel_and_command_line_are_told() -> None:
 def each_property_of_a_file_is_told() -> None:
     """Mode, owner, content, type, link target, device: of that file, and no other."""
     a = app(APP)
-    one = f"    {{}}: file, mode {{}}, owner {{}}, {{}} bytes, SHA-384 {{}}"
+    one = "    {}: file, mode {}, owner {}, {} bytes, SHA-384 {}"
     program = sha(b"program")
     cases: list[tuple[str, dict, str, str, str]] = [
         ("rootfs/bin/one", {"mode": FILE | 0o755}, "mode",

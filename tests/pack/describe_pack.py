@@ -1,0 +1,480 @@
+"""mkeif describe: what an image is, as others read it; what is wrong with one is said, with section and offset."""
+
+import bz2
+import gzip
+import hashlib
+import json
+import lzma
+import re
+import struct
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+from eifs import (APP, BOOT, FILE, FIRST, LINK, METADATA, app, certificate, cpio, expired, hello, metadata, sections,
+                  signed, small, with_crc, write)
+from lib import ASAN, DONE, MKEIF, REFUSED, USAGE, Done, Eif, Entry, check, enclave, folder, run, same, test, tool
+from lib import FILE as EXIT_FILE
+
+TYPES = {1: "kernel", 2: "cmdline", 3: "ramdisk", 4: "signature", 5: "metadata"}
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha384(data).hexdigest()
+
+
+def described(raw: bytes | bytearray | Eif, *options: str, code: int = DONE, err: tuple[str, ...] = (),
+              program: Path = MKEIF) -> Done:
+    """What is described, also of an image that is not as it should be."""
+    with folder() as path:
+        done = run("describe", write(path / "x.eif", raw), *options, program=program)
+    same(done.code, code, done.story)
+    same(len(done.err.splitlines()), len(err), f"lines on stderr: {done.story}")
+    for part, line in zip(err, done.err.splitlines()):
+        check(line.startswith("mkeif: describe: ") and "/x.eif: " in line and part in line,
+              f"no {part!r} in {line!r}")
+    return done
+
+
+def refused(raw: bytes | bytearray, *err: str) -> None:
+    with folder() as path:
+        for program in (MKEIF, ASAN):
+            run("describe", write(path / "x.eif", raw), program=program).is_(REFUSED, "/x.eif: ", *err)
+
+
+def pairs(text: bytes) -> list:
+    """JSON with its keys in their order."""
+    return json.loads(text, object_pairs_hook=list)
+
+
+# --- text --------------------------------------------------------------------
+
+@test(seconds=2)
+def all_of_awss_image_is_described() -> None:
+    """Header, sections with offset, size and hash, checksum, measurements and their contents, kernel, metadata."""
+    raw = hello().read_bytes()
+    text = run("describe", hello()).is_(DONE).text
+    aws = Eif.parse(raw)
+    for part in ("version       4\n", "flags         0x0001 (aarch64)\n", "default_mem   1073741824\n",
+                 "default_cpus  2\n", "size          15415213\n", "CRC           7db75a75 (computed: the same)\n",
+                 "\n5 sections\n", "kernel   aarch64, 4.14.256-209.484.amzn2.aarch64\n", f"cmdline  {aws.cmdline}\n",
+                 "\nSignature\n  none\n"):
+        check(part in text, f"no {part!r}: {text}")
+    found = re.findall(r"^ +(\d+) (\w+) +(\d+) +(\d+)  ([0-9a-f]{96})$", text, re.M)
+    same(found, [(str(i), TYPES[kind], str(at), str(size), sha(raw[at + 12:at + 12 + size]))
+                 for i, (kind, at, size) in enumerate(sections(raw))], "sections")
+    same([f[2] for f in found], ["548", "10548272", "10548368", "10550165", "11311009"], "offsets")
+    boot = aws.kernel + aws.cmdline.encode()
+    contents = [boot + b"".join(aws.ramdisks), boot + aws.ramdisks[0], aws.ramdisks[1]]
+    same(re.findall(r"^  PCR(\d)  (\w{96})\n        (\w{96})$", text, re.M),
+         [(str(n), aws.measurements()[f"PCR{n}"], sha(c)) for n, c in enumerate(contents)], "measurements")
+    same(aws.measurements()["PCR0"][:16], "bb284bdbdb58acc5", "PCR0 of the reader")
+    same(json.loads(text[text.index("(not measured)\n") + 15:]), json.loads(aws.metadata), "metadata")
+
+
+@test
+def control_characters_are_escaped() -> None:
+    """Of the command line, metadata and names: nothing that a terminal acts on, in either form."""
+    entries = [Entry("a\x1b[2J\x7f\\", FILE | 0o644), Entry("b", LINK | 0o777, b"\xff\xc2\x9b\n")]
+    eif = replace(app(entries), cmdline="c\x1b]0;x\x07\u009b",
+                  metadata=metadata(ImageName="n\x1b\u202e\u009b\x7f", CustomMetadata={"k\x1b": "\u2028"}))
+    for program in (MKEIF, ASAN):
+        done = described(eif, "--files", program=program)
+        for part in ("cmdline  c\\x1b]0;x\\x07\\xc2\\x9b\n", " a\\x1b[2J\\x7f\\\\\n", " b -> \\xff\\xc2\\x9b\\x0a\n",
+                     '"n\\u001b\\u202e\\u009b\\u007f"', '"k\\u001b": "\\u2028"'):
+            check(part in done.text, f"no {part!r}: {done.text}")
+        both = done.text + described(eif, "--json", program=program).text
+        bad = {c for c in both if c != "\n" and (c < " " or "\x7f" <= c < "\xa0" or c in "\u2028\u202e")}
+        same(bad, set(), "characters on stdout")
+
+
+# --- as nitro-cli prints it --------------------------------------------------
+
+def as_serde(value: object) -> str:
+    """serde_json's pretty form, where Python's differs in nothing but characters beyond ASCII."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+@test(seconds=2)
+def json_is_as_nitro_cli_prints_it() -> None:
+    """Keys, their order and the blanks of nitro-cli describe-eif: of AWS's image, and one by hand."""
+    for eif, raw in ((Eif.load(hello()), hello().read_bytes()), (small(), small().pack())):
+        m = json.loads(eif.metadata)
+        build = {k: m["BuildMetadata"][k] for k in ("BuildTime", "BuildTool", "BuildToolVersion", "OperatingSystem",
+                                                    "KernelVersion")}
+        docker = json.loads(json.dumps(m["DockerInfo"], sort_keys=True))
+        wanted = {"EifVersion": 4, **enclave.measurements_json(eif), "IsSigned": False, "CheckCRC": True,
+                  "ImageName": m["ImageName"], "ImageVersion": m["ImageVersion"],
+                  "Metadata": {**build, "DockerInfo": docker}}
+        for program in (MKEIF, ASAN):
+            same(described(raw, "--json", program=program).text, as_serde(wanted), "JSON")
+
+
+@test
+def custom_metadata_stands_among_the_others() -> None:
+    """As serde flattens it: sorted, behind DockerInfo. What is no object has a key of its own."""
+    eif = small(metadata=metadata(CustomMetadata={"z": 1, "a": {"y": 2, "b": []}}))
+    keys = [k for k, _ in dict(pairs(described(eif, "--json").out))["Metadata"]]
+    same(keys, ["BuildTime", "BuildTool", "BuildToolVersion", "OperatingSystem", "KernelVersion", "DockerInfo", "a",
+                "z"], "keys")
+    eif = small(metadata=metadata(CustomMetadata=[1]))
+    same(described(eif, "--json").json["Metadata"]["CustomMetadata"], [1], "CustomMetadata")
+
+
+@test(seconds=2)
+def a_signature_is_described() -> None:
+    """Certificate, PCR8 and whether it is right: as openssl reads it, in the words of nitro-cli."""
+    with folder() as path:
+        key, cert = certificate(path)
+        eif = signed(path / "x.eif", key, cert)
+        for program in (MKEIF, ASAN):
+            found = run("describe", eif, "--json", program=program).is_(DONE).json
+            same(list(found), ["EifVersion", "Measurements", "IsSigned", "SigningCertificate", "CheckCRC",
+                               "SignatureCheck", "ImageName", "ImageVersion", "Metadata"], "keys")
+            same(found["Measurements"], enclave.measurements_json(Eif.load(eif))["Measurements"], "measurements")
+            same((found["IsSigned"], found["SignatureCheck"]), (True, True), "signed, and right")
+            c = found["SigningCertificate"]
+            same(list(c), ["IssuerName", "Algorithm", "NotBefore", "NotAfter", "Signature"], "keys")
+            same(c["IssuerName"], {"commonName": "signer \u00e4", "countryName": "DE", "organizationName": "One, Two"},
+                 "issuer")
+            same(list(c["IssuerName"]), sorted(c["IssuerName"]), "order of the issuer's keys")
+            said = tool("openssl", "x509", "-in", cert, "-noout", "-dates", "-text", "-certopt",
+                        "no_header,no_version,no_serial,no_issuer,no_subject,no_pubkey,no_extensions,no_aux").decode()
+            for key_, name in (("NotBefore", "notBefore="), ("NotAfter", "notAfter=")):
+                check(f"{name}{c[key_]}\n" in said, f"{key_}: {c[key_]}: {said}")
+            check(f"Signature Algorithm: {c['Algorithm']}\n" in said, f"{c['Algorithm']}: {said}")
+            hex_ = re.sub(r"\s", "", said.split("Signature Value:")[1]).split("not")[0]
+            same(c["Signature"].lower(), hex_, "signature")
+        text = run("describe", eif).is_(DONE).text
+        for part in ("of PCR0       right\n", "CN=signer ", f"PCR8  {found['Measurements']['PCR8']}\n", "\n6 sections"):
+            check(part in text, f"no {part!r}: {text}")
+
+
+# --- what is wrong, and described nevertheless -------------------------------
+
+@test
+def a_wrong_checksum_is_told() -> None:
+    """Stored and computed; code 1, and all else is there."""
+    raw = bytearray(small().pack())
+    stored = raw[544:548].hex()
+    raw[sections(raw)[1][1] + 12] ^= 1  # of the command line
+    computed = with_crc(raw)[544:548].hex()
+    err = (f"offset 544: the CRC is {stored}, but the file's is {computed}",)
+    for program in (MKEIF, ASAN):
+        text = described(raw, code=REFUSED, err=err, program=program).text
+        check(f"CRC           {stored} (computed: {computed}, WRONG)\n" in text, text)
+        check("Measurements" in text and '"ImageName": "small"' in text, text)
+        found = described(raw, "--json", code=REFUSED, err=err, program=program).json
+        same((found["CheckCRC"], found["ImageName"]), (False, "small"), "CheckCRC and name")
+
+
+@test(seconds=2)
+def a_wrong_signature_is_told() -> None:
+    """Of another image, damaged, no signature at all, or by a certificate whose time is over."""
+    with folder() as path:
+        eif = Eif.load(signed(path / "good.eif", *certificate(path)))
+        damaged = bytearray(eif.signature)
+        damaged[-1] ^= 1
+        for bad, err, is_valid in (
+                (replace(eif, cmdline="other"), "the signature is not", False),
+                (replace(eif, signature=bytes(damaged)), "the signature is not", False),
+                (replace(eif, signature=b"\x80"), "section 5 (signature) at offset ", None)):
+            for program in (MKEIF, ASAN):
+                found = described(bad, "--json", code=REFUSED, err=(err,), program=program).json
+                same((found["IsSigned"], found["SignatureCheck"]), (True, False), "signed, and wrong")
+                same("SigningCertificate" in found, is_valid is not None, "certificate")
+                text = described(bad, code=REFUSED, err=(err,), program=program).text
+                check(("of PCR0       WRONG\n" if is_valid is False else "Signature\n  cannot be read\n") in text, text)
+        # mkeif signs nothing with a certificate that is over: openssl's signature, in AWS's frame.
+        key, cert = expired(path)
+        old = replace(eif, signature=framed(path, eif, key, cert))
+        found = described(old, "--json", code=REFUSED, err=("valid from 2020-01-01T00:00:00",)).json
+        same((found["SignatureCheck"], found["SigningCertificate"]["NotAfter"]), (True, "Feb  1 00:00:00 2020 GMT"),
+             "signature, and the certificate's end")
+
+
+def integers(data: bytes) -> bytes:
+    """A CBOR array of them."""
+    out = b"\x99" + struct.pack(">H", len(data)) if len(data) > 255 else b"\x98" + bytes([len(data)])
+    return out + b"".join(bytes([b]) if b < 24 else b"\x18" + bytes([b]) for b in data)
+
+
+def framed(path: Path, eif: Eif, key: Path, cert: Path) -> bytes:
+    """A signature section of PCR0, ES384, signed by openssl."""
+    pcr0 = bytes.fromhex(eif.measurements()["PCR0"])
+    payload = b"\xa2\x6eregister_index\x00\x6eregister_value" + integers(pcr0)
+    protected = b"\xa1\x01\x38\x22"
+    head = b"\x58" + bytes([len(payload)]) if len(payload) < 256 else b"\x59" + struct.pack(">H", len(payload))
+    message = path / "message"
+    message.write_bytes(b"\x84\x6aSignature1\x44" + protected + b"\x40" + head + payload)
+    der = tool("openssl", "dgst", "-sha384", "-sign", key, message)
+    at, numbers = 2, []
+    for _ in range(2):
+        size = der[at + 1]
+        numbers.append(int.from_bytes(der[at + 2:at + 2 + size], "big").to_bytes(48, "big"))
+        at += 2 + size
+    cose = b"\x84\x44" + protected + b"\xa0" + head + payload + b"\x58\x60" + b"".join(numbers)
+    return (b"\x81\xa2\x73signing_certificate" + integers(cert.read_bytes()) + b"\x69signature" + integers(cose))
+
+
+@test
+def metadata_that_are_not_as_they_should_be_are_told() -> None:
+    """Not JSON, not UTF-8, a NUL, without a key that nitro-cli wants: with section and offset."""
+    at = sections(small().pack())[2][1]
+    where = f"section 2 (metadata) at offset {at}: "
+    for data, err in ((b"{", "not JSON"), (b'{"a": "\xff"}', "not UTF-8"), (b'{"a": 1}\0', "a NUL"),
+                      (b"[" * 100, "deep"), (b"x" * (1 << 21), "longer than 1048576 bytes"), (b"7", "no object")):
+        for program in (MKEIF, ASAN):
+            text = described(small(metadata=data), code=REFUSED, err=(where,), program=program).text
+            check("Metadata (not measured)\n  none\n" in text, text)
+            done = described(small(metadata=data), "--json", code=REFUSED, err=(err,), program=program)
+            same([k for k in done.json if k in ("ImageName", "Metadata")], [], "metadata")
+    for key in METADATA:
+        less = json.dumps({k: v for k, v in METADATA.items() if k != key}).encode()
+        found = described(small(metadata=less), "--json", code=REFUSED, err=(f"{where}{key}: not as",)).json
+        check("Metadata" not in found, f"metadata without {key}")
+        described(small(metadata=less))
+
+
+# --- files -------------------------------------------------------------------
+
+def files(raw: bytes | Eif, program: Path = MKEIF) -> list[list[str]]:
+    """Of each ramdisk the lines of --files, without what is in columns of blanks."""
+    text = described(raw, "--files", program=program).text
+    parts = re.split(r"^Ramdisk \d+ \(section \d+\): .*\n", text, flags=re.M)[1:]
+    return [[" ".join(line.split()) for line in part.splitlines() if line] for part in parts]
+
+
+def by_cpio(ramdisk: bytes) -> list[str]:
+    """The same by GNU cpio, whose listing has another form of the time."""
+    p = subprocess.run(["cpio", "-itvn", "--quiet"], input=ramdisk, stdout=subprocess.PIPE, check=True,
+                       env={"TZ": "UTC", "LC_ALL": "C", "PATH": "/usr/bin:/bin"})
+    return p.stdout.decode().splitlines()
+
+
+@test(seconds=2)
+def files_are_listed_as_cpio_lists_them() -> None:
+    """AWS's two ramdisks, and one with all types: mode, links, owner, size or device, name, target."""
+    aws = Eif.load(hello())
+    for eif in (aws, small()):
+        for ours, ramdisk in zip(files(eif), eif.ramdisks, strict=True):
+            theirs = by_cpio(ramdisk)
+            same(len(ours), len(theirs), "names")
+            for a, b in zip(ours, theirs):
+                # drwxr-xr-x 2 0 0 0 2017-04-18 16:30 dev; drwxr-xr-x 2 0 0 0 Apr 18 2017 dev
+                mine = re.fullmatch(r"(\S+ \d+ \d+ \d+ (?:\d+|\d+, \d+)) \d{4}-\d\d-\d\d \d\d:\d\d (.*?)( link to .*)?",
+                                    a)
+                other = re.fullmatch(r"(\S+ +\d+ +\d+ +\d+ +(?:\d+|\d+, +\d+)) \w{3} +\d+ +[\d:]+ (.*)", b)
+                check(mine and other, f"what is {a!r}, or {b!r}?")
+                if "rootfs/first" in a:  # where cpio sees no content yet
+                    same(mine[1], "-rw-r--r-- 2 0 0 6", "a hard link's size is of all its names")
+                    continue
+                fields = re.sub(r" +", " ", other[1])
+                same(mine[1], fields, f"{a}, and cpio's {b}")
+                # A type and a target, at times a slash behind a folder's name.
+                same(mine[2], other[2].rstrip("/"), "name")
+    ours = "\n".join(files(small())[1])
+    for part in ("rootfs/second link to rootfs/first", "-rwsr-xr-x 1 7 8 7 2001-09-09 01:46 rootfs/bin/one",
+                 "crw-rw-rw- 1 0 0 1, 3 1970-01-01 00:00 rootfs/null", "drwxrwxrwt"):
+        check(part in ours, f"no {part!r}: {ours}")
+
+
+def lzma_alone(data: bytes) -> bytes:
+    return lzma.compress(data, lzma.FORMAT_ALONE)
+
+
+def by(*words: str):
+    return lambda data: subprocess.run(words, input=data, stdout=subprocess.PIPE, check=True).stdout
+
+
+METHODS = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress, "lzma": lzma_alone,
+           "zstd": by("zstd", "-q", "-c"), "lz4": by("lz4", "-l", "-c", "-q")}
+
+
+@test(seconds=4)
+def compressed_ramdisks_are_listed() -> None:
+    """All that the kernel takes and libarchive undoes; alone, behind a plain archive, twice, and mixed."""
+    first, plain = cpio(APP), cpio(BOOT)
+    want = files(small())
+    same(len(want[0]), 3, "names of the first")
+    for name, compress in METHODS.items():
+        try:
+            packed = compress(first)
+        except FileNotFoundError:
+            continue
+        for ramdisk, label, archives, listed in (
+                (packed, name, 1, want[1]),
+                (plain + packed, "mixed", 2, want[0] + want[1]),
+                (plain + bytes(1024) + packed, "mixed", 2, want[0] + want[1]),
+                (packed + packed, name, 2, want[1] * 2)):
+            eif = small(ramdisks=[ramdisk])
+            for program in (MKEIF, ASAN):
+                text = described(eif, "--files", program=program).text
+                check(f"(section 3): {len(listed)} names, {archives} archive{'s' * (archives > 1)}, "
+                      f"compression: {label}\n" in text, f"{name}: {text[-2000:]}")
+                same(files(eif, program)[0], listed, f"files of {name}")
+    # Not all of libarchive's methods tell what is behind from more of the same; gzip's does.
+    packed = gzip.compress(first)
+    for ramdisk in (packed + bytes(700), packed + bytes(-len(packed) % 4) + plain):
+        same(files(small(ramdisks=[ramdisk]))[0][:len(want[1])], want[1], "files")
+
+
+@test
+def several_archives_and_none_are_listed() -> None:
+    """Zeros between them, in front and behind; an empty section; names as one would write them."""
+    same(files(small(ramdisks=[bytes(8) + cpio(BOOT) + bytes(4) + cpio(BOOT[:1]) + bytes(3)]))[0],
+         files(small())[0] + files(small())[0][:1], "files")
+    same(files(small(ramdisks=[b"", bytes(5)])), [[], []], "files of nothing")
+    names = ["./a", "/b", "c//d///", ".", "./", "././e/."]
+    found = files(app([Entry(n, 0o040755) for n in names]))[1]
+    same([line.split()[-1] for line in found], ["a", "b", "c/d", ".", ".", "e"], "names")
+
+
+def field(archive: bytes, number: int, value: bytes, at: int = 0) -> bytes:
+    """An archive with another field in the header at AT."""
+    begin = at + 6 + 8 * number
+    return archive[:begin] + value + archive[begin + 8:]
+
+
+@test(seconds=3)
+def a_ramdisk_that_the_kernel_would_not_unpack_is_told() -> None:
+    """Section and offset, code 1; the other ramdisk and all else are described."""
+    one = cpio([Entry("file", FILE | 0o644, b"12345")])
+    at = sections(small(ramdisks=[one, cpio(BOOT)]).pack())[3][1] + 12
+    link = cpio([Entry("link", LINK | 0o777, b"x")])
+    cases: list[tuple[bytes, int, str]] = [
+        (b"junk", 0, "neither a newc archive nor compressed"),
+        (b"070707" + one[6:], 0, "no header"),
+        (one[:50], 50, "cut short"),
+        (one[:118], 118, "cut short"),
+        (one[:124], 124, "cut short"),
+        (field(one, 6, b"ffffffff"), len(one), "cut short"),
+        (field(one, 6, b"0000000g"), 0, "no number"),
+        (field(one, 6, b"  000005"), 0, "no number"),
+        (field(one, 11, b"00000000"), 0, "a name of no or too many bytes"),
+        (field(one, 11, b"00001001"), 0, "a name of no or too many bytes"),
+        (field(one, 11, b"00000004"), 113, "a name without its end"),
+        (field(one, 11, b"00000006"), 110, "a NUL in a name"),
+        (field(one, 1, b"00000000"), 116, "unknown type"),
+        (field(one, 1, b"000041ed"), 116, "a content, but not a file"),
+        (field(link, 6, b"00000000"), 116, "a link of no"),
+        (field(link, 6, b"00001000"), 116, "a link of no or too many bytes"),
+        (b"070702" + one[6:], 116, "a wrong checksum"),
+        (one + b"\0" + one, len(one) + 1, "does not end at a multiple of 4"),
+        (one + b"x", len(one), "neither"),
+        (gzip.compress(one)[:-20], 0, "cannot be unpacked"),
+        (gzip.compress(one[:100]), 0, "cut short"),
+        (gzip.compress(one + b"junk"), 0, "no archive"),
+        (gzip.compress(gzip.compress(one)), 0, "compressed twice, by gzip"),
+        (b"\x1f\x8b" + bytes(50), 0, "begins as, but is not gzip"),
+        (b"\x89LZO" + bytes(50), 0, "neither"),
+    ]
+    good = described(small(ramdisks=[cpio(BOOT), cpio(BOOT)]), "--files").text.rsplit("Ramdisk 1", 1)[1]
+    for ramdisk, offset, err in cases:
+        for program in (MKEIF, ASAN):
+            done = described(small(ramdisks=[ramdisk, cpio(BOOT)]), "--files", code=REFUSED,
+                             err=("section 3 (ramdisk): ",), program=program)
+            where = rf"\boffset (\d+ of what is compressed at offset )?{at + offset}\b"
+            check(err in done.err and re.search(where, done.err), f"no {err!r} at {at + offset}: {done.err}")
+            same(done.text.rsplit("Ramdisk 1", 1)[1], good, "the other ramdisk")
+            described(small(ramdisks=[ramdisk, cpio(BOOT)]), program=program)
+
+
+@test
+def a_checksum_of_the_archives_is_checked() -> None:
+    """070702, which the kernel takes, too."""
+    one = cpio([Entry("file", FILE | 0o644, b"12345")])
+    good = b"070702" + field(one, 12, b"%08x" % sum(b"12345"))[6:]
+    # Its trailer stays 070701.
+    same(files(small(ramdisks=[good]))[0], files(small(ramdisks=[one]))[0], "files")
+
+
+# --- images that are none ----------------------------------------------------
+
+@test(seconds=4)
+def what_is_cut_short_is_refused() -> None:
+    """At each border of a section and one byte beside it: with the section and its offset."""
+    raw = small(signature=b"s").pack()
+    for i, (_, at, size) in enumerate(sections(raw)):
+        for end in (at, at + 1, at + 11, at + 12, at + 12 + size - 1):
+            refused(raw[:end], f"section {i}", f"{at}")
+    for end in (0, 1, FIRST - 1):
+        refused(raw[:end], f"{end} bytes")
+    refused(raw + b"\0", f"offset {len(raw)}: 1 bytes behind the last section")
+
+
+def put(raw: bytes, at: int, form: str, *values: int) -> bytes:
+    data = bytearray(raw)
+    struct.pack_into(form, data, at, *values)
+    return with_crc(data)
+
+
+@test(seconds=4)
+def a_header_that_lies_is_refused() -> None:
+    """Sizes, offsets, counts, types, version, flags, each with a right checksum: section and offset are named."""
+    raw = small().pack()
+    table = sections(raw)
+    offsets, sizes = 28, 284
+    cases: list[tuple[bytes, tuple[str, ...]]] = [
+        (put(raw, 0, ">4s", b"ELF\0"), ("offset 0",)),
+        (put(raw, 4, ">H", 5), ("offset 4", "version 5")),
+        (put(raw, 4, ">H", 0), ("offset 4", "version 0")),
+        (put(raw, 6, ">H", 2), ("offset 6", "flags 0x0002")),
+        (put(raw, 26, ">H", 33), ("offset 26", "33 sections")),
+        (put(raw, 26, ">H", 65535), ("offset 26", "65535 sections")),
+        (put(raw, 26, ">H", 1), ("offset 26", "1 sections")),
+        (put(raw, 26, ">H", 6), ("section 5",)),
+        (put(raw, 26, ">H", 4), ("section 4",)),
+    ]
+    for i, (_, at, size) in enumerate(table):
+        where = (f"section {i}", f"{at}")
+        cases += [
+            (put(raw, offsets + 8 * i, ">Q", at + 1), (f"section {i}", f"offset {at + 1}")),
+            (put(raw, offsets + 8 * i, ">Q", at - 1), (f"section {i}", f"offset {at - 1}")),
+            (put(raw, offsets + 8 * i, ">Q", (1 << 64) - 1), (f"section {i}", f"offset {(1 << 64) - 1}")),
+            (put(raw, sizes + 8 * i, ">Q", size + 1), where),
+            (put(raw, at + 4, ">Q", size + 1), where),
+            (put(raw, at, ">H", 6), (*where, "unknown type 6")),
+            (put(raw, at, ">H", 0), (*where, "unknown type 0")),
+            (put(raw, at + 2, ">H", 1), (*where, "unknown flags")),
+        ]
+        for lie in (1 << 63, (1 << 64) - 1, len(raw)):
+            both = put(put(raw, at + 4, ">Q", lie), sizes + 8 * i, ">Q", lie)
+            cases.append((both, where))
+    # Two that are one and the same, and one within another.
+    cases.append((put(raw, offsets + 8 * 4, ">Q", table[3][1]), ("section 4", f"offset {table[3][1]}")))
+    cases.append((put(raw, offsets + 8 * 2, ">Q", table[1][1] + 12), ("section 2", f"offset {table[1][1] + 12}")))
+    for bad, err in cases:
+        refused(bad, *err)
+
+
+@test
+def what_must_be_there_once_is() -> None:
+    """No kernel, two command lines, a signature before others: the section is named."""
+    def of(*kinds: int) -> bytes:
+        body, offsets, sizes_ = bytearray(), [0] * 32, [0] * 32
+        for i, kind in enumerate(kinds):
+            offsets[i], sizes_[i] = FIRST + len(body), 3
+            body += enclave.SECTION.pack(kind, 0, 3) + b"abc"
+        head = enclave.HEADER.pack(b".eif", 4, 0, 0, 0, 0, len(kinds), *offsets, *sizes_, 0, 0)
+        return with_crc(head + body)
+    for kinds, err in (((2, 5), "no kernel"), ((1, 5), "no cmdline"), ((1, 2), "no metadata"),
+                       ((1, 2, 5, 2), "section 3 (cmdline) at offset 593"), ((1, 1, 2, 5), "section 1 (kernel)"),
+                       ((3, 1, 2, 5), "section 0 (ramdisk)"), ((1, 2, 5, 4, 3), "section 3 (signature)")):
+        refused(of(*kinds), err)
+
+
+@test
+def what_is_no_file_is_told_so() -> None:
+    """No such file, a folder; and misuse."""
+    with folder() as path:
+        run("describe", path / "none\x1b").is_(EXIT_FILE, "none\\x1b: No such file")
+        run("describe", path).is_(REFUSED, f"{path}: not a regular file")
+        eif = write(path / "x.eif", small())
+        run("describe").is_(USAGE, "the image is missing")
+        run("describe", eif, eif).is_(USAGE, "one argument too many")
+        run("describe", "--json", "--files", eif).is_(USAGE, "--files is of the text")
+        with open("/dev/full", "wb") as full:
+            for words in ([], ["--json"], ["--files"]):
+                p = subprocess.run([MKEIF, "describe", eif, *words], stdout=full, stderr=subprocess.PIPE, check=False)
+                same(p.returncode, EXIT_FILE, f"code where stdout is full: {p.stderr!r}")
