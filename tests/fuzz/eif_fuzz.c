@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "rootfs/pack/archive.h"
@@ -105,6 +106,22 @@ static void check_signature(const uint8_t *data, size_t len,
 	require(info.cert_signature_len <= SIGN_CERT_SIGNATURE_MAX);
 }
 
+static void check_member(const struct listing *l, const struct member *m)
+{
+	size_t len = strlen(m->path);
+
+	require(len > 0 && len <= LISTING_PATH_MAX);
+	require(m->path[0] != '/' && m->path[len - 1] != '/');
+	require(!strstr(m->path, "//") && !strstr(m->path, "/./"));
+	require(!m->target == !S_ISLNK(m->mode));
+	require(!m->target ||
+		(*m->target && strlen(m->target) <= LISTING_PATH_MAX));
+	require(m->archive <= l->archives);
+	require(m->link <= l->count);
+	if (m->link)
+		require(l->members[m->link - 1].link == m->link);
+}
+
 static void check_listing(const struct content *c)
 {
 	struct listing l;
@@ -115,13 +132,8 @@ static void check_listing(const struct content *c)
 	else
 		require(l.count == 0 ||
 			l.members[l.count - 1].archive < l.archives);
-	for (size_t i = 0; i < l.count; i++) {
-		const struct member *m = &l.members[i];
-
-		require(strlen(m->path) <= LISTING_PATH_MAX);
-		require(m->path[0] != '/');
-		require(!m->target || strlen(m->target) <= LISTING_PATH_MAX);
-	}
+	for (size_t i = 0; i < l.count; i++)
+		check_member(&l, &l.members[i]);
 	listing_free(&l);
 }
 
