@@ -132,6 +132,7 @@ TEST(links_are_followed_within_the_tree)
 	put_link(t, "", "bin", "usr/bin", 1);
 	put_link(t, "usr", "up", "../../../../usr", 1);
 	put_link(t, "usr", "absolute", "/bin", 1);
+	put_link(t, "usr", "top", "/usr", 1);
 	put_link(t, "", "loop", "loop", 1);
 	put_link(t, "", "dangling", "var/missing/../there", 1);
 	put_link(t, "usr/bin", "last", "sh", 1);
@@ -140,6 +141,7 @@ TEST(links_are_followed_within_the_tree)
 	      tree_find(t, "usr/bin/sh", false));
 	CHECK(tree_find(t, "/usr/up/absolute/sh", false) ==
 	      tree_find(t, "usr/bin/sh", false));
+	CHECK(tree_find(t, "usr/top/bin/sh", false));
 	CHECK(tree_find(t, "../../bin/../bin/./sh", true));
 	CHECK(tree_find(t, "bin", false) != tree_find(t, "bin", true));
 	CHECK(tree_find(t, "bin/last", true) ==
