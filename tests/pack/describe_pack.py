@@ -279,6 +279,19 @@ def files_are_listed_as_cpio_lists_them() -> None:
         check(part in ours, f"no {part!r}: {ours}")
 
 
+@test
+def hard_links_are_told_apart() -> None:
+    """By number and device, within one archive; a name alone with its number is none."""
+    def entry(name: str, ino: int, data: bytes = b"", dev: tuple[int, int] = (0, 0)) -> Entry:
+        return Entry(name, FILE | 0o644, data, ino=ino, nlink=2, dev=dev)
+    first = [entry("a", 5), entry("b", 6), entry("c", 5, b"12"), entry("d", 6, b"3"), entry("e", 5, b"", (1, 0)),
+             entry("f", 7)]
+    text = "\n".join(files(small(ramdisks=[cpio(first) + cpio([entry("g", 7)])]))[0])
+    same(re.findall(r"(\d+) 1970-01-01 00:00 (.*)", text),
+         [("2", "a"), ("1", "b"), ("2", "c link to a"), ("1", "d link to b"), ("0", "e"), ("0", "f"), ("0", "g")],
+         "sizes and links")
+
+
 def lzma_alone(data: bytes) -> bytes:
     return lzma.compress(data, lzma.FORMAT_ALONE)
 
@@ -360,6 +373,7 @@ def a_ramdisk_that_the_kernel_would_not_unpack_is_told() -> None:
         (field(link, 6, b"00000000"), 116, "a link of no"),
         (field(link, 6, b"00001000"), 116, "a link of no or too many bytes"),
         (b"070702" + one[6:], 116, "a wrong checksum"),
+        (field(cpio([]), 6, b"00000001"), 0, "a trailer with a content"),
         (one + b"\0" + one, len(one) + 1, "does not end at a multiple of 4"),
         (one + b"x", len(one), "neither"),
         (gzip.compress(one)[:-20], 0, "cannot be unpacked"),
