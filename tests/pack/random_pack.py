@@ -23,7 +23,7 @@ from lib import Eif, Failure, build, check, folder, test
 FOLDERS, LINKS, LEAVES = "AB", "LM", "abc"
 MODES = (0o644, 0o755, 0o700, 0o4711, 0o1777, 0)
 FORMATS = (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT)
-KINDS = {"dir": 4, "file": 6, "link": 2, "dirlink": 2, "hard": 4, "fifo": 1, "node": 1, "without": 4, "opaque": 2,
+KINDS = {"dir": 4, "file": 6, "link": 2, "dirlink": 3, "hard": 4, "fifo": 1, "node": 1, "without": 4, "opaque": 5,
          "turn": 0.4}
 IN_LAYERS_ABOVE = ("without", "opaque")
 
@@ -36,12 +36,12 @@ class Maker:
         self.story: list[str] = []
         self.files: list[str] = []  # that may be there, for hard links to them
         self.links: list[str] = []  # to folders
-        self.layers = [self.layer(n) for n in range(self.random.randint(1, 4))]
+        self.layers = [self.layer(n) for n in range(self.random.randint(2, 5))]
 
     def below(self) -> str:
         """A folder, or "": the root."""
         parts = self.random.choices(FOLDERS, k=self.random.randint(0, 2))
-        if self.links and self.random.random() < 0.25:
+        if self.links and self.random.random() < 0.35:
             parts = [self.random.choice(self.links), *parts[:1]]
         return "".join(f"{p}/" for p in parts)
 
