@@ -870,6 +870,22 @@ TEST(a_full_disk_leaves_what_was_there)
 	temp_leave();
 }
 
+/* A name that is taken at the last moment. */
+TEST(what_cannot_be_put_in_place_is_removed)
+{
+	struct eif_writer *w;
+
+	temp_enter();
+	w = open_writer(EIF_X86_64);
+	write_usual(w);
+	REQUIRE(mkdir("y.eif", 0700) == 0);
+	CHECK_INT(eif_writer_finish(w, &fault), -1);
+	CHECK_INT(fault.kind, FAULT_SYSTEM);
+	CHECK_STR(fault.text, "y.eif: Is a directory");
+	CHECK_INT(names(), 1);
+	temp_leave();
+}
+
 TEST(what_is_no_file_is_not_replaced)
 {
 	struct eif_writer *w;
