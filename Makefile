@@ -446,7 +446,7 @@ $(H)/bench_verify: tests/bench_verify.c $(B)/libnsm.a
 
 ## bench: size, memory, time to the first write, system calls, documents a second
 bench: test-build other-arch $(H)/bench_verify
-	$(call need,python3 python3-cryptography)
+	$(call need,python3 python3-cryptography time)
 	$(Q)tests/bench
 
 ## shell: a shell beside the test build, which runs as PID 1 in namespaces

@@ -16,7 +16,7 @@ import ca
 from lib import BUILD, DEADLINE_S, MUSL, SHIPPED, TOP, Skip, check, device, equal, folder, test
 
 COMPLETION = TOP / "nsm/nsm.bash-completion"
-PAGES = (TOP / "nsm/nsm.1", TOP / "nsm/libnsm.3", TOP / "init/enclave-init.8")
+PAGES = (TOP / "nsm/nsm.1", TOP / "nsm/libnsm.3", TOP / "init/enclave-init.8", TOP / "rootfs/pack/mkeif.1")
 
 
 def complete(line: str, cwd: Path | None = None) -> list[str]:
