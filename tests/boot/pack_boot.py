@@ -6,7 +6,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from lib import TOP, Boot, Eif, Skip, boot, check, kernel_file, same, shared, test
+from lib import TOP, Boot, Eif, Skip, boot, built, check, enclave, kernel_file, same, shared, test
 
 sys.path.append(str(TOP / "tests/pack"))
 import images  # noqa: E402
@@ -131,3 +131,28 @@ def many_and_deep_paths_are_unpacked():
     """20,000 files; a path as long as can be."""
     booted("many")
     booted("deep")
+
+
+@test(seconds=10)
+def an_arm64_image_runs():
+    """With AWS's 4.14 kernel, its module and our cross-built init. That machine measures nothing."""
+    aws = Eif.load(Path(enclave.emulator("aarch64")["AWS"]) / "hello.eif")
+    with tempfile.TemporaryDirectory(prefix="pack-boot-") as folder:
+        path = Path(folder)
+        (path / "Image").write_bytes(aws.kernel)
+        (path / "nsm.ko").write_bytes({e.name: e.data for e in enclave.cpio_read(aws.ramdisks[0])}["nsm.ko"])
+        (path / "cmdline").write_text(aws.cmdline + "\n")
+        (path / "root/bin").mkdir(parents=True)
+        (path / "root/bin/tell").write_bytes(built("apps/tell", "aarch64"))
+        (path / "root/bin/tell").chmod(0o755)
+        built("init", "aarch64")  # the default, beside mkeif
+        done = subprocess.run(
+            [MKEIF, "build", "--arch", "aarch64", "--image", path / "root", "--blobs", path, "--cmd", "tell", "--cmd", "a b",
+             "--env", "X=1", "--user", "7:8", "--workdir", "/srv/app", "--output", path / "x.eif"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+        check(done.returncode == 0, f"mkeif: {done.stderr}")
+        b = boot(Eif.load(path / "x.eif"), append="panic=-1")
+    b.expect_heartbeat()
+    b.expect(uid="7", gid="8", cwd="[/srv/app]")
+    same(b.all("arg"), args("tell", "a b"), "arguments")
+    check("[X=1]" in b.all("env"), f"X is not in {b.all('env')}")
