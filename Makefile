@@ -466,14 +466,18 @@ SCRIPTS = $(shell grep -lE '^\#! ?/usr/bin/env bash|shellcheck shell' \
 ANALYZE = $(if $(IS_CLANG),,-fanalyzer \
 	-Wno-analyzer-use-of-uninitialized-value)
 ## lint: clang-tidy, cppcheck, the compiler's analyzer, shellcheck
-lint: compdb $(B)/deps.stamp
+lint: compdb $(B)/deps.stamp $(PK)/deps.stamp
 	$(call need,clang-tidy cppcheck shellcheck)
-	$(Q)clang-tidy --quiet -p $(BUILD) $(C_SHIPPED)
+	$(Q)clang-tidy --quiet -p $(BUILD) $(C_SHIPPED) $(PACK:%=rootfs/pack/%.c)
 	$(Q)cppcheck --quiet --inline-suppr --error-exitcode=1 --std=c11 -I. \
-		--enable=warning,performance,portability $(C_SHIPPED)
+		--enable=warning,performance,portability $(C_SHIPPED) \
+		$(PACK:%=rootfs/pack/%.c)
 	$(Q)for f in $(C_SHIPPED); do $(XCC) $(filter-out -MMD -MP,$(CFLAGS_ALL)) \
 		-DENCLAVE_INIT_VERSION='""' $(ANALYZE) -Werror -c -o /dev/null $$f || \
 		exit 1; done
+	$(Q)for f in $(PACK); do $(HOSTCC) $(filter-out -MMD -MP,$(PACK_CFLAGS)) \
+		-DENCLAVE_INIT_VERSION='""' $(ANALYZE) -Werror -c -o /dev/null \
+		rootfs/pack/$$f.c || exit 1; done
 	$(Q)shellcheck -x $(SCRIPTS)
 
 ## fmt: clang-format in place
@@ -503,7 +507,8 @@ compdb: $(B)/deps.stamp
 	$(file >$(BUILD)/compile_commands.json,[)
 	$(foreach f,$(filter-out tests/unit/% tests/fuzz/%,$(filter %.c,$(C_FILES))),$(file \
 	>>$(BUILD)/compile_commands.json,{"directory":"$(CURDIR)"$(comma)"file":"$(f)"$(comma)"command":"$(call \
-	quote,$(XCC) $(filter-out -ftrivial%,$(CFLAGS_ALL))) -DENCLAVE_INIT_VERSION=\"\\\"\\\"\" -c $(f)"}$(comma)))
+	quote,$(if $(filter rootfs/pack/%,$(f)),$(HOSTCC) $(PACK_CFLAGS),$(XCC) \
+	$(filter-out -ftrivial%,$(CFLAGS_ALL)))) -DENCLAVE_INIT_VERSION=\"\\\"\\\"\" -c $(f)"}$(comma)))
 	@sed -i '$$s/,$$/\n]/' $(BUILD)/compile_commands.json
 
 # --- The rest -----------------------------------------------------------------

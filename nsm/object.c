@@ -8,7 +8,7 @@ void object_set(struct nsm_object *object, const char *name)
 
 	if (!object)
 		return;
-	for (i = 0; name[i] && i < sizeof(object->name) - 1; i++)
+	for (i = 0; i < sizeof(object->name) - 1 && name[i]; i++)
 		object->name[i] = name[i];
 	object->name[i] = '\0';
 }

@@ -166,11 +166,13 @@ static int align(struct source *s, struct fault *reterr)
 /* Skips zeros: the byte behind them, or -1 at the end, -2 on failure. */
 static int skip_zeros(struct source *s, struct fault *reterr)
 {
+	uint8_t first;
 	int r;
 
 	while ((r = fill(s, reterr)) > 0) {
-		if (*s->data)
-			return *s->data;
+		first = *s->data;
+		if (first)
+			return first;
 		use(s, 1);
 	}
 	return r < 0 ? -2 : -1;
