@@ -52,12 +52,22 @@ static void print_string(FILE *to, const char *text)
 	(void)fputc('"', to);
 }
 
+/* The shortest form that is read as the same number, as serde_json writes it. */
 static void print_number(FILE *to, double n)
 {
-	if (n == floor(n) && fabs(n) < 9007199254740992.0)
+	enum { DIGITS_MAX = 17 };
+	char text[40];
+
+	if (n == floor(n) && fabs(n) < 9007199254740992.0) {
 		(void)fprintf(to, "%.0f", n);
-	else
-		(void)fprintf(to, "%.17g", n);
+		return;
+	}
+	for (int digits = 1; digits <= DIGITS_MAX; digits++) {
+		(void)snprintf(text, sizeof(text), "%.*g", digits, n);
+		if (strtod(text, NULL) >= n && strtod(text, NULL) <= n)
+			break;
+	}
+	(void)fputs(text, to);
 }
 
 static void print_line(FILE *to, int indent)

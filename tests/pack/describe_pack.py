@@ -121,6 +121,14 @@ def custom_metadata_stands_among_the_others() -> None:
     same(described(eif, "--json").json["Metadata"]["CustomMetadata"], [1], "CustomMetadata")
 
 
+@test
+def numbers_are_as_short_as_they_can_be() -> None:
+    """As serde_json and Python print them; both whole and not."""
+    numbers = [0, 0.1, 1.5, -2.25, 1 / 3, 9007199254740991, -9007199254740991, 5e-324, 1.7976931348623157e308]
+    eif = small(metadata=metadata(DockerInfo={"n": numbers}))
+    same(re.findall(r"^ {8}(-?[0-9.e+-]+),?$", described(eif, "--json").text, re.M), [str(n) for n in numbers], "numbers")
+
+
 @test(seconds=2)
 def a_signature_is_described() -> None:
     """Certificate, PCR8 and whether it is right: as openssl reads it, in the words of nitro-cli."""
