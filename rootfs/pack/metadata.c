@@ -44,15 +44,19 @@ static cJSON *docker_info(const struct metadata *m)
 	return info;
 }
 
-/* As it stands but for the blanks: large numbers would not survive cJSON. */
+/*
+ * As it stands but for the blanks: large numbers would not survive cJSON. It must be
+ * an object, since nitro-cli describe-eif shows its members among the others.
+ */
 static cJSON *make_custom(const char *text)
 {
 	cJSON *parsed = cJSON_ParseWithOpts(text, NULL, true), *raw;
+	bool is_object = cJSON_IsObject(parsed);
 	char *copy;
 
-	if (!parsed)
-		return NULL;
 	cJSON_Delete(parsed);
+	if (!is_object)
+		return NULL;
 	copy = strdup(text);
 	if (!copy)
 		return NULL;
@@ -73,7 +77,8 @@ int metadata_make(const struct metadata *m, char **ret, struct fault *reterr)
 				    (long long)m->time);
 	custom = m->custom ? make_custom(m->custom) : cJSON_CreateNull();
 	if (!custom)
-		return fault_refuse(reterr, "%s: not JSON", m->custom_path);
+		return fault_refuse(reterr, "%s: not a JSON object",
+				    m->custom_path);
 
 	root = cJSON_CreateObject();
 	cJSON_AddStringToObject(root, "ImageName",

@@ -358,10 +358,12 @@ def an_output_that_cannot_be_written_is_told() -> None:
 
 @test
 def what_goes_wrong_halfway_leaves_nothing() -> None:
-    """Metadata that is no JSON, the second of two ramdisks: seen when the output is begun."""
+    """Metadata that is no JSON object, the second of two ramdisks: seen when the output is begun."""
     with folder() as path:
-        (path / "text").write_text("no JSON")
-        expect_refused(path, REFUSED, ("text",), *boot_options(), "--image", layout("nopasswd"), "--metadata", path / "text")
+        for text in ("no JSON", "[1]", '"text"'):
+            (path / "text").write_text(text)
+            expect_refused(path, REFUSED, ("text: not a JSON object",), *boot_options(), "--image", layout("nopasswd"),
+                           "--metadata", path / "text")
         (path / "r").write_bytes(bytes(512))
         expect_refused(path, FILE, ("missing: No such file",), "--kernel", kernels() / "bzImage", "--ramdisk", path / "r",
                        "--ramdisk", path / "missing")
