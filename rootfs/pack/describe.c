@@ -99,6 +99,8 @@ static int examine(const struct command *c, struct description *d, int code)
 
 	if (eif_check_crc(&d->eif, &f) < 0)
 		code = tell(c, &f, code);
+	if (eif_check_table(&d->eif, &f) < 0)
+		code = tell(c, &f, code);
 	s = eif_find(&d->eif, EIF_SIGNATURE);
 	d->is_signed = s != NULL;
 	if (s && read_signature(s, d, &f) < 0) {

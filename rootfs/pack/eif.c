@@ -123,6 +123,10 @@ static int read_section(const struct content *file, const struct eif_head *h,
 	s->type = (enum eif_type)type;
 	if (head.flags)
 		return refuse_section(eif->path, s, i, "unknown flags", reterr);
+	if (type == EIF_SIGNATURE) {
+		eif->signature_size = size;
+		size = be64toh(head.size);
+	}
 	if (be64toh(head.size) != size)
 		return refuse_section(eif->path, s, i,
 				      "its size is not that of the table",
@@ -250,6 +254,18 @@ int eif_check_crc(const struct eif *eif, struct fault *reterr)
 			    "%s: offset 544: the CRC is %08x, but the file's "
 			    "is %08x: it was damaged or changed",
 			    eif->path, eif->crc, eif->crc_computed);
+}
+
+int eif_check_table(const struct eif *eif, struct fault *reterr)
+{
+	const struct eif_section *s = eif_find(eif, EIF_SIGNATURE);
+
+	if (!s || s->data.len == eif->signature_size)
+		return 0;
+	return refuse_section(eif->path, s, (size_t)(s - eif->sections),
+			      "its size is not that of the table, as AWS's "
+			      "tools leave it when they sign anew",
+			      reterr);
 }
 
 void eif_close(struct eif *eif)

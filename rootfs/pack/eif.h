@@ -53,6 +53,7 @@ struct eif {
 	uint32_t crc, crc_computed;
 	size_t count;
 	struct eif_section sections[EIF_SECTIONS_MAX];
+	uint64_t signature_size; /* of the signature, as the table has it */
 };
 
 /*
@@ -65,6 +66,12 @@ void eif_close(struct eif *eif);
 
 /* Refuses an image with a wrong CRC. */
 int eif_check_crc(const struct eif *eif, struct fault *reterr);
+
+/*
+ * Refuses an image whose table has another size for the signature. AWS's tools write
+ * that where they replace one of another length, and do not mind; QEMU does.
+ */
+int eif_check_table(const struct eif *eif, struct fault *reterr);
 
 /* The first section of that type, or NULL. */
 const struct eif_section *eif_find(const struct eif *eif, enum eif_type type);

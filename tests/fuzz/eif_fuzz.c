@@ -54,7 +54,8 @@ static void check_copy(const struct eif *eif, const struct eif_pcrs *pcrs)
 	struct fault fault;
 	struct eif copy;
 
-	if (eif->version != EIF_VERSION || eif->crc != eif->crc_computed)
+	if (eif->version != EIF_VERSION || eif->crc != eif->crc_computed ||
+	    eif_check_table(eif, &fault) < 0)
 		return;
 	(void)snprintf(name, sizeof(name), "/dev/shm/eif-fuzz.%d",
 		       (int)getpid());

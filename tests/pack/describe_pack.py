@@ -8,6 +8,7 @@ import lzma
 import re
 import struct
 import subprocess
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -199,6 +200,24 @@ def a_wrong_signature_is_told() -> None:
         found = described(old, "--json", code=REFUSED, err=("valid from 2020-01-01T00:00:00",)).json
         same((found["SignatureCheck"], found["SigningCertificate"]["NotAfter"]), (True, "Feb  1 00:00:00 2020 GMT"),
              "signature, and the certificate's end")
+
+
+@test
+def a_table_that_another_signer_left_is_told() -> None:
+    """AWS's tools leave the old signature's size in the header, which QEMU refuses; sign puts it right."""
+    with folder() as path:
+        key, cert = certificate(path)
+        whole = signed(path / "x.eif", key, cert).read_bytes()
+        raw = bytearray(whole)
+        at = 284 + 8 * (len(sections(raw)) - 1)
+        raw[at:at + 8] = struct.pack(">Q", 1500)
+        raw[544:548] = struct.pack(">I", zlib.crc32(raw[:544] + raw[548:]))
+        for program in (MKEIF, ASAN):
+            done = described(raw, code=REFUSED, err=("its size is not that of the table",), program=program)
+            check("of PCR0       right\n" in done.text, done.text)
+        (path / "x.eif").write_bytes(raw)
+        run("sign", path / "x.eif", "--sign-key", key, "--sign-cert", cert, "--output", path / "y.eif").is_(DONE)
+        check((path / "y.eif").read_bytes() == whole, "signed anew, it is another")
 
 
 def integers(data: bytes) -> bytes:

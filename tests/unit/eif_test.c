@@ -313,6 +313,41 @@ TEST(a_header_that_lies_is_refused)
 	temp_leave();
 }
 
+/* As AWS's tools leave it; whose size it is, the section says. */
+TEST(the_table_may_be_wrong_of_a_signature_alone)
+{
+	struct image m;
+	struct eif eif;
+
+	temp_enter();
+	start_usual(&m);
+	add(&m, EIF_SIGNATURE, "signed anew");
+	finish(&m);
+	REQUIRE(read_image(&m, &eif) == 0);
+	CHECK_INT(eif_check_table(&eif, &fault), 0);
+	eif_close(&eif);
+
+	put(&m, AT_SIZES + 8 * 5, 6, 8);
+	finish(&m);
+	REQUIRE(read_image(&m, &eif) == 0);
+	CHECK_INT(eif_find(&eif, EIF_SIGNATURE)->data.len, 11);
+	CHECK_INT(eif_check_crc(&eif, &fault), 0);
+	CHECK_INT(eif_check_table(&eif, &fault), -1);
+	CHECK_INT(fault.kind, FAULT_REFUSED);
+	CHECK_STR(fault.text,
+		  "x.eif: section 5 (signature) at offset 651: its size is "
+		  "not that of the table, as AWS's tools leave it when they "
+		  "sign anew");
+	eif_close(&eif);
+
+	/* The file still ends where the section does. */
+	put(&m, m.len - 11 - 8, 12, 8);
+	finish(&m);
+	check_refused(&m, "x.eif: section 5 (signature) at offset 651: it "
+			  "ends beyond the file");
+	temp_leave();
+}
+
 /* Table and section agree, but the file is another. */
 TEST(a_size_beyond_the_file_is_refused)
 {
