@@ -220,11 +220,10 @@ static void print_measurements(const struct eif_pcrs *pcrs)
 	}
 }
 
+/* TEXT is escaped, where it is a certificate's: as openssl does it. */
 static void print_line(const char *name, const char *text)
 {
-	(void)printf("  %-12s  ", name);
-	escape_print(stdout, text, strlen(text));
-	(void)putchar('\n');
+	(void)printf("  %-12s  %s\n", name, text);
 }
 
 static void print_signature(const struct description *d)

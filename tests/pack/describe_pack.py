@@ -155,7 +155,7 @@ def a_signature_is_described() -> None:
             hex_ = re.sub(r"\s", "", said.split("Signature Value:")[1]).split("not")[0]
             same(c["Signature"].lower(), hex_, "signature")
         text = run("describe", eif).is_(DONE).text
-        for part in ("of PCR0       right\n", "CN=signer ", f"PCR8  {found['Measurements']['PCR8']}\n", "\n6 sections"):
+        for part in ("of PCR0       right\n", "CN=signer \\C3\\A4", f"PCR8  {found['Measurements']['PCR8']}\n", "\n6 sections"):
             check(part in text, f"no {part!r}: {text}")
 
 
