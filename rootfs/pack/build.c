@@ -452,6 +452,9 @@ static int build(const struct command *c, struct build *b, struct eif_pcrs *ret,
 		goto out;
 	if (b->image && load_app(c, b, &image, &spec, reterr) < 0)
 		goto out;
+	if (b->image && b->parts.modules.count == 0)
+		command_note(c, "no --module: a kernel without its own NSM "
+				"driver will not get beyond init's step 5");
 	if (b->ramdisk.gzip)
 		command_note(c,
 			     "ramdisks compressed by zlib %s: another one "

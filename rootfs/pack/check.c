@@ -17,6 +17,15 @@
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:"
 				   "/usr/bin:/sbin:/bin";
 
+enum {
+	HEAD_MAX = 256, /* bytes that the kernel looks at */
+	SCRIPTS_MAX = 5,
+};
+
+static int check_runs(struct image *image, const char *name,
+		      const struct tree_node *node, enum eif_arch arch,
+		      unsigned depth, struct fault *reterr);
+
 /* What init makes or mounts is not in the image. */
 static bool is_made_at_boot(const char *path)
 {
@@ -89,13 +98,80 @@ static int find_program(struct image *image, const struct spec *spec,
 	}
 }
 
+/* What NAME, a program, is run by, which is one itself. */
+static int check_interpreter(struct image *image, const char *name,
+			     const char *interpreter, enum eif_arch arch,
+			     unsigned depth, struct fault *reterr)
+{
+	const struct tree_node *node;
+
+	if (is_made_at_boot(interpreter))
+		return 0;
+	node = tree_find(image->tree, interpreter, true);
+	if (!node)
+		return fault_refuse(
+			reterr, "%s: its interpreter %s is not in the image",
+			name, interpreter);
+	if (!is_program(node))
+		return fault_refuse(reterr,
+				    "%s: its interpreter %s is no executable "
+				    "file",
+				    name, interpreter);
+	return check_runs(image, interpreter, node, arch, depth + 1, reterr);
+}
+
+/* As the kernel has it: blanks around the first word behind the mark. */
+static int check_script(struct image *image, const char *name, char *line,
+			enum eif_arch arch, unsigned depth,
+			struct fault *reterr)
+{
+	line[strcspn(line, "\n")] = '\0';
+	line += 2 + strspn(line + 2, " \t");
+	line[strcspn(line, " \t")] = '\0';
+	if (*line != '/') /* of the working directory, or nothing */
+		return 0;
+	return check_interpreter(image, name, line, arch, depth, reterr);
+}
+
+/*
+ * NODE is executed under NAME: an ELF file for ARCH, with its loader; a script, with
+ * its interpreter; or a text, which is the shell's. Of what else it wants nothing is known.
+ */
+static int check_runs(struct image *image, const char *name,
+		      const struct tree_node *node, enum eif_arch arch,
+		      unsigned depth, struct fault *reterr)
+{
+	const struct content *c = &node->inode->content;
+	char head[HEAD_MAX + 1] = { 0 }, loader[KERNEL_LOADER_MAX];
+	size_t len = c->len < HEAD_MAX ? (size_t)c->len : HEAD_MAX;
+
+	if (depth > SCRIPTS_MAX)
+		return fault_refuse(reterr,
+				    "%s: more than %d scripts, each the "
+				    "interpreter of another",
+				    name, SCRIPTS_MAX);
+	if (content_read(c, 0, head, len, reterr) < 0)
+		return fault_prefix(reterr, "%s", name);
+	if (memcmp(head, "#!", 2) == 0)
+		return check_script(image, name, head, arch, depth, reterr);
+	if (memcmp(head, "\177ELF", 4) != 0)
+		return memchr(head, '\0', len) ?
+			       0 :
+			       check_interpreter(image, name, "/bin/sh", arch,
+						 depth, reterr);
+	if (kernel_check_program(name, c, arch, reterr) < 0 ||
+	    kernel_find_loader(name, c, loader, reterr) < 0)
+		return -1;
+	return *loader ? check_interpreter(image, name, loader, arch, depth,
+					   reterr) :
+			 0;
+}
+
 static int check_program(struct image *image, const struct spec *spec,
 			 enum eif_arch arch, struct fault *reterr)
 {
 	const struct tree_node *node;
 	bool elsewhere;
-	char head[4];
-	const struct content *c;
 
 	if (find_program(image, spec, &node, &elsewhere, reterr) < 0)
 		return -1;
@@ -109,14 +185,7 @@ static int check_program(struct image *image, const struct spec *spec,
 	if (!is_program(node))
 		return fault_refuse(reterr, "%s: not an executable file",
 				    spec->program);
-	c = &node->inode->content;
-	if (c->len < sizeof(head))
-		return 0;
-	if (content_read(c, 0, head, sizeof(head), reterr) < 0)
-		return fault_prefix(reterr, "%s", spec->program);
-	if (memcmp(head, "\177ELF", 4) != 0)
-		return 0;
-	return kernel_check_program(spec->program, c, arch, reterr);
+	return check_runs(image, spec->program, node, arch, 0, reterr);
 }
 
 static int check_workdir(struct image *image, const struct spec *spec,

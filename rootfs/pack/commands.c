@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "rootfs/pack/fault.h"
 
@@ -79,12 +80,12 @@ int command_option(const struct command *c, int argc, char **argv,
 				    argv[optind - 1]);
 		return '?';
 	}
-	if (r == '?' && optopt)
+	/* Of a long option it has the value, of a letter the letter. */
+	if (r == '?' && optopt && strncmp(argv[optind - 1], "--", 2) == 0)
 		(void)command_usage(c, "%s: this option has no value",
 				    argv[optind - 1]);
 	else if (r == '?')
-		(void)command_usage(c, "%s: no such option, or not one alone",
-				    argv[optind - 1]);
+		(void)command_usage(c, "%s: no such option", argv[optind - 1]);
 	return r;
 }
 

@@ -132,6 +132,37 @@ int kernel_check_program(const char *path, const struct content *c,
 	return check_elf(path, c, arch, false, reterr);
 }
 
+int kernel_find_loader(const char *path, const struct content *c,
+		       char ret[KERNEL_LOADER_MAX], struct fault *reterr)
+{
+	Elf64_Ehdr head;
+	Elf64_Phdr part;
+
+	*ret = '\0';
+	if (content_read(c, 0, &head, sizeof(head), reterr) < 0)
+		return fault_prefix(reterr, "%s", path);
+	for (unsigned i = 0; i < head.e_phnum; i++) {
+		uint64_t at = head.e_phoff + (uint64_t)i * sizeof(part);
+
+		if (head.e_phoff > c->len ||
+		    content_read(c, at, &part, sizeof(part), reterr) < 0)
+			return fault_refuse(reterr,
+					    "%s: its program headers are "
+					    "beyond its end",
+					    path);
+		if (part.p_type != PT_INTERP)
+			continue;
+		if (part.p_filesz == 0 || part.p_filesz > KERNEL_LOADER_MAX ||
+		    content_read(c, part.p_offset, ret, (size_t)part.p_filesz,
+				 reterr) < 0 ||
+		    ret[part.p_filesz - 1] != '\0')
+			return fault_refuse(reterr, "%s: no name of a loader",
+					    path);
+		return 0;
+	}
+	return 0;
+}
+
 int kernel_check_module(const char *path, const struct content *c,
 			const struct kernel *k, struct fault *reterr)
 {

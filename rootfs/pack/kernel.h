@@ -5,7 +5,10 @@
 
 struct fault;
 
-enum { KERNEL_VERSION_MAX = 128 };
+enum {
+	KERNEL_VERSION_MAX = 128,
+	KERNEL_LOADER_MAX = 4096, /* bytes, with the NUL */
+};
 
 /*
  * What a kernel says of itself. x86: Documentation/arch/x86/boot.rst, a bzImage with
@@ -28,6 +31,10 @@ int kernel_check_program(const char *path, const struct content *c,
 			 enum eif_arch arch, struct fault *reterr);
 int kernel_check_module(const char *path, const struct content *c,
 			const struct kernel *k, struct fault *reterr);
+
+/* The loader (PT_INTERP) that such a program asks for, "" where it is static. */
+int kernel_find_loader(const char *path, const struct content *c,
+		       char ret[KERNEL_LOADER_MAX], struct fault *reterr);
 
 /* Whether the bytes of TEXT are somewhere in C; where, in *RET_AT. 1, 0 or -1. */
 int kernel_search(const struct content *c, const char *text, uint64_t *ret_at,

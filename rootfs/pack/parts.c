@@ -104,6 +104,10 @@ static int find_kernel(struct parts *p, struct fault *reterr)
 	};
 	const char *dir = p->blobs ? p->blobs : getenv("NITRO_CLI_BLOBS");
 
+	if (p->kernel_file.path && p->blobs)
+		return fault_usage(reterr,
+				   "--blobs is where the kernel and its "
+				   "module are: without --kernel");
 	if (p->kernel_file.path)
 		return 0;
 	if (!dir || *dir == '\0')
@@ -131,8 +135,8 @@ static int open_kernel(struct parts *p, struct fault *reterr)
 		p->eif_arch = p->kernel.arch;
 	if (p->kernel.arch != p->eif_arch)
 		return fault_refuse(reterr,
-				    "%s: a kernel for %s, the image is "
-				    "for %s: see --arch",
+				    "%s: a kernel for %s, and %s is "
+				    "asked for: see --arch",
 				    p->kernel_file.path,
 				    eif_arch_name(p->kernel.arch),
 				    eif_arch_name(p->eif_arch));
@@ -234,13 +238,21 @@ static int find_init(struct parts *p, struct fault *reterr)
 
 static int open_init(struct parts *p, struct fault *reterr)
 {
+	char loader[KERNEL_LOADER_MAX];
 	uint64_t at;
 	int r;
 
 	if (part_open(&p->init_file, reterr) < 0 ||
 	    kernel_check_program(p->init_file.path, &p->init_file.content,
-				 p->eif_arch, reterr) < 0)
+				 p->eif_arch, reterr) < 0 ||
+	    kernel_find_loader(p->init_file.path, &p->init_file.content, loader,
+			       reterr) < 0)
 		return -1;
+	if (*loader)
+		return fault_refuse(reterr,
+				    "%s: an init has to be static, this one "
+				    "asks for %s",
+				    p->init_file.path, loader);
 	/* Ours reads that file, and so has its name. */
 	r = kernel_search(&p->init_file.content, "enclave-init.conf", &at,
 			  reterr);

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import images
 from images import Layer, Layout, digest, tagged
 from lib import (ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Skip, boot_options, build, built, check, copied, folder, kernels,
-                 layout, names, run, same, test, tool)
+                 layout, make, names, run, same, test, tool)
 
 OLD = b"what was there\n"
 TELL = {"Cmd": ["/tell"]}
@@ -285,6 +286,35 @@ def what_cannot_run_is_refused() -> None:
         expect_bad_image(path, "app", "/etc/passwd")
 
 
+@test
+def what_would_run_the_program_is_looked_for() -> None:
+    """A script's interpreter, an ELF file's loader, the shell of a text; links and scripts of scripts are followed."""
+    with folder() as path:
+        programs = path / "image/bin"
+        programs.mkdir(parents=True)
+        for name, data in (("py", b"#! /usr/bin/python3 -u\nprint()\n"), ("crlf", b"#!/bin/own\r\n"),
+                           ("text", b"echo hi\n"), ("dynamic", Path(sys.executable).resolve().read_bytes()),
+                           ("second", b"#!/bin/py\n"), ("cut", built("apps/tell", "x86_64").read_bytes()[:64])):
+            (programs / name).write_bytes(data)
+            (programs / name).chmod(0o755)
+        for number in range(7):
+            (programs / f"r{number}").write_text(f"#!/bin/r{number + 1}\n")
+            (programs / f"r{number}").chmod(0o755)
+        (programs / "own").write_bytes(built("apps/tell", "x86_64").read_bytes())
+        for name, err in (("py", "py: its interpreter /usr/bin/python3 is not in the image"),
+                          ("crlf", "its interpreter /bin/own\\x0d is not"),
+                          ("text", "text: its interpreter /bin/sh is not"),
+                          ("dynamic", "dynamic: its interpreter /lib64/ld-linux-x86-64.so.2 is not"),
+                          ("second", "/bin/py: its interpreter /usr/bin/python3 is not"),
+                          ("cut", "cut: its program headers are beyond its end"),
+                          ("r0", "more than 5 scripts")):
+            expect_bad_image(path, err, options=("--cmd", name))
+        (programs / "sh").symlink_to("/bin/own")
+        expect_bad_image(path, "text: its interpreter /bin/sh is no executable", options=("--cmd", "text"))
+        (programs / "own").chmod(0o755)
+        make(path / "x.eif", "--image", path / "image", "--cmd", "text")
+
+
 # --- what boots it -----------------------------------------------------------
 
 @test
@@ -303,6 +333,10 @@ def kernels_and_modules_have_to_fit() -> None:
         expect_refused(path, REFUSED, ("other.ko", "kernel"), *image, "--kernel", good / "bzImage", "--module", path / "other.ko")
         expect_refused(path, REFUSED, ("text",), "--image", layout("nopasswd"), "--kernel", good / "bzImage",
                        "--module", good / "nsm.ko", "--init", path / "text")
+        expect_refused(path, REFUSED, ("an init has to be static",), "--image", layout("nopasswd"), "--kernel",
+                       good / "bzImage", "--init", Path(sys.executable).resolve())
+        expect_refused(path, USAGE, ("without --kernel",), *image, "--kernel", good / "bzImage", "--blobs", good)
+        run("build", *image, "--kernel", good / "bzImage", "--output", path / "x.eif").is_(DONE, "no --module: ")
 
 
 @test(seconds=2)
