@@ -27,6 +27,9 @@ struct description {
  */
 bool describe_print_json(const struct description *d, const char **ret_key);
 
+/* Sorts objects by their keys, at each level, as serde_json does. False without memory. */
+bool describe_sort(cJSON *value);
+
 /*
  * Prints JSON as nitro-cli's serde_json does, two blanks a level, the first line where the
  * cursor is and the others behind INDENT levels; control characters are escaped.

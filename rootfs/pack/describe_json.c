@@ -116,15 +116,14 @@ static int compare_keys(const void *a, const void *b)
 		      (*(cJSON *const *)b)->string);
 }
 
-/* Objects of any keys come sorted from there, at each level. */
-static bool sort(cJSON *value)
+bool describe_sort(cJSON *value)
 {
 	size_t count = (size_t)cJSON_GetArraySize(value), n = 0;
 	cJSON *child, **children;
 
 	cJSON_ArrayForEach(child, value)
 	{
-		if (!sort(child))
+		if (!describe_sort(child))
 			return false;
 	}
 	if (!cJSON_IsObject(value) || count == 0)
@@ -237,7 +236,7 @@ static bool add_issuer(cJSON *to, const char *issuer)
 		if (!cJSON_AddStringToObject(names, long_name(part), value))
 			return false;
 	}
-	return sort(names);
+	return describe_sort(names);
 }
 
 /* "Nov 24 13:20:24 2026 GMT" */
@@ -280,7 +279,7 @@ static bool add_copy(cJSON *to, const char *key, const cJSON *value)
 {
 	cJSON *copy = cJSON_Duplicate(value, true);
 
-	if (copy && sort(copy) && cJSON_AddItemToObject(to, key, copy))
+	if (copy && describe_sort(copy) && cJSON_AddItemToObject(to, key, copy))
 		return true;
 	cJSON_Delete(copy);
 	return false;
@@ -299,7 +298,7 @@ static bool add_custom(cJSON *to, const cJSON *custom)
 	copy = cJSON_Duplicate(custom, true);
 	if (!copy)
 		return false;
-	good = sort(copy);
+	good = describe_sort(copy);
 	while (good && copy->child) {
 		child = cJSON_DetachItemViaPointer(copy, copy->child);
 		good = cJSON_AddItemToArray(to, child);

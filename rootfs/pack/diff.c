@@ -318,18 +318,20 @@ static int read_metadata(const struct side *s, int at, cJSON **ret,
 	return 0;
 }
 
-static void diff_metadata(const struct command *c,
-			  const struct side sides[SIDES])
+static int diff_metadata(const struct command *c,
+			 const struct side sides[SIDES])
 {
 	int at[SIDES] = { find(&sides[0], EIF_METADATA, 0),
 			  find(&sides[1], EIF_METADATA, 0) };
 	cJSON *json[SIDES] = { NULL, NULL };
+	int code = EXIT_DONE;
 	struct fault f;
 	bool bad = false;
+	size_t count;
 
 	if ((at[0] < 0 && at[1] < 0) ||
 	    (at[0] >= 0 && at[1] >= 0 && is_same(sides, at[0], at[1])))
-		return;
+		return code;
 	(void)puts("metadata (not measured): differs");
 	for (int i = 0; i < SIDES; i++) {
 		if (read_metadata(&sides[i], at[i], &json[i], &f) == 0)
@@ -337,10 +339,15 @@ static void diff_metadata(const struct command *c,
 		command_note(c, "%s", f.text);
 		bad = true;
 	}
-	if (!bad && diff_json(json[0], json[1]) == 0)
+	if (!bad && !diff_json(json[0], json[1], &count)) {
+		(void)fault_system(&f, ENOMEM, "metadata");
+		code = command_fail(c, &f);
+	} else if (!bad && count == 0) {
 		(void)puts("  only in its form");
+	}
 	cJSON_Delete(json[0]);
 	cJSON_Delete(json[1]);
+	return code;
 }
 
 /* --- the command --- */
@@ -359,8 +366,8 @@ static int diff(const struct command *c, const struct side sides[SIDES])
 		code = r;
 	diff_signature(sides);
 	diff_head(&sides[0].eif, &sides[1].eif);
-	diff_metadata(c, sides);
-	return code;
+	r = diff_metadata(c, sides);
+	return r > code ? r : code;
 }
 
 static int run(const struct command *c, int argc, char **argv)

@@ -2,6 +2,7 @@
 #define ROOTFS_PACK_DIFF_H
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "rootfs/pack/archive.h"
@@ -15,7 +16,10 @@ struct fault;
 int diff_listings(const struct listing *a, const struct listing *b,
 		  struct fault *reterr);
 
-/* Prints what differs between two JSON values, either may be NULL; how many it is. */
-size_t diff_json(const cJSON *a, const cJSON *b);
+/*
+ * Prints what differs between two JSON values, either may be NULL, and sorts them for that.
+ * *RET is how many it is. False without memory.
+ */
+bool diff_json(cJSON *a, cJSON *b, size_t *ret);
 
 #endif

@@ -1,3 +1,4 @@
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,13 +31,28 @@ static void print_value(char side, const cJSON *value)
 	(void)putchar('\n');
 }
 
+/* Both sorted: cJSON_Compare takes twice as long for each level. */
+static bool is_same(const cJSON *a, const cJSON *b)
+{
+	if ((a->type & 0xff) != (b->type & 0xff))
+		return false;
+	if (cJSON_IsString(a))
+		return strcmp(a->valuestring, b->valuestring) == 0;
+	if (cJSON_IsNumber(a))
+		return a->valuedouble == b->valuedouble;
+	for (a = a->child, b = b->child; a && b; a = a->next, b = b->next)
+		if ((a->string && strcmp(a->string, b->string) != 0) ||
+		    !is_same(a, b))
+			return false;
+	return !a && !b;
+}
+
 static size_t diff_at(const struct place *above, const cJSON *a, const cJSON *b)
 {
-	const cJSON *child, *other;
 	size_t count = 0;
 
 	if (!cJSON_IsObject(a) || !cJSON_IsObject(b)) {
-		if (a && b && cJSON_Compare(a, b, true))
+		if (a && b && is_same(a, b))
 			return 0;
 		(void)printf("  ");
 		print_place(above);
@@ -45,24 +61,25 @@ static size_t diff_at(const struct place *above, const cJSON *a, const cJSON *b)
 		print_value('B', b);
 		return 1;
 	}
-	cJSON_ArrayForEach(child, a)
-	{
-		const struct place p = { above, child->string };
+	for (a = a->child, b = b->child; a || b;) {
+		int order = !a ? 1 : !b ? -1 : strcmp(a->string, b->string);
+		const struct place p = { above,
+					 order <= 0 ? a->string : b->string };
 
-		other = cJSON_GetObjectItemCaseSensitive(b, child->string);
-		count += diff_at(&p, child, other);
-	}
-	cJSON_ArrayForEach(child, b)
-	{
-		const struct place p = { above, child->string };
-
-		if (!cJSON_GetObjectItemCaseSensitive(a, child->string))
-			count += diff_at(&p, NULL, child);
+		count += diff_at(&p, order <= 0 ? a : NULL,
+				 order >= 0 ? b : NULL);
+		if (order <= 0)
+			a = a->next;
+		if (order >= 0)
+			b = b->next;
 	}
 	return count;
 }
 
-size_t diff_json(const cJSON *a, const cJSON *b)
+bool diff_json(cJSON *a, cJSON *b, size_t *ret)
 {
-	return diff_at(NULL, a, b);
+	if ((a && !describe_sort(a)) || (b && !describe_sort(b)))
+		return false;
+	*ret = diff_at(NULL, a, b);
+	return true;
 }

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import stat
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -214,6 +215,26 @@ def what_is_not_measured_is_told_so() -> None:
     expect(diff(small(), small(metadata=metadata() + b" ")), "metadata (not measured): differs",
            "  only in its form")
     expect(diff(small(), small(arch="aarch64")), "flags (not measured): A 0x0000, B 0x0001")
+
+
+@test
+def metadata_of_any_shape_take_no_time() -> None:
+    """Objects within objects below an array, and many keys: as fast as they are read."""
+    deep: object = 1
+    for _ in range(50):
+        deep = {"a": deep, "b": [deep] if deep == 1 else None}
+    wide = {f"key{i}": i for i in range(50000)}
+    start = time.monotonic()
+    expect(diff(small(metadata=metadata(DockerInfo=[deep])), small(metadata=metadata(DockerInfo=[deep], ImageName="x"))),
+           "metadata (not measured): differs", "  .ImageName", '    A: "small"', '    B: "x"')
+    expect(diff(small(metadata=metadata(CustomMetadata=wide)), small(metadata=metadata(CustomMetadata={**wide, "x": 1}))),
+           "metadata (not measured): differs", "  .CustomMetadata.x", "    A: none", "    B: 1")
+    # In another order it is the same.
+    turned = dict(reversed(wide.items()))
+    expect(diff(small(metadata=metadata(CustomMetadata=wide)), small(metadata=metadata(CustomMetadata=turned))),
+           "metadata (not measured): differs", "  only in its form")
+    spent = time.monotonic() - start
+    check(spent < 20, f"{spent:.0f} s")
 
 
 @test
