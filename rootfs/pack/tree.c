@@ -16,7 +16,9 @@ enum {
 struct tree {
 	struct tree_node *root;
 	size_t nodes, bytes;
-	unsigned held; /* tree_begin without its tree_end */
+	unsigned held;	   /* tree_begin without its tree_end */
+	size_t link_steps; /* taken behind links, for all paths */
+	bool is_worn_out; /* too many: what was found from then on is not all */
 };
 
 static bool is_dir(const struct tree_node *node)
@@ -76,6 +78,13 @@ static int settle_all(struct tree_node *dir, struct fault *reterr)
 	return 0;
 }
 
+static int refuse_steps(struct fault *reterr)
+{
+	return fault_refuse(reterr,
+			    "links in paths lead on and on: more than %d steps",
+			    TREE_LINK_STEPS_MAX);
+}
+
 void tree_begin(struct tree *t)
 {
 	t->held++;
@@ -85,7 +94,9 @@ int tree_end(struct tree *t, struct fault *reterr)
 {
 	if (--t->held)
 		return 0;
-	return settle_all(t->root, reterr);
+	if (settle_all(t->root, reterr) < 0)
+		return -1;
+	return t->is_worn_out ? refuse_steps(reterr) : 0;
 }
 
 /* --- nodes -------------------------------------------------------------------- */
@@ -390,7 +401,13 @@ int tree_hide(struct tree *t, struct tree_node *node, bool itself,
 
 /* --- paths -------------------------------------------------------------------- */
 
-enum walk_result { WALK_DONE, WALK_LOOP, WALK_NO_DIR, WALK_NO_MEMORY };
+enum walk_result {
+	WALK_DONE,
+	WALK_LOOP,
+	WALK_NO_DIR,
+	WALK_WORN_OUT,
+	WALK_NO_MEMORY
+};
 
 struct walk {
 	struct tree_node *node; /* the last that is there */
@@ -460,6 +477,13 @@ static enum walk_result walk(struct tree *t, const char *path, bool follow_last,
 		at += strspn(at, "/");
 		if (*at == '\0')
 			break;
+		/* A short path can be long, by a chain of long links. */
+		t->link_steps += links > 0;
+		if (t->link_steps > TREE_LINK_STEPS_MAX) {
+			t->is_worn_out = true;
+			r = WALK_WORN_OUT;
+			break;
+		}
 		end = at + strcspn(at, "/");
 		len = (size_t)(end - at);
 		if (len == 1 && at[0] == '.') {
@@ -538,6 +562,8 @@ int tree_make_dirs(struct tree *t, const char *path, unsigned layer,
 	result = walk(t, path, true, &w);
 	if (result == WALK_NO_MEMORY)
 		r = fault_system(reterr, ENOMEM, "names");
+	else if (result == WALK_WORN_OUT)
+		r = refuse_steps(reterr);
 	else if (result == WALK_LOOP)
 		r = fault_refuse(reterr, "links that lead nowhere: %.400s",
 				 path);

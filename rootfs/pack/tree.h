@@ -18,9 +18,10 @@ enum {
 	TREE_PATH_MAX = 4095, /* bytes; the kernel leaves out what is longer */
 	TREE_PREFIX_MAX = 8,  /* of them, for a folder put above, and a slash */
 	TREE_NAME_MAX = 255,
-	TREE_NODES_MAX = 1 << 21, /* names in one tree, */
-	TREE_BYTES_MAX = 1 << 28, /* and their bytes, links' targets too */
-	TREE_LINKS_MAX = 255,	  /* followed for one path */
+	TREE_NODES_MAX = 1 << 21,      /* names in one tree, */
+	TREE_BYTES_MAX = 1 << 28,      /* and their bytes, links' targets too */
+	TREE_LINKS_MAX = 255,	       /* followed for one path */
+	TREE_LINK_STEPS_MAX = 1 << 26, /* behind links, for all paths */
 };
 
 /* What several names may share. */
@@ -93,7 +94,8 @@ int tree_hide(struct tree *t, struct tree_node *node, bool itself,
 
 /*
  * Between these two a folder's children and count are not to be looked at: putting
- * them in order once, at the end, keeps a million changes from taking hours.
+ * them in order once, at the end, keeps a million changes from taking hours. The end
+ * fails, too, if so many links were followed that some path was given up.
  */
 void tree_begin(struct tree *t);
 int tree_end(struct tree *t, struct fault *reterr);

@@ -240,6 +240,25 @@ def a_bomb_goes_no_further_than_its_memory() -> None:
 
 
 @test
+def links_that_lead_on_and_on_end() -> None:
+    """A chain of 250 long links, for many files or many whiteouts: a small image would take days."""
+    def layer(put: Callable[[Layer, int], None]) -> Layer:
+        layer = images.static_layer("a", "last")
+        for i in range(250):
+            layer.link(f"l{i}", "a/../" * 800 + (f"l{i + 1}" if i < 249 else "last"))
+        for i in range(500):
+            put(layer, i)
+        return layer
+
+    for put in (lambda layer, i: layer.file(f"l0/{i}", ""), lambda layer, i: layer.without(f"l0/{i}")):
+        with folder() as path:
+            images.single(path / "image", [layer(put)], TELL)
+            err = expect_refused(path, REFUSED, ("layer 1", "links in paths lead on and on"), *boot_options(), "--image",
+                                 path / "image", program=MKEIF)
+            check("not there" not in err, err)
+
+
+@test
 def a_path_that_is_too_long_is_refused() -> None:
     """A path that is too long; the reason is said, too."""
     with folder() as path:
