@@ -30,6 +30,7 @@ struct source {
 	size_t len;
 	uint64_t at;	 /* of the first of them, in this source */
 	uint64_t within; /* where C's compressed part begins */
+	uint64_t before; /* bytes that were unpacked before it */
 	struct fault read_fault;
 	bool read_failed;
 	uint8_t chunk[CHUNK];
@@ -112,6 +113,11 @@ static int fill(struct source *s, struct fault *reterr)
 		}
 		if (r != ARCHIVE_OK)
 			return filter_failed(s, reterr);
+		if (spool_check_unpacked(s->c->len, s->before + s->at + s->len,
+					 reterr) < 0)
+			return fault_prefix(
+				reterr, "offset %llu",
+				(unsigned long long)(s->c->offset + s->within));
 		s->data = data;
 	}
 	return 1;
@@ -596,6 +602,7 @@ static int take_compressed(const struct content *c, uint64_t at,
 	s->c = c;
 	s->keep = keep;
 	s->next = s->within = at;
+	s->before = l->unpacked;
 	r = open_filter(s, i, reterr);
 	if (r > 0)
 		r = take_archives(s, l, reterr);

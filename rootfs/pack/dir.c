@@ -146,9 +146,9 @@ static int copy_content(struct walk *w, int fd, const struct stat *st,
 				    "%llu bytes: a ramdisk's files have less "
 				    "than 4 GiB",
 				    (unsigned long long)size);
-	if (from > LOAD_BYTES_MAX - size)
+	if (from + size > SPOOL_UNPACKED_MAX)
 		return fault_refuse(reterr, "files of more than %llu bytes",
-				    LOAD_BYTES_MAX);
+				    SPOOL_UNPACKED_MAX);
 	if (fstat(fd, &now) < 0)
 		return fault_system(reterr, errno, "stat");
 	if (!is_same(&now, st))

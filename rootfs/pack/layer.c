@@ -108,11 +108,8 @@ static la_ssize_t read_tar(struct stream *s, const void **ret)
 		}
 	}
 	s->l->bytes += len;
-	if (s->l->bytes > LOAD_BYTES_MAX) {
-		(void)fault_refuse(s->reterr, "unpacks to more than %llu bytes",
-				   LOAD_BYTES_MAX);
+	if (spool_check_unpacked(s->l->packed, s->l->bytes, s->reterr) < 0)
 		return fail(s);
-	}
 	if (s->digest)
 		digest_add(s->digest, *ret, len);
 	return (la_ssize_t)len;
@@ -287,11 +284,6 @@ static int attributes(const struct layer *layer, struct archive_entry *entry,
 	return 0;
 }
 
-static bool is_zero(const uint8_t *data, size_t len)
-{
-	return len > 0 && data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
-}
-
 static int read_content(struct target *t, struct archive *a,
 			struct archive_entry *entry, struct content *ret,
 			struct fault *reterr)
@@ -309,10 +301,10 @@ static int read_content(struct target *t, struct archive *a,
 				    "%lld bytes: a ramdisk's files have less "
 				    "than 4 GiB",
 				    (long long)size);
-	if ((uint64_t)size > LOAD_BYTES_MAX ||
-	    from > LOAD_BYTES_MAX - (uint64_t)size)
-		return fault_refuse(reterr, "files of more than %llu bytes",
-				    LOAD_BYTES_MAX);
+	/* Holes may be as large. */
+	if (spool_check_unpacked(t->l->packed, from + (uint64_t)size, reterr) <
+	    0)
+		return -1;
 	for (;;) {
 		r = archive_read_data_block(a, &data, &len, &offset);
 		if (r == ARCHIVE_EOF)
@@ -325,13 +317,8 @@ static int read_content(struct target *t, struct archive *a,
 			return fault_refuse(reterr,
 					    "a sparse file in disorder");
 		if (spool_append_zeros(t->spool, (uint64_t)offset - at,
-				       reterr) < 0)
-			return -1;
-		/* What is blown up takes no room. */
-		r = is_zero(data, len) ?
-			    spool_append_zeros(t->spool, len, reterr) :
-			    spool_append(t->spool, data, len, reterr);
-		if (r < 0)
+				       reterr) < 0 ||
+		    spool_append(t->spool, data, len, reterr) < 0)
 			return -1;
 		at = (uint64_t)offset + len;
 	}
@@ -554,6 +541,7 @@ int layer_apply(struct loader *l, const struct layer *layer, struct tree *tree,
 	struct fault ignored;
 	int filter, r = -1;
 
+	l->packed += layer->content.len;
 	tree_begin(tree);
 	s.buf = malloc(CHUNK);
 	if (!s.buf) {

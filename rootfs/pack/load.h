@@ -20,9 +20,6 @@ enum {
 	LOAD_DROPPED_MAX = 32,	    /* names of extended attributes told of */
 };
 
-/* Bytes of all layers, unpacked: what ends bombs. */
-#define LOAD_BYTES_MAX (64ULL << 30)
-
 /* newc has 32 bits for a file's size. */
 #define LOAD_FILE_MAX ((uint64_t)UINT32_MAX)
 
@@ -38,7 +35,7 @@ struct loader {
 	const struct image_options *options;
 	struct image *image;
 	struct dropped dropped;
-	uint64_t bytes;
+	uint64_t packed, bytes; /* of all layers as they are, and unpacked */
 	size_t entries;
 };
 

@@ -39,7 +39,7 @@ int source_open_archive(struct loader *l, const char *path, struct source *ret,
 		source_close(&s);
 		return -1;
 	}
-	l->bytes = 0;
+	l->packed = l->bytes = 0;
 	l->entries = 0;
 	*ret = s;
 	return 0;

@@ -2,12 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "rootfs/pack/fault.h"
+
+enum { UNPACKED_FREE = 1 << 30, UNPACKED_RATIO = 4096 };
 
 int spool_open(struct spool *s, struct fault *reterr)
 {
@@ -39,12 +43,19 @@ void spool_close(struct spool *s)
 	*s = SPOOL_NONE;
 }
 
+static bool is_zero(const char *data, size_t len)
+{
+	return len > 0 && data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
+}
+
 int spool_append(struct spool *s, const void *data, size_t len,
 		 struct fault *reterr)
 {
 	const char *at = data;
 	ssize_t n;
 
+	if (is_zero(data, len))
+		return spool_append_zeros(s, len, reterr);
 	while (len > 0) {
 		n = pwrite(s->fd, at, len, (off_t)s->len);
 		if (n < 0 && errno == EINTR)
@@ -67,6 +78,20 @@ int spool_append_zeros(struct spool *s, uint64_t len, struct fault *reterr)
 	if (ftruncate(s->fd, (off_t)end) < 0)
 		return fault_system(reterr, errno, "a temporary file");
 	s->len = end;
+	return 0;
+}
+
+int spool_check_unpacked(uint64_t packed, uint64_t unpacked,
+			 struct fault *reterr)
+{
+	if (unpacked > SPOOL_UNPACKED_MAX)
+		return fault_refuse(reterr, "unpacks to more than %llu bytes",
+				    SPOOL_UNPACKED_MAX);
+	if (unpacked > UNPACKED_FREE && unpacked / UNPACKED_RATIO > packed)
+		return fault_refuse(reterr,
+				    "%llu bytes unpack to more than %d times "
+				    "as many, which is taken for a bomb",
+				    (unsigned long long)packed, UNPACKED_RATIO);
 	return 0;
 }
 

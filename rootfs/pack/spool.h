@@ -27,12 +27,22 @@ struct spool {
 int spool_open(struct spool *s, struct fault *reterr);
 void spool_close(struct spool *s);
 
-/* Adds LEN bytes of DATA at the end. */
+/* Adds LEN bytes of DATA at the end; zeros take no room. */
 int spool_append(struct spool *s, const void *data, size_t len,
 		 struct fault *reterr);
 
 /* Lengthens it by LEN zeros, which take no room. */
 int spool_append_zeros(struct spool *s, uint64_t len, struct fault *reterr);
+
+/* Bytes that may come of what is compressed, or has holes. */
+#define SPOOL_UNPACKED_MAX (64ULL << 30)
+
+/*
+ * Refuses a bomb: UNPACKED bytes out of PACKED ones that are more than anybody needs, or
+ * more than 1 GiB and 4096 times as many.
+ */
+int spool_check_unpacked(uint64_t packed, uint64_t unpacked,
+			 struct fault *reterr);
 
 /* What was appended since the spool was FROM bytes long. */
 struct content spool_content(const struct spool *s, uint64_t from);

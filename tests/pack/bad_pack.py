@@ -240,6 +240,27 @@ def a_bomb_goes_no_further_than_its_memory() -> None:
 
 
 @test
+def a_bomb_is_told_from_an_image() -> None:
+    """More than 1 GiB and 4096 times the layer: zeros behind the archive by zstd, files that are a hole."""
+    zeros = "head -c 1200000000 /dev/zero | zstd -q -c"
+    packed = images.zstd(images.static_layer().bytes()) + tool("sh", "-c", zeros)
+    with folder() as path:
+        def change(manifest: dict, config: dict, l: Layout) -> None:
+            manifest["layers"] = [l.blob(packed, images.PACKED["zstd"][0])]
+
+        raw_image(path / "image", images.static_layer().bytes())
+        change_json(path / "image", change)
+        expect_refused(path, REFUSED, ("layer 1", f": {len(packed)} bytes unpack to more than 4096 times"), *boot_options(),
+                       "--image", path / "image", program=MKEIF)
+    with folder() as path:
+        layer = images.static_layer()
+        for i in range(40):
+            layer.file(f"hole{i}", "x", pax_headers={"GNU.sparse.size": "4000000000", "GNU.sparse.map": "0,1"})
+        images.single(path / "image", [layer], TELL)
+        expect_bad_image(path, "layer 1", ": hole0: ", "4096 times")
+
+
+@test
 def links_that_lead_on_and_on_end() -> None:
     """A chain of 250 long links, for many files or many whiteouts: a small image would take days."""
     def layer(put: Callable[[Layer, int], None]) -> Layer:

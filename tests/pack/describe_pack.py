@@ -14,7 +14,7 @@ from pathlib import Path
 
 from eifs import (APP, BOOT, FILE, FIRST, LINK, METADATA, app, certificate, cpio, expired, hello, metadata, sections,
                   signed, small, with_crc, write)
-from lib import ASAN, DONE, MKEIF, REFUSED, USAGE, Done, Eif, Entry, check, enclave, folder, run, same, test, tool
+from lib import ASAN, DONE, MKEIF, REFUSED, USAGE, Done, Eif, Entry, built, check, enclave, folder, names, run, same, test, tool
 from lib import FILE as EXIT_FILE
 
 TYPES = {1: "kernel", 2: "cmdline", 3: "ramdisk", 4: "signature", 5: "metadata"}
@@ -329,6 +329,23 @@ def by(*words: str):
 
 METHODS = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress, "lzma": lzma_alone,
            "zstd": by("zstd", "-q", "-c"), "lz4": by("lz4", "-l", "-c", "-q")}
+
+
+@test
+def a_ramdisk_that_is_a_bomb_is_told() -> None:
+    """More than 1 GiB and 4096 times the section, in a file or behind the archive: no matter who reads it."""
+    head = b"070701" + b"%08x" * 13 % (1, FILE | 0o644, 0, 0, 1, 0, 1200000000, 0, 0, 0, 0, 4, 0) + b"big\0\0\0"
+    for first in (head, cpio(BOOT)):
+        with folder() as path:
+            (path / "first").write_bytes(first)
+            packed = tool("sh", "-c", f"(cat {path}/first; head -c 1200000000 /dev/zero) | zstd -q -c")
+            eif = write(path / "x.eif", small(ramdisks=[packed, cpio(APP)]))
+            init = ("--init", built("init", "x86_64"))
+            for words in (("describe", "--files", eif), ("set-init", eif, "--output", path / "y.eif", *init)):
+                done = run(*words)
+                same(done.code, REFUSED, done.story)
+                check("offset" in done.err and f"{len(packed)} bytes unpack to more than 4096 times" in done.err, done.story)
+            same(names(path), {"first", "x.eif"}, "files")
 
 
 @test(seconds=4)
