@@ -40,10 +40,15 @@ static int put_header(struct cpio_writer *w, const char *name,
 	uint32_t mtime = w->mtime;
 	size_t len = strlen(name) + 1;
 
+	if (w->keep_times && (in->mtime < 0 || in->mtime > UINT32_MAX)) {
+		(void)fault_refuse(reterr,
+				   "changed at %lld: --keep-times is for times "
+				   "of 1970 to 2106, as a ramdisk has them",
+				   (long long)in->mtime);
+		return fault_prefix(reterr, "%s", name);
+	}
 	if (w->keep_times)
-		mtime = in->mtime < 0	       ? 0 :
-			in->mtime > UINT32_MAX ? UINT32_MAX :
-						 (uint32_t)in->mtime;
+		mtime = (uint32_t)in->mtime;
 	(void)snprintf(head, sizeof(head),
 		       "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x"
 		       "%08x",

@@ -236,11 +236,6 @@ static int add(struct walk *w, struct tree_node *dir, int dirfd,
 	if (S_ISSOCK(st.st_mode))
 		return load_note(w->l, reterr, "%.400s: a socket, left out",
 				 path);
-	if (st.st_mtime < 0 || st.st_mtime > UINT32_MAX)
-		return fault_refuse(reterr,
-				    "changed at %lld: a ramdisk's times are of "
-				    "1970 to 2106",
-				    (long long)st.st_mtime);
 	key = (struct linked){ .dev = st.st_dev, .ino = st.st_ino };
 	found = S_ISDIR(st.st_mode) ? NULL : tfind(&key, &w->links, compare);
 	if (found)
@@ -325,7 +320,7 @@ static int read_all(struct walk *w, struct fault *reterr)
 	if (fstat(w->root, &st) < 0)
 		return fault_system(reterr, errno, "stat");
 	root->inode->mode = st.st_mode;
-	root->inode->mtime = st.st_mtime < 0 ? 0 : st.st_mtime;
+	root->inode->mtime = st.st_mtime;
 	if (push(w, root, &st, reterr) < 0)
 		return -1;
 	while (w->count) {

@@ -261,7 +261,6 @@ static int attributes(const struct layer *layer, struct archive_entry *entry,
 {
 	la_int64_t uid = archive_entry_uid(entry);
 	la_int64_t gid = archive_entry_gid(entry);
-	int64_t mtime = archive_entry_mtime(entry);
 
 	*ret = (struct tree_inode){
 		.mode = archive_entry_filetype(entry) |
@@ -273,14 +272,9 @@ static int attributes(const struct layer *layer, struct archive_entry *entry,
 		return fault_refuse(reterr,
 				    "owner %lld:%lld: a ramdisk has 32 bits",
 				    (long long)uid, (long long)gid);
-	if (mtime < 0 || mtime > UINT32_MAX)
-		return fault_refuse(reterr,
-				    "changed at %lld: a ramdisk's times are of "
-				    "1970 to 2106",
-				    (long long)mtime);
 	ret->uid = (uint32_t)uid;
 	ret->gid = (uint32_t)gid;
-	ret->mtime = mtime;
+	ret->mtime = archive_entry_mtime(entry);
 	return 0;
 }
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import images
-from lib import (ARCH, ASAN, DONE, MKEIF, Eif, Entry, Skip, boot_options, build, built, check, copied, cpio_read, enclave,
+from lib import (ARCH, ASAN, DONE, MKEIF, REFUSED, Eif, Entry, Skip, boot_options, build, built, check, copied, cpio_read, enclave,
                  folder, kernels, layout, make, ramdisk, run, same, test, text, tool)
 
 IS_ROOT = os.geteuid() == 0
@@ -216,6 +216,29 @@ def times_are_kept_when_asked() -> None:
         for name, f in files.items():
             same(f.mtime, theirs[name].mtime, f"the time of {name}")
         check(len(files) > 20, "few files")
+
+
+@test
+def times_that_a_ramdisk_cannot_have_matter_where_they_are_kept() -> None:
+    """Before 1970 and after 2106, in a layer and in a folder: as any other, but with --keep-times refused."""
+    def tree(path: Path) -> None:
+        (path / "bin").mkdir(parents=True)
+        (path / "bin/tell").write_bytes(built("apps/tell").read_bytes())
+        (path / "bin/tell").chmod(0o755)
+
+    for when in (-1, 1 << 32):
+        with folder() as path:
+            layer = images.static_layer()
+            layer.file("old", "x", mtime=when)
+            images.single(path / "layout", [layer], {"Cmd": ["/tell"]})
+            tree(path / "root")
+            os.utime(path / "root/bin", (0, when))
+            for source, name, options in (("layout", "old", ()), ("root", "bin", ("--cmd", "/bin/tell"))):
+                same(rootfs(make(path / "x.eif", "--image", path / source, *options))[name].mtime, 0, "the time")
+                (path / "x.eif").unlink()
+                build(path / "x.eif", "--image", path / source, *options, "--keep-times").is_(
+                    REFUSED, f": rootfs/{name}: changed at {when}: ")
+                check(not (path / "x.eif").exists(), "an image")
 
 
 # --- the other files of the ramdisks -----------------------------------------
