@@ -17,7 +17,8 @@ struct fault {
 	char text[2048];
 };
 
-/* Each sets *F, cut to what fits and with what escape.h escapes as \xHH, and returns -1. */
+/* Each sets *F, with what escape.h escapes as \xHH, the middle left out if it is too long, and
+ * returns -1. */
 int fault_refuse(struct fault *f, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 int fault_usage(struct fault *f, const char *format, ...)

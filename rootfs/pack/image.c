@@ -34,14 +34,22 @@ bool load_is_tag(const char *name, const char *tag)
 
 int load_note(struct loader *l, struct fault *reterr, const char *format, ...)
 {
-	char text[1000];
 	struct fault clean;
 	va_list args;
+	char *text;
+	int n;
 
+	if (l->image->notes.count >= NOTES_MAX) {
+		l->more_notes++;
+		return 0;
+	}
 	va_start(args, format);
-	(void)vsnprintf(text, sizeof(text), format, args);
+	n = vasprintf(&text, format, args);
 	va_end(args);
+	if (n < 0)
+		return fault_system(reterr, ENOMEM, "notes");
 	(void)fault_refuse(&clean, "%s", text);
+	free(text);
 	return strings_add(&l->image->notes, clean.text, reterr);
 }
 
@@ -92,6 +100,7 @@ int load_drop_xattr(struct loader *l, const char *path, const char *name,
 static int note_dropped(struct loader *l, struct fault *reterr)
 {
 	const struct dropped *d = &l->dropped;
+	char more[64];
 
 	for (size_t i = 0; i < d->count; i++)
 		if (load_note(l, reterr,
@@ -104,7 +113,11 @@ static int note_dropped(struct loader *l, struct fault *reterr)
 	    load_note(l, reterr, "%zu more extended attributes are dropped",
 		      d->others) < 0)
 		return -1;
-	return 0;
+	if (l->more_notes == 0)
+		return 0;
+	(void)snprintf(more, sizeof(more), "%zu more notes are not shown",
+		       l->more_notes);
+	return strings_add(&l->image->notes, more, reterr);
 }
 
 /* --- layers ------------------------------------------------------------------------- */

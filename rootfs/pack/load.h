@@ -37,6 +37,7 @@ struct loader {
 	struct dropped dropped;
 	uint64_t packed, bytes; /* of all layers as they are, and unpacked */
 	size_t entries;
+	size_t more_notes; /* than an image may have */
 };
 
 /* What images call ARCH: "amd64", "arm64". */
@@ -46,7 +47,8 @@ const char *load_go_arch(const char *arch);
  * slash on, or what is behind the colon? */
 bool load_is_tag(const char *name, const char *tag);
 
-/* A note for the user, with control characters as \xHH. */
+/* A note for the user, with control characters as \xHH; behind the first hundred they are
+ * counted only. */
 int load_note(struct loader *l, struct fault *reterr, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

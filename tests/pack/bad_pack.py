@@ -163,6 +163,26 @@ def another_architecture_is_named() -> None:
 # --- layers ------------------------------------------------------------------
 
 @test
+def long_names_leave_the_reason() -> None:
+    """In a path of ours, in what an image says; and of many notes the first hundred are told."""
+    with folder() as path:
+        deep = path / "/".join(["d" * 200] * 19)
+        done = run("describe", deep / "x.eif", program=ASAN).is_(FILE, f"mkeif: describe: {path}/ddd", ": No such file or dir")
+        check(len(done.err) < 2200, done.story)
+    with folder() as path:
+        (path / "manifest.json").write_text(json.dumps([{"Config": "\u00e4" * 5000, "Layers": []}]))
+        tool("tar", "-cf", path / "image", "-C", path, "manifest.json")
+        expect_bad_image(path, "\u00e4...", "\u00e4: not there")
+    with folder() as path:
+        config = {**TELL, "Volumes": {"/v" + "\x1b" * 5000: {}}, "ExposedPorts": {f"{i}/tcp": {} for i in range(300)}}
+        images.single(path / "image", [images.static_layer()], config)
+        lines = build(path / "x.eif", "--image", path / "image", program=ASAN).is_(DONE).err.splitlines()
+        same(len(lines), 101, "notes")
+        check(lines[0].startswith("mkeif: build: VOLUME /v\\x1b") and "is ignored: an enclave has no disk" in lines[0], lines[0])
+        same(lines[-1], "mkeif: build: 201 more notes are not shown", "the last note")
+
+
+@test
 def broken_archives_are_told() -> None:
     """Cut off, sizes that lie, a checksum that is wrong, a layer that is no archive."""
     tar = images.static_layer().bytes()
