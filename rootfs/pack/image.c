@@ -262,13 +262,13 @@ static int load_archive(struct loader *l, const char *path, const char *tag,
 static int load_by_skopeo(struct loader *l, const char *src,
 			  struct fault *reterr)
 {
-	char *dir = NULL;
+	struct skopeo copy;
 	int r;
 
-	if (skopeo_copy(src, l->options->arch, &dir, reterr) < 0)
+	if (skopeo_copy(src, l->options->arch, &copy, reterr) < 0)
 		return -1;
-	r = load_oci_dir(l, dir, NULL, reterr);
-	skopeo_remove(dir);
+	r = load_oci_dir(l, copy.dir, NULL, reterr);
+	skopeo_remove(&copy);
 	if (r == 0 && !l->image->name) {
 		const char *name = strchr(src, ':') + 1;
 

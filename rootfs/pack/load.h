@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "rootfs/pack/digest.h"
 #include "rootfs/pack/image.h"
@@ -127,10 +128,17 @@ int docker_load(struct loader *l, const struct source *s, const char *tag,
 
 int dir_load(struct loader *l, const char *path, struct fault *reterr);
 
+/* A folder that skopeo has copied an image to, which is gone when we are. */
+struct skopeo {
+	char *dir;
+	int pipe;
+	pid_t keeper;
+};
+
 /* Has skopeo copy SRC to a new folder, for skopeo_remove. */
-int skopeo_copy(const char *src, const char *arch, char **ret,
+int skopeo_copy(const char *src, const char *arch, struct skopeo *ret,
 		struct fault *reterr);
-void skopeo_remove(char *dir);
+void skopeo_remove(struct skopeo *s);
 
 /* An image configuration: takes the fields, and notes those that are ignored. The text
  * stays the caller's. *RET_DIFF_IDS gets the layers' digests. */

@@ -461,3 +461,28 @@ def what_goes_wrong_halfway_leaves_nothing() -> None:
         (path / "r").write_bytes(bytes(512))
         expect_refused(path, FILE, ("missing: No such file",), "--kernel", kernels() / "bzImage", "--ramdisk", path / "r",
                        "--ramdisk", path / "missing")
+
+
+@test
+def what_skopeo_copied_goes_in_any_case() -> None:
+    """skopeo fails, is not there, or mkeif is killed while it works, or after it, by whatever signal."""
+    def skopeo(path: Path, script: str, *options: object) -> tuple[int, str]:
+        (path / "bin").mkdir(exist_ok=True)
+        (path / "tmp").mkdir(exist_ok=True)
+        (path / "bin/skopeo").write_text(f'#!/bin/sh\nfor to; do :; done\nto=${{to#oci:}}\nmkdir $to/blobs\n{script}\n')
+        (path / "bin/skopeo").chmod(0o755)
+        done = build(path / "x.eif", "--image", "docker://none.invalid/x", *options, program=ASAN,
+                     env={"PATH": f"{path}/bin:{os.environ['PATH']}", "TMPDIR": str(path / "tmp")})
+        same(names(path / "tmp"), set(), f"what is left: {done.story}")
+        return done.code, done.err
+
+    with folder() as path:
+        for name, number in (("TERM", 15), ("INT", 2), ("HUP", 1), ("KILL", 9)):
+            same(skopeo(path, f"kill -{name} $PPID; exec sleep 60")[0], -number, name)
+        code, err = skopeo(path, "exit 3")
+        check(code == REFUSED and "skopeo could not copy it (code 3)" in err, err)
+        code, err = skopeo(path, "kill -9 $$")
+        check(code == REFUSED and "skopeo was killed by signal 9" in err, err)
+        # What it gives is no image; and a process that it leaves behind holds up nothing.
+        code, err = skopeo(path, "sleep 60 2>/dev/null & exit 0")
+        check(code == REFUSED and "oci-layout: not there" in err, err)
