@@ -171,7 +171,7 @@ def run_enclave(eif: enclave.Eif, *words: object) -> tuple[dict, str]:
     with tempfile.NamedTemporaryFile(suffix=".eif") as f:
         f.write(eif.pack())
         f.flush()
-        done = subprocess.run([TOP / "scripts/run-enclave", f.name, "--timeout", "60", *words], text=True,
+        done = subprocess.run([TOP / "scripts/run-enclave", f.name, "--timeout", "60", *map(str, words)], text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     same(done.returncode, 0, f"the status ({done.stdout[-500:]})")
     first, end = json.JSONDecoder().raw_decode(done.stdout)
@@ -207,3 +207,14 @@ def run_enclave_boots_arm64():
     _, rest = run_enclave(aws_ramdisks(app, "/bin/hello"))
     for text in ("Hello", "init: end: /bin/hello: exited with code 0", "parent: heartbeat after "):
         check(text in rest, f"no '{text}' in: {rest}")
+
+
+@test(4)
+def run_enclave_tells_of_little_memory():
+    """Four times the image, as nitro-cli wants: an image that hardly fits is not mistaken for a bad one."""
+    large = Tree()
+    large.file("large", bytes(40 << 20))
+    eif = image("/bin/act", files=large)
+    for memory, told in ((160, True), (256, False)):
+        _, rest = run_enclave(eif, "--memory", memory)
+        same("nitro-cli would want --memory " in rest, told, f"with {memory} MiB: {rest[:400]}")
