@@ -475,9 +475,6 @@ lint: compdb $(B)/deps.stamp $(PK)/deps.stamp
 	$(Q)for f in $(C_SHIPPED); do $(XCC) $(filter-out -MMD -MP,$(CFLAGS_ALL)) \
 		-DENCLAVE_INIT_VERSION='""' $(ANALYZE) -Werror -c -o /dev/null $$f || \
 		exit 1; done
-	$(Q)for f in $(PACK); do $(HOSTCC) $(filter-out -MMD -MP,$(PACK_CFLAGS)) \
-		-DENCLAVE_INIT_VERSION='""' $(ANALYZE) -Werror -c -o /dev/null \
-		rootfs/pack/$$f.c || exit 1; done
 	$(Q)shellcheck -x $(SCRIPTS)
 
 ## fmt: clang-format in place

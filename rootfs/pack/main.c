@@ -81,7 +81,7 @@ int main(int argc, char **argv)
 
 	/* What is opened must not become a standard descriptor that was closed. */
 	do
-		fd = open("/dev/null", O_RDWR);
+		fd = open("/dev/null", O_RDWR); /* NOLINT: skopeo's, too */
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		(void)close(fd);

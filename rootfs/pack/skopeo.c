@@ -81,7 +81,8 @@ static int start_keeper(struct skopeo *s, struct fault *reterr)
 /* In the child: nothing comes back. */
 static void execute(char *const *argv, pid_t parent, int pipe)
 {
-	int in = open("/dev/null", O_RDONLY), out = open("/dev/null", O_WRONLY);
+	int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int out = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
 	/* What it says on stdout is its progress. */
 	if (in < 0 || out < 0 || dup2(in, STDIN_FILENO) < 0 ||
