@@ -76,10 +76,7 @@ static int read_metadata(const struct eif_section *s, struct description *d,
 	if (content_slurp(&s->data, METADATA_MAX, "metadata", &text, reterr) <
 	    0)
 		return -1;
-	if (!escape_is_utf8(text, len))
-		(void)fault_refuse(reterr, "not UTF-8");
-	else
-		r = json_parse(text, len, &d->metadata, reterr);
+	r = json_parse(text, len, &d->metadata, reterr);
 	free(text);
 	return r;
 }

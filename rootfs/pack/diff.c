@@ -303,10 +303,7 @@ static int read_metadata(const struct side *s, int at, cJSON **ret,
 		return 0;
 	c = &s->eif.sections[at].data;
 	if (content_slurp(c, METADATA_MAX, "metadata", &text, reterr) == 0) {
-		if (!escape_is_utf8(text, (size_t)c->len))
-			(void)fault_refuse(reterr, "not UTF-8");
-		else
-			r = json_parse(text, (size_t)c->len, ret, reterr);
+		r = json_parse(text, (size_t)c->len, ret, reterr);
 		free(text);
 	}
 	if (r < 0)

@@ -1,17 +1,53 @@
 #include "rootfs/pack/json.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "rootfs/pack/escape.h"
 #include "rootfs/pack/fault.h"
 #include "rootfs/pack/image.h"
 
-/* What cJSON takes and we do not: depth, and strings that go on behind a NUL. */
-static int scan(const char *text, size_t len, struct fault *reterr)
+static size_t digits(const char *text)
+{
+	return strspn(text, "0123456789");
+}
+
+/* Bytes of the number at TEXT, as RFC 8259 writes it; 0: it is none. */
+static size_t number_len(const char *text)
+{
+	const char *at = text + (*text == '-');
+	size_t n = digits(at);
+
+	if (n == 0 || (n > 1 && *at == '0'))
+		return 0;
+	at += n;
+	if (*at == '.') {
+		n = digits(at + 1);
+		if (n == 0)
+			return 0;
+		at += n + 1;
+	}
+	if (*at == 'e' || *at == 'E') {
+		at++;
+		at += *at == '+' || *at == '-';
+		n = digits(at);
+		if (n == 0)
+			return 0;
+		at += n;
+	}
+	return (size_t)(at - text);
+}
+
+int json_check(const char *text, size_t len, struct fault *reterr)
 {
 	bool quoted = false;
-	size_t depth = 0;
+	size_t depth = 0, n;
+
+	if (!escape_is_utf8(text, len))
+		return fault_refuse(reterr, "JSON: not UTF-8");
 
 	for (size_t i = 0; i < len; i++) {
 		if (text[i] == '\0')
@@ -23,6 +59,18 @@ static int scan(const char *text, size_t len, struct fault *reterr)
 				return fault_refuse(
 					reterr, "JSON: a NUL at byte %zu", i);
 			i++;
+		} else if (quoted && (unsigned char)text[i] < ' ') {
+			return fault_refuse(
+				reterr, "JSON: a control character at byte %zu",
+				i);
+		} else if (!quoted && (text[i] == '-' ||
+				       (text[i] >= '0' && text[i] <= '9'))) {
+			n = number_len(text + i);
+			if (n == 0 || isinf(strtod(text + i, NULL)))
+				return fault_refuse(
+					reterr, "JSON: no number at byte %zu",
+					i);
+			i += n - 1;
 		} else if (text[i] == '"') {
 			quoted = !quoted;
 		} else if (!quoted && (text[i] == '{' || text[i] == '[')) {
@@ -46,7 +94,7 @@ int json_parse(const char *text, size_t len, cJSON **ret, struct fault *reterr)
 	if (len > JSON_TEXT_MAX)
 		return fault_refuse(reterr, "JSON: more than %d bytes",
 				    JSON_TEXT_MAX);
-	if (scan(text, len, reterr) < 0)
+	if (json_check(text, len, reterr) < 0)
 		return -1;
 	json = cJSON_ParseWithLengthOpts(text, len + 1, &end, true);
 	if (!json)

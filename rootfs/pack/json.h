@@ -16,7 +16,14 @@ enum {
 	JSON_DEPTH_MAX = 64,
 };
 
-/* TEXT, which is LEN bytes and a NUL, must be an object or array. */
+/*
+ * Refuses what cJSON takes and other readers do not: what is not UTF-8, control characters
+ * and NULs in strings, numbers like 01 and 1e999; and what is too deep. TEXT is LEN bytes
+ * and a NUL.
+ */
+int json_check(const char *text, size_t len, struct fault *reterr);
+
+/* The same text, all of it checked, must be an object or array. */
 int json_parse(const char *text, size_t len, cJSON **ret, struct fault *reterr);
 
 /*

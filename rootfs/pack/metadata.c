@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "rootfs/pack/fault.h"
+#include "rootfs/pack/json.h"
 
 /* RFC 3339, in UTC. */
 static bool format_time(int64_t seconds, char *text, size_t room)
@@ -75,6 +76,8 @@ int metadata_make(const struct metadata *m, char **ret, struct fault *reterr)
 		return fault_refuse(reterr,
 				    "SOURCE_DATE_EPOCH: %lld is no time",
 				    (long long)m->time);
+	if (m->custom && json_check(m->custom, strlen(m->custom), reterr) < 0)
+		return fault_prefix(reterr, "%s", m->custom_path);
 	custom = m->custom ? make_custom(m->custom) : cJSON_CreateNull();
 	if (!custom)
 		return fault_refuse(reterr, "%s: not a JSON object",
@@ -106,6 +109,11 @@ int metadata_make(const struct metadata *m, char **ret, struct fault *reterr)
 			"metadata: longer than %d bytes; --metadata "
 			"or the image's configuration is too large",
 			METADATA_MAX);
+	}
+	/* There it is one deeper, and names are the user's. */
+	if (json_check(text, strlen(text), reterr) < 0) {
+		cJSON_free(text);
+		return fault_prefix(reterr, "metadata");
 	}
 	*ret = text;
 	return 0;

@@ -464,6 +464,34 @@ def what_goes_wrong_halfway_leaves_nothing() -> None:
 
 
 @test
+def metadata_that_others_could_not_read_are_refused() -> None:
+    """serde_json takes less than cJSON: in --metadata, in an image's configuration, in a name."""
+    bad = ((b'{"a": "\xff"}', "not UTF-8"), (b'{"a": "\t"}', "control character at byte 7"), (b'{"a": 01}', "no number at byte 6"),
+           (b'{"a": 1.}', "no number"), (b'{"a": [-]}', "no number"), (b'{"a": 1e999}', "no number"), (b'{"a": 1e}', "no number"),
+           (b"[" * 64 + b"]" * 64, "deep"))
+    with folder() as path:
+        image = ("--image", layout("nopasswd"))
+        for data, err in bad:
+            (path / "custom").write_bytes(data)
+            expect_refused(path, REFUSED, (err,), *boot_options(), *image, "--metadata", path / "custom")
+        expect_refused(path, REFUSED, ("metadata: JSON: not UTF-8",), *boot_options(), *image, "--name", b"\xff".decode(
+            errors="surrogateescape"))
+        (path / "custom").write_text('[0, -0.5, 1E-2, 18446744073709551615, 1e300, "01 1e999 \\t", "\u00e4"]')
+        build(path / "x.eif", *image, "--metadata", path / "custom", program=ASAN).is_(DONE)
+        run("describe", "--json", path / "x.eif", program=ASAN).is_(DONE)
+    with folder() as path:
+        raw_image(path / "image", images.static_layer().bytes())
+        l = Layout.__new__(Layout)
+        l.path = path / "image"
+        manifest = json.loads(l.blob_path(json.loads((l.path / "index.json").read_text())["manifests"][0]["digest"]).read_text())
+        config = json.loads(l.blob_path(manifest["config"]["digest"]).read_text())
+        config["config"]["Labels"] = {"a": "X"}
+        manifest["config"] = l.blob(json.dumps(config).encode().replace(b'"X"', b'"\xff"'), manifest["config"]["mediaType"])
+        l.index(tagged(l.json(manifest, images.OCI + "manifest.v1+json")))
+        expect_bad_image(path, manifest["config"]["digest"].split(":")[1] + ": JSON: not UTF-8")
+
+
+@test
 def what_skopeo_copied_goes_in_any_case() -> None:
     """skopeo fails, is not there, or mkeif is killed while it works, or after it, by whatever signal."""
     def skopeo(path: Path, script: str, *options: object) -> tuple[int, str]:
