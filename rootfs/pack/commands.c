@@ -80,8 +80,9 @@ int command_option(const struct command *c, int argc, char **argv,
 				    argv[optind - 1]);
 		return '?';
 	}
-	/* Of a long option it has the value, of a letter the letter. */
-	if (r == '?' && optopt && strncmp(argv[optind - 1], "--", 2) == 0)
+	if (r == '?' && optopt >= ' ')
+		(void)command_usage(c, "-%c: no such option", optopt);
+	else if (r == '?' && optopt)
 		(void)command_usage(c, "%s: this option has no value",
 				    argv[optind - 1]);
 	else if (r == '?')

@@ -57,6 +57,7 @@ def misuse_is_told_from_all_else() -> None:
                 (("--frob",), "--frob: no such command"),
                 (("build",), "build: "),
                 (("build", "--frob"), "build: --frob: no such option"),
+                (("pcr", "-xy"), "pcr: -x: no such option"),
                 (("build", "--image"), "build: --image: a value is missing"),
                 (("build", "extra"), "build: extra: one argument too many")):
             done = run(*words, program=program).is_(USAGE, f"mkeif: {err}", "\nTry mkeif ")
