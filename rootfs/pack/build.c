@@ -66,7 +66,6 @@ enum {
 	O_DROP_CAPABILITIES,
 	O_SIGN_KEY,
 	O_SIGN_CERT,
-	O_HELP = 'h',
 };
 
 static const struct option options[] = {
