@@ -468,7 +468,7 @@ def metadata_that_others_could_not_read_are_refused() -> None:
     """serde_json takes less than cJSON: in --metadata, in an image's configuration, in a name."""
     bad = ((b'{"a": "\xff"}', "not UTF-8"), (b'{"a": "\t"}', "control character at byte 7"), (b'{"a": 01}', "no number at byte 6"),
            (b'{"a": 1.}', "no number"), (b'{"a": [-]}', "no number"), (b'{"a": 1e999}', "no number"), (b'{"a": 1e}', "no number"),
-           (b"[" * 64 + b"]" * 64, "deep"))
+           (b'{"a":' * 64 + b"1" + b"}" * 64, "deep"))
     with folder() as path:
         image = ("--image", layout("nopasswd"))
         for data, err in bad:
@@ -476,7 +476,7 @@ def metadata_that_others_could_not_read_are_refused() -> None:
             expect_refused(path, REFUSED, (err,), *boot_options(), *image, "--metadata", path / "custom")
         expect_refused(path, REFUSED, ("metadata: JSON: not UTF-8",), *boot_options(), *image, "--name", b"\xff".decode(
             errors="surrogateescape"))
-        (path / "custom").write_text('[0, -0.5, 1E-2, 18446744073709551615, 1e300, "01 1e999 \\t", "\u00e4"]')
+        (path / "custom").write_text('{"a": [0, -0.5, 1E-2, 18446744073709551615, 1e300, "01 1e999 \\t", "\u00e4"]}')
         build(path / "x.eif", *image, "--metadata", path / "custom", program=ASAN).is_(DONE)
         run("describe", "--json", path / "x.eif", program=ASAN).is_(DONE)
     with folder() as path:
