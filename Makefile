@@ -420,7 +420,7 @@ interop: $(INTEROP_X)
 	$(call need,python3)
 	$(Q)tests/run interop
 
-## fuzz: libFuzzer over the parsers: F=wire, doc, cms, config, user, oci, eif (all), S=60 seconds each
+## fuzz: libFuzzer over the parsers: F=wire, doc, cms, config, user, oci, eif, sign (all), S=60 seconds each
 fuzz: $(F:%=$(FZ)/%)
 	$(Q)for f in $(F); do tests/fuzz/run $$f $(S) || exit 1; done
 
@@ -444,7 +444,7 @@ $(H)/bench_verify: tests/bench_verify.c $(B)/libnsm.a
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) -O2 -I. $(WARN) -o $@ $^ -lcrypto
 
-## bench: size, memory, time to the first write, system calls, documents a second
+## bench: size, memory, time to the first write, system calls; verifications; what packing costs
 bench: test-build other-arch $(H)/bench_verify
 	$(call need,python3 python3-cryptography time)
 	$(Q)tests/bench
