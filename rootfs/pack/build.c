@@ -278,6 +278,11 @@ static int check_init_takes(const struct command *c, const struct build *b,
 {
 	if (b->parts.init_is_ours)
 		return 0;
+	if (b->config)
+		return fault_refuse(reterr,
+				    "%s: not enclave-init: it would not read "
+				    "--config",
+				    b->parts.init_file.path);
 	if (spec->needs_conf)
 		return fault_refuse(reterr,
 				    "%s: not enclave-init: it cannot take an "

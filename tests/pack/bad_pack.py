@@ -399,6 +399,21 @@ def kernels_and_modules_have_to_fit() -> None:
         run("build", *image, "--kernel", good / "bzImage", "--output", path / "x.eif").is_(DONE, "no --module: ")
 
 
+@test
+def another_init_is_not_asked_for_what_it_does_not_know() -> None:
+    """A configuration, an argument or a variable with a newline: refused. User, folder and signal are lost, which is said."""
+    with folder() as path:
+        boots = [built("hello", "x86_64") if o == built("init", "x86_64") else o for o in boot_options()]
+        image = ("--image", layout("nopasswd"), *boots)
+        (path / "conf").write_text("pcr-lock = 16\n")
+        expect_refused(path, REFUSED, ("hello: not enclave-init: it would not read --config",), *image, "--config",
+                       path / "conf")
+        expect_refused(path, REFUSED, ("cannot take an argument",), *image, "--cmd", "/tell", "--cmd", "a\nb")
+        expect_refused(path, REFUSED, ("cannot take an argument",), *image, "--env", "A=1\n2")
+        run("build", *image, "--workdir", "/x", "--stop-signal", "INT", "--output", path / "x.eif").is_(
+            DONE, "the image's workdir has no effect", "the image's user has no effect", "stop-signal has no effect")
+
+
 @test(seconds=2)
 def more_sections_than_a_file_has_are_refused() -> None:
     """32 are all; kernel, command line and metadata are three of them."""
