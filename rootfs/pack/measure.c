@@ -180,14 +180,6 @@ void measure_extend(const void *content, size_t len, uint8_t ret[EIF_HASH])
 	memcpy(ret, hash, EIF_HASH);
 }
 
-void measure_hash(const void *data, size_t len, uint8_t ret[EIF_HASH])
-{
-	uint8_t hash[64];
-
-	(void)mbedtls_sha512(data, len, hash, IS_384);
-	memcpy(ret, hash, EIF_HASH);
-}
-
 int measure_content(const struct content *c, uint8_t ret[EIF_HASH],
 		    struct fault *reterr)
 {

@@ -33,9 +33,6 @@ void measure_end(struct measure *m);
 /* SHA384(48 zeros || CONTENT): what a PCR becomes when CONTENT first extends it. */
 void measure_extend(const void *content, size_t len, uint8_t ret[EIF_HASH]);
 
-/* SHA-384 of DATA. */
-void measure_hash(const void *data, size_t len, uint8_t ret[EIF_HASH]);
-
 /* SHA-384 of all of C. */
 int measure_content(const struct content *c, uint8_t ret[EIF_HASH],
 		    struct fault *reterr);
