@@ -19,7 +19,8 @@ VERSION := $(shell cat VERSION)
 # --- Sources, by hand ---------------------------------------------------------
 
 MAIN := init/main.c
-INIT := boot relro console log spec config signal user pcr program spawn super report klog modules module power beat
+CONFIG := config config_values config_service config_enclave config_keys capabilities
+INIT := boot relro console log spec $(CONFIG) signal user pcr program spawn super report klog modules module power beat
 NSM := dev pool item wire nsm measure entropy
 VSOCK := sock io heartbeat
 ROOTFS := mounts switch bind cgroup etc tree file
@@ -42,7 +43,7 @@ PACK := main commands build describe describe_json diff diff_json diff_listing e
 	image source oci docker layer dir skopeo settings strings json digest tree spool \
 	parts kernel spec check cpio gzip ramdisk metadata \
 	eif eif_writer measure sign archive
-PACK_C := $(PACK:%=rootfs/pack/%.c) $(addprefix init/,config.c signal.c spec.c user.c) \
+PACK_C := $(PACK:%=rootfs/pack/%.c) $(CONFIG:%=init/%.c) $(addprefix init/,signal.c spec.c user.c) \
 	nsm/item.c
 
 # What tests replace, at link time, by tests/seams/: the rest is as shipped.
@@ -51,7 +52,7 @@ SEAMS_TEST := seam dev pool sock module power
 
 # tests/unit/NAME_test.c
 UNIT := spec wire nsm report klog cgroup modules program log file tree io \
-	heartbeat spawn measure cms recipient doc verify config signal user policy bind
+	heartbeat spawn measure cms recipient doc verify config capabilities signal user policy bind
 
 # tests/unit/NAME_test.c, of rootfs/pack
 PACK_UNIT := pack_tree sign eif pack_image
@@ -151,7 +152,7 @@ FUZZ_INC = -isystem $(FZ)/deps/cbor/include -isystem $(FZ)/deps/mbedtls/include
 FUZZ_CFLAGS = $(COMMON) $(FUZZ_INC) -O1 -g -fsanitize=fuzzer-no-link \
 	$(FUZZ_SAN) -fno-omit-frame-pointer $(filter-out -Werror,$(WARN)) -Wno-unknown-warning-option
 FUZZ_O := $(LIBNSM:%.c=$(FZ)/obj/%.o)
-FUZZ_INIT_O := $(addprefix $(FZ)/obj/init/,config.o signal.o user.o)
+FUZZ_INIT_O := $(CONFIG:%=$(FZ)/obj/init/%.o) $(addprefix $(FZ)/obj/init/,signal.o user.o)
 
 # --- Objects ------------------------------------------------------------------
 

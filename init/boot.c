@@ -161,7 +161,7 @@ static int fail_spec(struct boot *b, const char *file, int r, size_t line)
 /* The configuration's command is there; /cmd then does not count. */
 static bool has_command(const struct boot *b)
 {
-	return b->config && b->config->command;
+	return b->config->services[0].command.first;
 }
 
 /*
@@ -171,13 +171,12 @@ static bool has_command(const struct boot *b)
 static int alloc_vectors(struct boot *b)
 {
 	size_t args = has_command(b) ?
-			      b->config->command_count :
+			      b->config->services[0].command.count :
 			      spec_count_lines(b->cmd.data, b->cmd.len);
 	size_t vars = spec_count_lines(b->env.data, b->env.len);
 	int r;
 
-	if (b->config)
-		vars += b->config->variable_count;
+	vars += b->config->services[0].variable_count;
 	r = file_alloc((args + vars + 5) * sizeof(char *), &b->vectors);
 	if (r < 0)
 		return r;
@@ -219,24 +218,25 @@ static int read_config(struct boot *b)
 	struct stat st;
 	int r;
 
+	r = file_alloc(sizeof(*b->config), &b->config_memory);
+	if (r < 0)
+		return fail_config(b, r, &fault);
+	b->config = (struct config *)(void *)b->config_memory.data;
+	config_defaults(b->config);
 	if (lstat(name, &st) < 0 && errno == ENOENT)
 		return 0;
 	r = file_read(AT_FDCWD, name, CONFIG_FILE_MAX, &b->config_text);
 	if (r == 0)
-		r = file_alloc(sizeof(*b->config), &b->config_memory);
-	if (r == 0) {
-		b->config = (struct config *)(void *)b->config_memory.data;
 		r = config_parse(b->config_text.data, b->config_text.len,
 				 b->config, &fault);
-	}
 	return r < 0 ? fail_config(b, r, &fault) : 0;
 }
 
 static void take_command(struct boot *b)
 {
-	char *word = b->config->command;
+	char *word = b->config->services[0].command.first;
 
-	while (b->app_argc < b->config->command_count) {
+	while (b->app_argc < b->config->services[0].command.count) {
 		b->app_argv[b->app_argc++] = word;
 		word += strlen(word) + 1;
 	}
@@ -245,9 +245,11 @@ static void take_command(struct boot *b)
 
 static void take_variables(struct boot *b)
 {
-	for (size_t i = 0; b->config && i < b->config->variable_count; i++)
-		b->app_envc = spec_setenv(b->app_envp, b->app_envc,
-					  b->config->variables[i]);
+	const struct config_service *s = &b->config->services[0];
+
+	for (size_t i = 0; i < s->variable_count; i++)
+		b->app_envc =
+			spec_setenv(b->app_envp, b->app_envc, s->variables[i]);
 	b->app_envp[b->app_envc] = NULL;
 }
 
@@ -338,7 +340,7 @@ static int step_entropy(struct boot *b)
 	b->nsm_is_dead = r == -ETIMEDOUT;
 	if (r < 0)
 		return fail(b, device, wire_error_text(r));
-	return b->config ? apply_pcrs(b) : 0;
+	return apply_pcrs(b);
 }
 
 static int step_root(struct boot *b)
@@ -366,20 +368,29 @@ static int mount_row(struct boot *b, const struct mount_row *row)
 	return 0;
 }
 
+/* A number; names are the user's to find. */
+static uid_t id_of(const char *who)
+{
+	uid_t id = 0;
+
+	if (!who)
+		return (uid_t)-1;
+	for (; *who >= '0' && *who <= '9'; who++)
+		id = id * 10 + (uid_t)(*who - '0');
+	return *who ? (uid_t)-1 : id;
+}
+
 /* The node is of devtmpfs, and so the one that the application sees. */
 static int set_nsm_access(struct boot *b)
 {
 	const struct config *c = b->config;
 	int r;
 
-	if (!c || (!c->nsm_owner.is_set && !c->nsm_group.is_set &&
-		   !c->nsm_mode.is_set))
+	if (!c->nsm_owner && !c->nsm_group && !c->nsm_mode.is_set)
 		return 0;
-	r = file_set_access(
-		"/dev/nsm",
-		c->nsm_owner.is_set ? c->nsm_owner.value : (uid_t)-1,
-		c->nsm_group.is_set ? c->nsm_group.value : (gid_t)-1,
-		c->nsm_mode.is_set ? (int)c->nsm_mode.value : -1);
+	r = file_set_access("/dev/nsm", id_of(c->nsm_owner),
+			    id_of(c->nsm_group),
+			    c->nsm_mode.is_set ? (int)c->nsm_mode.value : -1);
 	return r < 0 ? fail(b, "/dev/nsm", strerror(-r)) : 0;
 }
 
@@ -452,7 +463,7 @@ static int step_mounts(struct boot *b)
 /* The configuration's user, or NULL: root, as the kernel started us. */
 static const char *user_name(const struct boot *b)
 {
-	return b->config ? b->config->user : NULL;
+	return b->config->services[0].user;
 }
 
 /* Without that file there are no names, which a number does not need. */
@@ -467,6 +478,7 @@ static int read_names(struct boot *b, const char *path, struct file *ret)
 
 static int fail_user(struct boot *b, int r, bool file_is_there)
 {
+	const struct config_service *s = &b->config->services[0];
 	bool group = r == -USER_E_GROUP;
 	struct text object, reason;
 
@@ -474,7 +486,7 @@ static int fail_user(struct boot *b, int r, bool file_is_there)
 		return -1;
 	text_clear(&object);
 	text_add(&object, group ? "group " : "user ");
-	text_add(&object, group ? b->config->group : b->config->user);
+	text_add(&object, group ? s->group : s->user);
 	text_clear(&reason);
 	switch (-r) {
 	case USER_E_MANY:
@@ -493,6 +505,7 @@ static int fail_user(struct boot *b, int r, bool file_is_there)
 
 static int find_user(struct boot *b)
 {
+	const struct config_service *s = &b->config->services[0];
 	struct file passwd = { 0 }, group = { 0 };
 	int r;
 
@@ -501,7 +514,7 @@ static int find_user(struct boot *b)
 		r = read_names(b, USER_GROUP, &group);
 	if (r < 0)
 		goto out;
-	r = user_resolve(b->config->user, b->config->group,
+	r = user_resolve(s->user, s->group,
 			 (struct user_file){ passwd.data, passwd.len },
 			 (struct user_file){ group.data, group.len }, &b->user);
 	if (r < 0)
@@ -518,26 +531,24 @@ static int enter_workdir(struct boot *b)
 	struct text object;
 	int r;
 
-	if (chdir(b->config->workdir) == 0)
+	if (chdir(b->config->services[0].workdir) == 0)
 		return 0;
 	r = -errno;
 	if (check_initramfs(b) < 0)
 		return -1;
 	text_clear(&object);
 	text_add(&object, "workdir ");
-	text_add(&object, b->config->workdir);
+	text_add(&object, b->config->services[0].workdir);
 	return fail(b, text_string(&object), strerror(-r));
 }
 
 /* Where and as whom the application runs. */
 static int prepare(struct boot *b)
 {
-	if (!b->config)
-		return 0;
-	b->super.stop_signal = b->config->stop_signal;
-	if (b->config->user && find_user(b) < 0)
+	b->super.stop_signal = b->config->services[0].stop_signal;
+	if (b->config->services[0].user && find_user(b) < 0)
 		return -1;
-	return b->config->workdir ? enter_workdir(b) : 0;
+	return b->config->services[0].workdir ? enter_workdir(b) : 0;
 }
 
 /* What every program may count on, unless the image says otherwise. */
@@ -633,7 +644,7 @@ static int step_spawn(struct boot *b)
 			  &status);
 	if (r < 0)
 		return fail_spawn(b, r, stage, status);
-	if (b->config && b->config->workdir)
+	if (b->config->services[0].workdir)
 		(void)!chdir("/"); /* it is the application's alone */
 
 	text_clear(&t);

@@ -60,8 +60,9 @@ struct boot {
 	struct file cmd, env; /* the texts that argv and envp point into */
 	struct file vectors;  /* the memory of argv and envp */
 	struct file config_text, config_memory; /* what CONFIG lies in */
-	struct config *config;			/* NULL: there is none */
-	char **app_argv;			/* has a spare slot before it */
+	struct config
+		*config; /* from step 3 on, until nothing starts any more */
+	char **app_argv; /* has a spare slot before it */
 	char **app_envp;
 	size_t app_argc, app_envc;
 	struct super super;

@@ -2,27 +2,15 @@
 
 #include <string.h>
 
-#include "init/signal.h"
+#include "init/config_key.h"
 
 enum {
 	KEY_MAX = 31, /* of a longer one the rest does not count as distance */
-	MODE_MAX = 0777,
-};
-
-/* What is left of a line. Neither AT nor the end has blanks. */
-struct rest {
-	char *at;
-	char *word; /* what is read, which is what an error is about */
-};
-
-struct key {
-	int (*read)(const struct key *key, struct rest *rest, struct config *c);
-	/* For a number: where it goes, what it is. */
-	size_t field;
-	uint32_t max;
-	uint8_t base;
-	bool may_repeat;
-	char name[18];
+	RESTART_DELAY_MS = 100,
+	RESTART_DELAY_MAX_MS = 30000,
+	RESTART_LIMIT = 5,
+	READY_TIMEOUT_MS = 150000, /* nitro-cli waits for 180 s at least */
+	HEARTBEAT_PORT = 9000,
 };
 
 static bool is_blank(char c)
@@ -45,8 +33,7 @@ static char *skip_word(char *s, char stop)
 	return s;
 }
 
-/* Takes a word; it is empty where the line has no more. */
-static char *next_word(struct rest *rest)
+char *config_next_word(struct config_rest *rest)
 {
 	char *end = skip_word(rest->at, ' ');
 
@@ -56,16 +43,15 @@ static char *next_word(struct rest *rest)
 	return rest->word;
 }
 
-/* Takes all of the line. */
-static char *next_line(struct rest *rest)
+char *config_next_line(struct config_rest *rest)
 {
 	rest->word = rest->at;
 	rest->at += strlen(rest->at);
 	return rest->word;
 }
 
-static int read_digits(const char *s, unsigned base, uint32_t max,
-		       uint32_t *ret)
+int config_read_digits(const char *s, unsigned base, uint64_t max,
+		       uint64_t *ret)
 {
 	uint64_t n = 0;
 
@@ -74,178 +60,13 @@ static int read_digits(const char *s, unsigned base, uint32_t max,
 	for (; *s; s++) {
 		if (*s < '0' || *s >= (char)('0' + base))
 			return base == 8 ? -CONFIG_E_OCTAL : -CONFIG_E_NUMBER;
-		n = n * base + (unsigned)(*s - '0');
-		if (n > max)
+		if (__builtin_mul_overflow(n, base, &n) ||
+		    __builtin_add_overflow(n, (unsigned)(*s - '0'), &n) ||
+		    n > max)
 			return -CONFIG_E_LARGE;
 	}
-	*ret = (uint32_t)n;
+	*ret = n;
 	return 0;
-}
-
-static int read_number(const struct key *key, struct rest *rest,
-		       struct config *c)
-{
-	struct config_number n = { .is_set = true };
-	int r = read_digits(next_word(rest), key->base, key->max, &n.value);
-
-	if (r == 0)
-		memcpy((char *)c + key->field, &n, sizeof(n));
-	return r;
-}
-
-static int read_pcr(const char *s, uint8_t *ret)
-{
-	uint32_t n;
-	int r = read_digits(s, 10, CONFIG_PCR_LAST, &n);
-
-	if (r == -CONFIG_E_LARGE || (r == 0 && n < CONFIG_PCR_FIRST))
-		return -CONFIG_E_PCR;
-	if (r == 0)
-		*ret = (uint8_t)n;
-	return r;
-}
-
-/* What is measured is the file of that name, and no other that leads to it. */
-static int check_path(const char *path)
-{
-	size_t len;
-
-	if (*path == '\0')
-		return -CONFIG_E_MISSING;
-	if (strlen(path) > CONFIG_PATH_MAX)
-		return -CONFIG_E_PATH_LONG;
-	do {
-		if (*path != '/')
-			return -CONFIG_E_PATH;
-		path++;
-		len = (size_t)(strchrnul(path, '/') - path);
-		if (len == 0 || (len == 1 && path[0] == '.') ||
-		    (len == 2 && path[0] == '.' && path[1] == '.'))
-			return -CONFIG_E_PATH;
-		if (len > CONFIG_PART_MAX)
-			return -CONFIG_E_PATH_LONG;
-		path += len;
-	} while (*path);
-	return 0;
-}
-
-static int read_extend(const struct key *key, struct rest *rest,
-		       struct config *c)
-{
-	struct config_extend *e = &c->extends[c->extend_count];
-	const char *kind;
-	int r;
-
-	(void)key;
-	next_word(rest);
-	if (c->extend_count == CONFIG_EXTENDS_MAX)
-		return -CONFIG_E_MANY;
-	r = read_pcr(rest->word, &e->pcr);
-	if (r < 0)
-		return r;
-	if (c->locks >> e->pcr & 1)
-		return -CONFIG_E_LOCKED;
-
-	kind = next_word(rest);
-	e->is_file = strcmp(kind, "file") == 0;
-	if (*kind == '\0')
-		return -CONFIG_E_MISSING;
-	if (!e->is_file && strcmp(kind, "data") != 0)
-		return -CONFIG_E_KIND;
-
-	e->name = next_word(rest);
-	if (*e->name == '\0')
-		return -CONFIG_E_MISSING;
-	if (strlen(e->name) > CONFIG_NAME_MAX)
-		return -CONFIG_E_NAME;
-
-	e->value = next_line(rest);
-	c->extend_count++;
-	return e->is_file ? check_path(e->value) : 0;
-}
-
-static int read_locks(const struct key *key, struct rest *rest,
-		      struct config *c)
-{
-	uint8_t first = 0, last;
-	char *word, *dash;
-	int r;
-
-	(void)key;
-	do {
-		word = next_word(rest);
-		dash = strchr(word, '-');
-		if (dash)
-			*dash = '\0';
-		r = read_pcr(word, &first);
-		last = first;
-		if (r == 0 && dash)
-			r = read_pcr(dash + 1, &last);
-		if (r < 0)
-			return r;
-		if (first > last)
-			return -CONFIG_E_BACKWARDS;
-		for (; first <= last; first++)
-			c->locks |= 1U << first;
-	} while (*rest->at);
-	return 0;
-}
-
-static int read_workdir(const struct key *key, struct rest *rest,
-			struct config *c)
-{
-	(void)key;
-	c->workdir = next_line(rest);
-	if (*c->workdir == '\0')
-		return -CONFIG_E_MISSING;
-	if (*c->workdir != '/')
-		return -CONFIG_E_RELATIVE;
-	return strlen(c->workdir) > CONFIG_PATH_MAX ? -CONFIG_E_PATH_LONG : 0;
-}
-
-/* A name, or a number that an ID may be. */
-static int check_who(const char *s)
-{
-	uint32_t n;
-
-	if (*s == '\0')
-		return -CONFIG_E_USER;
-	if (strlen(s) > CONFIG_NAME_MAX)
-		return -CONFIG_E_NAME;
-	if (s[strspn(s, "0123456789")])
-		return 0;
-	return read_digits(s, 10, CONFIG_ID_MAX, &n);
-}
-
-static int read_user(const struct key *key, struct rest *rest, struct config *c)
-{
-	char *word = next_word(rest), *colon = strchr(word, ':');
-	int r;
-
-	(void)key;
-	if (*word == '\0')
-		return -CONFIG_E_MISSING;
-	c->user = word;
-	if (colon) {
-		*colon = '\0';
-		c->group = colon + 1;
-		if (strchr(c->group, ':'))
-			return -CONFIG_E_USER;
-	}
-	r = check_who(c->user);
-	if (r == 0 && c->group)
-		r = check_who(c->group);
-	return r;
-}
-
-static int read_signal(const struct key *key, struct rest *rest,
-		       struct config *c)
-{
-	(void)key;
-	c->stop_signal = signal_number(next_word(rest));
-	if (*rest->word == '\0')
-		return -CONFIG_E_MISSING;
-	return c->stop_signal == 0 ? -CONFIG_E_SIGNAL : 0;
 }
 
 static int hex_digit(char c)
@@ -278,11 +99,7 @@ static int unescape(const char **at, char *ret)
 	return 0;
 }
 
-/*
- * Takes a word that may be quoted and writes it to *TO, as a string, with *TO
- * moved behind it. That is never further on than what was read.
- */
-static int next_item(struct rest *rest, char **to)
+int config_next_item(struct config_rest *rest, char **to)
 {
 	const char *s = rest->at, *begin = s;
 	bool quoted = *s == '"';
@@ -320,105 +137,17 @@ static int next_item(struct rest *rest, char **to)
 	return 0;
 }
 
-static int read_command(const struct key *key, struct rest *rest,
-			struct config *c)
-{
-	char *to = rest->at;
-	int r;
-
-	(void)key;
-	rest->word = rest->at;
-	c->command = to;
-	if (*to == '\0')
-		return -CONFIG_E_MISSING;
-	do {
-		r = next_item(rest, &to);
-		if (r < 0)
-			return r;
-		if (*c->command == '\0')
-			return -CONFIG_E_PROGRAM;
-		c->command_count++;
-	} while (*rest->at);
-	return 0;
-}
-
-/* As many bytes as the name of a variable has, and `=`. */
-static size_t name_len(const char *variable)
-{
-	return (size_t)(strchrnul(variable, '=') - variable) + 1;
-}
-
-static int add_variable(struct config *c, char *variable)
-{
-	size_t len = name_len(variable);
-
-	if (*variable == '=' || strlen(variable) < len)
-		return -CONFIG_E_VARIABLE;
-	for (size_t i = 0; i < c->variable_count; i++)
-		if (strncmp(c->variables[i], variable, len) == 0)
-			return -CONFIG_E_AGAIN;
-	if (c->variable_count == CONFIG_VARIABLES_MAX)
-		return -CONFIG_E_VARIABLES;
-	c->variables[c->variable_count++] = variable;
-	return 0;
-}
-
-static int read_environment(const struct key *key, struct rest *rest,
-			    struct config *c)
-{
-	char *to = rest->at, *variable;
-	int r;
-
-	(void)key;
-	rest->word = rest->at;
-	if (*to == '\0')
-		return -CONFIG_E_MISSING;
-	do {
-		variable = to;
-		r = next_item(rest, &to);
-		if (r == 0)
-			r = add_variable(c, variable);
-		if (r < 0)
-			return r;
-	} while (*rest->at);
-	return 0;
-}
-
-static const struct key keys[] = {
-	{ .name = "command", .read = read_command },
-	{ .name = "environment", .read = read_environment, .may_repeat = true },
-	{ .name = "nsm-group",
-	  .read = read_number,
-	  .field = offsetof(struct config, nsm_group),
-	  .base = 10,
-	  .max = CONFIG_ID_MAX },
-	{ .name = "nsm-mode",
-	  .read = read_number,
-	  .field = offsetof(struct config, nsm_mode),
-	  .base = 8,
-	  .max = MODE_MAX },
-	{ .name = "nsm-owner",
-	  .read = read_number,
-	  .field = offsetof(struct config, nsm_owner),
-	  .base = 10,
-	  .max = CONFIG_ID_MAX },
-	{ .name = "pcr-extend", .read = read_extend, .may_repeat = true },
-	{ .name = "pcr-lock", .read = read_locks, .may_repeat = true },
-	{ .name = "stop-signal", .read = read_signal },
-	{ .name = "user", .read = read_user },
-	{ .name = "workdir", .read = read_workdir },
-};
-
-enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
-_Static_assert(KEYS <= 64, "a bit each for those that came");
-
 static size_t min(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
 
-/* How many characters are to be put in, taken out or changed (Levenshtein). */
-static size_t distance(const char *a, const char *b)
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+size_t config_distance(const char *a, const char *b)
 {
 	size_t row[KEY_MAX + 1], len = strnlen(b, KEY_MAX), diagonal, above, i;
 
@@ -426,25 +155,132 @@ static size_t distance(const char *a, const char *b)
 		row[i] = i;
 	for (size_t n = 1; *a && n <= KEY_MAX; a++, n++) {
 		diagonal = row[0];
-		row[0] = n;
+		row[0] = 2 * n;
 		for (i = 1; i <= len; i++) {
 			above = row[i];
-			row[i] = min(min(above, row[i - 1]) + 1,
-				     diagonal + (*a != b[i - 1]));
+			row[i] = lower(*a) == b[i - 1] ?
+					 diagonal :
+					 min(above + 2, row[i - 1] + 1);
 			diagonal = above;
 		}
 	}
 	return row[len];
 }
 
+static const struct config_key *find_key(const char *name)
+{
+	for (size_t i = 0; i < config_key_count; i++)
+		if (strcmp(name, config_keys[i].name) == 0)
+			return &config_keys[i];
+	return NULL;
+}
+
 static const char *nearest_key(const char *name)
 {
-	const struct key *best = keys;
+	const struct config_key *best = config_keys;
 
-	for (size_t i = 1; i < KEYS; i++)
-		if (distance(name, keys[i].name) < distance(name, best->name))
-			best = &keys[i];
+	for (size_t i = 1; i < config_key_count; i++)
+		if (config_distance(name, config_keys[i].name) <
+		    config_distance(name, best->name))
+			best = &config_keys[i];
 	return best->name;
+}
+
+/* --- the whole of a file --- */
+
+/* What was read of it so far. */
+struct reading {
+	struct config_reader reader;
+	uint64_t seen[2], seen_of_service[2]; /* bit N: key N */
+};
+
+static void default_service(struct config_service *s, const char *name,
+			    bool is_main)
+{
+	*s = (struct config_service){
+		.name = name,
+		.standard_input = is_main ? CONFIG_STDIN_CONSOLE :
+					    CONFIG_STDIN_NULL,
+		.terminal = is_main,
+		.restart_delay_ms = RESTART_DELAY_MS,
+		.restart_delay_max_ms = RESTART_DELAY_MAX_MS,
+		.restart_limit = RESTART_LIMIT,
+		.ready_timeout_ms = READY_TIMEOUT_MS,
+	};
+}
+
+void config_defaults(struct config *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->heartbeat_port = HEARTBEAT_PORT;
+	ret->service_count = 1;
+	default_service(&ret->services[0], "main", true);
+	ret->services[0].variables = ret->variables;
+}
+
+static bool is_section_name(const char *s, size_t len)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
+
+	return len > 0 && len <= CONFIG_SECTION_MAX && *s != '.' && *s != '-' &&
+	       strspn(s, allowed) >= len;
+}
+
+/* `[name]`, all of the line. */
+static int begin_section(struct config_rest *rest, struct reading *f)
+{
+	struct config *c = f->reader.config;
+	char *name = config_next_line(rest) + 1, *end = strchr(name, ']');
+	struct config_service *s;
+
+	if (!end || end[1] || !is_section_name(name, (size_t)(end - name)))
+		return -CONFIG_E_SECTION;
+	*end = '\0';
+	for (size_t i = 0; i < c->service_count; i++)
+		if (strcmp(c->services[i].name, name) == 0)
+			return i == 0 ? -CONFIG_E_SECTION : -CONFIG_E_SECOND;
+	if (c->service_count == CONFIG_SERVICES_MAX)
+		return -CONFIG_E_SECTIONS;
+	f->reader.section_lines[c->service_count] = f->reader.line;
+	s = &c->services[c->service_count++];
+	default_service(s, name, false);
+	s->variables = &c->variables[c->variable_count];
+	f->reader.service = s;
+	memset(f->seen_of_service, 0, sizeof(f->seen_of_service));
+	return 0;
+}
+
+static int read_value(const char *name, struct config_rest *rest,
+		      struct reading *f)
+{
+	const struct config_key *key = find_key(name);
+	struct config_reader *reader = &f->reader;
+	uint64_t *seen, bit;
+	size_t i;
+	int r;
+
+	if (!key) {
+		reader->nearest = nearest_key(name);
+		return -CONFIG_E_UNKNOWN;
+	}
+	if (!key->of_service && reader->service != reader->config->services)
+		return -CONFIG_E_ENCLAVE;
+	i = (size_t)(key - config_keys);
+	seen = key->of_service ? f->seen_of_service : f->seen;
+	bit = (uint64_t)1 << i % 64;
+	if (seen[i / 64] & bit && !key->may_repeat)
+		return -CONFIG_E_TWICE;
+	seen[i / 64] |= bit;
+	if (*rest->at == '\0') {
+		rest->word = rest->at;
+		return -CONFIG_E_MISSING;
+	}
+	r = key->read(key, rest, reader);
+	if (r == 0 && *rest->at) {
+		rest->word = rest->at;
+		return -CONFIG_E_MORE;
+	}
+	return r;
 }
 
 static bool is_control(char c)
@@ -453,12 +289,9 @@ static bool is_control(char c)
 }
 
 /* The line from REST on, a string up to END. */
-static int read_line(struct rest *rest, char *end, uint64_t *seen,
-		     struct config *c, const char **reterr_nearest)
+static int read_line(struct config_rest *rest, char *end, struct reading *f)
 {
 	char *name, *name_end;
-	size_t i;
-	int r;
 
 	for (; rest->word < end; rest->word++)
 		if (is_control(*rest->word))
@@ -469,6 +302,10 @@ static int read_line(struct rest *rest, char *end, uint64_t *seen,
 	name = skip_blanks(rest->at);
 	if (*name == '\0' || *name == '#')
 		return 0;
+	if (*name == '[') {
+		rest->at = name;
+		return begin_section(rest, f);
+	}
 
 	name_end = skip_word(name, '=');
 	rest->word = skip_blanks(name_end);
@@ -479,85 +316,180 @@ static int read_line(struct rest *rest, char *end, uint64_t *seen,
 	rest->at = skip_blanks(rest->word + 1);
 	rest->word = name;
 	*name_end = '\0';
+	return read_value(name, rest, f);
+}
 
-	for (i = 0; i < KEYS && strcmp(name, keys[i].name) != 0; i++)
-		;
-	if (i == KEYS) {
-		*reterr_nearest = nearest_key(name);
-		return -CONFIG_E_UNKNOWN;
+/* --- what can be seen only at the end --- */
+
+static int find_service(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->service_count; i++)
+		if (strcmp(c->services[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* The names of after, which may be further down. */
+static int resolve_after(struct config_reader *reader, size_t i,
+			 struct config_fault *where)
+{
+	const char *name = reader->after[i].first;
+	int n;
+
+	where->line = reader->after_lines[i];
+	for (size_t w = 0; w < reader->after[i].count; w++) {
+		where->column = (size_t)(name - reader->after_starts[i]) + 1;
+		n = find_service(reader->config, name);
+		if (n < 0)
+			return -CONFIG_E_SERVICE;
+		if ((size_t)n == i)
+			return -CONFIG_E_CYCLE;
+		reader->config->services[i].after |= 1U << n;
+		name += strlen(name) + 1;
+		while (is_blank(*name)) /* of blanks only the first is a NUL */
+			name++;
 	}
-	if (*seen >> i & 1 && !keys[i].may_repeat)
-		return -CONFIG_E_TWICE;
-	*seen |= (uint64_t)1 << i;
-	r = keys[i].read(&keys[i], rest, c);
-	if (r == 0 && *rest->at) {
-		rest->word = rest->at;
-		return -CONFIG_E_MORE;
+	return 0;
+}
+
+/* Takes away whoever waits for nobody, again and again. */
+static int check_cycles(const struct config_reader *reader,
+			struct config_fault *where)
+{
+	const struct config *c = reader->config;
+	uint32_t left = (1U << c->service_count) - 1, before;
+
+	do {
+		before = left;
+		for (size_t i = 0; i < c->service_count; i++)
+			if (!(c->services[i].after & left))
+				left &= ~(1U << i);
+	} while (left != before);
+	if (left == 0)
+		return 0;
+	where->line = reader->after_lines[__builtin_ctz(left)];
+	where->column = 1;
+	return -CONFIG_E_CYCLE;
+}
+
+static int check_service(const struct config_service *s, bool is_main)
+{
+	if (!is_main && !s->command.first)
+		return -CONFIG_E_COMMAND;
+	if (s->watchdog_ms > 0 && s->ready != CONFIG_READY_NOTIFY)
+		return -CONFIG_E_WATCHDOG;
+	if (s->bounding_is_set && s->ambient & ~s->bounding)
+		return -CONFIG_E_BOUNDING;
+	return 0;
+}
+
+static int check_all(struct config_reader *reader, struct config_fault *where)
+{
+	const struct config *c = reader->config;
+	int r;
+
+	for (size_t i = 0; i < c->service_count; i++) {
+		*where = (struct config_fault){
+			.line = reader->section_lines[i],
+			.column = 1,
+		};
+		r = check_service(&c->services[i], i == 0);
+		if (r == 0)
+			r = resolve_after(reader, i, where);
+		if (r < 0)
+			return r;
 	}
-	return r;
+	return check_cycles(reader, where);
 }
 
 int config_parse(char *text, size_t len, struct config *ret,
 		 struct config_fault *reterr_fault)
 {
 	char *at = text, *end = text + len, *stop;
-	const char *nearest = NULL;
-	struct rest rest;
-	uint64_t seen = 0;
-	size_t line = 0;
+	struct reading f = { .reader = { .config = ret } };
+	struct config_fault where = { 0 };
+	struct config_rest rest;
 	int r;
 
-	memset(ret, 0, sizeof(*ret));
+	config_defaults(ret);
+	ret->is_there = true;
+	f.reader.service = ret->services;
+	f.reader.section_lines[0] = 1;
 	while (at < end) {
-		line++;
+		f.reader.line++;
+		f.reader.line_start = at;
 		stop = memchr(at, '\n', (size_t)(end - at));
 		if (!stop)
 			stop = end;
-		rest = (struct rest){ .at = at, .word = at };
-		r = read_line(&rest, stop, &seen, ret, &nearest);
+		rest = (struct config_rest){ .at = at, .word = at };
+		r = read_line(&rest, stop, &f);
 		if (r < 0) {
 			*reterr_fault = (struct config_fault){
-				.line = line,
+				.line = f.reader.line,
 				.column = (size_t)(rest.word - at) + 1,
-				.nearest = nearest,
+				.nearest = f.reader.nearest,
 			};
 			return r;
 		}
 		at = stop + 1;
 	}
-	return 0;
+	r = check_all(&f.reader, &where);
+	if (r < 0)
+		*reterr_fault = where;
+	return r;
 }
 
 /* In the order of their codes, each with its NUL: pointers would be relocations. */
-static const char texts[] = "a control character\0"
-			    "no key before '='\0"
-			    "no '=' after a key\0"
-			    "no such key\0"
-			    "this key is there already\0"
-			    "a value is missing\0"
-			    "the value should end here\0"
-			    "not a decimal number\0"
-			    "not an octal number\0"
-			    "too large\0"
-			    "not a PCR from 16 to 31\0"
-			    "the range ends before it begins\0"
-			    "this PCR is locked further up\0"
-			    "neither data nor file\0"
-			    "a name longer than 255 bytes\0"
-			    "not an absolute path without //, /./ and /../\0"
-			    "a path too long\0"
-			    "more than 64 extensions\0"
-			    "not an absolute path\0"
-			    "neither USER nor USER:GROUP\0"
-			    "no such signal\0"
-			    "no closing quote\0"
-			    "a quote in the middle of a word\0"
-			    "not one of \\\\ \\\" \\n \\t \\r \\xHH\0"
-			    "a NUL byte\0"
-			    "it names no program\0"
-			    "not NAME=VALUE\0"
-			    "this variable is there already\0"
-			    "more than 1024 variables";
+static const char texts[] =
+	"a control character\0"
+	"no key before '='\0"
+	"no '=' after a key\0"
+	"no such key\0"
+	"this key is there already\0"
+	"a value is missing\0"
+	"the value should end here\0"
+	"not a decimal number\0"
+	"not an octal number\0"
+	"too large\0"
+	"not a PCR from 16 to 31\0"
+	"the range ends before it begins\0"
+	"this PCR is locked further up\0"
+	"neither data nor file\0"
+	"a name longer than 255 bytes\0"
+	"not an absolute path without //, /./ and /../\0"
+	"a path too long\0"
+	"more than 64 extensions\0"
+	"not an absolute path\0"
+	"neither USER nor USER:GROUP\0"
+	"no such signal\0"
+	"no closing quote\0"
+	"a quote in the middle of a word\0"
+	"not one of \\\\ \\\" \\n \\t \\r \\xHH\0"
+	"a NUL byte\0"
+	"it names no program\0"
+	"not NAME=VALUE\0"
+	"this variable is there already\0"
+	"more than 1024 variables\0"
+	"too small\0"
+	"no such word here\0"
+	"not a time like 500ms, 10s, 5m\0"
+	"not a size like 64M\0"
+	"not SOFT or SOFT:HARD, no larger than HARD\0"
+	"no such capability\0"
+	"an ambient capability outside the bounding set\0"
+	"not a host's name\0"
+	"not an address of IPv4 or IPv6\0"
+	"no such option of a tmpfs\0"
+	"not NAME=VALUE with the name of a sysctl\0"
+	"more of these than there is room for\0"
+	"not [name] of a-z 0-9 - _ . with 31 bytes at most\0"
+	"more than 15 services\0"
+	"this section is there already\0"
+	"a key of the enclave, which belongs before the first section\0"
+	"a service without command\0"
+	"no such service\0"
+	"it would wait for itself\0"
+	"watchdog needs ready = notify";
 
 const char *config_error_text(int r)
 {

@@ -197,16 +197,18 @@ static int copy(char **to, const char *text, struct fault *reterr)
 static int resolve(struct spec *spec, const struct config *all,
 		   const struct strings *args, struct fault *reterr)
 {
+	const struct config_service *main = &all->services[0];
 	char *user = NULL;
 
-	if (copy(&spec->program, all->command ? all->command : args->items[0],
+	if (copy(&spec->program,
+		 main->command.first ? main->command.first : args->items[0],
 		 reterr) < 0 ||
-	    copy(&spec->workdir, all->workdir, reterr) < 0)
+	    copy(&spec->workdir, main->workdir, reterr) < 0)
 		return -1;
-	if (!all->user)
+	if (!main->user)
 		return 0;
-	if (asprintf(&user, "%s%s%s", all->user, all->group ? ":" : "",
-		     all->group ? all->group : "") < 0)
+	if (asprintf(&user, "%s%s%s", main->user, main->group ? ":" : "",
+		     main->group ? main->group : "") < 0)
 		return fault_system(reterr, ENOMEM, "configuration");
 	spec->user = user;
 	return 0;
@@ -262,16 +264,17 @@ int spec_make(const struct image *image, const char *conf,
 		goto out;
 
 	if (image->workdir && strcmp(image->workdir, "/") != 0 &&
-	    !user->workdir &&
+	    !user->services[0].workdir &&
 	    add_line(&spec, "workdir", image->workdir, all, reterr) < 0)
 		goto out;
-	if (image->user && !is_root_user(image->user) && !user->user &&
+	if (image->user && !is_root_user(image->user) &&
+	    !user->services[0].user &&
 	    add_line(&spec, "user", image->user, all, reterr) < 0)
 		goto out;
-	if (image->stop_signal && !user->stop_signal &&
+	if (image->stop_signal && !user->services[0].stop_signal &&
 	    add_line(&spec, "stop-signal", image->stop_signal, all, reterr) < 0)
 		goto out;
-	if (!user->command) {
+	if (!user->services[0].command.first) {
 		if (join(image, &args, reterr) < 0)
 			goto out;
 		if (args.count == 0) {

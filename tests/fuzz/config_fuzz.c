@@ -27,44 +27,81 @@ static size_t inside(const char *text, size_t len, const char *s, size_t max)
 	return (size_t)(end - s);
 }
 
-static void check_words(const char *text, size_t len, const struct config *c)
+static void check_words(const char *text, size_t len,
+			const struct config_words *w)
 {
-	const char *word = c->command;
+	const char *word = w->first;
 
-	require(!word == (c->command_count == 0));
-	for (size_t i = 0; i < c->command_count; i++) {
-		size_t n = inside(text, len, word, len);
+	require(!word == (w->count == 0));
+	for (size_t i = 0; i < w->count; i++)
+		word += inside(text, len, word, len) + 1;
+}
 
-		require(i > 0 || n > 0);
-		word += n + 1;
-	}
-
-	require(c->variable_count <= CONFIG_VARIABLES_MAX);
-	for (size_t i = 0; i < c->variable_count; i++) {
-		const char *v = c->variables[i];
+static void check_variables(const char *text, size_t len,
+			    const struct config *c,
+			    const struct config_service *s)
+{
+	require(s->variables >= c->variables &&
+		s->variables + s->variable_count <=
+			c->variables + c->variable_count);
+	for (size_t i = 0; i < s->variable_count; i++) {
+		const char *v = s->variables[i];
 
 		inside(text, len, v, len);
 		require(*v != '=' && strchr(v, '='));
 		for (size_t j = 0; j < i && i < 64; j++)
-			require(strncmp(v, c->variables[j],
+			require(strncmp(v, s->variables[j],
 					(size_t)(strchr(v, '=') - v) + 1) != 0);
 	}
 }
 
+static void check_path(const char *text, size_t len, const char *path)
+{
+	if (!path)
+		return;
+	inside(text, len, path, CONFIG_PATH_MAX);
+	require(*path == '/');
+}
+
+static void check_name(const char *text, size_t len, const char *name)
+{
+	if (name)
+		require(inside(text, len, name, CONFIG_NAME_MAX) > 0);
+}
+
+static void check_service(const char *text, size_t len, const struct config *c,
+			  const struct config_service *s)
+{
+	require(s == c->services || s->command.count > 0);
+	require(!s->command.first || *s->command.first);
+	check_words(text, len, &s->command);
+	check_words(text, len, &s->supplementary_groups);
+	require(s->supplementary_groups.count <= CONFIG_GROUPS_MAX);
+	check_variables(text, len, c, s);
+	check_path(text, len, s->workdir);
+	check_path(text, len, s->environment_file);
+	check_path(text, len, s->seccomp);
+	check_name(text, len, s->user);
+	check_name(text, len, s->group);
+	require(s->stop_signal >= 0 && s->stop_signal <= 64);
+	require(s->umask.value >= 0 && s->umask.value <= 0777);
+	require(s->nice.value >= -20 && s->nice.value <= 19);
+	for (int i = 0; i < CONFIG_LIMITS; i++)
+		require(s->limits[i].soft <= s->limits[i].hard);
+	require(s->bounding >> CONFIG_CAPABILITIES == 0);
+	require(s->after >> c->service_count == 0);
+	require(s->ready_timeout_ms > 0 &&
+		s->ready_timeout_ms <= CONFIG_MS_MAX);
+}
+
 static void check(const char *text, size_t len, const struct config *c)
 {
-	if (c->workdir) {
-		inside(text, len, c->workdir, CONFIG_PATH_MAX);
-		require(*c->workdir == '/');
-	}
-	if (c->user)
-		require(inside(text, len, c->user, CONFIG_NAME_MAX) > 0);
-	if (c->group) {
-		require(c->user);
-		require(inside(text, len, c->group, CONFIG_NAME_MAX) > 0);
-	}
-	require(c->stop_signal >= 0 && c->stop_signal <= 64);
-	check_words(text, len, c);
+	require(c->is_there);
+	require(c->service_count >= 1 &&
+		c->service_count <= CONFIG_SERVICES_MAX);
+	require(c->variable_count <= CONFIG_VARIABLES_MAX);
+	for (size_t i = 0; i < c->service_count; i++)
+		check_service(text, len, c, &c->services[i]);
 
 	require(c->extend_count <= CONFIG_EXTENDS_MAX);
 	for (size_t i = 0; i < c->extend_count; i++) {
@@ -76,9 +113,30 @@ static void check(const char *text, size_t len, const struct config *c)
 		inside(text, len, e->value, e->is_file ? CONFIG_PATH_MAX : len);
 	}
 	require((c->locks & 0xffff) == 0);
-	require(c->nsm_mode.value <= 0777);
-	require(c->nsm_owner.value <= CONFIG_ID_MAX);
-	require(c->nsm_group.value <= CONFIG_ID_MAX);
+	require(c->nsm_mode.value >= 0 && c->nsm_mode.value <= 0777);
+	check_name(text, len, c->nsm_owner);
+	check_name(text, len, c->nsm_group);
+
+	require(c->host_count <= CONFIG_HOSTS_MAX);
+	for (size_t i = 0; i < c->host_count; i++) {
+		require(inside(text, len, c->hosts[i].name, 253) > 0);
+		require(inside(text, len, c->hosts[i].address, 64) > 0);
+	}
+	require(c->tmpfs_count <= CONFIG_TMPFS_MAX);
+	for (size_t i = 0; i < c->tmpfs_count; i++) {
+		check_path(text, len, c->tmpfs[i].path);
+		if (*c->tmpfs[i].data)
+			inside(text, len, c->tmpfs[i].data, len);
+	}
+	require(c->sysctl_count <= CONFIG_SYSCTLS_MAX);
+	for (size_t i = 0; i < c->sysctl_count; i++) {
+		const char *name = c->sysctls[i].name;
+
+		require(inside(text, len, name, CONFIG_PATH_MAX) > 0);
+		require(*name != '/' && !strstr(name, "/../") &&
+			strncmp(name, "../", 3) != 0);
+		inside(text, len, c->sysctls[i].value, len);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -101,7 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(*config_error_text(r));
 		require(fault.line >= 1 && fault.line <= size);
 		require(fault.column >= 1 && fault.column <= size + 1);
-		require(!fault.nearest == (r != -CONFIG_E_UNKNOWN));
+		require(fault.nearest || r != -CONFIG_E_UNKNOWN);
 	}
 	free(c);
 	free(text);

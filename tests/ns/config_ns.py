@@ -107,7 +107,7 @@ def words_that_make_no_sense_stop() -> None:
             ("environment = A=1\nenvironment = A=1\n",
              "line 2, column 15: this variable is there already"),
             ("workdir = srv\n", "line 1, column 11: not an absolute path"),
-            ("user = a:b:c\n", "line 1, column 8: neither USER nor USER:GROUP"),
+            ("user = a:b:c\n", "line 1, column 10: neither USER nor USER:GROUP"),
             ("stop-signal = SIGFOO\n", "line 1, column 15: no such signal"),
             ("cmd = a\n", "line 1, column 1: no such key, the nearest is command")):
         with Jail("/bin/act", config=config) as j:
