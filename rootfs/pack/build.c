@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "rootfs/pack/check.h"
@@ -273,6 +274,46 @@ static int override(struct build *b, struct image *image, struct fault *reterr)
 	return 0;
 }
 
+/* Where init looks for its configuration in an image that has one. */
+static const char own_conf[] = "/etc/enclave-init.conf";
+
+/* The configuration that the user names, else the image's own; NULL: none. */
+static int read_conf(const struct command *c, const struct build *b,
+		     struct image *image, char **ret, const char **ret_path,
+		     struct fault *reterr)
+{
+	const struct tree_node *own = tree_find(image->tree, own_conf, true);
+	size_t len = 0;
+
+	if (b->config) {
+		*ret_path = b->config;
+		if (content_slurp_path(b->config, TEXT_MAX, ret, &len, reterr) <
+		    0)
+			return -1;
+		if (own)
+			command_note(c, "%s takes the place of the image's %s",
+				     b->config, own_conf);
+	} else if (own && !b->parts.init_is_ours) {
+		command_note(c,
+			     "%s: not enclave-init: the image's %s has no "
+			     "effect",
+			     b->parts.init_file.path, own_conf);
+	} else if (own) {
+		*ret_path = own_conf;
+		if (!S_ISREG(own->inode->mode))
+			return fault_refuse(
+				reterr, "the image's %s: not a file", own_conf);
+		len = (size_t)own->inode->content.len;
+		if (content_slurp(&own->inode->content, TEXT_MAX, own_conf, ret,
+				  reterr) < 0)
+			return -1;
+	}
+	if (*ret && strlen(*ret) != len)
+		return fault_refuse(reterr, "%s: a NUL byte at offset %zu",
+				    *ret_path, strlen(*ret));
+	return 0;
+}
+
 static int check_init_takes(const struct command *c, const struct build *b,
 			    const struct spec *spec, struct fault *reterr)
 {
@@ -305,22 +346,15 @@ static int load_app(const struct command *c, struct build *b,
 		.tag = b->tag,
 		.drop_capabilities = b->drop_capabilities,
 	};
+	const char *conf_path = NULL;
 	char *conf = NULL;
-	size_t len;
 	int r = -1;
 
-	if (b->config &&
-	    content_slurp_path(b->config, TEXT_MAX, &conf, &len, reterr) < 0)
-		return -1;
-	if (conf && strlen(conf) != len) {
-		(void)fault_refuse(reterr, "%s: a NUL byte at offset %zu",
-				   b->config, strlen(conf));
-		goto out;
-	}
 	if (image_load(b->image, &o, image, reterr) < 0)
 		goto out;
 	if (override(b, image, reterr) < 0 ||
-	    spec_make(image, conf, b->config, spec, reterr) < 0 ||
+	    read_conf(c, b, image, &conf, &conf_path, reterr) < 0 ||
+	    spec_make(image, conf, conf_path, !b->config, spec, reterr) < 0 ||
 	    check_image(image, spec, b->parts.eif_arch, reterr) < 0 ||
 	    check_init_takes(c, b, spec, reterr) < 0)
 		goto out;
@@ -523,7 +557,7 @@ const struct command command_build = {
 		"  --arch ARCH, --tag TAG             which of several (this machine's ARCH)\n"
 		"  --entrypoint ARG, --cmd ARG        one argument each time\n"
 		"  --env NAME=VALUE, --user USER[:GROUP], --workdir DIR, --stop-signal SIGNAL\n"
-		"  --config FILE                      more for /enclave-init.conf\n"
+		"  --config FILE                      the configuration, not the image's\n"
 		"  --drop-capabilities, --keep-times  of its files\n"
 		"What boots it:\n"
 		"  --blobs DIR                        kernel, nsm.ko, cmdline (NITRO_CLI_BLOBS)\n"

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "init/config.h"
 #include "init/user.h"
 #include "rootfs/pack/fault.h"
 #include "rootfs/pack/image.h"
@@ -43,11 +44,17 @@ static bool is_program(const struct tree_node *node)
 	return node && S_ISREG(node->inode->mode) && (node->inode->mode & 0111);
 }
 
+/* One service of an image, the application or another. */
+struct run {
+	const struct config_service *service;
+	const char *program, *workdir, *path;
+};
+
 /* NAME below DIR, which is LEN bytes, from the working directory. */
-static char *path_of(const struct spec *spec, const char *dir, size_t len,
+static char *path_of(const struct run *run, const char *dir, size_t len,
 		     const char *name)
 {
-	const char *cwd = spec->workdir ? spec->workdir : "";
+	const char *cwd = run->workdir;
 	char *path;
 	int n;
 
@@ -60,33 +67,47 @@ static char *path_of(const struct spec *spec, const char *dir, size_t len,
 	return n < 0 ? NULL : path;
 }
 
-static const char *path_variable(const struct image *image)
+static const char *value_of(char *const *variables, size_t count,
+			    const char *name)
 {
-	for (size_t i = 0; i < image->env.count; i++)
-		if (strncmp(image->env.items[i], "PATH=", 5) == 0)
-			return image->env.items[i] + 5;
-	return default_path;
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(variables[i], name, len) == 0 &&
+		    variables[i][len] == '=')
+			return variables[i] + len + 1;
+	return NULL;
+}
+
+/* What a service's PATH is in the end, but for an environment-file of its own. */
+static const char *path_variable(const struct image *image,
+				 const struct config_service *s)
+{
+	const char *path = value_of(s->variables, s->variable_count, "PATH");
+
+	if (!path)
+		path = value_of(image->env.items, image->env.count, "PATH");
+	return path ? path : default_path;
 }
 
 /* Sets *RET to the node, or NULL; *RET_ELSEWHERE where it may yet come to be. */
-static int find_program(struct image *image, const struct spec *spec,
+static int find_program(struct image *image, const struct run *run,
 			const struct tree_node **ret, bool *ret_elsewhere,
 			struct fault *reterr)
 {
-	const char *dirs = strchr(spec->program, '/') ? "" :
-							path_variable(image);
+	const char *dirs = strchr(run->program, '/') ? "" : run->path;
 	const char *end;
 	struct tree_node *node;
 	char *path;
 
 	*ret = NULL;
-	*ret_elsewhere = false;
+	/* A file of variables may say another PATH. */
+	*ret_elsewhere = run->service->environment_file != NULL;
 	for (;; dirs = end + 1) {
 		end = strchrnul(dirs, ':');
-		path = path_of(spec, dirs, (size_t)(end - dirs), spec->program);
+		path = path_of(run, dirs, (size_t)(end - dirs), run->program);
 		if (!path)
-			return fault_system(reterr, ENOMEM, "%s",
-					    spec->program);
+			return fault_system(reterr, ENOMEM, "%s", run->program);
 		if (is_made_at_boot(path))
 			*ret_elsewhere = true;
 		node = tree_find(image->tree, path, true);
@@ -167,42 +188,57 @@ static int check_runs(struct image *image, const char *name,
 			 0;
 }
 
-static int check_program(struct image *image, const struct spec *spec,
+static int check_program(struct image *image, const struct run *run,
 			 enum eif_arch arch, struct fault *reterr)
 {
 	const struct tree_node *node;
 	bool elsewhere;
 
-	if (find_program(image, spec, &node, &elsewhere, reterr) < 0)
+	if (find_program(image, run, &node, &elsewhere, reterr) < 0)
 		return -1;
 	if (!node && elsewhere)
 		return 0;
 	if (!node)
 		return fault_refuse(
-			reterr, "%s: not in the image%s%s", spec->program,
-			strchr(spec->program, '/') ? "" : ", in PATH ",
-			strchr(spec->program, '/') ? "" : path_variable(image));
+			reterr, "%s: not in the image%s%s", run->program,
+			strchr(run->program, '/') ? "" : ", in PATH ",
+			strchr(run->program, '/') ? "" : run->path);
 	if (!is_program(node))
 		return fault_refuse(reterr, "%s: not an executable file",
-				    spec->program);
-	return check_runs(image, spec->program, node, arch, 0, reterr);
+				    run->program);
+	return check_runs(image, run->program, node, arch, 0, reterr);
 }
 
-static int check_workdir(struct image *image, const struct spec *spec,
+static int check_workdir(struct image *image, const char *path,
 			 struct fault *reterr)
 {
 	struct tree_node *node;
 
-	if (!spec->workdir || is_made_at_boot(spec->workdir))
+	if (!path || is_made_at_boot(path))
 		return 0;
-	node = tree_find(image->tree, spec->workdir, true);
+	node = tree_find(image->tree, path, true);
 	if (!node)
-		return tree_make_dirs(image->tree, spec->workdir, 1, &node,
-				      reterr);
+		return tree_make_dirs(image->tree, path, 1, &node, reterr);
 	if (!S_ISDIR(node->inode->mode))
 		return fault_refuse(reterr,
-				    "working directory %s: not a folder",
-				    spec->workdir);
+				    "working directory %s: not a folder", path);
+	return 0;
+}
+
+/* A file that init or the service reads when it starts. */
+static int check_file(const struct image *image, const char *key,
+		      const char *path, struct fault *reterr)
+{
+	const struct tree_node *node;
+
+	if (!path || is_made_at_boot(path))
+		return 0;
+	node = tree_find(image->tree, path, true);
+	if (!node)
+		return fault_refuse(reterr, "%s %s: not in the image", key,
+				    path);
+	if (!S_ISREG(node->inode->mode))
+		return fault_refuse(reterr, "%s %s: not a file", key, path);
 	return 0;
 }
 
@@ -224,60 +260,117 @@ static int slurp(struct image *image, const char *path, char **own,
 	return 0;
 }
 
-static int check_user(struct image *image, const struct spec *spec,
+/* The image's /etc/passwd and /etc/group. */
+struct names {
+	char *passwd_text, *groups_text;
+	struct user_file passwd, groups;
+	struct user *user; /* room for one */
+};
+
+static int read_names(struct image *image, struct names *ret,
 		      struct fault *reterr)
 {
-	struct user_file passwd = { 0 }, groups = { 0 };
-	char *passwd_text = NULL, *groups_text = NULL, *name, *group;
-	struct user *user = calloc(1, sizeof(*user));
-	int r = -1;
+	ret->user = calloc(1, sizeof(*ret->user));
+	if (!ret->user)
+		return fault_system(reterr, ENOMEM, "user");
+	if (slurp(image, USER_PASSWD, &ret->passwd_text, &ret->passwd, reterr) <
+	    0)
+		return -1;
+	return slurp(image, USER_GROUP, &ret->groups_text, &ret->groups,
+		     reterr);
+}
 
-	name = strdup(spec->user);
-	if (!user || !name) {
-		(void)fault_system(reterr, ENOMEM, "user");
-		goto out;
-	}
-	group = strchr(name, ':');
-	if (group)
-		*group++ = '\0';
-	if (slurp(image, USER_PASSWD, &passwd_text, &passwd, reterr) < 0 ||
-	    slurp(image, USER_GROUP, &groups_text, &groups, reterr) < 0)
-		goto out;
-	r = user_resolve(name, group, passwd, groups, user);
+static void free_names(struct names *names)
+{
+	free(names->passwd_text);
+	free(names->groups_text);
+	free(names->user);
+}
+
+static int check_user(const struct names *names, const char *user,
+		      const char *group, struct fault *reterr)
+{
+	int r = user_resolve(user, group, names->passwd, names->groups,
+			     names->user);
+
 	switch (-r) {
 	case 0:
-		break;
+		return 0;
 	case USER_E_USER:
-		r = fault_refuse(reterr, "user %s: not in the image's %s", name,
-				 USER_PASSWD);
-		break;
+		return fault_refuse(reterr, "user %s: not in the image's %s",
+				    user, USER_PASSWD);
 	case USER_E_GROUP:
-		r = fault_refuse(reterr, "group %s: not in the image's %s",
-				 group, USER_GROUP);
-		break;
+		return fault_refuse(reterr, "group %s: not in the image's %s",
+				    group, USER_GROUP);
 	case USER_E_MANY:
-		r = fault_refuse(reterr,
-				 "user %s: of more than %d groups in "
-				 "the image's %s",
-				 name, USER_GROUPS_MAX, USER_GROUP);
-		break;
+		return fault_refuse(reterr,
+				    "user %s: of more than %d groups in "
+				    "the image's %s",
+				    user, USER_GROUPS_MAX, USER_GROUP);
 	default:
-		r = fault_refuse(reterr, "user %s: cannot be found out", name);
-		break;
+		return fault_refuse(reterr, "user %s: cannot be found out",
+				    user);
 	}
-out:
-	free(passwd_text);
-	free(groups_text);
-	free(name);
-	free(user);
-	return r;
+}
+
+static int check_groups(const struct names *names,
+			const struct config_words *groups, struct fault *reterr)
+{
+	const char *group = groups->first;
+
+	for (size_t i = 0; i < groups->count; i++) {
+		if (check_user(names, "0", group, reterr) < 0)
+			return -1;
+		group += strlen(group) + 1;
+	}
+	return 0;
+}
+
+static int check_service(struct image *image, const struct names *names,
+			 const struct run *run, enum eif_arch arch,
+			 struct fault *reterr)
+{
+	const struct config_service *s = run->service;
+
+	if (check_workdir(image, s->workdir, reterr) < 0 ||
+	    check_program(image, run, arch, reterr) < 0)
+		return -1;
+	if ((s->user || s->group) &&
+	    check_user(names, s->user ? s->user : "0", s->group, reterr) < 0)
+		return -1;
+	if (check_groups(names, &s->supplementary_groups, reterr) < 0)
+		return -1;
+	if (!s->environment_file_may_lack &&
+	    check_file(image, "environment-file", s->environment_file, reterr) <
+		    0)
+		return -1;
+	return check_file(image, "seccomp", s->seccomp, reterr);
 }
 
 int check_image(struct image *image, const struct spec *spec,
 		enum eif_arch arch, struct fault *reterr)
 {
-	if (check_workdir(image, spec, reterr) < 0 ||
-	    check_program(image, spec, arch, reterr) < 0)
-		return -1;
-	return spec->user ? check_user(image, spec, reterr) : 0;
+	const struct config *c = spec->config;
+	struct names names = { 0 };
+	int r = read_names(image, &names, reterr);
+
+	for (size_t i = 0; r == 0 && i < c->service_count; i++) {
+		const struct config_service *s = &c->services[i];
+		const struct run run = {
+			.service = s,
+			.program = i == 0 ? spec->program : s->command.first,
+			.workdir = s->workdir ? s->workdir : "",
+			.path = path_variable(image, s),
+		};
+
+		r = check_service(image, &names, &run, arch, reterr);
+		if (r < 0 && i > 0)
+			(void)fault_prefix(reterr, "service %s", s->name);
+	}
+	if (r == 0 && c->nsm_owner)
+		r = check_user(&names, c->nsm_owner, NULL, reterr);
+	if (r == 0 && c->nsm_group)
+		r = check_user(&names, "0", c->nsm_group, reterr);
+	free_names(&names);
+	return r;
 }

@@ -8,9 +8,10 @@ struct image;
 struct spec;
 
 /*
- * Whether what shall run is there, rather than to find out in the enclave: the
- * program, for ARCH if it is ELF; the user and group, by the image's own /etc/passwd and
- * /etc/group; the working directory, which is made in IMAGE where there is none.
+ * Whether what shall run is there, rather than to find out in the enclave, for the
+ * application and each service: the program, for ARCH if it is ELF; users and groups, by
+ * the image's own /etc/passwd and /etc/group; files that are read at the start; the
+ * working directory, which is made in IMAGE where there is none.
  */
 int check_image(struct image *image, const struct spec *spec,
 		enum eif_arch arch, struct fault *reterr);

@@ -185,35 +185,6 @@ static int add_line(struct spec *spec, const char *key, const char *value,
 	return check_value(key, value, spec->conf.data + from, scratch, reterr);
 }
 
-static int copy(char **to, const char *text, struct fault *reterr)
-{
-	if (!text)
-		return 0;
-	*to = strdup(text);
-	return *to ? 0 : fault_system(reterr, ENOMEM, "configuration");
-}
-
-/* What init will make of it: ALL is the configuration as it parses it. */
-static int resolve(struct spec *spec, const struct config *all,
-		   const struct strings *args, struct fault *reterr)
-{
-	const struct config_service *main = &all->services[0];
-	char *user = NULL;
-
-	if (copy(&spec->program,
-		 main->command.first ? main->command.first : args->items[0],
-		 reterr) < 0 ||
-	    copy(&spec->workdir, main->workdir, reterr) < 0)
-		return -1;
-	if (!main->user)
-		return 0;
-	if (asprintf(&user, "%s%s%s", main->user, main->group ? ":" : "",
-		     main->group ? main->group : "") < 0)
-		return fault_system(reterr, ENOMEM, "configuration");
-	spec->user = user;
-	return 0;
-}
-
 /* The same as what init does without being told. */
 static bool is_root_user(const char *user)
 {
@@ -245,11 +216,22 @@ static int check_limits(const struct buffer *b, const char *what,
 	return 0;
 }
 
+/* What init will run. */
+static int find_program(struct spec *spec, const struct strings *args,
+			struct fault *reterr)
+{
+	const char *first = spec->config->services[0].command.first;
+
+	spec->program = strdup(first ? first : args->items[0]);
+	return spec->program ? 0 : fault_system(reterr, ENOMEM, "command");
+}
+
 int spec_make(const struct image *image, const char *conf,
-	      const char *conf_path, struct spec *ret, struct fault *reterr)
+	      const char *conf_path, bool conf_is_read, struct spec *ret,
+	      struct fault *reterr)
 {
 	struct config *user = NULL, *all = NULL;
-	char *user_text = NULL, *all_text = NULL;
+	char *user_text = NULL;
 	struct strings args = { 0 };
 	struct spec spec = { 0 };
 	int r = -1;
@@ -260,6 +242,7 @@ int spec_make(const struct image *image, const char *conf,
 		(void)fault_system(reterr, ENOMEM, "configuration");
 		goto out;
 	}
+	config_defaults(user);
 	if (conf && parse_conf(conf, conf_path, user, &user_text, reterr) < 0)
 		goto out;
 
@@ -295,14 +278,21 @@ int spec_make(const struct image *image, const char *conf,
 	for (size_t i = 0; i < image->env.count; i++)
 		if (add_variable(&spec, image->env.items[i], reterr) < 0)
 			goto out;
-	if (conf && add(&spec.conf, conf, reterr) < 0)
+	if (conf && (spec.conf.len > 0 || !conf_is_read) &&
+	    add(&spec.conf, conf, reterr) < 0)
 		goto out;
-	if (spec.conf.len > 0 && parse_conf(spec.conf.data, "enclave-init.conf",
-					    all, &all_text, reterr) < 0)
+	config_defaults(all);
+	spec.config = all;
+	all = NULL;
+	if (spec.conf.len > 0 ?
+		    parse_conf(spec.conf.data, "enclave-init.conf", spec.config,
+			       &spec.config_text, reterr) < 0 :
+		    conf && parse_conf(conf, conf_path, spec.config,
+				       &spec.config_text, reterr) < 0)
 		goto out;
 	if (check_limits(&spec.cmd, "cmd", reterr) < 0 ||
 	    check_limits(&spec.env, "env", reterr) < 0 ||
-	    resolve(&spec, all, &args, reterr) < 0)
+	    find_program(&spec, &args, reterr) < 0)
 		goto out;
 	*ret = spec;
 	spec = (struct spec){ 0 };
@@ -313,7 +303,6 @@ out:
 	free(user);
 	free(all);
 	free(user_text);
-	free(all_text);
 	return r;
 }
 
@@ -323,7 +312,7 @@ void spec_free(struct spec *spec)
 	buffer_free(&spec->env);
 	buffer_free(&spec->conf);
 	strings_free(&spec->only_conf);
+	free(spec->config);
+	free(spec->config_text);
 	free(spec->program);
-	free(spec->user);
-	free(spec->workdir);
 }

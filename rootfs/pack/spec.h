@@ -6,6 +6,7 @@
 
 #include "rootfs/pack/image.h"
 
+struct config;
 struct fault;
 
 /* Bytes that grow. Those of a string end with a NUL that LEN does not count. */
@@ -26,18 +27,23 @@ struct spec {
 	bool needs_conf;    /* without it the wrong thing would run */
 	struct strings
 		only_conf; /* what of the image only the configuration has */
-	/* What init will take it to say; NULL: nothing, root and / then. */
-	char *program, *user, *workdir;
+	/* What init will take it to say: the configuration, with defaults where there is
+	 * none, and the application's program. */
+	struct config *config;
+	char *config_text; /* that its strings lie in */
+	char *program;
 };
 
 /*
  * Fills *RET with what IMAGE says: its entrypoint and command joined, its environment, and
- * in the configuration what these cannot carry, with CONF, a text of the user's
- * or NULL, behind, whose keys stand for the image's. The result is parsed by
- * init's own parser; CONF_PATH names CONF in its faults.
+ * in the configuration what these cannot carry, with CONF, a text of the user's or
+ * the image's own, or NULL, behind, whose keys stand for the image's. The result is
+ * parsed by init's own parser; CONF_PATH names CONF in its faults. CONF_IS_READ says
+ * that init finds CONF by itself, so that there is no text where nothing is added.
  */
 int spec_make(const struct image *image, const char *conf,
-	      const char *conf_path, struct spec *ret, struct fault *reterr);
+	      const char *conf_path, bool conf_is_read, struct spec *ret,
+	      struct fault *reterr);
 void spec_free(struct spec *spec);
 
 #endif
