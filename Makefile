@@ -516,6 +516,8 @@ install: $(B)/init $(B)/nsm $(B)/libnsm.a $(B)/libnsm.pc $(BUILD)/mkeif
 	install -D -m 0755 $< $(DESTDIR)$(PREFIX)/lib/enclave-init/$(ARCH)/init
 	install -D -m 0644 init/enclave-init.8 \
 		$(DESTDIR)$(PREFIX)/share/man/man8/enclave-init.8
+	install -D -m 0644 init/enclave-init.conf.5 \
+		$(DESTDIR)$(PREFIX)/share/man/man5/enclave-init.conf.5
 	install -D -m 0755 $(B)/nsm $(DESTDIR)$(PREFIX)/bin/nsm
 	install -D -m 0755 $(BUILD)/mkeif $(DESTDIR)$(PREFIX)/bin/mkeif
 	install -D -m 0644 rootfs/pack/mkeif.1 \

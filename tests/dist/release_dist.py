@@ -19,6 +19,7 @@ PROGRAMS = {"bin/nsm", "lib/enclave-init/{arch}/init"}
 FILES = PROGRAMS | {
     "include/nsm.h", "lib/libnsm.a", "lib/pkgconfig/libnsm.pc", "share/bash-completion/completions/nsm",
     "share/man/man1/nsm.1", "share/man/man3/libnsm.3", "share/man/man8/enclave-init.8",
+    "share/man/man5/enclave-init.conf.5",
     *(f"{DOC}/{n}" for n in ("README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "NOTICE", "VERSION",
                              "enclave-init.spdx.json", "licenses/musl-COPYRIGHT", "licenses/libcbor-LICENSE.md",
                              "licenses/mbedtls-LICENSE"))}

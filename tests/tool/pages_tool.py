@@ -16,7 +16,8 @@ import ca
 from lib import BUILD, DEADLINE_S, MUSL, SHIPPED, TOP, Skip, check, device, equal, folder, test
 
 COMPLETION = TOP / "nsm/nsm.bash-completion"
-PAGES = (TOP / "nsm/nsm.1", TOP / "nsm/libnsm.3", TOP / "init/enclave-init.8", TOP / "rootfs/pack/mkeif.1")
+CONF_PAGE = TOP / "init/enclave-init.conf.5"
+PAGES = (TOP / "nsm/nsm.1", TOP / "nsm/libnsm.3", TOP / "init/enclave-init.8", CONF_PAGE, TOP / "rootfs/pack/mkeif.1")
 
 
 def complete(line: str, cwd: Path | None = None) -> list[str]:
@@ -150,6 +151,20 @@ def the_man_pages_are_clean() -> None:
             p = subprocess.run(["groff", "-mandoc", "-T", "utf8", "-wall", "-z", page], capture_output=True, text=True,
                                check=False)
             equal(p.stderr, "", "groff")
+
+
+@test
+def the_page_of_the_configuration_has_every_key() -> None:
+    """Those of init/config_keys.c, each described once, and no others."""
+    code = (TOP / "init/config_keys.c").read_text()
+    keys = re.findall(r'\.name = "([a-z-]+)"', code) + [f"limit-{n}" for n in re.findall(r'LIMIT\("(\w+)"', code)]
+    keys = sorted(k for k in keys if k != "limit-")
+    check(len(keys) > 60, f"{len(keys)} keys in the code")
+    page = CONF_PAGE.read_text()
+    shown = re.findall(r"^\.It Cm ([a-z-]+) No =", page, re.M)
+    names = [n for line in re.findall(r"^\.Cm (limit-.*)$", page, re.M) for n in re.findall(r"limit-\w+", line)]
+    equal(sorted(set(shown) | set(names)), keys, "the keys")
+    equal(len(names), 16, "limits")
 
 
 @test
