@@ -15,11 +15,11 @@
 #include "init/config.h"
 #include "init/console.h"
 #include "init/klog.h"
+#include "init/launch.h"
 #include "init/modules.h"
 #include "init/pcr.h"
 #include "init/power.h"
 #include "init/report.h"
-#include "init/spawn.h"
 #include "init/spec.h"
 #include "nsm/entropy.h"
 #include "nsm/nsm.h"
@@ -46,8 +46,7 @@ static void warn(const struct boot *b, const char *object, const char *reason)
 	log_line(step_name(b), object, reason);
 }
 
-/* Says why the step failed, and keeps it for boot_stop. */
-static int fail(struct boot *b, const char *object, const char *reason)
+int boot_fail(struct boot *b, const char *object, const char *reason)
 {
 	text_clear(&b->fault_object);
 	text_add(&b->fault_object, object);
@@ -87,7 +86,7 @@ static int step_console(struct boot *b)
 	if (proc < 0)
 		warn(b, "/proc", strerror(-proc));
 	if (stdio < 0)
-		return fail(b, "/dev/console", strerror(-stdio));
+		return boot_fail(b, "/dev/console", strerror(-stdio));
 	return 0;
 }
 
@@ -117,11 +116,8 @@ static void warn_more_skipped(const struct boot *b)
 	warn(b, "/env", text_string(&t));
 }
 
-/*
- * Whether the kernel could unpack all of the image. Its log takes a third of
- * the boot to read, so it is asked only when something is amiss.
- */
-static int check_initramfs(struct boot *b)
+/* The kernel's log takes a third of the boot to read: asked only if need be. */
+int boot_check_initramfs(struct boot *b)
 {
 	struct text t;
 
@@ -131,7 +127,7 @@ static int check_initramfs(struct boot *b)
 	text_clear(&t);
 	switch (klog_initramfs(&t)) {
 	case KLOG_INITRAMFS_CUT:
-		return fail(b, "initramfs", text_string(&t));
+		return boot_fail(b, "initramfs", text_string(&t));
 	case KLOG_INITRAMFS_BAD:
 		warn(b, "initramfs", text_string(&t));
 		break;
@@ -146,7 +142,7 @@ static int fail_spec(struct boot *b, const char *file, int r, size_t line)
 	struct text t;
 
 	/* What is missing is most likely missing because of that. */
-	if (check_initramfs(b) < 0)
+	if (boot_check_initramfs(b) < 0)
 		return -1;
 	text_clear(&t);
 	if (line > 0) {
@@ -155,7 +151,7 @@ static int fail_spec(struct boot *b, const char *file, int r, size_t line)
 		text_add(&t, ": ");
 	}
 	text_add(&t, r == -EFBIG ? "longer than 1 MiB" : spec_error_text(r));
-	return fail(b, file, text_string(&t));
+	return boot_fail(b, file, text_string(&t));
 }
 
 /* The configuration's command is there; /cmd then does not count. */
@@ -164,23 +160,16 @@ static bool has_command(const struct boot *b)
 	return b->config->services[0].command.first;
 }
 
-/*
- * One piece of memory for both vectors: a spare slot before the arguments, their
- * NULL, the environment with room for PATH and HOME, its NULL.
- */
+/* One piece of memory for both vectors, each with a NULL at its end. */
 static int alloc_vectors(struct boot *b)
 {
-	size_t args = has_command(b) ?
-			      b->config->services[0].command.count :
-			      spec_count_lines(b->cmd.data, b->cmd.len);
+	size_t args = spec_count_lines(b->cmd.data, b->cmd.len);
 	size_t vars = spec_count_lines(b->env.data, b->env.len);
-	int r;
+	int r = file_alloc((args + vars + 2) * sizeof(char *), &b->vectors);
 
-	vars += b->config->services[0].variable_count;
-	r = file_alloc((args + vars + 5) * sizeof(char *), &b->vectors);
 	if (r < 0)
 		return r;
-	b->app_argv = (char **)(void *)b->vectors.data + 1;
+	b->app_argv = (char **)(void *)b->vectors.data;
 	b->app_envp = b->app_argv + args + 1;
 	return 0;
 }
@@ -189,7 +178,7 @@ static int fail_config(struct boot *b, int r, const struct config_fault *fault)
 {
 	struct text t;
 
-	if (check_initramfs(b) < 0)
+	if (boot_check_initramfs(b) < 0)
 		return -1;
 	text_clear(&t);
 	if (fault->line > 0) {
@@ -204,7 +193,7 @@ static int fail_config(struct boot *b, int r, const struct config_fault *fault)
 		text_add(&t, ", the nearest is ");
 		text_add(&t, fault->nearest);
 	}
-	return fail(b, "/enclave-init.conf", text_string(&t));
+	return boot_fail(b, "/enclave-init.conf", text_string(&t));
 }
 
 /*
@@ -232,27 +221,6 @@ static int read_config(struct boot *b)
 	return r < 0 ? fail_config(b, r, &fault) : 0;
 }
 
-static void take_command(struct boot *b)
-{
-	char *word = b->config->services[0].command.first;
-
-	while (b->app_argc < b->config->services[0].command.count) {
-		b->app_argv[b->app_argc++] = word;
-		word += strlen(word) + 1;
-	}
-	b->app_argv[b->app_argc] = NULL;
-}
-
-static void take_variables(struct boot *b)
-{
-	const struct config_service *s = &b->config->services[0];
-
-	for (size_t i = 0; i < s->variable_count; i++)
-		b->app_envc =
-			spec_setenv(b->app_envp, b->app_envc, s->variables[i]);
-	b->app_envp[b->app_envc] = NULL;
-}
-
 static int step_spec(struct boot *b)
 {
 	size_t line = 0;
@@ -260,10 +228,10 @@ static int step_spec(struct boot *b)
 
 	/* First: the application may be cut short where /cmd is not. */
 	if (switch_ramdisk_lacks_inodes())
-		return fail(b, "initramfs",
-			    "no inode is left, the image is cut short: "
-			    "raise --memory");
-	if (switch_ramdisk_is_full() && check_initramfs(b) < 0)
+		return boot_fail(b, "initramfs",
+				 "no inode is left, the image is cut short: "
+				 "raise --memory");
+	if (switch_ramdisk_is_full() && boot_check_initramfs(b) < 0)
 		return -1;
 
 	if (read_config(b) < 0)
@@ -281,9 +249,7 @@ static int step_spec(struct boot *b)
 	if (r < 0)
 		return fail_spec(b, "/cmd", r, 0);
 
-	if (has_command(b))
-		take_command(b);
-	else
+	if (!has_command(b))
 		r = spec_parse_cmd(b->cmd.data, b->cmd.len, b->app_argv,
 				   &b->app_argc, &line);
 	if (r < 0)
@@ -294,7 +260,6 @@ static int step_spec(struct boot *b)
 		return fail_spec(b, "/env", r, 0);
 	if (b->env_skipped > ENV_WARNINGS)
 		warn_more_skipped(b);
-	take_variables(b);
 	return 0;
 }
 
@@ -305,7 +270,7 @@ static void module_told(void *ctx, const char *file, int r)
 	if (r < 0 && b->fault_reason.len > 0) /* the first is the reason */
 		warn(b, file, strerror(-r));
 	else if (r < 0)
-		(void)fail(b, file, strerror(-r));
+		(void)boot_fail(b, file, strerror(-r));
 	else
 		log_debug(step_name(b), file, "loaded");
 }
@@ -323,7 +288,7 @@ static int apply_pcrs(struct boot *b)
 	if (r == 0)
 		return 0;
 	b->nsm_is_dead = r == -ETIMEDOUT;
-	return fail(b, text_string(&object), text_string(&reason));
+	return boot_fail(b, text_string(&object), text_string(&reason));
 }
 
 static int step_entropy(struct boot *b)
@@ -334,12 +299,12 @@ static int step_entropy(struct boot *b)
 	/* Stays open: a stop asks it once more, perhaps without a /dev. */
 	b->nsm_fd = nsm_open();
 	if (b->nsm_fd < 0)
-		return fail(b, "/dev/nsm", wire_error_text(b->nsm_fd));
+		return boot_fail(b, "/dev/nsm", wire_error_text(b->nsm_fd));
 	r = entropy_seed(b->nsm_fd, &device);
 	/* It took 120 s; the parent shall not wait for it once more. */
 	b->nsm_is_dead = r == -ETIMEDOUT;
 	if (r < 0)
-		return fail(b, device, wire_error_text(r));
+		return boot_fail(b, device, wire_error_text(r));
 	return apply_pcrs(b);
 }
 
@@ -351,7 +316,7 @@ static int step_root(struct boot *b)
 	if (b->tool_fd < 0 && b->tool_fd != -ENOENT)
 		warn(b, "/nsm", strerror(-b->tool_fd));
 	r = switch_root("/rootfs", b->tool_fd < 0 ? NULL : "nsm");
-	return r < 0 ? fail(b, "/rootfs", strerror(-r)) : 0;
+	return r < 0 ? boot_fail(b, "/rootfs", strerror(-r)) : 0;
 }
 
 static int mount_row(struct boot *b, const struct mount_row *row)
@@ -362,7 +327,7 @@ static int mount_row(struct boot *b, const struct mount_row *row)
 	if (r == 0)
 		return 0;
 	if (!mounted && row->policy == MOUNT_STOP)
-		return fail(b, row->target, strerror(-r));
+		return boot_fail(b, row->target, strerror(-r));
 	if (row->policy != MOUNT_OPTIONAL || r != -ENODEV)
 		warn(b, row->target, strerror(-r));
 	return 0;
@@ -391,7 +356,7 @@ static int set_nsm_access(struct boot *b)
 	r = file_set_access("/dev/nsm", id_of(c->nsm_owner),
 			    id_of(c->nsm_group),
 			    c->nsm_mode.is_set ? (int)c->nsm_mode.value : -1);
-	return r < 0 ? fail(b, "/dev/nsm", strerror(-r)) : 0;
+	return r < 0 ? boot_fail(b, "/dev/nsm", strerror(-r)) : 0;
 }
 
 static void put_tool(struct boot *b)
@@ -460,204 +425,43 @@ static int step_mounts(struct boot *b)
 	return 0;
 }
 
-/* The configuration's user, or NULL: root, as the kernel started us. */
-static const char *user_name(const struct boot *b)
+/* Of a service: its name stands before the object. */
+static void fail_service(void *ctx, const char *name, const char *reason)
 {
-	return b->config->services[0].user;
+	struct boot *b = ctx;
+
+	(void)boot_fail(b, b->super.count > 1 ? name : b->program.path, reason);
 }
 
-/* Without that file there are no names, which a number does not need. */
-static int read_names(struct boot *b, const char *path, struct file *ret)
+/* What is needed to start something is given back where nothing will be. */
+static void forget_spec(struct boot *b)
 {
-	int r = file_read(AT_FDCWD, path, USER_FILE_MAX, ret);
-
-	if (r == 0 || r == -ENOENT || r == -ENOTDIR)
-		return 0;
-	return fail(b, path, r == -EFBIG ? "longer than 1 MiB" : strerror(-r));
-}
-
-static int fail_user(struct boot *b, int r, bool file_is_there)
-{
-	const struct config_service *s = &b->config->services[0];
-	bool group = r == -USER_E_GROUP;
-	struct text object, reason;
-
-	if (check_initramfs(b) < 0)
-		return -1;
-	text_clear(&object);
-	text_add(&object, group ? "group " : "user ");
-	text_add(&object, group ? s->group : s->user);
-	text_clear(&reason);
-	switch (-r) {
-	case USER_E_MANY:
-		text_add(&reason, "in more than 63 groups of " USER_GROUP);
-		break;
-	case USER_E_HOME:
-		text_add(&reason, "a home longer than 4095 bytes");
-		break;
-	default:
-		text_add(&reason, file_is_there ? "not in " : "there is no ");
-		text_add(&reason, group ? USER_GROUP : USER_PASSWD);
-		break;
-	}
-	return fail(b, text_string(&object), text_string(&reason));
-}
-
-static int find_user(struct boot *b)
-{
-	const struct config_service *s = &b->config->services[0];
-	struct file passwd = { 0 }, group = { 0 };
-	int r;
-
-	r = read_names(b, USER_PASSWD, &passwd);
-	if (r == 0)
-		r = read_names(b, USER_GROUP, &group);
-	if (r < 0)
-		goto out;
-	r = user_resolve(s->user, s->group,
-			 (struct user_file){ passwd.data, passwd.len },
-			 (struct user_file){ group.data, group.len }, &b->user);
-	if (r < 0)
-		r = fail_user(b, r,
-			      r == -USER_E_GROUP ? group.data : passwd.data);
-out:
-	file_free(&passwd);
-	file_free(&group);
-	return r;
-}
-
-static int enter_workdir(struct boot *b)
-{
-	struct text object;
-	int r;
-
-	if (chdir(b->config->services[0].workdir) == 0)
-		return 0;
-	r = -errno;
-	if (check_initramfs(b) < 0)
-		return -1;
-	text_clear(&object);
-	text_add(&object, "workdir ");
-	text_add(&object, b->config->services[0].workdir);
-	return fail(b, text_string(&object), strerror(-r));
-}
-
-/* Where and as whom the application runs. */
-static int prepare(struct boot *b)
-{
-	b->super.stop_signal = b->config->services[0].stop_signal;
-	if (b->config->services[0].user && find_user(b) < 0)
-		return -1;
-	return b->config->services[0].workdir ? enter_workdir(b) : 0;
-}
-
-/* What every program may count on, unless the image says otherwise. */
-static void add_defaults(struct boot *b)
-{
-	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:"
-			     "/usr/bin:/sbin:/bin";
-	static char home[] = "HOME=/", root_home[] = "HOME=/root";
-	struct stat st;
-
-	if (!spec_getenv(b->app_envp, b->app_envc, "PATH"))
-		b->app_envp[b->app_envc++] = path;
-	if (!spec_getenv(b->app_envp, b->app_envc, "HOME"))
-		b->app_envp[b->app_envc++] =
-			user_name(b) ? b->user.home :
-			stat("/root", &st) == 0 && S_ISDIR(st.st_mode) ?
-				       root_home :
-				       home;
-	b->app_envp[b->app_envc] = NULL;
-}
-
-static int fail_find(struct boot *b, const char *search, int r)
-{
-	const char *name = b->app_argv[0];
-	struct text t;
-
-	if (check_initramfs(b) < 0)
-		return -1;
-	text_clear(&t);
-	text_add(&t, r == -ENOENT ? "not found" :
-		     r == -EACCES ? "not an executable file" :
-				    strerror(-r));
-	if (!strchr(name, '/')) {
-		text_add(&t, ", PATH searched: ");
-		text_add(&t, search);
-	}
-	return fail(b, name, text_string(&t));
-}
-
-static int fail_spawn(struct boot *b, int r, enum spawn_stage stage, int status)
-{
-	struct text t;
-
-	if (check_initramfs(b) < 0)
-		return -1;
-	text_clear(&t);
-	switch (stage) {
-	case SPAWN_EXEC:
-		program_explain(&b->program, r, &t);
-		if (r == -EACCES && user_name(b)) {
-			text_add(&t, ", as user ");
-			text_add(&t, user_name(b));
-		}
-		break;
-	case SPAWN_DIED:
-		text_add(&t, "its process ended before exec, ");
-		report_status(status, false, &t);
-		break;
-	case SPAWN_FORK:
-		text_add(&t, "fork: ");
-		text_add(&t, strerror(-r));
-		break;
-	case SPAWN_SESSION:
-		text_add(&t, "setsid: ");
-		text_add(&t, strerror(-r));
-		break;
-	case SPAWN_USER:
-		text_add(&t, "it cannot become user ");
-		text_add(&t, user_name(b));
-		text_add(&t, ": ");
-		text_add(&t, strerror(-r));
-		break;
-	}
-	return fail(b, b->program.path, text_string(&t));
-}
-
-static int step_spawn(struct boot *b)
-{
-	enum spawn_stage stage;
-	const char *search;
-	struct text t;
-	int status = 0, r;
-
-	if (prepare(b) < 0)
-		return -1;
-	add_defaults(b);
-	search = spec_getenv(b->app_envp, b->app_envc, "PATH");
-	r = program_find(b->app_argv[0], search, &b->program);
-	if (r < 0)
-		return fail_find(b, search, r);
-	r = spawn_program(&b->program, b->app_argv, b->app_envp,
-			  user_name(b) ? &b->user : NULL, &b->super.app, &stage,
-			  &status);
-	if (r < 0)
-		return fail_spawn(b, r, stage, status);
-	if (b->config->services[0].workdir)
-		(void)!chdir("/"); /* it is the application's alone */
-
-	text_clear(&t);
-	text_add(&t, "started by enclave-init ");
-	text_add(&t, boot_version);
-	log_line(step_name(b), b->program.path, text_string(&t));
 	file_free(&b->cmd);
 	file_free(&b->env);
 	file_free(&b->vectors);
 	b->config = NULL;
 	file_free(&b->config_memory);
 	file_free(&b->config_text);
+}
+
+static int step_spawn(struct boot *b)
+{
+	int r;
+
+	b->super.proc_fd = b->proc_fd;
+	b->super.ctx = b;
+	b->super.start = launch_service;
+	b->super.fail = fail_service;
+	super_init(&b->super, b->config);
+	r = super_start(&b->super);
+	if (r < -1)
+		return boot_fail(b, "NOTIFY_SOCKET", strerror(-r));
+	if (r < 0)
+		return -1;
+	if (super_is_final(&b->super))
+		forget_spec(b);
 	close(b->nsm_fd);
+	b->nsm_fd = -1;
 	return 0;
 }
 
@@ -804,12 +608,14 @@ _Noreturn void boot_stop(struct boot *b)
 
 _Noreturn void boot_end(struct boot *b)
 {
+	const struct super_service *who = super_who(&b->super);
+	bool oom;
 	struct text t;
-	int status = b->super.app_status;
-	bool oom = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
-		   klog_was_oom(b->proc_fd, b->super.app);
 
+	oom = WIFSIGNALED(who->status) && WTERMSIG(who->status) == SIGKILL &&
+	      klog_was_oom(b->proc_fd, who->group);
 	text_clear(&t);
-	report_status(status, oom, &t);
-	finish(b, b->program.path, text_string(&t));
+	report_status(who->status, oom, &t);
+	finish(b, who == b->super.services ? b->program.path : who->name,
+	       text_string(&t));
 }

@@ -68,9 +68,19 @@ struct boot {
 	struct super super;
 
 	/* Large, and behind what PID 1 touches as long as it lives. */
-	struct program program;
-	struct user user; /* if the configuration names one */
+	struct program program; /* the application's */
+	struct user user;	/* of who is started */
 };
+
+/*
+ * Says why the step failed, and keeps it for boot_stop. Returns -1.
+ */
+int boot_fail(struct boot *b, const char *object, const char *reason);
+
+/*
+ * Whether the kernel could unpack all of the image: 0, or -1 with the fault told.
+ */
+int boot_check_initramfs(struct boot *b);
 
 /*
  * Ends a boot that failed in B->step: tells the parent by a negative heartbeat,

@@ -1,5 +1,6 @@
 #include "init/spec.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 const char *spec_error_text(int r)
@@ -13,6 +14,8 @@ const char *spec_error_text(int r)
 		return "a NUL byte";
 	case SPEC_E_TOO_MANY:
 		return "more than 65536 lines";
+	case SPEC_E_VARIABLE:
+		return "not NAME=VALUE";
 	default:
 		return strerror(-r);
 	}
@@ -105,6 +108,39 @@ size_t spec_setenv(char **envp, size_t count, char *entry)
 			envp[n++] = envp[i];
 	envp[n++] = entry;
 	return n;
+}
+
+/* A name without blanks, and `=`. */
+static bool is_variable(const char *s)
+{
+	size_t name = strcspn(s, "= \t");
+
+	return name > 0 && s[name] == '=';
+}
+
+int spec_parse_env_file(char *text, size_t len, char **envp, size_t *count,
+			size_t *reterr_line)
+{
+	char *at = text, *end = text + len, *line;
+	size_t number = 0, line_len;
+
+	while (at < end) {
+		*reterr_line = ++number;
+		if (number > SPEC_ENTRIES_MAX)
+			return -SPEC_E_TOO_MANY;
+		line = next_line(&at, end, &line_len);
+		if (strlen(line) != line_len)
+			return -SPEC_E_NUL;
+		if (line_len > 0 && line[line_len - 1] == '\r')
+			line[line_len - 1] = '\0';
+		line += strspn(line, " \t");
+		if (*line == '\0' || *line == '#')
+			continue;
+		if (!is_variable(line))
+			return -SPEC_E_VARIABLE;
+		*count = spec_setenv(envp, *count, line);
+	}
+	return 0;
 }
 
 const char *spec_getenv(char *const *envp, size_t count, const char *name)

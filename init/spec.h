@@ -21,6 +21,7 @@ enum spec_error {
 	SPEC_E_NO_PROGRAM,   /* the first line is empty */
 	SPEC_E_NUL,	     /* a NUL byte in the text */
 	SPEC_E_TOO_MANY,     /* more than SPEC_ENTRIES_MAX lines */
+	SPEC_E_VARIABLE,     /* not NAME=VALUE */
 };
 
 /* The text for one of these. */
@@ -57,6 +58,16 @@ int spec_parse_env(char *text, size_t len, char **envp, size_t *ret_count,
  * there are now.
  */
 size_t spec_setenv(char **envp, size_t count, char *entry);
+
+/*
+ * Cuts TEXT of LEN bytes, with room for one byte more, into entries as
+ * `docker run --env-file` does: blanks before a line and blank lines do not count,
+ * # begins a comment, the rest is NAME=VALUE as it stands. Adds them to the COUNT
+ * entries of ENVP, as spec_setenv does; it has room for spec_count_lines() more.
+ * Returns 0 and how many there are, or -SPEC_E_..., and the line.
+ */
+int spec_parse_env_file(char *text, size_t len, char **envp, size_t *count,
+			size_t *reterr_line);
 
 /*
  * The value of NAME among the COUNT entries of ENVP, the first as for getenv(3),

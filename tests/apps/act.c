@@ -7,17 +7,21 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -607,6 +611,193 @@ static void do_extend(const char *number)
 							   "?");
 }
 
+/* --- what services do --- */
+
+/* Sends TEXT, a newline for each ;, as sd_notify does, with FD if it is one. */
+static void notify(const char *text, int fd)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr head;
+	} control = { .head = { .cmsg_len = CMSG_LEN(sizeof(int)),
+				.cmsg_level = SOL_SOCKET,
+				.cmsg_type = SCM_RIGHTS } };
+	char line[8192];
+	struct iovec part = { .iov_base = line };
+	struct msghdr m = { .msg_name = &to,
+			    .msg_iov = &part,
+			    .msg_iovlen = 1 };
+	int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (!path) {
+		say("@notify=no NOTIFY_SOCKET\n");
+		return;
+	}
+	snprintf(line, sizeof(line), "%s", text);
+	part.iov_len = strlen(line);
+	for (char *c = line; *c; c++)
+		if (*c == ';')
+			*c = '\n';
+	memcpy(to.sun_path, path, strlen(path));
+	m.msg_namelen = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+				    strlen(path) + (*path == '/'));
+	if (*path == '@')
+		to.sun_path[0] = '\0';
+	if (fd >= 0) {
+		memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+		m.msg_control = control.bytes;
+		m.msg_controllen = sizeof(control.bytes);
+	}
+	if (sendmsg(sock, &m, 0) < 0)
+		say("@notify=%s\n", strerror(errno));
+	close(sock);
+}
+
+static void do_notify(const char *text)
+{
+	notify(text, -1);
+}
+
+/* Whether the other end of a pipe is closed once all before it was read. */
+static void do_barrier(void)
+{
+	struct pollfd p = { .events = 0 };
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return;
+	notify("BARRIER=1", fds[1]);
+	close(fds[1]);
+	p.fd = fds[0];
+	say("@barrier=%s\n", poll(&p, 1, 10000) == 1 ? "passed" : "late");
+}
+
+static void in_child(const char *text, bool of_session)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (!of_session)
+			setsid();
+		notify(text, -1);
+		/* The sender is looked up when the message is read. */
+		do_barrier();
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+}
+
+static void do_notify_child(const char *text)
+{
+	in_child(text, true);
+}
+
+static void do_notify_outsider(const char *text)
+{
+	in_child(text, false);
+}
+
+static void do_flood_notify(const char *count)
+{
+	for (int i = atoi(count); i > 0; i--)
+		notify("STATUS=flood", -1);
+}
+
+/* One more than FILE says, which is told and kept there. */
+static int count_in(const char *file)
+{
+	char text[16] = "";
+	int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0666), n;
+
+	(void)!read(fd, text, sizeof(text) - 1);
+	n = atoi(text) + 1;
+	snprintf(text, sizeof(text), "%d", n);
+	(void)!pwrite(fd, text, strlen(text), 0);
+	close(fd);
+	return n;
+}
+
+static long long now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+static void do_start(const char *name)
+{
+	char file[64];
+
+	snprintf(file, sizeof(file), "/run/starts-%s", name);
+	say("@start=%s %d %lld\n", name, count_in(file), now_ms());
+}
+
+/* FILE:N:CODE: exits with CODE the first N times. */
+static void do_fail(const char *what)
+{
+	char file[64];
+	int times, code;
+
+	if (sscanf(what, "%63[^:]:%d:%d", file, &times, &code) == 3 &&
+	    count_in(file) <= times)
+		exit(code);
+}
+
+static void do_env(const char *name)
+{
+	const char *value = getenv(name);
+
+	say("@env.%s=%s\n", name, value ? value : "(unset)");
+}
+
+static void do_make(const char *path)
+{
+	close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+}
+
+static void do_remove(const char *path)
+{
+	unlink(path);
+}
+
+static void do_await(const char *path)
+{
+	const struct timespec pause = { .tv_nsec = 5000000 };
+
+	for (int i = 0; access(path, F_OK) < 0; i++) {
+		if (i == 4000) {
+			say("@await=%s is not there\n", path);
+			exit(98);
+		}
+		nanosleep(&pause, NULL);
+	}
+}
+
+/* Tells TERM, and ends then. */
+static void do_until_term(const char *name)
+{
+	sigset_t set;
+	int sig;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGABRT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	say("@waits=%s\n", name);
+	sigwait(&set, &sig);
+	say("@stopped=%s %s\n", name, strsignal(sig));
+}
+
+static void do_ignore_term(void)
+{
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGABRT, SIG_IGN);
+}
+
 static const struct {
 	const char *name;
 	void (*plain)(void);
@@ -642,6 +833,19 @@ static const struct {
 	{ "open-as", .with = do_open_as },
 	{ "onto", .with = do_onto },
 	{ "exec", .with = do_exec },
+	{ "notify", .with = do_notify },
+	{ "notify-child", .with = do_notify_child },
+	{ "notify-outsider", .with = do_notify_outsider },
+	{ "flood-notify", .with = do_flood_notify },
+	{ "barrier", .plain = do_barrier },
+	{ "start", .with = do_start },
+	{ "fail", .with = do_fail },
+	{ "env", .with = do_env },
+	{ "make", .with = do_make },
+	{ "remove", .with = do_remove },
+	{ "await", .with = do_await },
+	{ "until-term", .with = do_until_term },
+	{ "ignore-term", .plain = do_ignore_term },
 };
 
 int main(int argc, char **argv)

@@ -385,4 +385,54 @@ TEST(a_variable_that_is_set_is_there_once)
 	CHECK_STR(envp[0], "A=1");
 }
 
+/* The entries of TEXT over A=0 and B=0, each with a | behind it. */
+static int env_file(const char *text, size_t len, char *ret, size_t *ret_line)
+{
+	char a[] = "A=0", b[] = "B=0", *envp[32] = { a, b }, *copy;
+	size_t count = 2;
+	int r;
+
+	copy = malloc(len + 1);
+	REQUIRE(copy);
+	memcpy(copy, text, len);
+	r = spec_parse_env_file(copy, len, envp, &count, ret_line);
+	*ret = '\0';
+	for (size_t i = 0; r == 0 && i < count; i++)
+		sprintf(ret + strlen(ret), "%s|", envp[i]);
+	free(copy);
+	return r;
+}
+
+#define CHECK_ENV_FILE(text, want) \
+	check_env_file(__LINE__, (text), sizeof(text) - 1, (want))
+
+static void check_env_file(int at, const char *text, size_t len,
+			   const char *want)
+{
+	char got[256];
+	size_t line;
+
+	check_int(__FILE__, at, "the result", env_file(text, len, got, &line),
+		  0);
+	check_str(__FILE__, at, "the entries", got, want);
+}
+
+TEST(a_file_of_variables_is_as_docker_reads_it)
+{
+	char got[256];
+	size_t line;
+
+	CHECK_ENV_FILE("", "A=0|B=0|");
+	CHECK_ENV_FILE("# x\n\n  # y\n\t\n", "A=0|B=0|");
+	CHECK_ENV_FILE("A=1\nC=2", "B=0|A=1|C=2|");
+	CHECK_ENV_FILE("  A= x = \"y\" # z \r\nC=\n",
+		       "B=0|A= x = \"y\" # z |C=|");
+	CHECK_ENV_FILE("C=1\nC=2\n", "A=0|B=0|C=2|");
+	CHECK_INT(env_file("A=1\nB\n", 6, got, &line), -SPEC_E_VARIABLE);
+	CHECK_INT(line, 2);
+	CHECK_INT(env_file("=1\n", 3, got, &line), -SPEC_E_VARIABLE);
+	CHECK_INT(env_file("A B=1\n", 6, got, &line), -SPEC_E_VARIABLE);
+	CHECK_INT(env_file("A=\0\n", 4, got, &line), -SPEC_E_NUL);
+}
+
 CHECK_MAIN("spec")
