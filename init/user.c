@@ -39,15 +39,25 @@ static bool next(struct span *rest, char separator, struct span *ret)
 	return true;
 }
 
-/* Takes the next line that is no comment and has no NUL byte. */
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+/*
+ * Takes the next line that is no comment and has no NUL byte, without the blanks
+ * around it: what runtimes pass over must not make a name or a member another.
+ */
 static bool next_line(struct span *rest, struct span *ret)
 {
 	while (next(rest, '\n', ret)) {
+		while (span_len(*ret) > 0 && is_blank(*ret->at))
+			ret->at++;
+		while (span_len(*ret) > 0 && is_blank(ret->end[-1]))
+			ret->end--;
 		if (span_len(*ret) == 0 || *ret->at == '#' ||
 		    memchr(ret->at, '\0', span_len(*ret)))
 			continue;
-		if (ret->end[-1] == '\r')
-			ret->end--;
 		return true;
 	}
 	return false;

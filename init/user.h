@@ -45,7 +45,7 @@ enum user_error {
  * that of PASSWD, or 0 for a number that is not in it, and the groups are, beside
  * it, those of GROUPS that list the user's name; with GROUP that is the only one.
  * The first line counts where several fit; one that makes no sense is passed
- * over. Returns 0 or -USER_E_...
+ * over, and so are blanks around a line. Returns 0 or -USER_E_...
  */
 int user_resolve(const char *user, const char *group, struct user_file passwd,
 		 struct user_file groups, struct user *ret);

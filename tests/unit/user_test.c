@@ -22,6 +22,8 @@ static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n"
 			     "crlf:x:13:14::/home/crlf:/bin/sh\r\n"
 			     "nohome:x:15:16:::\n"
 			     "5:x:50:51:a name of digits:/five:\n"
+			     " \tindent:x:19:20::/home/in\n"
+			     "ending:x:21:22::/home/end \t\r\n"
 			     "last:x:17:18::/home/last";
 
 static const char groups[] = "root:x:0:\n"
@@ -38,6 +40,7 @@ static const char groups[] = "root:x:0:\n"
 			     "1001:x:3000:\n"
 			     ":x:2007:app\n"
 			     "spaced:x:2008: app\n"
+			     "  ends:x:2010:third,ending \r\n"
 			     "end:x:2009:last,app";
 
 static struct user_file bytes(const char *text, size_t len)
@@ -95,6 +98,12 @@ TEST(a_name_has_the_ids_of_its_line_and_the_groups_that_list_it)
 		   "1000:1001:1001,2001,2002,2003,2009:HOME=/home/app");
 	CHECK_USER("last", NULL, "17:18:18,2009:HOME=/home/last");
 	CHECK_USER("twin", NULL, "1000:7:7:HOME=/twin");
+}
+
+TEST(blanks_around_a_line_do_not_count)
+{
+	CHECK_USER("indent", "ends", "19:2010:2010:HOME=/home/in");
+	CHECK_USER("ending", NULL, "21:22:22,2010:HOME=/home/end");
 }
 
 TEST(a_number_is_looked_up_and_need_not_be_there)
