@@ -52,15 +52,18 @@ const struct mount_row mounts_table[] = {
 		.policy = MOUNT_WARN,
 	},
 	{
-		.target = "/run",
+		.target = "/run", /* an image may have given it to its user */
 		.type = "tmpfs",
 		.data = "mode=0755",
 		.flags = MS_NOSUID | MS_NODEV,
 		.carry = true,
+		.keep = true,
 		.policy = MOUNT_WARN,
 	},
 	{
-		.target = "/tmp", /* exec: users unpack and run things there */
+		/* exec: users unpack and run things there; not kept: some
+		 * builders make it where it is missing, for root alone */
+		.target = "/tmp",
 		.type = "tmpfs",
 		.data = "mode=1777",
 		.flags = MS_NOSUID | MS_NODEV,
@@ -104,6 +107,27 @@ static bool is_same(int a, int b)
 	       (st.st_dev == other.st_dev && st.st_ino == other.st_ino);
 }
 
+/* Gives directory TO the owner and mode of FROM. */
+static int keep_access(int from, int to)
+{
+	struct stat st;
+
+	/* The owner first: changing it clears bits of the mode. */
+	if (fstat(from, &st) < 0 || fchown(to, st.st_uid, st.st_gid) < 0 ||
+	    fchmod(to, st.st_mode & 07777) < 0)
+		return -errno;
+	return 0;
+}
+
+/* What the image has at the target comes along, whatever of it can. */
+static int carry(const struct mount_row *row, int below, int above)
+{
+	int kept = row->keep ? keep_access(below, above) : 0;
+	int r = tree_move(below, above);
+
+	return r < 0 ? r : kept;
+}
+
 int mounts_mount(const struct mount_row *row, bool *ret_mounted)
 {
 	int below = -1, above = -1, r;
@@ -123,7 +147,7 @@ int mounts_mount(const struct mount_row *row, bool *ret_mounted)
 		if (above < 0)
 			r = -errno;
 		else if (!is_same(below, above))
-			r = tree_move(below, above);
+			r = carry(row, below, above);
 	}
 	if (above >= 0)
 		close(above);

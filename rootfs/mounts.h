@@ -20,6 +20,7 @@ struct mount_row {
 	 */
 	const char *proof;
 	bool carry; /* what the image has there moves into the new mount */
+	bool keep;  /* and the directory's own owner and mode are the image's */
 	enum mount_policy policy;
 };
 
@@ -31,7 +32,7 @@ extern const size_t mounts_count;
  * Mounts one row, making the mount point if it is missing. Something of that
  * type mounted there already (-EBUSY of mount(2)) is success. Returns 0 or
  * -errno; if the mount is there and only what the image had could not all be
- * carried over, -errno with *RET_MOUNTED true.
+ * carried over or kept, -errno with *RET_MOUNTED true.
  */
 int mounts_mount(const struct mount_row *row, bool *ret_mounted);
 

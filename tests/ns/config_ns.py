@@ -254,6 +254,21 @@ def user_that_cannot_be_stops() -> None:
         j.expect_end("/bin/private", "exited with code 0")
 
 
+@test
+def user_may_use_run_as_the_image_has_it() -> None:
+    """Its owner and mode are the image's; those of /tmp are not, which builders make 0755."""
+    if not IS_ROOT:
+        raise Skip("needs to be root for other users")
+    files = people()
+    files.dir("run", 0o1770, uid=1000, gid=1001)
+    files.dir("tmp", 0o700)
+    with Jail("/bin/probe", files=files, config="user = app", mount_points=("dev", "proc", "sys")) as j:
+        j.restarted()
+        check("/run 041770 1000:1001" in j.facts("path"),
+              f"{[p for p in j.facts('path') if p.startswith('/run ')]}")
+        check("/tmp 041777 0:0" in j.facts("path"), "the mode of /tmp")
+
+
 # --- how it is asked to stop ---
 
 @test
