@@ -12,6 +12,7 @@
 #include "init/report.h"
 #include "init/spawn.h"
 #include "init/spec.h"
+#include "rootfs/etc.h"
 
 enum {
 	VARIABLES_MORE = 8, /* PATH, HOME, USER, ..., NULL */
@@ -121,6 +122,16 @@ out:
 	file_free(&passwd);
 	file_free(&group);
 	return r;
+}
+
+/* As a container runtime has it. Not all of it can be had in every kernel. */
+static void open_ports(const struct launch *l)
+{
+	int r = etc_ports();
+
+	if (r < 0)
+		log_line(boot_steps[l->boot->step].name,
+			 "ip_unprivileged_port_start", strerror(-r));
 }
 
 static int enter_workdir(const struct launch *l)
@@ -381,6 +392,8 @@ pid_t launch_service(void *ctx, size_t i)
 
 	if (l.service->user && find_user(&l) < 0)
 		goto out;
+	if (l.service->user)
+		open_ports(&l);
 	if (l.service->workdir && enter_workdir(&l) < 0)
 		goto out;
 	if (fill_vectors(&l) < 0)

@@ -59,6 +59,20 @@ int etc_loopback(void)
 	return r;
 }
 
+int etc_ports(void)
+{
+	int fd = open("/proc/sys/net/ipv4/ip_unprivileged_port_start",
+		      O_WRONLY | O_CLOEXEC);
+	int r = 0;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (write(fd, "0", 1) < 0)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
 int etc_hosts(void)
 {
 	static const char path[] = "/etc/hosts";

@@ -15,6 +15,12 @@ int etc_hostname(void);
 /* Brings lo up; the kernel gives it 127.0.0.1/8 and ::1/128 by itself. */
 int etc_loopback(void);
 
+/*
+ * Opens the ports below 1024 to every user, as in a container. A kernel without
+ * that setting (it came with 4.11) is left as it is.
+ */
+int etc_ports(void);
+
 /* Writes /etc/hosts for localhost where it is missing or empty. */
 int etc_hosts(void);
 

@@ -269,6 +269,16 @@ def user_may_use_run_as_the_image_has_it() -> None:
         check("/tmp 041777 0:0" in j.facts("path"), "the mode of /tmp")
 
 
+@test
+def user_may_listen_on_every_port() -> None:
+    """As in a container: ports below 1024 are no privilege."""
+    if not IS_ROOT:
+        raise Skip("needs to be root for other users")
+    with Jail("/bin/act", "listen", "80", files=people(), config="user = app") as j:
+        j.restarted()
+        j.expect(listen80="ok")
+
+
 # --- how it is asked to stop ---
 
 @test
