@@ -356,6 +356,8 @@ static pid_t run(struct launch *l)
 	r = program_find(l->argv[0], search, l->program);
 	if (r < 0)
 		return fail_find(l, search, r);
+	if (l->user && l->user->uid != 0 && !strchr(l->argv[0], '/'))
+		spawn_find(l->argv[0], search, l->user, l->program);
 	r = spawn_program(l->program, l->argv, l->envp, l->user, &pid, &stage,
 			  &status);
 	return r < 0 ? fail_spawn(l, r, stage, status) : pid;

@@ -129,10 +129,16 @@ static int search_dirs(const char *name, const char *search, char *path)
 	}
 }
 
-int program_find(const char *name, const char *search, struct program *ret)
+void program_look(struct program *p)
 {
 	char head[HEAD_MAX];
-	ssize_t n;
+	ssize_t n = read_head(p->path, head);
+
+	p->kind = n < 0 ? PROGRAM_OTHER : program_kind_of(head, (size_t)n);
+}
+
+int program_find(const char *name, const char *search, struct program *ret)
+{
 	int r;
 
 	if (strchr(name, '/')) {
@@ -142,11 +148,9 @@ int program_find(const char *name, const char *search, struct program *ret)
 	} else {
 		r = search_dirs(name, search, ret->path);
 	}
-	if (r < 0)
-		return r;
-	n = read_head(ret->path, head);
-	ret->kind = n < 0 ? PROGRAM_OTHER : program_kind_of(head, (size_t)n);
-	return 0;
+	if (r == 0)
+		program_look(ret);
+	return r;
 }
 
 static const char *machine_name(int machine)

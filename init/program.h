@@ -30,6 +30,9 @@ struct program {
  */
 int program_find(const char *name, const char *search, struct program *ret);
 
+/* Fills in the kind of P, whose path is there. */
+void program_look(struct program *p);
+
 /* What the first LEN bytes of a file say it is (256 are looked at). Pure. */
 enum program_kind program_kind_of(const char *head, size_t len);
 

@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -87,7 +89,6 @@ static void give_stdio(uid_t uid)
 /* By raw calls: libc's would have all threads follow, of which there are none. */
 static int become(const struct user *u)
 {
-	give_stdio(u->uid);
 	if (syscall(SYS_setgroups, u->group_count, u->groups) < 0 ||
 	    syscall(SYS_setgid, u->gid) < 0 || syscall(SYS_setuid, u->uid) < 0)
 		return -errno;
@@ -108,6 +109,8 @@ static _Noreturn void run_child(int fd, const struct program *p, char **argv,
 		(void)ioctl(0, TIOCSCTTY, 0);
 	close_others();
 	default_signals();
+	if (user)
+		give_stdio(user->uid);
 	error = user ? -become(user) : 0;
 	if (error > 0) {
 		tell(fd, SPAWN_USER);
@@ -124,7 +127,59 @@ static _Noreturn void run_child(int fd, const struct program *p, char **argv,
 	give_up(fd, errno);
 }
 
+/* What is found goes over the pipe, with its NUL. */
+static _Noreturn void run_finder(int fd, const char *name, const char *search,
+				 const struct user *user, struct program *p)
+{
+	if (become(user) == 0 && program_find(name, search, p) == 0)
+		(void)!write(fd, p->path, strlen(p->path) + 1);
+	_exit(0);
+}
+
 /* --- in PID 1 --- */
+
+/* Reads until the end, CAP bytes at most; how many. */
+static size_t read_end(int fd, void *data, size_t cap)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < cap) {
+		n = read(fd, (char *)data + len, cap - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+	}
+	return len;
+}
+
+/* A child with one end of a pipe; the other is *RET_FD, for PID 1. */
+static pid_t fork_with_pipe(int *ret_fd)
+{
+	int fds[2], error;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	pid = _Fork();
+	if (pid < 0) {
+		error = errno;
+		close(fds[0]);
+		close(fds[1]);
+		return -error;
+	}
+	close(fds[pid == 0 ? 0 : 1]);
+	*ret_fd = fds[pid == 0 ? 1 : 0];
+	return pid;
+}
+
+static void reap(pid_t pid, int *ret_status)
+{
+	while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
+		;
+}
 
 /*
  * The pipe closes on exec or with the child. What came before tells which: the
@@ -133,17 +188,8 @@ static _Noreturn void run_child(int fd, const struct program *p, char **argv,
 static int hear(int fd, enum spawn_stage *reterr_stage)
 {
 	uint8_t said[2];
-	size_t len = 0;
-	ssize_t n;
+	size_t len = read_end(fd, said, sizeof(said));
 
-	while (len < sizeof(said)) {
-		n = read(fd, said + len, sizeof(said) - len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		len += (size_t)n;
-	}
 	if (len == 1 && said[0] == SPAWN_EXEC)
 		return 0;
 	if (len < sizeof(said)) {
@@ -158,30 +204,45 @@ int spawn_program(const struct program *p, char **argv, char *const *envp,
 		  const struct user *user, pid_t *ret_pid,
 		  enum spawn_stage *reterr_stage, int *reterr_status)
 {
-	int fds[2], r;
 	pid_t pid;
+	int fd, r;
 
 	*reterr_stage = SPAWN_FORK;
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return -errno;
-	pid = _Fork();
-	if (pid < 0) {
-		r = -errno;
-		close(fds[0]);
-		close(fds[1]);
-		return r;
-	}
+	pid = fork_with_pipe(&fd);
+	if (pid < 0)
+		return (int)pid;
 	if (pid == 0)
-		run_child(fds[1], p, argv, envp, user);
+		run_child(fd, p, argv, envp, user);
 
-	close(fds[1]);
-	r = hear(fds[0], reterr_stage);
-	close(fds[0]);
+	r = hear(fd, reterr_stage);
+	close(fd);
 	if (r == 0) {
 		*ret_pid = pid;
 		return 0;
 	}
-	while (waitpid(pid, reterr_status, 0) < 0 && errno == EINTR)
-		;
+	reap(pid, reterr_status);
 	return r;
+}
+
+void spawn_find(const char *name, const char *search, const struct user *user,
+		struct program *p)
+{
+	char path[PATH_MAX];
+	int fd, status;
+	size_t len;
+	pid_t pid;
+
+	pid = fork_with_pipe(&fd);
+	if (pid < 0)
+		return;
+	if (pid == 0)
+		run_finder(fd, name, search, user, p);
+
+	len = read_end(fd, path, sizeof(path));
+	close(fd);
+	reap(pid, &status);
+	if (len == 0 || path[len - 1] != '\0')
+		return;
+	memcpy(p->path, path, len);
+	program_look(p);
 }

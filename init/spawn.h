@@ -31,4 +31,12 @@ int spawn_program(const struct program *p, char **argv, char *const *envp,
 		  const struct user *user, pid_t *ret_pid,
 		  enum spawn_stage *reterr_stage, int *reterr_status);
 
+/*
+ * Looks NAME, without a slash, up in SEARCH once more, as USER, who may not get
+ * at all that PID 1 does. P, what it has found, is replaced by what the user
+ * finds; if that is nothing, it stays: its exec says why.
+ */
+void spawn_find(const char *name, const char *search, const struct user *user,
+		struct program *p);
+
 #endif

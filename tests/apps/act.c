@@ -7,8 +7,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -797,6 +797,8 @@ static void do_ignore_term(void)
 {
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGABRT, SIG_IGN);
+}
+
 static void do_listen(const char *port)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,

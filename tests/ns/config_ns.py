@@ -279,6 +279,30 @@ def user_may_listen_on_every_port() -> None:
         j.expect(listen80="ok")
 
 
+@test
+def user_finds_the_program_that_is_the_users_to_run() -> None:
+    """In PATH, past folders and files that are root's alone; a path is what it is."""
+    if not IS_ROOT:
+        raise Skip("needs to be root for other users")
+    files = people()
+    files.dir("root", 0o700)
+    files.file("root/bin/tool", app("act"), 0o755)
+    files.file("sbin/tool", app("act"), 0o700)
+    files.file("usr/bin/tool", app("act"), 0o755)
+    files.file("usr/bin/only", app("act"), 0o750, gid=2002)
+    path = "PATH=/root/bin:/sbin:/usr/bin"
+    for user, name, found in (("app", "tool", "/usr/bin/tool"), ("root", "tool", "/root/bin/tool"),
+                              ("app", "only", "/usr/bin/only")):
+        with Jail(name, files=files, env=(path,), config=f"user = {user}") as j:
+            j.expect_end(found, "exited with code 0")
+    with Jail("tool", files=files, env=("PATH=/root/bin:/sbin",), config="user = app") as j:
+        j.expect_stop(8, "spawn", "/root/bin/tool: Permission denied, as user app")
+    with Jail("only", files=files, env=(path,), config="user = app:apps") as j:
+        j.expect_stop(8, "spawn", "/usr/bin/only: Permission denied, as user app")
+    with Jail("none", files=files, env=(path,), config="user = app") as j:
+        j.expect_stop(8, "spawn", "none: not found, PATH searched: /root/bin:/sbin:/usr/bin")
+
+
 # --- how it is asked to stop ---
 
 @test
