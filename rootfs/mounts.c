@@ -98,13 +98,14 @@ static int do_mount(const struct mount_row *row)
 	return 0;
 }
 
-/* A link to / has the mount land where no path leads. */
-static bool is_same(int a, int b)
+/* A link to / has the mount land where no path leads. 1, 0 or -errno. */
+static int is_same(int a, int b)
 {
 	struct stat st, other;
 
-	return fstat(a, &st) < 0 || fstat(b, &other) < 0 ||
-	       (st.st_dev == other.st_dev && st.st_ino == other.st_ino);
+	if (fstat(a, &st) < 0 || fstat(b, &other) < 0)
+		return -errno;
+	return st.st_dev == other.st_dev && st.st_ino == other.st_ino;
 }
 
 /* Gives directory TO the owner and mode of FROM. */
@@ -119,22 +120,32 @@ static int keep_access(int from, int to)
 	return 0;
 }
 
-/* What the image has at the target comes along, whatever of it can. */
-static int carry(const struct mount_row *row, int below, int above)
+/* What the image has in BELOW comes along, whatever of it can. */
+static int carry(const struct mount_row *row, int below)
 {
-	int kept = row->keep ? keep_access(below, above) : 0;
-	int r = tree_move(below, above);
+	int above = open_dir(row->target), kept = 0, r;
 
+	if (above < 0)
+		return -errno;
+	r = is_same(below, above);
+	if (r == 0 && row->keep)
+		kept = keep_access(below, above);
+	if (r == 0)
+		r = tree_move(below, above);
+	close(above);
 	return r < 0 ? r : kept;
 }
 
 int mounts_mount(const struct mount_row *row, bool *ret_mounted)
 {
-	int below = -1, above = -1, r;
+	int below = -1, lost = 0, r;
 
 	make_point(row->target);
-	if (row->carry)
+	if (row->carry) {
 		below = open_dir(row->target);
+		if (below < 0)
+			lost = -errno;
+	}
 	r = do_mount(row);
 	*ret_mounted = r == 0;
 	/* Not to leave a sign of what is not there. */
@@ -142,15 +153,8 @@ int mounts_mount(const struct mount_row *row, bool *ret_mounted)
 		(void)rmdir(row->target);
 	if (r < 0 && row->proof && access(row->proof, F_OK) == 0)
 		*ret_mounted = true;
-	if (r == 0 && below >= 0) {
-		above = open_dir(row->target);
-		if (above < 0)
-			r = -errno;
-		else if (!is_same(below, above))
-			r = carry(row, below, above);
-	}
-	if (above >= 0)
-		close(above);
+	if (r == 0)
+		r = below < 0 ? lost : carry(row, below);
 	if (below >= 0)
 		close(below);
 	return r;

@@ -206,8 +206,9 @@ static bool move_entry(void *ctx, int dirfd, const char *name, int *first_error)
 	bool is_dir;
 	int fd;
 
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    st.st_dev != up->dev)
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		goto failed;
+	if (st.st_dev != up->dev)
 		return false;
 	is_dir = S_ISDIR(st.st_mode);
 	if (S_ISSOCK(st.st_mode))
