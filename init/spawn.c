@@ -24,11 +24,13 @@ enum {
 
 /* --- in the child: every path ends in _exit --- */
 
+/* What PID 1 does not hear of must not run. */
 static void tell(int fd, enum spawn_stage stage)
 {
 	uint8_t byte = (uint8_t)stage;
 
-	(void)!write(fd, &byte, 1); /* without a reader PID 1 is gone */
+	if (write(fd, &byte, 1) != 1)
+		_exit(126);
 }
 
 static _Noreturn void give_up(int fd, int error)
@@ -138,8 +140,8 @@ static _Noreturn void run_finder(int fd, const char *name, const char *search,
 
 /* --- in PID 1 --- */
 
-/* Reads until the end, CAP bytes at most; how many. */
-static size_t read_end(int fd, void *data, size_t cap)
+/* Reads until the end, CAP bytes at most; how many, or -errno. */
+static ssize_t read_end(int fd, void *data, size_t cap)
 {
 	size_t len = 0;
 	ssize_t n;
@@ -148,11 +150,13 @@ static size_t read_end(int fd, void *data, size_t cap)
 		n = read(fd, (char *)data + len, cap - len);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
+		if (n < 0)
+			return -errno;
+		if (n == 0)
 			break;
 		len += (size_t)n;
 	}
-	return len;
+	return (ssize_t)len;
 }
 
 /* A child with one end of a pipe; the other is *RET_FD, for PID 1. */
@@ -188,11 +192,15 @@ static void reap(pid_t pid, int *ret_status)
 static int hear(int fd, enum spawn_stage *reterr_stage)
 {
 	uint8_t said[2];
-	size_t len = read_end(fd, said, sizeof(said));
+	ssize_t len = read_end(fd, said, sizeof(said));
 
 	if (len == 1 && said[0] == SPAWN_EXEC)
 		return 0;
-	if (len < sizeof(said)) {
+	if (len < 0) { /* it may run by now, or may not */
+		*reterr_stage = SPAWN_DIED;
+		return (int)len;
+	}
+	if (len < (ssize_t)sizeof(said)) {
 		*reterr_stage = SPAWN_DIED;
 		return -ECHILD;
 	}
@@ -220,6 +228,8 @@ int spawn_program(const struct program *p, char **argv, char *const *envp,
 		*ret_pid = pid;
 		return 0;
 	}
+	/* It is at its end, unless we could not hear it. */
+	(void)kill(pid, SIGKILL);
 	reap(pid, reterr_status);
 	return r;
 }
@@ -229,7 +239,7 @@ void spawn_find(const char *name, const char *search, const struct user *user,
 {
 	char path[PATH_MAX];
 	int fd, status;
-	size_t len;
+	ssize_t len;
 	pid_t pid;
 
 	pid = fork_with_pipe(&fd);
@@ -241,8 +251,8 @@ void spawn_find(const char *name, const char *search, const struct user *user,
 	len = read_end(fd, path, sizeof(path));
 	close(fd);
 	reap(pid, &status);
-	if (len == 0 || path[len - 1] != '\0')
+	if (len <= 0 || path[len - 1] != '\0')
 		return;
-	memcpy(p->path, path, len);
+	memcpy(p->path, path, (size_t)len);
 	program_look(p);
 }
