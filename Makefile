@@ -184,7 +184,7 @@ PACK_UNIT_X := $(PACK_UNIT:%=$(H)/unit/%)
 UNIT_X := $(UNIT:%=$(H)/unit/%) $(if $(filter $(MACHINE),$(ARCH)),$(UNIT:%=$(B)/unit/%))
 INTEROP_X := $(INTEROP:%=$(H)/interop/%)
 TEST_X := $(APPS_X) $(B)/hello $(B)/test/init $(B)/test/nsm $(H)/nsm \
-	$(H)/jail $(H)/mkeif $(INTEROP_X)
+	$(H)/jail $(H)/inject $(H)/mkeif $(INTEROP_X)
 
 Q := $(if $(filter 1,$(V)),,@)
 note = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@)
@@ -261,8 +261,10 @@ $(H)/nsm: $(HOST_TOOL_O) $(H)/lib.a
 	$(call note,LD)
 	$(Q)$(HOSTCC) $(SAN) -pie -o $@ $^ $(HOST_LIBS)
 
-# Runs the test build in namespaces: a program of this machine.
+# Run the test build in namespaces: programs of this machine.
 $(H)/jail: $(H)/obj/tests/ns/jail.o
+$(H)/inject: $(H)/obj/tests/faults/inject.o
+$(H)/jail $(H)/inject:
 	$(call note,LD)
 	$(Q)$(HOSTCC) $(SAN) -pie -o $@ $<
 
@@ -364,7 +366,7 @@ $(B)/deps.stamp $(H)/deps.stamp $(FZ)/deps.stamp $(PK)/deps.stamp: scripts/deps 
 	$(TOOL_TEST_O) $(HOST_TOOL_O) $(SEAMS_TEST_O) $(APPS_O) $(FUZZ_O) \
 	$(FUZZ_INIT_O) \
 	$(FUZZ:%=$(FZ)/obj/tests/fuzz/%_fuzz.o) $(UNIT_O) $(HOST_LIB_O) \
-	$(HOST_UNIT_O) $(INTEROP_O) $(H)/obj/tests/ns/jail.o $(PACK_O) $(HOST_PACK_O) \
+	$(HOST_UNIT_O) $(INTEROP_O) $(H)/obj/tests/ns/jail.o $(H)/obj/tests/faults/inject.o $(PACK_O) $(HOST_PACK_O) \
 	$(FUZZ_PACK_O) $(PACK_UNIT:%=$(H)/obj/tests/unit/%_test.o) \
 	$(PACK_FUZZ:%=$(FZ)/obj/tests/fuzz/%_fuzz.o))
 
@@ -458,7 +460,7 @@ shell: test-build
 
 C_FILES = $(sort $(wildcard $(foreach d,init nsm nsm/tool vsock rootfs rootfs/pack tests \
 	tests/apps tests/seams tests/unit tests/ns tests/tool tests/interop \
-	tests/fuzz,$(d)/*.c $(d)/*.h)))
+	tests/faults tests/fuzz,$(d)/*.c $(d)/*.h)))
 C_SHIPPED = $(MAIN) $(LIB) $(NSM_MORE:%=nsm/%.c) $(TOOL_C)
 SCRIPTS = $(shell grep -lE '^\#! ?/usr/bin/env bash|shellcheck shell' \
 	scripts/* scripts/hooks/* tests/* nsm/*.bash-completion .ci/* 2>/dev/null)

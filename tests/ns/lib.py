@@ -77,6 +77,7 @@ class Jail:
                  parent: Parent | None = None, options: tuple[str, ...] = (), console: bool = True,
                  drain: bool = True, init: str = "test/init",
                  change: Callable[[Tree, Tree], None] | None = None,  # both ramdisks
+                 below: tuple[str, ...] = (),  # what runs the jail
                  **seams: int | str) -> None:
         tree = Tree()
         for name in ("act", "probe"):
@@ -103,10 +104,10 @@ class Jail:
         self.code: int | None = None
         self._held: list[tuple[str, int]] = []
         self._connections: list[socket.socket] = []
-        self._start(boot.cpio() + image.cpio(), words, options, console, seams)
+        self._start(boot.cpio() + image.cpio(), words, options, console, below, seams)
 
     def _start(self, ramdisk: bytes, words: tuple[str, ...], options: tuple[str, ...],
-               console: bool, seams: dict[str, int | str]) -> None:
+               console: bool, below: tuple[str, ...], seams: dict[str, int | str]) -> None:
         memory = os.memfd_create("ramdisk", 0)
         with os.fdopen(os.dup(memory), "wb") as f:
             f.write(ramdisk)
@@ -115,7 +116,7 @@ class Jail:
         self.tty_device = os.fstat(tty).st_rdev
         self.record, record = os.pipe()
         self.listener, sock = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [str(JAIL), "-r", str(memory), *options]
+        command = [*below, str(JAIL), "-r", str(memory), *options]
         if console:
             command += ["-c", os.ttyname(tty)]
         environ = {"HOME": "/", "TERM": "linux", "PATH": "/kernel", "RECORD": str(record),
