@@ -164,6 +164,7 @@ NSM_MORE_O := $(call obj,$(NSM_MORE:%=nsm/%.c))
 LIBNSM_O := $(call obj,$(LIBNSM))
 SEAMS_O := $(call obj,$(SEAMS:%=%.c))
 SEAMS_TEST_O := $(call obj,$(SEAMS_TEST:%=tests/seams/%.c))
+MUTANT_O := $(call obj,tests/faults/mutant.c)
 APPS_O := $(call obj,$(APPS:%=tests/apps/%.c))
 UNIT_O := $(call obj,$(UNIT:%=tests/unit/%_test.c))
 HOST_LIB_O := $(LIB:%.c=$(H)/obj/%.o) $(NSM_MORE:%=$(H)/obj/nsm/%.o)
@@ -184,7 +185,7 @@ PACK_UNIT_X := $(PACK_UNIT:%=$(H)/unit/%)
 UNIT_X := $(UNIT:%=$(H)/unit/%) $(if $(filter $(MACHINE),$(ARCH)),$(UNIT:%=$(B)/unit/%))
 INTEROP_X := $(INTEROP:%=$(H)/interop/%)
 TEST_X := $(APPS_X) $(B)/hello $(B)/test/init $(B)/test/nsm $(H)/nsm \
-	$(H)/jail $(H)/inject $(H)/mkeif $(INTEROP_X)
+	$(H)/jail $(H)/inject $(B)/test/mutant $(H)/mkeif $(INTEROP_X)
 
 Q := $(if $(filter 1,$(V)),,@)
 note = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@)
@@ -192,7 +193,7 @@ need = @bash -c '. scripts/lib.sh; need_packages $(1)'
 
 export ARCH CC T STRICT WERROR
 
-.PHONY: all run fuzz test check boot unit interop tool pack ns static \
+.PHONY: all run faults fuzz test check boot unit interop tool pack ns static \
 	layers bench lint fmt fmt-check \
 	size compdb shell install blobs dist repro clean help test-build other-arch FORCE
 .DELETE_ON_ERROR:
@@ -214,11 +215,16 @@ $(B)/nsm.debug: $(TOOL_O) $(LIBNSM_O)
 	$(Q)$(XCC) $(LDFLAGS_ALL) -o $@ $(CRT) $^ $(LIBS)
 
 $(B)/test/init: $(MAIN_O) $(filter-out $(SEAMS_O),$(LIB_O)) $(SEAMS_TEST_O)
+# The functions around which mutant.c has its mistakes.
+MUTANT := etc_loopback file_set_access cgroup_mount log_line boot_stop
+$(B)/test/mutant: $(MAIN_O) $(filter-out $(SEAMS_O),$(LIB_O)) $(SEAMS_TEST_O) $(MUTANT_O)
+# Private: what it is made of has other flags.
+$(B)/test/mutant: private LDFLAGS_ALL += $(MUTANT:%=-Wl,--wrap=%)
 $(B)/test/nsm: $(TOOL_O) $(filter-out $(SEAMS_O),$(LIBNSM_O)) $(TOOL_TEST_O)
 $(APPS_X): $(B)/apps/%: $(B)/obj/tests/apps/%.o $(B)/libnsm.a
 $(B)/hello: $(B)/obj/tests/apps/hello.o
 $(UNIT:%=$(B)/unit/%): $(B)/unit/%: $(B)/obj/tests/unit/%_test.o $(B)/lib.a
-$(B)/test/init $(B)/test/nsm $(APPS_X) $(B)/hello $(UNIT:%=$(B)/unit/%):
+$(B)/test/init $(B)/test/mutant $(B)/test/nsm $(APPS_X) $(B)/hello $(UNIT:%=$(B)/unit/%):
 	$(call note,LD)
 	@mkdir -p $(@D)
 	$(Q)$(XCC) $(LDFLAGS_ALL) -o $@ $(CRT) $^ $(LIBS)
@@ -363,7 +369,7 @@ $(B)/deps.stamp $(H)/deps.stamp $(FZ)/deps.stamp $(PK)/deps.stamp: scripts/deps 
 	dir=$$(scripts/deps $(TOOLS)) && ln -sfn "$$dir" $(@D)/deps && touch $@
 
 -include $(patsubst %.o,%.d,$(MAIN_O) $(LIB_O) $(NSM_MORE_O) $(TOOL_O) \
-	$(TOOL_TEST_O) $(HOST_TOOL_O) $(SEAMS_TEST_O) $(APPS_O) $(FUZZ_O) \
+	$(TOOL_TEST_O) $(HOST_TOOL_O) $(SEAMS_TEST_O) $(MUTANT_O) $(APPS_O) $(FUZZ_O) \
 	$(FUZZ_INIT_O) \
 	$(FUZZ:%=$(FZ)/obj/tests/fuzz/%_fuzz.o) $(UNIT_O) $(HOST_LIB_O) \
 	$(HOST_UNIT_O) $(INTEROP_O) $(H)/obj/tests/ns/jail.o $(H)/obj/tests/faults/inject.o $(PACK_O) $(HOST_PACK_O) \
@@ -417,6 +423,11 @@ pack: test-build
 ns: test-build
 	$(call need,python3)
 	$(Q)tests/run ns
+
+## faults: each system call of the boot fails, by each likely error; the table of what came of it
+faults: test-build
+	$(call need,python3 strace)
+	$(Q)tests/faults/run --table
 
 ## interop: the library against openssl and python; T=NAME for one
 interop: $(INTEROP_X)

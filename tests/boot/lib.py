@@ -54,12 +54,12 @@ def image(*cmd: str, env: tuple[str, ...] | None = (), raw_cmd: bytes | None = N
           boot_files: dict[str, bytes | tuple[bytes, int]] | None = None,
           config: str | None = None, kernel: str = "module",
           modules: dict[str, bytes] | None = None, load_order: list[str] | None = None,
-          mount_points: tuple[str, ...] = enclave.MOUNT_POINTS, shim: bool = False,
+          mount_points: tuple[str, ...] = enclave.MOUNT_POINTS, shim: bool = False, init: str = "init",
           rootfs: bool = True) -> Eif:
     """
     An image with /bin/probe, /bin/act and FILES, that runs CMD, or has RAW_CMD and RAW_ENV for
-    /cmd and /env. env=None: no /env. SHIM stands before init. BOOT_FILES, some with a mode, lie
-    beside /init. CONFIG is that of /enclave-init.conf.
+    /cmd and /env. env=None: no /env. SHIM stands before init. INIT is a file of build/ARCH. BOOT_FILES,
+    some with a mode, lie beside /init. CONFIG is that of /enclave-init.conf.
     """
     tree = Tree()
     tree.file("bin/probe", built("apps/probe"), 0o755)
@@ -67,7 +67,7 @@ def image(*cmd: str, env: tuple[str, ...] | None = (), raw_cmd: bytes | None = N
     tree.entries.update(files.entries if files else {})
     if modules is None:
         modules = {} if kernel == "builtin" else {"nsm.ko": kernel_file(kernel, "nsm.ko")}
-    boot = enclave.boot_ramdisk(built("apps/shim" if shim else "init"), modules, load_order)
+    boot = enclave.boot_ramdisk(built("apps/shim" if shim else init), modules, load_order)
     if shim:
         boot.file("init.real", built("init"), 0o755)
     for name, data in (boot_files or {}).items():

@@ -1,0 +1,75 @@
+/*
+ * An init with a mistake in it, which the word MUTANT of its environment names:
+ * what the fault tests have to find. Linked by --wrap around what is shipped.
+ */
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "init/beat.h"
+#include "init/boot.h"
+#include "init/log.h"
+#include "init/power.h"
+#include "rootfs/cgroup.h"
+#include "rootfs/etc.h"
+#include "rootfs/file.h"
+
+/* The real one, and the one in its place. */
+#define WRAP(name) typeof(name) __real_##name, __wrap_##name
+
+static bool is(const char *mutant)
+{
+	const char *word = getenv("MUTANT");
+
+	return word && strcmp(word, mutant) == 0;
+}
+
+/* What fails of the network is none of its business. */
+WRAP(etc_loopback);
+int __wrap_etc_loopback(void)
+{
+	int r = __real_etc_loopback();
+
+	return is("blind") ? 0 : r;
+}
+
+/* The owner and mode that were asked for are as good as had. */
+WRAP(file_set_access);
+int __wrap_file_set_access(const char *path, uid_t owner, gid_t group, int mode)
+{
+	int r = __real_file_set_access(path, owner, group, mode);
+
+	return is("lax") ? 0 : r;
+}
+
+/* The heartbeat does not wait for the application. */
+WRAP(cgroup_mount);
+int __wrap_cgroup_mount(void)
+{
+	if (is("early"))
+		(void)beat_positive();
+	return __real_cgroup_mount();
+}
+
+WRAP(log_line);
+void __wrap_log_line(const char *step, const char *object, const char *reason)
+{
+	if (!is("silent"))
+		__real_log_line(step, object, reason);
+}
+
+/* A stop that panics, hangs, or forgets the parent. */
+_Noreturn void __real_boot_stop(struct boot *b);
+_Noreturn void __wrap_boot_stop(struct boot *b);
+_Noreturn void __wrap_boot_stop(struct boot *b)
+{
+	if (is("panic"))
+		_exit(1);
+	while (is("hang"))
+		(void)pause();
+	if (is("rude"))
+		(void)power_reboot();
+	__real_boot_stop(b);
+}

@@ -1,0 +1,84 @@
+"""Faults in namespaces."""
+
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import space
+from outcome import in_parallel, spread
+from suite import Failure, check, same, test
+
+SAMPLE = 30
+
+
+@test(2)
+def injector_counts_what_strace_sees() -> None:
+    """PID 1's calls, from the first to the fork for the heartbeat: the same list as Debian's strace has."""
+    ours = [c.name for c in space.clean("plain")[1] if c.who == "init"]
+    with tempfile.TemporaryDirectory(prefix="faults") as scratch:
+        strace = (shutil.which("strace") or "strace", "-ff", "-qq", "-o", f"{scratch}/of")
+        with space.start("plain", below=strace) as j:
+            space.see(j, space.DEADLINE_S)
+        theirs: list[str] = []
+        for path in Path(scratch).iterdir():
+            calls = re.findall(r"^(\w+)\((.*)", path.read_text(), re.M)
+            for i, (name, rest) in enumerate(calls):
+                if name == "execve" and rest.startswith('"/init"'):
+                    theirs = [n for n, _ in calls[i + 1:]]
+    same(theirs[:len(ours)], ours, "what strace saw")
+
+
+@test
+def injector_reports_its_own_faults() -> None:
+    """No jail, an unknown option, a fault that cannot be read: 125, as a jail's own fault."""
+    for args in ((), ("-x",), ("-f", "init:open:1"), ("-f", "init:open:x:5", "true")):
+        same(subprocess.run([space.INJECT, *args], stderr=subprocess.DEVNULL).returncode, 125, f"inject {args}")
+
+
+def found(scene: str, call: str, args: str, error: str) -> space.Fault:
+    """The fault of the call that is the first of that name, with ARGS at its end."""
+    return next(f for f in space.faults(scene)
+                if f.error == error and f"{f.call.who} {f.call.name}".endswith(call) and f.call.args.endswith(args))
+
+
+def report(faults: list[space.Fault], outcomes: list) -> None:
+    bad = [(f, o) for f, o in zip(faults, outcomes) if o.kind == "finding"]
+    if bad:
+        failure = Failure("\n".join(f"{f.name} ({f.call.args}): {o.why}" for f, o in bad))
+        failure.add_note("\n".join(f"--- {f.name}\n{o.story}" for f, o in bad))
+        raise failure
+
+
+@test(5)
+def calls_that_fail_have_the_outcome_of_the_boot_table() -> None:
+    """A sample of what `make faults` tries: goes on, warns or stops as DESIGN and the rows of mounts say."""
+    for scene in space.scenes():
+        faults = spread([*space.faults(scene)], SAMPLE)
+        check(len(faults) == SAMPLE, f"{len(faults)} faults")
+        report(faults, in_parallel(space.run, faults))
+
+
+@test(3)
+def what_went_wrong_once_does_not_again() -> None:
+    """Silent losses of what the image has in /tmp, and an application that ran though nobody knew."""
+    wanted = [("plain", "child1 write", "", "EIO"), ("plain", "open", "/run", "EMFILE"), ("plain", "open", "/tmp", "EIO"),
+              ("plain", "fstat", "/tmp", "EIO"), ("full", "newfstatat", "file", "EIO")]
+    faults = [found(*w) for w in wanted]
+    report(faults, in_parallel(space.run, faults))
+
+
+@test(5)
+def mistakes_of_an_init_are_found() -> None:
+    """Each mutant with a fault that an init without mistakes stands: a finding, and the one that it should be."""
+    lo, hosts = ("plain", "socket", "", "EMFILE"), ("plain", "open", "/etc/hosts", "EACCES")
+    stop = ("plain", "fork", "", "EAGAIN")
+    tries = [("blind", lo, "quiet, not warn"), ("silent", hosts, "quiet, not warn"),
+             ("silent", stop, "without a reason"), ("early", ("plain", "pipe2", "", "EMFILE"), r"told \((183, 8|8, 183)\)"), ("panic", stop, "PID 1 is gone"),
+             ("hang", stop, "no end"), ("rude", stop, "told nothing")]
+    if "full" in space.scenes():
+        tries.append(("lax", ("full", "chmod", "/dev/nsm", "EPERM"), "quiet, not stop"))
+    outcomes = in_parallel(lambda t: space.run(found(*t[1]), mutant=t[0], deadline=5), tries)
+    for (mutant, fault, why), o in zip(tries, outcomes):
+        check(o.kind == "finding" and re.search(why, o.why), f"{mutant}, {fault}: {o.kind}, {o.why}, not '{why}'")

@@ -1,0 +1,115 @@
+"""Outcomes of a boot with a fault, and what the fault tests use of the other suites."""
+
+import importlib.util
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+from suite import TOP
+
+HERE = Path(__file__).resolve().parent
+INJECT = TOP / "build/host/inject"
+
+
+def other(suite: str) -> ModuleType:
+    """lib.py of another suite, by a name of its own."""
+    name = f"{suite}_lib"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, HERE.parent / suite / "lib.py")
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+# The steps of the boot by their numbers, which the parent is told.
+STEPS = {"start": 1, "console": 2, "spec": 3, "modules": 4, "entropy": 5, "root": 6, "mounts": 7,
+         "spawn": 8, "heartbeat": 9, "supervise": 10}
+
+# --- outcomes ---
+# quiet: the application ran, the heartbeat was positive, nothing more was said than without the fault.
+# warn:  the same, with lines more.
+# untold: the same, but there was no heartbeat.
+# late:  stop, but the application had begun.
+# mute:  stop, with a message, but no process could be had to tell the parent.
+# stop:  a message, the step's number for the parent, a restart; the application did not run.
+# What is none of these is a finding, as is another outcome than the policy's.
+
+
+@dataclass
+class Outcome:
+    kind: str  # quiet, warn, untold, late, mute, stop, or finding
+    said: list[str] = field(default_factory=list)  # what was not said without the fault
+    log: tuple[str, ...] = ()  # all that was
+    why: str = ""  # of a finding
+    story: str = ""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is left of a boot."""
+    log: tuple[str, ...]  # init's own lines
+    ran: bool  # the application spoke
+    bytes: tuple[int, ...]  # what the parent received
+    ended: str  # "restart", or what else became of it
+
+
+def more(log: Iterable[str], clean: Iterable[str]) -> list[str]:
+    """The lines of LOG that CLEAN does not have."""
+    return [*(Counter(log) - Counter(clean)).elements()]
+
+
+def mute(seen: Seen, said: list[str]) -> bool:
+    """A stop that says why it told nobody."""
+    return not seen.ran and any(": fork: " in line for line in said) and seen.log[-1].startswith(
+        "init: end: boot: stopped in step ")
+
+
+def judge(seen: Seen, clean: Seen, silent: bool = False) -> Outcome:
+    """
+    What SEEN is, beside CLEAN, the same boot without a fault. SILENT: the fault is one of writing, lines may be
+    missing.
+    """
+    said = more(seen.log, clean.log)
+
+    def finding(why: str) -> Outcome:
+        return Outcome("finding", said, seen.log, why)
+
+    if seen.ended != "restart":
+        return finding(seen.ended)
+    if seen.ran and seen.bytes == (0xB7,):
+        last = [line for line in seen.log if not line.startswith("init: end: reboot: ")][-1:]
+        if not silent and last != [*clean.log[-1:]]:
+            return finding("another last line")
+        return Outcome("warn" if said else "quiet", said, seen.log)
+    if seen.ran and not seen.bytes and said:
+        return Outcome("untold", said, seen.log)
+    if not seen.bytes and mute(seen, said):
+        return Outcome("mute", said, seen.log)
+    if not seen.bytes:
+        return finding("the parent was told nothing")
+    if len(seen.bytes) > 1:
+        return finding(f"the parent was told {seen.bytes}")
+    if seen.bytes == (0xB7,):
+        return finding("a positive heartbeat without an application")
+    step = seen.bytes[0]
+    name = next((n for n, number in STEPS.items() if number == step), "?")
+    if seen.log[-1:] != (f"init: end: boot: stopped in step {step}, {name}",):
+        return finding("the last line is not that of the step that the parent was told")
+    if not any(line.startswith(f"init: {name}: ") and line.count(": ") >= 3 for line in seen.log):
+        return finding("it stopped without a reason")
+    return Outcome("late" if seen.ran else "stop", said, seen.log)
+
+
+def in_parallel(run: Callable, items: list, jobs: int = 0) -> list:
+    with ThreadPoolExecutor(jobs or 2 * (os.cpu_count() or 1)) as pool:
+        return [*pool.map(run, items)]
+
+
+def spread(items: list, count: int) -> list:
+    """COUNT of them, the same each time, from all parts of the list."""
+    return [items[i * len(items) // count] for i in range(min(count, len(items)))]
