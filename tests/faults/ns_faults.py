@@ -65,7 +65,7 @@ def what_went_wrong_once_does_not_again() -> None:
     """Silent losses of what the image has in /tmp, and an application that ran though nobody knew."""
     wanted = [("plain", "child1 write", "", "EIO"), ("plain", "open", "/run", "EMFILE"), ("plain", "open", "/tmp", "EIO"),
               ("plain", "fstat", "/tmp", "EIO"), ("full", "newfstatat", "file", "EIO")]
-    faults = [found(*w) for w in wanted]
+    faults = [found(*w) for w in wanted if w[0] in space.scenes()]
     report(faults, in_parallel(space.run, faults))
 
 
