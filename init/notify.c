@@ -1,6 +1,7 @@
 #include "init/notify.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -132,15 +133,29 @@ int notify_open(const char **ret_variable)
 	return fd;
 }
 
+/*
+ * The last close of a socket may wait for as long as who made it likes
+ * (SO_LINGER). So a child has the last one: at its end nothing lingers.
+ */
 static void close_all(const struct cmsghdr *c)
 {
+	static const struct linger off;
 	size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	pid_t pid = _Fork();
 	int fd;
 
+	if (pid == 0)
+		for (;;)
+			(void)pause();
 	for (size_t i = 0; i < count; i++) {
 		memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+		if (pid < 0) /* better than nothing */
+			(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off,
+					 sizeof(off));
 		close(fd);
 	}
+	if (pid > 0)
+		(void)kill(pid, SIGKILL);
 }
 
 ssize_t notify_receive(int fd, char buf[NOTIFY_MESSAGE_MAX], pid_t *ret_pid)
@@ -181,5 +196,6 @@ ssize_t notify_receive(int fd, char buf[NOTIFY_MESSAGE_MAX], pid_t *ret_pid)
 			*ret_pid = who.pid;
 		}
 	}
-	return n;
+	/* What is cut may end in another number than was meant. */
+	return m.msg_flags & MSG_TRUNC ? 0 : n;
 }

@@ -16,6 +16,8 @@ const char *spec_error_text(int r)
 		return "more than 65536 lines";
 	case SPEC_E_VARIABLE:
 		return "not NAME=VALUE";
+	case SPEC_E_VARIABLES:
+		return "more than 4096 variables";
 	default:
 		return strerror(-r);
 	}
@@ -122,7 +124,7 @@ int spec_parse_env_file(char *text, size_t len, char **envp, size_t *count,
 			size_t *reterr_line)
 {
 	char *at = text, *end = text + len, *line;
-	size_t number = 0, line_len;
+	size_t number = 0, variables = 0, line_len;
 
 	while (at < end) {
 		*reterr_line = ++number;
@@ -138,6 +140,8 @@ int spec_parse_env_file(char *text, size_t len, char **envp, size_t *count,
 			continue;
 		if (!is_variable(line))
 			return -SPEC_E_VARIABLE;
+		if (++variables > SPEC_VARIABLES_MAX)
+			return -SPEC_E_VARIABLES;
 		*count = spec_setenv(envp, *count, line);
 	}
 	return 0;

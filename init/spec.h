@@ -13,6 +13,7 @@
 enum {
 	SPEC_FILE_MAX = 1 << 20,    /* bytes of either file */
 	SPEC_ENTRIES_MAX = 1 << 16, /* lines of either file */
+	SPEC_VARIABLES_MAX = 4096,  /* of a file of variables */
 };
 
 /* Negative returns beside those of errno. */
@@ -22,6 +23,7 @@ enum spec_error {
 	SPEC_E_NUL,	     /* a NUL byte in the text */
 	SPEC_E_TOO_MANY,     /* more than SPEC_ENTRIES_MAX lines */
 	SPEC_E_VARIABLE,     /* not NAME=VALUE */
+	SPEC_E_VARIABLES,    /* more than SPEC_VARIABLES_MAX of a file */
 };
 
 /* The text for one of these. */

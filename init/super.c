@@ -176,9 +176,9 @@ static void after_end(struct super *s, struct super_service *v, struct text *t)
 	v->pid = 0;
 	v->state = SUPER_ENDED;
 	v->deadline_ms = 0;
-	if (!s->is_ending && again) {
+	if (!s->is_ending && again && !v->is_told) {
 		now = io_now_ms();
-		if (now - v->started_ms > v->delay_max_ms)
+		if (v->ran_ms != 0 && now - v->ran_ms > v->delay_max_ms)
 			v->times = 0;
 		if (v->limit == 0 || v->times < v->limit) {
 			wait_to_start(v, now, t);
@@ -204,7 +204,7 @@ static void ended(struct super *s, struct super_service *v, int status)
 
 	v->status = status;
 	text_clear(&t);
-	if (v->state == SUPER_STARTING && !s->is_through && !s->is_ending) {
+	if (!v->was_ready && !s->is_through && !s->is_ending) {
 		text_add(&t, "ended before it was ready, ");
 		report_status(status, oom, &t);
 		v->pid = 0;
@@ -216,6 +216,22 @@ static void ended(struct super *s, struct super_service *v, int status)
 	after_end(s, v, &t);
 }
 
+static void watch(struct super_service *v)
+{
+	v->deadline_ms = 0;
+	if (v->watchdog_now_ms > 0 && !v->says_stopping)
+		v->deadline_ms = io_now_ms() + v->watchdog_now_ms;
+}
+
+static void is_ready(struct super_service *v)
+{
+	v->state = SUPER_RUNNING;
+	v->was_ready = true;
+	v->ran_ms = io_now_ms();
+	watch(v);
+	log_debug("supervise", v->name, "ready");
+}
+
 static void start(struct super *s, struct super_service *v)
 {
 	pid_t pid = s->start(s->ctx, (size_t)(v - s->services));
@@ -223,9 +239,11 @@ static void start(struct super *s, struct super_service *v)
 
 	v->deadline_ms = 0;
 	v->started_ms = io_now_ms();
+	v->ran_ms = 0;
+	v->watchdog_now_ms = v->watchdog_ms;
 	v->failed = v->says_stopping = false;
 	v->text[0] = '\0';
-	if (pid < 0 && !s->is_through) {
+	if (pid < 0 && !v->was_ready && !s->is_through) {
 		s->boot_failed = true;
 		v->state = SUPER_ENDED;
 		return;
@@ -243,20 +261,16 @@ static void start(struct super *s, struct super_service *v)
 	if (v->notifies)
 		v->deadline_ms = v->started_ms + v->ready_ms;
 	else
-		v->was_ready = true;
+		is_ready(v);
 }
 
-static void watch(struct super_service *v)
+/* Ends V for the reason T. */
+static void abort_service(struct super_service *v, struct text *t)
 {
-	v->deadline_ms = v->watchdog_ms > 0 ? io_now_ms() + v->watchdog_ms : 0;
-}
-
-static void is_ready(struct super_service *v)
-{
-	v->state = SUPER_RUNNING;
-	v->was_ready = true;
-	watch(v);
-	log_debug("supervise", v->name, "ready");
+	add_status(v, t);
+	say(v, t);
+	v->failed = true;
+	stop(v, SIGABRT);
 }
 
 static void watchdog_expired(struct super_service *v)
@@ -265,11 +279,17 @@ static void watchdog_expired(struct super_service *v)
 
 	text_clear(&t);
 	text_add(&t, "no sign of life for ");
-	add_ms(v->watchdog_ms, &t);
-	add_status(v, &t);
-	say(v, &t);
-	v->failed = true;
-	stop(v, SIGABRT);
+	add_ms(v->watchdog_now_ms, &t);
+	abort_service(v, &t);
+}
+
+static void watchdog_triggered(struct super_service *v)
+{
+	struct text t;
+
+	text_clear(&t);
+	text_add(&t, "it wants to be ended, by WATCHDOG=trigger");
+	abort_service(v, &t);
 }
 
 static void not_ready(struct super *s, struct super_service *v)
@@ -279,7 +299,7 @@ static void not_ready(struct super *s, struct super_service *v)
 	text_clear(&t);
 	text_add(&t, "not ready within ");
 	add_ms(v->ready_ms, &t);
-	if (!s->is_through) {
+	if (!s->is_through && !v->was_ready) {
 		v->deadline_ms = 0;
 		fail_boot(s, v, &t);
 		return;
@@ -370,7 +390,8 @@ enum reaped {
 
 static void reaped(struct super *s, pid_t pid, int status)
 {
-	if (pid == s->helper) {
+	/* Its number may be a service's later on. */
+	if (pid == s->helper && !s->helper_gone) {
 		s->helper_gone = true;
 		s->helper_status = status;
 		return;
@@ -415,9 +436,18 @@ static void take_signal(struct super *s, int sig)
 {
 	struct super_service *app = &s->services[0];
 
-	if (sig <= 0 || sig == SIGCHLD || app->pid <= 0)
+	if (sig <= 0 || sig == SIGCHLD)
 		return;
-	if (sig == SIGTERM && app->stop_is_set)
+	/* Who asks it to end does not want another one. */
+	app->is_told |= sig == SIGTERM;
+	if (sig == SIGTERM && app->state == SUPER_BACKOFF) {
+		app->state = SUPER_ENDED;
+		app->deadline_ms = 0;
+	}
+	if (app->pid <= 0)
+		return;
+	/* One that is being stopped has its deadline: more of them move it not. */
+	if (sig == SIGTERM && app->stop_is_set && app->state != SUPER_STOPPING)
 		stop(app, stop_signal(app));
 	else
 		tell_group(app, sig == SIGTERM ? stop_signal(app) : sig);
@@ -472,7 +502,7 @@ static void take_notify(struct super_service *v, const struct notify *n)
 		take_status(v, n);
 	v->says_stopping |= n->stopping;
 	if (n->has_watchdog_usec)
-		v->watchdog_ms = to_ms(n->watchdog_usec);
+		v->watchdog_now_ms = to_ms(n->watchdog_usec);
 	if (n->has_extend_usec &&
 	    (v->state == SUPER_STARTING || v->state == SUPER_STOPPING)) {
 		later = io_now_ms() + to_ms(n->extend_usec);
@@ -481,12 +511,11 @@ static void take_notify(struct super_service *v, const struct notify *n)
 	}
 	if (n->ready && v->state == SUPER_STARTING)
 		is_ready(v);
-	else if ((n->watchdog || n->has_watchdog_usec) &&
+	else if ((n->watchdog || n->has_watchdog_usec || n->stopping) &&
 		 v->state == SUPER_RUNNING)
 		watch(v);
-	if (n->watchdog_trigger && v->state == SUPER_RUNNING &&
-	    v->watchdog_ms > 0)
-		watchdog_expired(v);
+	if (n->watchdog_trigger && v->state == SUPER_RUNNING)
+		watchdog_triggered(v);
 }
 
 static void ignore_message(struct super *s, pid_t pid)
@@ -598,7 +627,7 @@ static bool is_over(const struct super *s)
 /* The end before all were ready is none that was asked for. */
 static void ended_early(struct super *s)
 {
-	struct super_service *v = &s->services[s->first_end];
+	struct super_service *v = &s->services[super_who(s) - s->services];
 	struct text t;
 
 	text_clear(&t);
@@ -643,9 +672,11 @@ void super_run(struct super *s)
 
 	for (;;) {
 		more = reap(s) == REAPED_SOME;
+		if (!is_over(s))
+			act(s);
+		/* A start that fails may be the last, and no death tells of it. */
 		if (is_over(s))
 			return;
-		act(s);
 		wait_event(s, more ? 0 : next_timeout(s));
 	}
 }
@@ -723,6 +754,8 @@ static size_t stop_some(struct super *s)
 static void stop_services(struct super *s)
 {
 	int64_t longest = 0;
+	bool more = false;
+	int timeout;
 
 	for (size_t i = 0; i < s->count; i++) {
 		struct super_service *v = &s->services[i];
@@ -735,10 +768,9 @@ static void stop_services(struct super *s)
 	}
 	longest += io_now_ms();
 	while (stop_some(s) > 0 && io_now_ms() < longest) {
-		int timeout = next_timeout(s);
-
+		timeout = more ? 0 : next_timeout(s);
 		wait_event(s, timeout < 0 ? SUPER_KILL_MS : timeout);
-		(void)reap(s);
+		more = reap(s) == REAPED_SOME;
 		act(s);
 	}
 }

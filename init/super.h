@@ -37,6 +37,7 @@ struct super_service {
 	pid_t group; /* the last one's, of which something may be left */
 	int status;  /* wait status of its last end */
 	bool was_ready, failed, says_stopping;
+	bool is_told; /* to end: it is not started again */
 	uint32_t after;
 	int stop_signal;
 	int stop_ms; /* from its stop signal to KILL */
@@ -44,8 +45,10 @@ struct super_service {
 	enum config_restart restart;
 	uint32_t delay_ms, delay_max_ms, limit, times; /* restarts in a row */
 	bool notifies;
-	uint32_t ready_ms, watchdog_ms;
+	uint32_t ready_ms;
+	uint32_t watchdog_ms, watchdog_now_ms; /* a message may change it */
 	int64_t started_ms;
+	int64_t ran_ms;	     /* since when it has been ready; 0: it is not */
 	int64_t deadline_ms; /* of its state; 0: none */
 	unsigned ignored;    /* messages that were not its own's */
 	char text[NOTIFY_STATUS_MAX + 1];
