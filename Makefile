@@ -20,7 +20,7 @@ VERSION := $(shell cat VERSION)
 
 MAIN := init/main.c
 CONFIG := config config_values config_service config_enclave config_keys capabilities
-INIT := boot relro console log spec $(CONFIG) signal user pcr program spawn launch super notify report klog modules module power beat
+INIT := boot relro console log spec $(CONFIG) signal user pcr program seccomp spawn launch super notify report klog modules module power beat
 NSM := dev pool item wire nsm measure entropy
 VSOCK := sock io heartbeat
 ROOTFS := mounts switch bind cgroup etc tree file
@@ -43,7 +43,7 @@ PACK := main commands build describe describe_json diff diff_json diff_listing e
 	image source oci docker layer dir skopeo settings strings json digest tree spool \
 	parts kernel spec check cpio gzip ramdisk metadata \
 	eif eif_writer measure sign archive
-PACK_C := $(PACK:%=rootfs/pack/%.c) $(CONFIG:%=init/%.c) $(addprefix init/,signal.c spec.c user.c) \
+PACK_C := $(PACK:%=rootfs/pack/%.c) $(CONFIG:%=init/%.c) $(addprefix init/,signal.c spec.c user.c seccomp.c) \
 	nsm/item.c
 
 # What tests replace, at link time, by tests/seams/: the rest is as shipped.
@@ -52,7 +52,7 @@ SEAMS_TEST := seam dev pool sock module power
 
 # tests/unit/NAME_test.c
 UNIT := spec wire nsm report klog cgroup modules program log file tree io \
-	heartbeat spawn notify measure cms recipient doc verify config capabilities signal user policy bind
+	heartbeat seccomp spawn notify measure cms recipient doc verify config capabilities signal user policy bind
 
 # tests/unit/NAME_test.c, of rootfs/pack
 PACK_UNIT := pack_tree sign eif pack_image

@@ -249,4 +249,7 @@ int config_parse(char *text, size_t len, struct config *ret,
 /* The words for one of these. Never NULL. */
 const char *config_error_text(int r);
 
+/* The key of the limit RLIMIT_... NUMBER, one below CONFIG_LIMITS. */
+const char *config_limit_key(int number);
+
 #endif

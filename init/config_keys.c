@@ -203,6 +203,16 @@ const struct config_key config_keys[] = {
 };
 
 const size_t config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);
+const char *config_limit_key(int number)
+{
+	size_t i = 0;
+
+	while (config_keys[i].read != config_read_limit ||
+	       config_keys[i].max != number)
+		i++;
+	return config_keys[i].name;
+}
+
 _Static_assert(sizeof(config_keys) / sizeof(config_keys[0]) <= 128,
 	       "a bit each for those that came");
 _Static_assert((int)RLIM_NLIMITS == CONFIG_LIMITS &&

@@ -10,6 +10,7 @@
 #include "init/config.h"
 #include "init/log.h"
 #include "init/report.h"
+#include "init/seccomp.h"
 #include "init/spawn.h"
 #include "init/spec.h"
 #include "rootfs/etc.h"
@@ -25,8 +26,9 @@ struct launch {
 	const struct config_service *service;
 	struct program *program;
 	const struct user *user; /* NULL: root, as the kernel started us */
-	struct file vectors,
-		variables; /* memory of argv, envp and a file's lines */
+	struct file vectors;	 /* memory of argv and envp */
+	struct file variables;	 /* the lines of environment-file */
+	struct file filter;	 /* of seccomp */
 	char **argv, **envp;
 	size_t envc;
 	char watchdog[VARIABLE_MAX]; /* WATCHDOG_USEC=... */
@@ -71,17 +73,14 @@ static int read_names(const struct launch *l, const char *path,
 	return fail(l, path, r == -EFBIG ? "longer than 1 MiB" : strerror(-r));
 }
 
-static int fail_user(const struct launch *l, int r, bool file_is_there)
+static int fail_user(const struct launch *l, int r, const char *who,
+		     bool file_is_there)
 {
-	const struct config_service *s = l->service;
 	bool group = r == -USER_E_GROUP;
-	struct text object, reason;
+	struct text reason;
 
 	if (boot_check_initramfs(l->boot) < 0)
 		return -1;
-	text_clear(&object);
-	text_add(&object, group ? "group " : "user ");
-	text_add(&object, group ? s->group : s->user);
 	text_clear(&reason);
 	switch (-r) {
 	case USER_E_MANY:
@@ -95,27 +94,41 @@ static int fail_user(const struct launch *l, int r, bool file_is_there)
 		text_add(&reason, group ? USER_GROUP : USER_PASSWD);
 		break;
 	}
-	return fail(l, text_string(&object), text_string(&reason));
+	return fail_named(l, group ? "group" : "user", who,
+			  text_string(&reason));
 }
 
+/* Whom it runs as. Root is whom the kernel started, unless groups are named. */
 static int find_user(struct launch *l)
 {
 	const struct config_service *s = l->service;
+	const char *user = s->user ? s->user : "0", *word;
 	struct file passwd = { 0 }, group = { 0 };
+	struct user_file groups;
 	int r;
 
+	if (!s->user && !s->group && s->supplementary_groups.count == 0)
+		return 0;
 	r = read_names(l, USER_PASSWD, &passwd);
 	if (r == 0)
 		r = read_names(l, USER_GROUP, &group);
 	if (r < 0)
 		goto out;
-	r = user_resolve(s->user, s->group,
-			 (struct user_file){ passwd.data, passwd.len },
-			 (struct user_file){ group.data, group.len },
+	groups = (struct user_file){ group.data, group.len };
+	r = user_resolve(user, s->group,
+			 (struct user_file){ passwd.data, passwd.len }, groups,
 			 &l->boot->user);
-	if (r < 0)
-		r = fail_user(l, r,
+	if (r < 0) {
+		r = fail_user(l, r, r == -USER_E_GROUP ? s->group : user,
 			      r == -USER_E_GROUP ? group.data : passwd.data);
+		goto out;
+	}
+	r = user_add_groups(s->supplementary_groups.first,
+			    s->supplementary_groups.count, groups,
+			    &l->boot->user, &word);
+	if (r < 0)
+		r = fail_user(l, r, r == -USER_E_GROUP ? word : user,
+			      group.data);
 	else
 		l->user = &l->boot->user;
 out:
@@ -228,10 +241,24 @@ static void add_defaults(struct launch *l)
 
 	add_default(l, "PATH", path);
 	if (!spec_getenv(l->envp, l->envc, "HOME"))
-		add_variable(l, l->user ? l->boot->user.home :
+		add_variable(l, l->service->user ? l->boot->user.home :
 				stat("/root", &st) == 0 && S_ISDIR(st.st_mode) ?
-					  root_home :
-					  home);
+						   root_home :
+						   home);
+}
+
+/* What a login would say of a user. */
+static void add_user(struct launch *l)
+{
+	struct user *u = &l->boot->user;
+
+	if (!l->service->user)
+		return;
+	add_default(l, "SHELL", u->shell);
+	if (u->name[sizeof("USER=") - 1] == '\0')
+		return;
+	add_default(l, "USER", u->name);
+	add_default(l, "LOGNAME", u->log_name);
 }
 
 /* For one that tells how it is, as sd_notify(3) has it. */
@@ -272,6 +299,7 @@ static int fill_envp(struct launch *l)
 	for (size_t i = 0; i < s->variable_count; i++)
 		l->envc = spec_setenv(l->envp, l->envc, s->variables[i]);
 	add_defaults(l);
+	add_user(l);
 	add_notify(l);
 	l->envp[l->envc] = NULL;
 	return 0;
@@ -289,6 +317,27 @@ static int fill_vectors(struct launch *l)
 }
 
 /* --- the program --- */
+
+static int read_filter(struct launch *l)
+{
+	const char *call = "";
+	struct text t;
+	int r;
+
+	if (!l->service->seccomp)
+		return 0;
+	r = file_read(AT_FDCWD, l->service->seccomp, SECCOMP_FILE_MAX,
+		      &l->filter);
+	if (r == 0)
+		r = seccomp_check(l->filter.data, l->filter.len,
+				  seccomp_own_arch(), &call);
+	if (r == 0)
+		return 0;
+	text_clear(&t);
+	text_add(&t, seccomp_error_text(r == -EFBIG ? -SECCOMP_E_SIZE : r));
+	text_add(&t, call);
+	return fail_named(l, "seccomp", l->service->seccomp, text_string(&t));
+}
 
 static int fail_find(const struct launch *l, const char *search, int r)
 {
@@ -316,7 +365,7 @@ static int fail_spawn(const struct launch *l, int r, enum spawn_stage stage,
 	if (boot_check_initramfs(l->boot) < 0)
 		return -1;
 	text_clear(&t);
-	switch (stage) {
+	switch ((int)stage) {
 	case SPAWN_EXEC:
 		program_explain(l->program, r, &t);
 		if (r == -EACCES && l->service->user) {
@@ -328,17 +377,14 @@ static int fail_spawn(const struct launch *l, int r, enum spawn_stage stage,
 		text_add(&t, "its process ended before exec, ");
 		report_status(status, false, &t);
 		break;
-	case SPAWN_FORK:
-		text_add(&t, "fork: ");
-		text_add(&t, strerror(-r));
-		break;
-	case SPAWN_SESSION:
-		text_add(&t, "setsid: ");
-		text_add(&t, strerror(-r));
-		break;
 	case SPAWN_USER:
 		text_add(&t, "it cannot become user ");
-		text_add(&t, l->service->user);
+		text_add(&t, l->service->user ? l->service->user : "root");
+		text_add(&t, ": ");
+		text_add(&t, strerror(-r));
+		break;
+	default:
+		spawn_name_stage(stage, &t);
 		text_add(&t, ": ");
 		text_add(&t, strerror(-r));
 		break;
@@ -349,6 +395,15 @@ static int fail_spawn(const struct launch *l, int r, enum spawn_stage stage,
 static pid_t run(struct launch *l)
 {
 	const char *search = spec_getenv(l->envp, l->envc, "PATH");
+	const struct spawn_job job = {
+		.program = l->program,
+		.argv = l->argv,
+		.envp = l->envp,
+		.user = l->user,
+		.service = l->service,
+		.filter = l->filter.data,
+		.filter_len = l->filter.len,
+	};
 	enum spawn_stage stage;
 	int status = 0, r;
 	pid_t pid;
@@ -358,8 +413,7 @@ static pid_t run(struct launch *l)
 		return fail_find(l, search, r);
 	if (l->user && l->user->uid != 0 && !strchr(l->argv[0], '/'))
 		spawn_find(l->argv[0], search, l->user, l->program);
-	r = spawn_program(l->program, l->argv, l->envp, l->user, &pid, &stage,
-			  &status);
+	r = spawn_program(&job, &pid, &stage, &status);
 	return r < 0 ? fail_spawn(l, r, stage, status) : pid;
 }
 
@@ -392,13 +446,13 @@ pid_t launch_service(void *ctx, size_t i)
 	};
 	pid_t pid = -1;
 
-	if (l.service->user && find_user(&l) < 0)
+	if (find_user(&l) < 0)
 		goto out;
-	if (l.service->user)
+	if (l.user)
 		open_ports(&l);
 	if (l.service->workdir && enter_workdir(&l) < 0)
 		goto out;
-	if (fill_vectors(&l) < 0)
+	if (fill_vectors(&l) < 0 || read_filter(&l) < 0)
 		goto out;
 	pid = run(&l);
 	if (pid > 0)
@@ -406,6 +460,7 @@ pid_t launch_service(void *ctx, size_t i)
 out:
 	if (l.service->workdir)
 		(void)!chdir("/"); /* it is the service's alone */
+	file_free(&l.filter);
 	file_free(&l.variables);
 	file_free(&l.vectors);
 	return pid;

@@ -3,17 +3,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "init/config.h"
+#include "init/log.h"
 #include "init/program.h"
 #include "init/user.h"
 
@@ -97,34 +103,209 @@ static int become(const struct user *u)
 	return 0;
 }
 
-static _Noreturn void run_child(int fd, const struct program *p, char **argv,
-				char *const *envp, const struct user *user)
-{
-	int error;
+/* --- what a service asks for: 0 or -errno --- */
 
-	if (setsid() < 0) {
-		error = errno;
-		tell(fd, SPAWN_SESSION);
-		give_up(fd, error);
+static int null_stdin(void)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || (fd > 0 && dup2(fd, 0) < 0))
+		return -errno;
+	return 0;
+}
+
+static int set_limit(const struct config_service *s, int number)
+{
+	const struct rlimit limit = {
+		.rlim_cur = s->limits[number].soft,
+		.rlim_max = s->limits[number].hard,
+	};
+
+	/* musl's setrlimit brings what it takes to stop all threads. */
+	return prlimit(0, number, &limit, NULL) < 0 ? -errno : 0;
+}
+
+static int set_oom_score(int score)
+{
+	struct text t;
+	int fd, r = 0;
+
+	text_clear(&t);
+	text_add_number(&t, score);
+	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, t.buf, t.len) != (ssize_t)t.len)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+/* All that the kernel knows and BOUNDING has not. */
+static int drop_capabilities(uint64_t bounding)
+{
+	for (int i = 0; i < 64; i++) {
+		if (i < CONFIG_CAPABILITIES && bounding >> i & 1)
+			continue;
+		if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0)
+			return errno == EINVAL && i > 0 ? 0 : -errno;
 	}
-	if (isatty(0))
+	return 0;
+}
+
+static int set_securebits(const struct config_service *s,
+			  const struct user *user)
+{
+	unsigned long bits = s->securebits;
+
+	/* What becomes ambient has to outlive the change of the user. */
+	if (s->ambient && user)
+		bits |= 1 << 4; /* SECBIT_KEEP_CAPS, which exec takes away */
+	if (bits == 0)
+		return 0;
+	return prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+static int raise_ambient(uint64_t set, bool is_root)
+{
+	/* linux/capability.h, version 3: two halves. */
+	const struct {
+		uint32_t version;
+		int pid;
+	} head = { 0x20080522, 0 };
+	struct {
+		uint32_t effective, permitted, inheritable;
+	} data[2];
+
+	if (set == 0)
+		return 0;
+	if (syscall(SYS_capget, &head, data) < 0)
+		return -errno;
+	for (int half = 0; half < 2; half++) {
+		uint32_t bits = (uint32_t)(set >> (32 * half));
+
+		if (!is_root)
+			data[half].permitted = data[half].effective = bits;
+		data[half].inheritable = bits;
+	}
+	if (syscall(SYS_capset, &head, data) < 0)
+		return -errno;
+	for (unsigned long i = 0; i < CONFIG_CAPABILITIES; i++)
+		if (set >> i & 1 &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0) < 0)
+			return -errno;
+	return 0;
+}
+
+static int set_filter(const struct spawn_job *job)
+{
+	const struct sock_fprog program = {
+		.len = (unsigned short)(job->filter_len /
+					sizeof(struct sock_filter)),
+		.filter = (struct sock_filter *)(uintptr_t)job->filter,
+	};
+
+	if (job->filter_len == 0)
+		return 0;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0 ?
+		       -errno :
+		       0;
+}
+
+/* Whether the privileges that exec gives away are to be none. */
+static bool is_locked_in(const struct spawn_job *job)
+{
+	return job->service->no_new_privileges ||
+	       (job->filter_len > 0 && job->user && job->user->uid != 0);
+}
+
+/* Ends the child if R is an error, or tells it where that is enough. */
+static void expect(int fd, enum spawn_stage stage, int r)
+{
+	if (r == 0)
+		return;
+	tell(fd, stage);
+	give_up(fd, -r);
+}
+
+static void expect_leniently(int fd, const struct spawn_job *job,
+			     enum spawn_stage stage, int r)
+{
+	struct text t;
+
+	if (r == 0 || !job->is_lenient) {
+		expect(fd, stage, r);
+		return;
+	}
+	text_clear(&t);
+	spawn_name_stage(stage, &t);
+	log_line("spawn", text_string(&t), strerror(-r));
+}
+
+static void take_limits(int fd, const struct spawn_job *job)
+{
+	const struct config_service *s = job->service;
+
+	for (int i = 0; i < CONFIG_LIMITS; i++)
+		if (s->limits_set >> i & 1)
+			expect_leniently(fd, job,
+					 (enum spawn_stage)(SPAWN_LIMIT + i),
+					 set_limit(s, i));
+	if (s->oom_score_adjust.is_set)
+		expect_leniently(fd, job, SPAWN_OOM,
+				 set_oom_score(s->oom_score_adjust.value));
+	if (s->nice.is_set)
+		expect_leniently(fd, job, SPAWN_NICE,
+				 syscall(SYS_setpriority, PRIO_PROCESS, 0,
+					 s->nice.value) < 0 ?
+					 -errno :
+					 0);
+	if (s->umask.is_set)
+		(void)umask((mode_t)s->umask.value);
+}
+
+/* The order is the point: each step needs what the next ones take away. */
+static void take_privileges(int fd, const struct spawn_job *job)
+{
+	const struct config_service *s = job->service;
+	const struct user *user = job->user;
+
+	if (s->bounding_is_set)
+		expect(fd, SPAWN_BOUNDING, drop_capabilities(s->bounding));
+	expect(fd, SPAWN_SECUREBITS, set_securebits(s, user));
+	if (user) {
+		give_stdio(user->uid);
+		expect(fd, SPAWN_USER, become(user));
+	}
+	expect(fd, SPAWN_AMBIENT,
+	       raise_ambient(s->ambient, !user || user->uid == 0));
+	if (is_locked_in(job))
+		expect(fd, SPAWN_PRIVILEGES,
+		       prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0);
+	expect(fd, SPAWN_SECCOMP, set_filter(job));
+}
+
+static _Noreturn void run_child(int fd, const struct spawn_job *job)
+{
+	const struct program *p = job->program;
+	char **argv = job->argv;
+
+	expect(fd, SPAWN_SESSION, setsid() < 0 ? -errno : 0);
+	if (job->service->terminal && isatty(0))
 		(void)ioctl(0, TIOCSCTTY, 0);
+	if (job->service->standard_input == CONFIG_STDIN_NULL)
+		expect(fd, SPAWN_STDIN, null_stdin());
 	close_others();
 	default_signals();
-	if (user)
-		give_stdio(user->uid);
-	error = user ? -become(user) : 0;
-	if (error > 0) {
-		tell(fd, SPAWN_USER);
-		give_up(fd, error);
-	}
+	take_limits(fd, job);
+	take_privileges(fd, job);
 
 	tell(fd, SPAWN_EXEC);
-	(void)execve(p->path, argv, envp);
+	(void)execve(p->path, argv, job->envp);
 	if (errno == ENOEXEC && p->kind == PROGRAM_TEXT) {
 		argv[-1] = (char[]){ PROGRAM_SHELL };
 		argv[0] = (char *)(uintptr_t)p->path;
-		(void)execve(PROGRAM_SHELL, argv - 1, envp);
+		(void)execve(PROGRAM_SHELL, argv - 1, job->envp);
 	}
 	give_up(fd, errno);
 }
@@ -208,8 +389,37 @@ static int hear(int fd, enum spawn_stage *reterr_stage)
 	return -said[1];
 }
 
-int spawn_program(const struct program *p, char **argv, char *const *envp,
-		  const struct user *user, pid_t *ret_pid,
+void spawn_name_stage(enum spawn_stage stage, struct text *t)
+{
+	static const struct {
+		uint8_t stage;
+		char words[23];
+	} names[] = {
+		{ SPAWN_FORK, "fork" },
+		{ SPAWN_SESSION, "setsid" },
+		{ SPAWN_STDIN, "/dev/null" },
+		{ SPAWN_OOM, "oom-score-adjust" },
+		{ SPAWN_NICE, "nice" },
+		{ SPAWN_BOUNDING, "capability-bounding-set" },
+		{ SPAWN_SECUREBITS, "securebits" },
+		{ SPAWN_USER, "user" },
+		{ SPAWN_AMBIENT, "ambient-capabilities" },
+		{ SPAWN_PRIVILEGES, "no-new-privileges" },
+		{ SPAWN_SECCOMP, "seccomp" },
+	};
+
+	if (stage >= SPAWN_LIMIT) {
+		text_add(t, config_limit_key((int)stage - SPAWN_LIMIT));
+		return;
+	}
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (names[i].stage == (uint8_t)stage)
+			text_add_bytes(t, names[i].words,
+				       strnlen(names[i].words,
+					       sizeof(names[i].words)));
+}
+
+int spawn_program(const struct spawn_job *job, pid_t *ret_pid,
 		  enum spawn_stage *reterr_stage, int *reterr_status)
 {
 	pid_t pid;
@@ -220,7 +430,7 @@ int spawn_program(const struct program *p, char **argv, char *const *envp,
 	if (pid < 0)
 		return (int)pid;
 	if (pid == 0)
-		run_child(fd, p, argv, envp, user);
+		run_child(fd, job);
 
 	r = hear(fd, reterr_stage);
 	close(fd);

@@ -106,6 +106,7 @@ struct entry {
 	uint32_t id;
 	uint32_t gid;	  /* of a user */
 	struct span last; /* a user's home, a group's members; may be empty */
+	struct span shell;
 };
 
 /* name:password:uid:gid:comment:home:shell, the last three may be missing. */
@@ -119,8 +120,8 @@ static bool read_user(struct span line, struct entry *ret)
 	    !read_id(id, &e.id) || !next(&line, ':', &gid) ||
 	    !read_id(gid, &e.gid))
 		return false;
-	if (next(&line, ':', &skipped))
-		(void)next(&line, ':', &e.last);
+	if (next(&line, ':', &skipped) && next(&line, ':', &e.last))
+		(void)next(&line, ':', &e.shell);
 	*ret = e;
 	return true;
 }
@@ -162,35 +163,66 @@ static bool has_member(struct span members, struct span name)
 	return false;
 }
 
+static int add_group(uint32_t id, struct user *u)
+{
+	for (size_t i = 0; i < u->group_count; i++)
+		if (u->groups[i] == id)
+			return 0;
+	if (u->group_count == USER_GROUPS_MAX)
+		return -USER_E_MANY;
+	u->groups[u->group_count++] = id;
+	return 0;
+}
+
 static int add_groups(struct user_file file, struct span name, struct user *u)
 {
 	struct span rest = whole(file), line;
 	struct entry e;
+	int r = 0;
 
-	while (next_line(&rest, &line)) {
-		if (!read_group(line, &e) || !has_member(e.last, name) ||
-		    e.id == u->gid)
-			continue;
-		if (u->group_count == USER_GROUPS_MAX)
-			return -USER_E_MANY;
-		u->groups[u->group_count++] = e.id;
-	}
+	while (r == 0 && next_line(&rest, &line))
+		if (read_group(line, &e) && has_member(e.last, name))
+			r = add_group(e.id, u);
+	return r;
+}
+
+static int find_group(const char *group, struct user_file groups, uint32_t *ret)
+{
+	struct who who = who_of(group);
+	struct entry e;
+
+	if (!who.is_id && !find(groups, &who, read_group, &e))
+		return -USER_E_GROUP;
+	*ret = who.is_id ? who.id : e.id;
 	return 0;
 }
 
-static int set_home(struct span home, struct user *u)
+/* NAME= and VALUE, or OTHER where it is empty, to TO. */
+static void set(char *to, const char *name, struct span value,
+		const char *other)
 {
-	static const char root[] = "/";
-	size_t len;
+	size_t len = strlen(name);
 
-	if (!home.at || span_len(home) == 0)
-		home = (struct span){ root, root + 1 };
-	len = span_len(home);
-	if (len > USER_HOME_MAX)
+	if (!value.at || span_len(value) == 0)
+		value = (struct span){ other, other + strlen(other) };
+	memcpy(to, name, len);
+	memcpy(to + len, value.at, span_len(value));
+	to[len + span_len(value)] = '\0';
+}
+
+static int set_variables(const struct entry *e, struct user *u)
+{
+	struct span name = e->name;
+
+	if (span_len(e->last) > USER_HOME_MAX ||
+	    span_len(e->shell) > USER_HOME_MAX)
 		return -USER_E_HOME;
-	memcpy(u->home, "HOME=", 5);
-	memcpy(u->home + 5, home.at, len);
-	u->home[5 + len] = '\0';
+	set(u->home, "HOME=", e->last, "/");
+	set(u->shell, "SHELL=", e->shell, "/bin/sh");
+	if (span_len(name) > USER_NAME_MAX)
+		name = (struct span){ 0 };
+	set(u->name, "USER=", name, "");
+	set(u->log_name, "LOGNAME=", name, "");
 	return 0;
 }
 
@@ -198,7 +230,7 @@ int user_resolve(const char *user, const char *group, struct user_file passwd,
 		 struct user_file groups, struct user *ret)
 {
 	struct who who = who_of(user);
-	struct entry e = { 0 }, g = { 0 };
+	struct entry e = { 0 };
 	bool is_known;
 	int r;
 
@@ -209,18 +241,11 @@ int user_resolve(const char *user, const char *group, struct user_file passwd,
 		e = (struct entry){ .id = who.id };
 	ret->uid = e.id;
 	ret->gid = e.gid;
-	r = set_home(e.last, ret);
+	r = set_variables(&e, ret);
+	if (r == 0 && group)
+		r = find_group(group, groups, &ret->gid);
 	if (r < 0)
 		return r;
-
-	if (group) {
-		who = who_of(group);
-		if (who.is_id)
-			g.id = who.id;
-		else if (!find(groups, &who, read_group, &g))
-			return -USER_E_GROUP;
-		ret->gid = g.id;
-	}
 	/*
 	 * The gid is among the groups, too: a set-group-ID program must not be
 	 * able to drop out of it, past a mode that denies that group.
@@ -228,4 +253,22 @@ int user_resolve(const char *user, const char *group, struct user_file passwd,
 	ret->groups[0] = ret->gid;
 	ret->group_count = 1;
 	return group || !is_known ? 0 : add_groups(groups, e.name, ret);
+}
+
+int user_add_groups(const char *words, size_t count, struct user_file groups,
+		    struct user *u, const char **reterr_word)
+{
+	uint32_t id = 0;
+	int r;
+
+	for (size_t i = 0; i < count; i++) {
+		*reterr_word = words;
+		r = find_group(words, groups, &id);
+		if (r == 0)
+			r = add_group(id, u);
+		if (r < 0)
+			return r;
+		words += strlen(words) + 1;
+	}
+	return 0;
 }

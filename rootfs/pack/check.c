@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "init/config.h"
+#include "init/seccomp.h"
 #include "init/user.h"
 #include "rootfs/pack/fault.h"
 #include "rootfs/pack/image.h"
@@ -314,16 +315,48 @@ static int check_user(const struct names *names, const char *user,
 }
 
 static int check_groups(const struct names *names,
-			const struct config_words *groups, struct fault *reterr)
+			const struct config_words *words, struct fault *reterr)
 {
-	const char *group = groups->first;
+	const char *group = NULL;
+	int r;
 
-	for (size_t i = 0; i < groups->count; i++) {
-		if (check_user(names, "0", group, reterr) < 0)
-			return -1;
-		group += strlen(group) + 1;
-	}
-	return 0;
+	if (words->count == 0)
+		return 0;
+	names->user->group_count = 0;
+	r = user_add_groups(words->first, words->count, names->groups,
+			    names->user, &group);
+	if (r == -USER_E_MANY)
+		return fault_refuse(reterr, "group %s: more than %d groups",
+				    group, USER_GROUPS_MAX);
+	return r < 0 ? fault_refuse(reterr, "group %s: not in the image's %s",
+				    group, USER_GROUP) :
+		       0;
+}
+
+/* The filter of system calls, as init will look at it. */
+static int check_filter(const struct image *image, const char *path,
+			enum eif_arch arch, struct fault *reterr)
+{
+	const struct tree_node *node;
+	const char *call = "";
+	char *code = NULL;
+	int r;
+
+	if (!path || is_made_at_boot(path))
+		return 0;
+	if (check_file(image, "seccomp", path, reterr) < 0)
+		return -1;
+	node = tree_find(image->tree, path, true);
+	if (content_slurp(&node->inode->content, SECCOMP_FILE_MAX, path, &code,
+			  reterr) < 0)
+		return -1;
+	r = seccomp_check(code, (size_t)node->inode->content.len,
+			  arch == EIF_X86_64 ? SECCOMP_X86_64 : SECCOMP_AARCH64,
+			  &call);
+	free(code);
+	return r < 0 ? fault_refuse(reterr, "seccomp %s: %s%s", path,
+				    seccomp_error_text(r), call) :
+		       0;
 }
 
 static int check_service(struct image *image, const struct names *names,
@@ -344,7 +377,7 @@ static int check_service(struct image *image, const struct names *names,
 	    check_file(image, "environment-file", s->environment_file, reterr) <
 		    0)
 		return -1;
-	return check_file(image, "seccomp", s->seccomp, reterr);
+	return check_filter(image, s->seccomp, arch, reterr);
 }
 
 int check_image(struct image *image, const struct spec *spec,

@@ -9,12 +9,20 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include "init/config.h"
+#include "init/log.h"
 #include "init/program.h"
 #include "init/user.h"
 #include "tests/unit/temp.h"
 
+static const struct config_service plain = { .terminal = true };
+
 static struct {
-	const struct user *user; /* to be, or NULL */
+	const struct user *user;	      /* to be, or NULL */
+	const struct config_service *service; /* or NULL: PLAIN */
+	const void *filter;
+	size_t filter_len;
+	bool is_lenient;
 	pid_t pid;
 	enum spawn_stage stage;
 	int status;
@@ -25,6 +33,7 @@ static int spawn(const char *path, enum program_kind kind, char *a, char *b)
 	char slot[] = "untouched", name[] = "name", var[] = "A=1";
 	char *argv[] = { slot, name, a, b, NULL }, *envp[] = { var, NULL };
 	struct program *p = malloc(sizeof(*p));
+	struct spawn_job job;
 	int r;
 
 	REQUIRE(p);
@@ -33,8 +42,17 @@ static int spawn(const char *path, enum program_kind kind, char *a, char *b)
 	got.pid = -99;
 	got.stage = (enum spawn_stage)99;
 	got.status = -99;
-	r = spawn_program(p, argv + 1, envp, got.user, &got.pid, &got.stage,
-			  &got.status);
+	job = (struct spawn_job){
+		.program = p,
+		.argv = argv + 1,
+		.envp = envp,
+		.user = got.user,
+		.service = got.service ? got.service : &plain,
+		.filter = got.filter,
+		.filter_len = got.filter_len,
+		.is_lenient = got.is_lenient,
+	};
+	r = spawn_program(&job, &got.pid, &got.stage, &got.status);
 	free(p);
 	return r;
 }
@@ -294,6 +312,140 @@ TEST(the_child_leads_a_session)
 	close(fds[0]);
 	close(0);
 	REQUIRE(waitpid(got.pid, NULL, 0) == got.pid);
+}
+
+/* What the child of SERVICE finds in LINES of /proc/self/status. */
+static int status_is(const struct config_service *s, const char *names,
+		     const char *want)
+{
+	char script[400];
+
+	got.service = s;
+	(void)snprintf(script, sizeof(script),
+		       "set -- $(grep -E '^(%s):' /proc/self/status); "
+		       "test \"$*\" = '%s' || { echo \"$*\" >&2; exit 1; }",
+		       names, want);
+	return shell(script);
+}
+
+TEST(what_a_service_asks_for_is_there)
+{
+	struct config_service s = {
+		.limits_set = 1 << RLIMIT_CORE | 1 << RLIMIT_NOFILE,
+		.limits[RLIMIT_CORE] = { 0, 0 },
+		.limits[RLIMIT_NOFILE] = { 77, 99 },
+		.umask = { true, 027 },
+		.nice = { true, 3 },
+		.oom_score_adjust = { true, 321 },
+		.no_new_privileges = true,
+	};
+
+	CHECK_INT(status_is(&s, "Umask|NoNewPrivs",
+			    "Umask: 0027 NoNewPrivs: 1"),
+		  0);
+	CHECK_INT(shell("test $(ulimit -Sn) = 77 && test $(ulimit -Hn) = 99 && "
+			"test $(ulimit -c) = 0 && "
+			"test $(cat /proc/self/oom_score_adj) = 321 && "
+			"test $(cut -d' ' -f19 /proc/self/stat) = 3"),
+		  0);
+	s.standard_input = CONFIG_STDIN_NULL;
+	CHECK_INT(shell("test $(readlink /proc/self/fd/0) = /dev/null"), 0);
+}
+
+TEST(capabilities_are_what_the_service_says)
+{
+	struct config_service s = {
+		.bounding_is_set = true,
+		.bounding = 1 << 10 | 1 << 13,
+		.ambient = 1 << 10,
+	};
+
+	if (geteuid() != 0)
+		return;
+	got.user = &somebody;
+	CHECK_INT(status_is(&s, "CapInh|CapPrm|CapEff|CapBnd|CapAmb",
+			    "CapInh: 0000000000000400 "
+			    "CapPrm: 0000000000000400 "
+			    "CapEff: 0000000000000400 "
+			    "CapBnd: 0000000000002400 "
+			    "CapAmb: 0000000000000400"),
+		  0);
+	got.user = NULL;
+	CHECK_INT(status_is(&s, "CapPrm|CapEff|CapBnd|CapAmb",
+			    "CapPrm: 0000000000002400 "
+			    "CapEff: 0000000000002400 "
+			    "CapBnd: 0000000000002400 "
+			    "CapAmb: 0000000000000400"),
+		  0);
+	s = (struct config_service){ .bounding_is_set = true };
+	CHECK_INT(status_is(&s, "CapEff|CapBnd",
+			    "CapEff: 0000000000000000 "
+			    "CapBnd: 0000000000000000"),
+		  0);
+	/* Root by number alone, without its capabilities. */
+	s = (struct config_service){ .securebits = 1 | 2 };
+	CHECK_INT(status_is(&s, "CapEff", "CapEff: 0000000000000000"), 0);
+	/* More than the bounding set has cannot be had by exec. */
+	s = (struct config_service){ .ambient = 1 << 10, .securebits = 1 << 6 };
+	got.service = &s;
+	check_failure(spawn("/bin/sh", PROGRAM_ELF, NULL, NULL), -EPERM,
+		      SPAWN_AMBIENT);
+}
+
+TEST(what_cannot_be_had_is_told_with_its_name)
+{
+	struct config_service s = { .nice = { true, 3 } };
+	struct text t;
+
+	got.service = &s;
+	filter(SYS_setpriority, SECCOMP_RET_ERRNO | EACCES);
+	filter(SYS_prlimit64, SECCOMP_RET_ERRNO | EPERM);
+	check_failure(spawn("/bin/sh", PROGRAM_ELF, NULL, NULL), -EACCES,
+		      SPAWN_NICE);
+	s.limits_set = 1 << RLIMIT_NPROC;
+	check_failure(spawn("/bin/sh", PROGRAM_ELF, NULL, NULL), -EPERM,
+		      (enum spawn_stage)(SPAWN_LIMIT + RLIMIT_NPROC));
+	text_clear(&t);
+	spawn_name_stage(got.stage, &t);
+	CHECK_STR(text_string(&t), "limit-nproc");
+	text_clear(&t);
+	spawn_name_stage(SPAWN_BOUNDING, &t);
+	CHECK_STR(text_string(&t), "capability-bounding-set");
+	/* A container may forbid these. */
+	got.is_lenient = true;
+	CHECK_INT(shell("exit 7"), 7);
+}
+
+TEST(a_filter_is_the_last_thing)
+{
+	/* setuid and the like, which came before, are not needed any more. */
+	const struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setuid, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpriority, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EXDEV),
+	};
+	struct config_service s = { .nice = { true, 1 } };
+
+	got.filter = code;
+	got.filter_len = sizeof(code);
+	CHECK_INT(status_is(&s, "NoNewPrivs|Seccomp",
+			    "NoNewPrivs: 0 Seccomp: 2"),
+		  0);
+	if (geteuid() != 0)
+		return;
+	got.user = &somebody;
+	CHECK_INT(
+		status_is(&s, "Uid|NoNewPrivs|Seccomp",
+			  "Uid: 1234 1234 1234 1234 NoNewPrivs: 1 Seccomp: 2"),
+		0);
+	got.user = NULL;
+	got.filter_len = 8; /* no end: the kernel refuses it */
+	check_failure(spawn("/bin/sh", PROGRAM_ELF, NULL, NULL), -EINVAL,
+		      SPAWN_SECCOMP);
 }
 
 CHECK_MAIN("spawn")

@@ -1,0 +1,42 @@
+#ifndef INIT_SECCOMP_H
+#define INIT_SECCOMP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * A filter of system calls: the bytes of an array of struct sock_filter, as
+ * libseccomp's seccomp_export_bpf(3) writes them. Pure: the program is checked as
+ * the kernel does (kernel/seccomp.c, seccomp_check_filter), and run over what a
+ * process still needs once it is set.
+ */
+
+enum {
+	SECCOMP_FILE_MAX = 4096 * 8, /* BPF_MAXINSNS instructions */
+};
+
+enum seccomp_error {
+	SECCOMP_E_SIZE = 6300, /* not 1 to 4096 instructions of 8 bytes */
+	SECCOMP_E_CODE,	       /* an instruction that the kernel would refuse */
+	SECCOMP_E_FORBIDS,     /* a system call that is needed; it is named */
+};
+
+/* AUDIT_ARCH_... of linux/audit.h */
+#define SECCOMP_X86_64 0xc000003eU
+#define SECCOMP_AARCH64 0xc00000b7U
+
+/*
+ * Checks the LEN bytes at CODE for the architecture ARCH: returns 0 or
+ * -SECCOMP_E_..., for SECCOMP_E_FORBIDS with the name of the call in *RETERR_CALL.
+ * What it makes of arguments is not seen: they are all 0 here.
+ */
+int seccomp_check(const void *code, size_t len, uint32_t arch,
+		  const char **reterr_call);
+
+/* This machine's. */
+uint32_t seccomp_own_arch(void);
+
+/* The words for one of these. Never NULL. */
+const char *seccomp_error_text(int r);
+
+#endif

@@ -1,0 +1,218 @@
+#include "init/seccomp.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "tests/unit/check.h"
+
+enum { NR = offsetof(struct seccomp_data, nr) };
+
+#define LOAD(at) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (at))
+#define RET(action) BPF_STMT(BPF_RET | BPF_K, (action))
+#define IS(value, yes, no) \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (yes), (no))
+#define CHECK_CODE(...)                                    \
+	check((const struct sock_filter[]){ __VA_ARGS__ }, \
+	      sizeof((const struct sock_filter[]){ __VA_ARGS__ }), &call)
+
+static int check(const void *code, size_t len, const char **call)
+{
+	void *copy = malloc(len + !len);
+	int r;
+
+	/* Of just that size: the sanitizer sees what is one too many. */
+	REQUIRE(copy);
+	memcpy(copy, code, len);
+	r = seccomp_check(copy, len, seccomp_own_arch(), call);
+	free(copy);
+	return r;
+}
+
+TEST(a_filter_that_allows_is_fine)
+{
+	const char *call = NULL;
+
+	CHECK_INT(CHECK_CODE(RET(SECCOMP_RET_ALLOW)), 0);
+	CHECK_INT(CHECK_CODE(RET(SECCOMP_RET_LOG)), 0);
+	CHECK_INT(CHECK_CODE(LOAD(NR), IS(SYS_setuid, 0, 1),
+			     RET(SECCOMP_RET_KILL_PROCESS),
+			     RET(SECCOMP_RET_ALLOW)),
+		  0);
+	CHECK(!call);
+}
+
+TEST(what_is_still_needed_is_named)
+{
+	static const struct {
+		unsigned nr;
+		const char *name;
+	} needed[] = { { SYS_execve, "execve" },
+		       { SYS_write, "write" },
+		       { SYS_exit_group, "exit_group" } };
+	const char *call;
+
+	for (size_t i = 0; i < 3; i++) {
+		call = NULL;
+		CHECK_INT(CHECK_CODE(LOAD(NR), IS(needed[i].nr, 0, 1),
+				     RET(SECCOMP_RET_ERRNO | EPERM),
+				     RET(SECCOMP_RET_ALLOW)),
+			  -SECCOMP_E_FORBIDS);
+		CHECK_STR(call, needed[i].name);
+	}
+	CHECK_INT(CHECK_CODE(RET(SECCOMP_RET_KILL_PROCESS)),
+		  -SECCOMP_E_FORBIDS);
+	CHECK_INT(CHECK_CODE(RET(SECCOMP_RET_TRACE)), -SECCOMP_E_FORBIDS);
+	CHECK_INT(CHECK_CODE(RET(SECCOMP_RET_USER_NOTIF)), -SECCOMP_E_FORBIDS);
+}
+
+TEST(a_filter_for_another_machine_is_seen)
+{
+	const struct sock_filter code[] = {
+		LOAD(offsetof(struct seccomp_data, arch)),
+		IS(AUDIT_ARCH_AARCH64, 1, 0),
+		RET(SECCOMP_RET_KILL_PROCESS),
+		RET(SECCOMP_RET_ALLOW),
+	};
+	const char *call;
+
+	CHECK_INT(seccomp_check(code, sizeof(code), SECCOMP_AARCH64, &call), 0);
+	CHECK_INT(seccomp_check(code, sizeof(code), SECCOMP_X86_64, &call),
+		  -SECCOMP_E_FORBIDS);
+	CHECK_INT(SECCOMP_AARCH64, AUDIT_ARCH_AARCH64);
+	CHECK_INT(SECCOMP_X86_64, AUDIT_ARCH_X86_64);
+}
+
+TEST(sizes_are_bounded)
+{
+	static struct sock_filter code[4097];
+	const char *call;
+
+	for (size_t i = 0; i < 4097; i++)
+		code[i] = (struct sock_filter)RET(SECCOMP_RET_ALLOW);
+	CHECK_INT(check(code, 0, &call), -SECCOMP_E_SIZE);
+	CHECK_INT(check(code, 7, &call), -SECCOMP_E_SIZE);
+	CHECK_INT(check(code, 12, &call), -SECCOMP_E_SIZE);
+	CHECK_INT(check(code, 4096 * 8, &call), 0);
+	CHECK_INT(check(code, 4097 * 8, &call), -SECCOMP_E_SIZE);
+}
+
+/* Whether this kernel takes it, and what it then says to getpriority. */
+static bool kernel_takes(const struct sock_filter *code, size_t n)
+{
+	struct sock_fprog program = { (unsigned short)n,
+				      (struct sock_filter *)(uintptr_t)code };
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+		_exit(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) !=
+		      0);
+	}
+	REQUIRE(waitpid(pid, &status, 0) == pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) == 0 :
+				   true; /* it forbids its own exit */
+}
+
+/* The kernel is what we did not write: each opcode, with some operands. */
+TEST(the_kernel_takes_what_we_take)
+{
+	static const uint32_t ks[] = {
+		0, 1, 4, 15, 16, 31, 32, 60, 63, 64, 68
+	};
+	const char *call;
+	size_t taken = 0;
+
+	for (unsigned op = 0; op < 0x100; op++)
+		for (size_t i = 0; i < sizeof(ks) / sizeof(ks[0]); i++) {
+			const struct sock_filter code[] = {
+				BPF_STMT(BPF_ST, ks[i] < 16 ? ks[i] : 0),
+				{ (uint16_t)op, 0, 0, ks[i] },
+				RET(SECCOMP_RET_ALLOW),
+			};
+			bool ours = check(code, sizeof(code), &call) !=
+				    -SECCOMP_E_CODE;
+
+			if (ours != kernel_takes(code, 3))
+				CHECK_FAIL("code %#x, k %u: %d", op, ks[i],
+					   ours);
+			taken += ours;
+		}
+	CHECK(taken > 100);
+}
+
+/* Jumps: of one and of both branches past the end. */
+TEST(jumps_stay_inside)
+{
+	const char *call;
+
+	CHECK_INT(CHECK_CODE(IS(0, 1, 0), RET(SECCOMP_RET_ALLOW)),
+		  -SECCOMP_E_CODE);
+	CHECK_INT(CHECK_CODE(IS(0, 0, 1), RET(SECCOMP_RET_ALLOW)),
+		  -SECCOMP_E_CODE);
+	CHECK_INT(CHECK_CODE(BPF_STMT(BPF_JMP | BPF_JA, 1),
+			     RET(SECCOMP_RET_ALLOW)),
+		  -SECCOMP_E_CODE);
+	CHECK_INT(CHECK_CODE(BPF_STMT(BPF_JMP | BPF_JA, 0xffffffff),
+			     RET(SECCOMP_RET_ALLOW)),
+		  -SECCOMP_E_CODE);
+	CHECK_INT(CHECK_CODE(LOAD(NR)), -SECCOMP_E_CODE);
+	CHECK_INT(CHECK_CODE(BPF_STMT(BPF_JMP | BPF_JA, 1),
+			     RET(SECCOMP_RET_KILL_PROCESS),
+			     RET(SECCOMP_RET_ALLOW)),
+		  0);
+}
+
+/* What a calculation comes to, by where it jumps. */
+TEST(calculations_are_the_kernels)
+{
+	static const struct {
+		uint16_t op;
+		uint32_t a, b, want;
+	} cases[] = {
+		{ BPF_ADD, 0xffffffff, 2, 1 },
+		{ BPF_SUB, 1, 2, 0xffffffff },
+		{ BPF_MUL, 0x10001, 0x10001, 0x20001 },
+		{ BPF_DIV, 7, 2, 3 },
+		{ BPF_AND, 6, 3, 2 },
+		{ BPF_OR, 6, 3, 7 },
+		{ BPF_XOR, 6, 3, 5 },
+		{ BPF_LSH, 1, 31, 0x80000000 },
+		{ BPF_RSH, 0x80000000, 31, 1 },
+		{ BPF_NEG, 1, 0, 0xffffffff },
+	};
+	const char *call;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct sock_filter code[] = {
+			BPF_STMT(BPF_LDX | BPF_IMM, cases[i].b),
+			BPF_STMT(BPF_STX, 3),
+			BPF_STMT(BPF_LD | BPF_IMM, cases[i].a),
+			BPF_STMT(BPF_LDX | BPF_MEM, 3),
+			BPF_STMT(BPF_ALU | cases[i].op |
+					 (cases[i].op == BPF_NEG ? 0 : BPF_X),
+				 0),
+			BPF_STMT(BPF_MISC | BPF_TAX, 0),
+			BPF_STMT(BPF_MISC | BPF_TXA, 0),
+			IS(cases[i].want, 0, 1),
+			RET(SECCOMP_RET_ALLOW),
+			RET(SECCOMP_RET_KILL_PROCESS),
+		};
+
+		if (check(code, sizeof(code), &call) != 0)
+			CHECK_FAIL("operation %#x", cases[i].op);
+		CHECK(kernel_takes(code, 10));
+	}
+	/* A division by nothing kills. */
+	CHECK_INT(CHECK_CODE(BPF_STMT(BPF_ALU | BPF_DIV | BPF_X, 0),
+			     RET(SECCOMP_RET_ALLOW)),
+		  -SECCOMP_E_FORBIDS);
+}
+
+CHECK_MAIN("seccomp")
