@@ -23,7 +23,7 @@ CONFIG := config config_values config_service config_enclave config_keys capabil
 INIT := boot relro console log spec $(CONFIG) signal user pcr program seccomp spawn launch super notify report klog modules module power beat
 NSM := dev pool item wire nsm measure entropy
 VSOCK := sock io heartbeat
-ROOTFS := mounts switch bind cgroup etc tree file
+ROOTFS := mounts switch squash bind cgroup etc tree file
 LIB := $(INIT:%=init/%.c) $(NSM:%=nsm/%.c) $(VSOCK:%=vsock/%.c) \
 	$(ROOTFS:%=rootfs/%.c)
 
@@ -392,7 +392,7 @@ run: $(B)/init $(B)/hello
 
 ## test: all tests: check and boot
 test: test-build other-arch
-	$(call need,python3)
+	$(call need,python3 squashfs-tools-ng)
 	$(Q)tests/run test
 
 ## check: layers, static, unit, tool, mkeif and namespace tests; T=NAME for one
@@ -402,7 +402,7 @@ check: test-build
 
 ## boot: the boot tests in QEMU; STRICT=1 fails what it would skip
 boot: test-build other-arch
-	$(call need,python3)
+	$(call need,python3 squashfs-tools-ng)
 	$(Q)tests/run boot
 
 ## unit: unit tests, on glibc with ASan and UBSan, then on musl; T=NAME for one

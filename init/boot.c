@@ -28,6 +28,7 @@
 #include "rootfs/cgroup.h"
 #include "rootfs/etc.h"
 #include "rootfs/mounts.h"
+#include "rootfs/squash.h"
 #include "rootfs/switch.h"
 
 enum {
@@ -275,9 +276,54 @@ static void module_told(void *ctx, const char *file, int r)
 		log_debug(step_name(b), file, "loaded");
 }
 
+static int fail_squash(struct boot *b, const char *file, int r,
+		       const struct squash_fault *fault)
+{
+	bool lower = fault->stage == SQUASH_LOWER;
+	struct text t;
+
+	if (boot_check_initramfs(b) < 0)
+		return -1;
+	text_clear(&t);
+	if (fault->stage == SQUASH_FILE) {
+		text_add(&t, r == -ENODATA ? "it is cut short" :
+			     r == -EBADMSG ? "not a squashfs" :
+			     r == -ELOOP   ? "a symbolic link" :
+			     r == -EINVAL  ? "not a regular file" :
+					     strerror(-r));
+		return boot_fail(b, file, text_string(&t));
+	}
+	text_add(&t, squash_stage_text(fault->stage));
+	text_add(&t, ": ");
+	/* mount(2) tells a type it does not know by ENODEV. */
+	if (r == -ENODEV && lower)
+		text_add(&t, "it has no squashfs");
+	else if (r == -ENODEV && fault->stage == SQUASH_OVERLAY)
+		text_add(&t, "the kernel has none");
+	else
+		text_add(&t, strerror(-r));
+	if (r == -EINVAL && lower) {
+		text_add(&t, ", as without the compressor ");
+		text_add(&t, fault->compressor);
+	}
+	return boot_fail(b, file, text_string(&t));
+}
+
+/* Here: what it takes may be modules, and PCRs measure what is in it. */
+static int mount_squash(struct boot *b)
+{
+	static const char file[] = "/rootfs.squashfs";
+	struct squash_fault fault;
+	int r = squash_mount(file, "/rootfs", &fault);
+
+	if (r < 0 && !(r == -ENOENT && fault.stage == SQUASH_FILE))
+		return fail_squash(b, file, r, &fault);
+	return 0;
+}
+
 static int step_modules(struct boot *b)
 {
-	return modules_load(module_told, b) < 0 ? -1 : 0;
+	return modules_load(module_told, b) < 0 ? -1 : mount_squash(b);
 }
 
 static int apply_pcrs(struct boot *b)

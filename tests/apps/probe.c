@@ -384,7 +384,7 @@ int main(int argc, char **argv)
 {
 	static const char *const status[] = { "SigBlk",	 "SigIgn", "SigCgt",
 					      "Uid",	 "Gid",	   "Groups",
-					      "Seccomp", NULL };
+					      "Seccomp", "CapPrm", NULL };
 	static const char *const pid1[] = { "Threads", "VmRSS", "SigBlk",
 					    "State", NULL };
 	static const char *const rollup[] = { "Rss", NULL };

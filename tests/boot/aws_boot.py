@@ -22,11 +22,12 @@ def aws_image() -> enclave.Eif:
     return enclave.Eif.load(path)
 
 
-def aws_ramdisks(app: Tree, *cmd: str, config: bytes | None = None) -> enclave.Eif:
-    """AWS's kernel and nsm.ko, our init, and APP, which runs CMD, with that configuration."""
+def aws_ramdisks(app: Tree, *cmd: str, config: bytes | None = None,
+                 boot_files: dict[str, bytes] | None = None) -> enclave.Eif:
+    """AWS's kernel and nsm.ko, our init with BOOT_FILES, and APP, which runs CMD, with that configuration."""
     eif = aws_image()
-    boot_files = {e.name: e.data for e in enclave.cpio_read(eif.ramdisks[0])}
-    ramdisks = [enclave.boot_ramdisk(built("init", "aarch64"), {"nsm.ko": boot_files["nsm.ko"]}),
+    module = next(e.data for e in enclave.cpio_read(eif.ramdisks[0]) if e.name == "nsm.ko")
+    ramdisks = [enclave.boot_ramdisk(built("init", "aarch64"), {"nsm.ko": module} | (boot_files or {})),
                 enclave.app_ramdisk(app, enclave.lines(cmd), b"", config=config)]
     return replace(eif, ramdisks=[r.cpio() for r in ramdisks])
 
