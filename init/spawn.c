@@ -82,16 +82,25 @@ static void close_others(void)
 		close_others_slowly();
 }
 
-/* A console is root's alone. Where it cannot be given away it stays usable. */
+/*
+ * A console is root's alone. The first other user gets it, and where there are
+ * more, as services have users of their own, all may write to it: /dev/stdout
+ * has to open for each of them. Where that fails it stays usable.
+ */
 static void give_stdio(uid_t uid)
 {
 	const dev_t null = makedev(1, 3);
 	struct stat st;
 
-	for (int fd = 0; fd <= 2; fd++)
-		if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) &&
-		    st.st_rdev != null && st.st_uid != uid)
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) ||
+		    st.st_rdev == null || st.st_uid == uid)
+			continue;
+		if (st.st_uid == 0)
 			(void)!fchown(fd, uid, (gid_t)-1);
+		else
+			(void)!fchmod(fd, (st.st_mode & 07777) | 0022);
+	}
 }
 
 /* By raw calls: libc's would have all threads follow, of which there are none. */
