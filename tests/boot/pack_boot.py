@@ -126,6 +126,53 @@ def python_serves():
     check("[LANG=C.UTF-8]" in b.all("env"), f"LANG is not in {b.all('env')}")
 
 
+# --- Debian's servers, with services and no script -----------------------------
+
+def served(name: str) -> Boot:
+    """Boots it; all was ready before the parent was told, and it ended in order."""
+    b = boot(made(name)[0], memory=1024, timeout=120.0)
+    b.expect_heartbeat()
+    return b
+
+
+@test(seconds=20)
+def asyncio_serves_and_is_started_again():
+    """Python's asyncio says that it is ready; curl beside it has it crash, and is served by the next one."""
+    b = served("asyncio")
+    (v4,), (v6,), (crash,), (again,) = (b.all(k) for k in ("v4", "v6", "crash", "again"))
+    pids = b.all("serving")
+    same(len(set(pids)), 2, f"servers in {pids}")
+    same(v4, f"pid {pids[0]} uid 33 to 127.0.0.1", "by IPv4")
+    same(v6, f"pid {pids[0]} uid 33 to ::1", "by IPv6")
+    check(crash.startswith(f"pid {pids[0]} "), crash)
+    check(again.startswith(f"pid {pids[1]} uid 33 "), again)
+    b.expect_said("main: exited with code 3, started again in 200 ms (1 of 5)")
+    b.expect_end("checker", "exited with code 0")
+
+
+@test(seconds=10)
+def nginx_serves_as_its_user():
+    """nginx as www-data without any privilege: port 80, /dev/stdout, and what is root's stays closed."""
+    b = served("nginx")
+    b.expect(v4="a page", v6="a page")
+    same(b.all("code"), ["200", "200", "403"], "codes")
+    check('"GET /v4 HTTP/1.1" 200' in b.result.text, "no line in the log of accesses")
+    b.expect_end("checker", "exited with code 0")
+
+
+@test(seconds=20)
+def postgres_works_for_another_user():
+    """PostgreSQL, which sends READY=1 itself, before psql as somebody else; two processes share memory."""
+    b = served("postgres")
+    b.expect(sum="333383335000", who="app from ::1", shm="posix")
+    check("Workers Launched: 2" in b.result.text or "Workers Launched: 1" in b.result.text, "no parallel worker")
+    check("ready to accept connections" in b.result.text, "PostgreSQL did not say that it was ready")
+    at = b.result.text.index
+    check(at("ready to accept connections") < at("psql: started"), "psql was started before PostgreSQL was ready")
+    check("database system is shut down" in b.result.text, "PostgreSQL was not stopped in order")
+    b.expect_end("/usr/bin/psql", "exited with code 0")
+
+
 @test(seconds=20)
 def many_and_deep_paths_are_unpacked():
     """20,000 files; a path as long as can be."""

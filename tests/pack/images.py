@@ -472,12 +472,162 @@ def python(path: Path) -> None:
     server.file("srv/server.py", SERVER)
     server.file("etc/passwd", PASSWD)
     server.file("etc/group", GROUP)
-    debian = cached("debian-python", debian_python, "root.tar", PYTHON_RECIPE)
-    base = (debian / "root.tar").read_bytes()
+    base = debian("debian-python", PYTHON_RECIPE)
     layout = Layout(path)
     layout.index(tagged(layout.image([base, server.bytes()], {
         "Entrypoint": ["python3", "-u"], "Cmd": ["/srv/server.py", "an argument"], "WorkingDir": "/srv",
         "User": "app:video", "Env": ["PATH=/usr/bin:/bin", "LANG=C.UTF-8"], "StopSignal": "SIGINT"})))
+
+
+# --- servers of Debian, as a Dockerfile's apt-get would bring them -----------
+
+# One installation with all packages, whose scripts have run: users are made, PostgreSQL has a cluster. Each
+# image hides what is the others' and has its own files, as a Dockerfile's RUN rm and COPY do.
+PYTHON_PARTS = ("usr/bin/python3.11", "usr/lib/python3.11", "usr/lib/python3", "usr/share/python3")
+NGINX_PARTS = ("usr/sbin/nginx", "etc/nginx", "var/lib/nginx", "var/log/nginx", "usr/share/nginx")
+POSTGRES_PARTS = ("usr/lib/postgresql", "usr/share/postgresql", "usr/share/postgresql-common", "var/lib/postgresql",
+                  "etc/postgresql", "etc/postgresql-common", "run/postgresql", "var/log/postgresql",
+                  f"usr/lib/{os.uname().machine}-linux-gnu/libicudata.so.72.1")
+CURL_PARTS = ("usr/bin/curl",)
+
+
+def server(path: Path, layer: Layer, config: dict, *hidden: tuple[str, ...]) -> None:
+    """LAYER over Debian's servers, without what is HIDDEN of them."""
+    for parts in hidden:
+        for name in parts:
+            layer.without(name)
+    layout = Layout(path)
+    layout.index(tagged(layout.image([debian("debian-servers", SERVERS_RECIPE), layer.bytes()], config, "plain")))
+
+
+ASYNCIO = r'''
+"""Answers who it is; /crash ends it with a failure."""
+import asyncio, os, socket
+
+async def answer(reader, writer):
+    path = (await reader.readline()).split()[1].decode()
+    while (await reader.readline()).strip():
+        pass
+    peer = writer.get_extra_info("peername")[0]
+    body = f"@{path[1:]}=pid {os.getpid()} uid {os.getuid()} to {peer}\n"
+    writer.write(f"HTTP/1.0 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+    await writer.drain()
+    writer.close()
+    if path == "/crash":
+        os._exit(3)
+
+async def main():
+    server = await asyncio.start_server(answer, ["127.0.0.1", "::1"], 8080)
+    if name := os.environ.get("NOTIFY_SOCKET"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.sendto(b"READY=1\nSTATUS=serving", name.replace("@", "\0", 1))
+    print("@serving=%d" % os.getpid(), flush=True)
+    await server.serve_forever()
+
+asyncio.run(main())
+'''
+
+# The second server, after the crash, is waited for by curl.
+ASYNCIO_CONF = """\
+end = any
+ready = notify
+restart = on-failure
+restart-delay = 200ms
+
+[checker]
+command = curl -sS --max-time 20 --retry 30 --retry-delay 1 --retry-all-errors http://127.0.0.1:8080/v4 \
+http://[::1]:8080/v6 http://localhost:8080/crash http://localhost:8080/again
+after = main
+user = nobody
+"""
+
+
+@image
+def asyncio(path: Path) -> None:
+    """Python's asyncio as a server on 127.0.0.1 and ::1, which says that it is ready; curl beside it."""
+    layer = Layer()
+    layer.file("srv/server.py", ASYNCIO)
+    layer.file("etc/enclave-init.conf", ASYNCIO_CONF)
+    server(path, layer, {"Entrypoint": ["python3"], "Cmd": ["/srv/server.py"], "WorkingDir": "/srv", "User": "www-data",
+                         "Env": ["PATH=/usr/bin:/bin", "LANG=C.UTF-8"]}, NGINX_PARTS, POSTGRES_PARTS)
+
+
+NGINX = """\
+daemon off;
+pid /tmp/nginx.pid;
+error_log stderr;
+events {}
+http {
+	access_log /dev/stdout;
+	server {
+		listen 80;
+		listen [::]:80;
+		location / { root /srv; }
+	}
+}
+"""
+
+# Port 80 without any privilege, as in a container.
+NGINX_CONF = """\
+end = any
+no-new-privileges = yes
+capability-bounding-set = none
+stop-signal = SIGQUIT
+
+[checker]
+command = curl -sS --max-time 20 --retry 30 --retry-delay 1 --retry-connrefused -w "\\n@code=%{http_code}\\n" \
+http://127.0.0.1/v4 http://[::1]/v6 http://localhost/closed
+after = main
+user = nobody
+""".replace(" \\\n", " ")
+
+
+@image
+def nginx(path: Path) -> None:
+    """nginx-light on port 80 as www-data, without any privilege; curl beside it."""
+    layer = Layer()
+    layer.file("srv/v4", "@v4=a page\n", 0o400, uid=33, gid=33)
+    layer.file("srv/v6", "@v6=a page\n")
+    layer.file("srv/closed", "of root\n", 0o600)
+    layer.file("etc/nginx/nginx.conf", NGINX)
+    for name in ("body", "proxy", "fastcgi", "uwsgi", "scgi"):
+        layer.dir(f"var/lib/nginx/{name}", 0o700, uid=33, gid=33)
+    layer.file("etc/enclave-init.conf", NGINX_CONF)
+    server(path, layer, {"Cmd": ["nginx", "-e", "stderr"], "User": "www-data"}, PYTHON_PARTS, POSTGRES_PARTS)
+
+
+# Two processes and shared memory for a sum, whatever it costs.
+POSTGRES_CONF = r"""
+after = postgres
+command = psql -h localhost -v ON_ERROR_STOP=1 -P pager=off -Atq \
+-c "create table t as select n, n * n as square from generate_series(1, 10000) n" \
+-c "select '@sum=' || sum(square) from t" \
+-c "set force_parallel_mode = on" \
+-c "explain (analyze, costs off, timing off, summary off) select sum(square) from t" \
+-c "select '@who=' || current_user || ' from ' || host(inet_client_addr())" \
+-c "select '@shm=' || setting from pg_settings where name = 'dynamic_shared_memory_type'"
+shm-size = 64M
+
+[postgres]
+command = /usr/lib/postgresql/15/bin/postgres -D /var/lib/postgresql/15/main \
+-c config_file=/etc/postgresql/15/main/postgresql.conf
+user = postgres
+ready = notify
+stop-signal = SIGINT
+""".replace(" \\\n", " ")
+
+# Without a password over lo.
+POSTGRES_HBA = "local all all peer\nhost all app 127.0.0.1/32 trust\nhost all app ::1/128 trust\n"
+
+
+@image
+def postgres(path: Path) -> None:
+    """PostgreSQL with Debian's cluster and user, which says that it is ready; psql as another user is the application."""
+    layer = Layer()
+    layer.dir("run/postgresql", 0o2775, uid=100, gid=102)  # mmdebstrap empties /run, docker would not
+    layer.file("etc/postgresql/15/main/pg_hba.conf", POSTGRES_HBA, 0o644)
+    layer.file("etc/enclave-init.conf", POSTGRES_CONF)
+    server(path, layer, {"Entrypoint": ["psql"], "User": "app"}, PYTHON_PARTS, NGINX_PARTS, CURL_PARTS)
 
 
 # --- big ones are kept -------------------------------------------------------
@@ -486,6 +636,24 @@ PYTHON_RECIPE = [
     "--mode=auto", "--variant=extract", "--format=tar", "--include=python3-minimal,libpython3-stdlib",
     "--customize-hook=cd \"$1\" && rm -rf usr/share/doc usr/share/man usr/share/locale usr/share/lintian "
     "var/lib/dpkg var/lib/apt var/cache etc/apt"]
+
+# Of the packages only what servers need, so that a boot is short; psql is Perl's script else. The role app and its
+# database are made where nothing runs yet.
+SERVERS_RECIPE = [
+    "--mode=auto", "--variant=essential", "--format=tar",
+    "--include=python3-minimal,libpython3-stdlib,nginx-light,curl,postgresql-15",
+    "--aptopt=Apt::Install-Recommends \"false\"",
+    *(f"--dpkgopt=path-exclude={path}" for path in (
+        "/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/lintian/*",
+        "/usr/share/i18n/*", "/usr/lib/*/gconv/*", "/usr/lib/*/libLLVM*", "/usr/lib/postgresql/15/lib/llvmjit*",
+        "/usr/lib/postgresql/15/lib/bitcode/*")),
+    "--customize-hook=cd \"$1\" && useradd -R \"$PWD\" -M -U app && "
+    "for sql in 'create role app login' 'create database app owner app'; do echo \"$sql\" | chroot . setpriv "
+    "--reuid postgres --regid postgres --clear-groups /usr/lib/postgresql/15/bin/postgres --single "
+    "-D /var/lib/postgresql/15/main -c config_file=/etc/postgresql/15/main/postgresql.conf postgres; done && "
+    "ln -sf ../lib/postgresql/15/bin/psql usr/bin/psql && "
+    "rm -rf usr/bin/perl* usr/lib/*/perl* usr/lib/*/libperl* usr/share/perl* usr/lib/*/libz3* var/lib/dpkg "
+    "etc/hosts etc/hostname etc/resolv.conf"]
 
 
 def cache() -> Path:
@@ -516,7 +684,12 @@ def cached(name: str, make: Callable[[Path], None], wanted: str, recipe: object)
     return path
 
 
-def debian_python(path: Path) -> None:
+def debian(name: str, recipe: list[str]) -> bytes:
+    """The layer that mmdebstrap makes by RECIPE."""
+    return (cached(name, lambda path: mmdebstrap(path, recipe), "root.tar", recipe) / "root.tar").read_bytes()
+
+
+def mmdebstrap(path: Path, recipe: list[str]) -> None:
     """root.tar, by the machine's own sources of packages and its settings for them."""
     def said(*words: str) -> str:
         return subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -526,7 +699,7 @@ def debian_python(path: Path) -> None:
     suite = min((line.split()[2] for line in sources), key=len)  # not its -updates
     (path / "apt.conf").write_text("".join(f"{line}\n" for line in said("apt-config", "dump", "Acquire").splitlines()
                                            if line.startswith("Acquire::")))
-    done = subprocess.run(["mmdebstrap", "--quiet", f"--aptopt={path}/apt.conf", *PYTHON_RECIPE, suite,
+    done = subprocess.run(["mmdebstrap", "--quiet", f"--aptopt={path}/apt.conf", *recipe, suite,
                            path / "root.tar", "-"], input="\n".join(sources), text=True, stderr=subprocess.PIPE,
                           env={**os.environ, "SOURCE_DATE_EPOCH": str(TIME)}, check=False)
     (path / "apt.conf").unlink()
