@@ -122,7 +122,7 @@ int boot_check_initramfs(struct boot *b)
 {
 	struct text t;
 
-	if (b->initramfs_is_checked)
+	if (b->initramfs_is_checked || b->in_container)
 		return 0;
 	b->initramfs_is_checked = true;
 	text_clear(&t);
@@ -201,7 +201,7 @@ static int fail_config(struct boot *b, int r, const struct config_fault *fault)
  * No file is no configuration: nothing is done then that it would ask for. But a
  * link to nothing is a file that is missing.
  */
-static int read_config(struct boot *b)
+int boot_read_config(struct boot *b)
 {
 	static const char name[] = "enclave-init.conf";
 	struct config_fault fault = { 0 };
@@ -235,7 +235,7 @@ static int step_spec(struct boot *b)
 	if (switch_ramdisk_is_full() && boot_check_initramfs(b) < 0)
 		return -1;
 
-	if (read_config(b) < 0)
+	if (boot_read_config(b) < 0)
 		return -1;
 	r = has_command(b) ? 0 :
 			     file_read(AT_FDCWD, "cmd", SPEC_FILE_MAX, &b->cmd);
@@ -490,7 +490,7 @@ static void forget_spec(struct boot *b)
 	file_free(&b->config_text);
 }
 
-static int step_spawn(struct boot *b)
+int boot_start_services(struct boot *b)
 {
 	int r;
 
@@ -498,11 +498,17 @@ static int step_spawn(struct boot *b)
 	b->super.ctx = b;
 	b->super.start = launch_service;
 	b->super.fail = fail_service;
+	b->super.hears_all = b->in_container;
 	super_init(&b->super, b->config);
 	r = super_start(&b->super);
 	if (r < -1)
 		return boot_fail(b, "NOTIFY_SOCKET", strerror(-r));
-	if (r < 0)
+	return r;
+}
+
+static int step_spawn(struct boot *b)
+{
+	if (boot_start_services(b) < 0)
 		return -1;
 	if (super_is_final(&b->super))
 		forget_spec(b);

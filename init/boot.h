@@ -53,6 +53,8 @@ struct boot {
 	int nsm_fd;  /* /dev/nsm until the application runs; or negative */
 	int tool_fd; /* /nsm of the boot ramdisk until it is mounted; or negative */
 
+	bool in_container;	   /* this is no enclave: init/container.h */
+	int start_error;	   /* of the application's program: -errno */
 	bool nsm_is_dead;	   /* it does not answer at all */
 	bool initramfs_is_checked; /* the kernel's log was asked about it */
 	size_t env_skipped;	   /* lines of /env */
@@ -76,6 +78,15 @@ struct boot {
  * Says why the step failed, and keeps it for boot_stop. Returns -1.
  */
 int boot_fail(struct boot *b, const char *object, const char *reason);
+
+/*
+ * Reads the configuration of the application's file system, or what is beside /cmd.
+ * Returns 0, or -1 with the fault told.
+ */
+int boot_read_config(struct boot *b);
+
+/* Starts all services of it. Returns 0, or -1 with the fault told. */
+int boot_start_services(struct boot *b);
 
 /*
  * Whether the kernel could unpack all of the image: 0, or -1 with the fault told.

@@ -403,26 +403,32 @@ static pid_t run(struct launch *l)
 		.service = l->service,
 		.filter = l->filter.data,
 		.filter_len = l->filter.len,
+		.in_container = l->boot->in_container,
 	};
 	enum spawn_stage stage;
 	int status = 0, r;
 	pid_t pid;
 
 	r = program_find(l->argv[0], search, l->program);
+	l->boot->start_error = r;
 	if (r < 0)
 		return fail_find(l, search, r);
 	if (l->user && l->user->uid != 0 && !strchr(l->argv[0], '/'))
 		spawn_find(l->argv[0], search, l->user, l->program);
 	r = spawn_program(&job, &pid, &stage, &status);
+	l->boot->start_error = r;
 	return r < 0 ? fail_spawn(l, r, stage, status) : pid;
 }
 
 static void tell(const struct launch *l)
 {
+	bool is_main = l->service == l->boot->config->services;
 	struct text object, t;
 
+	if (is_main && l->boot->in_container)
+		return; /* there it has the terminal for itself */
 	text_clear(&object);
-	if (l->service != l->boot->config->services) {
+	if (!is_main) {
 		text_add(&object, l->service->name);
 		text_add(&object, ": ");
 	}
@@ -448,7 +454,7 @@ pid_t launch_service(void *ctx, size_t i)
 
 	if (find_user(&l) < 0)
 		goto out;
-	if (l.user)
+	if (l.user && !b->in_container)
 		open_ports(&l);
 	if (l.service->workdir && enter_workdir(&l) < 0)
 		goto out;

@@ -1,7 +1,10 @@
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "init/boot.h"
+#include "init/check.h"
+#include "init/container.h"
 #include "init/relro.h"
 
 const char boot_version[] = ENCLAVE_INIT_VERSION;
@@ -11,15 +14,35 @@ static void say(int fd, const char *s)
 	(void)!write(fd, s, strlen(s));
 }
 
+static const char help[] =
+	"usage: init --check FILE [ROOT]    whether FILE is a configuration\n"
+	"       init --container [--] [PROGRAM ARGUMENT...]\n"
+	"                                   in a container: as in an enclave\n"
+	"       init --version\n"
+	"In an enclave it is the first process; see enclave-init(8).\n";
+
 /* Started by hand, or by mistake: nothing here may touch the machine. */
-static int refuse(int argc, char **argv)
+static int run_elsewhere(int argc, char **argv)
 {
-	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+	const char *word = argc > 1 ? argv[1] : "";
+
+	if (argc == 2 && strcmp(word, "--version") == 0) {
 		say(1, "enclave-init " ENCLAVE_INIT_VERSION "\n");
 		return 0;
 	}
-	say(2, "init: start: this is the first process of a Nitro Enclave "
-	       "(PID 1) and does nothing elsewhere; see enclave-init(8)\n");
+	if (argc == 2 && strcmp(word, "--help") == 0) {
+		say(1, help);
+		return 0;
+	}
+	if ((argc == 3 || argc == 4) && strcmp(word, "--check") == 0)
+		return check_config(argv[2], argv[3]);
+	if (argc > 1 && strcmp(word, "--container") == 0)
+		say(2, "init: container: this is not the first process of a "
+		       "container (PID 1 of a PID namespace, with /proc)\n");
+	else
+		say(2, "init: start: this is the first process of a Nitro "
+		       "Enclave (PID 1) and does nothing elsewhere; see "
+		       "enclave-init(8)\n");
 	return 2;
 }
 
@@ -27,15 +50,19 @@ int main(int argc, char **argv)
 {
 	static struct boot b;
 	const struct boot_step *step;
-
-	if (getpid() != 1)
-		return refuse(argc, argv);
+	bool in_container = container_is_one();
 
 	relro_apply();
 	b.proc_fd = -1;
 	b.nsm_fd = -1;
 	b.tool_fd = -1;
 	b.argv = (const char *const *)argv;
+	if (in_container && argc > 1 && strcmp(argv[1], "--container") == 0)
+		return container_run(&b, argv + 2);
+	/* A container's first command may be one that needs no enclave. */
+	if (getpid() != 1 || (in_container && argc > 1 && argv[1][0] == '-'))
+		return run_elsewhere(argc, argv);
+
 	for (b.step = BOOT_START; b.step < BOOT_STEPS_END; b.step++) {
 		step = &boot_steps[b.step];
 		if (step->run(&b) == 0)

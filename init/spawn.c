@@ -242,7 +242,7 @@ static void expect_leniently(int fd, const struct spawn_job *job,
 {
 	struct text t;
 
-	if (r == 0 || !job->is_lenient) {
+	if (r == 0 || !job->in_container) {
 		expect(fd, stage, r);
 		return;
 	}
@@ -294,14 +294,32 @@ static void take_privileges(int fd, const struct spawn_job *job)
 	expect(fd, SPAWN_SECCOMP, set_filter(job));
 }
 
+/* A container's terminal is its first process' session's already. */
+static int begin_session(const struct spawn_job *job)
+{
+	bool has_terminal = job->service->terminal && isatty(0);
+	pid_t pid = getpid();
+
+	if (job->in_container && has_terminal) {
+		if (setpgid(0, 0) < 0)
+			return -errno;
+		/* SIGTTOU is blocked. Without that session it is nobody's. */
+		(void)ioctl(0, TIOCSPGRP, &pid);
+		return 0;
+	}
+	if (setsid() < 0)
+		return -errno;
+	if (has_terminal)
+		(void)ioctl(0, TIOCSCTTY, 0);
+	return 0;
+}
+
 static _Noreturn void run_child(int fd, const struct spawn_job *job)
 {
 	const struct program *p = job->program;
 	char **argv = job->argv;
 
-	expect(fd, SPAWN_SESSION, setsid() < 0 ? -errno : 0);
-	if (job->service->terminal && isatty(0))
-		(void)ioctl(0, TIOCSCTTY, 0);
+	expect(fd, SPAWN_SESSION, begin_session(job));
 	if (job->service->standard_input == CONFIG_STDIN_NULL)
 		expect(fd, SPAWN_STDIN, null_stdin());
 	close_others();

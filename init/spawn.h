@@ -39,7 +39,9 @@ struct spawn_job {
 	const struct config_service *service; /* limits, privileges, terminal */
 	const void *filter; /* FILTER_LEN bytes that seccomp_check has passed */
 	size_t filter_len;  /* 0: none */
-	bool is_lenient; /* limits, score and nice value: a failure is told */
+	/* Limits, score and nice value: a failure is told. The terminal's session is
+	 * kept, the child's group made its foreground. */
+	bool in_container;
 };
 
 /*

@@ -424,8 +424,16 @@ static enum reaped reap(struct super *s)
 
 /* --- what comes from outside --- */
 
-static void heard_signals(sigset_t *ret)
+static void heard_signals(const struct super *s, sigset_t *ret)
 {
+	if (s->hears_all) {
+		(void)sigfillset(ret);
+		for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+			(void)sigdelset(ret, faults[i]);
+		(void)sigdelset(ret, SIGTTIN);
+		(void)sigdelset(ret, SIGTTOU);
+		return;
+	}
 	(void)sigemptyset(ret);
 	(void)sigaddset(ret, SIGCHLD);
 	for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
@@ -466,12 +474,13 @@ static void take_signals(struct super *s)
 static struct super_service *find_sender(struct super *s, pid_t pid)
 {
 	pid_t session = pid > 0 ? getsid(pid) : -1;
+	pid_t group = pid > 0 ? getpgid(pid) : -1; /* in a container */
 
 	for (size_t i = 0; i < s->count; i++) {
 		struct super_service *v = &s->services[i];
 
 		if (v->notifies && is_alive(v) &&
-		    (v->pid == pid || v->pid == session))
+		    (v->pid == pid || v->pid == session || v->pid == group))
 			return v;
 	}
 	return NULL;
@@ -566,7 +575,7 @@ static void wait_event(struct super *s, int timeout_ms)
 	sigset_t set;
 
 	if (s->signal_fd < 0) {
-		heard_signals(&set);
+		heard_signals(s, &set);
 		take_signal(s, timeout_ms < 0 ? sigwaitinfo(&set, NULL) :
 						sigtimedwait(&set, NULL, &t));
 		return;
@@ -594,7 +603,7 @@ static int listen_for_messages(struct super *s)
 	s->notify_fd = notify_open(&s->notify_variable);
 	if (s->notify_fd < 0)
 		return s->notify_fd;
-	heard_signals(&set);
+	heard_signals(s, &set);
 	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return s->signal_fd < 0 ? -errno : 0;
 }
@@ -775,12 +784,17 @@ static void stop_services(struct super *s)
 	}
 }
 
+void super_stop(struct super *s)
+{
+	s->is_ending = true;
+	stop_services(s);
+}
+
 void super_end(struct super *s, int helper_ms)
 {
 	int64_t helper_deadline = io_now_ms() + helper_ms;
 
-	s->is_ending = true;
-	stop_services(s);
+	super_stop(s);
 	for (size_t i = 0; i < s->count; i++)
 		if (s->services[i].group > 0 && s->services[i].stop_signal > 0)
 			(void)kill(-s->services[i].group,

@@ -68,6 +68,7 @@ struct super {
 	bool is_through;  /* all were ready once: failures end no boot */
 	bool boot_failed; /* before that: the reason was told */
 	bool is_ending;	  /* nothing is started any more */
+	bool hears_all;	  /* signals, as in a container */
 	int signal_fd, notify_fd; /* negative: none */
 	const char *notify_variable;
 	int proc_fd; /* for how the kernel killed it; or negative */
@@ -109,6 +110,11 @@ const struct super_service *super_who(const struct super *s);
 
 /* Waits up to TIMEOUT_MS for the helper, reaping others. */
 void super_wait_helper(struct super *s, int timeout_ms);
+
+/*
+ * Ends the services that run, as super_end does first. What else there is stays.
+ */
+void super_stop(struct super *s);
 
 /*
  * Ends everything: services that run get their stop signal, those first which no

@@ -22,7 +22,7 @@ static struct {
 	const struct config_service *service; /* or NULL: PLAIN */
 	const void *filter;
 	size_t filter_len;
-	bool is_lenient;
+	bool in_container;
 	pid_t pid;
 	enum spawn_stage stage;
 	int status;
@@ -50,7 +50,7 @@ static int spawn(const char *path, enum program_kind kind, char *a, char *b)
 		.service = got.service ? got.service : &plain,
 		.filter = got.filter,
 		.filter_len = got.filter_len,
-		.is_lenient = got.is_lenient,
+		.in_container = got.in_container,
 	};
 	r = spawn_program(&job, &got.pid, &got.stage, &got.status);
 	free(p);
@@ -412,7 +412,7 @@ TEST(what_cannot_be_had_is_told_with_its_name)
 	spawn_name_stage(SPAWN_BOUNDING, &t);
 	CHECK_STR(text_string(&t), "capability-bounding-set");
 	/* A container may forbid these. */
-	got.is_lenient = true;
+	got.in_container = true;
 	CHECK_INT(shell("exit 7"), 7);
 }
 

@@ -1,0 +1,146 @@
+#include "init/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "init/config.h"
+#include "init/log.h"
+#include "init/seccomp.h"
+#include "init/spec.h"
+#include "rootfs/file.h"
+
+/* FILE: what: why, on a line of its own. */
+static int complain(const char *file, const char *what, const char *why)
+{
+	struct text t;
+
+	text_clear(&t);
+	text_add(&t, file);
+	if (*what) {
+		text_add(&t, ": ");
+		text_add(&t, what);
+	}
+	text_add(&t, ": ");
+	text_add(&t, why);
+	text_add(&t, "\n");
+	(void)!write(2, t.buf, t.len);
+	return 1;
+}
+
+static int complain_line(const char *file, const struct config_fault *fault,
+			 int r)
+{
+	struct text where, why;
+
+	text_clear(&where);
+	text_add(&where, "line ");
+	text_add_number(&where, (long long)fault->line);
+	text_add(&where, ", column ");
+	text_add_number(&where, (long long)fault->column);
+	text_clear(&why);
+	text_add(&why, config_error_text(r));
+	if (fault->nearest) {
+		text_add(&why, ", the nearest is ");
+		text_add(&why, fault->nearest);
+	}
+	return complain(file, text_string(&where), text_string(&why));
+}
+
+static int complain_file(const char *file, const char *key, const char *path,
+			 const char *why, const char *more)
+{
+	struct text what, t;
+
+	text_clear(&what);
+	text_add(&what, key);
+	text_add(&what, " ");
+	text_add(&what, path);
+	text_clear(&t);
+	text_add(&t, why);
+	text_add(&t, more);
+	return complain(file, text_string(&what), text_string(&t));
+}
+
+static int check_filter(const char *file, int root, const char *path)
+{
+	struct file code = { 0 };
+	const char *call = "";
+	int r = file_read(root, path + 1, SECCOMP_FILE_MAX, &code);
+
+	if (r == 0)
+		r = seccomp_check(code.data, code.len, seccomp_own_arch(),
+				  &call);
+	file_free(&code);
+	if (r == 0)
+		return 0;
+	return complain_file(
+		file, "seccomp", path,
+		seccomp_error_text(r == -EFBIG ? -SECCOMP_E_SIZE : r), call);
+}
+
+static int check_variables(const char *file, int root,
+			   const struct config_service *s)
+{
+	struct file text = { 0 }, vector = { 0 };
+	size_t count = 0, line;
+	int r = file_read(root, s->environment_file + 1, SPEC_FILE_MAX, &text);
+
+	if (r == -ENOENT && s->environment_file_may_lack)
+		return 0;
+	if (r == 0)
+		r = file_alloc((spec_count_lines(text.data, text.len) + 1) *
+				       sizeof(char *),
+			       &vector);
+	if (r == 0)
+		r = spec_parse_env_file(text.data, text.len,
+					(char **)(void *)vector.data, &count,
+					&line);
+	file_free(&vector);
+	file_free(&text);
+	return r < 0 ? complain_file(file, "environment-file",
+				     s->environment_file, spec_error_text(r),
+				     "") :
+		       0;
+}
+
+static int check_root(const char *file, const char *path,
+		      const struct config *c)
+{
+	int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), bad = 0;
+
+	if (root < 0)
+		return complain(path, "", strerror(errno));
+	for (size_t i = 0; i < c->service_count; i++) {
+		const struct config_service *s = &c->services[i];
+
+		if (s->seccomp)
+			bad |= check_filter(file, root, s->seccomp);
+		if (s->environment_file)
+			bad |= check_variables(file, root, s);
+	}
+	close(root);
+	return bad;
+}
+
+int check_config(const char *file, const char *root)
+{
+	struct config_fault fault = { 0 };
+	struct file text, memory;
+	struct config *c;
+	int r;
+
+	r = file_read(AT_FDCWD, file, CONFIG_FILE_MAX, &text);
+	if (r == 0)
+		r = file_alloc(sizeof(*c), &memory);
+	if (r < 0)
+		return complain(file, "",
+				r == -EFBIG ? "longer than 64 KiB" :
+					      strerror(-r));
+	c = (struct config *)(void *)memory.data;
+	r = config_parse(text.data, text.len, c, &fault);
+	if (r < 0)
+		return complain_line(file, &fault, r);
+	return root ? check_root(file, root, c) : 0;
+}

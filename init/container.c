@@ -1,0 +1,90 @@
+#include "init/container.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "init/boot.h"
+#include "init/config.h"
+#include "init/log.h"
+#include "init/super.h"
+
+/* PROC_PID_INIT_INO of linux/proc_ns.h. */
+#define INITIAL_PID_NS 0xEFFFFFFCU
+
+enum {
+	EXIT_FAULT = 125, /* of ours, as docker has it */
+	EXIT_CANNOT = 126,
+	EXIT_MISSING = 127,
+	EXIT_SIGNAL = 128,
+};
+
+extern char **environ;
+
+bool container_is_one(void)
+{
+	struct stat st;
+
+	return getpid() == 1 && stat("/proc/self/ns/pid", &st) == 0 &&
+	       st.st_ino != INITIAL_PID_NS;
+}
+
+static size_t count(char *const *words)
+{
+	size_t n = 0;
+
+	while (words[n])
+		n++;
+	return n;
+}
+
+static int exit_code(const struct super_service *who)
+{
+	return WIFEXITED(who->status) ? WEXITSTATUS(who->status) :
+					EXIT_SIGNAL + WTERMSIG(who->status);
+}
+
+/* The words on the command line stand for the configuration's command. */
+static int take_command(struct boot *b, char **argv)
+{
+	if (*argv && strcmp(*argv, "--") == 0)
+		argv++;
+	if (*argv) {
+		b->config->services[0].command = (struct config_words){ 0 };
+		b->app_argv = argv;
+		b->app_argc = count(argv);
+	} else if (!b->config->services[0].command.first) {
+		return boot_fail(b, "--container",
+				 "neither a program nor a configuration "
+				 "with a command");
+	}
+	b->app_envp = environ;
+	b->app_envc = count(environ);
+	return 0;
+}
+
+int container_run(struct boot *b, char **argv)
+{
+	b->step = BOOT_SPEC;
+	b->in_container = true;
+	super_block_signals();
+	/* Its console is whoever runs it, not the machine's. */
+	log_open((int)syscall(SYS_fcntl, 2, F_DUPFD_CLOEXEC, 3));
+	if (boot_read_config(b) < 0 || take_command(b, argv) < 0)
+		return EXIT_FAULT;
+	b->step = BOOT_SPAWN;
+	if (boot_start_services(b) < 0) {
+		super_stop(&b->super);
+		return b->start_error == -ENOENT ? EXIT_MISSING :
+		       b->start_error < 0	 ? EXIT_CANNOT :
+						   EXIT_FAULT;
+	}
+	b->step = BOOT_SUPERVISE;
+	super_run(&b->super);
+	super_stop(&b->super);
+	return exit_code(super_who(&b->super));
+}

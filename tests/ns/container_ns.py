@@ -1,0 +1,281 @@
+"""init --container and --check: as in a plain container, by unshare; what the suites of other container inits look at."""
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from collections.abc import Iterator
+from pathlib import Path
+
+from lib import BUILD, DEADLINE_S, TOP, app, check, children, same, test
+
+INIT = BUILD / "init"
+VERSION = (TOP / "VERSION").read_text().strip()
+UNSHARE = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"]
+
+
+def run(*words: object, **how: object) -> subprocess.CompletedProcess:
+    """init in a PID namespace of its own."""
+    return subprocess.run([*UNSHARE, str(INIT), *map(str, words)], capture_output=True, text=True, check=False,
+                          timeout=DEADLINE_S, **how)
+
+
+def contained(*words: object, **how: object) -> subprocess.CompletedProcess:
+    return run("--container", "--", *words, **how)
+
+
+@contextmanager
+def act(*words: object) -> Iterator[Path]:
+    """A folder with act."""
+    with tempfile.TemporaryDirectory() as tmp:
+        path = Path(tmp)
+        (path / "act").write_bytes(app("act"))
+        (path / "act").chmod(0o755)
+        yield path
+
+
+class Running:
+    """init over SCRIPT of sh, until it has said "ready"."""
+
+    def __init__(self, script: str) -> None:
+        self.process = subprocess.Popen([*UNSHARE, str(INIT), "--container", "--", "sh", "-c", script],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        text=True)
+        self.said = ""
+        self.wait("ready")
+
+    def wait(self, text: str) -> None:
+        end = time.monotonic() + DEADLINE_S
+        while text not in self.said:
+            check(time.monotonic() < end, f"not said: {text}, but {self.said!r}")
+            if select.select([self.process.stdout], [], [], 0.1)[0]:
+                data = os.read(self.process.stdout.fileno(), 4096).decode()
+                self.said += data
+                check(data or text in self.said, f"it has ended: {self.said!r}")
+
+    @property
+    def init(self) -> int:
+        return children(self.process.pid)[0]
+
+    def code(self) -> int:
+        self.process.wait(DEADLINE_S)
+        return self.process.returncode
+
+    def __enter__(self) -> "Running":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.process.stdin.close()
+
+
+# --- exit codes ---
+
+@test
+def codes_are_passed_on() -> None:
+    """A code is the same, a signal 128 and its number; what cannot be run is 126 or 127, and said."""
+    for script, code in (("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -9 $$", 137), ("kill -15 $$", 143), ("kill -11 $$", 139)):
+        done = contained("sh", "-c", script)
+        same((done.returncode, done.stdout, done.stderr), (code, "", ""), script)
+    done = contained("nosuch")
+    same(done.returncode, 127, "not found")
+    check("init: spawn: nosuch: not found, PATH searched: " in done.stderr, done.stderr)
+    done = contained("/etc/passwd")
+    same(done.returncode, 126, "not executable")
+    check("init: spawn: /etc/passwd: not an executable file" in done.stderr, done.stderr)
+
+
+@test
+def arguments_and_environment_are_passed_on() -> None:
+    """Empty ones, too; with and without --; descriptors 0 to 2 are the container's."""
+    env = {"PATH": os.environ["PATH"], "A": "b c"}
+    for words in (("--container", "--"), ("--container",)):
+        done = run(*words, "sh", "-c", 'printf "[%s]" "$@" "$A" "$(cat)"', "sh", "", "x y", env=env, input="in")
+        same((done.returncode, done.stdout), (0, "[][x y][b c][in]"), f"{words}: {done.stderr}")
+    done = run("--container")
+    same(done.returncode, 125, "nothing to run")
+    check("neither a program nor a configuration" in done.stderr, done.stderr)
+
+
+# --- signals ---
+
+@test
+def signals_are_handed_on() -> None:
+    """All but those that mean a fault of init's own, or its terminal."""
+    names = [s for s in signal.valid_signals() if s not in (
+        signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE,
+        signal.SIGTRAP, signal.SIGABRT, signal.SIGSYS, signal.SIGTTIN, signal.SIGTTOU, signal.SIGTSTP) and s < 32]
+    traps = "".join(f"trap 'echo got {int(s)}.' {int(s)}; " for s in names)
+    with Running(f"{traps} echo ready; while :; do sleep 0.05; done") as r:
+        for s in names:
+            os.kill(r.init, s)
+            r.wait(f"got {int(s)}.")
+
+
+@test
+def the_code_after_a_signal_is_the_applications() -> None:
+    """Who handles TERM ends with its own code, who does not with 143."""
+    with Running("trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done") as r:
+        os.kill(r.init, signal.SIGTERM)
+        same(r.code(), 9, "the code")
+    with Running("echo ready; exec sleep 1000") as r:
+        os.kill(r.init, signal.SIGTERM)
+        same(r.code(), 143, "the code")
+
+
+@test
+def a_stopped_application_goes_on() -> None:
+    """Its stop is no end; CONT is handed on."""
+    with Running("trap 'echo alive' USR1; echo ready; while :; do sleep 0.05; done") as r:
+        shell = children(r.init)[0]
+        os.kill(shell, signal.SIGSTOP)
+        os.kill(r.init, signal.SIGUSR1)
+        os.kill(r.init, signal.SIGCONT)
+        r.wait("alive")
+
+
+# --- reaping ---
+
+@test
+def orphans_are_reaped_and_do_not_end_it() -> None:
+    """A thousand of them, while the application runs; their codes are nobody's."""
+    with Running("for i in $(seq 200); do (sleep 0.01 & sh -c 'exit 3' &) ; done; echo ready; read x; exit 5") as r:
+        end = time.monotonic() + DEADLINE_S
+        while len(children(r.init)) > 1:
+            check(time.monotonic() < end, f"children: {children(r.init)}")
+            time.sleep(0.01)
+        check(r.process.poll() is None or r.code() == 5, "it has ended")
+
+
+@test
+def what_is_left_does_not_keep_the_container() -> None:
+    """The application's end is the end, whoever ignores TERM."""
+    began = time.monotonic()
+    done = contained("sh", "-c", "trap '' TERM; sleep 1000 & exit 4")
+    same(done.returncode, 4, "the code")
+    check(time.monotonic() - began < 5, "it waited for what was left")
+
+
+# --- the terminal ---
+
+@test
+def the_terminal_is_the_applications() -> None:
+    """Its group is in the foreground: a shell has job control, and Control-C reaches it."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execvp(UNSHARE[0], [*UNSHARE, str(INIT), "--container", "--", "sh", "-c",
+                               "trap 'echo interrupted; exit 6' INT; ps -o tpgid=,pgid= -p $$ | "
+                               "awk '{ print ($1 == $2) ? \"front\" : \"back\" }'; echo ready; while :; do sleep 0.05; done"])
+    said = b""
+    try:
+        end = time.monotonic() + DEADLINE_S
+        while b"ready" not in said:
+            check(time.monotonic() < end, f"{said!r}")
+            if select.select([fd], [], [], 0.1)[0]:
+                said += os.read(fd, 4096)
+        check(b"front" in said, f"{said!r}")
+        os.write(fd, b"\x03")
+        while b"interrupted" not in said:
+            check(time.monotonic() < end, f"{said!r}")
+            if select.select([fd], [], [], 0.1)[0]:
+                said += os.read(fd, 4096)
+        same(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 6, "the code")
+    finally:
+        os.close(fd)
+
+
+# --- the configuration ---
+
+@contextmanager
+def root(conf: str) -> Iterator[tuple[Path, list[str]]]:
+    """A root with busybox, act, init and a configuration, and what to run in it."""
+    with tempfile.TemporaryDirectory() as tmp:
+        path = Path(tmp)
+        for name in ("bin", "etc", "proc", "run", "tmp", "srv", "dev"):
+            (path / name).mkdir()
+        for name, data in (("act", app("act")), ("init", INIT.read_bytes())):
+            (path / "bin" / name).write_bytes(data)
+            (path / "bin" / name).chmod(0o755)
+        (path / "dev/null").touch()
+        (path / "enclave-init.conf").write_text(conf)
+        (path / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n")
+        yield path, ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount", "--kill-child", "--",
+                     "sh", "-c", '/bin/mount -t proc proc "$0/proc" && exec /usr/sbin/chroot "$0" "$@"', str(path), "/bin/init", "--container"]
+
+
+@test
+def the_configuration_is_the_enclaves() -> None:
+    """Command, folder, environment, services, limits; a command on the line stands for the file's."""
+    conf = ("command = act env A start main exit 3\nworkdir = /srv\nenvironment = A=conf\nafter = db\numask = 077\n"
+            "[db]\ncommand = act start db notify READY=1 until-term db\nready = notify\n")
+    with root(conf) as (path, command):
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S, env={"PATH": "/bin"})
+        same(done.returncode, 3, f"{done.stdout}{done.stderr}")
+        check("@env.A=conf" in done.stdout, done.stdout)
+        starts = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("@start=")]
+        same(starts, ["@start=db", "@start=main"], "the order")
+        check("@stopped=db Terminated" in done.stdout, done.stdout)
+        done = subprocess.run([*command, "act", "exit", "8"], capture_output=True, text=True, check=False, timeout=DEADLINE_S,
+                              env={"PATH": "/bin"})
+        same(done.returncode, 8, f"{done.stdout}{done.stderr}")
+    with root("umsk = 077\n") as (path, command):
+        done = subprocess.run([*command, "act"], capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+        same(done.returncode, 125, done.stderr)
+        check("line 1, column 1: no such key, the nearest is umask" in done.stderr, done.stderr)
+
+
+@test
+def what_the_container_forbids_is_a_warning() -> None:
+    """Limits, score and nice value; it runs all the same."""
+    conf = "command = act say ran\nlimit-nofile = 1000000000\nnice = -20\noom-score-adjust = -1000\n"
+    with root(conf) as (path, command):
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S, env={"PATH": "/bin"})
+        same(done.returncode, 0, f"{done.stdout}{done.stderr}")
+        check("@say=ran" in done.stdout, done.stdout)
+        check("init: spawn: limit-nofile: Operation not permitted" in done.stdout + done.stderr, done.stderr)
+
+
+# --- elsewhere ---
+
+@test
+def outside_of_a_container_it_does_nothing() -> None:
+    """Not as PID 1: --container is refused; --version and --help say what they should."""
+    done = subprocess.run([INIT, "--container", "--", "true"], capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+    same(done.returncode, 2, done.stderr)
+    check("not the first process of a container" in done.stderr, done.stderr)
+    done = subprocess.run([INIT, "--version"], capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+    same((done.returncode, done.stdout), (0, f"enclave-init {VERSION}\n"), "the version")
+    done = subprocess.run([INIT, "--help"], capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+    same(done.returncode, 0, "help")
+    check("--check FILE" in done.stdout, done.stdout)
+
+
+@test
+def a_file_is_checked() -> None:
+    """--check: silent and 0, or where and why and 1; with a root also what it names there."""
+    with tempfile.TemporaryDirectory() as tmp:
+        path = Path(tmp)
+        (path / "filter").write_bytes(b"\x06\0\0\0\0\0\xff\x7f")
+        (path / "no-filter").write_bytes(b"\x06\0\0\0\0\0\0\0")
+        (path / "vars").write_text("A=1\nB\n")
+        for text, root_too, code, said in (
+                ("nice = 3\n", False, 0, ""), ("", False, 0, ""),
+                ("\nnise = 3\n", False, 1, "{}: line 2, column 1: no such key, the nearest is nice\n"),
+                ("seccomp = /no-filter\n", False, 0, ""), ("seccomp = /filter\n", True, 0, ""),
+                ("seccomp = /no-filter\n", True, 1, "{}: seccomp /no-filter: it forbids execve\n"),
+                ("seccomp = /none\n", True, 1, "{}: seccomp /none: No such file or directory\n"),
+                ("environment-file = /vars\n", True, 1, "{}: environment-file /vars: not NAME=VALUE\n"),
+                ("environment-file = -/none\n", True, 0, "")):
+            conf = path / "x.conf"
+            conf.write_text(text)
+            done = subprocess.run([INIT, "--check", conf, *([path] if root_too else [])], capture_output=True, text=True,
+                                  check=False, timeout=DEADLINE_S)
+            same((done.returncode, done.stdout, done.stderr), (code, "", said.format(conf)), text)
+        done = subprocess.run([INIT, "--check", path / "gone"], capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+        same((done.returncode, done.stderr), (1, f"{path}/gone: No such file or directory\n"), "no file")
