@@ -85,10 +85,20 @@ TEST(nothing_is_learnt_at_the_limit_or_without_time)
 	CHECK_INT(c.drift, 7);
 	(void)clock_rate(&c, 1000000, 0);
 	CHECK_INT(c.drift, 7);
-	(void)clock_rate(&c, 1000000, -5);
+	(void)clock_rate(&c, 10000000, -DT);
 	CHECK_INT(c.drift, 7);
 	(void)clock_rate(&c, 10000000, DT);
 	CHECK(c.drift > 7);
+}
+
+TEST(a_long_pause_counts_as_two_periods)
+{
+	struct clock_control paused = { 0 }, late = { 0 };
+
+	(void)clock_rate(&late, 10000000, 2 * DT);
+	(void)clock_rate(&paused, 10000000, INT64_C(1000000000000));
+	CHECK(late.drift > 0);
+	CHECK_INT(paused.drift, late.drift);
 }
 
 TEST(the_kernels_unit)
