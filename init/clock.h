@@ -1,7 +1,9 @@
 #ifndef INIT_CLOCK_H
 #define INIT_CLOCK_H
 
+#include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 /*
  * Steering the clock by its frequency alone; pure. An offset is what the
@@ -13,6 +15,18 @@ enum {
 	CLOCK_RATE_MAX = 500000, /* what the kernel takes, 500 ppm */
 	CLOCK_PERIOD_S = 32,	 /* between two measurements */
 };
+
+/* The reference, read between two readings of the clock. */
+struct clock_sample {
+	struct timespec before, reference, after;
+};
+
+/*
+ * The offset by the narrowest of N samples. -ERANGE if its reference is before 2020
+ * or after 2099; -EAGAIN if the clock went back during each of them.
+ */
+int clock_offset(const struct clock_sample *samples, size_t n,
+		 int64_t *ret_offset_ns);
 
 struct clock_control {
 	int64_t drift; /* the rate that keeps an offset of 0, as learnt */

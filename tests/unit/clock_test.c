@@ -1,5 +1,7 @@
 #include "init/clock.h"
 
+#include <errno.h>
+
 #include "tests/unit/check.h"
 
 enum { DT = CLOCK_PERIOD_S * 1000 };
@@ -107,6 +109,72 @@ TEST(the_kernels_unit)
 	CHECK_INT(clock_frequency(-1000), -65536);
 	CHECK_INT(clock_frequency(INT64_MAX), 32768000);
 	CHECK_INT(clock_frequency(INT64_MIN), -32768000);
+}
+
+/* --- the offset --- */
+
+enum { NOW_S = 1764000000 };
+
+/* A reading that took WIDTH_NS, of a reference AHEAD_NS ahead of its middle. */
+static struct clock_sample sample(int64_t width_ns, int64_t ahead_ns)
+{
+	int64_t middle = INT64_C(1000000000) * NOW_S;
+	int64_t at[] = { middle - width_ns / 2, middle + ahead_ns,
+			 middle - width_ns / 2 + width_ns };
+	struct timespec t[3];
+
+	for (int i = 0; i < 3; i++)
+		t[i] = (struct timespec){ .tv_sec = at[i] / 1000000000,
+					  .tv_nsec = at[i] % 1000000000 };
+	return (struct clock_sample){ t[0], t[1], t[2] };
+}
+
+TEST(the_narrowest_sample_counts)
+{
+	const struct clock_sample samples[] = {
+		sample(9000, 1), sample(300, -777), sample(301, 2),
+		sample(-5, 3),	 sample(300, 4),
+	};
+	int64_t offset = 0;
+
+	CHECK_INT(clock_offset(samples, 5, &offset), 0);
+	CHECK_INT(offset, -777);
+	CHECK_INT(clock_offset(&samples[2], 2, &offset), 0);
+	CHECK_INT(offset, 2);
+	CHECK_INT(clock_offset(&samples[3], 1, &offset), -EAGAIN);
+	CHECK_INT(clock_offset(samples, 0, &offset), -EAGAIN);
+	CHECK_INT(offset, 2);
+}
+
+TEST(a_reference_of_another_century_is_refused)
+{
+	static const struct {
+		int64_t s;
+		int r;
+	} times[] = {
+		{ INT64_MIN, -ERANGE },	 { -1, -ERANGE },
+		{ 0, -ERANGE },		 { 1577836799, -ERANGE },
+		{ 1577836800, 0 },	 { 4102444799, 0 },
+		{ 4102444800, -ERANGE }, { INT64_MAX, -ERANGE },
+	};
+	struct clock_sample s = sample(0, 0);
+	int64_t offset;
+
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		s.reference.tv_sec = times[i].s;
+		offset = 7;
+		CHECK_INT(clock_offset(&s, 1, &offset), times[i].r);
+		CHECK_INT(offset,
+			  times[i].r ? 7 : (times[i].s - NOW_S) * 1000000000);
+	}
+	/* A clock that was never set, one at the kernel's end. */
+	s.reference.tv_sec = NOW_S;
+	s.before.tv_sec = s.after.tv_sec = 0;
+	CHECK_INT(clock_offset(&s, 1, &offset), 0);
+	CHECK_INT(offset, INT64_C(1000000000) * NOW_S);
+	s.before.tv_sec = s.after.tv_sec = INT64_MAX / 1000000000 - 1;
+	CHECK_INT(clock_offset(&s, 1, &offset), 0);
+	CHECK(offset < 0);
 }
 
 CHECK_MAIN("clock")
