@@ -20,7 +20,7 @@ VERSION := $(shell cat VERSION)
 
 MAIN := init/main.c
 CONFIG := config config_values config_service config_enclave config_keys capabilities
-INIT := boot relro console log spec $(CONFIG) signal user pcr program seccomp spawn launch container check super notify report klog modules module power beat clock
+INIT := boot relro console log spec $(CONFIG) signal user pcr program seccomp spawn launch container check super notify report klog modules module power beat clock stamp
 NSM := dev pool item wire nsm measure entropy
 VSOCK := sock io heartbeat
 ROOTFS := mounts switch squash bind cgroup etc tree file
@@ -52,7 +52,7 @@ SEAMS_TEST := seam dev pool sock module power
 
 # tests/unit/NAME_test.c
 UNIT := spec wire nsm report klog cgroup modules program log file tree io \
-	heartbeat seccomp spawn notify measure cms recipient doc verify config capabilities signal user policy bind clock
+	heartbeat seccomp spawn notify measure cms recipient doc verify config capabilities signal user policy bind clock stamp
 
 # tests/unit/NAME_test.c, of rootfs/pack
 PACK_UNIT := pack_tree sign eif pack_image
