@@ -20,7 +20,7 @@ VERSION := $(shell cat VERSION)
 
 MAIN := init/main.c
 CONFIG := config config_values config_service config_enclave config_keys capabilities
-INIT := boot relro console log spec $(CONFIG) signal user pcr program seccomp spawn launch container check super notify report klog modules module power beat clock stamp
+INIT := boot relro console log spec $(CONFIG) signal user pcr program seccomp spawn launch container check super notify report klog modules module power beat clock stamp ptp steer
 NSM := dev pool item wire nsm measure entropy
 VSOCK := sock io heartbeat
 ROOTFS := mounts switch squash bind cgroup etc tree file
@@ -47,12 +47,12 @@ PACK_C := $(PACK:%=rootfs/pack/%.c) $(CONFIG:%=init/%.c) $(addprefix init/,signa
 	nsm/item.c
 
 # What tests replace, at link time, by tests/seams/: the rest is as shipped.
-SEAMS := nsm/dev nsm/pool vsock/sock init/module init/power
-SEAMS_TEST := seam dev pool sock module power
+SEAMS := nsm/dev nsm/pool vsock/sock init/module init/power init/ptp
+SEAMS_TEST := seam dev pool sock module power ptp
 
 # tests/unit/NAME_test.c
 UNIT := spec wire nsm report klog cgroup modules program log file tree io \
-	heartbeat seccomp spawn notify measure cms recipient doc verify config capabilities signal user policy bind clock stamp
+	heartbeat seccomp spawn notify measure cms recipient doc verify config capabilities signal user policy bind clock stamp ptp
 
 # tests/unit/NAME_test.c, of rootfs/pack
 PACK_UNIT := pack_tree sign eif pack_image

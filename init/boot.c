@@ -21,6 +21,7 @@
 #include "init/power.h"
 #include "init/report.h"
 #include "init/spec.h"
+#include "init/steer.h"
 #include "nsm/entropy.h"
 #include "nsm/nsm.h"
 #include "nsm/wire.h"
@@ -492,8 +493,9 @@ static void forget_spec(struct boot *b)
 
 int boot_start_services(struct boot *b)
 {
-	int r;
+	int ptp_fd, r;
 
+	ptp_fd = b->config->no_time ? -1 : steer_step();
 	b->super.proc_fd = b->proc_fd;
 	b->super.ctx = b;
 	b->super.start = launch_service;
@@ -510,6 +512,7 @@ static int step_spawn(struct boot *b)
 {
 	if (boot_start_services(b) < 0)
 		return -1;
+	steer_start(ptp_fd, b->nsm_fd);
 	if (super_is_final(&b->super))
 		forget_spec(b);
 	close(b->nsm_fd);

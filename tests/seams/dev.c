@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "nsm/nsm.h"
 #include "tests/seams/seam.h"
@@ -85,6 +86,39 @@ static size_t extend_answer(uint8_t *to, const uint8_t *value)
 	len = put_text(to, len, "ExtendPCR");
 	len = put(to, len, "\xa1", 1);
 	return put_data(to, len, value);
+}
+
+/* A document with a timestamp, as far off as the word NSM_AHEAD_MS has it. */
+static size_t attest_answer(uint8_t *to)
+{
+	static const uint8_t signature[96];
+	uint8_t payload[64];
+	struct timespec t;
+	uint64_t ms;
+	size_t n, len;
+
+	(void)clock_gettime(CLOCK_REALTIME, &t);
+	ms = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 +
+	     (uint64_t)seam_number("NSM_AHEAD_MS", 0);
+	n = put(payload, 0, "\xa2", 1);
+	n = put_text(payload, n, "digest");
+	n = put_text(payload, n, "SHA384");
+	n = put_text(payload, n, "timestamp");
+	n = put(payload, n, "\x1b", 1);
+	for (int i = 56; i >= 0; i -= 8)
+		payload[n++] = (uint8_t)(ms >> i);
+
+	len = put(to, 0, "\xa1", 1);
+	len = put_text(to, len, "Attestation");
+	len = put(to, len, "\xa1", 1);
+	len = put_text(to, len, "document");
+	to[len++] = 0x58;
+	to[len++] = (uint8_t)(7 + 2 + n + 2 + sizeof(signature));
+	len = put(to, len, "\x84\x44\xa1\x01\x38\x22\xa0\x58", 8);
+	to[len++] = (uint8_t)n;
+	len = put(to, len, payload, n);
+	len = put(to, len, "\x58\x60", 2);
+	return put(to, len, signature, sizeof(signature));
 }
 
 static size_t refusal(uint8_t *to, const char *name)
@@ -166,6 +200,13 @@ static size_t answer(const uint8_t *req, size_t len, uint8_t *to)
 	if (len == 10 && memcmp(req, "\x69GetRandom", len) == 0) {
 		seam_record("nsm GetRandom\n");
 		return random_answer(to);
+	}
+	if (memmem(req, len,
+		   "\x6b"
+		   "Attestation",
+		   12)) {
+		seam_record("nsm Attestation\n");
+		return attest_answer(to);
 	}
 	if (!at)
 		return refusal(to, "InvalidOperation");
