@@ -1,0 +1,27 @@
+"""7 and on: the clock, on machines without the hypervisor's."""
+
+from lib import Tree, boot, built, check, image, same, test
+
+
+@test()
+def clock_without_a_device_is_not_talked_of() -> None:
+    """QEMU without KVM has no /dev/ptp0: not even with init_debug is there a word of it."""
+    b = boot(image("/bin/act", "say", "hello"), append="init_debug")
+    b.expect_end("/bin/act", "exited with code 0")
+    same([line for line in b.log if "time:" in line or "ptp" in line], [], "said of the clock")
+    check(b.said("spawn: "), "nothing was said at all")
+
+
+@test()
+def clock_is_set_and_slewed_as_asked() -> None:
+    """The kernel takes what init's calls say, whichever way; nanoseconds stay nobody's unit."""
+    files = Tree()
+    files.file("bin/clock", built("apps/clock"), 0o755)
+    b = boot(image("/bin/clock", files=files))
+    b.expect(open="No such file or directory", read="Invalid argument")
+    steps = [tuple(map(int, s.split())) for s in b.all("step")]
+    same(len(steps), 4, "steps")
+    for (r, ms), wanted in zip(steps, (-1500, 2000, 315360000000, -315360000000)):
+        same(r, 0, "a step's return")
+        check(abs(ms - wanted) < 100, f"a step of {ms} ms, not {wanted}")
+    same(b.all("slew"), ["0 32768000 0", "0 -80871 0"], "frequencies")
