@@ -317,8 +317,18 @@ static int mount_squash(struct boot *b)
 	struct squash_fault fault;
 	int r = squash_mount(file, "/rootfs", &fault);
 
-	if (r < 0 && !(r == -ENOENT && fault.stage == SQUASH_FILE))
+	struct stat st;
+
+	if (r == -ENOENT && fault.stage == SQUASH_FILE)
+		return 0;
+	if (r < 0)
 		return fail_squash(b, file, r, &fault);
+	/* It was not there to be read; to run without it would be wrong. */
+	if (!b->config->is_there &&
+	    lstat("/rootfs/etc/enclave-init.conf", &st) == 0)
+		return boot_fail(b, "/etc/enclave-init.conf",
+				 "in a squashfs it is not read: /enclave-init"
+				 ".conf is");
 	return 0;
 }
 

@@ -170,6 +170,17 @@ def a_file_that_is_none_is_told():
     boot(squash_image("/bin/probe", squash=b"no squashfs" * 100)).expect_stop(4, FILE + "not a squashfs")
 
 
+@test(2)
+def a_configuration_in_it_is_not_passed_over():
+    """Where there is none beside it: it would not be read, and so it stops the boot."""
+    tree = files()
+    tree.file("etc/enclave-init.conf", "umask = 077\n")
+    squash = squashed(tree)
+    boot(squash_image("/bin/probe", squash=squash)).expect_stop(
+        4, "init: modules: /etc/enclave-init.conf: in a squashfs it is not read: /enclave-init.conf is")
+    boot(squash_image("/bin/probe", squash=squash, config="umask = 027\n")).expect(umask="027")
+
+
 @test(3)
 def an_image_that_does_not_fit_is_named():
     """Too little memory for the ramdisk that the squashfs is in."""
