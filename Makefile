@@ -41,7 +41,7 @@ TOOL_MAX := 460800
 PACK := main commands build describe describe_json diff diff_json diff_listing extract \
 	pcr resign set_init pcrs fault escape \
 	image source oci docker layer dir skopeo settings strings json digest tree spool \
-	parts kernel spec check cpio gzip ramdisk metadata \
+	parts kernel spec check cpio gzip tar squashfs ramdisk metadata \
 	eif eif_writer measure sign archive
 PACK_C := $(PACK:%=rootfs/pack/%.c) $(CONFIG:%=init/%.c) $(addprefix init/,signal.c spec.c user.c seccomp.c) \
 	nsm/item.c
@@ -393,12 +393,12 @@ run: $(B)/init $(B)/hello
 
 ## test: all tests: check and boot
 test: test-build other-arch
-	$(call need,python3 squashfs-tools-ng)
+	$(call need,python3 squashfs-tools-ng squashfs-tools)
 	$(Q)tests/run test
 
 ## check: layers, static, unit, tool, mkeif and namespace tests; T=NAME for one
 check: test-build
-	$(call need,python3)
+	$(call need,python3 squashfs-tools-ng squashfs-tools)
 	$(Q)tests/run check
 
 ## boot: the boot tests in QEMU; STRICT=1 fails what it would skip
@@ -417,7 +417,7 @@ tool: test-build
 
 ## pack: the tests of mkeif; T=NAME for one
 pack: test-build
-	$(call need,python3)
+	$(call need,python3 squashfs-tools-ng squashfs-tools)
 	$(Q)tests/run pack
 
 ## ns: the namespace tests; T=NAME for one

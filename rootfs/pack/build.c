@@ -19,6 +19,7 @@
 #include "rootfs/pack/ramdisk.h"
 #include "rootfs/pack/sign.h"
 #include "rootfs/pack/spec.h"
+#include "rootfs/pack/squashfs.h"
 #include "rootfs/pack/tree.h"
 
 enum {
@@ -63,6 +64,7 @@ enum {
 	O_METADATA_SECTION,
 	O_RAMDISK,
 	O_COMPRESS,
+	O_SQUASHFS,
 	O_KEEP_TIMES,
 	O_DROP_CAPABILITIES,
 	O_SIGN_KEY,
@@ -93,6 +95,7 @@ static const struct option options[] = {
 	{ "metadata-section", required_argument, NULL, O_METADATA_SECTION },
 	{ "ramdisk", required_argument, NULL, O_RAMDISK },
 	{ "compress", required_argument, NULL, O_COMPRESS },
+	{ "squashfs", optional_argument, NULL, O_SQUASHFS },
 	{ "keep-times", no_argument, NULL, O_KEEP_TIMES },
 	{ "drop-capabilities", no_argument, NULL, O_DROP_CAPABILITIES },
 	{ "sign-key", required_argument, NULL, O_SIGN_KEY },
@@ -108,6 +111,22 @@ static int take_compress(struct build *b, const char *value,
 		return 0;
 	return fault_usage(reterr, "--compress: %s: neither none nor gzip",
 			   value);
+}
+
+/* VALUE may be NULL. */
+static int take_squashfs(struct build *b, const char *value,
+			 struct fault *reterr)
+{
+	const char *const *name = squashfs_compressors;
+
+	while (value && *name && strcmp(*name, value) != 0)
+		name++;
+	if (!*name)
+		return fault_usage(reterr,
+				   "--squashfs: %s: none of zstd, gzip, xz",
+				   value);
+	b->ramdisk.squashfs = *name;
+	return 0;
 }
 
 static int take_option(struct build *b, int option, struct fault *reterr)
@@ -162,6 +181,8 @@ static int take_option(struct build *b, int option, struct fault *reterr)
 		return part_add(&b->ramdisks, optarg, "--ramdisk", reterr);
 	case O_COMPRESS:
 		return take_compress(b, optarg, reterr);
+	case O_SQUASHFS:
+		return take_squashfs(b, optarg, reterr);
 	case O_KEEP_TIMES:
 		b->ramdisk.keep_times = true;
 		return 0;
@@ -198,7 +219,8 @@ static int check_options(const struct build *b, struct fault *reterr)
 				   "--init, --module, --boot-file");
 	if (b->entrypoint.count || b->cmd.count || b->env.count || b->user ||
 	    b->workdir || b->stop_signal || b->config || b->tag ||
-	    b->ramdisk.gzip || b->ramdisk.keep_times || b->drop_capabilities)
+	    b->ramdisk.gzip || b->ramdisk.squashfs || b->ramdisk.keep_times ||
+	    b->drop_capabilities)
 		return fault_usage(reterr, of_image, "options of the image");
 	return 0;
 }
@@ -314,6 +336,12 @@ static int read_conf(const struct command *c, const struct build *b,
 	return 0;
 }
 
+/* In the image, which it reads before it mounts a squashfs. */
+static bool init_finds_conf(const struct build *b)
+{
+	return !b->config && !b->ramdisk.squashfs;
+}
+
 static int check_init_takes(const struct command *c, const struct build *b,
 			    const struct spec *spec, struct fault *reterr)
 {
@@ -323,6 +351,11 @@ static int check_init_takes(const struct command *c, const struct build *b,
 		return fault_refuse(reterr,
 				    "%s: not enclave-init: it would not read "
 				    "--config",
+				    b->parts.init_file.path);
+	if (b->ramdisk.squashfs)
+		return fault_refuse(reterr,
+				    "%s: not enclave-init: it would not mount "
+				    "what --squashfs makes",
 				    b->parts.init_file.path);
 	if (spec->needs_conf)
 		return fault_refuse(reterr,
@@ -345,6 +378,7 @@ static int load_app(const struct command *c, struct build *b,
 		.arch = eif_arch_name(b->parts.eif_arch),
 		.tag = b->tag,
 		.drop_capabilities = b->drop_capabilities,
+		.keep_capabilities = b->ramdisk.squashfs,
 	};
 	const char *conf_path = NULL;
 	char *conf = NULL;
@@ -354,7 +388,8 @@ static int load_app(const struct command *c, struct build *b,
 		goto out;
 	if (override(b, image, reterr) < 0 ||
 	    read_conf(c, b, image, &conf, &conf_path, reterr) < 0 ||
-	    spec_make(image, conf, conf_path, !b->config, spec, reterr) < 0 ||
+	    spec_make(image, conf, conf_path, init_finds_conf(b), spec,
+		      reterr) < 0 ||
 	    check_image(image, spec, b->parts.eif_arch, reterr) < 0 ||
 	    check_init_takes(c, b, spec, reterr) < 0)
 		goto out;
@@ -476,6 +511,7 @@ fail:
 static int build(const struct command *c, struct build *b, struct eif_pcrs *ret,
 		 struct fault *reterr)
 {
+	char version[SQUASHFS_VERSION_MAX];
 	struct sign_key *key = NULL;
 	struct image image = { .spool = SPOOL_NONE };
 	struct spec spec = { 0 };
@@ -485,6 +521,8 @@ static int build(const struct command *c, struct build *b, struct eif_pcrs *ret,
 	b->parts.has_ramdisks = !b->image;
 	if (parts_find_time(&b->ramdisk.mtime, reterr) < 0 ||
 	    parts_find(&b->parts, reterr) < 0)
+		goto out;
+	if (b->ramdisk.squashfs && squashfs_version(version, reterr) < 0)
 		goto out;
 	if (b->key && sign_key_load(b->key, b->cert, &key, reterr) < 0)
 		goto out;
@@ -498,6 +536,11 @@ static int build(const struct command *c, struct build *b, struct eif_pcrs *ret,
 			     "ramdisks compressed by zlib %s: another one "
 			     "may give other PCRs",
 			     gzip_zlib_version());
+	if (b->ramdisk.squashfs)
+		command_note(c,
+			     "a squashfs (%s) by tar2sqfs %s: another one may "
+			     "give other PCRs",
+			     b->ramdisk.squashfs, version);
 	r = write_image(b, &image, &spec, key, ret, reterr);
 out:
 	spec_free(&spec);
@@ -565,7 +608,7 @@ const struct command command_build = {
 		"  --boot-file DEST=FILE[:MODE]       another file beside init\n"
 		"The file:\n"
 		"  --name NAME, --image-version TEXT, --metadata FILE, --metadata-section FILE\n"
-		"  --compress none|gzip\n"
+		"  --compress none|gzip, --squashfs[=zstd|gzip|xz]\n"
 		"  --sign-key FILE --sign-cert FILE   PEM; gives PCR8\n"
 		"SOURCE_DATE_EPOCH is all times in it; 1970 if unset. Prints the measurements.\n",
 	.run = run,

@@ -109,17 +109,22 @@ static int open_dir(const struct walk *w, const struct pending *p,
 	return fd;
 }
 
-static int drop_xattrs(struct walk *w, int fd, const char *path,
-		       struct fault *reterr)
+static int take_xattrs(struct walk *w, int fd, const char *path,
+		       struct tree_inode *inode, struct fault *reterr)
 {
-	char names[XATTRS_MAX];
-	ssize_t len = flistxattr(fd, names, sizeof(names));
+	char names[XATTRS_MAX], value[TREE_CAPABILITY_MAX + 1];
+	ssize_t len = flistxattr(fd, names, sizeof(names)), n;
 
 	if (len < 0 && errno != ENOTSUP)
 		return fault_system(reterr, errno, "extended attributes");
-	for (ssize_t at = 0; at < len; at += (ssize_t)strlen(names + at) + 1)
-		if (load_drop_xattr(w->l, path, names + at, reterr) < 0)
+	for (ssize_t at = 0; at < len; at += (ssize_t)strlen(names + at) + 1) {
+		/* Of others the value does not matter. */
+		n = fgetxattr(fd, names + at, value, sizeof(value));
+		if (load_xattr(w->l, path, names + at, value,
+			       n < 0 ? sizeof(value) : (size_t)n, inode,
+			       reterr) < 0)
 			return -1;
+	}
 	return 0;
 }
 
@@ -174,7 +179,7 @@ static int copy_content(struct walk *w, int fd, const struct stat *st,
 
 static int read_file(struct walk *w, int dirfd, const char *name,
 		     const char *path, const struct stat *st,
-		     struct content *ret, struct fault *reterr)
+		     struct tree_inode *inode, struct fault *reterr)
 {
 	int fd, r;
 
@@ -182,9 +187,9 @@ static int read_file(struct walk *w, int dirfd, const char *name,
 		    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return fault_system(reterr, errno, "open");
-	r = drop_xattrs(w, fd, path, reterr);
+	r = take_xattrs(w, fd, path, inode, reterr);
 	if (r == 0)
-		r = copy_content(w, fd, st, ret, reterr);
+		r = copy_content(w, fd, st, &inode->content, reterr);
 	close(fd);
 	return r;
 }
@@ -249,8 +254,7 @@ static int add(struct walk *w, struct tree_node *dir, int dirfd,
 		inode.rdev_major = major(st.st_rdev);
 		inode.rdev_minor = minor(st.st_rdev);
 	} else if (S_ISREG(st.st_mode)) {
-		r = read_file(w, dirfd, name, path, &st, &inode.content,
-			      reterr);
+		r = read_file(w, dirfd, name, path, &st, &inode, reterr);
 	} else if (S_ISLNK(st.st_mode)) {
 		r = read_link(dirfd, name, &inode.target, reterr);
 	}
@@ -282,7 +286,7 @@ static int read_dir(struct walk *w, const struct pending *p, const char *path,
 		close(fd);
 		return -1;
 	}
-	r = drop_xattrs(w, fd, where, reterr);
+	r = take_xattrs(w, fd, where, p->node->inode, reterr);
 	if (r < 0)
 		(void)load_at(reterr, where);
 	while (r == 0) {

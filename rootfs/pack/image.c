@@ -62,21 +62,37 @@ int load_at(struct fault *f, const char *path)
 	return fault_prefix(f, "%.*s... (%zu bytes)", PATH_SHOWN, path, len);
 }
 
-int load_drop_xattr(struct loader *l, const char *path, const char *name,
-		    struct fault *reterr)
+static int keep_capability(const void *value, size_t len,
+			   struct tree_inode *inode, struct fault *reterr)
 {
+	if (len == 0 || len > TREE_CAPABILITY_MAX)
+		return fault_refuse(reterr,
+				    "file capabilities of %zu bytes (1 to %d)",
+				    len, TREE_CAPABILITY_MAX);
+	memcpy(inode->capability, value, len);
+	inode->capability_len = (uint8_t)len;
+	return 0;
+}
+
+int load_xattr(struct loader *l, const char *path, const char *name,
+	       const void *value, size_t len, struct tree_inode *inode,
+	       struct fault *reterr)
+{
+	const bool is_capability = strcmp(name, "security.capability") == 0;
 	struct dropped *d = &l->dropped;
 	size_t i;
 
-	if (strcmp(name, "security.capability") == 0 &&
-	    !l->options->drop_capabilities)
+	if (is_capability && !l->options->drop_capabilities) {
+		if (l->options->keep_capabilities)
+			return keep_capability(value, len, inode, reterr);
 		return fault_refuse(reterr,
 				    "has file capabilities, which a ramdisk "
-				    "cannot carry; --drop-capabilities takes "
-				    "it without them");
+				    "cannot carry; --squashfs can, "
+				    "--drop-capabilities takes it without "
+				    "them");
+	}
 	/* Each by its path, within reason. */
-	if (strcmp(name, "security.capability") == 0 &&
-	    l->image->notes.count < NOTES_MAX)
+	if (is_capability && l->image->notes.count < NOTES_MAX)
 		return load_note(l, reterr,
 				 "%.*s: its file capabilities are dropped",
 				 PATH_SHOWN, path);
@@ -105,7 +121,7 @@ static int note_dropped(struct loader *l, struct fault *reterr)
 	for (size_t i = 0; i < d->count; i++)
 		if (load_note(l, reterr,
 			      "the extended attribute %s of %zu file%s is "
-			      "dropped: a ramdisk has none",
+			      "dropped: an image has none",
 			      d->names[i], d->counts[i],
 			      d->counts[i] == 1 ? "" : "s") < 0)
 			return -1;

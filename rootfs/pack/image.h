@@ -23,6 +23,7 @@ struct image_options {
 	const char *arch; /* "x86_64" or "aarch64": which of an index */
 	const char *tag;  /* which of an index, or NULL */
 	bool drop_capabilities;
+	bool keep_capabilities; /* not of a ramdisk, but a squashfs */
 };
 
 /*

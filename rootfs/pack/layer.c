@@ -322,8 +322,8 @@ static int read_content(struct target *t, struct archive *a,
 	return 0;
 }
 
-static int drop_xattrs(struct target *t, struct archive_entry *entry,
-		       struct fault *reterr)
+static int take_xattrs(struct target *t, struct archive_entry *entry,
+		       struct tree_inode *inode, struct fault *reterr)
 {
 	const char *path = archive_entry_pathname(entry), *name;
 	const void *value;
@@ -332,7 +332,7 @@ static int drop_xattrs(struct target *t, struct archive_entry *entry,
 	(void)archive_entry_xattr_reset(entry);
 	while (archive_entry_xattr_next(entry, &name, &value, &len) ==
 	       ARCHIVE_OK)
-		if (load_drop_xattr(t->l, path, name, reterr) < 0)
+		if (load_xattr(t->l, path, name, value, len, inode, reterr) < 0)
 			return -1;
 	return 0;
 }
@@ -370,7 +370,7 @@ static int put(struct target *t, struct archive *a, struct archive_entry *entry,
 		return put_link(t, dir, name->base, entry, reterr);
 	if (attributes(t->layer, entry, &inode, reterr) < 0)
 		return -1;
-	if (!t->layer->is_archive && drop_xattrs(t, entry, reterr) < 0)
+	if (!t->layer->is_archive && take_xattrs(t, entry, &inode, reterr) < 0)
 		return -1;
 
 	switch (archive_entry_filetype(entry)) {

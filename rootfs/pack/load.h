@@ -12,6 +12,7 @@
 
 struct fault;
 struct tree;
+struct tree_inode;
 
 /* What the parts of image.c share. */
 
@@ -57,11 +58,13 @@ int load_note(struct loader *l, struct fault *reterr, const char *format, ...)
 int load_at(struct fault *f, const char *path);
 
 /*
- * PATH has the extended attribute NAME, which a ramdisk cannot carry: counted, or, where
- * it changes what the file may do, refused unless the user wants it dropped.
+ * PATH has the extended attribute NAME. File capabilities go to INODE, where the image
+ * can carry them. Others are counted, or, where they change what the file may do, refused
+ * unless the user wants them dropped.
  */
-int load_drop_xattr(struct loader *l, const char *path, const char *name,
-		    struct fault *reterr);
+int load_xattr(struct loader *l, const char *path, const char *name,
+	       const void *value, size_t len, struct tree_inode *inode,
+	       struct fault *reterr);
 
 /* --- layer.c ------------------------------------------------------------------- */
 

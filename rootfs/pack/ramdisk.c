@@ -12,6 +12,7 @@
 #include "rootfs/pack/gzip.h"
 #include "rootfs/pack/image.h"
 #include "rootfs/pack/spec.h"
+#include "rootfs/pack/squashfs.h"
 #include "rootfs/pack/tree.h"
 
 /* What was in the boot ramdisk, and what comes into it. */
@@ -146,10 +147,10 @@ static int to_eif(void *ctx, const void *data, size_t len, struct fault *reterr)
 	return eif_writer_write(ctx, data, len, reterr);
 }
 
-/* IMAGE below rootfs, if there is one, then what TREE has. */
+/* The image, if there is one: FIRST, or it all below rootfs. Then what TREE has. */
 static int write_ramdisk(struct eif_writer *w, struct tree *image,
-			 struct tree *tree, const struct ramdisk_options *o,
-			 struct fault *reterr)
+			 struct tree *first, struct tree *tree,
+			 const struct ramdisk_options *o, struct fault *reterr)
 {
 	struct gzip *gzip = NULL;
 	struct cpio_writer c = {
@@ -171,7 +172,8 @@ static int write_ramdisk(struct eif_writer *w, struct tree *image,
 	if (image && cpio_write_tree(&c, image, "rootfs", reterr) < 0)
 		goto out;
 	c.keep_times = false;
-	if (cpio_write_tree(&c, tree, "", reterr) < 0 ||
+	if ((first && cpio_write_tree(&c, first, "", reterr) < 0) ||
+	    cpio_write_tree(&c, tree, "", reterr) < 0 ||
 	    cpio_write_end(&c, reterr) < 0 ||
 	    (gzip && gzip_end(gzip, reterr) < 0))
 		goto out;
@@ -186,7 +188,7 @@ int ramdisk_write_boot(struct eif_writer *w, struct tree *boot,
 {
 	if (tree_make_dirs(boot, "dev", LAYER_OLD, NULL, reterr) < 0)
 		return -1;
-	return write_ramdisk(w, NULL, boot, o, reterr);
+	return write_ramdisk(w, NULL, NULL, boot, o, reterr);
 }
 
 /* Nothing is put over what the image has there, be it a link. */
@@ -217,18 +219,38 @@ static int add_text(struct tree *t, struct spool *spool, const char *name,
 	return tree_put(t, tree_root(t), name, &in, 1, NULL, reterr);
 }
 
+/* IMAGE as one file of TREE, whose content is in SPOOL. */
+static int squash(struct tree *image, struct tree *tree, struct spool *spool,
+		  const struct ramdisk_options *o, struct fault *reterr)
+{
+	const struct squashfs_options s = {
+		.compressor = o->squashfs,
+		.keep_times = o->keep_times,
+		.mtime = o->mtime,
+	};
+	struct tree_inode in = { .mode = S_IFREG | 0600 };
+
+	if (squashfs_write(image, &s, spool, reterr) < 0)
+		return -1;
+	in.content = spool_content(spool, 0);
+	return tree_put(tree, tree_root(tree), "rootfs.squashfs", &in, 1, NULL,
+			reterr);
+}
+
 int ramdisk_write_app(struct eif_writer *w, struct image *image,
 		      const struct spec *spec, const struct ramdisk_options *o,
 		      struct fault *reterr)
 {
-	struct spool spool = SPOOL_NONE;
-	struct tree *texts;
+	struct spool spool = SPOOL_NONE, squashed = SPOOL_NONE;
+	struct tree *texts = tree_new(), *first = tree_new();
 	int r = -1;
 
-	texts = tree_new();
-	if (!texts)
-		return fault_system(reterr, ENOMEM, "ramdisk");
-	if (spool_open(&spool, reterr) < 0)
+	if (!texts || !first) {
+		(void)fault_system(reterr, ENOMEM, "ramdisk");
+		goto out;
+	}
+	if (spool_open(&spool, reterr) < 0 ||
+	    (o->squashfs && spool_open(&squashed, reterr) < 0))
 		goto out;
 	if ((spec->cmd.len > 0 &&
 	     add_text(texts, &spool, "cmd", &spec->cmd, reterr) < 0) ||
@@ -238,9 +260,14 @@ int ramdisk_write_app(struct eif_writer *w, struct image *image,
 		goto out;
 	if (add_mount_points(image->tree, reterr) < 0)
 		goto out;
-	r = write_ramdisk(w, image->tree, texts, o, reterr);
+	if (o->squashfs && squash(image->tree, first, &squashed, o, reterr) < 0)
+		goto out;
+	r = write_ramdisk(w, o->squashfs ? NULL : image->tree, first, texts, o,
+			  reterr);
 out:
+	spool_close(&squashed);
 	spool_close(&spool);
+	tree_free(first);
 	tree_free(texts);
 	return r;
 }

@@ -20,6 +20,8 @@ struct tree;
 
 struct ramdisk_options {
 	bool gzip;
+	const char
+		*squashfs; /* what the image is squashed by; NULL: it is not */
 	bool keep_times;
 	uint32_t mtime;
 };
@@ -42,7 +44,7 @@ int ramdisk_add_file(struct tree *boot, const char *path, uint32_t mode,
 int ramdisk_write_boot(struct eif_writer *w, struct tree *boot,
 		       const struct ramdisk_options *o, struct fault *reterr);
 
-/* The application's; IMAGE gets the mount points that it lacks. */
+/* The application's; IMAGE gets the mount points that it lacks, and its numbers are used. */
 int ramdisk_write_app(struct eif_writer *w, struct image *image,
 		      const struct spec *spec, const struct ramdisk_options *o,
 		      struct fault *reterr);

@@ -18,6 +18,7 @@ enum {
 	TREE_PATH_MAX = 4095, /* bytes; the kernel leaves out what is longer */
 	TREE_PREFIX_MAX = 8,  /* of them, for a folder put above, and a slash */
 	TREE_NAME_MAX = 255,
+	TREE_CAPABILITY_MAX = 24,      /* linux/capability.h: vfs_ns_cap_data */
 	TREE_NODES_MAX = 1 << 21,      /* names in one tree, */
 	TREE_BYTES_MAX = 1 << 28,      /* and their bytes, links' targets too */
 	TREE_LINKS_MAX = 255,	       /* followed for one path */
@@ -35,6 +36,8 @@ struct tree_inode {
 	uint32_t written;	/* names of it that were written */
 	struct content content; /* of a regular file */
 	char *target;		/* of a symbolic link, else NULL */
+	/* security.capability, as it is on disk; 0 bytes: none. */
+	uint8_t capability[TREE_CAPABILITY_MAX], capability_len;
 };
 
 struct tree_node {

@@ -425,7 +425,7 @@ def a_folder_gives_its_files_as_roots() -> None:
 # --- everywhere the same -----------------------------------------------------
 
 def elsewhere(path: Path, umask: str = "022", before: tuple = (), env: dict[str, str] | None = None,
-              program: Path = MKEIF, name: str = "shell") -> bytes:
+              program: Path = MKEIF, name: str = "shell", options: tuple[str, ...] = ()) -> bytes:
     """The bytes of an image that is built in another folder, in its own way."""
     path.mkdir()
     copied(name, path / "a copy")
@@ -439,7 +439,7 @@ def elsewhere(path: Path, umask: str = "022", before: tuple = (), env: dict[str,
         p.chmod(0o777)
     run("-c", f'umask {umask}; cd "$1/out"; shift; exec "$@"', "sh", path, *before, program, "build", "--arch", "x86_64",
         "--image", "../a copy", "--kernel", "../bzImage", "--module", "../nsm.ko", "--init", "../init",
-        "--output", "other name", program=Path("/bin/sh"), env=env).is_(DONE)
+        "--output", "other name", *options, program=Path("/bin/sh"), env=env).is_(DONE)
     same([p.name for p in (path / "out").iterdir()], ["other name"], "what is there")
     return (path / "out/other name").read_bytes()
 

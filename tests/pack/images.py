@@ -325,12 +325,15 @@ def many(path: Path) -> None:
     single(path, [layer], {"Cmd": ["/tell"]})
 
 
+CAPABILITY = b"\1\0\0\2" + (1 << 10).to_bytes(4, "little") + bytes(12)
+
+
 @image
 def capabilities(path: Path) -> None:
-    """A file with security.capability, which a ramdisk cannot carry."""
+    """A file with security.capability, which a plain ramdisk cannot carry."""
     layer = static_layer()
     # cap_net_bind_service+ep; in a PAX header bytes are bytes.
-    value = (b"\1\0\0\2" + (1 << 10).to_bytes(4, "little") + bytes(12)).decode("utf-8", "surrogateescape")
+    value = CAPABILITY.decode("utf-8", "surrogateescape")
     layer.file("server", built("apps/tell"), 0o755, pax_headers={"SCHILY.xattr.security.capability": value})
     single(path, [layer], {"Cmd": ["/server"]})
 
