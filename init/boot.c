@@ -503,9 +503,8 @@ static void forget_spec(struct boot *b)
 
 int boot_start_services(struct boot *b)
 {
-	int ptp_fd, r;
+	int r;
 
-	ptp_fd = b->config->no_time ? -1 : steer_step();
 	b->super.proc_fd = b->proc_fd;
 	b->super.ctx = b;
 	b->super.start = launch_service;
@@ -520,6 +519,8 @@ int boot_start_services(struct boot *b)
 
 static int step_spawn(struct boot *b)
 {
+	int ptp_fd = b->config->no_time ? -1 : steer_step();
+
 	if (boot_start_services(b) < 0)
 		return -1;
 	steer_start(ptp_fd, b->nsm_fd);
