@@ -22,16 +22,19 @@ static const char *stage_text(enum heartbeat_stage stage)
 	return texts[stage];
 }
 
-static _Noreturn void run_child(uint8_t byte)
+static _Noreturn void run_child(uint32_t port, uint8_t byte)
 {
 	enum heartbeat_stage stage = HEARTBEAT_CONNECT;
-	struct text t;
+	struct text object, t;
 	int r;
 
 	if (byte == HEARTBEAT_BYTE)
-		r = heartbeat_positive(&stage);
+		r = heartbeat_positive(port, &stage);
 	else
-		r = heartbeat_negative(byte, &stage);
+		r = heartbeat_negative(port, byte, &stage);
+	text_clear(&object);
+	text_add(&object, "CID 3 port ");
+	text_add_number(&object, port);
 	if (r < 0) {
 		text_clear(&t);
 		if (r == -EPROTO) {
@@ -40,31 +43,31 @@ static _Noreturn void run_child(uint8_t byte)
 			text_add(&t, stage_text(stage));
 			text_add(&t, strerror(-r));
 		}
-		log_line("heartbeat", "CID 3 port 9000", text_string(&t));
+		log_line("heartbeat", text_string(&object), text_string(&t));
 	} else {
-		log_debug("heartbeat", "CID 3 port 9000",
+		log_debug("heartbeat", text_string(&object),
 			  byte == HEARTBEAT_BYTE ? "answered" : "negative");
 	}
-	_exit(0);
+	_exit(r < 0);
 }
 
-static pid_t start(uint8_t byte)
+static pid_t start(uint32_t port, uint8_t byte)
 {
 	pid_t pid = _Fork();
 
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		run_child(byte);
+		run_child(port, byte);
 	return pid;
 }
 
-pid_t beat_positive(void)
+pid_t beat_positive(uint32_t port)
 {
-	return start(HEARTBEAT_BYTE);
+	return start(port, HEARTBEAT_BYTE);
 }
 
-pid_t beat_negative(uint8_t step)
+pid_t beat_negative(uint32_t port, uint8_t step)
 {
-	return start(step);
+	return start(port, step);
 }

@@ -16,6 +16,7 @@
 #include "init/console.h"
 #include "init/klog.h"
 #include "init/launch.h"
+#include "init/machine.h"
 #include "init/modules.h"
 #include "init/pcr.h"
 #include "init/power.h"
@@ -31,9 +32,9 @@
 #include "rootfs/mounts.h"
 #include "rootfs/squash.h"
 #include "rootfs/switch.h"
+#include "vsock/heartbeat.h"
 
 enum {
-	NOFILE_MIN = 65536,
 	ENV_WARNINGS = 16, /* lines of /env that are shown, if skipped */
 	SYNC_MS = 2000,
 };
@@ -195,32 +196,63 @@ static int fail_config(struct boot *b, int r, const struct config_fault *fault)
 		text_add(&t, ", the nearest is ");
 		text_add(&t, fault->nearest);
 	}
-	return boot_fail(b, "/enclave-init.conf", text_string(&t));
+	return boot_fail(b, b->config_name, text_string(&t));
 }
 
 /*
- * No file is no configuration: nothing is done then that it would ask for. But a
- * link to nothing is a file that is missing.
+ * Opens the configuration: what lies beside /cmd wins over the image's own. A link
+ * to nothing is a file that is missing; no file at all is -ENOENT.
  */
+static int open_config(struct boot *b)
+{
+	static const char own[] = "/enclave-init.conf",
+			  image[] = "/etc/enclave-init.conf";
+	struct stat st;
+	int root, fd;
+
+	b->config_name = own;
+	if (lstat(own, &st) == 0 || errno != ENOENT) {
+		fd = open(own, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		return fd < 0 ? errno == ENOENT ? -ENOLINK : -errno : fd;
+	}
+	b->config_name = image;
+	root = open(b->in_container ? "/" : "/rootfs",
+		    O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return -ENOENT; /* step 6 says what is wrong with it */
+	fd = file_open_in_root(root, image);
+	close(root);
+	return fd;
+}
+
 int boot_read_config(struct boot *b)
 {
-	static const char name[] = "enclave-init.conf";
 	struct config_fault fault = { 0 };
-	struct stat st;
-	int r;
+	int fd, r;
 
 	r = file_alloc(sizeof(*b->config), &b->config_memory);
 	if (r < 0)
 		return fail_config(b, r, &fault);
 	b->config = (struct config *)(void *)b->config_memory.data;
 	config_defaults(b->config);
-	if (lstat(name, &st) < 0 && errno == ENOENT)
-		return 0;
-	r = file_read(AT_FDCWD, name, CONFIG_FILE_MAX, &b->config_text);
-	if (r == 0)
+	fd = open_config(b);
+	if (fd == -ENOENT)
+		r = 0;
+	else if (fd < 0)
+		r = fd == -ENOLINK ? -ENOENT : fd;
+	else
+		r = file_read_fd(fd, CONFIG_FILE_MAX, &b->config_text);
+	if (fd >= 0 && r == 0)
 		r = config_parse(b->config_text.data, b->config_text.len,
 				 b->config, &fault);
-	return r < 0 ? fail_config(b, r, &fault) : 0;
+	if (fd >= 0)
+		close(fd);
+	if (r < 0)
+		return fail_config(b, r, &fault);
+	/* What is needed when it is gone. */
+	b->heartbeat = b->config->heartbeat;
+	b->heartbeat_port = b->config->heartbeat_port;
+	return 0;
 }
 
 static int step_spec(struct boot *b)
@@ -348,7 +380,16 @@ static int apply_pcrs(struct boot *b)
 	return boot_fail(b, text_string(&object), text_string(&reason));
 }
 
-static int step_entropy(struct boot *b)
+/* Optional: then it is a warning. */
+static int fail_entropy(struct boot *b, const char *object, int r)
+{
+	if (!b->config->entropy_is_optional)
+		return boot_fail(b, object, wire_error_text(r));
+	warn(b, object, wire_error_text(r));
+	return 0;
+}
+
+static int seed(struct boot *b)
 {
 	const char *device;
 	int r;
@@ -356,12 +397,22 @@ static int step_entropy(struct boot *b)
 	/* Stays open: a stop asks it once more, perhaps without a /dev. */
 	b->nsm_fd = nsm_open();
 	if (b->nsm_fd < 0)
-		return boot_fail(b, "/dev/nsm", wire_error_text(b->nsm_fd));
+		return fail_entropy(b, "/dev/nsm", b->nsm_fd);
 	r = entropy_seed(b->nsm_fd, &device);
 	/* It took 120 s; the parent shall not wait for it once more. */
 	b->nsm_is_dead = r == -ETIMEDOUT;
-	if (r < 0)
-		return boot_fail(b, device, wire_error_text(r));
+	return r < 0 ? fail_entropy(b, device, r) : 0;
+}
+
+static int step_entropy(struct boot *b)
+{
+	if (seed(b) < 0)
+		return -1;
+	if (b->config->extend_count == 0 && b->config->locks == 0)
+		return 0;
+	/* What is to be attested is not optional. */
+	if (b->nsm_fd < 0)
+		return boot_fail(b, "/dev/nsm", wire_error_text(b->nsm_fd));
 	return apply_pcrs(b);
 }
 
@@ -369,117 +420,19 @@ static int step_root(struct boot *b)
 {
 	int r;
 
-	b->tool_fd = bind_take("/nsm");
-	if (b->tool_fd < 0 && b->tool_fd != -ENOENT)
+	if (!b->config->no_nsm_tool)
+		b->tool_fd = bind_take("/nsm");
+	if (b->tool_fd < -1 && b->tool_fd != -ENOENT)
 		warn(b, "/nsm", strerror(-b->tool_fd));
+	if (b->config->stay)
+		return 0;
 	r = switch_root("/rootfs", b->tool_fd < 0 ? NULL : "nsm");
 	return r < 0 ? boot_fail(b, "/rootfs", strerror(-r)) : 0;
 }
 
-static int mount_row(struct boot *b, const struct mount_row *row)
-{
-	bool mounted = false;
-	int r = mounts_mount(row, &mounted);
-
-	if (r == 0)
-		return 0;
-	if (!mounted && row->policy == MOUNT_STOP)
-		return boot_fail(b, row->target, strerror(-r));
-	if (row->policy != MOUNT_OPTIONAL || r != -ENODEV)
-		warn(b, row->target, strerror(-r));
-	return 0;
-}
-
-/* A number; names are the user's to find. */
-static uid_t id_of(const char *who)
-{
-	uid_t id = 0;
-
-	if (!who)
-		return (uid_t)-1;
-	for (; *who >= '0' && *who <= '9'; who++)
-		id = id * 10 + (uid_t)(*who - '0');
-	return *who ? (uid_t)-1 : id;
-}
-
-/* The node is of devtmpfs, and so the one that the application sees. */
-static int set_nsm_access(struct boot *b)
-{
-	const struct config *c = b->config;
-	int r;
-
-	if (!c->nsm_owner && !c->nsm_group && !c->nsm_mode.is_set)
-		return 0;
-	r = file_set_access("/dev/nsm", id_of(c->nsm_owner),
-			    id_of(c->nsm_group),
-			    c->nsm_mode.is_set ? (int)c->nsm_mode.value : -1);
-	return r < 0 ? boot_fail(b, "/dev/nsm", strerror(-r)) : 0;
-}
-
-static void put_tool(struct boot *b)
-{
-	static const char path[] = "/run/enclave/bin/nsm";
-	int r;
-
-	if (b->tool_fd < 0)
-		return;
-	r = bind_put(b->tool_fd, path);
-	if (r < 0)
-		warn(b, path, strerror(-r));
-	close(b->tool_fd);
-	b->tool_fd = -1;
-}
-
-static int raise_nofile(void)
-{
-	struct rlimit limit;
-
-	/* musl's setrlimit brings what it takes to stop all threads. */
-	if (prlimit(0, RLIMIT_NOFILE, NULL, &limit) < 0)
-		return -errno;
-	if (limit.rlim_max < NOFILE_MIN)
-		limit.rlim_max = NOFILE_MIN;
-	limit.rlim_cur = limit.rlim_max;
-	return prlimit(0, RLIMIT_NOFILE, &limit, NULL) < 0 ? -errno : 0;
-}
-
-static int mount_cgroups(void)
-{
-	int r = cgroup_mount();
-
-	return r < 0 ? r : 0;
-}
-
 static int step_mounts(struct boot *b)
 {
-	static const struct {
-		char object[20];
-		int (*run)(void);
-	} rest[] = {
-		{ "/dev", etc_dev_links },
-		{ "/dev/console", console_reopen_stdio },
-		{ "/sys/fs/cgroup", mount_cgroups },
-		{ "lo", etc_loopback },
-		{ "hostname", etc_hostname },
-		{ "/etc/hosts", etc_hosts },
-		{ "/etc/resolv.conf", etc_resolv_conf },
-		{ "RLIMIT_NOFILE", raise_nofile },
-	};
-	size_t i;
-	int r;
-
-	for (i = 0; i < mounts_count; i++)
-		if (mount_row(b, &mounts_table[i]) < 0)
-			return -1;
-	if (set_nsm_access(b) < 0)
-		return -1;
-	for (i = 0; i < sizeof(rest) / sizeof(rest[0]); i++) {
-		r = rest[i].run();
-		if (r < 0)
-			warn(b, rest[i].object, strerror(-r));
-	}
-	put_tool(b);
-	return 0;
+	return machine_set_up(b);
 }
 
 /* Of a service: its name stands before the object. */
@@ -539,9 +492,13 @@ static void set_helper(struct boot *b, pid_t pid)
 
 static int start_beat(struct boot *b, bool positive)
 {
-	pid_t pid = positive ? beat_positive() :
-			       beat_negative((uint8_t)b->step);
+	uint32_t port = b->heartbeat_port ? b->heartbeat_port : HEARTBEAT_PORT;
+	pid_t pid;
 
+	if (b->heartbeat == CONFIG_HEARTBEAT_OFF)
+		return 0;
+	pid = positive ? beat_positive(port) :
+			 beat_negative(port, (uint8_t)b->step);
 	if (pid < 0) {
 		warn(b, "fork", strerror((int)-pid));
 		return -1;
@@ -552,7 +509,16 @@ static int start_beat(struct boot *b, bool positive)
 
 static int step_heartbeat(struct boot *b)
 {
-	return start_beat(b, true);
+	int r = start_beat(b, true);
+
+	if (b->heartbeat != CONFIG_HEARTBEAT_STRICT)
+		return 0;
+	if (r == 0)
+		super_wait_helper(&b->super, BEAT_MAX_MS);
+	if (r == 0 && b->super.helper_gone && b->super.helper_status == 0)
+		return 0;
+	return boot_fail(b, "heartbeat = strict",
+			 "the parent has not answered");
 }
 
 static int step_supervise(struct boot *b)
@@ -570,7 +536,7 @@ const struct boot_step boot_steps[BOOT_STEPS_END] = {
 	[BOOT_ROOT] = { "root", step_root, BOOT_STOP },
 	[BOOT_MOUNTS] = { "mounts", step_mounts, BOOT_STOP },
 	[BOOT_SPAWN] = { "spawn", step_spawn, BOOT_STOP },
-	[BOOT_HEARTBEAT] = { "heartbeat", step_heartbeat, BOOT_GO_ON },
+	[BOOT_HEARTBEAT] = { "heartbeat", step_heartbeat, BOOT_STOP },
 	[BOOT_SUPERVISE] = { "supervise", step_supervise, BOOT_GO_ON },
 };
 

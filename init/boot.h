@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "init/config.h"
 #include "init/log.h"
 #include "init/program.h"
 #include "init/super.h"
@@ -64,7 +65,10 @@ struct boot {
 	struct file config_text, config_memory; /* what CONFIG lies in */
 	struct config
 		*config; /* from step 3 on, until nothing starts any more */
-	char **app_argv; /* has a spare slot before it */
+	const char *config_name; /* its file, for messages */
+	enum config_heartbeat heartbeat;
+	uint32_t heartbeat_port; /* 0: it is not known yet */
+	char **app_argv;	 /* of /cmd */
 	char **app_envp;
 	size_t app_argc, app_envc;
 	struct super super;

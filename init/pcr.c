@@ -55,9 +55,10 @@ static void tell(struct text *object, const char *what, const char *name,
 }
 
 /* As the step after this one finds it. */
-static int open_root(void)
+static int open_root(const struct config *c)
 {
-	int fd = open("/rootfs", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(c->stay ? "/" : "/rootfs",
+		      O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -153,7 +154,7 @@ int pcr_apply(const struct config *c, int nsm_fd, struct text *reterr_object,
 		const struct config_extend *e = &c->extends[i];
 
 		if (e->is_file && root < 0)
-			root = open_root();
+			root = open_root(c);
 		r = extend(nsm_fd, root, e, reterr_object, reterr_reason);
 		extended |= 1U << e->pcr;
 	}

@@ -33,11 +33,9 @@ int etc_dev_links(void)
 	return r;
 }
 
-int etc_hostname(void)
+int etc_hostname(const char *name)
 {
-	static const char name[] = "localhost";
-
-	return sethostname(name, sizeof(name) - 1) < 0 ? -errno : 0;
+	return sethostname(name, strlen(name)) < 0 ? -errno : 0;
 }
 
 int etc_loopback(void)

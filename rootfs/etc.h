@@ -9,8 +9,8 @@
 /* /dev/fd, stdin, stdout, stderr; /dev/ptmx usable by all. */
 int etc_dev_links(void);
 
-/* Sets the host name to "localhost". */
-int etc_hostname(void);
+/* Sets the host name. */
+int etc_hostname(const char *name);
 
 /* Brings lo up; the kernel gives it 127.0.0.1/8 and ::1/128 by itself. */
 int etc_loopback(void);

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "rootfs/tree.h"
+
 static int read_all(int fd, char *data, size_t max, size_t *ret_len)
 {
 	size_t len = 0;
@@ -42,34 +44,36 @@ int file_alloc(size_t max, struct file *ret)
 	return 0;
 }
 
-int file_read(int dirfd, const char *name, size_t max, struct file *ret)
+int file_read_fd(int fd, size_t max, struct file *ret)
 {
 	struct file file = { 0 };
 	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+	r = file_alloc(max, &file);
+	if (r < 0)
+		return r;
+	r = read_all(fd, file.data, max, &file.len);
+	if (r < 0)
+		file_free(&file);
+	else
+		*ret = file;
+	return r;
+}
+
+int file_read(int dirfd, const char *name, size_t max, struct file *ret)
+{
 	int fd, r;
 
 	/* Not to hang on what is a fifo. */
 	fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) < 0) {
-		r = -errno;
-		goto out;
-	}
-	if (!S_ISREG(st.st_mode)) {
-		r = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
-		goto out;
-	}
-	r = file_alloc(max, &file);
-	if (r < 0)
-		goto out;
-	r = read_all(fd, file.data, max, &file.len);
-	if (r < 0) {
-		file_free(&file);
-		goto out;
-	}
-	*ret = file;
-out:
+	r = file_read_fd(fd, max, ret);
 	close(fd);
 	return r;
 }
@@ -125,6 +129,117 @@ int file_open_below(int dirfd, const char *path)
 	}
 	if (at != dirfd)
 		close(at);
+	return r;
+}
+
+enum { LINKS_MAX = 40 }; /* as the kernel has it */
+
+/* A walk: what is left of the path, and the open directories on the way. */
+struct walk {
+	int root;
+	size_t depth;
+	int dirs[TREE_DEPTH_MAX]; /* below the root; the last is where it is */
+	unsigned links;
+	char path[PATH_MAX];
+};
+
+static int walk_at(const struct walk *w)
+{
+	return w->depth > 0 ? w->dirs[w->depth - 1] : w->root;
+}
+
+static void walk_up(struct walk *w)
+{
+	if (w->depth > 0)
+		close(w->dirs[--w->depth]);
+}
+
+/* LEN bytes of LINK stand before REST from now on. */
+static int walk_link(struct walk *w, const char *link, size_t len,
+		     const char *rest)
+{
+	size_t rest_len = strlen(rest);
+
+	if (++w->links > LINKS_MAX)
+		return -ELOOP;
+	if (len + 1 + rest_len + 1 > sizeof(w->path))
+		return -ENAMETOOLONG;
+	if (len > 0 && link[0] == '/')
+		while (w->depth > 0)
+			walk_up(w);
+	/* REST may lie in the same memory. */
+	memmove(w->path + len + 1, rest, rest_len + 1);
+	memcpy(w->path, link, len);
+	w->path[len] = '/';
+	return 0;
+}
+
+/* Goes into NAME, a link, a directory, or, as the LAST part, a file: its descriptor. */
+static int walk_into(struct walk *w, const char *name, const char *rest)
+{
+	const int flags = O_NOFOLLOW | O_CLOEXEC;
+	char link[PATH_MAX];
+	struct stat st;
+	ssize_t n;
+	int fd;
+
+	if (fstatat(walk_at(w), name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (S_ISLNK(st.st_mode)) {
+		n = readlinkat(walk_at(w), name, link, sizeof(link));
+		if (n < 0)
+			return -errno;
+		return walk_link(w, link, (size_t)n, rest);
+	}
+	if (*rest == '\0' && !S_ISDIR(st.st_mode)) {
+		fd = openat(walk_at(w), name, flags | O_RDONLY | O_NONBLOCK);
+		return fd < 0 ? -errno : fd;
+	}
+	if (w->depth == TREE_DEPTH_MAX)
+		return -ENAMETOOLONG;
+	fd = openat(walk_at(w), name, flags | O_PATH | O_DIRECTORY);
+	if (fd < 0)
+		return -errno;
+	w->dirs[w->depth++] = fd;
+	memmove(w->path, rest, strlen(rest) + 1);
+	return 0;
+}
+
+/* One part of the path: 0, a descriptor (above 2, as all of ours), or -errno. */
+static int walk_part(struct walk *w)
+{
+	const char *part = w->path + strspn(w->path, "/");
+	size_t len = (size_t)(strchrnul(part, '/') - part);
+	const char *rest = part + len + strspn(part + len, "/");
+	char name[NAME_MAX + 1];
+
+	if (len == 0)
+		return -EISDIR;
+	if (len > NAME_MAX)
+		return -ENAMETOOLONG;
+	memcpy(name, part, len);
+	name[len] = '\0';
+	if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+		return walk_into(w, name, rest);
+	if (name[1] == '.')
+		walk_up(w);
+	memmove(w->path, rest, strlen(rest) + 1);
+	return 0;
+}
+
+int file_open_in_root(int root, const char *path)
+{
+	struct walk w = { .root = root };
+	size_t len = strlen(path);
+	int r = 0;
+
+	if (len >= sizeof(w.path))
+		return -ENAMETOOLONG;
+	memcpy(w.path, path, len + 1);
+	while (r == 0)
+		r = walk_part(&w);
+	while (w.depth > 0)
+		walk_up(&w);
 	return r;
 }
 

@@ -25,6 +25,16 @@ int file_alloc(size_t max, struct file *ret);
  */
 int file_read(int dirfd, const char *name, size_t max, struct file *ret);
 
+/* The same of an open FD, which stays open. */
+int file_read_fd(int fd, size_t max, struct file *ret);
+
+/*
+ * Opens the file PATH for reading as if the directory ROOT were the root of the file
+ * system: links are followed, absolute ones from ROOT on, and .. leads no higher.
+ * Where more than 40 links lie in the way it is -ELOOP. A fifo does not block.
+ */
+int file_open_in_root(int root, const char *path);
+
 /*
  * Opens the regular file PATH, relative to the directory DIRFD and below it, for
  * reading: no symbolic link is followed and no .. taken, in the middle or at the

@@ -10,14 +10,14 @@
 /* Between two attempts; a listener that is late is not noticed later. */
 static const struct timespec retry_pause = { .tv_nsec = 50 * 1000 * 1000 };
 
-static int connect_parent(void)
+static int connect_parent(uint32_t port)
 {
 	int64_t deadline = io_now_ms() + HEARTBEAT_CONNECT_MS, left;
 	int r;
 
 	for (;;) {
 		left = deadline - io_now_ms();
-		r = sock_connect(SOCK_CID_PARENT, HEARTBEAT_PORT,
+		r = sock_connect(SOCK_CID_PARENT, port,
 				 left > 1 ? (int)left : 1);
 		/* A kernel without vsock will not get it by waiting. */
 		if (r >= 0 || r == -EAFNOSUPPORT)
@@ -29,12 +29,13 @@ static int connect_parent(void)
 }
 
 /* Connects and sends BYTE: a descriptor, or -errno. */
-static int send_byte(uint8_t byte, enum heartbeat_stage *reterr_stage)
+static int send_byte(uint32_t port, uint8_t byte,
+		     enum heartbeat_stage *reterr_stage)
 {
 	int fd, r;
 
 	*reterr_stage = HEARTBEAT_CONNECT;
-	fd = connect_parent();
+	fd = connect_parent(port);
 	if (fd < 0)
 		return fd;
 	*reterr_stage = HEARTBEAT_SEND;
@@ -45,12 +46,12 @@ static int send_byte(uint8_t byte, enum heartbeat_stage *reterr_stage)
 	return r;
 }
 
-int heartbeat_positive(enum heartbeat_stage *reterr_stage)
+int heartbeat_positive(uint32_t port, enum heartbeat_stage *reterr_stage)
 {
 	uint8_t echo = 0;
 	int fd, r;
 
-	fd = send_byte(HEARTBEAT_BYTE, reterr_stage);
+	fd = send_byte(port, HEARTBEAT_BYTE, reterr_stage);
 	if (fd < 0)
 		return fd;
 	*reterr_stage = HEARTBEAT_REPLY;
@@ -61,14 +62,15 @@ int heartbeat_positive(enum heartbeat_stage *reterr_stage)
 	return r;
 }
 
-int heartbeat_negative(uint8_t code, enum heartbeat_stage *reterr_stage)
+int heartbeat_negative(uint32_t port, uint8_t code,
+		       enum heartbeat_stage *reterr_stage)
 {
 	uint8_t rest;
 	int fd;
 
 	if (code == HEARTBEAT_BYTE)
 		return -EINVAL;
-	fd = send_byte(code, reterr_stage);
+	fd = send_byte(port, code, reterr_stage);
 	if (fd < 0)
 		return fd;
 	/* Data, the end or the deadline: each says that it was delivered or

@@ -26,18 +26,20 @@ enum heartbeat_stage {
 };
 
 /*
- * Tells the parent that the application runs, and waits for its echo. Connects
+ * Tells the parent, at PORT of CID 3, that the application runs, and waits for its
+ * echo. Connects
  * again and again for HEARTBEAT_CONNECT_MS; takes no second connection once a
  * byte was sent, since the parent accepts one. Returns 0, or -errno with
  * *RETERR_STAGE set; -EPROTO is an echo of the wrong byte.
  */
-int heartbeat_positive(enum heartbeat_stage *reterr_stage);
+int heartbeat_positive(uint32_t port, enum heartbeat_stage *reterr_stage);
 
 /*
  * Tells the parent that the boot has failed: CODE, any byte but HEARTBEAT_BYTE
  * (-EINVAL), then waits for the parent to close, since bytes on their way are
  * lost with the machine. Returns as above.
  */
-int heartbeat_negative(uint8_t code, enum heartbeat_stage *reterr_stage);
+int heartbeat_negative(uint32_t port, uint8_t code,
+		       enum heartbeat_stage *reterr_stage);
 
 #endif

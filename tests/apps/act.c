@@ -754,6 +754,27 @@ static void do_env(const char *name)
 	say("@env.%s=%s\n", name, value ? value : "(unset)");
 }
 
+static int number_of(const char *path)
+{
+	char text[32] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	(void)!read(fd, text, sizeof(text) - 1);
+	close(fd);
+	return atoi(text);
+}
+
+static void do_sysctls(void)
+{
+	say("@sysctls=%d %d\n", number_of("/proc/sys/net/ipv4/ip_forward"),
+	    number_of("/proc/sys/net/ipv4/ip_default_ttl"));
+	say("@locks=%d %d %d\n", number_of("/proc/sys/kernel/modules_disabled"),
+	    number_of("/proc/sys/kernel/kexec_load_disabled"),
+	    number_of("/proc/sys/kernel/yama/ptrace_scope"));
+}
+
 static void do_make(const char *path)
 {
 	close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
@@ -855,6 +876,7 @@ static const struct {
 	{ "start", .with = do_start },
 	{ "fail", .with = do_fail },
 	{ "env", .with = do_env },
+	{ "sysctls", .plain = do_sysctls },
 	{ "make", .with = do_make },
 	{ "remove", .with = do_remove },
 	{ "await", .with = do_await },

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "init/beat.h"
+#include "vsock/heartbeat.h"
 #include "init/boot.h"
 #include "init/log.h"
 #include "init/power.h"
@@ -49,7 +50,7 @@ WRAP(cgroup_mount);
 int __wrap_cgroup_mount(void)
 {
 	if (is("early"))
-		(void)beat_positive();
+		(void)beat_positive(HEARTBEAT_PORT);
 	return __real_cgroup_mount();
 }
 

@@ -46,12 +46,13 @@ def config_faults_stop_with_line_and_column() -> None:
 
 @test
 def config_that_asks_for_nothing_changes_nothing() -> None:
-    """Missing, empty, of comments, of the largest size: the NSM is asked for random bytes alone."""
+    """Missing, empty, of comments, of the largest size: but that the device is not open to all."""
     for config in (None, "", "# nothing\n", "#" + "x" * 65535):
         with Jail("/bin/probe", config=config, options=("-n",)) as j:
             j.restarted()
             same(requests(j), ["open", "GetRandom"], "what the NSM was asked")
-            check("/dev/nsm 100666 0:0" in j.facts("path"), f"/dev/nsm: {j.facts('path')}")
+            mode = "100666" if config is None else "100660"
+            check(f"/dev/nsm {mode} 0:0" in j.facts("path"), f"/dev/nsm: {j.facts('path')}")
             check(not any("/run/enclave" in p for p in j.facts("path")), "/run/enclave is there")
             same(len(j.log()), 2, "lines of log")
 
@@ -455,10 +456,10 @@ def what_is_measured_is_the_file_itself() -> None:
 
 @test
 def device_gets_owner_group_and_mode() -> None:
-    """Each alone, and all; what is not named stays."""
+    """Each alone, and all; what is not named is root's, with 0660."""
     cases = [("nsm-mode = 0640", "100640 0:0"), ("nsm-mode = 0", "100000 0:0")]
     if IS_ROOT:
-        cases += [("nsm-owner = 12", "100666 12:0"), ("nsm-group = 34", "100666 0:34"),
+        cases += [("nsm-owner = 12", "100660 12:0"), ("nsm-group = 34", "100660 0:34"),
                   ("nsm-owner = 12\nnsm-group = 34\nnsm-mode = 660", "100660 12:34")]
     for config, wanted in cases:
         with Jail("/bin/probe", config=config, options=("-n",)) as j:

@@ -1,0 +1,462 @@
+#include "init/machine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "init/boot.h"
+#include "init/config.h"
+#include "init/console.h"
+#include "init/log.h"
+#include "init/user.h"
+#include "rootfs/bind.h"
+#include "rootfs/cgroup.h"
+#include "rootfs/etc.h"
+#include "rootfs/mounts.h"
+
+enum {
+	NOFILE_MIN = 65536,
+	MODE_OPEN = 0666,
+	MODE_GROUP = 0660,
+	DATA_MAX = 64, /* of a row and a size */
+};
+
+static void warn(const struct boot *b, const char *object, const char *reason)
+{
+	log_line(boot_steps[b->step].name, object, reason);
+}
+
+static int fail_named(struct boot *b, const char *key, const char *value,
+		      const char *reason)
+{
+	struct text t;
+
+	text_clear(&t);
+	text_add(&t, key);
+	text_add(&t, " ");
+	text_add(&t, value);
+	return boot_fail(b, text_string(&t), reason);
+}
+
+/* --- file systems --- */
+
+static int mount_row(struct boot *b, const struct mount_row *row)
+{
+	bool mounted = false;
+	int r = mounts_mount(row, &mounted);
+
+	if (r == 0)
+		return 0;
+	if (!mounted && row->policy == MOUNT_STOP)
+		return boot_fail(b, row->target, strerror(-r));
+	if (row->policy != MOUNT_OPTIONAL || r != -ENODEV)
+		warn(b, row->target, strerror(-r));
+	return 0;
+}
+
+/* The size that the configuration says of the file system at TARGET, or NULL. */
+static const char *size_of(const struct config *c, const char *target)
+{
+	if (strcmp(target, "/tmp") == 0)
+		return c->tmp_size;
+	if (strcmp(target, "/run") == 0)
+		return c->run_size;
+	return strcmp(target, "/dev/shm") == 0 ? c->shm_size : NULL;
+}
+
+/* ROW with a size, without which the boot stops, since it was asked for. */
+static int mount_sized(struct boot *b, const struct mount_row *row,
+		       const char *size)
+{
+	struct mount_row sized = *row;
+	struct text t;
+	char data[DATA_MAX];
+
+	text_clear(&t);
+	text_add(&t, row->data);
+	text_add(&t, ",size=");
+	text_add(&t, size);
+	if (t.len >= sizeof(data))
+		return boot_fail(b, row->target, strerror(EINVAL));
+	memcpy(data, t.buf, t.len);
+	data[t.len] = '\0';
+	sized.data = data;
+	sized.policy = MOUNT_STOP;
+	return mount_row(b, &sized);
+}
+
+static int mount_all(struct boot *b)
+{
+	const char *size;
+	int r = 0;
+
+	for (size_t i = 0; i < mounts_count && r == 0; i++) {
+		size = size_of(b->config, mounts_table[i].target);
+		r = size ? mount_sized(b, &mounts_table[i], size) :
+			   mount_row(b, &mounts_table[i]);
+	}
+	return r;
+}
+
+/* The folders that PATH lies in, as docker makes them. */
+static void make_parents(const char *path)
+{
+	char part[PATH_MAX];
+	size_t len = strlen(path);
+
+	for (size_t i = 1; i < len && i < sizeof(part); i++) {
+		if (path[i] != '/')
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		(void)mkdir(part, 0755);
+	}
+}
+
+static int mount_more(struct boot *b)
+{
+	const struct config *c = b->config;
+
+	for (size_t i = 0; i < c->tmpfs_count; i++) {
+		const struct mount_row row = {
+			.target = c->tmpfs[i].path,
+			.type = "tmpfs",
+			.data = c->tmpfs[i].data,
+			.flags = c->tmpfs[i].flags,
+			.policy = MOUNT_STOP,
+		};
+
+		make_parents(row.target);
+		if (mount_row(b, &row) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- /dev/nsm --- */
+
+struct names {
+	struct file passwd, group;
+};
+
+static struct user_file view(const struct file *f)
+{
+	return (struct user_file){ f->data, f->len };
+}
+
+/* A file that cannot be read has no names: who needs them, says so. */
+static void read_names(struct names *ret)
+{
+	(void)file_read(AT_FDCWD, USER_PASSWD, USER_FILE_MAX, &ret->passwd);
+	(void)file_read(AT_FDCWD, USER_GROUP, USER_FILE_MAX, &ret->group);
+}
+
+/* Resolves USER and GROUP, or NULL, into the boot's scratch. */
+static int resolve(struct boot *b, const struct names *n, const char *user,
+		   const char *group)
+{
+	return user_resolve(user, group, view(&n->passwd), view(&n->group),
+			    &b->user);
+}
+
+/* Whose group may use it, where the configuration does not name one. */
+static gid_t default_group(struct boot *b, const struct names *n)
+{
+	const struct config_service *app = &b->config->services[0];
+
+	if (resolve(b, n, "0", "nsm") == 0)
+		return b->user.gid;
+	/* One that is not there is told when it is to run. */
+	if (resolve(b, n, app->user ? app->user : "0", app->group) == 0)
+		return b->user.gid;
+	return 0;
+}
+
+static int find_access(struct boot *b, const struct names *n, uid_t *ret_owner,
+		       gid_t *ret_group)
+{
+	const struct config *c = b->config;
+
+	*ret_owner = 0;
+	*ret_group = 0;
+	if (c->nsm_owner) {
+		if (resolve(b, n, c->nsm_owner, NULL) < 0)
+			return fail_named(b, "nsm-owner", c->nsm_owner,
+					  "not in " USER_PASSWD);
+		*ret_owner = b->user.uid;
+	}
+	if (c->nsm_group) {
+		if (resolve(b, n, "0", c->nsm_group) < 0)
+			return fail_named(b, "nsm-group", c->nsm_group,
+					  "not in " USER_GROUP);
+		*ret_group = b->user.gid;
+	} else if (!c->nsm_is_open) {
+		*ret_group = default_group(b, n);
+	}
+	return 0;
+}
+
+/* The node is of devtmpfs, and so the one that the application sees. */
+static int set_nsm_access(struct boot *b)
+{
+	const struct config *c = b->config;
+	struct names names = { 0 };
+	uid_t owner = 0;
+	gid_t group = 0;
+	int mode, r;
+
+	/* An image that says nothing has what AWS's init leaves. */
+	if (!c->is_there)
+		return 0;
+	mode = c->nsm_mode.is_set ? (int)c->nsm_mode.value :
+	       c->nsm_is_open	  ? MODE_OPEN :
+				    MODE_GROUP;
+	read_names(&names);
+	r = find_access(b, &names, &owner, &group);
+	file_free(&names.passwd);
+	file_free(&names.group);
+	if (r < 0)
+		return r;
+	r = file_set_access("/dev/nsm", owner, group, mode);
+	/* Where there is none, nothing is open to anybody. */
+	if (r == -ENOENT && !c->nsm_owner && !c->nsm_group &&
+	    !c->nsm_mode.is_set)
+		return 0;
+	return r < 0 ? boot_fail(b, "/dev/nsm", strerror(-r)) : 0;
+}
+
+static void put_tool(struct boot *b)
+{
+	static const char path[] = "/run/enclave/bin/nsm";
+	int r;
+
+	if (b->tool_fd < 0)
+		return;
+	r = bind_put(b->tool_fd, path);
+	if (r < 0)
+		warn(b, path, strerror(-r));
+	close(b->tool_fd);
+	b->tool_fd = -1;
+}
+
+/* --- names and addresses --- */
+
+static int put(int fd, const char *text)
+{
+	size_t len = strlen(text);
+
+	return write(fd, text, len) == (ssize_t)len ? 0 : -EIO;
+}
+
+static int add_hosts(struct boot *b)
+{
+	static const char path[] = "/etc/hosts";
+	const struct config *c = b->config;
+	int fd, r;
+
+	if (c->host_count == 0)
+		return 0;
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+		  0644);
+	if (fd < 0)
+		return boot_fail(b, path, strerror(errno));
+	/* The image's last line may lack its newline. */
+	r = put(fd, "\n");
+	for (size_t i = 0; i < c->host_count && r == 0; i++) {
+		r = put(fd, c->hosts[i].address);
+		r = r < 0 ? r : put(fd, "\t");
+		r = r < 0 ? r : put(fd, c->hosts[i].name);
+		r = r < 0 ? r : put(fd, "\n");
+	}
+	close(fd);
+	return r < 0 ? boot_fail(b, path, strerror(-r)) : 0;
+}
+
+static int put_line(int fd, const char *key, const char *value)
+{
+	int r = put(fd, key);
+
+	r = r < 0 ? r : put(fd, value);
+	return r < 0 ? r : put(fd, "\n");
+}
+
+/* Asked for, so the image's, or a link of it, makes way. */
+static int write_resolv_conf(struct boot *b)
+{
+	static const char path[] = "/etc/resolv.conf";
+	const struct config *c = b->config;
+	int fd, r = 0;
+
+	if (c->dns_count == 0 && !c->dns_search && !c->dns_option)
+		return 0;
+	(void)unlink(path);
+	(void)mkdir("/etc", 0755);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return boot_fail(b, path, strerror(errno));
+	if (c->dns_search)
+		r = put_line(fd, "search ", c->dns_search);
+	for (size_t i = 0; i < c->dns_count && r == 0; i++)
+		r = put_line(fd, "nameserver ", c->dns[i]);
+	if (c->dns_option && r == 0)
+		r = put_line(fd, "options ", c->dns_option);
+	close(fd);
+	return r < 0 ? boot_fail(b, path, strerror(-r)) : 0;
+}
+
+static int set_hostname(struct boot *b)
+{
+	const char *name = b->config->hostname;
+	int r = etc_hostname(name ? name : "localhost");
+
+	if (r == 0)
+		return 0;
+	if (name)
+		return fail_named(b, "hostname", name, strerror(-r));
+	warn(b, "hostname", strerror(-r));
+	return 0;
+}
+
+/* --- the kernel --- */
+
+static int write_sysctl(const char *name, const char *value)
+{
+	static const char sys[] = "/proc/sys/";
+	char path[sizeof(sys) + CONFIG_PATH_MAX];
+	size_t len = strlen(value);
+	int fd, r = 0;
+
+	memcpy(path, sys, sizeof(sys));
+	memcpy(path + sizeof(sys) - 1, name, strlen(name) + 1);
+	fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, value, len) != (ssize_t)len)
+		r = errno ? -errno : -EIO;
+	close(fd);
+	return r;
+}
+
+static int set_sysctls(struct boot *b)
+{
+	const struct config *c = b->config;
+	int r;
+
+	for (size_t i = 0; i < c->sysctl_count; i++) {
+		r = write_sysctl(c->sysctls[i].name, c->sysctls[i].value);
+		if (r < 0 && c->sysctls[i].may_fail)
+			warn(b, c->sysctls[i].name, strerror(-r));
+		else if (r < 0)
+			return fail_named(b, "sysctl", c->sysctls[i].name,
+					  strerror(-r));
+	}
+	return 0;
+}
+
+/* What cannot be undone comes last. */
+static int lock_kernel(struct boot *b)
+{
+	const struct config *c = b->config;
+	const char scope[] = { (char)('0' + c->ptrace_scope.value), '\0' };
+	const struct {
+		char key[20];
+		char name[28];
+		const char *value;
+		bool wanted;
+	} locks[] = {
+		{ "ptrace-scope", "kernel/yama/ptrace_scope", scope,
+		  c->ptrace_scope.is_set },
+		{ "kexec-load-disabled", "kernel/kexec_load_disabled", "1",
+		  c->kexec_load_disabled },
+		{ "modules-disabled", "kernel/modules_disabled", "1",
+		  c->modules_disabled },
+	};
+	int r;
+
+	for (size_t i = 0; i < sizeof(locks) / sizeof(locks[0]); i++) {
+		if (!locks[i].wanted)
+			continue;
+		r = write_sysctl(locks[i].name, locks[i].value);
+		/* What the kernel cannot do at all need not be forbidden. */
+		if (r == -ENOENT && i > 0)
+			continue;
+		if (r < 0)
+			return boot_fail(b, locks[i].key,
+					 r == -ENOENT ? "the kernel has no "
+							"Yama" :
+							strerror(-r));
+	}
+	return 0;
+}
+
+static int make_read_only(struct boot *b)
+{
+	if (!b->config->read_only ||
+	    mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0)
+		return 0;
+	return boot_fail(b, "read-only", strerror(errno));
+}
+
+/* --- what warns --- */
+
+static int raise_nofile(void)
+{
+	struct rlimit limit;
+
+	/* musl's setrlimit brings what it takes to stop all threads. */
+	if (prlimit(0, RLIMIT_NOFILE, NULL, &limit) < 0)
+		return -errno;
+	if (limit.rlim_max < NOFILE_MIN)
+		limit.rlim_max = NOFILE_MIN;
+	limit.rlim_cur = limit.rlim_max;
+	return prlimit(0, RLIMIT_NOFILE, &limit, NULL) < 0 ? -errno : 0;
+}
+
+static int mount_cgroups(void)
+{
+	int r = cgroup_mount();
+
+	return r < 0 ? r : 0;
+}
+
+static void set_up_defaults(struct boot *b)
+{
+	static const struct {
+		char object[20];
+		int (*run)(void);
+	} rows[] = {
+		{ "/dev", etc_dev_links },
+		{ "/dev/console", console_reopen_stdio },
+		{ "/sys/fs/cgroup", mount_cgroups },
+		{ "lo", etc_loopback },
+		{ "/etc/hosts", etc_hosts },
+		{ "/etc/resolv.conf", etc_resolv_conf },
+		{ "RLIMIT_NOFILE", raise_nofile },
+	};
+	int r;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		r = rows[i].run();
+		if (r < 0)
+			warn(b, rows[i].object, strerror(-r));
+	}
+}
+
+int machine_set_up(struct boot *b)
+{
+	if (mount_all(b) < 0 || mount_more(b) < 0 || set_nsm_access(b) < 0)
+		return -1;
+	set_up_defaults(b);
+	put_tool(b);
+	if (set_hostname(b) < 0 || add_hosts(b) < 0 ||
+	    write_resolv_conf(b) < 0 || set_sysctls(b) < 0 ||
+	    lock_kernel(b) < 0)
+		return -1;
+	return make_read_only(b);
+}
