@@ -148,6 +148,9 @@ def clocks_child_ends_with_the_enclave() -> None:
         same(int(status(child, "SigBlk"), 16) >> (signal.SIGHUP - 1) & 1, 1, "HUP blocked")
         check(status(child, "NSsid") != status(app, "NSsid"), "the application's session")
         check(status(child, "NSpgid") != status(app, "NSpgid"), "the application's group")
+        own = status(child, "NSpid").split()[-1]
+        same((status(child, "NSsid").split()[-1], status(child, "NSpgid").split()[-1]), (own, own),
+             "session and group")
         began = j.seconds
         os.kill(app, signal.SIGKILL)
         j.restarted()

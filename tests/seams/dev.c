@@ -246,7 +246,8 @@ int nsm_dev_exchange(int fd, const void *req, size_t len, void *resp,
 	const char *error = getenv("NSM_REFUSAL");
 	int r = seam_number("NSM_ERRNO", 0);
 
-	(void)fd;
+	if (fcntl(fd, F_GETFD) < 0)
+		return -errno;
 	*ret_len = answer(req, len, resp);
 	if (++exchanges < seam_number("NSM_FAULTS_FROM", 1))
 		return 0;

@@ -42,6 +42,12 @@ TEST(a_timestamp_is_found)
 	CHECK_INT((int64_t)ms, INT64_C(1657117102484));
 	CHECK_INT(READ(DOC("\x0c", "\xa1\x69timestamp\x00"), &ms), 0);
 	CHECK_INT((int64_t)ms, 0);
+	/* Not one that lies in another field's value. */
+	CHECK_INT(READ(DOC("\x1a", "\xa2\x61z\xa1\x69timestamp\x05"
+				   "\x69timestamp\x07"),
+		       &ms),
+		  0);
+	CHECK_INT((int64_t)ms, 7);
 }
 
 TEST(a_document_cut_short_is_none)
