@@ -2,8 +2,9 @@
 
 import os
 import signal
+import subprocess
 
-from lib import Jail, check, same, status, test
+from lib import BUILD, DEADLINE_S, Jail, check, same, status, test
 
 SLEEP = ("/bin/act", "sleep", "600000")
 DEBUG = ("nomodules", "init_debug")
@@ -87,6 +88,20 @@ def clock_without_a_device_is_left_alone() -> None:
             check("init: time" not in j.text and "ptp" not in j.text, j.text)
     with Jail(*SLEEP, config="time = ptp", PTP_AHEAD_MS=5000) as j:
         steered(j)
+
+
+@test
+def clock_of_a_container_is_left_alone() -> None:
+    """It is the machine's: --container opens no device."""
+    out, record = os.pipe()
+    done = subprocess.run(["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc",
+                           str(BUILD / "test/init"), "--container", "--", str(BUILD / "apps/act"), "say", "hello"],
+                          env={"PTP_AHEAD_MS": "5000", "RECORD": str(record)}, pass_fds=[record],
+                          capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+    os.close(record)
+    with os.fdopen(out) as f:
+        same(f.read(), "", "the record")
+    same((done.returncode, done.stdout), (0, "@say=hello\n"), "its code and what it said")
 
 
 @test
