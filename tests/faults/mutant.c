@@ -9,13 +9,13 @@
 #include <unistd.h>
 
 #include "init/beat.h"
-#include "vsock/heartbeat.h"
 #include "init/boot.h"
 #include "init/log.h"
 #include "init/power.h"
 #include "rootfs/cgroup.h"
 #include "rootfs/etc.h"
 #include "rootfs/file.h"
+#include "vsock/heartbeat.h"
 
 /* The real one, and the one in its place. */
 #define WRAP(name) typeof(name) __real_##name, __wrap_##name
