@@ -69,6 +69,16 @@ def a_shell_script_gets_what_the_image_says():
     same(set(args(*images.SHELL["Env"])) - set(b.all("env")), set(), "variables that are lacking")
 
 
+@test(seconds=20)
+def a_squashfs_runs_as_a_ramdisk_does():
+    """The same shell script with the same user and folder; the NSM measured what mkeif said; a capability of a file."""
+    b, _ = booted("shell", "--squashfs")
+    b.expect(uid="1000", gid="50", cwd="[/srv/work dir]")
+    same(b.all("arg"), args(*images.SHELL["Cmd"]), "arguments")
+    b, _ = booted("capabilities", "--squashfs=gzip", "--user", "7:8")
+    b.expect(uid="7", gid="8")
+
+
 @test(seconds=10)
 def a_program_alone_runs_as_numbers():
     """An image of one file: user and group by number, no others; signed."""

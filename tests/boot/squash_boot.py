@@ -24,6 +24,9 @@ def tar(tree: Tree) -> bytes:
     """TREE for another program to read; what has capability in its name has one."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as t:
+        root = tarfile.TarInfo("./")
+        root.type, root.mode, root.uid, root.gid = tarfile.DIRTYPE, 0o751, 3, 4
+        t.addfile(root)
         for name in sorted(tree.entries):
             e = tree.entries[name]
             info = tarfile.TarInfo(name)
@@ -68,7 +71,7 @@ def expect_layers(b: Boot) -> None:
     check("rw" in options and not options & {"nosuid", "nodev", "noexec"}, f"options {options}")
     check(LAYERS in own, f"the root's own options: {own}")
     same([m for m in b.all("mount") if "squash" in m.split(" ")[0] or " squashfs " in m], [], "layers")
-    same(b.path("/"), "040755 0:0", "the root")
+    same(b.path("/"), "040751 3:4", "the root")
     for gone in ("/init", "/rootfs"):
         same(b.path(gone), "No such file or directory", gone)
 

@@ -133,7 +133,7 @@ def a_large_squashfs_is_the_same_by_any_number_of_processors() -> None:
 
 
 @test
-def the_time_is_that_of_the_source() -> None:
+def a_squashfs_has_the_time_of_the_source() -> None:
     """SOURCE_DATE_EPOCH is that of each file, and of the squashfs itself."""
     with folder() as path:
         eif = make(path / "x.eif", "--image", layout("shell"), "--squashfs", env={"SOURCE_DATE_EPOCH": "1700000001"})
