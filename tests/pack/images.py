@@ -538,7 +538,7 @@ restart = on-failure
 restart-delay = 200ms
 
 [checker]
-command = curl -sS --max-time 20 --retry 30 --retry-delay 1 --retry-all-errors http://127.0.0.1:8080/v4 \
+command = curl -sS --max-time 20 --retry 99 --retry-delay 1 --retry-all-errors http://127.0.0.1:8080/v4 \
 http://[::1]:8080/v6 http://localhost:8080/crash http://localhost:8080/again
 after = main
 user = nobody
@@ -578,7 +578,7 @@ capability-bounding-set = none
 stop-signal = SIGQUIT
 
 [checker]
-command = curl -sS --max-time 20 --retry 30 --retry-delay 1 --retry-connrefused -w "\\n@code=%{http_code}\\n" \
+command = curl -sS --max-time 20 --retry 99 --retry-delay 1 --retry-connrefused -w "\\n@code=%{http_code}\\n" \
 http://127.0.0.1/v4 http://[::1]/v6 http://localhost/closed
 after = main
 user = nobody
