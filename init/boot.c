@@ -222,7 +222,7 @@ static int open_config(struct boot *b)
 		return -ENOENT; /* step 6 says what is wrong with it */
 	fd = file_open_in_root(root, image);
 	close(root);
-	return fd;
+	return fd == -ENOTDIR ? -ENOENT : fd;
 }
 
 int boot_read_config(struct boot *b)

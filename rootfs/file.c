@@ -3,12 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "rootfs/tree.h"
 
 static int read_all(int fd, char *data, size_t max, size_t *ret_len)
 {
@@ -132,115 +131,123 @@ int file_open_below(int dirfd, const char *path)
 	return r;
 }
 
-enum { LINKS_MAX = 40 }; /* as the kernel has it */
+/* --- as if the directory were the root --- */
 
-/* A walk: what is left of the path, and the open directories on the way. */
+enum { LINKS_MAX = 40 };
+
+/* A way through a tree that may be anybody's. */
 struct walk {
-	int root;
-	size_t depth;
-	int dirs[TREE_DEPTH_MAX]; /* below the root; the last is where it is */
-	unsigned links;
-	char path[PATH_MAX];
+	int root, at; /* AT is ROOT, or ours to close */
+	int links;
+	bool last_was_link; /* PATH itself is a link */
+	char rest[PATH_MAX];
 };
 
-static int walk_at(const struct walk *w)
+static void go_to(struct walk *w, int fd)
 {
-	return w->depth > 0 ? w->dirs[w->depth - 1] : w->root;
+	if (w->at != w->root)
+		close(w->at);
+	w->at = fd;
 }
 
-static void walk_up(struct walk *w)
+/* Up, but not above the root, which may be reached by another name. */
+static int go_up(struct walk *w)
 {
-	if (w->depth > 0)
-		close(w->dirs[--w->depth]);
-}
-
-/* LEN bytes of LINK stand before REST from now on. */
-static int walk_link(struct walk *w, const char *link, size_t len,
-		     const char *rest)
-{
-	size_t rest_len = strlen(rest);
-
-	if (++w->links > LINKS_MAX)
-		return -ELOOP;
-	if (len + 1 + rest_len + 1 > sizeof(w->path))
-		return -ENAMETOOLONG;
-	if (len > 0 && link[0] == '/')
-		while (w->depth > 0)
-			walk_up(w);
-	/* REST may lie in the same memory. */
-	memmove(w->path + len + 1, rest, rest_len + 1);
-	memcpy(w->path, link, len);
-	w->path[len] = '/';
-	return 0;
-}
-
-/* Goes into NAME, a link, a directory, or, as the LAST part, a file: its descriptor. */
-static int walk_into(struct walk *w, const char *name, const char *rest)
-{
-	const int flags = O_NOFOLLOW | O_CLOEXEC;
-	char link[PATH_MAX];
-	struct stat st;
-	ssize_t n;
+	struct stat here, root;
 	int fd;
 
-	if (fstatat(walk_at(w), name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstat(w->at, &here) < 0 || fstat(w->root, &root) < 0)
 		return -errno;
-	if (S_ISLNK(st.st_mode)) {
-		n = readlinkat(walk_at(w), name, link, sizeof(link));
-		if (n < 0)
-			return -errno;
-		return walk_link(w, link, (size_t)n, rest);
-	}
-	if (*rest == '\0' && !S_ISDIR(st.st_mode)) {
-		fd = openat(walk_at(w), name, flags | O_RDONLY | O_NONBLOCK);
-		return fd < 0 ? -errno : fd;
-	}
-	if (w->depth == TREE_DEPTH_MAX)
-		return -ENAMETOOLONG;
-	fd = openat(walk_at(w), name, flags | O_PATH | O_DIRECTORY);
+	if (here.st_dev == root.st_dev && here.st_ino == root.st_ino)
+		return 0;
+	fd = openat(w->at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	w->dirs[w->depth++] = fd;
-	memmove(w->path, rest, strlen(rest) + 1);
+	go_to(w, fd);
 	return 0;
 }
 
-/* One part of the path: 0, a descriptor (above 2, as all of ours), or -errno. */
-static int walk_part(struct walk *w)
+/* What the link NAME says comes before what is left of the path. */
+static int follow(struct walk *w, const char *name, const char *rest)
 {
-	const char *part = w->path + strspn(w->path, "/");
-	size_t len = (size_t)(strchrnul(part, '/') - part);
-	const char *rest = part + len + strspn(part + len, "/");
-	char name[NAME_MAX + 1];
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(w->at, name, target, sizeof(target));
+	size_t len = strlen(rest);
 
-	if (len == 0)
-		return -EISDIR;
+	if (n < 0)
+		return -errno;
+	if (++w->links > LINKS_MAX)
+		return -ELOOP;
+	if ((size_t)n + len >= sizeof(w->rest))
+		return -ENAMETOOLONG;
+	memmove(w->rest + n, rest, len + 1);
+	memcpy(w->rest, target, (size_t)n);
+	w->last_was_link |= len == 0;
+	if (w->rest[0] == '/')
+		go_to(w, w->root);
+	return 0;
+}
+
+/* 1 and the file, 0 where the way goes on, or -errno. */
+static int go_on(struct walk *w, int *ret_fd)
+{
+	const int flags = O_NOFOLLOW | O_CLOEXEC;
+	char name[NAME_MAX + 1];
+	const char *part = w->rest, *rest;
+	struct stat st;
+	size_t len;
+	int fd;
+
+	while (*part == '/')
+		part++;
+	rest = strchrnul(part, '/');
+	len = (size_t)(rest - part);
 	if (len > NAME_MAX)
 		return -ENAMETOOLONG;
 	memcpy(name, part, len);
 	name[len] = '\0';
-	if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
-		return walk_into(w, name, rest);
-	if (name[1] == '.')
-		walk_up(w);
-	memmove(w->path, rest, strlen(rest) + 1);
+	if (len == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+		if (*rest == '\0')
+			return -EISDIR;
+		memmove(w->rest, rest, strlen(rest) + 1);
+		return name[0] && name[1] ? go_up(w) : 0;
+	}
+	if (fstatat(w->at, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (S_ISLNK(st.st_mode))
+		return follow(w, name, rest);
+	if (*rest == '\0' && !S_ISREG(st.st_mode))
+		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+	fd = openat(w->at, name,
+		    *rest ? flags | O_PATH | O_DIRECTORY :
+			    flags | O_RDONLY | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	if (*rest == '\0') {
+		*ret_fd = fd;
+		return 1;
+	}
+	memmove(w->rest, rest, strlen(rest) + 1);
+	go_to(w, fd);
 	return 0;
 }
 
-int file_open_in_root(int root, const char *path)
+int file_open_in_root(int dirfd, const char *path)
 {
-	struct walk w = { .root = root };
+	struct walk w = { .root = dirfd, .at = dirfd };
 	size_t len = strlen(path);
-	int r = 0;
+	int fd = -1, r;
 
-	if (len >= sizeof(w.path))
+	if (len >= sizeof(w.rest))
 		return -ENAMETOOLONG;
-	memcpy(w.path, path, len + 1);
-	while (r == 0)
-		r = walk_part(&w);
-	while (w.depth > 0)
-		walk_up(&w);
-	return r;
+	memcpy(w.rest, path, len + 1);
+	do
+		r = go_on(&w, &fd);
+	while (r == 0);
+	go_to(&w, dirfd);
+	if (r == -ENOENT && w.last_was_link)
+		return -ENOLINK;
+	return r < 0 ? r : fd;
 }
 
 int file_set_access(const char *path, uid_t owner, gid_t group, int mode)

@@ -25,15 +25,8 @@ int file_alloc(size_t max, struct file *ret);
  */
 int file_read(int dirfd, const char *name, size_t max, struct file *ret);
 
-/* The same of an open FD, which stays open. */
+/* The same of the open file FD. */
 int file_read_fd(int fd, size_t max, struct file *ret);
-
-/*
- * Opens the file PATH for reading as if the directory ROOT were the root of the file
- * system: links are followed, absolute ones from ROOT on, and .. leads no higher.
- * Where more than 40 links lie in the way it is -ELOOP. A fifo does not block.
- */
-int file_open_in_root(int root, const char *path);
 
 /*
  * Opens the regular file PATH, relative to the directory DIRFD and below it, for
@@ -43,6 +36,15 @@ int file_open_in_root(int root, const char *path);
  * not count.
  */
 int file_open_below(int dirfd, const char *path);
+
+/*
+ * Opens the regular file PATH for reading as a process would whose root is the
+ * directory DIRFD: links are followed, 40 at the most (-ELOOP), and whatever they
+ * say, nothing outside is touched. The tree must not change meanwhile. Returns a
+ * descriptor or -errno: -EISDIR, -EINVAL for what is neither file nor directory,
+ * -ENOLINK where PATH is a link, but leads to nothing.
+ */
+int file_open_in_root(int dirfd, const char *path);
 
 /*
  * Gives the file PATH that owner and group, where they are not -1, and that mode,

@@ -45,6 +45,31 @@ def config_faults_stop_with_line_and_column() -> None:
 
 
 @test
+def config_of_the_image_is_read() -> None:
+    """Where the ramdisk has none; its links stay in the image, its faults have its name."""
+    for name, link in (("etc/enclave-init.conf", ""), ("srv/c", "../../../srv/c"), ("srv/c", "/srv/c")):
+        files = Tree()
+        files.file(name, "workdir = /bin\n")
+        if link:
+            files.link("etc/enclave-init.conf", link)
+        with Jail(*SLEEP, files=files) as j:
+            j.started()
+            same(os.readlink(f"/proc/{j.app}/cwd"), "/bin", "the folder")
+    with Jail(*SLEEP, files=files, config="# it is this one\n") as j:
+        j.started()
+        same(os.readlink(f"/proc/{j.app}/cwd"), "/", "the folder")
+
+    wrong, out, links = Tree(), Tree(), Tree()
+    wrong.file("etc/enclave-init.conf", "x = 1\n")
+    out.link("etc/enclave-init.conf", "../../outside.conf")
+    links.link("etc/enclave-init.conf", "enclave-init.conf")
+    for files, fault in ((wrong, "line 1, column 1: no such key, the nearest is dns"),
+                         (out, "No such file or directory"), (links, "Symbolic link loop")):
+        with Jail("/bin/act", files=files, boot_files={"outside.conf": b"workdir = /bin\n"}) as j:
+            j.expect_stop(3, "spec", f"/etc/enclave-init.conf: {fault}")
+
+
+@test
 def config_that_asks_for_nothing_changes_nothing() -> None:
     """Missing, empty, of comments, of the largest size: but that the device is not open to all."""
     for config in (None, "", "# nothing\n", "#" + "x" * 65535):

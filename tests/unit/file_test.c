@@ -95,10 +95,9 @@ TEST(memory_for_vectors_is_zero)
 }
 
 /* The content by which a file is known. */
-static void check_opens(int line, int dirfd, const char *path, const char *want)
+static void check_content(int line, int fd, const char *path, const char *want)
 {
 	char text[16] = "";
-	int fd = file_open_below(dirfd, path);
 
 	if (!check_int(__FILE__, line, path, fd >= 0, 1))
 		return;
@@ -106,6 +105,17 @@ static void check_opens(int line, int dirfd, const char *path, const char *want)
 	(void)!read(fd, text, sizeof(text) - 1);
 	check_str(__FILE__, line, path, text, want);
 	close(fd);
+}
+
+static void check_opens(int line, int dirfd, const char *path, const char *want)
+{
+	check_content(line, file_open_below(dirfd, path), path, want);
+}
+
+static void check_in_root(int line, int dirfd, const char *path,
+			  const char *want)
+{
+	check_content(line, file_open_in_root(dirfd, path), path, want);
 }
 
 TEST(below_is_below)
@@ -150,6 +160,92 @@ TEST(below_is_below)
 	CHECK_INT(file_open_below(top, "a/fifo"), -EINVAL);
 	CHECK_INT(file_open_below(-1, "f"), -EBADF);
 	/* Nothing is left open on the way. */
+	CHECK_INT(dup(top), fds);
+	temp_leave();
+}
+
+TEST(links_do_not_lead_out_of_the_root)
+{
+	static char target[PATH_MAX];
+	char name[16], next[16];
+	int top, fds;
+
+	temp_enter();
+	REQUIRE(mkdir("top", 0755) == 0 && mkdir("top/a", 0755) == 0 &&
+		mkdir("top/a/b", 0755) == 0 && mkfifo("top/fifo", 0644) == 0);
+	temp_text("outside", "out", 0644);
+	temp_text("f", "out", 0644);
+	temp_text("top/f", "f", 0644);
+	temp_text("top/a/b/g", "g", 0600);
+	top = open("top", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	REQUIRE(top >= 0);
+	fds = dup(top);
+	close(fds);
+
+	check_in_root(__LINE__, top, "f", "f");
+	check_in_root(__LINE__, top, "/f", "f");
+	check_in_root(__LINE__, top, "./a//b/./g", "g");
+	check_in_root(__LINE__, top, "../f", "f");
+	check_in_root(__LINE__, top, "a/../../../f", "f");
+	CHECK_INT(file_open_in_root(top, "../outside"), -ENOENT);
+
+	REQUIRE(symlink("/f", "top/a/absolute") == 0);
+	check_in_root(__LINE__, top, "a/absolute", "f");
+	REQUIRE(symlink("../../../../f", "top/a/up") == 0);
+	check_in_root(__LINE__, top, "a/up", "f");
+	REQUIRE(symlink("../../outside", "top/a/out") == 0);
+	CHECK_INT(file_open_in_root(top, "a/out"), -ENOLINK);
+	REQUIRE(symlink("..", "top/parent") == 0);
+	check_in_root(__LINE__, top, "parent/parent/f", "f");
+	REQUIRE(symlink("/", "top/slash") == 0);
+	check_in_root(__LINE__, top, "slash/a/b/../../slash/f", "f");
+	REQUIRE(symlink("a//b/", "top/to-b") == 0);
+	check_in_root(__LINE__, top, "to-b/g", "g");
+	check_in_root(__LINE__, top, "to-b/../b/g", "g");
+	/* What it names outside is there. */
+	REQUIRE(getcwd(target, sizeof(target) - 16));
+	strcat(target, "/outside");
+	REQUIRE(access(target, R_OK) == 0 && symlink(target, "top/far") == 0);
+	CHECK_INT(file_open_in_root(top, "far"), -ENOLINK);
+	/* The kernel would go where the descriptor is, not where it says. */
+	REQUIRE(symlink("/proc/self/root/etc/passwd", "top/magic") == 0);
+	CHECK_INT(file_open_in_root(top, "magic"), -ENOLINK);
+
+	REQUIRE(symlink("nowhere", "top/dangling") == 0);
+	CHECK_INT(file_open_in_root(top, "dangling"), -ENOLINK);
+	CHECK_INT(file_open_in_root(top, "dangling/f"), -ENOENT);
+	REQUIRE(symlink("self", "top/self") == 0);
+	CHECK_INT(file_open_in_root(top, "self"), -ELOOP);
+	REQUIRE(symlink("two", "top/one") == 0 &&
+		symlink("one", "top/two") == 0);
+	CHECK_INT(file_open_in_root(top, "one/f"), -ELOOP);
+	REQUIRE(symlink("fifo", "top/to-fifo") == 0);
+	CHECK_INT(file_open_in_root(top, "to-fifo"), -EINVAL);
+	REQUIRE(symlink("a/b", "top/to-dir") == 0);
+	CHECK_INT(file_open_in_root(top, "to-dir"), -EISDIR);
+	CHECK_INT(file_open_in_root(top, "to-dir/.."), -EISDIR);
+	CHECK_INT(file_open_in_root(top, "slash"), -EISDIR);
+	CHECK_INT(file_open_in_root(top, ""), -EISDIR);
+	CHECK_INT(file_open_in_root(top, "f/g"), -ENOTDIR);
+	CHECK_INT(file_open_in_root(top, "f/"), -ENOTDIR);
+	CHECK_INT(file_open_in_root(-1, "f"), -EBADF);
+
+	/* 40 are followed, and no more. */
+	for (int i = 0; i < 41; i++) {
+		(void)snprintf(name, sizeof(name), "l%d", i);
+		(void)snprintf(next, sizeof(next), "../l%d", i + 1);
+		REQUIRE(symlinkat(i == 40 ? "f" : next, top, name) == 0);
+	}
+	check_in_root(__LINE__, top, "l1", "f");
+	CHECK_INT(file_open_in_root(top, "l0"), -ELOOP);
+	/* And no longer path than there is room for. */
+	memset(target, '/', sizeof(target) - 1);
+	target[sizeof(target) - 1] = '\0';
+	target[sizeof(target) - 2] = 'f';
+	check_in_root(__LINE__, top, target, "f");
+	REQUIRE(symlink(target, "top/long") == 0);
+	check_in_root(__LINE__, top, "long", "f");
+	CHECK_INT(file_open_in_root(top, "long/x"), -ENAMETOOLONG);
 	CHECK_INT(dup(top), fds);
 	temp_leave();
 }
