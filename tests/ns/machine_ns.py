@@ -56,10 +56,12 @@ def no_link_leads_out_of_the_image() -> None:
         with Jail("/bin/act", "env", "A", *SLEEP[1:], files=files) as j:
             j.started()
             j.expect(env__A="linked")
-    # In the ramdisk's root, not in the image's.
-    for target in ("/cmd", "../../cmd", "../../../cmd"):
-        with Jail(*SLEEP, files=image_with("x", b"", ("etc/enclave-init.conf", target))) as j:
-            j.started()
+    # In the ramdisk's root, not in the image's: a link to nothing is a file that is missing.
+    for target in ("/cmd", "../../cmd", "../../../cmd", "nowhere"):
+        with Jail("/bin/act", files=image_with("x", b"", ("etc/enclave-init.conf", target))) as j:
+            j.expect_stop(3, "spec", "/etc/enclave-init.conf: No such file or directory")
+    with Jail(*SLEEP, files=image_with("etc", b"no folder")) as j:
+        j.started()
     for link, target, fault in (("etc/enclave-init.conf", "enclave-init.conf", "Symbolic link loop"),
                                 ("etc/enclave-init.conf", "/etc", "Is a directory")):
         with Jail("/bin/act", files=image_with("etc/x", b"", (link, target))) as j:
