@@ -254,6 +254,21 @@ static int put(int fd, const char *text)
 	return write(fd, text, len) == (ssize_t)len ? 0 : -EIO;
 }
 
+/* The image's last line may lack its newline. */
+static int end_last_line(int fd)
+{
+	struct stat st;
+	char last = '\n';
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) < 0)
+		return -errno;
+	return last == '\n' ? 0 : put(fd, "\n");
+}
+
 static int add_hosts(struct boot *b)
 {
 	static const char path[] = "/etc/hosts";
@@ -262,12 +277,14 @@ static int add_hosts(struct boot *b)
 
 	if (c->host_count == 0)
 		return 0;
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+	/* Not to hang on what is a fifo. */
+	fd = open(path,
+		  O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
+			  O_NONBLOCK,
 		  0644);
 	if (fd < 0)
 		return boot_fail(b, path, strerror(errno));
-	/* The image's last line may lack its newline. */
-	r = put(fd, "\n");
+	r = end_last_line(fd);
 	for (size_t i = 0; i < c->host_count && r == 0; i++) {
 		r = put(fd, c->hosts[i].address);
 		r = r < 0 ? r : put(fd, "\t");

@@ -1,6 +1,7 @@
 """Step 7 as the configuration wants it: file systems, names, /dev/nsm, sysctls; where it is read from; the heartbeat."""
 
 import os
+import stat
 from pathlib import Path
 
 from lib import Jail, Parent, Tree, app, check, same, test
@@ -133,10 +134,17 @@ def hosts_are_added_to_the_images() -> None:
     with Jail(*SLEEP, files=image_with("etc/hosts", b"127.0.0.1 localhost mine"), config="add-host = a:10.0.0.1 b:fe80::1\n") as j:
         j.started()
         same(read(j, "/etc/hosts"), "127.0.0.1 localhost mine\n10.0.0.1\ta\nfe80::1\tb\n", "/etc/hosts")
+    with Jail(*SLEEP, files=image_with("etc/hosts", b"1.2.3.4 a\n"), config="add-host = b:10.0.0.1\n") as j:
+        j.started()
+        same(read(j, "/etc/hosts"), "1.2.3.4 a\n10.0.0.1\tb\n", "/etc/hosts")
     with Jail(*SLEEP, config="add-host = a:10.0.0.1\n") as j:
         j.started()
         text = read(j, "/etc/hosts")
         check(text.startswith("127.0.0.1\tlocalhost\n") and text.endswith("\n10.0.0.1\ta\n"), text)
+    fifo = Tree()
+    fifo.add("etc/hosts", stat.S_IFIFO | 0o644)
+    with Jail(*SLEEP, files=fifo, config="add-host = a:10.0.0.1\n") as j:
+        j.expect_stop(7, "mounts", "/etc/hosts: Invalid argument")
     with Jail(*SLEEP, files=image_with("x", b"", ("etc/hosts", "/x")), config="add-host = a:10.0.0.1\n") as j:
         j.expect_stop(7, "mounts", "/etc/hosts: Symbolic link loop")
 
