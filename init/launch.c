@@ -140,8 +140,15 @@ out:
 /* As a container runtime has it. Not all of it can be had in every kernel. */
 static void open_ports(const struct launch *l)
 {
-	int r = etc_ports();
+	const struct config *c = l->boot->config;
+	int r;
 
+	/* Asked for otherwise, that is what counts. */
+	for (size_t i = 0; i < c->sysctl_count; i++)
+		if (strcmp(c->sysctls[i].name,
+			   "net/ipv4/ip_unprivileged_port_start") == 0)
+			return;
+	r = etc_ports();
 	if (r < 0)
 		log_line(boot_steps[l->boot->step].name,
 			 "ip_unprivileged_port_start", strerror(-r));
