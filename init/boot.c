@@ -413,6 +413,8 @@ static int step_entropy(struct boot *b)
 	/* What is to be attested is not optional. */
 	if (b->nsm_fd < 0)
 		return boot_fail(b, "/dev/nsm", wire_error_text(b->nsm_fd));
+	if (b->nsm_is_dead)
+		return boot_fail(b, "/dev/nsm", wire_error_text(-ETIMEDOUT));
 	return apply_pcrs(b);
 }
 

@@ -233,6 +233,10 @@ def entropy_may_be_optional() -> None:
         j.expect_said("init: entropy: /dev/nsm: No such file or directory")
     with Jail(*SLEEP, config="entropy = required\n", NSM_OPEN_ERRNO=2) as j:
         j.expect_stop(5, "entropy", "/dev/nsm: No such file or directory")
+    with Jail("/bin/act", config="entropy = optional\npcr-lock = 16\n", NSM_ERRNO=110) as j:
+        j.restarted()
+        same(j.parent.received, [5], "the parent received")
+        same([r for r in j.record_lines() if "PCR" in r], [], "what a dead NSM was asked again")
     with Jail(*SLEEP, config="entropy = optional\npcr-lock = 16\n", NSM_OPEN_ERRNO=2) as j:
         j.restarted()
         same((j.log()[-1], j.parent.received), ("init: end: boot: stopped in step 5, entropy", [5]), "the end")
