@@ -422,9 +422,8 @@ static int step_root(struct boot *b)
 {
 	int r;
 
-	if (!b->config->no_nsm_tool)
-		b->tool_fd = bind_take("/nsm");
-	if (b->tool_fd < -1 && b->tool_fd != -ENOENT)
+	b->tool_fd = b->config->no_nsm_tool ? -ENOENT : bind_take("/nsm");
+	if (b->tool_fd < 0 && b->tool_fd != -ENOENT)
 		warn(b, "/nsm", strerror(-b->tool_fd));
 	if (b->config->stay)
 		return 0;
