@@ -28,7 +28,7 @@ def expect_user(b: Boot) -> None:
     same(b.fact("self.Groups").split(), ["1001", "2002"], "the groups")
     b.expect(cwd="/srv/my app", tty="ok", foreground=b.fact("pid"))
     same(b.path("/dev/console"), "020600 1000:0", "the console")
-    same(b.path("/dev/nsm"), "020666 0:0", "the device")
+    same(b.path("/dev/nsm"), "020660 0:1001", "the device")
     same(sorted(b.all("env")), ["[A=two\\x0alines]", "[HOME=/home/app]", "[PATH=../bin:/bin]"],
          "the environment")
     same(b.all("arg"), ["[../bin/probe]"], "the arguments")
