@@ -29,7 +29,8 @@ def expect_user(b: Boot) -> None:
     b.expect(cwd="/srv/my app", tty="ok", foreground=b.fact("pid"))
     same(b.path("/dev/console"), "020600 1000:0", "the console")
     same(b.path("/dev/nsm"), "020660 0:1001", "the device")
-    same(sorted(b.all("env")), ["[A=two\\x0alines]", "[HOME=/home/app]", "[PATH=../bin:/bin]"],
+    same(sorted(b.all("env")), ["[A=two\\x0alines]", "[HOME=/home/app]", "[LOGNAME=app]",
+                                  "[PATH=../bin:/bin]", "[SHELL=/bin/sh]", "[USER=app]"],
          "the environment")
     same(b.all("arg"), ["[../bin/probe]"], "the arguments")
     b.expect_end("../bin/act", "exited with code 0")
