@@ -140,7 +140,7 @@ HOST_CFLAGS = $(COMMON) $(HOST_INC) -O1 -g -fPIE \
 	-D_FORTIFY_SOURCE=2 -fstack-protector-strong $(SAN) $(WARN)
 
 # libFuzzer is clang's, and so are the sanitizers that go with it.
-FUZZ := wire cms doc config user
+FUZZ := wire cms doc config user notify seccomp
 # Those of rootfs/pack
 PACK_FUZZ := oci eif sign
 F ?= $(FUZZ) $(PACK_FUZZ)
@@ -152,7 +152,7 @@ FUZZ_INC = -isystem $(FZ)/deps/cbor/include -isystem $(FZ)/deps/mbedtls/include
 FUZZ_CFLAGS = $(COMMON) $(FUZZ_INC) -O1 -g -fsanitize=fuzzer-no-link \
 	$(FUZZ_SAN) -fno-omit-frame-pointer $(filter-out -Werror,$(WARN)) -Wno-unknown-warning-option
 FUZZ_O := $(LIBNSM:%.c=$(FZ)/obj/%.o)
-FUZZ_INIT_O := $(CONFIG:%=$(FZ)/obj/init/%.o) $(addprefix $(FZ)/obj/init/,signal.o user.o)
+FUZZ_INIT_O := $(CONFIG:%=$(FZ)/obj/init/%.o) $(addprefix $(FZ)/obj/init/,signal.o user.o notify.o seccomp.o)
 
 # --- Objects ------------------------------------------------------------------
 
@@ -256,7 +256,7 @@ $(UNIT:%=$(H)/unit/%) $(INTEROP_X):
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(SAN) -pie -o $@ $^ $(HOST_LIBS)
 
-$(FZ)/config $(FZ)/user: $(FUZZ_INIT_O)
+$(addprefix $(FZ)/,config user notify seccomp): $(FUZZ_INIT_O)
 $(FUZZ_X): $(FZ)/%: $(FZ)/obj/tests/fuzz/%_fuzz.o $(FUZZ_O)
 	$(call note,LD)
 	$(Q)$(FUZZ_CC) -fsanitize=fuzzer $(FUZZ_SAN) -o $@ $^ \
@@ -435,7 +435,7 @@ interop: $(INTEROP_X)
 	$(call need,python3)
 	$(Q)tests/run interop
 
-## fuzz: libFuzzer over the parsers: F=wire, doc, cms, config, user, oci, eif, sign (all), S=60 seconds each
+## fuzz: libFuzzer over the parsers: F=wire, doc, cms, config, user, notify, seccomp, oci, eif, sign (all), S=60 seconds each
 fuzz: $(F:%=$(FZ)/%)
 	$(Q)for f in $(F); do tests/fuzz/run $$f $(S) || exit 1; done
 

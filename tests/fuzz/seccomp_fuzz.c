@@ -1,0 +1,83 @@
+/*
+ * Filters of system calls. Those that are taken, and those that forbid what is
+ * needed, are filters that this machine's kernel takes; those that are none, it
+ * refuses.
+ */
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "init/seccomp.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool truth)
+{
+	if (!truth)
+		abort();
+}
+
+/* Tried by a child, which needs no call after it: it traps. 1 is "refused". */
+static bool kernel_takes(struct sock_filter *code, size_t n)
+{
+	const struct sock_fprog program = { .len = (unsigned short)n,
+					    .filter = code };
+	int status = 0;
+	pid_t pid = fork();
+
+	require(pid >= 0);
+	if (pid == 0) {
+		(void)signal(SIGILL, SIG_DFL);
+		(void)signal(SIGTRAP, SIG_DFL);
+		if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+		    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) <
+			    0)
+			_exit(1);
+		__builtin_trap();
+	}
+	require(waitpid(pid, &status, 0) == pid);
+	return WIFSIGNALED(status);
+}
+
+/* Words of memory that are read before they are written: the kernel alone looks. */
+static bool reads_memory(const struct sock_filter *code, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (code[i].code == (BPF_LD | BPF_MEM) ||
+		    code[i].code == (BPF_LDX | BPF_MEM))
+			return true;
+	return false;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	/* Of just that size: the sanitizer sees what is one too many. */
+	struct sock_filter *code = malloc(size + !size);
+	size_t n = size / sizeof(*code);
+	const char *call = NULL;
+	int r;
+
+	require(code);
+	memcpy(code, data, size);
+	r = seccomp_check(code, size, seccomp_own_arch(), &call);
+	require(r == 0 || r == -SECCOMP_E_SIZE || r == -SECCOMP_E_CODE ||
+		r == -SECCOMP_E_FORBIDS);
+	require(!call == (r != -SECCOMP_E_FORBIDS));
+	require(*seccomp_error_text(r));
+	if (r == -SECCOMP_E_SIZE)
+		require(n == 0 || size % sizeof(*code) != 0 || n > 4096);
+	else if (r == -SECCOMP_E_CODE)
+		require(!kernel_takes(code, n));
+	else
+		require(reads_memory(code, n) || kernel_takes(code, n));
+	free(code);
+	return 0;
+}
