@@ -48,6 +48,19 @@ static int exit_code(const struct super_service *who)
 					EXIT_SIGNAL + WTERMSIG(who->status);
 }
 
+/* Of a start that failed: the application's own, where it ran and has ended. */
+static int failed_code(const struct boot *b)
+{
+	const struct super_service *app = &b->super.services[0];
+	int code = exit_code(app);
+
+	if (b->start_error < 0)
+		return b->start_error == -ENOENT ? EXIT_MISSING : EXIT_CANNOT;
+	if (app->state == SUPER_ENDED && (code != 0 || app->is_told))
+		return code;
+	return EXIT_FAULT;
+}
+
 /* The words on the command line stand for the configuration's command. */
 static int take_command(struct boot *b, char **argv)
 {
@@ -69,6 +82,8 @@ static int take_command(struct boot *b, char **argv)
 
 int container_run(struct boot *b, char **argv)
 {
+	int code;
+
 	b->step = BOOT_SPEC;
 	b->in_container = true;
 	super_block_signals();
@@ -78,10 +93,9 @@ int container_run(struct boot *b, char **argv)
 		return EXIT_FAULT;
 	b->step = BOOT_SPAWN;
 	if (boot_start_services(b) < 0) {
+		code = failed_code(b); /* before it is stopped for others */
 		super_stop(&b->super);
-		return b->start_error == -ENOENT ? EXIT_MISSING :
-		       b->start_error < 0	 ? EXIT_CANNOT :
-						   EXIT_FAULT;
+		return code;
 	}
 	b->step = BOOT_SUPERVISE;
 	super_run(&b->super);

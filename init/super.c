@@ -114,9 +114,9 @@ static void fail_boot(struct super *s, struct super_service *v, struct text *t)
 
 static void tell_group(const struct super_service *v, int sig)
 {
-	/* A group that is gone already has nobody to tell. */
-	if (v->pid > 0)
-		(void)kill(-v->pid, sig);
+	/* In a container its leader may have gone to another one, and is told alone. */
+	if (v->pid > 0 && kill(-v->pid, sig) < 0)
+		(void)kill(v->pid, sig);
 }
 
 static int stop_signal(const struct super_service *v)
@@ -154,6 +154,7 @@ static void wait_to_start(struct super_service *v, int64_t now, struct text *t)
 	/* What it left would be in the way of the next one. */
 	if (v->group > 0)
 		(void)kill(-v->group, SIGKILL);
+	v->group = 0; /* later on the number may be somebody else's */
 	text_add(t, ", started again in ");
 	add_ms(ms, t);
 	text_add(t, " (");
@@ -446,9 +447,12 @@ static void take_signal(struct super *s, int sig)
 
 	if (sig <= 0 || sig == SIGCHLD)
 		return;
-	/* Who asks it to end does not want another one. */
+	/* Who asks it to end does not want another one, nor a first one. */
 	app->is_told |= sig == SIGTERM;
-	if (sig == SIGTERM && app->state == SUPER_BACKOFF) {
+	if (sig == SIGTERM && app->state == SUPER_WAITING)
+		app->status = SIGTERM; /* as if it had got it */
+	if (sig == SIGTERM &&
+	    (app->state == SUPER_BACKOFF || app->state == SUPER_WAITING)) {
 		app->state = SUPER_ENDED;
 		app->deadline_ms = 0;
 	}
@@ -618,8 +622,11 @@ static bool all_were_ready(const struct super *s)
 
 static bool is_over(const struct super *s)
 {
+	const struct super_service *app = &s->services[0];
 	size_t gone = 0;
 
+	if (app->is_told && app->state == SUPER_ENDED)
+		return true;
 	for (size_t i = 0; i < s->count; i++)
 		gone += s->services[i].state == SUPER_ENDED;
 	switch (s->end) {
@@ -630,7 +637,7 @@ static bool is_over(const struct super *s)
 	case CONFIG_END_MAIN:
 		break;
 	}
-	return s->services[0].state == SUPER_ENDED;
+	return app->state == SUPER_ENDED;
 }
 
 /* The end before all were ready is none that was asked for. */
@@ -664,6 +671,7 @@ int super_start(struct super *s)
 		act(s);
 	}
 	s->is_through = true;
+	s->is_ending = s->boot_failed;
 	return s->boot_failed ? -1 : 0;
 }
 

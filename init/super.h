@@ -101,7 +101,8 @@ bool super_is_final(const struct super *s);
 /*
  * Reaps whatever dies, starts again what the configuration says, and hands TERM,
  * INT, HUP, QUIT, USR1, USR2 and WINCH to the application's process group (for
- * TERM its stop signal), until the end that the configuration says has come.
+ * TERM its stop signal), until the end that the configuration says has come, or
+ * the application's after TERM.
  */
 void super_run(struct super *s);
 

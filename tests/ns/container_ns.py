@@ -241,6 +241,86 @@ def what_the_container_forbids_is_a_warning() -> None:
         check("init: spawn: limit-nofile: Operation not permitted" in done.stdout + done.stderr, done.stderr)
 
 
+# --- TERM, and what it means ---
+
+def told_to_end(conf: str, ready: str, *signals: int) -> tuple[int, str]:
+    """The code of a container that got SIGNALS once READY was said, one after the other; and all it said."""
+    with root(conf) as (_, command):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={"PATH": "/bin"})
+        try:
+            said, end = b"", time.monotonic() + DEADLINE_S
+            while ready.encode() not in said:
+                check(time.monotonic() < end, f"not said: {ready}, but {said!r}")
+                if select.select([process.stdout], [], [], 0.1)[0]:
+                    data = os.read(process.stdout.fileno(), 4096)
+                    check(data, f"it has ended: {said!r}")
+                    said += data
+            for s in signals:
+                os.kill(children(process.pid)[0], s)
+            rest, _ = process.communicate(timeout=DEADLINE_S / 2)
+        finally:
+            process.kill()
+            process.wait()
+        return process.returncode, (said + rest).decode()
+
+
+@test
+def who_is_told_to_end_does_not_start() -> None:
+    """TERM before the application runs: it never does; what runs is stopped, at once."""
+    conf = "command = act say ran\nafter = db\n{}[db]\ncommand = act until-term db\nready = notify\n"
+    for more in ("", "end = all\n", "end = any\n"):
+        code, said = told_to_end(conf.format(more), "@waits=db", signal.SIGTERM)
+        same(code, 143, said)
+        check("@say=ran" not in said and "@stopped=db Terminated" in said, said)
+
+
+@test
+def the_code_of_a_start_that_failed_is_the_applications() -> None:
+    """If it has one; being told to end while it starts counts as its end."""
+    code, said = told_to_end("command = act until-term main exit 6\nready = notify\n", "@waits=main", signal.SIGTERM)
+    same(code, 6, said)
+    for text, code in (("act exit 7\n", 7), ("act exit 0\n", 125), ("act kill-self 9\n", 137)):
+        with root(f"command = {text}ready = notify\n") as (_, command):
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S, env={"PATH": "/bin"})
+            same(done.returncode, code, f"{done.stdout}{done.stderr}")
+
+
+@test
+def term_ends_a_container_whatever_its_end_is() -> None:
+    """end = all: others are not waited for once the application was told to end, nor when it had ended before."""
+    conf = "command = act {}\nend = all\n[x]\ncommand = act until-term x\nafter = main\n"
+    code, said = told_to_end(conf.format("sleep 600000"), "@waits=x", signal.SIGTERM)
+    same(code, 143, said)
+    check("@stopped=x Terminated" in said, said)
+    code, said = told_to_end(conf.format("exit 5").replace("act until", "act sleep 300 until"), "@waits=x", signal.SIGTERM)
+    same(code, 5, said)
+    check("@stopped=x Terminated" in said, said)
+
+
+@test
+def who_left_its_group_is_told_all_the_same() -> None:
+    """With a terminal it leads no session, and may."""
+    script = ("import os, time\nif os.fork() == 0:\n os.setpgid(0, 0); time.sleep(1000)\n"
+              "child = int(open('/proc/self/task/%d/children' % os.getpid()).read())\n"
+              "os.setpgid(child, child); os.setpgid(0, child); print('ready', flush=True); time.sleep(1000)")
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execvp(UNSHARE[0], [*UNSHARE, str(INIT), "--container", "--", "python3", "-c", script])
+    said, end = b"", time.monotonic() + DEADLINE_S
+    try:
+        while b"ready" not in said:
+            check(time.monotonic() < end, f"{said!r}")
+            if select.select([fd], [], [], 0.1)[0]:
+                said += os.read(fd, 4096)
+        os.kill(children(pid)[0], signal.SIGTERM)
+        while (ended := os.waitpid(pid, os.WNOHANG))[0] == 0:
+            check(time.monotonic() < end, "it does not end")
+            select.select([], [], [], 0.02)
+        same(os.waitstatus_to_exitcode(ended[1]), 143, "the code")
+    finally:
+        os.close(fd)
+
+
 # --- elsewhere ---
 
 @test

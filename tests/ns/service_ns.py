@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from lib import IS_ROOT, TOP, Jail, Skip, Tree, app, check, same, status, test
+from lib import IS_ROOT, TOP, Jail, Parent, Skip, Tree, app, check, same, status, test
 
 VERSION = (TOP / "VERSION").read_text().strip()
 SLEEP = "sleep 600000"
@@ -87,6 +87,21 @@ def a_service_that_cannot_start_stops_the_boot() -> None:
             ("[x]\ncommand = /bin/act\nuser = nobody\n", "x: user nobody: there is no /etc/passwd")):
         with Jail("/bin/act", *SLEEP.split(), config=config) as j:
             j.expect_stop(8, "spawn", fault)
+
+
+@test
+def a_boot_that_stops_starts_nothing_again() -> None:
+    """Nor does it say so of who ends meanwhile."""
+    config = "ready = notify\nready-timeout = 300ms\n[x]\ncommand = act until-term x\nrestart = always\n"
+    with Jail("/bin/act", *SLEEP.split(), config=config) as j:
+        j.expect_stop(8, "spawn", "main: not ready within 300 ms")
+        check("started again" not in j.text, j.text)
+    config = "ready = notify\nready-timeout = 300ms\n[x]\ncommand = act sleep 600 exit 1\nrestart = always\n"
+    with Jail("/bin/act", *SLEEP.split(), config=config, parent=Parent(hold=True)) as j:
+        j.wait_said(line("x", "exited with code 1"))
+        j.release(0)
+        j.expect_stop(8, "spawn", "main: not ready within 300 ms")
+        check("started again" not in j.text, j.text)
 
 
 # --- who may tell ---
