@@ -1,21 +1,27 @@
 """init --container and --check: as in a plain container, by unshare; what the suites of other container inits look at."""
 
+import fcntl
 import os
 import pty
 import select
+import shlex
 import signal
+import struct
 import subprocess
+import sys
 import tempfile
+import termios
 import time
 from contextlib import contextmanager
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lib import BUILD, DEADLINE_S, TOP, app, check, children, same, test
+from lib import BUILD, DEADLINE_S, TOP, app, check, children, same, status, test
 
 INIT = BUILD / "init"
 VERSION = (TOP / "VERSION").read_text().strip()
 UNSHARE = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"]
+CONTAINER = [str(INIT), "--container", "--"]
 
 
 def run(*words: object, **how: object) -> subprocess.CompletedProcess:
@@ -41,10 +47,9 @@ def act(*words: object) -> Iterator[Path]:
 class Running:
     """init over SCRIPT of sh, until it has said "ready"."""
 
-    def __init__(self, script: str) -> None:
-        self.process = subprocess.Popen([*UNSHARE, str(INIT), "--container", "--", "sh", "-c", script],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        text=True)
+    def __init__(self, script: str, start: Sequence[str] = CONTAINER) -> None:
+        self.process = subprocess.Popen([*UNSHARE, *start, "sh", "-c", script], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.said = ""
         self.wait("ready")
 
@@ -60,6 +65,18 @@ class Running:
     @property
     def init(self) -> int:
         return children(self.process.pid)[0]
+
+    def wait_exec(self, name: str) -> None:
+        """The application has become the program NAME."""
+        end = time.monotonic() + DEADLINE_S
+        while status(children(self.init)[0], "Name") != name:
+            check(time.monotonic() < end, f"it is no {name}")
+            time.sleep(0.005)
+
+    def wait_end(self) -> None:
+        """All that it said is here."""
+        while data := os.read(self.process.stdout.fileno(), 4096):
+            self.said += data.decode()
 
     def code(self) -> int:
         self.process.wait(DEADLINE_S)
@@ -103,7 +120,131 @@ def arguments_and_environment_are_passed_on() -> None:
     check("neither a program nor a configuration" in done.stderr, done.stderr)
 
 
+@test
+def codes_that_are_like_its_own_are_the_applications() -> None:
+    """125 to 127 and those above 128 are passed on like all others, and nothing is said."""
+    for code in (1, 2, 32, 64, 124, 125, 126, 127, 128, 129, 143, 254):
+        done = contained("sh", "-c", f"exit {code}")
+        same((done.returncode, done.stderr), (code, ""), f"exit {code}")
+
+
+# --- what it starts with ---
+
+# As somebody would who starts it with signals ignored, others blocked, and a descriptor too many.
+UNTIDY = [sys.executable, "-c", "import os, signal, sys\n"
+          "for s in (signal.SIGCHLD, signal.SIGTTOU, signal.SIGSEGV, signal.SIGINT): signal.signal(s, signal.SIG_IGN)\n"
+          "signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTTIN, signal.SIGILL, signal.SIGTERM, signal.SIGUSR1))\n"
+          "os.dup2(0, 9)\n"
+          "os.execv(sys.argv[1], sys.argv[1:])", *CONTAINER]
+
+
+def untidy(*words: str) -> subprocess.CompletedProcess:
+    return subprocess.run([*UNSHARE, *UNTIDY, *words], capture_output=True, text=True, check=False, timeout=DEADLINE_S,
+                          stdin=subprocess.DEVNULL)
+
+
+@test
+def signals_are_default_and_unblocked_in_a_container() -> None:
+    """However it was started, as in an enclave; with children ignored the code is still the application's."""
+    done = untidy("cat", "/proc/self/status")
+    same(done.returncode, 0, done.stderr)
+    masks = dict(line.split(":\t", 1) for line in done.stdout.splitlines() if line.startswith("Sig"))
+    same({k: int(masks[k], 16) for k in ("SigBlk", "SigIgn", "SigCgt")}, {"SigBlk": 0, "SigIgn": 0, "SigCgt": 0}, "signals")
+    same(untidy("sh", "-c", "exit 9").returncode, 9, "the code")
+
+
+@test
+def descriptors_are_three_in_a_container() -> None:
+    """None of init's own, none of those that it was started with."""
+    with Running("echo ready; exec sleep 1000", UNTIDY) as r:
+        r.wait_exec("sleep")
+        same(sorted(os.listdir(f"/proc/{children(r.init)[0]}/fd")), ["0", "1", "2"], "the descriptors")
+
+
+@test
+def the_folder_is_the_containers() -> None:
+    """The application begins where the container does."""
+    for folder in ("/", "/usr"):
+        same(contained("pwd", "-P", cwd=folder).stdout, f"{folder}\n", "the folder")
+
+
+@test
+def without_a_terminal_its_session_is_its_own() -> None:
+    """It leads a session, and a group, which signals go to."""
+    same(contained("sh", "-c", 'ps -o pid=,pgid=,sid= -p $$ | { read a b c; echo $((a == b && b == c)); }').stdout, "1\n",
+         "leads both")
+
+
 # --- signals ---
+
+LISTENER = """
+import signal
+heard = [s for s in range(1, 65) if s not in (9, 17, 19, 32, 33)]
+signal.pthread_sigmask(signal.SIG_BLOCK, heard)
+print("ready", flush=True)
+while True:
+    print(f"got {int(signal.sigwait(heard))}.", flush=True)
+"""
+
+
+def listener() -> "Running":
+    return Running(f"exec {sys.executable} -c {shlex.quote(LISTENER)}")
+
+
+@test
+def real_time_signals_are_handed_on() -> None:
+    """Below 35 they are the C library's own."""
+    with listener() as r:
+        for s in range(35, 65):
+            os.kill(r.init, s)
+            r.wait(f"got {s}.")
+
+
+@test
+def faults_of_init_are_not_handed_on() -> None:
+    """What means a fault or its terminal, and deaths of children; it does not end or stop of them, either."""
+    with listener() as r:
+        for s in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP, signal.SIGABRT, signal.SIGSYS,
+                  signal.SIGTTIN, signal.SIGTTOU, signal.SIGCHLD):
+            os.kill(r.init, s)
+        os.kill(r.init, 64)  # the last of all that are pending, at both of them
+        r.wait("got 64.")
+        same(r.said.split("\n")[1:-1], ["got 64."], "handed on")
+
+
+@test
+def signals_reach_a_child_of_who_ignores_them() -> None:
+    """They go to the group: the child dies of it, and the application goes on."""
+    child = "import signal; signal.signal(signal.SIGUSR1, signal.SIG_DFL); print('ready', flush=True); signal.pause()"
+    with Running(f"trap '' USR1; {sys.executable} -c {shlex.quote(child)}; exit $(($? - 128 + 20))") as r:
+        os.kill(r.init, signal.SIGUSR1)
+        same(r.code(), signal.SIGUSR1 + 20, "the code")
+
+
+@test
+def signals_do_not_reach_who_left_the_group() -> None:
+    """A session of its own is not told; the end of the container is its end."""
+    child = LISTENER.replace("ready", "listens")
+    with Running(f"setsid {sys.executable} -c {shlex.quote(child)} & trap 'echo mine; exit 6' USR1; echo ready; "
+                 "while :; do sleep 0.05; done") as r:
+        r.wait("listens")
+        pids = [p for p in children(children(r.init)[0]) if status(p, "Name").startswith("python")]
+        os.kill(r.init, signal.SIGUSR1)
+        same(r.code(), 6, "the code")
+        r.wait_end()
+        check("mine" in r.said and "got" not in r.said, r.said)
+        same([Path(f"/proc/{p}").exists() for p in pids], [False], "the other session")
+
+
+@test
+def a_signal_that_kills_it_is_the_code() -> None:
+    """TERM, USR1, USR2, HUP, QUIT, INT, ALRM and a real-time one, sent to init."""
+    for s in (15, 10, 12, 1, 3, 2, 14, 64):
+        with Running("echo ready; exec sleep 1000") as r:
+            r.wait_exec("sleep")
+            os.kill(r.init, s)
+            same(r.code(), 128 + s, f"the code after {s}")
+
 
 @test
 def signals_are_handed_on() -> None:
@@ -164,30 +305,110 @@ def what_is_left_does_not_keep_the_container() -> None:
 
 # --- the terminal ---
 
+class Terminal:
+    """init over SCRIPT of sh on a terminal of its own, which is read by wait()."""
+
+    def __init__(self, script: str) -> None:
+        self.said = b""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execvp(UNSHARE[0], [*UNSHARE, *CONTAINER, "sh", "-c", script])
+
+    def read(self) -> bool:
+        """Whether there may be more."""
+        if not select.select([self.fd], [], [], 0.1)[0]:
+            return True
+        try:
+            data = os.read(self.fd, 4096)
+        except OSError:  # EIO: the last of the other side is gone
+            data = b""
+        self.said += data
+        return data != b""
+
+    def wait(self, text: bytes) -> None:
+        end = time.monotonic() + DEADLINE_S
+        while text not in self.said:
+            check(time.monotonic() < end, f"not said: {text!r}, but {self.said!r}")
+            check(self.read() or text in self.said, f"it has ended: {self.said!r}")
+
+    def type(self, data: bytes) -> None:
+        os.write(self.fd, data)
+
+    def code(self) -> int:
+        end = time.monotonic() + DEADLINE_S
+        while self.read():
+            check(time.monotonic() < end, f"it has not ended: {self.said!r}")
+        pid, self.pid = self.pid, 0
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    def __enter__(self) -> "Terminal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.fd)
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+
 @test
 def the_terminal_is_the_applications() -> None:
-    """Its group is in the foreground: a shell has job control, and Control-C reaches it."""
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.execvp(UNSHARE[0], [*UNSHARE, str(INIT), "--container", "--", "sh", "-c",
-                               "trap 'echo interrupted; exit 6' INT; ps -o tpgid=,pgid= -p $$ | "
-                               "awk '{ print ($1 == $2) ? \"front\" : \"back\" }'; echo ready; while :; do sleep 0.05; done"])
-    said = b""
-    try:
-        end = time.monotonic() + DEADLINE_S
-        while b"ready" not in said:
-            check(time.monotonic() < end, f"{said!r}")
-            if select.select([fd], [], [], 0.1)[0]:
-                said += os.read(fd, 4096)
-        check(b"front" in said, f"{said!r}")
-        os.write(fd, b"\x03")
-        while b"interrupted" not in said:
-            check(time.monotonic() < end, f"{said!r}")
-            if select.select([fd], [], [], 0.1)[0]:
-                said += os.read(fd, 4096)
-        same(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 6, "the code")
-    finally:
-        os.close(fd)
+    """Its group is in the foreground: Control-C reaches it."""
+    with Terminal("trap 'echo interrupted; exit 6' INT; ps -o tpgid=,pgid= -p $$ | "
+                  "awk '{ print ($1 == $2) ? \"front\" : \"back\" }'; echo ready; while :; do sleep 0.05; done") as t:
+        t.wait(b"ready")
+        check(b"front" in t.said, f"{t.said!r}")
+        t.type(b"\x03")
+        t.wait(b"interrupted")
+        same(t.code(), 6, "the code")
+
+
+@test
+def control_c_and_control_backslash_end_what_they_end() -> None:
+    """Who does not handle them dies of them: 130 and 131."""
+    for key, code in ((b"\x03", 130), (b"\x1c", 131)):
+        with Terminal("ulimit -c 0; echo ready; exec cat") as t:
+            t.wait(b"ready")
+            t.type(key)
+            same(t.code(), code, f"the code after {key!r}")
+
+
+@test
+def a_shell_has_job_control() -> None:
+    """It stops a job with Control-Z, takes it back, and its exit is the container's."""
+    with Terminal("PS1='shell> ' exec bash --norc --noediting -i") as t:
+        t.wait(b"shell> ")
+        check(b"no job control" not in t.said, f"{t.said!r}")
+        t.type(b"sh -c 'echo be''gan; read x; echo got-$x'\n")
+        t.wait(b"began")
+        t.type(b"\x1a")
+        t.wait(b"Stopped")
+        t.type(b"fg\n")
+        t.type(b"word\n")
+        t.wait(b"got-word")
+        t.type(b"exit 7\n")
+        same(t.code(), 7, "the code")
+
+
+@test
+def what_is_typed_is_read_and_answered() -> None:
+    """Up to the end of input."""
+    with Terminal("stty -echo; echo ready; tac; echo end") as t:
+        t.wait(b"ready")
+        t.type(b"1\n2\n3\n\x04")
+        t.wait(b"end")
+        same(t.said.replace(b"\r", b""), b"ready\n3\n2\n1\nend\n", "said")
+        same(t.code(), 0, "the code")
+
+
+@test
+def the_size_of_the_terminal_reaches_it() -> None:
+    """A window that is another size is told by WINCH."""
+    with Terminal("trap 'stty size; exit 0' WINCH; echo ready; while :; do sleep 0.05; done") as t:
+        t.wait(b"ready")
+        fcntl.ioctl(t.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 77, 0, 0))
+        t.wait(b"33 77")
+        same(t.code(), 0, "the code")
 
 
 # --- the configuration ---
