@@ -55,6 +55,7 @@ struct boot {
 	int tool_fd; /* /nsm of the boot ramdisk until it is mounted; or negative */
 
 	bool in_container;	   /* this is no enclave: init/container.h */
+	int folder_fd;		   /* there: where its application begins */
 	int start_error;	   /* of the application's program: -errno */
 	bool nsm_is_dead;	   /* it does not answer at all */
 	bool initramfs_is_checked; /* the kernel's log was asked about it */

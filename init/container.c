@@ -89,6 +89,9 @@ int container_run(struct boot *b, char **argv)
 	super_block_signals();
 	/* Its console is whoever runs it, not the machine's. */
 	log_open((int)syscall(SYS_fcntl, 2, F_DUPFD_CLOEXEC, 3));
+	/* The configuration is the root's, and PID 1 keeps no folder busy. */
+	b->folder_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	(void)!chdir("/");
 	if (boot_read_config(b) < 0 || take_command(b, argv) < 0)
 		return EXIT_FAULT;
 	b->step = BOOT_SPAWN;
@@ -97,6 +100,8 @@ int container_run(struct boot *b, char **argv)
 		super_stop(&b->super);
 		return code;
 	}
+	if (super_is_final(&b->super))
+		close(b->folder_fd);
 	b->step = BOOT_SUPERVISE;
 	super_run(&b->super);
 	super_stop(&b->super);

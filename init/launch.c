@@ -463,15 +463,19 @@ pid_t launch_service(void *ctx, size_t i)
 		goto out;
 	if (l.user && !b->in_container)
 		open_ports(&l);
-	if (l.service->workdir && enter_workdir(&l) < 0)
-		goto out;
+	if (l.service->workdir) {
+		if (enter_workdir(&l) < 0)
+			goto out;
+	} else if (i == 0 && b->in_container) {
+		(void)!fchdir(b->folder_fd);
+	}
 	if (fill_vectors(&l) < 0 || read_filter(&l) < 0)
 		goto out;
 	pid = run(&l);
 	if (pid > 0)
 		tell(&l);
 out:
-	if (l.service->workdir)
+	if (l.service->workdir || b->in_container)
 		(void)!chdir("/"); /* it is the service's alone */
 	file_free(&l.filter);
 	file_free(&l.variables);

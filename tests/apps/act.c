@@ -775,6 +775,13 @@ static void do_sysctls(void)
 	    number_of("/proc/sys/kernel/yama/ptrace_scope"));
 }
 
+static void do_cwd(void)
+{
+	char path[512];
+
+	fact("cwd", getcwd(path, sizeof(path)) ? path : strerror(errno));
+}
+
 static void do_make(const char *path)
 {
 	close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
@@ -877,6 +884,7 @@ static const struct {
 	{ "fail", .with = do_fail },
 	{ "env", .with = do_env },
 	{ "sysctls", .plain = do_sysctls },
+	{ "cwd", .plain = do_cwd },
 	{ "make", .with = do_make },
 	{ "remove", .with = do_remove },
 	{ "await", .with = do_await },

@@ -411,6 +411,20 @@ def the_size_of_the_terminal_reaches_it() -> None:
         same(t.code(), 0, "the code")
 
 
+# --- the folder ---
+
+@test
+def the_application_begins_where_init_did() -> None:
+    """In the folder of the container, found from there, started again there; init itself keeps none busy."""
+    with act() as path:
+        # Its own is through with that a moment after it has begun.
+        done = contained("timeout", DEADLINE_S, "sh", "-c", "readlink /proc/self/cwd; while ls -l /proc/1/cwd /proc/1/fd | "
+                         'grep -q -- "-> $0"; do sleep 0.01; done; readlink /proc/1/cwd', path, cwd=path)
+        same(done.stdout, f"{path}\n/\n", done.stderr)
+        done = contained("./act", "say", "found", cwd=path)
+        same((done.returncode, done.stdout), (0, "@say=found\n"), done.stderr)
+
+
 # --- the configuration ---
 
 @contextmanager
@@ -449,6 +463,22 @@ def the_configuration_is_the_enclaves() -> None:
         done = subprocess.run([*command, "act"], capture_output=True, text=True, check=False, timeout=DEADLINE_S)
         same(done.returncode, 125, done.stderr)
         check("line 1, column 1: no such key, the nearest is umask" in done.stderr, done.stderr)
+
+
+@test
+def the_configuration_is_the_roots() -> None:
+    """Wherever it is started: that of / is read and none of the folder, where the application begins each time."""
+    conf = ("command = ./again cwd exit 3\nrestart = on-failure\nrestart-limit = 1\nrestart-delay = 1ms\nafter = db\n"
+            "[db]\ncommand = act until-term db\nworkdir = /tmp\n")
+    with root(conf) as (path, command):
+        command[command.index("-c") + 1] = ('/bin/mount -t proc proc "$0/proc" && '
+                                            'exec unshare --root "$0" --wd /srv -- "$@"')
+        (path / "srv/again").write_bytes(app("act"))
+        (path / "srv/again").chmod(0o755)
+        (path / "srv/enclave-init.conf").write_text("command = /nosuch\n")
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+        same(done.returncode, 3, f"{done.stdout}{done.stderr}")
+        same([line for line in done.stdout.splitlines() if line.startswith("@cwd=")], ["@cwd=/srv"] * 2, done.stdout)
 
 
 @test
