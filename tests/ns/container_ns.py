@@ -482,6 +482,21 @@ def the_configuration_is_the_roots() -> None:
 
 
 @test
+def the_images_own_configuration_is_read() -> None:
+    """/etc/enclave-init.conf, where /enclave-init.conf is not, and named where it is wrong."""
+    env = {"PATH": "/bin"}
+    with root("command = act exit 3\n") as (path, command):
+        (path / "etc/enclave-init.conf").write_text("command = act exit 4\n")
+        same(subprocess.run(command, capture_output=True, check=False, timeout=DEADLINE_S, env=env).returncode, 3, "the top's")
+        (path / "enclave-init.conf").unlink()
+        same(subprocess.run(command, capture_output=True, check=False, timeout=DEADLINE_S, env=env).returncode, 4, "the image's")
+        (path / "etc/enclave-init.conf").write_text("\ncomand = act\n")
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S, env=env)
+        same(done.returncode, 125, done.stderr)
+        check("/etc/enclave-init.conf: line 2, column 1: no such key, the nearest is command" in done.stderr, done.stderr)
+
+
+@test
 def what_the_container_forbids_is_a_warning() -> None:
     """Limits, score and nice value; it runs all the same."""
     conf = "command = act say ran\nlimit-nofile = 1000000000\nnice = -20\noom-score-adjust = -1000\n"
