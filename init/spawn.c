@@ -150,14 +150,24 @@ static int set_oom_score(int score)
 	return r;
 }
 
+/* Whether CAP is past the last one of this kernel. */
+static bool is_unknown(int cap)
+{
+	return prctl(PR_CAPBSET_READ, cap, 0, 0, 0) < 0 && errno == EINVAL;
+}
+
 /* All that the kernel knows and BOUNDING has not. */
 static int drop_capabilities(uint64_t bounding)
 {
+	int r;
+
 	for (int i = 0; i < 64; i++) {
 		if (i < CONFIG_CAPABILITIES && bounding >> i & 1)
 			continue;
-		if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0)
-			return errno == EINVAL && i > 0 ? 0 : -errno;
+		if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0) == 0)
+			continue;
+		r = -errno;
+		return r == -EINVAL && i > 0 && is_unknown(i) ? 0 : r;
 	}
 	return 0;
 }
