@@ -150,11 +150,22 @@ static struct user_file view(const struct file *f)
 	return (struct user_file){ f->data, f->len };
 }
 
-/* A file that cannot be read has no names: who needs them, says so. */
-static void read_names(struct names *ret)
+/* Without that file there are no names. One that cannot be read may have any. */
+static int read_file(struct boot *b, const char *path, struct file *ret)
 {
-	(void)file_read(AT_FDCWD, USER_PASSWD, USER_FILE_MAX, &ret->passwd);
-	(void)file_read(AT_FDCWD, USER_GROUP, USER_FILE_MAX, &ret->group);
+	int r = file_read(AT_FDCWD, path, USER_FILE_MAX, ret);
+
+	if (r == 0 || r == -ENOENT || r == -ENOTDIR)
+		return 0;
+	return boot_fail(b, path,
+			 r == -EFBIG ? "longer than 1 MiB" : strerror(-r));
+}
+
+static int read_names(struct boot *b, struct names *ret)
+{
+	int r = read_file(b, USER_PASSWD, &ret->passwd);
+
+	return r < 0 ? r : read_file(b, USER_GROUP, &ret->group);
 }
 
 /* Resolves USER and GROUP, or NULL, into the boot's scratch. */
@@ -217,8 +228,9 @@ static int set_nsm_access(struct boot *b)
 	mode = c->nsm_mode.is_set ? (int)c->nsm_mode.value :
 	       c->nsm_is_open	  ? MODE_OPEN :
 				    MODE_GROUP;
-	read_names(&names);
-	r = find_access(b, &names, &owner, &group);
+	r = read_names(b, &names);
+	if (r == 0)
+		r = find_access(b, &names, &owner, &group);
 	file_free(&names.passwd);
 	file_free(&names.group);
 	if (r < 0)
@@ -250,8 +262,9 @@ static void put_tool(struct boot *b)
 static int put(int fd, const char *text)
 {
 	size_t len = strlen(text);
+	ssize_t n = write(fd, text, len);
 
-	return write(fd, text, len) == (ssize_t)len ? 0 : -EIO;
+	return n < 0 ? -errno : n == (ssize_t)len ? 0 : -EIO;
 }
 
 /* The image's last line may lack its newline. */
