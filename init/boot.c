@@ -218,8 +218,9 @@ static int open_config(struct boot *b)
 	b->config_name = image;
 	root = open(b->in_container ? "/" : "/rootfs",
 		    O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* Step 6 says what is wrong with it, but of any other fault nothing. */
 	if (root < 0)
-		return -ENOENT; /* step 6 says what is wrong with it */
+		return errno == ENOENT || errno == ENOTDIR ? -ENOENT : -errno;
 	fd = file_open_in_root(root, image);
 	close(root);
 	return fd == -ENOTDIR ? -ENOENT : fd;
@@ -230,6 +231,7 @@ int boot_read_config(struct boot *b)
 	struct config_fault fault = { 0 };
 	int fd, r;
 
+	b->config_name = "memory"; /* until there is a file to blame */
 	r = file_alloc(sizeof(*b->config), &b->config_memory);
 	if (r < 0)
 		return fail_config(b, r, &fault);
