@@ -216,7 +216,7 @@ $(B)/nsm.debug: $(TOOL_O) $(LIBNSM_O)
 
 $(B)/test/init: $(MAIN_O) $(filter-out $(SEAMS_O),$(LIB_O)) $(SEAMS_TEST_O)
 # The functions around which mutant.c has its mistakes.
-MUTANT := etc_loopback file_set_access cgroup_mount log_line boot_stop
+MUTANT := etc_loopback file_set_access cgroup_mount log_line boot_stop prctl syscall
 $(B)/test/mutant: $(MAIN_O) $(filter-out $(SEAMS_O),$(LIB_O)) $(SEAMS_TEST_O) $(MUTANT_O)
 # Private: what it is made of has other flags.
 $(B)/test/mutant: private LDFLAGS_ALL += $(MUTANT:%=-Wl,--wrap=%)

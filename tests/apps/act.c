@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -141,6 +142,42 @@ static void do_sleep(const char *ms)
 static void do_say(const char *text)
 {
 	fact("say", text);
+}
+
+/* What it may, whose it is and how it is limited, a line. */
+static void do_privileges(void)
+{
+	static const char words[] = "Umask Uid Gid Groups CapInh CapPrm CapEff "
+				    "CapBnd CapAmb NoNewPrivs Seccomp";
+	char line[256], all[400] = "", score[16] = "";
+	FILE *f = fopen("/proc/self/status", "re");
+	struct rlimit core = { 0 }, files = { 0 };
+	char *colon;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		colon = strchr(line, ':');
+		if (!colon)
+			continue;
+		*colon = '\0';
+		if (!strstr(words, line))
+			continue;
+		*colon = ':';
+		strncat(all, line, sizeof(all) - strlen(all) - 1);
+		strncat(all, " ", sizeof(all) - strlen(all) - 1);
+	}
+	if (f)
+		fclose(f);
+	f = fopen("/proc/self/oom_score_adj", "re");
+	if (f && fgets(score, sizeof(score), f))
+		score[strcspn(score, "\n")] = '\0';
+	if (f)
+		fclose(f);
+	getrlimit(RLIMIT_CORE, &core);
+	getrlimit(RLIMIT_NOFILE, &files);
+	say("@privileges=%s oom %s nice %d core %ld %ld files %ld %ld\n", all,
+	    score, getpriority(PRIO_PROCESS, 0), (long)core.rlim_cur,
+	    (long)core.rlim_max, (long)files.rlim_cur, (long)files.rlim_max);
 }
 
 static void do_at(void)
@@ -851,6 +888,7 @@ static const struct {
 	{ "tell-init", .with = do_tell_init },
 	{ "say", .with = do_say },
 	{ "at", .plain = do_at },
+	{ "privileges", .plain = do_privileges },
 	{ "read", .with = do_read },
 	{ "stop-console", .plain = do_stop_console },
 	{ "flood", .with = do_flood },

@@ -3,9 +3,12 @@
  * what the fault tests have to find. Linked by --wrap around what is shipped.
  */
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "init/beat.h"
@@ -59,6 +62,41 @@ void __wrap_log_line(const char *step, const char *object, const char *reason)
 {
 	if (!is("silent"))
 		__real_log_line(step, object, reason);
+}
+
+/* What was asked for is as good as had: the rest is the application's affair. */
+int __real_prctl(int option, ...);
+int __wrap_prctl(int option, ...);
+int __wrap_prctl(int option, ...)
+{
+	unsigned long a[4];
+	va_list ap;
+	int r;
+
+	va_start(ap, option);
+	for (int i = 0; i < 4; i++)
+		a[i] = va_arg(ap, unsigned long);
+	va_end(ap);
+	r = __real_prctl(option, a[0], a[1], a[2], a[3]);
+	return is("bold") && option != PR_CAPBSET_READ ? 0 : r;
+}
+
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+long __wrap_syscall(long number, ...)
+{
+	long a[5], r;
+	va_list ap;
+
+	va_start(ap, number);
+	for (int i = 0; i < 5; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	r = __real_syscall(number, a[0], a[1], a[2], a[3], a[4]);
+	if (is("bold") && (number == SYS_setuid || number == SYS_setgid ||
+			   number == SYS_setgroups || number == SYS_capset))
+		return 0;
+	return r;
 }
 
 /* A stop that panics, hangs, or forgets the parent. */

@@ -40,7 +40,7 @@ def injector_reports_its_own_faults() -> None:
 def found(scene: str, call: str, args: str, error: str) -> space.Fault:
     """The fault of the call that is the first of that name, with ARGS at its end."""
     return next(f for f in space.faults(scene)
-                if f.error == error and f"{f.call.who} {f.call.name}".endswith(call) and f.call.args.endswith(args))
+                if f.error == error and f"{f.call.role} {f.call.name}".endswith(call) and f.call.args.endswith(args))
 
 
 def report(faults: list[space.Fault], outcomes: list) -> None:
@@ -63,8 +63,9 @@ def calls_that_fail_have_the_outcome_of_the_boot_table() -> None:
 @test(3)
 def what_went_wrong_once_does_not_again() -> None:
     """Silent losses of what the image has in /tmp, and an application that ran though nobody knew."""
-    wanted = [("plain", "child1 write", "", "EIO"), ("plain", "open", "/run", "EMFILE"), ("plain", "open", "/tmp", "EIO"),
-              ("plain", "fstat", "/tmp", "EIO"), ("full", "newfstatat", "file", "EIO")]
+    wanted = [("plain", "app write", "", "EIO"), ("plain", "open", "/run", "EMFILE"), ("plain", "open", "/tmp", "EIO"),
+              ("plain", "fstat", "/tmp", "EIO"), ("full", "newfstatat", "file", "EIO"),
+              ("full", "app prctl", "24 5", "EINVAL"), ("full", "open", "/etc/group", "EIO")]
     faults = [found(*w) for w in wanted if w[0] in space.scenes()]
     report(faults, in_parallel(space.run, faults))
 
@@ -79,6 +80,11 @@ def mistakes_of_an_init_are_found() -> None:
              ("hang", stop, "no end"), ("rude", stop, "told nothing")]
     if "full" in space.scenes():
         tries.append(("lax", ("full", "chmod", "/dev/nsm", "EPERM"), "quiet, not stop"))
+        # Each is seen by what runs, too.
+        for call, args in (("app prctl", "24 0"), ("aid prctl", "24 5"), ("app prctl", "38 1"), ("aid prctl", "38 1"), ("app setgroups", ""),
+                           ("app setgid", "")):
+            tries.append(("bold", ("full", call, args, "EPERM"), "other privileges"))
+        tries.append(("bold", ("full", "app capset", "", "EPERM"), "quiet, not stop|other privileges"))
     outcomes = in_parallel(lambda t: space.run(found(*t[1]), mutant=t[0], deadline=5), tries)
     for (mutant, fault, why), o in zip(tries, outcomes):
         check(o.kind == "finding" and re.search(why, o.why), f"{mutant}, {fault}: {o.kind}, {o.why}, not '{why}'")

@@ -56,6 +56,7 @@ class Seen:
     ran: bool  # the application spoke
     bytes: tuple[int, ...]  # what the parent received
     ended: str  # "restart", or what else became of it
+    may: tuple[str, ...] = ()  # what each that ran found itself to be allowed
 
 
 def more(log: Iterable[str], clean: Iterable[str]) -> list[str]:
@@ -81,6 +82,8 @@ def judge(seen: Seen, clean: Seen, silent: bool = False) -> Outcome:
 
     if seen.ended != "restart":
         return finding(seen.ended)
+    if more(seen.may, clean.may):
+        return finding(f"it ran with other privileges: {more(seen.may, clean.may)}")
     if seen.ran and seen.bytes == (0xB7,):
         last = [line for line in seen.log if not line.startswith("init: end: reboot: ")][-1:]
         if not silent and last != [*clean.log[-1:]]:

@@ -29,6 +29,8 @@ ERRNOS: dict[str, tuple[str, ...]] = {
     "open": ("ENOENT", "EACCES", "EMFILE", "EIO"), "openat": ("ENOENT", "EACCES", "EMFILE", "EIO"),
     "openat2": ("ENOENT", "EACCES", "EMFILE", "EIO", "ENOSYS"),
     "pipe2": ("EMFILE", "ENFILE"),
+    "bind": ("EADDRINUSE", "EACCES"), "signalfd4": ("EMFILE", "EINVAL"), "setsockopt": ("EPERM",),
+    "poll": ("EINTR", "ENOMEM"), "recvmsg": ("EIO", "EINTR"), "getsid": ("ESRCH",), "getpgid": ("ESRCH",), "capget": ("EPERM",),
     "prlimit64": ("EPERM", "EINVAL"), "prctl": ("EPERM", "EINVAL"), "capset": ("EPERM",),
     "setpriority": ("EACCES", "EPERM"), "seccomp": ("EINVAL", "EACCES", "ENOSYS"),
     "pread64": ("EIO", "EINTR"), "read": ("EIO", "EINTR"), "readlink": FILE, "readlinkat": FILE,
@@ -52,16 +54,17 @@ MUSL = {"EIO": "I/O error", "ENOMEM": "Out of memory", "EMFILE": "No file descri
 
 @dataclass(frozen=True)
 class Rule:
-    step: str  # patterns, which have to match all of it ...
-    call: str  # "WHO NAME"
+    step: str  # patterns, which have to match all of it, "STEP" or "SCENE:STEP" ...
+    call: str  # "ROLE NAME"
     args: str  # ... and this one a part of it
     errors: str
     outcomes: tuple[str, ...]  # as in outcome.py; "no": it is not tried
     says: str  # what a line of it has to say; empty: for a stop, the error
     why: str
 
-    def fits(self, step: str, who: str, name: str, args: str, error: str) -> bool:
-        return bool(re.fullmatch(self.step, step) and re.fullmatch(self.call, f"{who} {name}")
+    def fits(self, scene: str, step: str, role: str, name: str, args: str, error: str) -> bool:
+        return bool((re.fullmatch(self.step, step) or re.fullmatch(self.step, f"{scene}:{step}"))
+                    and re.fullmatch(self.call, f"{role} {name}")
                     and re.search(self.args, args) and (not self.errors or re.fullmatch(self.errors, error)))
 
 
@@ -98,6 +101,7 @@ RULES = [
     rule("spec", "init statfs", "", "", "quiet", "", "then the kernel's log is asked"),
     rule("spec", "init (lstat|openat2?)", "enclave-init.conf", "ENOENT", "no", "", "there is none"),
     rule("spec", "init lstat", "enclave-init.conf", "", "quiet|stop", "/enclave-init.conf: ", "reading it tells"),
+    rule("spec", "init open", "^/rootfs$", "ENOENT", "quiet", "", "step 6 says what is wrong with it"),
     rule("spec", "init openat", "env$", "ENOENT", "quiet", "", "no /env is as good as an empty one"),
     # --- modules ---
     rule("modules", ALL, "/proc/cmdline", "", "quiet", "", "without parameters"),
@@ -113,6 +117,25 @@ RULES = [
     rule("root", "init (lstat|fstatfs|fstat|lseek|getdents64|newfstatat|unlinkat)", "", "", "quiet", "",
          "memory that is not freed"),
     rule("root", "init openat", "^(?!/)", "", "quiet", "", "memory that is not freed"),
+    # --- mounts: what the configuration asks for stops, by its name ---
+    rule("full:mounts", "init mount", "/tmp$", "EBUSY", "quiet", "", "it is there already"),
+    rule("full:mounts", "init mount", "/tmp$", "", "stop", "mounts: /tmp: ", "tmp-size was asked for"),
+    rule("full:mounts", MAKE, "/scratch", "", "quiet|stop", "mounts: /scratch/deep: ", "the mount says what is wrong"),
+    rule("full:mounts", "init mount", "/scratch/deep$", "", "stop", "mounts: /scratch/deep: ", "it was asked for"),
+    rule("full:mounts", "init (open|write|fstat|mmap)", "^/etc/(hosts|resolv.conf)", "", "stop",
+         "mounts: /etc/(hosts|resolv.conf): ", "it was asked for"),
+    rule("full:mounts", "init unlink", "^/etc/resolv.conf", "", "quiet|stop", "mounts: /etc/resolv.conf: ",
+         "writing it says what is wrong"),
+    rule("full:mounts", "init sethostname", "", "", "stop", "mounts: hostname full: ", "it was asked for"),
+    rule("full:mounts", "init (open|write)", "/ip_default_ttl", "", "stop", "mounts: sysctl net/ipv4/ip_default_ttl: ",
+         "it was asked for"),
+    rule("full:mounts", "init (open|write)", "/tcp_syncookies", "", "warn", "mounts: net/ipv4/tcp_syncookies: ",
+         "it may fail, by its -"),
+    rule("full:mounts", "init mount", " /$", "", "stop", "mounts: read-only: ", "it was asked for"),
+    rule("full:mounts", "init (open|fstat|mmap|read)", "^/etc/(passwd|group)", "ENOENT", "quiet|stop", "/etc/",
+         "then there are no names"),
+    rule("full:mounts", "init (open|fstat|mmap|read)", "^/etc/(passwd|group)", "", "stop", "mounts: /etc/(passwd|group): ",
+         "whose /dev/nsm is, is not known"),
     # --- mounts: by row, then the rest, none of which stops ---
     rule("mounts", "init mount", ROWS, "EBUSY", "quiet", "", "it is there already"),
     rule("mounts", MAKE, ROWS, "", "quiet|warn", "", "the mount says what is wrong"),
@@ -156,9 +179,34 @@ RULES = [
     rule("spawn", "init (open|read)", "/bin/act", "", "quiet", "", "its kind is for messages, unless it is a script"),
     rule("spawn", "init openat", "^/etc/(passwd|group)$", "ENOENT", "stop", "there is no|not in", "no such user"),
     rule("spawn", "init chdir", "^/$", "", "quiet", "", "PID 1 stays in the application's folder"),
-    rule("spawn", "init read", r"^\d+$", "", "stop|late", "ended before exec", "whether it runs is not known, it is killed"),
-    rule("spawn", "child1 write", "", "", "stop", "ended before exec", "PID 1 would not know that it runs"),
-    rule("spawn", "child1 (ioctl|fstat|fchown|close_range|rt_sigaction)", "", "", "quiet", "",
+    rule("spawn", "init read", r"^\d+ of (app|aid)$", "", "stop|late", "ended before exec", "whether it runs is not known, it is killed"),
+    rule("spawn", "finder .*", "", "", "quiet", "", "what root finds is run, by the user"),
+    rule("spawn", "init (pipe2|fork|clone|read)", "(for|of) finder$", "", "quiet", "", "what root finds is run, by the user"),
+    rule("spawn", "(app|aid) prctl", r"^2[34] ", "", "stop", "capability-bounding-set: ", "not without what was asked for"),
+    rule("spawn", "(app|aid) prctl", r"^28 ", "", "stop", "securebits: ", "not without what was asked for"),
+    rule("spawn", "(app|aid) prctl", r"^47 ", "", "stop", "ambient-capabilities: ", "not without what was asked for"),
+    rule("spawn", "(app|aid) prctl", r"^38 ", "", "stop", "no-new-privileges: ", "not without what was asked for"),
+    rule("spawn", "(app|aid) prctl", r"^22 ", "", "stop", "seccomp: ", "not without what was asked for"),
+    rule("spawn", "(app|aid) cap[gs]et", "", "", "stop", "ambient-capabilities: ", "not without what was asked for"),
+    rule("spawn", "(app|aid) set(groups|gid|uid)", "", "", "stop", "it cannot become user app: ",
+         "not as another than was asked for"),
+    rule("spawn", "(app|aid) prlimit64", "", "", "stop", "limit-(core|nofile): ", "not without what was asked for"),
+    rule("spawn", "(app|aid) setpriority", "", "", "stop", "nice: ", "not without what was asked for"),
+    rule("spawn", "(app|aid) (open|write)", "^/proc/self/oom_score_adj", "", "stop", "oom-score-adjust: ",
+         "not without what was asked for"),
+    rule("spawn", "(app|aid) (open|dup2)", "", "", "stop", "/dev/null: ", "not from elsewhere than was asked for"),
+    rule("spawn", "(app|aid) fcntl", " 2$", "", "quiet", "", "close-on-exec a second time, for kernels before 2.6.23"),
+    rule("spawn", "init (open|write)", "ip_unprivileged_port_start", "ENOENT", "quiet", "", "a kernel without IPv4"),
+    rule("spawn", "init (open|write)", "ip_unprivileged_port_start", "", "warn", "spawn: ip_unprivileged_port_start: ",
+         "not all kernels have it"),
+    rule("spawn", "init (mkdir|unlink|bind|chmod)", "", "", "quiet", "", "then the socket has an abstract name"),
+    rule("spawn", "init (socket|setsockopt|signalfd4)", "", "", "stop", "spawn: NOTIFY_SOCKET: ", "nobody could say that it is ready"),
+    rule("spawn", "init (poll|recvmsg|getsid|getpgid|wait4)", "", "", "quiet", "", "once more"),
+    rule("spawn", "init chdir", "^/srv$", "", "stop", "workdir /srv: ", "not elsewhere than was asked for"),
+    rule("spawn", "init (open|fstat|mmap|read)", "^/etc/vars", "", "stop", "environment-file /etc/vars: ", "it was asked for"),
+    rule("spawn", "init (open|fstat|mmap|read)", "^/etc/filter", "", "stop", "seccomp /etc/filter: ", "it was asked for"),
+    rule("spawn", "(app|aid) write", "", "", "stop", "ended before exec", "PID 1 would not know that it runs"),
+    rule("spawn", "(app|aid) (ioctl|fstat|fchown|fchmod|close_range|rt_sigaction)", "", "", "quiet", "",
          "what there is by itself will do"),
     # --- heartbeat ---
     rule("heartbeat", "init fork", "", "", "untold", "heartbeat: fork: ", "the application runs already"),

@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import signal
+import struct
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,10 +22,18 @@ BY_FD = {"close", "fchdir", "fchmod", "fchown", "fcntl", "fstat", "fstatfs", "ft
 # --- what is booted ---
 
 
+# Has acct(2) fail, which no application calls.
+FILTER = b"".join(struct.pack("<HBBI", *c) for c in (
+    (0x20, 0, 0, 0), (0x15, 0, 1, 163 if ns.MACHINE == "x86_64" else 89), (6, 0, 0, 0x50001), (6, 0, 0, 0x7fff0000)))
+
+
 def full_image(boot: ns.Tree, image: ns.Tree) -> None:
     """What the image must have for all that init does to be done."""
+    image.file("rootfs/etc/filter", FILTER)
+    image.file("rootfs/etc/vars", b"THREE=3\n# none\n")
+    image.file("rootfs/etc/hosts", b"127.0.0.1 localhost\n")
     image.file("rootfs/etc/passwd", b"root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n")
-    image.file("rootfs/etc/group", b"root:x:0:\napp:x:1000:\nextra:x:2000:app\n")
+    image.file("rootfs/etc/group", b"root:x:0:\napp:x:1000:\nextra:x:2000:app\nmore:x:2001:\n")
     image.link("rootfs/etc/resolv.conf", "../run/resolv/conf")
     for path in ("rootfs/run", "rootfs/tmp", "rootfs/tmp/dir", "rootfs/srv"):
         image.dir(path)
@@ -34,23 +43,55 @@ def full_image(boot: ns.Tree, image: ns.Tree) -> None:
 
 
 SCENES: dict[str, dict] = {
-    "plain": {"cmd": ("/bin/act", "say", "ran")},
+    "plain": {"cmd": ("/bin/act", "privileges", "say", "ran"), "children": ("app",)},
     "full": {
-        "cmd": ("act", "say", "ran"), "env": ("PATH=/sbin:/bin", "ONE=1", "not a variable"),
+        "cmd": ("act", "privileges", "say", "ran"), "children": ("aid", "finder", "app"), "env": ("PATH=/sbin:/bin", "ONE=1", "not a variable"),
         "options": ("-n",), "modules": {"a.ko": b"a", "nsm.ko": b"nsm"}, "load_order": ["a.ko", "nsm.ko"],
         "boot_files": {"nsm": b"tool"}, "change": full_image,
         "config": """
 user = app
 group = extra
+supplementary-groups = more
+umask = 027
+nice = 3
+oom-score-adjust = 300
+limit-core = 0
+limit-nofile = 200:300
+capability-bounding-set = CAP_NET_BIND_SERVICE CAP_CHOWN
+ambient-capabilities = CAP_NET_BIND_SERVICE
+securebits = noroot noroot-locked
+no-new-privileges = yes
+seccomp = /etc/filter
 workdir = /srv
 stop-signal = SIGINT
 environment = TWO=2
+environment-file = /etc/vars
+restart = on-failure
+after = aid
+hostname = full
+add-host = db:10.0.0.1
+dns = 10.0.0.2
+dns-search = example.org
+dns-option = ndots:2
+tmp-size = 8m
+tmpfs = /scratch/deep:size=1m
+sysctl = net.ipv4.ip_default_ttl=65 -net.ipv4.tcp_syncookies=0
+read-only = yes
 nsm-owner = 1
 nsm-group = 1000
 nsm-mode = 0660
 pcr-extend = 16 data name value
 pcr-extend = 17 file measured /srv/measured
 pcr-lock = 16 17
+
+[aid]
+command = /bin/act privileges notify READY=1 sleep 600000
+ready = notify
+restart = always
+user = app
+no-new-privileges = yes
+capability-bounding-set = none
+limit-core = 0
 """},
 }
 
@@ -70,6 +111,7 @@ class Call:
     step: str
     args: str
     result: int
+    role: str  # what the process is to become
 
     @property
     def place(self) -> str:
@@ -88,7 +130,7 @@ class Fault:
     @property
     def row(self) -> str:
         c = self.call
-        return f"{c.step:9} {c.who:6} {c.name:14} {c.number:3} {c.args[:40]}"
+        return f"{c.step:9} {c.role:6} {c.name:14} {c.number:3} {c.args[:40]}"
 
 
 # --- running ---
@@ -96,6 +138,7 @@ class Fault:
 def start(scene: str, *options: str, below: tuple[str, ...] = (), mutant: str = "") -> ns.Jail:
     made = dict(SCENES[scene])
     cmd = made.pop("cmd")
+    del made["children"]
     # Leaks cannot be looked for in a process that is traced.
     return ns.Jail(*cmd, words=("nomodules", "init_debug"), below=below or (str(INJECT), *options),
                    init="test/mutant" if mutant else "test/init", MUTANT=mutant, ASAN_OPTIONS="detect_leaks=0", **made)
@@ -113,7 +156,7 @@ def see(j: ns.Jail, deadline: float) -> Seen:
     # init_debug's own lines, which have times, are for the list of calls alone.
     log = [line[at:] for line in j.text.splitlines()
            if (at := line.find("init: ")) >= 0 and not re.search(r" \([0-9.]+ ms\)$", line)]
-    return Seen(tuple(log), "@say=ran" in j.text, tuple(j.parent.received), ended)
+    return Seen(tuple(log), "@say=ran" in j.text, tuple(j.parent.received), ended, tuple(j.facts("privileges")))
 
 
 def traced(scene: str, *options: str, mutant: str = "", deadline: float = DEADLINE_S) -> tuple[Seen, list[str], str]:
@@ -151,14 +194,23 @@ def clean(scene: str) -> tuple[Seen, tuple[Call, ...]]:
     seen, lines, story = traced(scene)
     outcome = judge(seen, seen)
     assert outcome.kind == "quiet" and seen.ran, f"the boot without a fault: {outcome.why}\n{story}"
-    names = [*STEPS]
+    names, roles, forks = [*STEPS], SCENES[scene]["children"], 0
     step, calls, objects = 0, [], Objects()
     for line in lines:
         who, name, number, result, *args = line.split(" ")
-        if who not in ("init", "child1"):
+        child = int(who[5:]) - 1 if who.startswith("child") else -1
+        if child >= len(roles):
             continue
-        calls.append(Call(scene, who, name, int(number), names[step], objects.name(who, name, args, int(result)),
-                          int(result)))
+        shown = objects.name(who, name, args, int(result))
+        # What is done for a child does not say so itself.
+        if who == "init" and names[step] == "spawn":
+            if name in ("pipe2", "fork", "clone") and forks < len(roles):
+                shown = f"{shown} for {roles[forks]}".lstrip()
+            elif name == "read" and forks and shown == " ".join(args):
+                shown = f"{shown} of {roles[forks - 1]}"
+            forks += name in ("fork", "clone")
+        calls.append(Call(scene, who, name, int(number), names[step], shown, int(result),
+                          "init" if child < 0 else roles[child]))
         # With init_debug each step says that it is done.
         if who == "init" and name == "write" and args[1].startswith(f"init:_{names[step]}:_done_"):
             step += 1
@@ -170,7 +222,7 @@ def clean(scene: str) -> tuple[Seen, tuple[Call, ...]]:
 
 def rule_of(call: Call, error: str) -> Rule:
     for r in RULES:
-        if r.fits(call.step, call.who, call.name, call.args, error):
+        if r.fits(call.scene, call.step, call.role, call.name, call.args, error):
             return r
     return OTHERWISE[call.step]
 
