@@ -4,6 +4,7 @@
  * refuses.
  */
 
+#include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stdbool.h>
@@ -43,7 +44,9 @@ static bool kernel_takes(const struct sock_filter *code, size_t n)
 		_exit(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 		      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0,
 			    0) < 0);
-	require(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	while (waitpid(pid, &status, 0) < 0) /* libFuzzer has an alarm */
+		require(errno == EINTR);
+	require(WIFEXITED(status));
 	return WEXITSTATUS(status) == 0;
 }
 
