@@ -63,11 +63,24 @@ static int complain_file(const char *file, const char *key, const char *path,
 	return complain(file, text_string(&what), text_string(&t));
 }
 
+/* As the application would, for which ROOT is the root. */
+static int read_in_root(int root, const char *path, size_t max,
+			struct file *ret)
+{
+	int fd = file_open_in_root(root, path), r;
+
+	if (fd < 0)
+		return fd == -ENOLINK ? -ENOENT : fd;
+	r = file_read_fd(fd, max, ret);
+	close(fd);
+	return r;
+}
+
 static int check_filter(const char *file, int root, const char *path)
 {
 	struct file code = { 0 };
 	const char *call = "";
-	int r = file_read(root, path + 1, SECCOMP_FILE_MAX, &code);
+	int r = read_in_root(root, path, SECCOMP_FILE_MAX, &code);
 
 	if (r == 0)
 		r = seccomp_check(code.data, code.len, seccomp_own_arch(),
@@ -85,7 +98,7 @@ static int check_variables(const char *file, int root,
 {
 	struct file text = { 0 }, vector = { 0 };
 	size_t count = 0, line;
-	int r = file_read(root, s->environment_file + 1, SPEC_FILE_MAX, &text);
+	int r = read_in_root(root, s->environment_file, SPEC_FILE_MAX, &text);
 
 	if (r == -ENOENT && s->environment_file_may_lack)
 		return 0;

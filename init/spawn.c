@@ -265,11 +265,6 @@ static void take_limits(int fd, const struct spawn_job *job)
 {
 	const struct config_service *s = job->service;
 
-	for (int i = 0; i < CONFIG_LIMITS; i++)
-		if (s->limits_set >> i & 1)
-			expect_leniently(fd, job,
-					 (enum spawn_stage)(SPAWN_LIMIT + i),
-					 set_limit(s, i));
 	if (s->oom_score_adjust.is_set)
 		expect_leniently(fd, job, SPAWN_OOM,
 				 set_oom_score(s->oom_score_adjust.value));
@@ -279,6 +274,11 @@ static void take_limits(int fd, const struct spawn_job *job)
 					 s->nice.value) < 0 ?
 					 -errno :
 					 0);
+	for (int i = 0; i < CONFIG_LIMITS; i++)
+		if (s->limits_set >> i & 1)
+			expect_leniently(fd, job,
+					 (enum spawn_stage)(SPAWN_LIMIT + i),
+					 set_limit(s, i));
 	if (s->umask.is_set)
 		(void)umask((mode_t)s->umask.value);
 }

@@ -48,7 +48,7 @@ struct spawn_job {
  * Runs JOB in a child with a session of its own, the console (descriptor 0, if it
  * is a terminal and the service is to have one) as its controlling terminal,
  * default signal dispositions, an empty mask and no descriptor above 2. Then, in
- * this order: limits, oom score, nice value, umask, bounding set, securebits,
+ * this order: oom score, nice value, limits, umask, bounding set, securebits,
  * groups, user, ambient capabilities, no new privileges, the filter. A user owns
  * descriptors 0 to 2 where they are devices, but for /dev/null: /dev/stdout may
  * then be opened again. A filter brings no new privileges to who is not root, since

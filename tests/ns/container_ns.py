@@ -208,7 +208,7 @@ def faults_of_init_are_not_handed_on() -> None:
                   signal.SIGTTIN, signal.SIGTTOU, signal.SIGCHLD):
             os.kill(r.init, s)
         os.kill(r.init, 64)  # the last of all that are pending, at both of them
-        r.wait("got 64.")
+        r.wait("got 64.\n")
         same(r.said.split("\n")[1:-1], ["got 64."], "handed on")
 
 
