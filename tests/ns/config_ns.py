@@ -248,11 +248,11 @@ def user_or_group_that_is_unknown_stops() -> None:
         del files.entries[f"etc/{name}"]
         files.dir(f"etc/{name}")
         with Jail("/bin/act", files=files, config="user = 0:0") as j:
-            j.expect_stop(8, "spawn", f"/etc/{name}: Is a directory")
+            j.expect_stop(7, "mounts", f"/etc/{name}: Is a directory")
         files = people()
         files.file(f"etc/{name}", "#" + "x" * (1 << 20))
         with Jail("/bin/act", files=files, config="user = 0:0") as j:
-            j.expect_stop(8, "spawn", f"/etc/{name}: longer than 1 MiB")
+            j.expect_stop(7, "mounts", f"/etc/{name}: longer than 1 MiB")
     files = people()
     files.file("etc/group", "".join(f"g{i}:x:{i + 5000}:app\n" for i in range(64)))
     with Jail("/bin/act", files=files, config="user = app") as j:
