@@ -842,17 +842,22 @@ static void do_await(const char *path)
 	}
 }
 
+static void stop_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGUSR1);
+	sigaddset(set, SIGABRT);
+	sigprocmask(SIG_BLOCK, set, NULL);
+}
+
 /* Tells TERM, and ends then. */
 static void do_until_term(const char *name)
 {
 	sigset_t set;
 	int sig;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGUSR1);
-	sigaddset(&set, SIGABRT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	stop_signals(&set);
 	say("@waits=%s\n", name);
 	sigwait(&set, &sig);
 	say("@stopped=%s %s\n", name, strsignal(sig));
@@ -933,7 +938,12 @@ static const struct {
 int main(int argc, char **argv)
 {
 	size_t n = sizeof(actions) / sizeof(actions[0]), a;
+	sigset_t set;
 
+	/* Before anything is told that leads to such a signal. */
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "until-term") == 0)
+			stop_signals(&set);
 	for (int i = 1; i < argc; i++) {
 		for (a = 0; a < n && strcmp(actions[a].name, argv[i]) != 0; a++)
 			;
