@@ -468,7 +468,7 @@ int boot_start_services(struct boot *b)
 	b->super.hears_all = b->in_container;
 	super_init(&b->super, b->config);
 	r = super_start(&b->super);
-	if (r < -1)
+	if (r < 0 && !b->super.boot_failed) /* -1 is EPERM as well */
 		return boot_fail(b, "NOTIFY_SOCKET", strerror(-r));
 	return r;
 }
