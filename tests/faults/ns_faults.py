@@ -65,7 +65,8 @@ def what_went_wrong_once_does_not_again() -> None:
     """Silent losses of what the image has in /tmp, and an application that ran though nobody knew."""
     wanted = [("plain", "app write", "", "EIO"), ("plain", "open", "/run", "EMFILE"), ("plain", "open", "/tmp", "EIO"),
               ("plain", "fstat", "/tmp", "EIO"), ("full", "newfstatat", "file", "EIO"),
-              ("full", "app prctl", "24 5", "EINVAL"), ("full", "open", "/etc/group", "EIO")]
+              ("full", "app prctl", "24 5", "EINVAL"), ("full", "openat", "/etc/group", "EIO"),
+              ("full", "init setsockopt", "", "EPERM")]
     faults = [found(*w) for w in wanted if w[0] in space.scenes()]
     report(faults, in_parallel(space.run, faults))
 
@@ -81,7 +82,7 @@ def mistakes_of_an_init_are_found() -> None:
     if "full" in space.scenes():
         tries.append(("lax", ("full", "chmod", "/dev/nsm", "EPERM"), "quiet, not stop"))
         # Each is seen by what runs, too.
-        for call, args in (("app prctl", "24 0"), ("aid prctl", "24 5"), ("app prctl", "38 1"), ("aid prctl", "38 1"), ("app setgroups", ""),
+        for call, args in (("app prctl", "24 1"), ("aid prctl", "24 5"), ("app prctl", "38 1"), ("aid prctl", "38 1"), ("app setgroups", ""),
                            ("app setgid", "")):
             tries.append(("bold", ("full", call, args, "EPERM"), "other privileges"))
         tries.append(("bold", ("full", "app capset", "", "EPERM"), "quiet, not stop|other privileges"))
