@@ -140,14 +140,14 @@ static int check_root(const char *file, const char *path,
 int check_config(const char *file, const char *root)
 {
 	struct config_fault fault = { 0 };
-	struct file text, memory;
+	struct file text = { 0 }, memory = { 0 };
 	struct config *c;
 	int r;
 
 	r = file_read(AT_FDCWD, file, CONFIG_FILE_MAX, &text);
 	if (r == 0)
 		r = file_alloc(sizeof(*c), &memory);
-	if (r < 0)
+	if (r < 0 || !memory.data)
 		return complain(file, "",
 				r == -EFBIG ? "longer than 64 KiB" :
 					      strerror(-r));

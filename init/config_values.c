@@ -50,7 +50,7 @@ int config_read_number(const struct config_key *key, struct config_rest *rest,
 int config_read_plain(const struct config_key *key, struct config_rest *rest,
 		      struct config_reader *r)
 {
-	int32_t n;
+	int32_t n = 0;
 	int e = read_signed(key, config_next_word(rest), &n);
 
 	if (e == 0)
@@ -81,7 +81,7 @@ static int choose(const struct config_key *key, const char *word,
 int config_read_choice(const struct config_key *key, struct config_rest *rest,
 		       struct config_reader *r)
 {
-	unsigned n;
+	unsigned n = 0;
 	int e = choose(key, config_next_word(rest), r, &n);
 
 	if (e == 0)
@@ -93,7 +93,7 @@ int config_read_choice(const struct config_key *key, struct config_rest *rest,
 int config_read_bool(const struct config_key *key, struct config_rest *rest,
 		     struct config_reader *r)
 {
-	unsigned n;
+	unsigned n = 0;
 	int e = choose(key, config_next_word(rest), r, &n);
 
 	if (e == 0)
@@ -132,7 +132,7 @@ static int read_ms(char *s, uint32_t *ret)
 int config_read_time(const struct config_key *key, struct config_rest *rest,
 		     struct config_reader *r)
 {
-	uint32_t ms;
+	uint32_t ms = 0;
 	int e = read_ms(config_next_word(rest), &ms);
 
 	if (e == 0 && ms < (uint32_t)key->min)
@@ -147,7 +147,7 @@ int config_read_timeout(const struct config_key *key, struct config_rest *rest,
 			struct config_reader *r)
 {
 	struct config_number n = { .is_set = true };
-	uint32_t ms;
+	uint32_t ms = 0;
 	int e = read_ms(config_next_word(rest), &ms);
 
 	n.value = (int32_t)ms;
@@ -169,8 +169,6 @@ int config_read_path(const struct config_key *key, struct config_rest *rest,
 	*(const char **)config_field(key, r) = path;
 	return 0;
 }
-
-/* All words of the line, each checked. */
 
 int config_read_words(struct config_rest *rest, size_t max,
 		      int (*check)(const char *word), struct config_words *ret)

@@ -20,7 +20,7 @@ static const char program[] = "tar2sqfs";
 const char *const squashfs_compressors[] = { "zstd", "gzip", "xz", NULL };
 
 /* Said, since tar2sqfs's own may change; xz has none. */
-static const char *const levels[] = { "level=15", "level=9", NULL };
+static const char *const levels[] = { "level=15", "level=9", NULL, NULL };
 
 enum {
 	/* Exit codes, as a shell has them. */
@@ -49,7 +49,8 @@ static void execute(char *const *argv, pid_t parent, int in, int out, int kept)
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(EXEC_FAILED);
-	(void)execvp(argv[0], argv);
+	if (argv[0])
+		(void)execvp(argv[0], argv);
 	_exit(errno == ENOENT ? EXEC_NONE : EXEC_FAILED);
 }
 
@@ -169,11 +170,11 @@ static int check(struct spool *spool, struct fault *reterr)
 
 static const char *level_of(const char *compressor)
 {
-	size_t i = 0;
+	const char *const *name = squashfs_compressors;
 
-	while (strcmp(squashfs_compressors[i], compressor) != 0)
-		i++;
-	return levels[i];
+	while (*name && strcmp(*name, compressor) != 0)
+		name++;
+	return levels[name - squashfs_compressors];
 }
 
 static int run(struct tree *t, const struct squashfs_options *o, char **argv,

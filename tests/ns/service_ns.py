@@ -36,7 +36,8 @@ def services_start_in_the_order_they_need() -> None:
         found = order(j)
         same(sorted(found), ["a", "b", "c", "main"], "who was started")
         check(found.index("main") > found.index("c"), f"main waits for b, and b for c: {found}")
-        same(found[-1], "a", "the last, which comes after main")
+        spawned = [line.split(": ")[2] for line in j.log() if line.startswith("init: spawn: ")]
+        same(spawned[-2:], ["/bin/act", "a"], "the last, which comes after main")
         same(j.parent.received, [0xb7], "the parent received")
         j.expect_said(f"init: spawn: b: /bin/act: started by enclave-init {VERSION}")
 
