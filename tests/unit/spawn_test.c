@@ -402,6 +402,7 @@ TEST(what_cannot_be_had_is_told_with_its_name)
 	filter(SYS_prlimit64, SECCOMP_RET_ERRNO | EPERM);
 	check_failure(spawn("/bin/sh", PROGRAM_ELF, NULL, NULL), -EACCES,
 		      SPAWN_NICE);
+	s.nice.is_set = false;
 	s.limits_set = 1 << RLIMIT_NPROC;
 	check_failure(spawn("/bin/sh", PROGRAM_ELF, NULL, NULL), -EPERM,
 		      (enum spawn_stage)(SPAWN_LIMIT + RLIMIT_NPROC));
