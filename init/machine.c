@@ -277,8 +277,9 @@ static int end_last_line(int fd)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
+	/* Where that is not known, one more does no harm. */
 	if (st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) < 0)
-		return -errno;
+		last = '\0';
 	return last == '\n' ? 0 : put(fd, "\n");
 }
 

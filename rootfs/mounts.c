@@ -93,8 +93,11 @@ static void make_point(const char *path)
 
 static int do_mount(const struct mount_row *row)
 {
+	/* What only the configuration asks for has to be ours. */
+	const bool is_usual = row->proof || row->policy != MOUNT_STOP;
+
 	if (mount(row->type, row->target, row->type, row->flags, row->data) < 0)
-		return errno == EBUSY ? 0 : -errno;
+		return errno == EBUSY && is_usual ? 0 : -errno;
 	return 0;
 }
 

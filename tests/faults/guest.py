@@ -47,7 +47,7 @@ TABLE = [
     # modules, entropy
     Fault("finit_module", "EPERM", "stop", "modules: nsm.ko: Operation not permitted"),
     Fault("finit_module", "ENOSYS", "stop", "entropy: /dev/nsm: "),
-    Fault("open", "EMFILE", "stop", "modules: nsm.ko: "),
+    Fault("open", "EMFILE", "stop", "spec: /etc/enclave-init.conf: "),
     Fault("ioctl", "EIO", "stop", "entropy: /dev/nsm: ", 1, 0xc0200a00, "NSM"),
     Fault("ioctl", "EINVAL", "stop", "entropy: ", 1, 0x40085203, "RNDADDENTROPY"),
     # root
