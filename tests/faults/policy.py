@@ -118,7 +118,7 @@ RULES = [
          "memory that is not freed"),
     rule("root", "init openat", "^(?!/)", "", "quiet", "", "memory that is not freed"),
     # --- mounts: what the configuration asks for stops, by its name ---
-    rule("full:mounts", "init mount", "/tmp$", "EBUSY", "quiet", "", "it is there already"),
+    rule("full:mounts", "init mount", "/tmp$", "EBUSY", "stop", "mounts: /tmp: ", "tmp-size was asked for"),
     rule("full:mounts", "init mount", "/tmp$", "", "stop", "mounts: /tmp: ", "tmp-size was asked for"),
     rule("full:mounts", MAKE, "/scratch", "", "quiet|stop", "mounts: /scratch/deep: ", "the mount says what is wrong"),
     rule("full:mounts", "init mount", "/scratch/deep$", "", "stop", "mounts: /scratch/deep: ", "it was asked for"),
