@@ -450,7 +450,7 @@ static void tell(const struct launch *l)
 pid_t launch_service(void *ctx, size_t i)
 {
 	struct boot *b = ctx;
-	struct program other;
+	struct program other = { .kind = PROGRAM_OTHER };
 	struct launch l = {
 		.boot = b,
 		.service = &b->config->services[i],
