@@ -239,7 +239,6 @@ static void start(struct super *s, struct super_service *v)
 	struct text t;
 
 	v->deadline_ms = 0;
-	v->started_ms = io_now_ms();
 	v->ran_ms = 0;
 	v->watchdog_now_ms = v->watchdog_ms;
 	v->failed = v->says_stopping = false;
@@ -260,7 +259,7 @@ static void start(struct super *s, struct super_service *v)
 	v->pid = v->group = pid;
 	v->state = v->notifies ? SUPER_STARTING : SUPER_RUNNING;
 	if (v->notifies)
-		v->deadline_ms = v->started_ms + v->ready_ms;
+		v->deadline_ms = io_now_ms() + v->ready_ms;
 	else
 		is_ready(v);
 }
@@ -536,8 +535,9 @@ static void ignore_message(struct super *s, pid_t pid)
 	struct text t;
 
 	/* Once: who is not heard may go on for ever. */
-	if (s->services[0].ignored++ > 0)
+	if (s->has_ignored)
 		return;
+	s->has_ignored = true;
 	text_clear(&t);
 	text_add(&t, "a message of process ");
 	text_add_number(&t, pid);

@@ -47,10 +47,8 @@ struct super_service {
 	bool notifies;
 	uint32_t ready_ms;
 	uint32_t watchdog_ms, watchdog_now_ms; /* a message may change it */
-	int64_t started_ms;
 	int64_t ran_ms;	     /* since when it has been ready; 0: it is not */
 	int64_t deadline_ms; /* of its state; 0: none */
-	unsigned ignored;    /* messages that were not its own's */
 	char text[NOTIFY_STATUS_MAX + 1];
 };
 
@@ -68,6 +66,7 @@ struct super {
 	bool is_through;  /* all were ready once: failures end no boot */
 	bool boot_failed; /* before that: the reason was told */
 	bool is_ending;	  /* nothing is started any more */
+	bool has_ignored; /* a message of nobody's: told once */
 	bool hears_all;	  /* signals, as in a container */
 	int signal_fd, notify_fd; /* negative: none */
 	const char *notify_variable;
