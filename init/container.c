@@ -11,10 +11,8 @@
 #include "init/boot.h"
 #include "init/config.h"
 #include "init/log.h"
+#include "init/power.h"
 #include "init/super.h"
-
-/* PROC_PID_INIT_INO of linux/proc_ns.h. */
-#define INITIAL_PID_NS 0xEFFFFFFCU
 
 enum {
 	EXIT_FAULT = 125, /* of ours, as docker has it */
@@ -30,7 +28,7 @@ bool container_is_one(void)
 	struct stat st;
 
 	return getpid() == 1 && stat("/proc/self/ns/pid", &st) == 0 &&
-	       st.st_ino != INITIAL_PID_NS;
+	       st.st_ino != POWER_INITIAL_PID_NS;
 }
 
 static size_t count(char *const *words)

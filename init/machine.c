@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -104,21 +103,6 @@ static int mount_all(struct boot *b)
 	return r;
 }
 
-/* The folders that PATH lies in, as docker makes them. */
-static void make_parents(const char *path)
-{
-	char part[PATH_MAX];
-	size_t len = strlen(path);
-
-	for (size_t i = 1; i < len && i < sizeof(part); i++) {
-		if (path[i] != '/')
-			continue;
-		memcpy(part, path, i);
-		part[i] = '\0';
-		(void)mkdir(part, 0755);
-	}
-}
-
 static int mount_more(struct boot *b)
 {
 	const struct config *c = b->config;
@@ -132,7 +116,7 @@ static int mount_more(struct boot *b)
 			.policy = MOUNT_STOP,
 		};
 
-		make_parents(row.target);
+		etc_make_parents(row.target);
 		if (mount_row(b, &row) < 0)
 			return -1;
 	}
@@ -356,31 +340,13 @@ static int set_hostname(struct boot *b)
 
 /* --- the kernel --- */
 
-static int write_sysctl(const char *name, const char *value)
-{
-	static const char sys[] = "/proc/sys/";
-	char path[sizeof(sys) + CONFIG_PATH_MAX];
-	size_t len = strlen(value);
-	int fd, r = 0;
-
-	memcpy(path, sys, sizeof(sys));
-	memcpy(path + sizeof(sys) - 1, name, strlen(name) + 1);
-	fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, value, len) != (ssize_t)len)
-		r = errno ? -errno : -EIO;
-	close(fd);
-	return r;
-}
-
 static int set_sysctls(struct boot *b)
 {
 	const struct config *c = b->config;
 	int r;
 
 	for (size_t i = 0; i < c->sysctl_count; i++) {
-		r = write_sysctl(c->sysctls[i].name, c->sysctls[i].value);
+		r = etc_sysctl(c->sysctls[i].name, c->sysctls[i].value);
 		if (r < 0 && c->sysctls[i].may_fail)
 			warn(b, c->sysctls[i].name, strerror(-r));
 		else if (r < 0)
@@ -413,7 +379,7 @@ static int lock_kernel(struct boot *b)
 	for (size_t i = 0; i < sizeof(locks) / sizeof(locks[0]); i++) {
 		if (!locks[i].wanted)
 			continue;
-		r = write_sysctl(locks[i].name, locks[i].value);
+		r = etc_sysctl(locks[i].name, locks[i].value);
 		/* What the kernel cannot do at all need not be forbidden. */
 		if (r == -ENOENT && i > 0)
 			continue;

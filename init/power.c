@@ -6,9 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* PROC_PID_INIT_INO of linux/proc_ns.h. */
-#define INITIAL_PID_NS 0xEFFFFFFCU
-
 int power_reboot(void)
 {
 	return reboot(RB_AUTOBOOT) < 0 ? -errno : -EAGAIN;
@@ -23,7 +20,7 @@ static int put(int proc_fd, const char *file, char c)
 	if (proc_fd < 0)
 		return -ENOENT;
 	if (fstatat(proc_fd, "self/ns/pid", &st, 0) == 0 &&
-	    st.st_ino != INITIAL_PID_NS)
+	    st.st_ino != POWER_INITIAL_PID_NS)
 		return -EPERM;
 	fd = openat(proc_fd, file, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)

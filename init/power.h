@@ -1,6 +1,9 @@
 #ifndef INIT_POWER_H
 #define INIT_POWER_H
 
+/* The machine's own PID namespace: PROC_PID_INIT_INO of linux/proc_ns.h. */
+#define POWER_INITIAL_PID_NS 0xEFFFFFFCU
+
 /*
  * Seam: the one way the machine ends. Power-off and halt hang an enclave for
  * ever and are never used.

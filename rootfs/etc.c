@@ -57,18 +57,33 @@ int etc_loopback(void)
 	return r;
 }
 
-int etc_ports(void)
+int etc_sysctl(const char *name, const char *value)
 {
-	int fd = open("/proc/sys/net/ipv4/ip_unprivileged_port_start",
-		      O_WRONLY | O_CLOEXEC);
-	int r = 0;
+	static const char sys[] = "/proc/sys/";
+	char path[PATH_MAX];
+	size_t len = strlen(name);
+	ssize_t n;
+	int fd, r = 0;
 
+	if (sizeof(sys) + len > sizeof(path))
+		return -ENAMETOOLONG;
+	memcpy(path, sys, sizeof(sys));
+	memcpy(path + sizeof(sys) - 1, name, len + 1);
+	fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (write(fd, "0", 1) < 0)
-		r = -errno;
+		return -errno;
+	n = write(fd, value, strlen(value));
+	if (n != (ssize_t)strlen(value))
+		r = n < 0 ? -errno : -EIO;
 	close(fd);
 	return r;
+}
+
+int etc_ports(void)
+{
+	int r = etc_sysctl("net/ipv4/ip_unprivileged_port_start", "0");
+
+	return r == -ENOENT ? 0 : r;
 }
 
 int etc_hosts(void)
@@ -96,15 +111,17 @@ int etc_hosts(void)
 	return r;
 }
 
-/* Makes the directories that PATH lies in. */
-static void make_parents(char *path)
+void etc_make_parents(const char *path)
 {
-	char *slash = path;
+	char part[PATH_MAX];
+	size_t len = strlen(path);
 
-	while ((slash = strchr(slash + 1, '/'))) {
-		*slash = '\0';
-		(void)mkdir(path, 0755);
-		*slash = '/';
+	for (size_t i = 1; i < len && i < sizeof(part); i++) {
+		if (path[i] != '/')
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		(void)mkdir(part, 0755);
 	}
 }
 
@@ -126,7 +143,7 @@ int etc_resolv_conf(void)
 	if (n < 0)
 		return errno == ENOENT || errno == EINVAL ? 0 : -errno;
 	link[n] = '\0';
-	make_parents(link[0] == '/' ? link : target);
+	etc_make_parents(link[0] == '/' ? link : target);
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -errno;

@@ -15,6 +15,12 @@ int etc_hostname(const char *name);
 /* Brings lo up; the kernel gives it 127.0.0.1/8 and ::1/128 by itself. */
 int etc_loopback(void);
 
+/* Writes VALUE to NAME below /proc/sys, whose parts have slashes between them. */
+int etc_sysctl(const char *name, const char *value);
+
+/* Makes the directories that the absolute PATH lies in, where they are missing. */
+void etc_make_parents(const char *path);
+
 /*
  * Opens the ports below 1024 to every user, as in a container. A kernel without
  * that setting (it came with 4.11) is left as it is.
