@@ -148,12 +148,7 @@ static int fail_spec(struct boot *b, const char *file, int r, size_t line)
 	if (boot_check_initramfs(b) < 0)
 		return -1;
 	text_clear(&t);
-	if (line > 0) {
-		text_add(&t, "line ");
-		text_add_number(&t, (long long)line);
-		text_add(&t, ": ");
-	}
-	text_add(&t, r == -EFBIG ? "longer than 1 MiB" : spec_error_text(r));
+	report_spec(r, line, &t);
 	return boot_fail(b, file, text_string(&t));
 }
 
@@ -184,18 +179,7 @@ static int fail_config(struct boot *b, int r, const struct config_fault *fault)
 	if (boot_check_initramfs(b) < 0)
 		return -1;
 	text_clear(&t);
-	if (fault->line > 0) {
-		text_add(&t, "line ");
-		text_add_number(&t, (long long)fault->line);
-		text_add(&t, ", column ");
-		text_add_number(&t, (long long)fault->column);
-		text_add(&t, ": ");
-	}
-	text_add(&t, r == -EFBIG ? "longer than 64 KiB" : config_error_text(r));
-	if (fault->nearest) {
-		text_add(&t, ", the nearest is ");
-		text_add(&t, fault->nearest);
-	}
+	report_config(r, fault, &t);
 	return boot_fail(b, b->config_name, text_string(&t));
 }
 

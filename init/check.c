@@ -7,6 +7,7 @@
 
 #include "init/config.h"
 #include "init/log.h"
+#include "init/report.h"
 #include "init/seccomp.h"
 #include "init/spec.h"
 #include "rootfs/file.h"
@@ -27,25 +28,6 @@ static int complain(const char *file, const char *what, const char *why)
 	text_add(&t, "\n");
 	(void)!write(2, t.buf, t.len);
 	return 1;
-}
-
-static int complain_line(const char *file, const struct config_fault *fault,
-			 int r)
-{
-	struct text where, why;
-
-	text_clear(&where);
-	text_add(&where, "line ");
-	text_add_number(&where, (long long)fault->line);
-	text_add(&where, ", column ");
-	text_add_number(&where, (long long)fault->column);
-	text_clear(&why);
-	text_add(&why, config_error_text(r));
-	if (fault->nearest) {
-		text_add(&why, ", the nearest is ");
-		text_add(&why, fault->nearest);
-	}
-	return complain(file, text_string(&where), text_string(&why));
 }
 
 static int complain_file(const char *file, const char *key, const char *path,
@@ -142,18 +124,19 @@ int check_config(const char *file, const char *root)
 	struct config_fault fault = { 0 };
 	struct file text = { 0 }, memory = { 0 };
 	struct config *c;
+	struct text why;
 	int r;
 
 	r = file_read(AT_FDCWD, file, CONFIG_FILE_MAX, &text);
 	if (r == 0)
 		r = file_alloc(sizeof(*c), &memory);
-	if (r < 0 || !memory.data)
-		return complain(file, "",
-				r == -EFBIG ? "longer than 64 KiB" :
-					      strerror(-r));
 	c = (struct config *)(void *)memory.data;
-	r = config_parse(text.data, text.len, c, &fault);
-	if (r < 0)
-		return complain_line(file, &fault, r);
+	if (r == 0 && c)
+		r = config_parse(text.data, text.len, c, &fault);
+	if (r < 0 || !c) {
+		text_clear(&why);
+		report_config(r, &fault, &why);
+		return complain(file, "", text_string(&why));
+	}
 	return root ? check_root(file, root, c) : 0;
 }

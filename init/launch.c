@@ -173,12 +173,7 @@ static int fail_env_file(const struct launch *l, int r, size_t line)
 	struct text t;
 
 	text_clear(&t);
-	if (line > 0) {
-		text_add(&t, "line ");
-		text_add_number(&t, (long long)line);
-		text_add(&t, ": ");
-	}
-	text_add(&t, r == -EFBIG ? "longer than 1 MiB" : spec_error_text(r));
+	report_spec(r, line, &t);
 	return fail_named(l, "environment-file", l->service->environment_file,
 			  text_string(&t));
 }
