@@ -27,11 +27,11 @@ ROOTFS := mounts switch squash bind cgroup etc tree file
 LIB := $(INIT:%=init/%.c) $(NSM:%=nsm/%.c) $(VSOCK:%=vsock/%.c) \
 	$(ROOTFS:%=rootfs/%.c)
 
-# libnsm is what PID 1 has of nsm/, but for the pool, and this.
+# libnsmc is what PID 1 has of nsm/, but for the pool, and this.
 NSM_MORE := error object doc root verify policy cms recipient
 LIBNSM := $(filter-out nsm/pool.c nsm/entropy.c,$(NSM:%=nsm/%.c)) $(NSM_MORE:%=nsm/%.c)
 
-# The tool: of the rest it sees nsm.h alone.
+# The tool: of the rest it sees nsmc.h alone.
 TOOL := main tool opts code input output device pcr verify show \
 	x509 recipient
 TOOL_C := $(TOOL:%=nsm/tool/%.c)
@@ -199,8 +199,8 @@ export ARCH CC T STRICT WERROR
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-## all: build/<arch>/init and nsm, stripped, X.debug beside them; libnsm.a; build/mkeif (the default)
-all: $(B)/init $(B)/nsm $(B)/libnsm.a $(B)/libnsm.pc $(BUILD)/mkeif
+## all: build/<arch>/init and nsm, stripped, X.debug beside them; libnsmc.a; build/mkeif (the default)
+all: $(B)/init $(B)/nsm $(B)/libnsmc.a $(B)/libnsmc.pc $(BUILD)/mkeif
 
 $(B)/init $(B)/nsm: $(B)/%: $(B)/%.debug
 	$(call note,STRIP)
@@ -221,7 +221,7 @@ $(B)/test/mutant: $(MAIN_O) $(filter-out $(SEAMS_O),$(LIB_O)) $(SEAMS_TEST_O) $(
 # Private: what it is made of has other flags.
 $(B)/test/mutant: private LDFLAGS_ALL += $(MUTANT:%=-Wl,--wrap=%)
 $(B)/test/nsm: $(TOOL_O) $(filter-out $(SEAMS_O),$(LIBNSM_O)) $(TOOL_TEST_O)
-$(APPS_X): $(B)/apps/%: $(B)/obj/tests/apps/%.o $(B)/libnsm.a
+$(APPS_X): $(B)/apps/%: $(B)/obj/tests/apps/%.o $(B)/libnsmc.a
 $(B)/apps/clock: $(call obj,init/ptp.c init/clock.c)
 $(B)/hello: $(B)/obj/tests/apps/hello.o
 $(UNIT:%=$(B)/unit/%): $(B)/unit/%: $(B)/obj/tests/unit/%_test.o $(B)/lib.a
@@ -230,21 +230,21 @@ $(B)/test/init $(B)/test/mutant $(B)/test/nsm $(APPS_X) $(B)/hello $(UNIT:%=$(B)
 	@mkdir -p $(@D)
 	$(Q)$(XCC) $(LDFLAGS_ALL) -o $@ $(CRT) $^ $(LIBS)
 
-# One object, of which all but the names that begin with nsm_ is its own: an
+# One object, of which all but the names that begin with nsmc_ is its own: an
 # application may link another libcbor and mbedTLS beside it.
-$(B)/libnsm.a: $(LIBNSM_O)
+$(B)/libnsmc.a: $(LIBNSM_O)
 	$(call note,AR)
 	$(Q)$(CROSS)nm -g --defined-only $^ | LC_ALL=C sort -k3 | awk '$$3 ~ \
-		/^nsm_/ && $$3 !~ /^nsm_dev_/ { print $$3 }' >$(B)/libnsm.names
-	$(Q)$(XCC) -nostdlib -r -Wl,--gc-sections -o $(B)/libnsm.o \
-		$$(sed 's/^/-Wl,-u,/' $(B)/libnsm.names) $^ \
+		/^nsmc_/ { print $$3 }' >$(B)/libnsmc.names
+	$(Q)$(XCC) -nostdlib -r -Wl,--gc-sections -o $(B)/libnsmc.o \
+		$$(sed 's/^/-Wl,-u,/' $(B)/libnsmc.names) $^ \
 		$(filter $(DEPS)/mbedtls/% $(DEPS)/cbor/%,$(LIBS))
 	$(Q)$(CROSS)objcopy --strip-unneeded -R .comment \
-		--keep-global-symbols=$(B)/libnsm.names $(B)/libnsm.o
-	$(Q)rm -f $@ && $(CROSS)ar rcsD $@ $(B)/libnsm.o
+		--keep-global-symbols=$(B)/libnsmc.names $(B)/libnsmc.o
+	$(Q)rm -f $@ && $(CROSS)ar rcsD $@ $(B)/libnsmc.o
 
 # Made anew for another PREFIX.
-$(B)/libnsm.pc: nsm/libnsm.pc.in FORCE
+$(B)/libnsmc.pc: nsm/libnsmc.pc.in FORCE
 	@mkdir -p $(@D)
 	@sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $< >$@.new; \
 	cmp -s $@.new $@ && rm $@.new || mv $@.new $@
@@ -297,7 +297,7 @@ $(B)/lib.a $(H)/lib.a:
 	$(call note,AR)
 	$(Q)rm -f $@ && $(if $(filter $(H)/%,$@),,$(CROSS))ar rcsD $@ $^
 
-# libnsm.a may become part of a shared library, and shows nothing there.
+# libnsmc.a may become part of a shared library, and shows nothing there.
 $(B)/obj/nsm/%.o: PIC = -fPIC -fvisibility=hidden
 
 # It is a program.
@@ -452,8 +452,8 @@ layers:
 	$(Q)scripts/check-layers --self-test
 	$(Q)scripts/check-layers
 
-# libnsm as others link it, with glibc, beside OpenSSL.
-$(H)/bench_verify: tests/bench_verify.c $(B)/libnsm.a
+# libnsmc as others link it, with glibc, beside OpenSSL.
+$(H)/bench_verify: tests/bench_verify.c $(B)/libnsmc.a
 	$(call need,libssl-dev)
 	$(call note,LD)
 	@mkdir -p $(@D)
@@ -525,8 +525,8 @@ compdb: $(B)/deps.stamp
 
 # --- The rest -----------------------------------------------------------------
 
-## install: init, nsm, mkeif, libnsm with nsm.h and libnsm.pc, pages, completion, below $(DESTDIR)$(PREFIX)
-install: $(B)/init $(B)/nsm $(B)/libnsm.a $(B)/libnsm.pc $(BUILD)/mkeif
+## install: init, nsm, mkeif, libnsmc with nsmc.h and libnsmc.pc, pages, completion, below $(DESTDIR)$(PREFIX)
+install: $(B)/init $(B)/nsm $(B)/libnsmc.a $(B)/libnsmc.pc $(BUILD)/mkeif
 	install -D -m 0755 $< $(DESTDIR)$(PREFIX)/lib/enclave-init/$(ARCH)/init
 	install -D -m 0644 init/enclave-init.8 \
 		$(DESTDIR)$(PREFIX)/share/man/man8/enclave-init.8
@@ -537,12 +537,12 @@ install: $(B)/init $(B)/nsm $(B)/libnsm.a $(B)/libnsm.pc $(BUILD)/mkeif
 	install -D -m 0644 rootfs/pack/mkeif.1 \
 		$(DESTDIR)$(PREFIX)/share/man/man1/mkeif.1
 	install -D -m 0644 nsm/nsm.1 $(DESTDIR)$(PREFIX)/share/man/man1/nsm.1
-	install -D -m 0644 nsm/libnsm.3 $(DESTDIR)$(PREFIX)/share/man/man3/libnsm.3
+	install -D -m 0644 nsm/libnsmc.3 $(DESTDIR)$(PREFIX)/share/man/man3/libnsmc.3
 	install -D -m 0644 nsm/nsm.bash-completion \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nsm
-	install -D -m 0644 $(B)/libnsm.a $(DESTDIR)$(PREFIX)/lib/libnsm.a
-	install -D -m 0644 $(B)/libnsm.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/libnsm.pc
-	install -D -m 0644 nsm/nsm.h $(DESTDIR)$(PREFIX)/include/nsm.h
+	install -D -m 0644 $(B)/libnsmc.a $(DESTDIR)$(PREFIX)/lib/libnsmc.a
+	install -D -m 0644 $(B)/libnsmc.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/libnsmc.pc
+	install -D -m 0644 nsm/nsmc.h $(DESTDIR)$(PREFIX)/include/nsmc.h
 
 BLOBS ?= $(B)/blobs
 ## blobs: a folder for NITRO_CLI_BLOBS: BLOBS=DIR (build/<arch>/blobs), FROM=nitro-cli's own
@@ -553,7 +553,7 @@ blobs: $(B)/init
 ## dist: release tarballs of both architectures, with SBOM and checksums, in build/dist
 dist:
 	$(Q)for a in x86_64 aarch64; do $(MAKE) --no-print-directory ARCH=$$a CC=gcc \
-		$(BUILD)/$$a/init $(BUILD)/$$a/nsm $(BUILD)/$$a/libnsm.a || exit 1; done
+		$(BUILD)/$$a/init $(BUILD)/$$a/nsm $(BUILD)/$$a/libnsmc.a || exit 1; done
 	$(Q)scripts/dist $(BUILD)/dist
 
 ## repro: builds all of it twice, elsewhere and otherwise, and compares; DEEP=1: the libraries, too

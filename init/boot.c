@@ -24,7 +24,7 @@
 #include "init/spec.h"
 #include "init/steer.h"
 #include "nsm/entropy.h"
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 #include "nsm/wire.h"
 #include "rootfs/bind.h"
 #include "rootfs/cgroup.h"
@@ -381,7 +381,7 @@ static int seed(struct boot *b)
 	int r;
 
 	/* Stays open: a stop asks it once more, perhaps without a /dev. */
-	b->nsm_fd = nsm_open();
+	b->nsm_fd = nsmc_open();
 	if (b->nsm_fd < 0)
 		return fail_entropy(b, "/dev/nsm", b->nsm_fd);
 	r = entropy_seed(b->nsm_fd, &device);
@@ -569,9 +569,9 @@ static bool is_debug_mode(struct boot *b)
 	if (b->nsm_is_dead)
 		return false;
 	if (b->nsm_fd < 0)
-		b->nsm_fd = nsm_open();
+		b->nsm_fd = nsmc_open();
 	if (b->nsm_fd >= 0)
-		(void)nsm_is_debug(b->nsm_fd, &debug);
+		(void)nsmc_is_debug(b->nsm_fd, &debug);
 	return debug;
 }
 

@@ -7,7 +7,7 @@
 
 #include "init/config.h"
 #include "init/log.h"
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 #include "nsm/wire.h"
 #include "rootfs/file.h"
 
@@ -36,7 +36,7 @@ static const char *file_error_text(int r)
 
 /* What was done, and what the PCR holds now. */
 static void tell(struct text *object, const char *what, const char *name,
-		 const struct nsm_pcr *pcr)
+		 const struct nsmc_pcr *pcr)
 {
 	static const char digits[] = "0123456789abcdef";
 	struct text t;
@@ -64,14 +64,14 @@ static int open_root(const struct config *c)
 }
 
 static int measure_file(int root, const struct config_extend *e,
-			uint8_t ret[NSM_PCR_SIZE])
+			uint8_t ret[NSMC_PCR_SIZE])
 {
 	int fd, r;
 
 	fd = root < 0 ? root : file_open_below(root, e->value);
 	if (fd < 0)
 		return fd;
-	r = nsm_measure_file(e->name, strlen(e->name), fd, ret);
+	r = nsmc_measure_file(e->name, strlen(e->name), fd, ret);
 	close(fd);
 	return r;
 }
@@ -79,8 +79,8 @@ static int measure_file(int root, const struct config_extend *e,
 static int extend(int nsm_fd, int root, const struct config_extend *e,
 		  struct text *object, struct text *reason)
 {
-	uint8_t digest[NSM_PCR_SIZE];
-	struct nsm_pcr pcr;
+	uint8_t digest[NSMC_PCR_SIZE];
+	struct nsmc_pcr pcr;
 	int r;
 
 	name_pcr(e->pcr, object);
@@ -98,11 +98,11 @@ static int extend(int nsm_fd, int root, const struct config_extend *e,
 			return r;
 		}
 	} else {
-		nsm_measure(e->name, strlen(e->name), e->value,
-			    strlen(e->value), digest);
+		nsmc_measure(e->name, strlen(e->name), e->value,
+			     strlen(e->value), digest);
 	}
-	r = nsm_extend_pcr_checked(nsm_fd, e->pcr, digest, sizeof(digest),
-				   &pcr);
+	r = nsmc_extend_pcr_checked(nsm_fd, e->pcr, digest, sizeof(digest),
+				    &pcr);
 	if (r < 0) {
 		text_add(reason, "not extended: ");
 		text_add(reason, wire_error_text(r));
@@ -115,11 +115,11 @@ static int extend(int nsm_fd, int root, const struct config_extend *e,
 static int lock(int nsm_fd, uint8_t index, struct text *object,
 		struct text *reason)
 {
-	struct nsm_pcr pcr;
+	struct nsmc_pcr pcr;
 	int r;
 
 	name_pcr(index, object);
-	r = nsm_lock_pcr_checked(nsm_fd, index, &pcr);
+	r = nsmc_lock_pcr_checked(nsm_fd, index, &pcr);
 	if (r < 0) {
 		text_clear(reason);
 		text_add(reason, "not locked: ");
@@ -135,7 +135,7 @@ static void warn_unlocked(uint32_t pcrs)
 {
 	struct text object;
 
-	for (unsigned i = 0; i < NSM_PCR_COUNT; i++) {
+	for (unsigned i = 0; i < NSMC_PCR_COUNT; i++) {
 		if (!(pcrs >> i & 1))
 			continue;
 		name_pcr(i, &object);

@@ -13,7 +13,7 @@
 #include "init/log.h"
 #include "init/ptp.h"
 #include "init/stamp.h"
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 #include "nsm/wire.h"
 #include "vsock/io.h"
 
@@ -118,14 +118,14 @@ static int64_t now_ms(void)
 /* Not verified: the NSM is the hypervisor's, as the device is. */
 static int ask_nsm(int fd, int64_t *ret_ahead_ms)
 {
-	__attribute__((uninitialized)) uint8_t doc[NSM_DOCUMENT_MAX];
-	const struct nsm_bytes none = { 0 };
+	__attribute__((uninitialized)) uint8_t doc[NSMC_DOCUMENT_MAX];
+	const struct nsmc_bytes none = { 0 };
 	int64_t before = now_ms(), after;
 	uint64_t stamp;
 	size_t len;
 	int r;
 
-	r = nsm_attest(fd, none, none, none, doc, sizeof(doc), &len);
+	r = nsmc_attest(fd, none, none, none, doc, sizeof(doc), &len);
 	after = now_ms();
 	if (r == 0)
 		r = stamp_read(doc, len, &stamp);

@@ -69,7 +69,7 @@ static void begin(struct parser *p, const char *object)
  */
 static void fail_short(struct parser *p, const struct frame *f)
 {
-	fail(p, f->promised ? NSM_E_CMS_FORM : NSM_E_CMS_CUT);
+	fail(p, f->promised ? NSMC_E_CMS_FORM : NSMC_E_CMS_CUT);
 }
 
 static void advance(struct frame *f, size_t n)
@@ -105,7 +105,7 @@ static bool take_head(struct parser *p, struct frame *f, uint8_t tag,
 
 	*ret_len = 0;
 	if (take_byte(p, f) != tag)
-		fail(p, NSM_E_CMS_FORM);
+		fail(p, NSMC_E_CMS_FORM);
 	first = take_byte(p, f);
 	if (first == LENGTH_INDEFINITE)
 		return p->error == 0;
@@ -114,7 +114,7 @@ static bool take_head(struct parser *p, struct frame *f, uint8_t tag,
 	} else {
 		first &= 0x7f;
 		if (first > LENGTH_BYTES_MAX)
-			fail(p, NSM_E_CMS_FORM);
+			fail(p, NSMC_E_CMS_FORM);
 		for (; first > 0 && p->error == 0; first--)
 			len = len << 8 | take_byte(p, f);
 	}
@@ -133,12 +133,12 @@ static uint8_t peek(struct parser *p, const struct frame *f)
 	return p->error || f->left == 0 ? TAG_END : *f->at;
 }
 
-static struct nsm_bytes take(struct parser *p, struct frame *f, uint8_t tag)
+static struct nsmc_bytes take(struct parser *p, struct frame *f, uint8_t tag)
 {
-	struct nsm_bytes value = { 0 };
+	struct nsmc_bytes value = { 0 };
 
 	if (take_head(p, f, tag, &value.len))
-		fail(p, NSM_E_CMS_FORM);
+		fail(p, NSMC_E_CMS_FORM);
 	value.data = f->at;
 	advance(f, value.len);
 	return value;
@@ -165,15 +165,15 @@ static void leave(struct parser *p, struct frame *f, struct frame *in)
 	if (in->indefinite) {
 		for (int i = 0; i < 2; i++)
 			if (take_byte(p, in) != 0)
-				fail(p, NSM_E_CMS_FORM);
+				fail(p, NSMC_E_CMS_FORM);
 		f->at = in->at;
 		f->left = in->left;
 	} else if (in->left > 0) {
-		fail(p, NSM_E_CMS_FORM);
+		fail(p, NSMC_E_CMS_FORM);
 	}
 }
 
-static bool is(struct nsm_bytes value, const uint8_t *wanted, size_t len)
+static bool is(struct nsmc_bytes value, const uint8_t *wanted, size_t len)
 {
 	return value.len == len && memcmp(value.data, wanted, len) == 0;
 }
@@ -181,7 +181,7 @@ static bool is(struct nsm_bytes value, const uint8_t *wanted, size_t len)
 static void expect_oid(struct parser *p, struct frame *f, const uint8_t *oid,
 		       size_t len, int error)
 {
-	struct nsm_bytes got = take(p, f, TAG_OID);
+	struct nsmc_bytes got = take(p, f, TAG_OID);
 
 	if (p->error == 0 && !is(got, oid, len))
 		fail(p, error);
@@ -191,10 +191,10 @@ static void expect_oid(struct parser *p, struct frame *f, const uint8_t *oid,
 static void expect_version_2(struct parser *p, struct frame *f)
 {
 	static const uint8_t two[] = { 2 };
-	struct nsm_bytes got = take(p, f, TAG_INTEGER);
+	struct nsmc_bytes got = take(p, f, TAG_INTEGER);
 
 	if (p->error == 0 && !is(got, two, sizeof(two)))
-		fail(p, NSM_E_CMS_VERSION);
+		fail(p, NSMC_E_CMS_VERSION);
 }
 
 /* SHA-256, whose parameters may be NULL or absent (RFC 5754, 2). */
@@ -203,9 +203,9 @@ static void expect_sha256(struct parser *p, struct frame *f)
 	struct frame hash = enter(p, f, TAG_SEQUENCE);
 
 	expect_oid(p, &hash, oid_sha256, sizeof(oid_sha256),
-		   NSM_E_CMS_ALGORITHM);
+		   NSMC_E_CMS_ALGORITHM);
 	if (peek(p, &hash) != TAG_END && take(p, &hash, TAG_NULL).len > 0)
-		fail(p, NSM_E_CMS_FORM);
+		fail(p, NSMC_E_CMS_FORM);
 	leave(p, f, &hash);
 }
 
@@ -214,7 +214,7 @@ static void expect_parameter(struct parser *p, const struct frame *f,
 			     uint8_t tag)
 {
 	if (peek(p, f) != tag)
-		fail(p, NSM_E_CMS_ALGORITHM);
+		fail(p, NSMC_E_CMS_ALGORITHM);
 }
 
 /*
@@ -228,7 +228,7 @@ static void expect_oaep(struct parser *p, struct frame *f)
 	begin(p, "keyEncryptionAlgorithm");
 	algorithm = enter(p, f, TAG_SEQUENCE);
 	expect_oid(p, &algorithm, oid_rsaes_oaep, sizeof(oid_rsaes_oaep),
-		   NSM_E_CMS_ALGORITHM);
+		   NSMC_E_CMS_ALGORITHM);
 	expect_parameter(p, &algorithm, TAG_SEQUENCE);
 	parameters = enter(p, &algorithm, TAG_SEQUENCE);
 
@@ -240,7 +240,7 @@ static void expect_oaep(struct parser *p, struct frame *f)
 	expect_parameter(p, &parameters, TAG_1_CONSTRUCTED);
 	tagged = enter(p, &parameters, TAG_1_CONSTRUCTED);
 	mgf = enter(p, &tagged, TAG_SEQUENCE);
-	expect_oid(p, &mgf, oid_mgf1, sizeof(oid_mgf1), NSM_E_CMS_ALGORITHM);
+	expect_oid(p, &mgf, oid_mgf1, sizeof(oid_mgf1), NSMC_E_CMS_ALGORITHM);
 	expect_sha256(p, &mgf);
 	leave(p, &tagged, &mgf);
 	leave(p, &parameters, &tagged);
@@ -264,7 +264,7 @@ static void parse_recipient(struct parser *p, struct frame *f, struct cms *c)
 	begin(p, "encryptedKey");
 	c->key = take(p, &recipient, TAG_OCTETS);
 	if (c->key.len != 256 && c->key.len != 384 && c->key.len != 512)
-		fail(p, NSM_E_CMS_FORM);
+		fail(p, NSMC_E_CMS_FORM);
 	leave(p, f, &recipient);
 }
 
@@ -275,11 +275,11 @@ static void parse_recipients(struct parser *p, struct frame *f, struct cms *c)
 	begin(p, "recipientInfos");
 	set = enter(p, f, TAG_SET);
 	if (peek(p, &set) == TAG_END)
-		fail(p, NSM_E_CMS_RECIPIENTS);
+		fail(p, NSMC_E_CMS_RECIPIENTS);
 	parse_recipient(p, &set, c);
 	begin(p, "recipientInfos");
 	if (peek(p, &set) != TAG_END)
-		fail(p, NSM_E_CMS_RECIPIENTS);
+		fail(p, NSMC_E_CMS_RECIPIENTS);
 	leave(p, f, &set);
 }
 
@@ -290,10 +290,10 @@ static void expect_aes256_cbc(struct parser *p, struct frame *f, struct cms *c)
 	begin(p, "contentEncryptionAlgorithm");
 	algorithm = enter(p, f, TAG_SEQUENCE);
 	expect_oid(p, &algorithm, oid_aes256_cbc, sizeof(oid_aes256_cbc),
-		   NSM_E_CMS_ALGORITHM);
+		   NSMC_E_CMS_ALGORITHM);
 	c->iv = take(p, &algorithm, TAG_OCTETS);
 	if (c->iv.len != CMS_BLOCK)
-		fail(p, NSM_E_CMS_FORM);
+		fail(p, NSMC_E_CMS_FORM);
 	leave(p, f, &algorithm);
 }
 
@@ -318,7 +318,7 @@ static void parse_content(struct parser *p, struct frame *f, struct cms *c)
 	begin(p, "EncryptedContentInfo");
 	content = enter(p, f, TAG_SEQUENCE);
 	begin(p, "contentType");
-	expect_oid(p, &content, oid_data, sizeof(oid_data), NSM_E_CMS_FORM);
+	expect_oid(p, &content, oid_data, sizeof(oid_data), NSMC_E_CMS_FORM);
 	expect_aes256_cbc(p, &content, c);
 	begin(p, "encryptedContent");
 	if (peek(p, &content) == TAG_0_CONSTRUCTED) {
@@ -328,7 +328,7 @@ static void parse_content(struct parser *p, struct frame *f, struct cms *c)
 		c->content_len = c->content.len;
 	}
 	if (c->content_len == 0 || c->content_len % CMS_BLOCK != 0)
-		fail(p, NSM_E_CMS_LENGTH);
+		fail(p, NSMC_E_CMS_LENGTH);
 	begin(p, "EncryptedContentInfo");
 	leave(p, f, &content);
 }
@@ -342,14 +342,14 @@ static void parse_enveloped(struct parser *p, struct frame *f, struct cms *c)
 	expect_version_2(p, &enveloped);
 	if (peek(p, &enveloped) == TAG_0_CONSTRUCTED) {
 		begin(p, "originatorInfo");
-		fail(p, NSM_E_CMS_FORM);
+		fail(p, NSMC_E_CMS_FORM);
 	}
 	parse_recipients(p, &enveloped, c);
 	parse_content(p, &enveloped, c);
 	begin(p, "EnvelopedData");
 	if (peek(p, &enveloped) == TAG_1_CONSTRUCTED) {
 		begin(p, "unprotectedAttrs");
-		fail(p, NSM_E_CMS_FORM);
+		fail(p, NSMC_E_CMS_FORM);
 	}
 	leave(p, f, &enveloped);
 }
@@ -362,7 +362,7 @@ static void parse_message(struct parser *p, struct frame *f, struct cms *c)
 	info = enter(p, f, TAG_SEQUENCE);
 	begin(p, "contentType");
 	expect_oid(p, &info, oid_enveloped_data, sizeof(oid_enveloped_data),
-		   NSM_E_CMS_FORM);
+		   NSMC_E_CMS_FORM);
 	begin(p, "content");
 	wrapped = enter(p, &info, TAG_0_CONSTRUCTED);
 	parse_enveloped(p, &wrapped, c);
@@ -371,11 +371,11 @@ static void parse_message(struct parser *p, struct frame *f, struct cms *c)
 	begin(p, "ContentInfo");
 	leave(p, f, &info);
 	if (f->left > 0)
-		fail(p, NSM_E_CMS_TRAILING);
+		fail(p, NSMC_E_CMS_TRAILING);
 }
 
 int cms_parse(const void *buf, size_t len, struct cms *ret,
-	      struct nsm_object *reterr_object)
+	      struct nsmc_object *reterr_object)
 {
 	struct frame whole = { .at = buf, .left = len };
 	struct parser p = { 0 };
@@ -390,7 +390,7 @@ int cms_parse(const void *buf, size_t len, struct cms *ret,
 	return 0;
 }
 
-bool cms_next_chunk(const struct cms *cms, size_t *at, struct nsm_bytes *ret)
+bool cms_next_chunk(const struct cms *cms, size_t *at, struct nsmc_bytes *ret)
 {
 	struct frame f = { .promised = true };
 	struct parser p = { 0 };

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
 /*
  * KMS's CiphertextForRecipient taken to pieces: a CMS EnvelopedData (RFC 5652,
@@ -22,27 +22,27 @@ enum {
 };
 
 struct cms {
-	struct nsm_bytes ski; /* names the recipient's key */
-	struct nsm_bytes key; /* encrypted; 256, 384 or 512 bytes */
-	struct nsm_bytes iv;  /* CMS_BLOCK bytes */
+	struct nsmc_bytes ski; /* names the recipient's key */
+	struct nsmc_bytes key; /* encrypted; 256, 384 or 512 bytes */
+	struct nsmc_bytes iv;  /* CMS_BLOCK bytes */
 	/* The encrypted content, for cms_next_chunk only. */
-	struct nsm_bytes content;
+	struct nsmc_bytes content;
 	bool chunked;
 	size_t content_len; /* of all chunks: whole blocks, at least one */
 };
 
 /*
- * Reads the message of LEN bytes, which must outlive *RET. -NSM_E_CMS_...;
+ * Reads the message of LEN bytes, which must outlive *RET. -NSMC_E_CMS_...;
  * *RETERR_OBJECT (may be NULL) says what is wrong, by the names of RFC 5652.
- * Where the bytes end too early it is always -NSM_E_CMS_CUT.
+ * Where the bytes end too early it is always -NSMC_E_CMS_CUT.
  */
 int cms_parse(const void *buf, size_t len, struct cms *ret,
-	      struct nsm_object *reterr_object);
+	      struct nsmc_object *reterr_object);
 
 /*
  * The chunks of the content one after the other, some of them empty perhaps;
  * *AT is 0 before the first. False: there are no more.
  */
-bool cms_next_chunk(const struct cms *cms, size_t *at, struct nsm_bytes *ret);
+bool cms_next_chunk(const struct cms *cms, size_t *at, struct nsmc_bytes *ret);
 
 #endif

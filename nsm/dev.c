@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
 /* struct nsm_raw of linux/nsm.h, which only headers since 6.8 have. */
 struct nsm_raw {
@@ -19,31 +19,31 @@ struct nsm_raw {
 
 _Static_assert(sizeof(struct nsm_raw) == 32, "the ABI of both drivers");
 
-int nsm_dev_open(void)
+int dev_open(void)
 {
 	int fd = open("/dev/nsm", O_RDWR | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
 
-int nsm_dev_exchange(int fd, const void *req, size_t len, void *resp,
-		     size_t *ret_len)
+int dev_exchange(int fd, const void *req, size_t len, void *resp,
+		 size_t *ret_len)
 {
 	struct nsm_raw raw = {
 		.req_addr = (uintptr_t)req,
 		.req_len = len,
 		.resp_addr = (uintptr_t)resp,
-		.resp_len = NSM_RESPONSE_MAX,
+		.resp_len = DEV_RESPONSE_MAX,
 	};
 
 	/* An empty request kills QEMU's device until the machine resets. */
-	if (len == 0 || len > NSM_REQUEST_MAX)
+	if (len == 0 || len > DEV_REQUEST_MAX)
 		return -EMSGSIZE;
 	/* The command is an int to musl's ioctl, an unsigned long to glibc's. */
 	if (syscall(SYS_ioctl, fd, _IOWR(0x0A, 0, struct nsm_raw), &raw) < 0)
 		return -errno;
-	if (raw.resp_len > NSM_RESPONSE_MAX)
-		return -NSM_E_MALFORMED;
+	if (raw.resp_len > DEV_RESPONSE_MAX)
+		return -NSMC_E_MALFORMED;
 	*ret_len = raw.resp_len;
 	return 0;
 }

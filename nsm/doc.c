@@ -1,4 +1,4 @@
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,8 +14,8 @@ enum {
 /* The reader's errors in the words of the interface. */
 static int doc_error(int e)
 {
-	return e == -ENODATA ? -NSM_E_DOC_CUT :
-	       e == -EBADMSG ? -NSM_E_DOC_CBOR :
+	return e == -ENODATA ? -NSMC_E_DOC_CUT :
+	       e == -EBADMSG ? -NSMC_E_DOC_CBOR :
 			       e;
 }
 
@@ -41,7 +41,7 @@ static int next_of(struct item_reader *r, enum item_type type, int error,
  */
 static int inner_error(int e)
 {
-	return e == -NSM_E_DOC_CUT ? -NSM_E_DOC_CBOR : e;
+	return e == -NSMC_E_DOC_CUT ? -NSMC_E_DOC_CBOR : e;
 }
 
 /* --- the header --- */
@@ -54,23 +54,23 @@ static int read_header(const struct item *header, int64_t *ret_algorithm)
 
 	/* COSE's way to say that it is empty. */
 	if (header->len == 0)
-		return -NSM_E_DOC_COSE;
-	e = next_of(&r, ITEM_MAP, -NSM_E_DOC_COSE, &map);
+		return -NSMC_E_DOC_COSE;
+	e = next_of(&r, ITEM_MAP, -NSMC_E_DOC_COSE, &map);
 	if (e == 0 && map.value != 1)
-		e = -NSM_E_DOC_COSE;
+		e = -NSMC_E_DOC_COSE;
 	if (e == 0)
-		e = next_of(&r, ITEM_UINT, -NSM_E_DOC_COSE, &key);
+		e = next_of(&r, ITEM_UINT, -NSMC_E_DOC_COSE, &key);
 	if (e == 0 && key.value != COSE_ALGORITHM)
-		e = -NSM_E_DOC_COSE;
+		e = -NSMC_E_DOC_COSE;
 	if (e == 0)
 		e = next(&r, &algorithm);
 	if (e < 0)
 		return inner_error(e);
 	if ((algorithm.type != ITEM_UINT && algorithm.type != ITEM_NEGATIVE) ||
 	    algorithm.value > INT64_MAX)
-		return -NSM_E_DOC_COSE;
+		return -NSMC_E_DOC_COSE;
 	if (r.left > 0)
-		return -NSM_E_DOC_TRAILING;
+		return -NSMC_E_DOC_TRAILING;
 	*ret_algorithm = algorithm.type == ITEM_UINT ?
 				 (int64_t)algorithm.value :
 				 -1 - (int64_t)algorithm.value;
@@ -81,22 +81,22 @@ static int read_header(const struct item *header, int64_t *ret_algorithm)
 
 /* Reads a value at R into what CTX points to; LIMIT is the most bytes of it. */
 typedef int field_fn(struct item_reader *r, size_t limit, void *ctx,
-		     struct nsm_object *object);
+		     struct nsmc_object *object);
 
 static int bytes_of(const struct item *i, enum item_type type, size_t limit,
-		    struct nsm_bytes *ret)
+		    struct nsmc_bytes *ret)
 {
 	if (i->type != type)
-		return i->type == ITEM_NULL ? -NSM_E_DOC_MISSING :
-					      -NSM_E_DOC_TYPE;
+		return i->type == ITEM_NULL ? -NSMC_E_DOC_MISSING :
+					      -NSMC_E_DOC_TYPE;
 	if (i->len == 0 || i->len > limit)
-		return -NSM_E_DOC_LENGTH;
-	*ret = (struct nsm_bytes){ i->data, i->len };
+		return -NSMC_E_DOC_LENGTH;
+	*ret = (struct nsmc_bytes){ i->data, i->len };
 	return 0;
 }
 
 static int read_text(struct item_reader *r, size_t limit, void *ctx,
-		     struct nsm_object *object)
+		     struct nsmc_object *object)
 {
 	struct item i;
 	int e = next(r, &i);
@@ -106,7 +106,7 @@ static int read_text(struct item_reader *r, size_t limit, void *ctx,
 }
 
 static int read_bytes(struct item_reader *r, size_t limit, void *ctx,
-		      struct nsm_object *object)
+		      struct nsmc_object *object)
 {
 	struct item i;
 	int e = next(r, &i);
@@ -117,9 +117,9 @@ static int read_bytes(struct item_reader *r, size_t limit, void *ctx,
 
 /* May be null, which is absent, or empty. */
 static int read_optional(struct item_reader *r, size_t limit, void *ctx,
-			 struct nsm_object *object)
+			 struct nsmc_object *object)
 {
-	struct nsm_bytes *ret = ctx;
+	struct nsmc_bytes *ret = ctx;
 	struct item i;
 	int e = next(r, &i);
 
@@ -127,25 +127,25 @@ static int read_optional(struct item_reader *r, size_t limit, void *ctx,
 	if (e < 0 || i.type == ITEM_NULL)
 		return e;
 	if (i.type != ITEM_BYTES)
-		return -NSM_E_DOC_TYPE;
+		return -NSMC_E_DOC_TYPE;
 	if (i.len > limit)
-		return -NSM_E_DOC_LENGTH;
-	*ret = (struct nsm_bytes){ i.data, i.len };
+		return -NSMC_E_DOC_LENGTH;
+	*ret = (struct nsmc_bytes){ i.data, i.len };
 	return 0;
 }
 
 /* The same, but an empty key is none. */
 static int read_public_key(struct item_reader *r, size_t limit, void *ctx,
-			   struct nsm_object *object)
+			   struct nsmc_object *object)
 {
-	struct nsm_bytes *ret = ctx;
+	struct nsmc_bytes *ret = ctx;
 	int e = read_optional(r, limit, ctx, object);
 
-	return e == 0 && ret->data && ret->len == 0 ? -NSM_E_DOC_LENGTH : e;
+	return e == 0 && ret->data && ret->len == 0 ? -NSMC_E_DOC_LENGTH : e;
 }
 
 static int read_timestamp(struct item_reader *r, size_t limit, void *ctx,
-			  struct nsm_object *object)
+			  struct nsmc_object *object)
 {
 	uint64_t *ret = ctx;
 	struct item i;
@@ -156,41 +156,41 @@ static int read_timestamp(struct item_reader *r, size_t limit, void *ctx,
 	if (e < 0)
 		return e;
 	if (i.type != ITEM_UINT)
-		return i.type == ITEM_NULL ? -NSM_E_DOC_MISSING :
-					     -NSM_E_DOC_TYPE;
+		return i.type == ITEM_NULL ? -NSMC_E_DOC_MISSING :
+					     -NSMC_E_DOC_TYPE;
 	/* So that no sum with a window of seconds overflows. */
 	if (i.value == 0 || i.value > INT64_MAX / 2)
-		return -NSM_E_DOC_RANGE;
+		return -NSMC_E_DOC_RANGE;
 	*ret = i.value;
 	return 0;
 }
 
-static int read_pcr(struct item_reader *r, struct nsm_bytes *pcrs,
-		    struct nsm_object *object)
+static int read_pcr(struct item_reader *r, struct nsmc_bytes *pcrs,
+		    struct nsmc_object *object)
 {
 	struct item index, value;
-	int e = next_of(r, ITEM_UINT, -NSM_E_DOC_TYPE, &index);
+	int e = next_of(r, ITEM_UINT, -NSMC_E_DOC_TYPE, &index);
 
 	if (e < 0)
 		return e;
-	if (index.value >= NSM_PCR_COUNT)
-		return -NSM_E_DOC_RANGE;
+	if (index.value >= NSMC_PCR_COUNT)
+		return -NSMC_E_DOC_RANGE;
 	object_set_number(object, "PCR", (unsigned)index.value, "");
 	if (pcrs[index.value].data)
-		return -NSM_E_DOC_TWICE;
-	e = next_of(r, ITEM_BYTES, -NSM_E_DOC_TYPE, &value);
+		return -NSMC_E_DOC_TWICE;
+	e = next_of(r, ITEM_BYTES, -NSMC_E_DOC_TYPE, &value);
 	if (e < 0)
 		return e;
 	/* SHA-256, SHA-384, SHA-512 */
 	if (value.len != 32 && value.len != 48 && value.len != 64)
-		return -NSM_E_DOC_LENGTH;
-	pcrs[index.value] = (struct nsm_bytes){ value.data, value.len };
+		return -NSMC_E_DOC_LENGTH;
+	pcrs[index.value] = (struct nsmc_bytes){ value.data, value.len };
 	return 0;
 }
 
 /* No entry at all: a bare emulated device locks none. Not to be believed. */
 static int read_pcrs(struct item_reader *r, size_t limit, void *ctx,
-		     struct nsm_object *object)
+		     struct nsmc_object *object)
 {
 	struct item map;
 	int e = next(r, &map);
@@ -198,10 +198,10 @@ static int read_pcrs(struct item_reader *r, size_t limit, void *ctx,
 	if (e < 0)
 		return e;
 	if (map.type != ITEM_MAP)
-		return map.type == ITEM_NULL ? -NSM_E_DOC_MISSING :
-					       -NSM_E_DOC_TYPE;
+		return map.type == ITEM_NULL ? -NSMC_E_DOC_MISSING :
+					       -NSMC_E_DOC_TYPE;
 	if (map.value > limit)
-		return -NSM_E_DOC_RANGE;
+		return -NSMC_E_DOC_RANGE;
 	for (; map.value > 0; map.value--) {
 		object_set(object, "pcrs");
 		e = read_pcr(r, ctx, object);
@@ -212,19 +212,19 @@ static int read_pcrs(struct item_reader *r, size_t limit, void *ctx,
 }
 
 static int read_cabundle(struct item_reader *r, size_t limit, void *ctx,
-			 struct nsm_object *object)
+			 struct nsmc_object *object)
 {
-	struct nsm_doc *doc = ctx;
+	struct nsmc_doc *doc = ctx;
 	struct item array;
 	int e = next(r, &array);
 
 	if (e < 0)
 		return e;
 	if (array.type != ITEM_ARRAY)
-		return array.type == ITEM_NULL ? -NSM_E_DOC_MISSING :
-						 -NSM_E_DOC_TYPE;
-	if (array.value == 0 || array.value > NSM_CABUNDLE_MAX)
-		return -NSM_E_DOC_RANGE;
+		return array.type == ITEM_NULL ? -NSMC_E_DOC_MISSING :
+						 -NSMC_E_DOC_TYPE;
+	if (array.value == 0 || array.value > NSMC_CABUNDLE_MAX)
+		return -NSMC_E_DOC_RANGE;
 	for (size_t i = 0; i < array.value; i++) {
 		object_set_number(object, "cabundle[", (unsigned)i, "]");
 		e = read_bytes(r, limit, &doc->cabundle[i], object);
@@ -244,33 +244,33 @@ static const struct field {
 	size_t offset;
 	unsigned flags;
 } fields[] = {
-	{ "module_id", read_text, NSM_PAYLOAD_MAX,
-	  offsetof(struct nsm_doc, module_id), FIELD_REQUIRED },
-	{ "digest", read_text, NSM_PAYLOAD_MAX,
-	  offsetof(struct nsm_doc, digest), FIELD_REQUIRED },
+	{ "module_id", read_text, NSMC_PAYLOAD_MAX,
+	  offsetof(struct nsmc_doc, module_id), FIELD_REQUIRED },
+	{ "digest", read_text, NSMC_PAYLOAD_MAX,
+	  offsetof(struct nsmc_doc, digest), FIELD_REQUIRED },
 	{ "timestamp", read_timestamp, 0,
-	  offsetof(struct nsm_doc, timestamp_ms), FIELD_REQUIRED },
-	{ "pcrs", read_pcrs, NSM_PCR_COUNT, offsetof(struct nsm_doc, pcr),
+	  offsetof(struct nsmc_doc, timestamp_ms), FIELD_REQUIRED },
+	{ "pcrs", read_pcrs, NSMC_PCR_COUNT, offsetof(struct nsmc_doc, pcr),
 	  FIELD_REQUIRED },
-	{ "certificate", read_bytes, NSM_CERTIFICATE_MAX,
-	  offsetof(struct nsm_doc, certificate), FIELD_REQUIRED },
-	{ "cabundle", read_cabundle, NSM_CERTIFICATE_MAX, 0, FIELD_REQUIRED },
-	{ "public_key", read_public_key, NSM_FIELD_MAX,
-	  offsetof(struct nsm_doc, public_key), 0 },
-	{ "user_data", read_optional, NSM_FIELD_MAX,
-	  offsetof(struct nsm_doc, user_data), 0 },
-	{ "nonce", read_optional, NSM_FIELD_MAX,
-	  offsetof(struct nsm_doc, nonce), 0 },
+	{ "certificate", read_bytes, NSMC_CERTIFICATE_MAX,
+	  offsetof(struct nsmc_doc, certificate), FIELD_REQUIRED },
+	{ "cabundle", read_cabundle, NSMC_CERTIFICATE_MAX, 0, FIELD_REQUIRED },
+	{ "public_key", read_public_key, NSMC_FIELD_MAX,
+	  offsetof(struct nsmc_doc, public_key), 0 },
+	{ "user_data", read_optional, NSMC_FIELD_MAX,
+	  offsetof(struct nsmc_doc, user_data), 0 },
+	{ "nonce", read_optional, NSMC_FIELD_MAX,
+	  offsetof(struct nsmc_doc, nonce), 0 },
 };
 
 enum { FIELDS = sizeof(fields) / sizeof(fields[0]) };
 
-static int read_field(struct item_reader *r, struct nsm_doc *doc,
-		      unsigned *seen, struct nsm_object *object)
+static int read_field(struct item_reader *r, struct nsmc_doc *doc,
+		      unsigned *seen, struct nsmc_object *object)
 {
 	struct item key;
 	size_t i;
-	int e = next_of(r, ITEM_TEXT, -NSM_E_DOC_TYPE, &key);
+	int e = next_of(r, ITEM_TEXT, -NSMC_E_DOC_TYPE, &key);
 
 	object_set(object, "payload");
 	if (e < 0)
@@ -282,13 +282,13 @@ static int read_field(struct item_reader *r, struct nsm_doc *doc,
 		return doc_error(item_skip(r));
 	object_set(object, fields[i].name);
 	if (*seen & 1U << i)
-		return -NSM_E_DOC_TWICE;
+		return -NSMC_E_DOC_TWICE;
 	*seen |= 1U << i;
 	return fields[i].read(r, fields[i].limit,
 			      (char *)doc + fields[i].offset, object);
 }
 
-static int read_payload(struct nsm_doc *doc, struct nsm_object *object)
+static int read_payload(struct nsmc_doc *doc, struct nsmc_object *object)
 {
 	struct item_reader r = { .at = doc->payload.data,
 				 .left = doc->payload.len };
@@ -297,21 +297,21 @@ static int read_payload(struct nsm_doc *doc, struct nsm_object *object)
 	int e;
 
 	object_set(object, "payload");
-	if (r.left == 0 || r.left > NSM_PAYLOAD_MAX)
-		return -NSM_E_DOC_LENGTH;
-	e = next_of(&r, ITEM_MAP, -NSM_E_DOC_TYPE, &map);
+	if (r.left == 0 || r.left > NSMC_PAYLOAD_MAX)
+		return -NSMC_E_DOC_LENGTH;
+	e = next_of(&r, ITEM_MAP, -NSMC_E_DOC_TYPE, &map);
 	for (; e == 0 && map.value > 0; map.value--)
 		e = read_field(&r, doc, &seen, object);
 	if (e < 0)
 		return inner_error(e);
 	if (r.left > 0) {
 		object_set(object, "payload");
-		return -NSM_E_DOC_TRAILING;
+		return -NSMC_E_DOC_TRAILING;
 	}
 	for (size_t i = 0; i < FIELDS; i++)
 		if (fields[i].flags & FIELD_REQUIRED && !(seen & 1U << i)) {
 			object_set(object, fields[i].name);
-			return -NSM_E_DOC_MISSING;
+			return -NSMC_E_DOC_MISSING;
 		}
 	return 0;
 }
@@ -319,8 +319,8 @@ static int read_payload(struct nsm_doc *doc, struct nsm_object *object)
 /* --- the whole --- */
 
 /* RFC 8152, 4.2: [protected, unprotected, payload, signature], maybe tagged. */
-static int read_cose(struct item_reader *r, struct nsm_doc *doc,
-		     struct nsm_object *object)
+static int read_cose(struct item_reader *r, struct nsmc_doc *doc,
+		     struct nsmc_object *object)
 {
 	struct item item;
 	int e = next(r, &item);
@@ -328,55 +328,55 @@ static int read_cose(struct item_reader *r, struct nsm_doc *doc,
 	object_set(object, "document");
 	if (e == 0 && item.type == ITEM_TAG) {
 		if (item.value != TAG_COSE_SIGN1)
-			return -NSM_E_DOC_COSE;
+			return -NSMC_E_DOC_COSE;
 		e = next(r, &item);
 	}
 	if (e < 0)
 		return e;
 	if (item.type != ITEM_ARRAY || item.value != 4)
-		return -NSM_E_DOC_COSE;
+		return -NSMC_E_DOC_COSE;
 
 	object_set(object, "protected header");
-	e = next_of(r, ITEM_BYTES, -NSM_E_DOC_COSE, &item);
+	e = next_of(r, ITEM_BYTES, -NSMC_E_DOC_COSE, &item);
 	if (e == 0)
 		e = read_header(&item, &doc->algorithm);
 	if (e < 0)
 		return e;
-	doc->protected_header = (struct nsm_bytes){ item.data, item.len };
+	doc->protected_header = (struct nsmc_bytes){ item.data, item.len };
 
 	object_set(object, "unprotected header");
-	e = next_of(r, ITEM_MAP, -NSM_E_DOC_COSE, &item);
+	e = next_of(r, ITEM_MAP, -NSMC_E_DOC_COSE, &item);
 	if (e == 0 && item.value != 0)
-		e = -NSM_E_DOC_COSE;
+		e = -NSMC_E_DOC_COSE;
 	if (e < 0)
 		return e;
 
 	object_set(object, "payload");
-	e = next_of(r, ITEM_BYTES, -NSM_E_DOC_COSE, &item);
+	e = next_of(r, ITEM_BYTES, -NSMC_E_DOC_COSE, &item);
 	if (e < 0)
 		return e;
-	doc->payload = (struct nsm_bytes){ item.data, item.len };
+	doc->payload = (struct nsmc_bytes){ item.data, item.len };
 
 	object_set(object, "signature");
-	e = next_of(r, ITEM_BYTES, -NSM_E_DOC_COSE, &item);
+	e = next_of(r, ITEM_BYTES, -NSMC_E_DOC_COSE, &item);
 	if (e < 0)
 		return e;
-	doc->signature = (struct nsm_bytes){ item.data, item.len };
+	doc->signature = (struct nsmc_bytes){ item.data, item.len };
 	return 0;
 }
 
-int nsm_doc_parse(const void *buf, size_t len, struct nsm_doc *ret,
-		  struct nsm_object *reterr_object)
+int nsmc_doc_parse(const void *buf, size_t len, struct nsmc_doc *ret,
+		   struct nsmc_object *reterr_object)
 {
 	struct item_reader r = { .at = buf, .left = len };
-	struct nsm_doc doc = { 0 };
-	struct nsm_object object;
+	struct nsmc_doc doc = { 0 };
+	struct nsmc_object object;
 	int e;
 
 	e = read_cose(&r, &doc, &object);
 	if (e == 0 && r.left > 0) {
 		object_set(&object, "document");
-		e = -NSM_E_DOC_TRAILING;
+		e = -NSMC_E_DOC_TRAILING;
 	}
 	if (e == 0)
 		e = read_payload(&doc, &object);
@@ -389,9 +389,9 @@ int nsm_doc_parse(const void *buf, size_t len, struct nsm_doc *ret,
 	return 0;
 }
 
-bool nsm_doc_is_debug(const struct nsm_doc *doc)
+bool nsmc_doc_is_debug(const struct nsmc_doc *doc)
 {
-	static const uint8_t zero[NSM_PCR_SIZE_MAX];
+	static const uint8_t zero[NSMC_PCR_SIZE_MAX];
 
 	return doc->pcr[0].data && doc->pcr[0].len <= sizeof(zero) &&
 	       memcmp(doc->pcr[0].data, zero, doc->pcr[0].len) == 0;

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 #include "nsm/pool.h"
 
 _Static_assert((int)ENTROPY_BYTES <= (int)POOL_CREDIT_MAX,
@@ -14,7 +14,7 @@ int entropy_seed(int fd, const char **reterr_device)
 	int r;
 
 	*reterr_device = "/dev/nsm";
-	r = nsm_get_random(fd, seed, sizeof(seed));
+	r = nsmc_get_random(fd, seed, sizeof(seed));
 	if (r == 0) {
 		*reterr_device = "/dev/urandom";
 		r = pool_credit(seed, sizeof(seed));

@@ -1,4 +1,4 @@
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
 #include <errno.h>
 #include <mbedtls/sha512.h>
@@ -37,14 +37,14 @@ static void begin_named(mbedtls_sha512_context *hash, const void *name,
 }
 
 /* Gives SHA-384's 48 bytes, of which mbedTLS writes no more. */
-static void end(mbedtls_sha512_context *hash, uint8_t ret[NSM_PCR_SIZE])
+static void end(mbedtls_sha512_context *hash, uint8_t ret[NSMC_PCR_SIZE])
 {
 	(void)mbedtls_sha512_finish(hash, ret);
 	mbedtls_sha512_free(hash);
 }
 
-void nsm_measure(const void *name, size_t name_len, const void *data,
-		 size_t len, uint8_t ret[NSM_PCR_SIZE])
+void nsmc_measure(const void *name, size_t name_len, const void *data,
+		  size_t len, uint8_t ret[NSMC_PCR_SIZE])
 {
 	mbedtls_sha512_context hash;
 
@@ -53,11 +53,11 @@ void nsm_measure(const void *name, size_t name_len, const void *data,
 	end(&hash, ret);
 }
 
-int nsm_measure_file(const void *name, size_t name_len, int fd,
-		     uint8_t ret[NSM_PCR_SIZE])
+int nsmc_measure_file(const void *name, size_t name_len, int fd,
+		      uint8_t ret[NSMC_PCR_SIZE])
 {
 	mbedtls_sha512_context hash;
-	uint8_t buf[4096], digest[NSM_PCR_SIZE];
+	uint8_t buf[4096], digest[NSMC_PCR_SIZE];
 	struct stat st;
 	off_t at = 0;
 	ssize_t n;
@@ -91,83 +91,83 @@ int nsm_measure_file(const void *name, size_t name_len, int fd,
 	return r;
 }
 
-void nsm_predict(uint8_t value[NSM_PCR_SIZE], const void *data, size_t len)
+void nsmc_predict(uint8_t value[NSMC_PCR_SIZE], const void *data, size_t len)
 {
 	mbedtls_sha512_context hash;
 
 	begin(&hash);
-	(void)mbedtls_sha512_update(&hash, value, NSM_PCR_SIZE);
+	(void)mbedtls_sha512_update(&hash, value, NSMC_PCR_SIZE);
 	(void)mbedtls_sha512_update(&hash, data, len);
 	end(&hash, value);
 }
 
-int nsm_extend_pcr_checked(int fd, uint8_t index, const void *data, size_t len,
-			   struct nsm_pcr *ret)
+int nsmc_extend_pcr_checked(int fd, uint8_t index, const void *data, size_t len,
+			    struct nsmc_pcr *ret)
 {
-	struct nsm_pcr before, told, after;
-	int r = nsm_describe_pcr(fd, index, &before);
+	struct nsmc_pcr before, told, after;
+	int r = nsmc_describe_pcr(fd, index, &before);
 
 	if (r < 0)
 		return r;
 	if (before.locked)
-		return -NSM_E_READ_ONLY_INDEX;
-	if (before.len != NSM_PCR_SIZE)
-		return -NSM_E_MALFORMED;
-	r = nsm_extend_pcr(fd, index, data, len, &told);
+		return -NSMC_E_READ_ONLY_INDEX;
+	if (before.len != NSMC_PCR_SIZE)
+		return -NSMC_E_MALFORMED;
+	r = nsmc_extend_pcr(fd, index, data, len, &told);
 	if (r == 0)
-		r = nsm_describe_pcr(fd, index, &after);
+		r = nsmc_describe_pcr(fd, index, &after);
 	if (r < 0)
 		return r;
-	nsm_predict(before.value, data, len);
+	nsmc_predict(before.value, data, len);
 	if (told.len != before.len || after.len != before.len ||
 	    memcmp(told.value, before.value, before.len) != 0 ||
 	    memcmp(after.value, before.value, before.len) != 0)
-		return -NSM_E_NOT_EXTENDED;
+		return -NSMC_E_NOT_EXTENDED;
 	if (ret)
 		*ret = after;
 	return 0;
 }
 
-static bool is_locked_as(const struct nsm_pcr *after,
-			 const struct nsm_pcr *before)
+static bool is_locked_as(const struct nsmc_pcr *after,
+			 const struct nsmc_pcr *before)
 {
 	return after->locked && after->len == before->len &&
 	       memcmp(after->value, before->value, before->len) == 0;
 }
 
-int nsm_lock_pcr_checked(int fd, uint8_t index, struct nsm_pcr *ret)
+int nsmc_lock_pcr_checked(int fd, uint8_t index, struct nsmc_pcr *ret)
 {
-	struct nsm_pcr before = { 0 }, after = { 0 };
-	int r = nsm_describe_pcr(fd, index, &before);
+	struct nsmc_pcr before = { 0 }, after = { 0 };
+	int r = nsmc_describe_pcr(fd, index, &before);
 
 	if (r == 0 && !before.locked)
-		r = nsm_lock_pcr(fd, index);
+		r = nsmc_lock_pcr(fd, index);
 	if (r == 0)
-		r = nsm_describe_pcr(fd, index, &after);
+		r = nsmc_describe_pcr(fd, index, &after);
 	if (r < 0)
 		return r;
 	if (!is_locked_as(&after, &before))
-		return -NSM_E_NOT_LOCKED;
+		return -NSMC_E_NOT_LOCKED;
 	if (ret)
 		*ret = after;
 	return 0;
 }
 
-int nsm_lock_pcrs_below_checked(int fd, uint8_t end)
+int nsmc_lock_pcrs_below_checked(int fd, uint8_t end)
 {
-	struct nsm_pcr before[NSM_PCR_COUNT] = { 0 }, after = { 0 };
+	struct nsmc_pcr before[NSMC_PCR_COUNT] = { 0 }, after = { 0 };
 	int r = 0;
 
-	if (end > NSM_PCR_COUNT)
-		return -NSM_E_INVALID_INDEX;
+	if (end > NSMC_PCR_COUNT)
+		return -NSMC_E_INVALID_INDEX;
 	for (uint8_t i = 0; i < end && r == 0; i++)
-		r = nsm_describe_pcr(fd, i, &before[i]);
+		r = nsmc_describe_pcr(fd, i, &before[i]);
 	if (r == 0)
-		r = nsm_lock_pcrs_below(fd, end);
+		r = nsmc_lock_pcrs_below(fd, end);
 	for (uint8_t i = 0; i < end && r == 0; i++) {
-		r = nsm_describe_pcr(fd, i, &after);
+		r = nsmc_describe_pcr(fd, i, &after);
 		if (r == 0 && !is_locked_as(&after, &before[i]))
-			r = -NSM_E_NOT_LOCKED;
+			r = -NSMC_E_NOT_LOCKED;
 	}
 	return r;
 }

@@ -1,4 +1,4 @@
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
 #include <errno.h>
 #include <string.h>
@@ -9,36 +9,36 @@
 /* Not cleared first, as the build's flags have it: that costs more than a call. */
 #define BUFFER __attribute__((uninitialized))
 
-_Static_assert((int)NSM_DOCUMENT_MAX == (int)NSM_RESPONSE_MAX,
+_Static_assert((int)NSMC_DOCUMENT_MAX == (int)DEV_RESPONSE_MAX,
 	       "a document comes in one answer");
 
-int nsm_open(void)
+int nsmc_open(void)
 {
-	return nsm_dev_open();
+	return dev_open();
 }
 
-int nsm_describe(int fd, struct nsm_description *ret)
+int nsmc_describe(int fd, struct nsmc_description *ret)
 {
-	BUFFER uint8_t resp[NSM_RESPONSE_MAX];
+	BUFFER uint8_t resp[DEV_RESPONSE_MAX];
 	uint8_t req[WIRE_REQUEST_CAP];
 	size_t len;
 	int r;
 
-	r = nsm_dev_exchange(fd, req, wire_describe(req), resp, &len);
+	r = dev_exchange(fd, req, wire_describe(req), resp, &len);
 	return r < 0 ? r : wire_read_describe(resp, len, ret);
 }
 
-int nsm_get_random(int fd, void *buf, size_t len)
+int nsmc_get_random(int fd, void *buf, size_t len)
 {
-	BUFFER uint8_t resp[NSM_RESPONSE_MAX];
+	BUFFER uint8_t resp[DEV_RESPONSE_MAX];
 	uint8_t req[WIRE_REQUEST_CAP];
 	size_t req_len = wire_get_random(req), resp_len = 0, used = 0, done = 0;
-	struct nsm_bytes random;
+	struct nsmc_bytes random;
 	uint8_t *to = buf;
 	int r = 0;
 
 	while (done < len) {
-		r = nsm_dev_exchange(fd, req, req_len, resp, &resp_len);
+		r = dev_exchange(fd, req, req_len, resp, &resp_len);
 		if (r == 0)
 			r = wire_read_random(resp, resp_len, &random);
 		if (r < 0)
@@ -56,33 +56,32 @@ int nsm_get_random(int fd, void *buf, size_t len)
 	return r;
 }
 
-int nsm_describe_pcr(int fd, uint8_t index, struct nsm_pcr *ret)
+int nsmc_describe_pcr(int fd, uint8_t index, struct nsmc_pcr *ret)
 {
-	BUFFER uint8_t resp[NSM_RESPONSE_MAX];
+	BUFFER uint8_t resp[DEV_RESPONSE_MAX];
 	uint8_t req[WIRE_REQUEST_CAP];
 	size_t len;
 	int r;
 
-	r = nsm_dev_exchange(fd, req, wire_describe_pcr(req, index), resp,
-			     &len);
+	r = dev_exchange(fd, req, wire_describe_pcr(req, index), resp, &len);
 	return r < 0 ? r : wire_read_pcr(resp, len, ret);
 }
 
-int nsm_extend_pcr(int fd, uint8_t index, const void *data, size_t len,
-		   struct nsm_pcr *ret)
+int nsmc_extend_pcr(int fd, uint8_t index, const void *data, size_t len,
+		    struct nsmc_pcr *ret)
 {
-	struct nsm_bytes bytes = { data ? data : "", len };
-	BUFFER uint8_t req[NSM_REQUEST_MAX], resp[NSM_RESPONSE_MAX];
-	struct nsm_pcr pcr;
+	struct nsmc_bytes bytes = { data ? data : "", len };
+	BUFFER uint8_t req[DEV_REQUEST_MAX], resp[DEV_RESPONSE_MAX];
+	struct nsmc_pcr pcr;
 	size_t n;
 	int r;
 
 	if (!data && len > 0)
 		return -EINVAL;
-	if (len > NSM_EXTEND_MAX)
+	if (len > NSMC_EXTEND_MAX)
 		return -EMSGSIZE;
 	n = wire_extend_pcr(req, sizeof(req), index, bytes);
-	r = nsm_dev_exchange(fd, req, n, resp, &n);
+	r = dev_exchange(fd, req, n, resp, &n);
 	if (r == 0)
 		r = wire_read_extend(resp, n, &pcr);
 	if (r == 0 && ret)
@@ -90,41 +89,41 @@ int nsm_extend_pcr(int fd, uint8_t index, const void *data, size_t len,
 	return r;
 }
 
-int nsm_lock_pcr(int fd, uint8_t index)
+int nsmc_lock_pcr(int fd, uint8_t index)
 {
-	BUFFER uint8_t resp[NSM_RESPONSE_MAX];
+	BUFFER uint8_t resp[DEV_RESPONSE_MAX];
 	uint8_t req[WIRE_REQUEST_CAP];
 	size_t len;
 	int r;
 
-	r = nsm_dev_exchange(fd, req, wire_lock_pcr(req, index), resp, &len);
+	r = dev_exchange(fd, req, wire_lock_pcr(req, index), resp, &len);
 	return r < 0 ? r : wire_read_lock_pcr(resp, len);
 }
 
-int nsm_lock_pcrs_below(int fd, uint8_t end)
+int nsmc_lock_pcrs_below(int fd, uint8_t end)
 {
-	BUFFER uint8_t resp[NSM_RESPONSE_MAX];
+	BUFFER uint8_t resp[DEV_RESPONSE_MAX];
 	uint8_t req[WIRE_REQUEST_CAP];
 	size_t len;
 	int r;
 
-	r = nsm_dev_exchange(fd, req, wire_lock_pcrs(req, end), resp, &len);
+	r = dev_exchange(fd, req, wire_lock_pcrs(req, end), resp, &len);
 	return r < 0 ? r : wire_read_lock_pcrs(resp, len);
 }
 
-int nsm_attest(int fd, struct nsm_bytes user_data, struct nsm_bytes nonce,
-	       struct nsm_bytes public_key, void *buf, size_t cap,
-	       size_t *ret_len)
+int nsmc_attest(int fd, struct nsmc_bytes user_data, struct nsmc_bytes nonce,
+		struct nsmc_bytes public_key, void *buf, size_t cap,
+		size_t *ret_len)
 {
-	BUFFER uint8_t req[NSM_REQUEST_MAX], resp[NSM_RESPONSE_MAX];
-	struct nsm_bytes doc;
+	BUFFER uint8_t req[DEV_REQUEST_MAX], resp[DEV_RESPONSE_MAX];
+	struct nsmc_bytes doc;
 	size_t n;
 	int r;
 
 	n = wire_attest(req, sizeof(req), user_data, nonce, public_key);
 	if (n == 0)
 		return -EMSGSIZE;
-	r = nsm_dev_exchange(fd, req, n, resp, &n);
+	r = dev_exchange(fd, req, n, resp, &n);
 	if (r == 0)
 		r = wire_read_attest(resp, n, &doc);
 	if (r < 0)
@@ -136,11 +135,11 @@ int nsm_attest(int fd, struct nsm_bytes user_data, struct nsm_bytes nonce,
 	return 0;
 }
 
-int nsm_is_debug(int fd, bool *ret_debug)
+int nsmc_is_debug(int fd, bool *ret_debug)
 {
-	static const uint8_t zero[NSM_PCR_SIZE_MAX];
-	struct nsm_pcr pcr;
-	int r = nsm_describe_pcr(fd, 0, &pcr);
+	static const uint8_t zero[NSMC_PCR_SIZE_MAX];
+	struct nsmc_pcr pcr;
+	int r = nsmc_describe_pcr(fd, 0, &pcr);
 
 	if (r < 0)
 		return r;

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-void object_set(struct nsm_object *object, const char *name)
+void object_set(struct nsmc_object *object, const char *name)
 {
 	size_t i;
 
@@ -13,7 +13,7 @@ void object_set(struct nsm_object *object, const char *name)
 	object->name[i] = '\0';
 }
 
-void object_set_number(struct nsm_object *object, const char *before,
+void object_set_number(struct nsmc_object *object, const char *before,
 		       unsigned n, const char *after)
 {
 	if (object)

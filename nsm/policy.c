@@ -1,4 +1,4 @@
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
 #include <string.h>
 
@@ -6,22 +6,22 @@
 
 enum { MS = 1000 };
 
-const char *nsm_check_text(enum nsm_check check)
+const char *nsmc_check_text(enum nsmc_check check)
 {
 	static const struct {
-		enum nsm_check check;
+		enum nsmc_check check;
 		const char *text;
 	} texts[] = {
-		{ NSM_CHECK_FORM, "form" },
-		{ NSM_CHECK_CHAIN, "chain" },
-		{ NSM_CHECK_VALIDITY, "validity" },
-		{ NSM_CHECK_SIGNATURE, "signature" },
-		{ NSM_CHECK_DEBUG, "debug mode" },
-		{ NSM_CHECK_PCRS, "PCRs" },
-		{ NSM_CHECK_NONCE, "nonce" },
-		{ NSM_CHECK_USER_DATA, "user_data" },
-		{ NSM_CHECK_PUBLIC_KEY, "public_key" },
-		{ NSM_CHECK_AGE, "age" },
+		{ NSMC_CHECK_FORM, "form" },
+		{ NSMC_CHECK_CHAIN, "chain" },
+		{ NSMC_CHECK_VALIDITY, "validity" },
+		{ NSMC_CHECK_SIGNATURE, "signature" },
+		{ NSMC_CHECK_DEBUG, "debug mode" },
+		{ NSMC_CHECK_PCRS, "PCRs" },
+		{ NSMC_CHECK_NONCE, "nonce" },
+		{ NSMC_CHECK_USER_DATA, "user_data" },
+		{ NSMC_CHECK_PUBLIC_KEY, "public_key" },
+		{ NSMC_CHECK_AGE, "age" },
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -30,49 +30,49 @@ const char *nsm_check_text(enum nsm_check check)
 	return NULL;
 }
 
-static int check_debug(const struct nsm_doc *doc, bool allowed,
-		       struct nsm_report *report)
+static int check_debug(const struct nsmc_doc *doc, bool allowed,
+		       struct nsmc_report *report)
 {
 	object_set(&report->object, "PCR0");
-	report->debug = nsm_doc_is_debug(doc);
+	report->debug = nsmc_doc_is_debug(doc);
 	/* Without PCR0 there is no telling. */
 	if (!allowed && !doc->pcr[0].data)
-		return -NSM_E_ABSENT;
+		return -NSMC_E_ABSENT;
 	if (!allowed && report->debug)
-		return -NSM_E_DEBUG;
+		return -NSMC_E_DEBUG;
 	if (doc->pcr[0].data && !report->debug)
-		report->checked |= NSM_CHECK_DEBUG;
+		report->checked |= NSMC_CHECK_DEBUG;
 	return 0;
 }
 
 /* Whether GOT is as WANTED. */
-static int check_field(struct nsm_bytes got, const struct nsm_expect *wanted)
+static int check_field(struct nsmc_bytes got, const struct nsmc_expect *wanted)
 {
 	switch (wanted->kind) {
-	case NSM_ANY:
+	case NSMC_ANY:
 		return 0;
-	case NSM_MISSING:
-		return got.data ? -NSM_E_PRESENT : 0;
-	case NSM_EQUAL:
+	case NSMC_MISSING:
+		return got.data ? -NSMC_E_PRESENT : 0;
+	case NSMC_EQUAL:
 		if (!got.data)
-			return -NSM_E_ABSENT;
+			return -NSMC_E_ABSENT;
 		if (got.len != wanted->value.len ||
 		    (got.len > 0 &&
 		     memcmp(got.data, wanted->value.data, got.len) != 0))
-			return -NSM_E_OTHER;
+			return -NSMC_E_OTHER;
 		return 0;
 	}
-	return -NSM_E_POLICY;
+	return -NSMC_E_POLICY;
 }
 
-static int check_pcrs(const struct nsm_doc *doc,
-		      const struct nsm_policy *policy,
-		      struct nsm_report *report)
+static int check_pcrs(const struct nsmc_doc *doc,
+		      const struct nsmc_policy *policy,
+		      struct nsmc_report *report)
 {
 	int r;
 
-	for (unsigned i = 0; i < NSM_PCR_COUNT; i++) {
-		if (policy->pcr[i].kind == NSM_ANY)
+	for (unsigned i = 0; i < NSMC_PCR_COUNT; i++) {
+		if (policy->pcr[i].kind == NSMC_ANY)
 			continue;
 		object_set_number(&report->object, "PCR", i, "");
 		r = check_field(doc->pcr[i], &policy->pcr[i]);
@@ -81,25 +81,25 @@ static int check_pcrs(const struct nsm_doc *doc,
 		report->pcrs_checked |= UINT32_C(1) << i;
 	}
 	if (report->pcrs_checked)
-		report->checked |= NSM_CHECK_PCRS;
+		report->checked |= NSMC_CHECK_PCRS;
 	return 0;
 }
 
-static int check_fields(const struct nsm_doc *doc,
-			const struct nsm_policy *policy,
-			struct nsm_report *report)
+static int check_fields(const struct nsmc_doc *doc,
+			const struct nsmc_policy *policy,
+			struct nsmc_report *report)
 {
 	const struct {
 		const char *name;
-		struct nsm_bytes got;
-		const struct nsm_expect *wanted;
-		enum nsm_check check;
+		struct nsmc_bytes got;
+		const struct nsmc_expect *wanted;
+		enum nsmc_check check;
 	} rows[] = {
-		{ "nonce", doc->nonce, &policy->nonce, NSM_CHECK_NONCE },
+		{ "nonce", doc->nonce, &policy->nonce, NSMC_CHECK_NONCE },
 		{ "user_data", doc->user_data, &policy->user_data,
-		  NSM_CHECK_USER_DATA },
+		  NSMC_CHECK_USER_DATA },
 		{ "public_key", doc->public_key, &policy->public_key,
-		  NSM_CHECK_PUBLIC_KEY },
+		  NSMC_CHECK_PUBLIC_KEY },
 	};
 	int r;
 
@@ -108,14 +108,15 @@ static int check_fields(const struct nsm_doc *doc,
 		r = check_field(rows[i].got, rows[i].wanted);
 		if (r < 0)
 			return r;
-		if (rows[i].wanted->kind != NSM_ANY)
+		if (rows[i].wanted->kind != NSMC_ANY)
 			report->checked |= rows[i].check;
 	}
 	return 0;
 }
 
-static int check_age(const struct nsm_doc *doc, const struct nsm_policy *policy,
-		     struct nsm_report *report)
+static int check_age(const struct nsmc_doc *doc,
+		     const struct nsmc_policy *policy,
+		     struct nsmc_report *report)
 {
 	uint64_t now = (uint64_t)policy->time_s * MS;
 
@@ -123,58 +124,58 @@ static int check_age(const struct nsm_doc *doc, const struct nsm_policy *policy,
 		return 0;
 	object_set(&report->object, "timestamp");
 	if (doc->timestamp_ms + (uint64_t)policy->max_age_s * MS < now)
-		return -NSM_E_TOO_OLD;
+		return -NSMC_E_TOO_OLD;
 	if (doc->timestamp_ms > now + (uint64_t)policy->max_ahead_s * MS)
-		return -NSM_E_IN_FUTURE;
-	report->checked |= NSM_CHECK_AGE;
+		return -NSMC_E_IN_FUTURE;
+	report->checked |= NSMC_CHECK_AGE;
 	return 0;
 }
 
 /* A value that was forgotten would be met by an empty one. */
-static bool is_sensible(const struct nsm_expect *e)
+static bool is_sensible(const struct nsmc_expect *e)
 {
-	return e->kind == NSM_ANY || e->kind == NSM_MISSING ||
-	       (e->kind == NSM_EQUAL && e->value.data);
+	return e->kind == NSMC_ANY || e->kind == NSMC_MISSING ||
+	       (e->kind == NSMC_EQUAL && e->value.data);
 }
 
 /* What cannot be meant must not pass for a check. */
-static int check_sense(const struct nsm_policy *policy,
-		       struct nsm_object *object)
+static int check_sense(const struct nsmc_policy *policy,
+		       struct nsmc_object *object)
 {
 	object_set(object, "time");
 	if (policy->time_s < 0 || policy->time_s > INT64_MAX / (2 * MS))
-		return -NSM_E_POLICY;
+		return -NSMC_E_POLICY;
 	object_set(object, "age");
 	if (policy->age_asked && policy->time_of_document)
-		return -NSM_E_POLICY;
-	for (unsigned i = 0; i < NSM_PCR_COUNT; i++) {
+		return -NSMC_E_POLICY;
+	for (unsigned i = 0; i < NSMC_PCR_COUNT; i++) {
 		object_set_number(object, "PCR", i, "");
 		if (!is_sensible(&policy->pcr[i]) ||
-		    (policy->pcr[i].kind == NSM_EQUAL &&
-		     policy->pcr[i].value.len != NSM_PCR_SIZE))
-			return -NSM_E_POLICY;
+		    (policy->pcr[i].kind == NSMC_EQUAL &&
+		     policy->pcr[i].value.len != NSMC_PCR_SIZE))
+			return -NSMC_E_POLICY;
 	}
 	object_set(object, "nonce");
 	if (!is_sensible(&policy->nonce))
-		return -NSM_E_POLICY;
+		return -NSMC_E_POLICY;
 	object_set(object, "user_data");
 	if (!is_sensible(&policy->user_data))
-		return -NSM_E_POLICY;
+		return -NSMC_E_POLICY;
 	object_set(object, "public_key");
 	if (!is_sensible(&policy->public_key))
-		return -NSM_E_POLICY;
+		return -NSMC_E_POLICY;
 	object_set(object, "");
 	return 0;
 }
 
-int nsm_doc_check_policy(const struct nsm_doc *doc,
-			 const struct nsm_policy *policy,
-			 struct nsm_report *ret_report)
+int nsmc_doc_check_policy(const struct nsmc_doc *doc,
+			  const struct nsmc_policy *policy,
+			  struct nsmc_report *ret_report)
 {
 	int r = check_sense(policy, &ret_report->object);
 
-	ret_report->checked &= NSM_CHECK_FORM | NSM_CHECK_CHAIN |
-			       NSM_CHECK_VALIDITY | NSM_CHECK_SIGNATURE;
+	ret_report->checked &= NSMC_CHECK_FORM | NSMC_CHECK_CHAIN |
+			       NSMC_CHECK_VALIDITY | NSMC_CHECK_SIGNATURE;
 	ret_report->pcrs_checked = 0;
 	ret_report->debug = false;
 	if (r == 0)
@@ -190,41 +191,42 @@ int nsm_doc_check_policy(const struct nsm_doc *doc,
 	return r;
 }
 
-int nsm_doc_verify(const void *buf, size_t len, const struct nsm_policy *policy,
-		   struct nsm_doc *ret_doc, struct nsm_report *ret_report)
+int nsmc_doc_verify(const void *buf, size_t len,
+		    const struct nsmc_policy *policy, struct nsmc_doc *ret_doc,
+		    struct nsmc_report *ret_report)
 {
-	struct nsm_object *object = &ret_report->object;
-	struct nsm_doc doc = { 0 };
+	struct nsmc_object *object = &ret_report->object;
+	struct nsmc_doc doc = { 0 };
 	int64_t time_s;
 	int r;
 
 	memset(ret_report, 0, sizeof(*ret_report));
 	r = check_sense(policy, object);
 	if (r == 0)
-		r = nsm_doc_parse(buf, len, &doc, object);
+		r = nsmc_doc_parse(buf, len, &doc, object);
 	if (r < 0)
 		return r;
 	if (ret_doc)
 		*ret_doc = doc;
 
-	r = nsm_doc_check_form(&doc, object);
+	r = nsmc_doc_check_form(&doc, object);
 	if (r < 0)
 		return r;
-	ret_report->checked |= NSM_CHECK_FORM;
+	ret_report->checked |= NSMC_CHECK_FORM;
 
 	time_s = policy->time_of_document ? (int64_t)(doc.timestamp_ms / MS) :
 					    policy->time_s;
-	r = nsm_doc_check_chain(&doc, policy->root, time_s, object);
+	r = nsmc_doc_check_chain(&doc, policy->root, time_s, object);
 	if (r < 0)
 		return r;
-	ret_report->checked |= NSM_CHECK_CHAIN;
+	ret_report->checked |= NSMC_CHECK_CHAIN;
 	/* That they were valid once says nothing of now. */
 	if (!policy->time_of_document)
-		ret_report->checked |= NSM_CHECK_VALIDITY;
+		ret_report->checked |= NSMC_CHECK_VALIDITY;
 
-	r = nsm_doc_check_signature(&doc, object);
+	r = nsmc_doc_check_signature(&doc, object);
 	if (r < 0)
 		return r;
-	ret_report->checked |= NSM_CHECK_SIGNATURE;
-	return nsm_doc_check_policy(&doc, policy, ret_report);
+	ret_report->checked |= NSMC_CHECK_SIGNATURE;
+	return nsmc_doc_check_policy(&doc, policy, ret_report);
 }

@@ -1,4 +1,4 @@
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
 #include <errno.h>
 #include <mbedtls/cipher.h>
@@ -23,10 +23,10 @@ enum {
 };
 
 /* Never changes once it is made. */
-struct nsm_recipient {
+struct nsmc_recipient {
 	mbedtls_pk_context pk;
 	size_t spki_len;
-	uint8_t spki[NSM_RECIPIENT_SPKI_MAX];
+	uint8_t spki[NSMC_RECIPIENT_SPKI_MAX];
 	uint8_t ski[SKI_SIZE]; /* SHA-256 of SPKI */
 };
 
@@ -67,7 +67,7 @@ static int source_random(void *ctx, unsigned char *buf, size_t len)
 	struct source *s = ctx;
 
 	s->error = s->fd < 0 ? kernel_random(buf, len) :
-			       nsm_get_random(s->fd, buf, len);
+			       nsmc_get_random(s->fd, buf, len);
 	return s->error < 0 ? MBEDTLS_ERR_CTR_DRBG_ENTROPY_SOURCE_FAILED : 0;
 }
 
@@ -88,16 +88,16 @@ static bool is_no_memory(int r)
 	}
 }
 
-static struct nsm_recipient *recipient_alloc(void)
+static struct nsmc_recipient *recipient_alloc(void)
 {
-	struct nsm_recipient *recipient = calloc(1, sizeof(*recipient));
+	struct nsmc_recipient *recipient = calloc(1, sizeof(*recipient));
 
 	if (recipient)
 		mbedtls_pk_init(&recipient->pk);
 	return recipient;
 }
 
-void nsm_recipient_free(struct nsm_recipient *recipient)
+void nsmc_recipient_free(struct nsmc_recipient *recipient)
 {
 	if (!recipient)
 		return;
@@ -115,27 +115,27 @@ static bool is_size(size_t bits)
  * Checks the key, wherever it comes from, and completes RECIPIENT. mbedTLS writes
  * DER from a buffer's end backwards.
  */
-static int recipient_complete(struct nsm_recipient *recipient)
+static int recipient_complete(struct nsmc_recipient *recipient)
 {
 	const mbedtls_rsa_context *rsa = mbedtls_pk_rsa(recipient->pk);
 	uint8_t *spki = recipient->spki;
 	int r;
 
 	if (!rsa || !is_size(mbedtls_rsa_get_bitlen(rsa)))
-		return -NSM_E_KEY;
+		return -NSMC_E_KEY;
 	r = mbedtls_rsa_check_pub_priv(rsa, rsa); /* both, and each */
 	if (r < 0)
-		return is_no_memory(r) ? -ENOMEM : -NSM_E_KEY;
+		return is_no_memory(r) ? -ENOMEM : -NSMC_E_KEY;
 
 	/* Does not fit with an exponent that nobody uses. */
 	r = mbedtls_pk_write_pubkey_der(&recipient->pk, spki,
 					sizeof(recipient->spki));
 	if (r < 0)
-		return is_no_memory(r) ? -ENOMEM : -NSM_E_KEY;
+		return is_no_memory(r) ? -ENOMEM : -NSMC_E_KEY;
 	recipient->spki_len = (size_t)r;
 	memmove(spki, spki + sizeof(recipient->spki) - r, (size_t)r);
 	r = mbedtls_sha256(spki, recipient->spki_len, recipient->ski, 0);
-	return r < 0 ? -NSM_E_KEY : 0;
+	return r < 0 ? -NSMC_E_KEY : 0;
 }
 
 /*
@@ -162,21 +162,21 @@ static int make_key(struct source *source, mbedtls_rsa_context *rsa,
 	if (source->error < 0)
 		r = source->error;
 	else if (r < 0)
-		r = is_no_memory(r) ? -ENOMEM : -NSM_E_KEY_MAKE;
+		r = is_no_memory(r) ? -ENOMEM : -NSMC_E_KEY_MAKE;
 out:
 	mbedtls_ctr_drbg_free(&drbg);
 	explicit_bzero(personal, sizeof(personal));
 	return r;
 }
 
-int nsm_recipient_new(int fd, unsigned bits, struct nsm_recipient **ret)
+int nsmc_recipient_new(int fd, unsigned bits, struct nsmc_recipient **ret)
 {
-	struct nsm_recipient *recipient;
+	struct nsmc_recipient *recipient;
 	struct source source = { .fd = fd };
 	int r = -ENOMEM;
 
 	if (!is_size(bits))
-		return -NSM_E_KEY;
+		return -NSMC_E_KEY;
 	recipient = recipient_alloc();
 	if (!recipient)
 		return -ENOMEM;
@@ -192,19 +192,19 @@ int nsm_recipient_new(int fd, unsigned bits, struct nsm_recipient **ret)
 	*ret = recipient;
 	recipient = NULL; /* the caller's now */
 out:
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 	return r;
 }
 
-int nsm_recipient_import(const void *key, size_t len,
-			 struct nsm_recipient **ret)
+int nsmc_recipient_import(const void *key, size_t len,
+			  struct nsmc_recipient **ret)
 {
-	struct nsm_recipient *recipient = NULL;
+	struct nsmc_recipient *recipient = NULL;
 	uint8_t *text = NULL;
 	int r;
 
 	if (len == 0 || len > KEY_FILE_MAX)
-		return -NSM_E_KEY;
+		return -NSMC_E_KEY;
 	recipient = recipient_alloc();
 	/* To mbedTLS, PEM is a string, its NUL counted. */
 	text = malloc(len + 1);
@@ -223,7 +223,7 @@ int nsm_recipient_import(const void *key, size_t len,
 					 blinding_random, NULL);
 	}
 	if (r < 0) {
-		r = is_no_memory(r) ? -ENOMEM : -NSM_E_KEY;
+		r = is_no_memory(r) ? -ENOMEM : -NSMC_E_KEY;
 		goto out;
 	}
 	r = recipient_complete(recipient);
@@ -235,14 +235,14 @@ out:
 	if (text)
 		explicit_bzero(text, len + 1);
 	free(text);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 	return r;
 }
 
 /* --- exporting --- */
 
-int nsm_recipient_public_key(const struct nsm_recipient *recipient, void *buf,
-			     size_t cap, size_t *ret_len)
+int nsmc_recipient_public_key(const struct nsmc_recipient *recipient, void *buf,
+			      size_t cap, size_t *ret_len)
 {
 	if (recipient->spki_len > cap)
 		return -ENOBUFS;
@@ -251,16 +251,16 @@ int nsm_recipient_public_key(const struct nsm_recipient *recipient, void *buf,
 	return 0;
 }
 
-int nsm_recipient_export(const struct nsm_recipient *recipient, void *buf,
-			 size_t cap, size_t *ret_len)
+int nsmc_recipient_export(const struct nsmc_recipient *recipient, void *buf,
+			  size_t cap, size_t *ret_len)
 {
-	uint8_t der[NSM_RECIPIENT_KEY_MAX];
+	uint8_t der[NSMC_RECIPIENT_KEY_MAX];
 	size_t len;
 	int r;
 
 	r = mbedtls_pk_write_key_der(&recipient->pk, der, sizeof(der));
 	if (r < 0) {
-		r = is_no_memory(r) ? -ENOMEM : -NSM_E_KEY;
+		r = is_no_memory(r) ? -ENOMEM : -NSMC_E_KEY;
 		goto out;
 	}
 	len = (size_t)r;
@@ -288,7 +288,7 @@ out:
  * Other threads may use ours at this moment, so that each decryption has a copy
  * of its own, whose blinding is made anew; the original is only ever read.
  */
-static int decrypt_key(const struct nsm_recipient *recipient,
+static int decrypt_key(const struct nsmc_recipient *recipient,
 		       const struct cms *cms, uint8_t cek[CMS_CEK_SIZE],
 		       uint32_t *ret_bad)
 {
@@ -339,7 +339,7 @@ static int decrypt_content(const struct cms *cms,
 			   size_t *ret_len, size_t *ret_bad)
 {
 	mbedtls_cipher_context_t aes;
-	struct nsm_bytes chunk;
+	struct nsmc_bytes chunk;
 	size_t at = 0, done = 0, n = 0;
 	int r;
 
@@ -370,7 +370,7 @@ static int decrypt_content(const struct cms *cms,
 	return r;
 }
 
-static int open_message(const struct nsm_recipient *recipient,
+static int open_message(const struct nsmc_recipient *recipient,
 			const struct cms *cms, uint8_t *buf, size_t *ret_len)
 {
 	uint8_t cek[CMS_CEK_SIZE];
@@ -380,34 +380,34 @@ static int open_message(const struct nsm_recipient *recipient,
 	int r;
 
 	if (cms->key.len != mbedtls_rsa_get_len(mbedtls_pk_rsa(recipient->pk)))
-		return -NSM_E_CMS_OTHER_KEY;
+		return -NSMC_E_CMS_OTHER_KEY;
 	r = decrypt_key(recipient, cms, cek, &bad_key);
 	if (r < 0)
 		goto out;
 	/* With a random key as well: who measures learns no more. */
 	r = decrypt_content(cms, cek, buf, ret_len, &bad_padding);
 	if (r < 0) {
-		r = is_no_memory(r) ? -ENOMEM : -NSM_E_DECRYPT;
+		r = is_no_memory(r) ? -ENOMEM : -NSMC_E_DECRYPT;
 	} else if ((bad_key | bad_padding) != 0) {
 		ours = cms->ski.len == SKI_SIZE &&
 		       memcmp(cms->ski.data, recipient->ski, SKI_SIZE) == 0;
-		r = ours ? -NSM_E_DECRYPT : -NSM_E_CMS_OTHER_KEY;
+		r = ours ? -NSMC_E_DECRYPT : -NSMC_E_CMS_OTHER_KEY;
 	}
 out:
 	explicit_bzero(cek, sizeof(cek));
 	return r;
 }
 
-int nsm_recipient_open(const struct nsm_recipient *recipient, const void *cms,
-		       size_t len, void *buf, size_t cap, size_t *ret_len,
-		       struct nsm_object *reterr_object)
+int nsmc_recipient_open(const struct nsmc_recipient *recipient, const void *cms,
+			size_t len, void *buf, size_t cap, size_t *ret_len,
+			struct nsmc_object *reterr_object)
 {
-	struct nsm_object object = { "" };
+	struct nsmc_object object = { "" };
 	struct cms message;
 	size_t plain_len = 0;
 	int r;
 
-	if (len > NSM_CMS_MAX)
+	if (len > NSMC_CMS_MAX)
 		r = -EMSGSIZE;
 	else if (cap < len)
 		r = -ENOBUFS;

@@ -1,4 +1,4 @@
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
 /*
  * CN=aws.nitro-enclaves, valid until 2049-10-28, as AWS publishes it
@@ -55,7 +55,7 @@ static const uint8_t root[] = {
 };
 /* clang-format on */
 
-struct nsm_bytes nsm_aws_root(void)
+struct nsmc_bytes nsmc_aws_root(void)
 {
-	return (struct nsm_bytes){ root, sizeof(root) };
+	return (struct nsmc_bytes){ root, sizeof(root) };
 }

@@ -18,7 +18,7 @@ enum {
 	VERSION_3 = 3,
 };
 
-static bool bytes_equal(struct nsm_bytes a, struct nsm_bytes b)
+static bool bytes_equal(struct nsmc_bytes a, struct nsmc_bytes b)
 {
 	return a.len == b.len &&
 	       (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
@@ -46,38 +46,38 @@ static bool is_out_of_memory(int e)
 
 /* --- the form --- */
 
-static int check_form(const struct nsm_doc *doc, struct nsm_object *object)
+static int check_form(const struct nsmc_doc *doc, struct nsmc_object *object)
 {
 	static const char sha384[] = "SHA384";
-	const struct nsm_bytes digest = { (const uint8_t *)sha384,
-					  sizeof(sha384) - 1 };
+	const struct nsmc_bytes digest = { (const uint8_t *)sha384,
+					   sizeof(sha384) - 1 };
 	bool any = false;
 
 	object_set(object, "protected header");
-	if (doc->algorithm != NSM_ALGORITHM_ES384)
-		return -NSM_E_ALGORITHM;
+	if (doc->algorithm != NSMC_ALGORITHM_ES384)
+		return -NSMC_E_ALGORITHM;
 	object_set(object, "signature");
 	if (doc->signature.len != VERIFY_SIGNATURE)
-		return -NSM_E_SIGNATURE_LENGTH;
+		return -NSMC_E_SIGNATURE_LENGTH;
 	object_set(object, "digest");
 	if (!bytes_equal(doc->digest, digest))
-		return -NSM_E_DIGEST;
-	for (unsigned i = 0; i < NSM_PCR_COUNT; i++) {
+		return -NSMC_E_DIGEST;
+	for (unsigned i = 0; i < NSMC_PCR_COUNT; i++) {
 		if (!doc->pcr[i].data)
 			continue;
 		any = true;
 		object_set_number(object, "PCR", i, "");
-		if (doc->pcr[i].len != NSM_PCR_SIZE)
-			return -NSM_E_DIGEST;
+		if (doc->pcr[i].len != NSMC_PCR_SIZE)
+			return -NSMC_E_DIGEST;
 	}
 	object_set(object, "pcrs");
-	return any ? 0 : -NSM_E_DOC_RANGE;
+	return any ? 0 : -NSMC_E_DOC_RANGE;
 }
 
-int nsm_doc_check_form(const struct nsm_doc *doc,
-		       struct nsm_object *reterr_object)
+int nsmc_doc_check_form(const struct nsmc_doc *doc,
+			struct nsmc_object *reterr_object)
 {
-	struct nsm_object object;
+	struct nsmc_object object;
 	int r = check_form(doc, &object);
 
 	if (r < 0 && reterr_object)
@@ -95,11 +95,11 @@ static int form_error(int e)
 		return -ENOMEM;
 	if (high == -MBEDTLS_ERR_X509_UNKNOWN_SIG_ALG ||
 	    high == -MBEDTLS_ERR_X509_SIG_MISMATCH)
-		return -NSM_E_CERT_ALGORITHM;
+		return -NSMC_E_CERT_ALGORITHM;
 	if (high == -MBEDTLS_ERR_X509_UNKNOWN_VERSION)
-		return -NSM_E_CERT_VERSION;
+		return -NSMC_E_CERT_VERSION;
 	if (high == -MBEDTLS_ERR_X509_INVALID_EXTENSIONS)
-		return -NSM_E_CERT_EXTENSION;
+		return -NSMC_E_CERT_EXTENSION;
 	/* What no configured curve or key type is good for. */
 	if (high == -MBEDTLS_ERR_PK_UNKNOWN_NAMED_CURVE ||
 	    high == -MBEDTLS_ERR_PK_UNKNOWN_PK_ALG ||
@@ -110,15 +110,15 @@ static int form_error(int e)
 	    high == -MBEDTLS_ERR_ECP_INVALID_KEY ||
 	    high == -MBEDTLS_ERR_ECP_BAD_INPUT_DATA ||
 	    high == -MBEDTLS_ERR_ECP_FEATURE_UNAVAILABLE)
-		return -NSM_E_CERT_KEY;
-	return -NSM_E_CERT_FORM;
+		return -NSMC_E_CERT_KEY;
+	return -NSMC_E_CERT_FORM;
 }
 
 /*
  * Parses DER into CRT, which was initialised and points into DER afterwards.
  * mbedTLS refuses unknown critical extensions and points off the curve.
  */
-static int parse_cert(struct nsm_bytes der, mbedtls_x509_crt *crt)
+static int parse_cert(struct nsmc_bytes der, mbedtls_x509_crt *crt)
 {
 	const mbedtls_ecp_keypair *key;
 	int e = mbedtls_x509_crt_parse_der_nocopy(crt, der.data, der.len);
@@ -127,15 +127,15 @@ static int parse_cert(struct nsm_bytes der, mbedtls_x509_crt *crt)
 		return form_error(e);
 	/* It would pass over what comes after. */
 	if (crt->raw.len != der.len || crt->next)
-		return -NSM_E_CERT_FORM;
+		return -NSMC_E_CERT_FORM;
 	if (crt->version != VERSION_3)
-		return -NSM_E_CERT_VERSION;
+		return -NSMC_E_CERT_VERSION;
 	if (MBEDTLS_OID_CMP(MBEDTLS_OID_ECDSA_SHA384, &crt->sig_oid) != 0)
-		return -NSM_E_CERT_ALGORITHM;
+		return -NSMC_E_CERT_ALGORITHM;
 	key = mbedtls_pk_ec(crt->pk);
 	if (!key || mbedtls_pk_get_type(&crt->pk) != MBEDTLS_PK_ECKEY ||
 	    key->grp.id != MBEDTLS_ECP_DP_SECP384R1)
-		return -NSM_E_CERT_KEY;
+		return -NSMC_E_CERT_KEY;
 	return 0;
 }
 
@@ -160,8 +160,8 @@ static int64_t seconds_of(const mbedtls_x509_time *t)
 static int check_time(const mbedtls_x509_crt *crt, int64_t time_s)
 {
 	if (time_s < seconds_of(&crt->valid_from))
-		return -NSM_E_CERT_NOT_YET;
-	return time_s > seconds_of(&crt->valid_to) ? -NSM_E_CERT_EXPIRED : 0;
+		return -NSMC_E_CERT_NOT_YET;
+	return time_s > seconds_of(&crt->valid_to) ? -NSMC_E_CERT_EXPIRED : 0;
 }
 
 /* Whether CRT has a key usage, and USAGE in it; mbedTLS takes none for all. */
@@ -182,22 +182,22 @@ static bool is_for_else(const mbedtls_x509_crt *crt)
 static int check_authority(const mbedtls_x509_crt *crt, size_t below)
 {
 	if (mbedtls_x509_crt_get_ca_istrue(crt) != 1)
-		return -NSM_E_CERT_NOT_CA;
+		return -NSMC_E_CERT_NOT_CA;
 	if (!has_usage(crt, MBEDTLS_X509_KU_KEY_CERT_SIGN) || is_for_else(crt))
-		return -NSM_E_CERT_KEY_USAGE;
+		return -NSMC_E_CERT_KEY_USAGE;
 	/* 0: no limit; else one more than it. */
 	if (crt->max_pathlen > 0 && (size_t)crt->max_pathlen - 1 < below)
-		return -NSM_E_CERT_PATH_LENGTH;
+		return -NSMC_E_CERT_PATH_LENGTH;
 	return 0;
 }
 
 static int check_leaf(const mbedtls_x509_crt *crt)
 {
 	if (mbedtls_x509_crt_get_ca_istrue(crt) == 1)
-		return -NSM_E_CERT_IS_CA;
+		return -NSMC_E_CERT_IS_CA;
 	if (!has_usage(crt, MBEDTLS_X509_KU_DIGITAL_SIGNATURE) ||
 	    is_for_else(crt))
-		return -NSM_E_CERT_KEY_USAGE;
+		return -NSMC_E_CERT_KEY_USAGE;
 	return 0;
 }
 
@@ -208,27 +208,27 @@ static int check_issued(const mbedtls_x509_crt *crt, mbedtls_x509_crt *parent)
 	int e;
 
 	if (!buf_equal(&crt->issuer_raw, &parent->subject_raw))
-		return -NSM_E_CERT_ISSUER;
+		return -NSMC_E_CERT_ISSUER;
 	e = mbedtls_sha512(crt->tbs.p, crt->tbs.len, hash, 1);
 	if (e == 0)
 		e = mbedtls_pk_verify(&parent->pk, MBEDTLS_MD_SHA384, hash,
 				      sizeof(hash), crt->sig.p, crt->sig.len);
 	if (e == 0)
 		return 0;
-	return is_out_of_memory(e) ? -ENOMEM : -NSM_E_CERT_SIGNATURE;
+	return is_out_of_memory(e) ? -ENOMEM : -NSMC_E_CERT_SIGNATURE;
 }
 
 /* --- the chain --- */
 
-static int check_root(struct nsm_bytes root, const struct nsm_doc *doc,
+static int check_root(struct nsmc_bytes root, const struct nsmc_doc *doc,
 		      int64_t time_s, mbedtls_x509_crt *ret)
 {
 	int e = parse_cert(root, ret);
 
 	if (e < 0)
-		return e == -ENOMEM ? e : -NSM_E_ROOT;
+		return e == -ENOMEM ? e : -NSMC_E_ROOT;
 	if (!bytes_equal(doc->cabundle[0], root))
-		return -NSM_E_ROOT_OTHER;
+		return -NSMC_E_ROOT_OTHER;
 	e = check_time(ret, time_s);
 	return e < 0 ? e : check_authority(ret, doc->cabundle_count - 1);
 }
@@ -237,7 +237,7 @@ static int check_root(struct nsm_bytes root, const struct nsm_doc *doc,
  * The certificate number I of the path: the bundle's, then the leaf. Its parent
  * may go after that.
  */
-static int check_link(const struct nsm_doc *doc, size_t i, int64_t time_s,
+static int check_link(const struct nsmc_doc *doc, size_t i, int64_t time_s,
 		      mbedtls_x509_crt *parent, mbedtls_x509_crt *ret)
 {
 	bool leaf = i == doc->cabundle_count;
@@ -254,24 +254,25 @@ static int check_link(const struct nsm_doc *doc, size_t i, int64_t time_s,
 		      check_authority(ret, doc->cabundle_count - 1 - i);
 }
 
-int nsm_doc_check_chain(const struct nsm_doc *doc, struct nsm_bytes root,
-			int64_t time_s, struct nsm_object *reterr_object)
+int nsmc_doc_check_chain(const struct nsmc_doc *doc, struct nsmc_bytes root,
+			 int64_t time_s, struct nsmc_object *reterr_object)
 {
-	struct nsm_object object;
+	struct nsmc_object object;
 	mbedtls_x509_crt crt[2];
 	size_t i;
 	int e;
 
-	/* As nsm_doc_parse gives none; but anybody may fill in a document. */
+	/* As nsmc_doc_parse gives none; but anybody may fill in a document. */
 	if (doc->cabundle_count == 0 ||
-	    doc->cabundle_count > NSM_CABUNDLE_MAX) {
+	    doc->cabundle_count > NSMC_CABUNDLE_MAX) {
 		object_set(reterr_object, "cabundle");
-		return -NSM_E_DOC_RANGE;
+		return -NSMC_E_DOC_RANGE;
 	}
 	mbedtls_x509_crt_init(&crt[0]);
 	mbedtls_x509_crt_init(&crt[1]);
-	e = check_root(root.data ? root : nsm_aws_root(), doc, time_s, &crt[0]);
-	object_set(&object, e == -NSM_E_ROOT ? "root" : "cabundle[0]");
+	e = check_root(root.data ? root : nsmc_aws_root(), doc, time_s,
+		       &crt[0]);
+	object_set(&object, e == -NSMC_E_ROOT ? "root" : "cabundle[0]");
 	for (i = 1; e == 0 && i <= doc->cabundle_count; i++) {
 		if (i < doc->cabundle_count)
 			object_set_number(&object, "cabundle[", (unsigned)i,
@@ -291,14 +292,14 @@ int nsm_doc_check_chain(const struct nsm_doc *doc, struct nsm_bytes root,
 /* --- the signature --- */
 
 /* RFC 8152, 4.4: ["Signature1", protected header, h'', payload], hashed. */
-static int hash_sig_structure(const struct nsm_doc *doc,
+static int hash_sig_structure(const struct nsmc_doc *doc,
 			      uint8_t ret[SHA384_SIZE])
 {
 	static const uint8_t begin[] = "\x84\x6a"
 				       "Signature1";
-	const struct nsm_bytes parts[] = { doc->protected_header,
-					   { NULL, 0 },
-					   doc->payload };
+	const struct nsmc_bytes parts[] = { doc->protected_header,
+					    { NULL, 0 },
+					    doc->payload };
 	mbedtls_sha512_context hash;
 	uint8_t head[3];
 	size_t n;
@@ -333,7 +334,7 @@ static int hash_sig_structure(const struct nsm_doc *doc,
 	return e;
 }
 
-int verify_es384(const uint8_t hash[NSM_PCR_SIZE],
+int verify_es384(const uint8_t hash[NSMC_PCR_SIZE],
 		 const uint8_t sig[VERIFY_SIGNATURE],
 		 const uint8_t point[VERIFY_POINT])
 {
@@ -348,7 +349,7 @@ int verify_es384(const uint8_t hash[NSM_PCR_SIZE],
 	mbedtls_mpi_init(&r);
 	mbedtls_mpi_init(&s);
 
-	result = -NSM_E_CERT_KEY;
+	result = -NSMC_E_CERT_KEY;
 	e = mbedtls_ecp_group_load(&group, MBEDTLS_ECP_DP_SECP384R1);
 	if (e == 0)
 		e = mbedtls_ecp_point_read_binary(&group, &q, point,
@@ -358,12 +359,12 @@ int verify_es384(const uint8_t hash[NSM_PCR_SIZE],
 	if (e != 0)
 		goto out;
 
-	result = -NSM_E_SIGNATURE;
+	result = -NSMC_E_SIGNATURE;
 	e = mbedtls_mpi_read_binary(&r, sig, HALF);
 	if (e == 0)
 		e = mbedtls_mpi_read_binary(&s, sig + HALF, HALF);
 	if (e == 0)
-		e = mbedtls_ecdsa_verify(&group, hash, NSM_PCR_SIZE, &q, &r,
+		e = mbedtls_ecdsa_verify(&group, hash, NSMC_PCR_SIZE, &q, &r,
 					 &s);
 	if (e == 0)
 		result = 0;
@@ -377,7 +378,8 @@ out:
 	return result;
 }
 
-static int check_signature(const struct nsm_doc *doc, struct nsm_object *object)
+static int check_signature(const struct nsmc_doc *doc,
+			   struct nsmc_object *object)
 {
 	uint8_t hash[SHA384_SIZE], point[VERIFY_POINT];
 	mbedtls_x509_crt crt;
@@ -386,10 +388,10 @@ static int check_signature(const struct nsm_doc *doc, struct nsm_object *object)
 	int e;
 
 	object_set(object, "signature");
-	if (doc->algorithm != NSM_ALGORITHM_ES384)
-		return -NSM_E_ALGORITHM;
+	if (doc->algorithm != NSMC_ALGORITHM_ES384)
+		return -NSMC_E_ALGORITHM;
 	if (doc->signature.len != VERIFY_SIGNATURE)
-		return -NSM_E_SIGNATURE_LENGTH;
+		return -NSMC_E_SIGNATURE_LENGTH;
 
 	mbedtls_x509_crt_init(&crt);
 	object_set(object, "certificate");
@@ -405,7 +407,7 @@ static int check_signature(const struct nsm_doc *doc, struct nsm_object *object)
 	if (e == 0)
 		e = hash_sig_structure(doc, hash);
 	if (e != 0)
-		e = is_out_of_memory(e) ? -ENOMEM : -NSM_E_SIGNATURE;
+		e = is_out_of_memory(e) ? -ENOMEM : -NSMC_E_SIGNATURE;
 	else
 		e = verify_es384(hash, doc->signature.data, point);
 out:
@@ -413,10 +415,10 @@ out:
 	return e;
 }
 
-int nsm_doc_check_signature(const struct nsm_doc *doc,
-			    struct nsm_object *reterr_object)
+int nsmc_doc_check_signature(const struct nsmc_doc *doc,
+			     struct nsmc_object *reterr_object)
 {
-	struct nsm_object object;
+	struct nsmc_object object;
 	int r = check_signature(doc, &object);
 
 	if (r < 0 && reterr_object)

@@ -1,9 +1,9 @@
 #ifndef NSM_VERIFY_H
 #define NSM_VERIFY_H
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
-/* What is below nsm_doc_check_..., for the tests with bare vectors. */
+/* What is below nsmc_doc_check_..., for the tests with bare vectors. */
 
 enum {
 	VERIFY_POINT = 97,     /* bytes of an uncompressed point of P-384 */
@@ -12,9 +12,9 @@ enum {
 
 /*
  * ECDSA on P-384 (FIPS 186-4): whether SIG of HASH is by the key POINT. 0,
- * -NSM_E_SIGNATURE, -NSM_E_CERT_KEY if POINT is none, or -ENOMEM.
+ * -NSMC_E_SIGNATURE, -NSMC_E_CERT_KEY if POINT is none, or -ENOMEM.
  */
-int verify_es384(const uint8_t hash[NSM_PCR_SIZE],
+int verify_es384(const uint8_t hash[NSMC_PCR_SIZE],
 		 const uint8_t sig[VERIFY_SIGNATURE],
 		 const uint8_t point[VERIFY_POINT]);
 

@@ -13,31 +13,31 @@
 static const char *text_of(int code)
 {
 	switch (code) {
-	case NSM_E_INVALID_ARGUMENT:
+	case NSMC_E_INVALID_ARGUMENT:
 		return "InvalidArgument";
-	case NSM_E_INVALID_INDEX:
+	case NSMC_E_INVALID_INDEX:
 		return "InvalidIndex";
-	case NSM_E_INVALID_RESPONSE:
+	case NSMC_E_INVALID_RESPONSE:
 		return "InvalidResponse";
-	case NSM_E_READ_ONLY_INDEX:
+	case NSMC_E_READ_ONLY_INDEX:
 		return "ReadOnlyIndex";
-	case NSM_E_INVALID_OPERATION:
+	case NSMC_E_INVALID_OPERATION:
 		return "InvalidOperation";
-	case NSM_E_BUFFER_TOO_SMALL:
+	case NSMC_E_BUFFER_TOO_SMALL:
 		return "BufferTooSmall";
-	case NSM_E_INPUT_TOO_LARGE:
+	case NSMC_E_INPUT_TOO_LARGE:
 		return "InputTooLarge";
-	case NSM_E_INTERNAL_ERROR:
+	case NSMC_E_INTERNAL_ERROR:
 		return "InternalError";
-	case NSM_E_UNKNOWN:
+	case NSMC_E_UNKNOWN:
 		return "an error without a known name";
-	case NSM_E_TRUNCATED:
+	case NSMC_E_TRUNCATED:
 		return "the NSM's answer is cut short";
-	case NSM_E_MALFORMED:
+	case NSMC_E_MALFORMED:
 		return "the NSM's answer is malformed";
-	case NSM_E_NOT_EXTENDED:
+	case NSMC_E_NOT_EXTENDED:
 		return "the PCR does not hold what its extension gives";
-	case NSM_E_NOT_LOCKED:
+	case NSMC_E_NOT_LOCKED:
 		return "the PCR is not locked, or changed while it was";
 	default:
 		return NULL;
@@ -89,7 +89,7 @@ static void put_text(struct writer *w, const char *s)
 	put(w, s, strlen(s));
 }
 
-static void put_bytes(struct writer *w, const char *key, struct nsm_bytes b)
+static void put_bytes(struct writer *w, const char *key, struct nsmc_bytes b)
 {
 	uint8_t null[1];
 
@@ -166,7 +166,7 @@ size_t wire_lock_pcrs(uint8_t *buf, uint8_t end)
 }
 
 size_t wire_extend_pcr(uint8_t *buf, size_t cap, uint8_t index,
-		       struct nsm_bytes data)
+		       struct nsmc_bytes data)
 {
 	struct writer w = { .buf = buf, .cap = cap };
 
@@ -176,8 +176,8 @@ size_t wire_extend_pcr(uint8_t *buf, size_t cap, uint8_t index,
 	return written(&w);
 }
 
-size_t wire_attest(uint8_t *buf, size_t cap, struct nsm_bytes user_data,
-		   struct nsm_bytes nonce, struct nsm_bytes public_key)
+size_t wire_attest(uint8_t *buf, size_t cap, struct nsmc_bytes user_data,
+		   struct nsmc_bytes nonce, struct nsmc_bytes public_key)
 {
 	struct writer w = { .buf = buf, .cap = cap };
 
@@ -209,10 +209,10 @@ static int read_refusal(struct item_reader *r)
 		return e;
 	if (r->left > 0)
 		return -EBADMSG;
-	for (code = NSM_E_FIRST + 1; code < NSM_E_UNKNOWN; code++)
+	for (code = NSMC_E_FIRST + 1; code < NSMC_E_UNKNOWN; code++)
 		if (item_is_text(&name, text_of(code)))
 			return -code;
-	return -NSM_E_UNKNOWN;
+	return -NSMC_E_UNKNOWN;
 }
 
 /* Reads up to the fields of the answer NAME: {NAME: {fields}}, and their number. */
@@ -287,8 +287,8 @@ static int read_variant(struct item_reader *r, const char *name,
 /* The reader's errors in the words of the interface. */
 static int answer_error(int e)
 {
-	return e == -ENODATA ? -NSM_E_TRUNCATED :
-	       e == -EBADMSG ? -NSM_E_MALFORMED :
+	return e == -ENODATA ? -NSMC_E_TRUNCATED :
+	       e == -EBADMSG ? -NSMC_E_MALFORMED :
 			       e;
 }
 
@@ -302,7 +302,7 @@ static int read_fields(const uint8_t *buf, size_t len, const char *name,
 
 /* The answer NAME whose one field of interest is KEY, of bytes. */
 static int read_bytes(const uint8_t *buf, size_t len, const char *name,
-		      const char *key, struct nsm_bytes *ret)
+		      const char *key, struct nsmc_bytes *ret)
 {
 	struct field f = { .name = key, .type = ITEM_BYTES };
 	int r = read_fields(buf, len, name, &f, 1);
@@ -310,26 +310,26 @@ static int read_bytes(const uint8_t *buf, size_t len, const char *name,
 	if (r < 0)
 		return r;
 	if (f.item.len == 0)
-		return -NSM_E_MALFORMED;
-	*ret = (struct nsm_bytes){ f.item.data, f.item.len };
+		return -NSMC_E_MALFORMED;
+	*ret = (struct nsmc_bytes){ f.item.data, f.item.len };
 	return 0;
 }
 
-int wire_read_random(const uint8_t *buf, size_t len, struct nsm_bytes *ret)
+int wire_read_random(const uint8_t *buf, size_t len, struct nsmc_bytes *ret)
 {
 	return read_bytes(buf, len, "GetRandom", "random", ret);
 }
 
-int wire_read_attest(const uint8_t *buf, size_t len, struct nsm_bytes *ret)
+int wire_read_attest(const uint8_t *buf, size_t len, struct nsmc_bytes *ret)
 {
 	return read_bytes(buf, len, "Attestation", "document", ret);
 }
 
 static int set_pcr(const uint8_t *data, size_t len, bool locked,
-		   struct nsm_pcr *ret)
+		   struct nsmc_pcr *ret)
 {
-	if (len == 0 || len > NSM_PCR_SIZE_MAX)
-		return -NSM_E_MALFORMED;
+	if (len == 0 || len > NSMC_PCR_SIZE_MAX)
+		return -NSMC_E_MALFORMED;
 	memset(ret, 0, sizeof(*ret));
 	memcpy(ret->value, data, len);
 	ret->len = len;
@@ -337,7 +337,7 @@ static int set_pcr(const uint8_t *data, size_t len, bool locked,
 	return 0;
 }
 
-int wire_read_pcr(const uint8_t *buf, size_t len, struct nsm_pcr *ret)
+int wire_read_pcr(const uint8_t *buf, size_t len, struct nsmc_pcr *ret)
 {
 	struct field want[] = {
 		{ .name = "lock", .type = ITEM_BOOL },
@@ -351,9 +351,9 @@ int wire_read_pcr(const uint8_t *buf, size_t len, struct nsm_pcr *ret)
 		       want[0].item.value != 0, ret);
 }
 
-int wire_read_extend(const uint8_t *buf, size_t len, struct nsm_pcr *ret)
+int wire_read_extend(const uint8_t *buf, size_t len, struct nsmc_pcr *ret)
 {
-	struct nsm_bytes data;
+	struct nsmc_bytes data;
 	int r = read_bytes(buf, len, "ExtendPCR", "data", &data);
 
 	return r < 0 ? r : set_pcr(data.data, data.len, false, ret);
@@ -410,7 +410,7 @@ static int set_locked(struct field *f, uint32_t *ret)
 		e = item_next_of(&f->content, ITEM_UINT, &index);
 		if (e < 0)
 			return e;
-		if (index.value < NSM_PCR_COUNT)
+		if (index.value < NSMC_PCR_COUNT)
 			locked |= UINT32_C(1) << index.value;
 	}
 	*ret = locked;
@@ -418,7 +418,7 @@ static int set_locked(struct field *f, uint32_t *ret)
 }
 
 int wire_read_describe(const uint8_t *buf, size_t len,
-		       struct nsm_description *ret)
+		       struct nsmc_description *ret)
 {
 	enum { MAJOR, MINOR, PATCH, MAX_PCRS, LOCKED, ID, DIGEST, FIELDS };
 	struct field want[FIELDS] = {
@@ -430,19 +430,19 @@ int wire_read_describe(const uint8_t *buf, size_t len,
 		[ID] = { .name = "module_id", .type = ITEM_TEXT },
 		[DIGEST] = { .name = "digest", .type = ITEM_TEXT },
 	};
-	struct nsm_description d = { 0 };
+	struct nsmc_description d = { 0 };
 	int i, r = read_fields(buf, len, "DescribeNSM", want, FIELDS);
 
 	if (r < 0)
 		return r;
 	for (i = MAJOR; i <= MAX_PCRS; i++)
 		if (want[i].item.value > UINT16_MAX)
-			return -NSM_E_MALFORMED;
+			return -NSMC_E_MALFORMED;
 	r = set_locked(&want[LOCKED], &d.locked_pcrs);
 	if (r < 0)
 		return answer_error(r);
 	if (want[DIGEST].item.len >= sizeof(d.digest))
-		return -NSM_E_MALFORMED;
+		return -NSMC_E_MALFORMED;
 	d.version_major = (uint16_t)want[MAJOR].item.value;
 	d.version_minor = (uint16_t)want[MINOR].item.value;
 	d.version_patch = (uint16_t)want[PATCH].item.value;

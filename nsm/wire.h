@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
 /*
  * The NSM's CBOR, both ways; pure. The form is serde's externally tagged enum
@@ -19,7 +19,7 @@ enum {
 
 /*
  * The words for R, a negative return of what talks to the device: what
- * nsm_error_text says, without the words for documents, which PID 1 has no use
+ * nsmc_error_text says, without the words for documents, which PID 1 has no use
  * for. Never NULL.
  */
 const char *wire_error_text(int r);
@@ -39,24 +39,24 @@ size_t wire_lock_pcrs(uint8_t *buf, uint8_t end);
  * absent of an attestation's is written as null, as AWS's client does.
  */
 size_t wire_extend_pcr(uint8_t *buf, size_t cap, uint8_t index,
-		       struct nsm_bytes data);
-size_t wire_attest(uint8_t *buf, size_t cap, struct nsm_bytes user_data,
-		   struct nsm_bytes nonce, struct nsm_bytes public_key);
+		       struct nsmc_bytes data);
+size_t wire_attest(uint8_t *buf, size_t cap, struct nsmc_bytes user_data,
+		   struct nsmc_bytes nonce, struct nsmc_bytes public_key);
 
 /*
- * Read an answer of LEN bytes. Return 0; the NSM's refusal; -NSM_E_TRUNCATED if
- * it is cut short; -NSM_E_MALFORMED if it is anything else, an answer to another
+ * Read an answer of LEN bytes. Return 0; the NSM's refusal; -NSMC_E_TRUNCATED if
+ * it is cut short; -NSMC_E_MALFORMED if it is anything else, an answer to another
  * request or bytes after its end included. Unknown fields are passed over, the
  * order does not matter.
  *
- * The random bytes are at least one, a PCR's 1 to NSM_PCR_SIZE_MAX.
+ * The random bytes are at least one, a PCR's 1 to NSMC_PCR_SIZE_MAX.
  */
 int wire_read_describe(const uint8_t *buf, size_t len,
-		       struct nsm_description *ret);
-int wire_read_random(const uint8_t *buf, size_t len, struct nsm_bytes *ret);
-int wire_read_pcr(const uint8_t *buf, size_t len, struct nsm_pcr *ret);
-int wire_read_extend(const uint8_t *buf, size_t len, struct nsm_pcr *ret);
-int wire_read_attest(const uint8_t *buf, size_t len, struct nsm_bytes *ret);
+		       struct nsmc_description *ret);
+int wire_read_random(const uint8_t *buf, size_t len, struct nsmc_bytes *ret);
+int wire_read_pcr(const uint8_t *buf, size_t len, struct nsmc_pcr *ret);
+int wire_read_extend(const uint8_t *buf, size_t len, struct nsmc_pcr *ret);
+int wire_read_attest(const uint8_t *buf, size_t len, struct nsmc_bytes *ret);
 
 /* The answers to the locks, bare words. */
 int wire_read_lock_pcr(const uint8_t *buf, size_t len);

@@ -1,5 +1,5 @@
 /*
- * bench_verify DOC ROOT TIME: how many times a second libnsm verifies the document,
+ * bench_verify DOC ROOT TIME: how many times a second libnsmc verifies the document,
  * and how many times OpenSSL verifies its five signatures and does nothing else,
  * which is the floor. Prints both; for tests/bench.
  */
@@ -12,9 +12,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
-enum { SECONDS = 2, SIGNATURES_MAX = NSM_CABUNDLE_MAX + 1 };
+enum { SECONDS = 2, SIGNATURES_MAX = NSMC_CABUNDLE_MAX + 1 };
 
 struct signature {
 	EVP_PKEY_CTX *ctx;
@@ -57,7 +57,7 @@ static EVP_PKEY_CTX *verifier(EVP_PKEY *key)
 	return ctx;
 }
 
-static X509 *certificate(struct nsm_bytes b)
+static X509 *certificate(struct nsmc_bytes b)
 {
 	const unsigned char *at = b.data;
 	X509 *x = d2i_X509(NULL, &at, (long)b.len);
@@ -85,7 +85,7 @@ static void of_certificate(X509 *x, X509 *issuer, struct signature *s)
 }
 
 /* The document's, whose r and s are turned into DER. */
-static void of_document(const struct nsm_doc *doc, X509 *leaf,
+static void of_document(const struct nsmc_doc *doc, X509 *leaf,
 			struct signature *s)
 {
 	static const unsigned char head[] = "\x84\x6aSignature1";
@@ -116,11 +116,11 @@ static void of_document(const struct nsm_doc *doc, X509 *leaf,
 
 int main(int argc, char **argv)
 {
-	static unsigned char buf[NSM_DOCUMENT_MAX], root[4096];
+	static unsigned char buf[NSMC_DOCUMENT_MAX], root[4096];
 	static struct signature sigs[SIGNATURES_MAX];
-	struct nsm_policy policy = { 0 };
-	struct nsm_report report;
-	struct nsm_doc doc;
+	struct nsmc_policy policy = { 0 };
+	struct nsmc_report report;
+	struct nsmc_doc doc;
 	X509 *above, *x;
 	size_t len, n = 0, i;
 	unsigned long ours = 0, floor = 0;
@@ -133,7 +133,7 @@ int main(int argc, char **argv)
 	policy.root.data = root;
 	policy.time_s = atoll(argv[3]);
 	policy.allow_debug = true;
-	if (nsm_doc_verify(buf, len, &policy, &doc, &report) != 0)
+	if (nsmc_doc_verify(buf, len, &policy, &doc, &report) != 0)
 		fail("the document is not good");
 
 	above = certificate(doc.cabundle[0]);
@@ -147,7 +147,7 @@ int main(int argc, char **argv)
 
 	start = now();
 	do {
-		if (nsm_doc_verify(buf, len, &policy, &doc, &report) != 0)
+		if (nsmc_doc_verify(buf, len, &policy, &doc, &report) != 0)
 			fail("the document is not good any more");
 		ours++;
 	} while ((ours_s = now() - start) < SECONDS);

@@ -1,7 +1,7 @@
 #ifndef NSM_TOOL_COMMANDS_H
 #define NSM_TOOL_COMMANDS_H
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 #include "nsm/tool/tool.h"
 
 /* All of the tool's commands, by file; main.c has their table. */
@@ -24,10 +24,10 @@ struct out;
  * TOOL_FILE after it was said.
  */
 int refuse_json(const struct tool *t, int error, const char *text,
-		const struct nsm_report *report);
+		const struct nsmc_report *report);
 
 /* The fields of DOC, for KEY of an object. */
-void show_json(struct out *o, const char *key, const struct nsm_doc *doc);
+void show_json(struct out *o, const char *key, const struct nsmc_doc *doc);
 
 /* A time of a document, with its milliseconds: "1700000000000 (2023-...)". */
 void show_time(struct out *o, uint64_t ms);

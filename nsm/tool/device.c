@@ -1,13 +1,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 #include "nsm/tool/commands.h"
 #include "nsm/tool/input.h"
 #include "nsm/tool/opts.h"
 #include "nsm/tool/output.h"
 
-static void describe_text(struct out *out, const struct nsm_description *d,
+static void describe_text(struct out *out, const struct nsmc_description *d,
 			  bool debug)
 {
 	out_label(out, "module_id");
@@ -33,7 +33,7 @@ static void describe_text(struct out *out, const struct nsm_description *d,
 	out_text(out, debug ? "yes\n" : "no\n");
 }
 
-static void describe_json(struct out *out, const struct nsm_description *d,
+static void describe_json(struct out *out, const struct nsmc_description *d,
 			  bool debug)
 {
 	json_open(out, NULL, '{');
@@ -55,7 +55,7 @@ static void describe_json(struct out *out, const struct nsm_description *d,
 
 static int run_describe(struct tool *t, struct opts *o)
 {
-	struct nsm_description d;
+	struct nsmc_description d;
 	bool json = false, debug;
 	struct out out;
 	int id, fd, r;
@@ -70,9 +70,9 @@ static int run_describe(struct tool *t, struct opts *o)
 	r = tool_open(t, &fd);
 	if (r)
 		return r;
-	r = nsm_describe(fd, &d);
+	r = nsmc_describe(fd, &d);
 	if (r == 0)
-		r = nsm_is_debug(fd, &debug);
+		r = nsmc_is_debug(fd, &debug);
 	(void)close(fd);
 	if (r < 0)
 		return tool_fail_nsm(t, NULL, r);
@@ -109,7 +109,7 @@ static int give_random(const struct tool *t, int fd, struct out *out,
 
 	while (count > 0 && r == 0 && !out->error) {
 		n = count < sizeof(buf) ? (size_t)count : sizeof(buf);
-		r = nsm_get_random(fd, buf, n);
+		r = nsmc_get_random(fd, buf, n);
 		if (r < 0) {
 			r = tool_fail_nsm(t, NULL, r);
 			break;
@@ -210,16 +210,16 @@ static int read_attest(struct tool *t, struct opts *o, struct attest *a)
 	while (r == 0 && (id = opts_next(o)) != OPT_END) {
 		switch (id) {
 		case 'u':
-			r = input_bytes(t, o->name, o->value, 0, NSM_FIELD_MAX,
+			r = input_bytes(t, o->name, o->value, 0, NSMC_FIELD_MAX,
 					&a->user_data);
 			break;
 		case 'n':
-			r = input_bytes(t, o->name, o->value, 0, NSM_FIELD_MAX,
+			r = input_bytes(t, o->name, o->value, 0, NSMC_FIELD_MAX,
 					&a->nonce);
 			break;
 		case 'p':
 			/* Verifiers refuse an empty one. */
-			r = input_bytes(t, o->name, o->value, 1, NSM_FIELD_MAX,
+			r = input_bytes(t, o->name, o->value, 1, NSMC_FIELD_MAX,
 					&a->public_key);
 			break;
 		case 'o':
@@ -242,9 +242,9 @@ static int read_attest(struct tool *t, struct opts *o, struct attest *a)
 
 static int run_attest(struct tool *t, struct opts *o)
 {
-	uint8_t doc[NSM_DOCUMENT_MAX];
+	uint8_t doc[NSMC_DOCUMENT_MAX];
 	struct attest a = { 0 };
-	struct nsm_bytes view;
+	struct nsmc_bytes view;
 	struct out out;
 	size_t len;
 	int fd = -1, r;
@@ -254,8 +254,8 @@ static int run_attest(struct tool *t, struct opts *o)
 		r = tool_open(t, &fd);
 	if (r)
 		goto out;
-	r = nsm_attest(fd, blob_view(&a.user_data), blob_view(&a.nonce),
-		       blob_view(&a.public_key), doc, sizeof(doc), &len);
+	r = nsmc_attest(fd, blob_view(&a.user_data), blob_view(&a.nonce),
+			blob_view(&a.public_key), doc, sizeof(doc), &len);
 	if (r < 0) {
 		r = tool_fail_nsm(t, NULL, r);
 		goto out;
@@ -263,7 +263,7 @@ static int run_attest(struct tool *t, struct opts *o)
 	r = out_open(t, &out, a.path, 0666, false);
 	if (r)
 		goto out;
-	view = (struct nsm_bytes){ doc, len };
+	view = (struct nsmc_bytes){ doc, len };
 	if (a.path) {
 		out_bytes(&out, doc, len);
 	} else if (a.json) {

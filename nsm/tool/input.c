@@ -26,9 +26,9 @@ void blob_free(struct blob *b)
 	*b = (struct blob){ 0 };
 }
 
-struct nsm_bytes blob_view(const struct blob *b)
+struct nsmc_bytes blob_view(const struct blob *b)
 {
-	return (struct nsm_bytes){ b->data, b->len };
+	return (struct nsmc_bytes){ b->data, b->len };
 }
 
 static int no_memory(const struct tool *t)
@@ -215,7 +215,7 @@ int input_bytes(struct tool *t, const char *what, const char *arg, size_t min,
 }
 
 static int measure_file(struct tool *t, const char *what, const char *name,
-			const char *path, uint8_t ret[NSM_PCR_SIZE])
+			const char *path, uint8_t ret[NSMC_PCR_SIZE])
 {
 	struct blob b = { 0 };
 	struct stat st;
@@ -225,7 +225,7 @@ static int measure_file(struct tool *t, const char *what, const char *name,
 	if (r)
 		return r;
 	if (fd != STDIN_FILENO && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-		r = nsm_measure_file(name, strlen(name), fd, ret);
+		r = nsmc_measure_file(name, strlen(name), fd, ret);
 		close_input(fd);
 		if (r == -EAGAIN)
 			return tool_fail(t, TOOL_FILE, path,
@@ -238,13 +238,13 @@ static int measure_file(struct tool *t, const char *what, const char *name,
 		return tool_usage(t, what,
 				  "more than 64 MiB: that must be in a file");
 	if (r == 0)
-		nsm_measure(name, strlen(name), b.data, b.len, ret);
+		nsmc_measure(name, strlen(name), b.data, b.len, ret);
 	blob_free(&b);
 	return r;
 }
 
 int input_measured(struct tool *t, const char *what, const char *name,
-		   const char *arg, uint8_t ret[NSM_PCR_SIZE])
+		   const char *arg, uint8_t ret[NSMC_PCR_SIZE])
 {
 	const char *file = file_of(arg);
 	struct blob b = { 0 };
@@ -254,7 +254,7 @@ int input_measured(struct tool *t, const char *what, const char *name,
 		return measure_file(t, what, name, file, ret);
 	r = decode(t, what, arg, &b);
 	if (r == 0)
-		nsm_measure(name, strlen(name), b.data, b.len, ret);
+		nsmc_measure(name, strlen(name), b.data, b.len, ret);
 	blob_free(&b);
 	return r;
 }

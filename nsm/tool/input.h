@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
 struct tool;
 
@@ -17,7 +17,7 @@ struct blob {
 /* Wipes and frees; nothing is fine. */
 void blob_free(struct blob *b);
 
-struct nsm_bytes blob_view(const struct blob *b);
+struct nsmc_bytes blob_view(const struct blob *b);
 
 enum input_code {
 	INPUT_DONE = 0,
@@ -40,10 +40,10 @@ int input_bytes(struct tool *t, const char *what, const char *arg, size_t min,
 
 /*
  * What a PCR is extended with for the content ARG, as above but of any length
- * (stdin up to 64 MiB), under NAME: see nsm_measure.
+ * (stdin up to 64 MiB), under NAME: see nsmc_measure.
  */
 int input_measured(struct tool *t, const char *what, const char *name,
-		   const char *arg, uint8_t ret[NSM_PCR_SIZE]);
+		   const char *arg, uint8_t ret[NSMC_PCR_SIZE]);
 
 enum input_kind {
 	INPUT_DOCUMENT, /* an attestation document */

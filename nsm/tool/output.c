@@ -346,7 +346,7 @@ void json_close(struct out *o, char bracket)
 	out_bytes(o, &bracket, 1);
 }
 
-void json_text(struct out *o, const char *key, struct nsm_bytes text)
+void json_text(struct out *o, const char *key, struct nsmc_bytes text)
 {
 	json_key(o, key);
 	if (text.data)
@@ -358,8 +358,8 @@ void json_text(struct out *o, const char *key, struct nsm_bytes text)
 void json_string(struct out *o, const char *key, const char *text)
 {
 	json_text(o, key,
-		  (struct nsm_bytes){ (const uint8_t *)text,
-				      text ? strlen(text) : 0 });
+		  (struct nsmc_bytes){ (const uint8_t *)text,
+				       text ? strlen(text) : 0 });
 }
 
 void json_number(struct out *o, const char *key, uint64_t n)
@@ -382,7 +382,7 @@ void json_bool(struct out *o, const char *key, bool b)
 	out_text(o, b ? "true" : "false");
 }
 
-void json_hex(struct out *o, const char *key, struct nsm_bytes bytes)
+void json_hex(struct out *o, const char *key, struct nsmc_bytes bytes)
 {
 	json_key(o, key);
 	if (!bytes.data) {
@@ -394,7 +394,7 @@ void json_hex(struct out *o, const char *key, struct nsm_bytes bytes)
 	out_text(o, "\"");
 }
 
-void json_base64(struct out *o, const char *key, struct nsm_bytes bytes)
+void json_base64(struct out *o, const char *key, struct nsmc_bytes bytes)
 {
 	json_key(o, key);
 	if (!bytes.data) {

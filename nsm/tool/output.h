@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
 struct tool;
 
@@ -73,12 +73,12 @@ void out_ranges(struct out *o, uint32_t set);
 void json_open(struct out *o, const char *key, char bracket);
 void json_close(struct out *o, char bracket);
 void json_string(struct out *o, const char *key, const char *text);
-void json_text(struct out *o, const char *key, struct nsm_bytes text);
+void json_text(struct out *o, const char *key, struct nsmc_bytes text);
 void json_number(struct out *o, const char *key, uint64_t n);
 void json_signed(struct out *o, const char *key, int64_t n);
 void json_bool(struct out *o, const char *key, bool b);
-void json_hex(struct out *o, const char *key, struct nsm_bytes bytes);
-void json_base64(struct out *o, const char *key, struct nsm_bytes bytes);
+void json_hex(struct out *o, const char *key, struct nsmc_bytes bytes);
+void json_base64(struct out *o, const char *key, struct nsmc_bytes bytes);
 /* The key alone. */
 void json_key(struct out *o, const char *key);
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 #include "nsm/tool/commands.h"
 #include "nsm/tool/input.h"
 #include "nsm/tool/opts.h"
@@ -12,13 +12,14 @@
 
 /* --- printing --- */
 
-static struct nsm_bytes value_of(const struct nsm_pcr *pcr)
+static struct nsmc_bytes value_of(const struct nsmc_pcr *pcr)
 {
-	return (struct nsm_bytes){ pcr->value, pcr->len };
+	return (struct nsmc_bytes){ pcr->value, pcr->len };
 }
 
 /* The names of DescribePCR's answer. */
-static void pcr_json(struct out *out, unsigned index, const struct nsm_pcr *pcr)
+static void pcr_json(struct out *out, unsigned index,
+		     const struct nsmc_pcr *pcr)
 {
 	json_open(out, NULL, '{');
 	json_number(out, "index", index);
@@ -29,7 +30,7 @@ static void pcr_json(struct out *out, unsigned index, const struct nsm_pcr *pcr)
 
 /* A PCR alone: its value, which --pcr of nsm verify takes. */
 static int print_pcr(const struct tool *t, bool json, unsigned index,
-		     const struct nsm_pcr *pcr)
+		     const struct nsmc_pcr *pcr)
 {
 	struct out out;
 
@@ -42,7 +43,8 @@ static int print_pcr(const struct tool *t, bool json, unsigned index,
 	return out_commit(t, &out);
 }
 
-static void pcr_line(struct out *out, unsigned index, const struct nsm_pcr *pcr)
+static void pcr_line(struct out *out, unsigned index,
+		     const struct nsmc_pcr *pcr)
 {
 	out_text(out, "PCR");
 	out_number(out, index);
@@ -53,7 +55,7 @@ static void pcr_line(struct out *out, unsigned index, const struct nsm_pcr *pcr)
 }
 
 static int print_pcrs(const struct tool *t, bool json, const uint8_t *index,
-		      const struct nsm_pcr *pcr, size_t count)
+		      const struct nsmc_pcr *pcr, size_t count)
 {
 	struct out out;
 
@@ -84,7 +86,7 @@ static int fail_pcr(const struct tool *t, unsigned index, int r)
 static int read_index(const struct tool *t, const char *word, uint8_t *ret)
 {
 	uint64_t n;
-	int r = input_number(t, "INDEX", word, 0, NSM_PCR_COUNT - 1, &n);
+	int r = input_number(t, "INDEX", word, 0, NSMC_PCR_COUNT - 1, &n);
 
 	if (r == 0)
 		*ret = (uint8_t)n;
@@ -95,10 +97,10 @@ static int read_index(const struct tool *t, const char *word, uint8_t *ret)
 
 static int run_list(struct tool *t, struct opts *o)
 {
-	struct nsm_description d;
-	struct nsm_pcr pcr[NSM_PCR_COUNT] = { 0 };
-	uint8_t index[NSM_PCR_COUNT];
-	unsigned count = NSM_PCR_COUNT, i = 0;
+	struct nsmc_description d;
+	struct nsmc_pcr pcr[NSMC_PCR_COUNT] = { 0 };
+	uint8_t index[NSMC_PCR_COUNT];
+	unsigned count = NSMC_PCR_COUNT, i = 0;
 	bool json = false;
 	int id, fd, r;
 
@@ -112,7 +114,7 @@ static int run_list(struct tool *t, struct opts *o)
 	r = tool_open(t, &fd);
 	if (r)
 		return r;
-	r = nsm_describe(fd, &d);
+	r = nsmc_describe(fd, &d);
 	if (r < 0) {
 		r = tool_fail_nsm(t, NULL, r);
 		goto out;
@@ -121,7 +123,7 @@ static int run_list(struct tool *t, struct opts *o)
 		count = d.max_pcrs;
 	for (i = 0; i < count; i++) {
 		index[i] = (uint8_t)i;
-		r = nsm_describe_pcr(fd, index[i], &pcr[i]);
+		r = nsmc_describe_pcr(fd, index[i], &pcr[i]);
 		if (r < 0) {
 			r = fail_pcr(t, i, r);
 			goto out;
@@ -148,7 +150,7 @@ const struct command command_pcr_list = {
 static int run_get(struct tool *t, struct opts *o)
 {
 	bool json = false, given = false;
-	struct nsm_pcr pcr;
+	struct nsmc_pcr pcr;
 	uint8_t index = 0;
 	int id, fd, r;
 
@@ -174,7 +176,7 @@ static int run_get(struct tool *t, struct opts *o)
 	r = tool_open(t, &fd);
 	if (r)
 		return r;
-	r = nsm_describe_pcr(fd, index, &pcr);
+	r = nsmc_describe_pcr(fd, index, &pcr);
 	(void)close(fd);
 	return r < 0 ? fail_pcr(t, index, r) : print_pcr(t, json, index, &pcr);
 }
@@ -228,12 +230,12 @@ static int add(struct tool *t, struct extensions *e, const char *what,
 	int r;
 
 	if (!e->name) {
-		r = input_bytes(t, what, arg, 0, NSM_EXTEND_MAX, b);
+		r = input_bytes(t, what, arg, 0, NSMC_EXTEND_MAX, b);
 	} else {
-		b->data = malloc(NSM_PCR_SIZE);
+		b->data = malloc(NSMC_PCR_SIZE);
 		if (!b->data)
 			return tool_fail_nsm(t, NULL, -ENOMEM);
-		b->len = NSM_PCR_SIZE;
+		b->len = NSMC_PCR_SIZE;
 		r = input_measured(t, what, e->name, arg, b->data);
 		if (r)
 			blob_free(b);
@@ -277,7 +279,7 @@ static int run_extend(struct tool *t, struct opts *o)
 {
 	bool json = false, given = false;
 	struct extensions e;
-	struct nsm_pcr pcr = { 0 };
+	struct nsmc_pcr pcr = { 0 };
 	uint8_t index = 0;
 	int id, fd, r;
 
@@ -304,8 +306,8 @@ static int run_extend(struct tool *t, struct opts *o)
 	if (r)
 		goto out;
 	for (size_t i = 0; i < e.count && r == 0; i++)
-		r = nsm_extend_pcr_checked(fd, index, e.list[i].data,
-					   e.list[i].len, &pcr);
+		r = nsmc_extend_pcr_checked(fd, index, e.list[i].data,
+					    e.list[i].len, &pcr);
 	(void)close(fd);
 	r = r < 0 ? fail_pcr(t, index, r) : print_pcr(t, json, index, &pcr);
 out:
@@ -341,7 +343,7 @@ static int run_predict(struct tool *t, struct opts *o)
 {
 	struct blob from = { 0 };
 	struct extensions e;
-	struct nsm_pcr pcr = { .len = NSM_PCR_SIZE };
+	struct nsmc_pcr pcr = { .len = NSMC_PCR_SIZE };
 	struct out out;
 	bool json = false;
 	int id, r;
@@ -353,8 +355,8 @@ static int run_predict(struct tool *t, struct opts *o)
 		if (id == 'j')
 			json = true;
 		else if (id == 'f')
-			r = input_bytes(t, o->name, o->value, NSM_PCR_SIZE,
-					NSM_PCR_SIZE, &from);
+			r = input_bytes(t, o->name, o->value, NSMC_PCR_SIZE,
+					NSMC_PCR_SIZE, &from);
 		else
 			r = add_word(t, o, &e, id);
 	}
@@ -365,7 +367,7 @@ static int run_predict(struct tool *t, struct opts *o)
 	if (from.data)
 		memcpy(pcr.value, from.data, from.len);
 	for (size_t i = 0; i < e.count; i++)
-		nsm_predict(pcr.value, e.list[i].data, e.list[i].len);
+		nsmc_predict(pcr.value, e.list[i].data, e.list[i].len);
 	(void)out_open(t, &out, NULL, 0, false);
 	if (json) {
 		json_open(&out, NULL, '{');
@@ -413,7 +415,7 @@ const struct command command_pcr_predict = {
 /* --- lock --- */
 
 struct lock {
-	uint8_t index[NSM_PCR_COUNT];
+	uint8_t index[NSMC_PCR_COUNT];
 	size_t count;
 	bool below; /* all of them by one request */
 	bool json;
@@ -440,7 +442,7 @@ static int add_range(const struct tool *t, const char *word, struct lock *l)
 	if (to < from)
 		return tool_usage(t, word, "the range ends before it begins");
 	for (; from <= to; from++) {
-		if (l->count == NSM_PCR_COUNT)
+		if (l->count == NSMC_PCR_COUNT)
 			return tool_usage(t, word, "an argument too many");
 		l->index[l->count++] = from;
 	}
@@ -462,8 +464,8 @@ static int read_lock(struct tool *t, struct opts *o, struct lock *l)
 				return tool_usage(
 					t, o->name,
 					"it excludes INDEX arguments");
-			r = input_number(t, o->name, o->value, 1, NSM_PCR_COUNT,
-					 &end);
+			r = input_number(t, o->name, o->value, 1,
+					 NSMC_PCR_COUNT, &end);
 			l->below = true;
 			for (; r == 0 && l->count < end; l->count++)
 				l->index[l->count] = (uint8_t)l->count;
@@ -486,19 +488,19 @@ static int read_lock(struct tool *t, struct opts *o, struct lock *l)
 
 /* All by one request, then as they are. */
 static int lock_below(const struct tool *t, int fd, const struct lock *l,
-		      struct nsm_pcr pcr[NSM_PCR_COUNT])
+		      struct nsmc_pcr pcr[NSMC_PCR_COUNT])
 {
 	char name[16];
 	int r;
 
-	r = nsm_lock_pcrs_below_checked(fd, (uint8_t)l->count);
+	r = nsmc_lock_pcrs_below_checked(fd, (uint8_t)l->count);
 	if (r < 0) {
 		(void)snprintf(name, sizeof(name), "PCR0-%u",
 			       (unsigned)l->count - 1);
 		return tool_fail_nsm(t, name, r);
 	}
 	for (size_t i = 0; i < l->count; i++) {
-		r = nsm_describe_pcr(fd, l->index[i], &pcr[i]);
+		r = nsmc_describe_pcr(fd, l->index[i], &pcr[i]);
 		if (r < 0)
 			return fail_pcr(t, l->index[i], r);
 	}
@@ -507,7 +509,7 @@ static int lock_below(const struct tool *t, int fd, const struct lock *l,
 
 static int run_lock(struct tool *t, struct opts *o)
 {
-	struct nsm_pcr pcr[NSM_PCR_COUNT] = { 0 };
+	struct nsmc_pcr pcr[NSMC_PCR_COUNT] = { 0 };
 	struct lock l = { .count = 0 };
 	int fd, r;
 
@@ -520,7 +522,7 @@ static int run_lock(struct tool *t, struct opts *o)
 		r = lock_below(t, fd, &l, pcr);
 	} else {
 		for (size_t i = 0; i < l.count && r == 0; i++) {
-			r = nsm_lock_pcr_checked(fd, l.index[i], &pcr[i]);
+			r = nsmc_lock_pcr_checked(fd, l.index[i], &pcr[i]);
 			if (r < 0)
 				r = fail_pcr(t, l.index[i], r);
 		}

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 #include "nsm/tool/code.h"
 #include "nsm/tool/commands.h"
 #include "nsm/tool/input.h"
@@ -113,7 +113,7 @@ static void print_base64(struct out *out, bool json, const char *key,
 {
 	if (json) {
 		json_open(out, NULL, '{');
-		json_base64(out, key, (struct nsm_bytes){ data, len });
+		json_base64(out, key, (struct nsmc_bytes){ data, len });
 		json_close(out, '}');
 	} else {
 		out_base64(out, data, len);
@@ -135,16 +135,17 @@ static void write_pem(struct out *out, const uint8_t *der, size_t len)
 }
 
 static int write_new(const struct tool *t, const struct new_key *k,
-		     const struct nsm_recipient *recipient, struct out *key,
+		     const struct nsmc_recipient *recipient, struct out *key,
 		     struct out *public)
 {
-	uint8_t der[NSM_RECIPIENT_KEY_MAX], spki[NSM_RECIPIENT_SPKI_MAX];
+	uint8_t der[NSMC_RECIPIENT_KEY_MAX], spki[NSMC_RECIPIENT_SPKI_MAX];
 	size_t der_len, spki_len;
 	int r;
 
-	r = nsm_recipient_public_key(recipient, spki, sizeof(spki), &spki_len);
+	r = nsmc_recipient_public_key(recipient, spki, sizeof(spki), &spki_len);
 	if (r == 0)
-		r = nsm_recipient_export(recipient, der, sizeof(der), &der_len);
+		r = nsmc_recipient_export(recipient, der, sizeof(der),
+					  &der_len);
 	if (r < 0) {
 		r = tool_fail_nsm(t, NULL, r);
 		goto out;
@@ -165,7 +166,7 @@ out:
 
 static int run_new(struct tool *t, struct opts *o)
 {
-	struct nsm_recipient *recipient = NULL;
+	struct nsmc_recipient *recipient = NULL;
 	struct new_key k = { .bits = 2048 };
 	struct out key, public;
 	int fd = -1, r;
@@ -182,9 +183,9 @@ static int run_new(struct tool *t, struct opts *o)
 		r = out_open(t, &public, k.public_path, 0666, false);
 	if (r)
 		goto out;
-	r = nsm_recipient_new(fd, (unsigned)k.bits, &recipient);
+	r = nsmc_recipient_new(fd, (unsigned)k.bits, &recipient);
 	if (r < 0 && fd < 0)
-		r = tool_fail(t, TOOL_FILE, NULL, "%s", nsm_error_text(r));
+		r = tool_fail(t, TOOL_FILE, NULL, "%s", nsmc_error_text(r));
 	else if (r < 0)
 		r = tool_fail_nsm(t, NULL, r);
 	else
@@ -192,7 +193,7 @@ static int run_new(struct tool *t, struct opts *o)
 out:
 	out_abort(&key);
 	out_abort(&public);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 	if (fd >= 0)
 		(void)close(fd);
 	return r;
@@ -228,7 +229,7 @@ const struct command command_recipient_new = {
 /* --- open --- */
 
 static int read_key(struct tool *t, const char *path,
-		    struct nsm_recipient **ret)
+		    struct nsmc_recipient **ret)
 {
 	const char *name = strcmp(path, "-") == 0 ? "stdin" : path;
 	struct blob b = { 0 };
@@ -236,10 +237,10 @@ static int read_key(struct tool *t, const char *path,
 
 	r = input_file(t, path, KEY_FILE_MAX, &b);
 	if (r == INPUT_LONG)
-		return tool_fail_refused(t, name, -NSM_E_KEY, "");
+		return tool_fail_refused(t, name, -NSMC_E_KEY, "");
 	if (r)
 		return r;
-	r = nsm_recipient_import(b.data, b.len, ret);
+	r = nsmc_recipient_import(b.data, b.len, ret);
 	if (r == 0)
 		goto out;
 	if (b.len == 0)
@@ -256,23 +257,23 @@ out:
 }
 
 static int open_message(const struct tool *t,
-			const struct nsm_recipient *recipient,
+			const struct nsmc_recipient *recipient,
 			const struct blob *cms, const char *path, bool json)
 {
-	struct nsm_object object = { "" };
+	struct nsmc_object object = { "" };
 	struct blob plain = { 0 };
 	struct out out;
 	size_t len = 0;
 	int r;
 
-	if (cms->len > NSM_CMS_MAX)
+	if (cms->len > NSMC_CMS_MAX)
 		return tool_fail(t, TOOL_REFUSED, "cms", "more than %d bytes",
-				 NSM_CMS_MAX);
+				 NSMC_CMS_MAX);
 	plain = (struct blob){ malloc(cms->len + 1), cms->len + 1 };
 	if (!plain.data)
 		return tool_fail_refused(t, NULL, -ENOMEM, "");
-	r = nsm_recipient_open(recipient, cms->data, cms->len, plain.data,
-			       plain.len, &len, &object);
+	r = nsmc_recipient_open(recipient, cms->data, cms->len, plain.data,
+				plain.len, &len, &object);
 	if (r < 0) {
 		/* Without an object it is about all of it. */
 		r = tool_fail_refused(t, object.name[0] ? object.name : "cms",
@@ -295,7 +296,7 @@ out:
 static int run_open(struct tool *t, struct opts *o)
 {
 	const char *key = NULL, *path = NULL, *to = NULL;
-	struct nsm_recipient *recipient = NULL;
+	struct nsmc_recipient *recipient = NULL;
 	struct blob cms = { 0 };
 	bool json = false;
 	int id, r;
@@ -330,7 +331,7 @@ static int run_open(struct tool *t, struct opts *o)
 	if (r == 0)
 		r = open_message(t, recipient, &cms, to, json);
 	blob_free(&cms);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 	return r;
 }
 

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 #include "nsm/tool/code.h"
 #include "nsm/tool/commands.h"
 #include "nsm/tool/input.h"
@@ -22,7 +22,7 @@ void show_time(struct out *o, uint64_t ms)
 	}
 }
 
-static bool is_plain(struct nsm_bytes b)
+static bool is_plain(struct nsmc_bytes b)
 {
 	for (size_t i = 0; i < b.len; i++)
 		if (b.data[i] < 0x20 || b.data[i] >= 0x7f)
@@ -31,7 +31,7 @@ static bool is_plain(struct nsm_bytes b)
 }
 
 /* "5 bytes: 68656c6c6f, that is "hello"" */
-static void show_bytes(struct out *o, const char *label, struct nsm_bytes b)
+static void show_bytes(struct out *o, const char *label, struct nsmc_bytes b)
 {
 	out_label(o, label);
 	if (!b.data) {
@@ -53,9 +53,9 @@ static void show_bytes(struct out *o, const char *label, struct nsm_bytes b)
 }
 
 static void show_certificate(struct out *o, const char *label,
-			     struct nsm_bytes der)
+			     struct nsmc_bytes der)
 {
-	uint8_t hash[NSM_PCR_SIZE];
+	uint8_t hash[NSMC_PCR_SIZE];
 	struct x509 info;
 
 	out_label(o, label);
@@ -66,7 +66,7 @@ static void show_certificate(struct out *o, const char *label,
 	}
 	/* SHA384(first 48 bytes || the others) is the fingerprint. */
 	memcpy(hash, der.data, sizeof(hash));
-	nsm_predict(hash, der.data + sizeof(hash), der.len - sizeof(hash));
+	nsmc_predict(hash, der.data + sizeof(hash), der.len - sizeof(hash));
 	out_text(o, " bytes, SHA-384 ");
 	out_hex(o, hash, sizeof(hash));
 	out_text(o, "\n");
@@ -84,12 +84,12 @@ static void show_certificate(struct out *o, const char *label,
 	out_text(o, "\n");
 }
 
-static void show_text(struct out *o, const struct nsm_doc *doc)
+static void show_text(struct out *o, const struct nsmc_doc *doc)
 {
 	char label[24];
 
 	out_label(o, "algorithm");
-	if (doc->algorithm == NSM_ALGORITHM_ES384) {
+	if (doc->algorithm == NSMC_ALGORITHM_ES384) {
 		out_text(o, "-35 (ES384)\n");
 	} else {
 		(void)snprintf(label, sizeof(label), "%lld",
@@ -107,8 +107,8 @@ static void show_text(struct out *o, const struct nsm_doc *doc)
 	show_time(o, doc->timestamp_ms);
 	out_text(o, "\n");
 	out_label(o, "debug mode");
-	out_text(o, nsm_doc_is_debug(doc) ? "yes\n" : "no\n");
-	for (unsigned i = 0; i < NSM_PCR_COUNT; i++) {
+	out_text(o, nsmc_doc_is_debug(doc) ? "yes\n" : "no\n");
+	for (unsigned i = 0; i < NSMC_PCR_COUNT; i++) {
 		if (!doc->pcr[i].data)
 			continue;
 		(void)snprintf(label, sizeof(label), "PCR%u", i);
@@ -128,7 +128,7 @@ static void show_text(struct out *o, const struct nsm_doc *doc)
 	show_bytes(o, "signature", doc->signature);
 }
 
-void show_json(struct out *o, const char *key, const struct nsm_doc *doc)
+void show_json(struct out *o, const char *key, const struct nsmc_doc *doc)
 {
 	char number[4];
 
@@ -137,9 +137,9 @@ void show_json(struct out *o, const char *key, const struct nsm_doc *doc)
 	json_text(o, "module_id", doc->module_id);
 	json_text(o, "digest", doc->digest);
 	json_number(o, "timestamp", doc->timestamp_ms);
-	json_bool(o, "debug", nsm_doc_is_debug(doc));
+	json_bool(o, "debug", nsmc_doc_is_debug(doc));
 	json_open(o, "pcrs", '{');
-	for (unsigned i = 0; i < NSM_PCR_COUNT; i++) {
+	for (unsigned i = 0; i < NSMC_PCR_COUNT; i++) {
 		if (!doc->pcr[i].data)
 			continue;
 		(void)snprintf(number, sizeof(number), "%u", i);
@@ -161,9 +161,9 @@ void show_json(struct out *o, const char *key, const struct nsm_doc *doc)
 static int run_show(struct tool *t, struct opts *o)
 {
 	const char *path = NULL;
-	struct nsm_report report = { .object = { "document" } };
+	struct nsmc_report report = { .object = { "document" } };
 	struct blob b = { 0 };
-	struct nsm_doc doc;
+	struct nsmc_doc doc;
 	struct out out;
 	bool json = false;
 	int id, code, r;
@@ -186,11 +186,11 @@ static int run_show(struct tool *t, struct opts *o)
 		return tool_usage(t, NULL, "which document?");
 	r = input_message(t, INPUT_DOCUMENT, path, &b);
 	if (r == TOOL_REFUSED && json)
-		return refuse_json(t, -NSM_E_DOC_CBOR, "it is no document",
+		return refuse_json(t, -NSMC_E_DOC_CBOR, "it is no document",
 				   &report);
 	if (r)
 		return r;
-	r = nsm_doc_parse(b.data, b.len, &doc, &report.object);
+	r = nsmc_doc_parse(b.data, b.len, &doc, &report.object);
 	if (r < 0) {
 		code = tool_fail_refused(t, report.object.name, r, "");
 		r = json ? refuse_json(t, r, NULL, &report) : code;

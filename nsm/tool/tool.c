@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 #include "nsm/tool/output.h"
 
 enum { LINE_CAP = 1024 };
@@ -77,28 +77,29 @@ int tool_fail_file(const struct tool *t, const char *path, const char *standard,
 int tool_fail_nsm(const struct tool *t, const char *object, int r)
 {
 	if (r == -ENOMEM)
-		return tool_fail(t, TOOL_FILE, object, "%s", nsm_error_text(r));
+		return tool_fail(t, TOOL_FILE, object, "%s",
+				 nsmc_error_text(r));
 	/* AWS's driver opens without a device, and says so later. */
 	if (r == -ENOENT || r == -ENODEV || r == -ENXIO)
 		return tool_fail(t, TOOL_NO_NSM, "/dev/nsm",
 				 "no NSM here: %s (it is there in enclaves)",
-				 nsm_error_text(r));
-	if (r == -NSM_E_READ_ONLY_INDEX)
+				 nsmc_error_text(r));
+	if (r == -NSMC_E_READ_ONLY_INDEX)
 		return tool_fail(t, TOOL_NSM, object,
 				 "it is locked (ReadOnlyIndex)");
-	return tool_fail(t, TOOL_NSM, object, "%s", nsm_error_text(r));
+	return tool_fail(t, TOOL_NSM, object, "%s", nsmc_error_text(r));
 }
 
 int tool_fail_refused(const struct tool *t, const char *object, int r,
 		      const char *more)
 {
-	return tool_fail(t, r <= -NSM_E_FIRST ? TOOL_REFUSED : TOOL_FILE,
-			 object, "%s%s", nsm_error_text(r), more);
+	return tool_fail(t, r <= -NSMC_E_FIRST ? TOOL_REFUSED : TOOL_FILE,
+			 object, "%s%s", nsmc_error_text(r), more);
 }
 
 int tool_open(const struct tool *t, int *ret)
 {
-	int fd = nsm_open();
+	int fd = nsmc_open();
 
 	if (fd < 0)
 		return tool_fail_nsm(t, "/dev/nsm", fd);

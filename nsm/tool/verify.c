@@ -3,7 +3,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 #include "nsm/tool/code.h"
 #include "nsm/tool/commands.h"
 #include "nsm/tool/input.h"
@@ -15,9 +15,9 @@ enum { AHEAD_S = 60, EMULATED = -1 /* QEMU's algorithm */ };
 /* The command line, and the bytes that its policy points into. */
 struct verify {
 	const char *path, *root_path;
-	struct nsm_policy policy;
+	struct nsmc_policy policy;
 	struct blob root, nonce, user_data, public_key;
-	uint8_t pcr[NSM_PCR_COUNT][NSM_PCR_SIZE];
+	uint8_t pcr[NSMC_PCR_COUNT][NSMC_PCR_SIZE];
 	bool time_given, ahead_given, json;
 };
 
@@ -25,7 +25,7 @@ static int read_pcr(struct tool *t, const struct opts *o, struct verify *v)
 {
 	const char *equals = strchr(o->value, '=');
 	size_t len = equals ? (size_t)(equals - o->value) : 0;
-	struct nsm_expect *expect;
+	struct nsmc_expect *expect;
 	struct blob b = { 0 };
 	char number[4] = "";
 	uint64_t n;
@@ -33,20 +33,21 @@ static int read_pcr(struct tool *t, const struct opts *o, struct verify *v)
 
 	if (len > 0 && len < sizeof(number))
 		memcpy(number, o->value, len);
-	if (code_number(number, NSM_PCR_COUNT - 1, &n) < 0)
+	if (code_number(number, NSMC_PCR_COUNT - 1, &n) < 0)
 		return tool_usage(t, o->name,
 				  "it must be N=BYTES, N from 0 to %d",
-				  NSM_PCR_COUNT - 1);
+				  NSMC_PCR_COUNT - 1);
 	expect = &v->policy.pcr[n];
-	if (expect->kind != NSM_ANY)
+	if (expect->kind != NSMC_ANY)
 		return tool_usage(t, o->name, "PCR%d given twice", (int)n);
-	r = input_bytes(t, o->name, equals + 1, NSM_PCR_SIZE, NSM_PCR_SIZE, &b);
+	r = input_bytes(t, o->name, equals + 1, NSMC_PCR_SIZE, NSMC_PCR_SIZE,
+			&b);
 	if (r)
 		return r;
 	memcpy(v->pcr[n], b.data, b.len);
 	blob_free(&b);
-	expect->kind = NSM_EQUAL;
-	expect->value = (struct nsm_bytes){ v->pcr[n], NSM_PCR_SIZE };
+	expect->kind = NSMC_EQUAL;
+	expect->value = (struct nsmc_bytes){ v->pcr[n], NSMC_PCR_SIZE };
 	return 0;
 }
 
@@ -77,33 +78,33 @@ static int read_seconds(const struct tool *t, const struct opts *o,
 }
 
 static int expect_bytes(struct tool *t, const struct opts *o, struct blob *b,
-			struct nsm_expect *ret)
+			struct nsmc_expect *ret)
 {
 	int r;
 
-	if (ret->kind == NSM_MISSING)
+	if (ret->kind == NSMC_MISSING)
 		return tool_usage(t, o->name, "it excludes --no-%s",
 				  o->name + 2);
-	r = input_bytes(t, o->name, o->value, 0, NSM_FIELD_MAX, b);
+	r = input_bytes(t, o->name, o->value, 0, NSMC_FIELD_MAX, b);
 	if (r == 0)
-		*ret = (struct nsm_expect){ NSM_EQUAL, blob_view(b) };
+		*ret = (struct nsmc_expect){ NSMC_EQUAL, blob_view(b) };
 	return r;
 }
 
 static int expect_none(const struct tool *t, const struct opts *o,
-		       struct nsm_expect *ret)
+		       struct nsmc_expect *ret)
 {
-	if (ret->kind == NSM_EQUAL)
+	if (ret->kind == NSMC_EQUAL)
 		return tool_usage(t, o->name, "it excludes --%s",
 				  o->name + sizeof("--no-") - 1);
-	ret->kind = NSM_MISSING;
+	ret->kind = NSMC_MISSING;
 	return 0;
 }
 
 static int read_option(struct tool *t, const struct opts *o, struct verify *v,
 		       int id)
 {
-	struct nsm_policy *p = &v->policy;
+	struct nsmc_policy *p = &v->policy;
 
 	switch (id) {
 	case 'p':
@@ -173,17 +174,17 @@ static int read_verify(struct tool *t, struct opts *o, struct verify *v)
 }
 
 /* The time of which the validity is. */
-static uint64_t time_of(const struct verify *v, const struct nsm_doc *doc)
+static uint64_t time_of(const struct verify *v, const struct nsmc_doc *doc)
 {
 	return v->policy.time_of_document ? doc->timestamp_ms :
 					    (uint64_t)v->policy.time_s * 1000;
 }
 
-static uint32_t pcrs_of(const struct nsm_doc *doc)
+static uint32_t pcrs_of(const struct nsmc_doc *doc)
 {
 	uint32_t set = 0;
 
-	for (unsigned i = 0; i < NSM_PCR_COUNT; i++)
+	for (unsigned i = 0; i < NSMC_PCR_COUNT; i++)
 		if (doc->pcr[i].data)
 			set |= UINT32_C(1) << i;
 	return set;
@@ -195,20 +196,20 @@ static void checks_text(struct out *out, const char *label, unsigned set)
 	const char *between = "";
 
 	out_label(out, label);
-	set &= NSM_CHECK_ALL & ~(unsigned)NSM_CHECK_PCRS;
-	for (unsigned bit = 1; bit & NSM_CHECK_ALL; bit <<= 1) {
+	set &= NSMC_CHECK_ALL & ~(unsigned)NSMC_CHECK_PCRS;
+	for (unsigned bit = 1; bit & NSMC_CHECK_ALL; bit <<= 1) {
 		if (!(set & bit))
 			continue;
 		out_text(out, between);
-		out_text(out, nsm_check_text((enum nsm_check)bit));
+		out_text(out, nsmc_check_text((enum nsmc_check)bit));
 		between = ", ";
 	}
 	out_text(out, set ? "\n" : "nothing\n");
 }
 
 static void good_text(struct out *out, const struct verify *v,
-		      const struct nsm_doc *doc,
-		      const struct nsm_report *report)
+		      const struct nsmc_doc *doc,
+		      const struct nsmc_report *report)
 {
 	char at[CODE_TIME_CAP];
 
@@ -245,7 +246,7 @@ static void checks_json(struct out *out, const char *key, unsigned set)
 	};
 	enum { WORDS = sizeof(words) / sizeof(words[0]) };
 
-	_Static_assert(NSM_CHECK_ALL == (1 << WORDS) - 1, "a word each");
+	_Static_assert(NSMC_CHECK_ALL == (1 << WORDS) - 1, "a word each");
 	json_open(out, key, '[');
 	for (unsigned i = 0; i < WORDS; i++)
 		if (set >> i & 1)
@@ -256,15 +257,15 @@ static void checks_json(struct out *out, const char *key, unsigned set)
 static void pcrs_json(struct out *out, const char *key, uint32_t set)
 {
 	json_open(out, key, '[');
-	for (unsigned i = 0; i < NSM_PCR_COUNT; i++)
+	for (unsigned i = 0; i < NSMC_PCR_COUNT; i++)
 		if (set >> i & 1)
 			json_number(out, NULL, i);
 	json_close(out, ']');
 }
 
 static void good_json(struct out *out, const struct verify *v,
-		      const struct nsm_doc *doc,
-		      const struct nsm_report *report)
+		      const struct nsmc_doc *doc,
+		      const struct nsmc_report *report)
 {
 	json_open(out, NULL, '{');
 	json_bool(out, "verified", true);
@@ -282,15 +283,15 @@ static void good_json(struct out *out, const struct verify *v,
 }
 
 int refuse_json(const struct tool *t, int error, const char *text,
-		const struct nsm_report *report)
+		const struct nsmc_report *report)
 {
 	struct out out;
 
 	(void)out_open(t, &out, NULL, 0, false);
 	json_open(&out, NULL, '{');
 	json_bool(&out, "verified", false);
-	json_string(&out, "code", nsm_error_name(error));
-	json_string(&out, "error", text ? text : nsm_error_text(error));
+	json_string(&out, "code", nsmc_error_name(error));
+	json_string(&out, "error", text ? text : nsmc_error_text(error));
 	json_string(&out, "object", report->object.name);
 	checks_json(&out, "checked", report->checked);
 	pcrs_json(&out, "pcrs_checked", report->pcrs_checked);
@@ -302,33 +303,33 @@ int refuse_json(const struct tool *t, int error, const char *text,
 /* The root's file, then the document's. */
 static int read_files(struct tool *t, struct verify *v, struct blob *ret)
 {
-	static const struct nsm_report root = { .object = { "root" } };
-	static const struct nsm_report document = { .object = { "document" } };
+	static const struct nsmc_report root = { .object = { "root" } };
+	static const struct nsmc_report document = { .object = { "document" } };
 	int r = 0;
 
 	if (v->root_path)
 		r = input_certificate(t, v->root_path, &v->root);
 	v->policy.root = blob_view(&v->root);
 	if (r == TOOL_REFUSED && v->json)
-		return refuse_json(t, -NSM_E_ROOT, "it is no certificate",
+		return refuse_json(t, -NSMC_E_ROOT, "it is no certificate",
 				   &root);
 	if (r)
 		return r;
 	r = input_message(t, INPUT_DOCUMENT, v->path, ret);
 	if (r == TOOL_REFUSED && v->json)
-		return refuse_json(t, -NSM_E_DOC_CBOR, "it is no document",
+		return refuse_json(t, -NSMC_E_DOC_CBOR, "it is no document",
 				   &document);
 	return r;
 }
 
 /* What may be the reason for R, an error of DOC. */
-static const char *hint_of(const struct verify *v, const struct nsm_doc *doc,
+static const char *hint_of(const struct verify *v, const struct nsmc_doc *doc,
 			   int r)
 {
 	if (!v->time_given &&
-	    (r == -NSM_E_CERT_EXPIRED || r == -NSM_E_CERT_NOT_YET))
+	    (r == -NSMC_E_CERT_EXPIRED || r == -NSMC_E_CERT_NOT_YET))
 		return " (a stored document? see --time)";
-	if (r == -NSM_E_ALGORITHM && doc->algorithm == EMULATED)
+	if (r == -NSMC_E_ALGORITHM && doc->algorithm == EMULATED)
 		return " (an emulator's? QEMU does not sign)";
 	return "";
 }
@@ -336,16 +337,16 @@ static const char *hint_of(const struct verify *v, const struct nsm_doc *doc,
 static int verify(const struct tool *t, const struct verify *v,
 		  const struct blob *b)
 {
-	struct nsm_report report;
-	struct nsm_doc doc;
+	struct nsmc_report report;
+	struct nsmc_doc doc;
 	struct out out;
 	int r, code;
 
-	r = nsm_doc_verify(b->data, b->len, &v->policy, &doc, &report);
+	r = nsmc_doc_verify(b->data, b->len, &v->policy, &doc, &report);
 	if (r < 0) {
 		/* Errors name the root's file. */
 		code = tool_fail_refused(t,
-					 r == -NSM_E_ROOT && v->root_path ?
+					 r == -NSMC_E_ROOT && v->root_path ?
 						 v->root_path :
 						 report.object.name,
 					 r, hint_of(v, &doc, r));

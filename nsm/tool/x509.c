@@ -14,7 +14,8 @@ enum {
 };
 
 /* Takes the next element off IN: its tag, and its content to *RET. */
-static bool next(struct nsm_bytes *in, uint8_t *ret_tag, struct nsm_bytes *ret)
+static bool next(struct nsmc_bytes *in, uint8_t *ret_tag,
+		 struct nsmc_bytes *ret)
 {
 	size_t head = 2, len;
 
@@ -34,13 +35,13 @@ static bool next(struct nsm_bytes *in, uint8_t *ret_tag, struct nsm_bytes *ret)
 	if (in->len - head < len)
 		return false;
 	*ret_tag = in->data[0];
-	*ret = (struct nsm_bytes){ in->data + head, len };
+	*ret = (struct nsmc_bytes){ in->data + head, len };
 	in->data += head + len;
 	in->len -= head + len;
 	return true;
 }
 
-static bool next_of(struct nsm_bytes *in, uint8_t tag, struct nsm_bytes *ret)
+static bool next_of(struct nsmc_bytes *in, uint8_t tag, struct nsmc_bytes *ret)
 {
 	uint8_t found;
 
@@ -48,9 +49,9 @@ static bool next_of(struct nsm_bytes *in, uint8_t tag, struct nsm_bytes *ret)
 }
 
 /* "YYMMDDHHMMSSZ" or "YYYYMMDDHHMMSSZ": RFC 5280, 4.1.2.5 */
-static bool read_time(struct nsm_bytes *in, char ret[X509_TIME_CAP])
+static bool read_time(struct nsmc_bytes *in, char ret[X509_TIME_CAP])
 {
-	struct nsm_bytes t;
+	struct nsmc_bytes t;
 	const char *d;
 	uint8_t tag;
 
@@ -73,13 +74,13 @@ static bool read_time(struct nsm_bytes *in, char ret[X509_TIME_CAP])
 }
 
 /* The last common name: nearest to what is named. */
-static bool read_name(struct nsm_bytes subject, struct nsm_bytes *ret)
+static bool read_name(struct nsmc_bytes subject, struct nsmc_bytes *ret)
 {
 	static const uint8_t common_name[] = { 0x55, 0x04, 0x03 };
-	struct nsm_bytes set, pair, oid, value;
+	struct nsmc_bytes set, pair, oid, value;
 	uint8_t tag;
 
-	*ret = (struct nsm_bytes){ NULL, 0 };
+	*ret = (struct nsmc_bytes){ NULL, 0 };
 	while (subject.len > 0) {
 		if (!next_of(&subject, SET, &set) ||
 		    !next_of(&set, SEQUENCE, &pair) ||
@@ -92,9 +93,9 @@ static bool read_name(struct nsm_bytes subject, struct nsm_bytes *ret)
 	return true;
 }
 
-bool x509_read(struct nsm_bytes der, struct x509 *ret)
+bool x509_read(struct nsmc_bytes der, struct x509 *ret)
 {
-	struct nsm_bytes certificate, tbs, skipped, validity, subject;
+	struct nsmc_bytes certificate, tbs, skipped, validity, subject;
 
 	if (!next_of(&der, SEQUENCE, &certificate) ||
 	    !next_of(&certificate, SEQUENCE, &tbs))

@@ -3,17 +3,17 @@
 
 #include <stdbool.h>
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
 enum { X509_TIME_CAP = 24 };
 
 /* What people look for in a certificate; nothing of it is verified. */
 struct x509 {
-	struct nsm_bytes name; /* the subject's common name; may be absent */
+	struct nsmc_bytes name; /* the subject's common name; may be absent */
 	char from[X509_TIME_CAP], to[X509_TIME_CAP]; /* RFC 3339 */
 };
 
 /* Reads a certificate as far as its subject. Pure. */
-bool x509_read(struct nsm_bytes der, struct x509 *ret);
+bool x509_read(struct nsmc_bytes der, struct x509 *ret);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * An application of libnsm.a: all seven requests, what they give as "@key=value".
+ * An application of libnsmc.a: all seven requests, what they give as "@key=value".
  * Arguments: user_data and nonce as text, "-" for absent. Extends PCR16 with
  * "abc" as it is and PCR17 with the measurement of "config": "abc", locks them.
  */
@@ -8,13 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
 static int failed;
 
 static void said(const char *what, int r)
 {
-	printf("@%s=%s\n", what, r < 0 ? nsm_error_text(r) : "ok");
+	printf("@%s=%s\n", what, r < 0 ? nsmc_error_text(r) : "ok");
 	failed |= r < 0;
 }
 
@@ -26,9 +26,9 @@ static void show(const char *key, const uint8_t *data, size_t len)
 	printf("\n");
 }
 
-static struct nsm_bytes argument(int argc, char **argv, int i)
+static struct nsmc_bytes argument(int argc, char **argv, int i)
 {
-	struct nsm_bytes b = { NULL, 0 };
+	struct nsmc_bytes b = { NULL, 0 };
 
 	if (i < argc && strcmp(argv[i], "-") != 0) {
 		b.data = (const uint8_t *)argv[i];
@@ -39,9 +39,9 @@ static struct nsm_bytes argument(int argc, char **argv, int i)
 
 static void show_pcr(int fd, uint8_t index)
 {
-	struct nsm_pcr pcr;
+	struct nsmc_pcr pcr;
 	char key[16];
-	int r = nsm_describe_pcr(fd, index, &pcr);
+	int r = nsmc_describe_pcr(fd, index, &pcr);
 
 	if (r < 0) {
 		said("describe_pcr", r);
@@ -54,42 +54,42 @@ static void show_pcr(int fd, uint8_t index)
 
 int main(int argc, char **argv)
 {
-	static uint8_t doc[NSM_DOCUMENT_MAX], random[1000];
-	const struct nsm_bytes none = { NULL, 0 };
-	struct nsm_description d;
-	uint8_t digest[NSM_PCR_SIZE];
+	static uint8_t doc[NSMC_DOCUMENT_MAX], random[1000];
+	const struct nsmc_bytes none = { NULL, 0 };
+	struct nsmc_description d;
+	uint8_t digest[NSMC_PCR_SIZE];
 	size_t len;
-	int fd = nsm_open(), r;
+	int fd = nsmc_open(), r;
 
 	said("open", fd);
 	if (fd < 0)
 		return 1;
-	r = nsm_describe(fd, &d);
+	r = nsmc_describe(fd, &d);
 	said("describe", r);
 	if (r == 0)
 		printf("@module=%s %s %u.%u.%u %u %08x\n", d.module_id,
 		       d.digest, d.version_major, d.version_minor,
 		       d.version_patch, d.max_pcrs, d.locked_pcrs);
-	said("random", nsm_get_random(fd, random, sizeof(random)));
+	said("random", nsmc_get_random(fd, random, sizeof(random)));
 	show("random.bytes", random, sizeof(random));
 
-	said("extend", nsm_extend_pcr_checked(fd, 16, "abc", 3, NULL));
-	nsm_measure("config", 6, "abc", 3, digest);
+	said("extend", nsmc_extend_pcr_checked(fd, 16, "abc", 3, NULL));
+	nsmc_measure("config", 6, "abc", 3, digest);
 	said("measure",
-	     nsm_extend_pcr_checked(fd, 17, digest, sizeof(digest), NULL));
-	said("lock", nsm_lock_pcr_checked(fd, 16, NULL));
-	said("lock.below", nsm_lock_pcrs_below(fd, 18));
-	for (uint8_t i = 0; i < NSM_PCR_COUNT; i++)
+	     nsmc_extend_pcr_checked(fd, 17, digest, sizeof(digest), NULL));
+	said("lock", nsmc_lock_pcr_checked(fd, 16, NULL));
+	said("lock.below", nsmc_lock_pcrs_below(fd, 18));
+	for (uint8_t i = 0; i < NSMC_PCR_COUNT; i++)
 		show_pcr(fd, i);
 	/* What must not work any more. */
 	printf("@again=%s | %s | %s | %s\n",
-	       nsm_error_text(nsm_extend_pcr(fd, 17, "x", 1, NULL)),
-	       nsm_error_text(nsm_lock_pcr(fd, 16)),
-	       nsm_error_text(nsm_lock_pcr(fd, 32)),
-	       nsm_error_text(nsm_lock_pcrs_below(fd, 33)));
+	       nsmc_error_text(nsmc_extend_pcr(fd, 17, "x", 1, NULL)),
+	       nsmc_error_text(nsmc_lock_pcr(fd, 16)),
+	       nsmc_error_text(nsmc_lock_pcr(fd, 32)),
+	       nsmc_error_text(nsmc_lock_pcrs_below(fd, 33)));
 
-	r = nsm_attest(fd, argument(argc, argv, 1), argument(argc, argv, 2),
-		       none, doc, sizeof(doc), &len);
+	r = nsmc_attest(fd, argument(argc, argv, 1), argument(argc, argv, 2),
+			none, doc, sizeof(doc), &len);
 	said("attest", r);
 	if (r == 0)
 		show("document", doc, len);

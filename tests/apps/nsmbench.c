@@ -1,6 +1,6 @@
 /*
- * What libnsm costs beside the bare ioctl, in guest time: N attestations and N
- * times 256 random bytes, each first by ioctl alone, then by libnsm, which reads
+ * What libnsmc costs beside the bare ioctl, in guest time: N attestations and N
+ * times 256 random bytes, each first by ioctl alone, then by libnsmc, which reads
  * the answers, copies, and wipes. "@bench=WHAT RAW_NS LIBNSM_NS" for one call.
  */
 
@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
 enum { N = 2000 };
 
@@ -24,7 +24,7 @@ static const char random_bytes[] = "\x69GetRandom";
 
 static int raw(int fd, const char *req, size_t len)
 {
-	static uint8_t resp[NSM_DOCUMENT_MAX];
+	static uint8_t resp[NSMC_DOCUMENT_MAX];
 	struct {
 		uint64_t req, req_len, resp, resp_len;
 	} arg = { (uintptr_t)req, len, (uintptr_t)resp, sizeof(resp) };
@@ -39,13 +39,13 @@ static int by_ioctl_attest(int fd)
 	return raw(fd, attest, sizeof(attest) - 1);
 }
 
-static int by_libnsm_attest(int fd)
+static int by_libnsmc_attest(int fd)
 {
-	static uint8_t doc[NSM_DOCUMENT_MAX];
-	const struct nsm_bytes none = { NULL, 0 };
+	static uint8_t doc[NSMC_DOCUMENT_MAX];
+	const struct nsmc_bytes none = { NULL, 0 };
 	size_t len;
 
-	return nsm_attest(fd, none, none, none, doc, sizeof(doc), &len);
+	return nsmc_attest(fd, none, none, none, doc, sizeof(doc), &len);
 }
 
 static int by_ioctl_random(int fd)
@@ -53,11 +53,11 @@ static int by_ioctl_random(int fd)
 	return raw(fd, random_bytes, sizeof(random_bytes) - 1);
 }
 
-static int by_libnsm_random(int fd)
+static int by_libnsmc_random(int fd)
 {
 	static uint8_t buf[256];
 
-	return nsm_get_random(fd, buf, sizeof(buf));
+	return nsmc_get_random(fd, buf, sizeof(buf));
 }
 
 /* Nanoseconds of one call, or -1. */
@@ -78,18 +78,18 @@ int main(void)
 {
 	static const struct {
 		const char *name;
-		int (*by_ioctl)(int), (*by_libnsm)(int);
+		int (*by_ioctl)(int), (*by_libnsmc)(int);
 	} rows[] = {
-		{ "attestation", by_ioctl_attest, by_libnsm_attest },
-		{ "256 random bytes", by_ioctl_random, by_libnsm_random },
+		{ "attestation", by_ioctl_attest, by_libnsmc_attest },
+		{ "256 random bytes", by_ioctl_random, by_libnsmc_random },
 	};
-	int fd = nsm_open();
+	int fd = nsmc_open();
 
 	if (fd < 0)
 		return 1;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		long long first = measure(rows[i].by_ioctl, fd);
-		long long second = measure(rows[i].by_libnsm, fd);
+		long long second = measure(rows[i].by_libnsmc, fd);
 
 		if (first < 0 || second < 0)
 			return 2;

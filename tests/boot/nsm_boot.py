@@ -1,4 +1,4 @@
-"""The NSM from applications: the device itself, libnsm.a, and documents."""
+"""The NSM from applications: the device itself, libnsmc.a, and documents."""
 
 import base64
 import hashlib
@@ -88,7 +88,7 @@ def attested() -> Boot:
 
 
 @test()
-def libnsm_makes_all_requests():
+def libnsmc_makes_all_requests():
     """Each of the seven requests is answered, and refusals are the NSM's own."""
     b = attested()
     b.expect(open="ok", describe="ok", random="ok", extend="ok", measure="ok", lock="ok",
@@ -145,7 +145,7 @@ def absent_and_empty_are_two_things():
 
 
 @test(8)
-def libnsm_works_on_4_14():
+def libnsmc_works_on_4_14():
     """The same application on AWS's own 4.14 kernel for arm64, with AWS's driver."""
     b = boot(aws_ramdisks(app("attest", "aarch64"), "/bin/attest", "x", "y"), append="panic=-1")
     b.expect(open="ok", describe="ok", random="ok", extend="ok", measure="ok", lock="ok",

@@ -27,7 +27,7 @@ ACTS = ("pcr", "16", "pcr", "17", "pcr", "18", "pcr", "19", "pcr", "20", "pcr", 
 
 
 def measure(name: bytes, content: bytes) -> bytes:
-    """The formula of nsm/nsm.h."""
+    """The formula of nsm/nsmc.h."""
     return hashlib.sha384(b"enclave-init measurement 1\0" + len(name).to_bytes(8, "big") + name
                           + len(content).to_bytes(8, "big") + content).digest()
 

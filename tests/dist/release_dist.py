@@ -17,8 +17,8 @@ EPOCH = "1700000000"
 DOC = "share/doc/enclave-init"
 PROGRAMS = {"bin/nsm", "lib/enclave-init/{arch}/init"}
 FILES = PROGRAMS | {
-    "include/nsm.h", "lib/libnsm.a", "lib/pkgconfig/libnsm.pc", "share/bash-completion/completions/nsm",
-    "share/man/man1/nsm.1", "share/man/man3/libnsm.3", "share/man/man8/enclave-init.8",
+    "include/nsmc.h", "lib/libnsmc.a", "lib/pkgconfig/libnsmc.pc", "share/bash-completion/completions/nsm",
+    "share/man/man1/nsm.1", "share/man/man3/libnsmc.3", "share/man/man8/enclave-init.8",
     "share/man/man5/enclave-init.conf.5",
     *(f"{DOC}/{n}" for n in ("README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "NOTICE", "VERSION",
                              "enclave-init.spdx.json", "licenses/musl-COPYRIGHT", "licenses/libcbor-LICENSE.md",
@@ -31,7 +31,7 @@ _making = Lock()
 def dist(out: Path, script: Path = TOP / "scripts/dist", epoch: str | None = EPOCH, env: dict | None = None,
          **how: object) -> subprocess.CompletedProcess:
     for arch in ARCHES:
-        for name in ("init", "nsm", "libnsm.a"):
+        for name in ("init", "nsm", "libnsmc.a"):
             built(name, arch)
     return run(script, out, env={"SOURCE_DATE_EPOCH": epoch, **(env or {})}, **how)
 
@@ -73,8 +73,8 @@ def a_release_is_complete():
             tree = unpack(tmp, arch)
             found = {p.relative_to(tree).as_posix() for p in tree.rglob("*") if p.is_file()}
             same(found, {n.format(arch=arch) for n in FILES} | docs, arch)
-            for name, source in (("bin/nsm", built("nsm", arch)), ("lib/libnsm.a", built("libnsm.a", arch)),
-                                 (f"lib/enclave-init/{arch}/init", built("init", arch)), ("include/nsm.h", TOP / "nsm/nsm.h")):
+            for name, source in (("bin/nsm", built("nsm", arch)), ("lib/libnsmc.a", built("libnsmc.a", arch)),
+                                 (f"lib/enclave-init/{arch}/init", built("init", arch)), ("include/nsmc.h", TOP / "nsm/nsmc.h")):
                 same((tree / name).read_bytes(), source.read_bytes(), f"{arch}: {name}")
 
 
@@ -148,7 +148,7 @@ def what_is_not_built_is_named():
         shutil.copy(TOP / "VERSION", tmp / "VERSION")
         (tmp / "out").mkdir()
         (tmp / "out/SHA256SUMS").write_text("old")
-        for missing, have in (("build/x86_64/init", []), ("build/x86_64/libnsm.a", ["init", "nsm"])):
+        for missing, have in (("build/x86_64/init", []), ("build/x86_64/libnsmc.a", ["init", "nsm"])):
             for name in have:
                 (tmp / "build/x86_64").mkdir(parents=True, exist_ok=True)
                 (tmp / "build/x86_64" / name).write_text("x")
@@ -180,10 +180,10 @@ def what_is_unpacked_works():
         tree = unpack(tmp, arch)
         same(run(tree / "bin/nsm", "--version").stdout.split()[-1:], [VERSION], "the version")
         found = {"PKG_CONFIG_PATH": str(tree / "lib/pkgconfig")}
-        same(run("pkg-config", "--modversion", "libnsm", env=found).stdout.strip(), VERSION, "pkg-config")
-        flags = run("pkg-config", "--cflags", "--libs", "libnsm", env=found).stdout.split()
-        (tmp / "a.c").write_text('#include <nsm.h>\n#include <stdio.h>\n'
-                                 'int main(void) { puts(nsm_error_text(0)); return 0; }\n')
+        same(run("pkg-config", "--modversion", "libnsmc", env=found).stdout.strip(), VERSION, "pkg-config")
+        flags = run("pkg-config", "--cflags", "--libs", "libnsmc", env=found).stdout.split()
+        (tmp / "a.c").write_text('#include <nsmc.h>\n#include <stdio.h>\n'
+                                 'int main(void) { puts(nsmc_error_text(0)); return 0; }\n')
         done = run("gcc", "-o", tmp / "a", tmp / "a.c", *flags)
         same((done.returncode, done.stderr), (0, ""), "gcc")
         same(run(tmp / "a").returncode, 0, "the program")
@@ -253,7 +253,7 @@ def sbom_has_the_libraries_of_the_lock():
     """Version, source and SHA-256 as in deps.lock, the licence, and which program has them inside."""
     licences = {"musl": "MIT", "libcbor": "MIT", "mbedtls": "Apache-2.0",
                 "libgcc": "GPL-3.0-or-later WITH GCC-exception-3.1"}
-    inside = {"musl": {"init", "nsm"}, "libcbor": {"init", "nsm", "libnsm.a"}, "mbedtls": {"init", "nsm", "libnsm.a"},
+    inside = {"musl": {"init", "nsm"}, "libcbor": {"init", "nsm", "libnsmc.a"}, "mbedtls": {"init", "nsm", "libnsmc.a"},
               "libgcc": {"nsm"}}
     for arch in ARCHES:
         s = sbom_of(arch)

@@ -7,7 +7,7 @@ from pathlib import Path
 from lib import TOP, check, folder, run, same, test
 
 QUICK = ("init", "init.debug", "nsm", "nsm.debug")
-EACH = (*QUICK, "libnsm.a", "libnsm.pc", "image.eif", "image-gzip.eif")
+EACH = (*QUICK, "libnsmc.a", "libnsmc.pc", "image.eif", "image-gzip.eif")
 ONCE = ("mkeif", "dist/SHA256SUMS", "dist/enclave-init-1-x86_64.tar.gz")
 
 
@@ -41,7 +41,7 @@ def a_difference_fails():
         same((done.returncode, done.stderr), (0, ""), "the same")
         same(done.stdout.splitlines(), [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(a)}"
                                         for p in sorted(a.rglob("*")) if p.is_file()], "the hashes")
-    for name in ("x86_64/init", "aarch64/libnsm.a", "aarch64/image.eif", *ONCE):
+    for name in ("x86_64/init", "aarch64/libnsmc.a", "aarch64/image.eif", *ONCE):
         with folder() as tmp:
             a, b = builds(tmp)
             (b / "build" / name).write_text(name.upper())

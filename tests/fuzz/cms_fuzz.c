@@ -17,7 +17,7 @@ static void require(bool truth)
 		abort();
 }
 
-static void inside(const uint8_t *buf, size_t len, struct nsm_bytes b)
+static void inside(const uint8_t *buf, size_t len, struct nsmc_bytes b)
 {
 	require(b.data >= buf && b.data <= buf + len);
 	require(b.len <= len - (size_t)(b.data - buf));
@@ -25,7 +25,7 @@ static void inside(const uint8_t *buf, size_t len, struct nsm_bytes b)
 
 static void walk(const uint8_t *buf, size_t len, const struct cms *cms)
 {
-	struct nsm_bytes chunk;
+	struct nsmc_bytes chunk;
 	size_t at = 0, sum = 0;
 
 	inside(buf, len, cms->ski);
@@ -45,18 +45,18 @@ static void walk(const uint8_t *buf, size_t len, const struct cms *cms)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct nsm_object object = { "" };
+	struct nsmc_object object = { "" };
 	struct cms cms;
 	int r = cms_parse(data, size, &cms, &object);
 
 	if (r < 0) {
-		require(r <= -NSM_E_CMS_CUT && r >= -NSM_E_CMS_LENGTH);
+		require(r <= -NSMC_E_CMS_CUT && r >= -NSMC_E_CMS_LENGTH);
 		require(object.name[0] != '\0' &&
 			strnlen(object.name, sizeof(object.name)) <
 				sizeof(object.name));
 		return 0;
 	}
 	walk(data, size, &cms);
-	require(cms_parse(data, size - 1, &cms, NULL) == -NSM_E_CMS_CUT);
+	require(cms_parse(data, size - 1, &cms, NULL) == -NSMC_E_CMS_CUT);
 	return 0;
 }

@@ -10,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void inside(const uint8_t *buf, size_t len, const struct nsm_bytes *b)
+static void inside(const uint8_t *buf, size_t len, const struct nsmc_bytes *b)
 {
 	if (b->len == 0 || b->data < buf ||
 	    b->len > len - (size_t)(b->data - buf))
@@ -19,9 +19,9 @@ static void inside(const uint8_t *buf, size_t len, const struct nsm_bytes *b)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct nsm_bytes bytes = { NULL, 0 };
-	struct nsm_description d = { 0 };
-	struct nsm_pcr pcr = { 0 };
+	struct nsmc_bytes bytes = { NULL, 0 };
+	struct nsmc_description d = { 0 };
+	struct nsmc_pcr pcr = { 0 };
 	const uint8_t *buf = data + 1;
 	size_t len = size - 1;
 	int r = 0;
@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 4:
 		r = wire_read_describe(buf, len, &d);
-		if (strlen(d.module_id) > NSM_MODULE_ID_MAX ||
+		if (strlen(d.module_id) > NSMC_MODULE_ID_MAX ||
 		    strlen(d.digest) >= sizeof(d.digest))
 			abort();
 		break;
@@ -58,9 +58,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		r = wire_read_lock_pcrs(buf, len);
 		break;
 	}
-	if (pcr.len > NSM_PCR_SIZE_MAX)
+	if (pcr.len > NSMC_PCR_SIZE_MAX)
 		abort();
-	if (r > 0 || (r < 0 && (r >= -NSM_E_FIRST || r <= -NSM_E_DEVICE_END)))
+	if (r > 0 || (r < 0 && (r >= -NSMC_E_FIRST || r <= -NSMC_E_DEVICE_END)))
 		abort();
 	return 0;
 }

@@ -8,7 +8,7 @@
  *   open KEY CMS        answers "ok HEX"
  *   cut KEY CMS         opens all prefixes that are shorter: all must be cut
  *
- * The answer is "ok", or "OBJECT: what nsm_error_text says".
+ * The answer is "ok", or "OBJECT: what nsmc_error_text says".
  */
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
 enum { WORDS = 4, LINE_MAX_ = 4096, FILE_MAX = 1 << 14 };
 
@@ -44,18 +44,19 @@ static void store(const char *path, const uint8_t *buf, size_t len)
 	}
 }
 
-static int import(const char *path, struct nsm_recipient **ret)
+static int import(const char *path, struct nsmc_recipient **ret)
 {
 	uint8_t key[FILE_MAX];
 
-	return nsm_recipient_import(key, load(path, key), ret);
+	return nsmc_recipient_import(key, load(path, key), ret);
 }
 
-static int store_public(const struct nsm_recipient *recipient, const char *path)
+static int store_public(const struct nsmc_recipient *recipient,
+			const char *path)
 {
-	uint8_t spki[NSM_RECIPIENT_SPKI_MAX];
+	uint8_t spki[NSMC_RECIPIENT_SPKI_MAX];
 	size_t len = 0;
-	int r = nsm_recipient_public_key(recipient, spki, sizeof(spki), &len);
+	int r = nsmc_recipient_public_key(recipient, spki, sizeof(spki), &len);
 
 	if (r == 0)
 		store(path, spki, len);
@@ -65,36 +66,36 @@ static int store_public(const struct nsm_recipient *recipient, const char *path)
 static int do_new(char *const *words)
 {
 	unsigned bits = (unsigned)strtoul(words[1], NULL, 10);
-	struct nsm_recipient *recipient = NULL;
-	uint8_t key[NSM_RECIPIENT_KEY_MAX];
+	struct nsmc_recipient *recipient = NULL;
+	uint8_t key[NSMC_RECIPIENT_KEY_MAX];
 	size_t len = 0;
-	int r = nsm_recipient_new(-1, bits, &recipient);
+	int r = nsmc_recipient_new(-1, bits, &recipient);
 
 	if (r == 0)
-		r = nsm_recipient_export(recipient, key, sizeof(key), &len);
+		r = nsmc_recipient_export(recipient, key, sizeof(key), &len);
 	if (r == 0) {
 		store(words[2], key, len);
 		r = store_public(recipient, words[3]);
 	}
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 	return r;
 }
 
 static int do_public(char *const *words)
 {
-	struct nsm_recipient *recipient = NULL;
+	struct nsmc_recipient *recipient = NULL;
 	int r = import(words[1], &recipient);
 
 	if (r == 0)
 		r = store_public(recipient, words[2]);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 	return r;
 }
 
 /* A copy of just that length, so that ASan sees who reads more. */
-static int open_copy(const struct nsm_recipient *recipient, const uint8_t *cms,
+static int open_copy(const struct nsmc_recipient *recipient, const uint8_t *cms,
 		     size_t len, uint8_t *buf, size_t *ret_len,
-		     struct nsm_object *object)
+		     struct nsmc_object *object)
 {
 	uint8_t *copy = malloc(len ? len : 1);
 	int r;
@@ -102,15 +103,15 @@ static int open_copy(const struct nsm_recipient *recipient, const uint8_t *cms,
 	if (!copy)
 		return -ENOMEM;
 	memcpy(copy, cms, len);
-	r = nsm_recipient_open(recipient, copy, len, buf, FILE_MAX, ret_len,
-			       object);
+	r = nsmc_recipient_open(recipient, copy, len, buf, FILE_MAX, ret_len,
+				object);
 	free(copy);
 	return r;
 }
 
-static int do_open(char *const *words, struct nsm_object *object, char *hex)
+static int do_open(char *const *words, struct nsmc_object *object, char *hex)
 {
-	struct nsm_recipient *recipient = NULL;
+	struct nsmc_recipient *recipient = NULL;
 	uint8_t cms[FILE_MAX], buf[FILE_MAX];
 	size_t len = 0;
 	int r = import(words[1], &recipient);
@@ -120,26 +121,26 @@ static int do_open(char *const *words, struct nsm_object *object, char *hex)
 			      object);
 	for (size_t i = 0; r == 0 && i < len; i++)
 		(void)snprintf(hex + 2 * i, 3, "%02x", buf[i]);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 	return r;
 }
 
-static int do_cut(char *const *words, struct nsm_object *object)
+static int do_cut(char *const *words, struct nsmc_object *object)
 {
-	struct nsm_recipient *recipient = NULL;
+	struct nsmc_recipient *recipient = NULL;
 	uint8_t cms[FILE_MAX], buf[FILE_MAX];
 	size_t len = load(words[2], cms), n;
 	int r = import(words[1], &recipient);
 
 	if (r < 0)
 		return r;
-	r = -NSM_E_CMS_CUT;
-	while (r == -NSM_E_CMS_CUT && len-- > 0)
+	r = -NSMC_E_CMS_CUT;
+	while (r == -NSMC_E_CMS_CUT && len-- > 0)
 		r = open_copy(recipient, cms, len, buf, &n, object);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 	if (r == 0)
 		(void)snprintf(object->name, sizeof(object->name), "%zu", len);
-	return r == -NSM_E_CMS_CUT ? 0 : r < 0 ? r : -EBADMSG;
+	return r == -NSMC_E_CMS_CUT ? 0 : r < 0 ? r : -EBADMSG;
 }
 
 int main(void)
@@ -149,7 +150,7 @@ int main(void)
 
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	while (fgets(line, sizeof(line), stdin)) {
-		struct nsm_object object = { "" };
+		struct nsmc_object object = { "" };
 		size_t n = 0;
 		char *rest = line;
 		int r;
@@ -170,7 +171,7 @@ int main(void)
 		if (r == 0)
 			printf("ok%s%s\n", *hex ? " " : "", hex);
 		else
-			printf("%s: %s\n", object.name, nsm_error_text(r));
+			printf("%s: %s\n", object.name, nsmc_error_text(r));
 	}
 	return 0;
 }

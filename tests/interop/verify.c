@@ -4,7 +4,7 @@
  *
  *   ERROR object=NAME checked=FORM,CHAIN pcrs=HEX debug=0
  *
- * where ERROR is "ok" or the constant without NSM_E_. Paths hold no blanks.
+ * where ERROR is "ok" or the constant without NSMC_E_. Paths hold no blanks.
  *
  * doc=FILE        the document; cut=N: its first N bytes; flip=N: bit N of it
  * root=FILE       DER; without: AWS's
@@ -19,15 +19,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
 static const struct {
 	int code;
 	const char *name;
 } names[] = {
-#define NAME(e)               \
-	{                     \
-		NSM_E_##e, #e \
+#define NAME(e)                \
+	{                      \
+		NSMC_E_##e, #e \
 	}
 	NAME(DOC_CUT),
 	NAME(DOC_TRAILING),
@@ -126,13 +126,13 @@ static uint64_t number(const char *text)
 static uint8_t *values[64];
 static size_t value_count;
 
-static void expect(struct nsm_expect *e, const char *text)
+static void expect(struct nsmc_expect *e, const char *text)
 {
 	size_t len = strlen(text) / 2;
 	uint8_t *data;
 
 	if (strcmp(text, "missing") == 0) {
-		e->kind = NSM_MISSING;
+		e->kind = NSMC_MISSING;
 		return;
 	}
 	/* One more: empty is not absent. */
@@ -143,29 +143,29 @@ static void expect(struct nsm_expect *e, const char *text)
 	for (size_t i = 0; i < len; i++)
 		if (sscanf(text + 2 * i, "%2hhx", &data[i]) != 1)
 			die("no hexadecimal", text);
-	*e = (struct nsm_expect){ NSM_EQUAL, { data, len } };
+	*e = (struct nsmc_expect){ NSMC_EQUAL, { data, len } };
 }
 
 /* Whether B lies within the LEN bytes of BUF. */
-static bool is_inside(struct nsm_bytes b, const uint8_t *buf, size_t len)
+static bool is_inside(struct nsmc_bytes b, const uint8_t *buf, size_t len)
 {
 	return !b.data || (b.data >= buf && b.len <= len &&
 			   (size_t)(b.data - buf) <= len - b.len);
 }
 
-static bool is_all_inside(const struct nsm_doc *d, const uint8_t *buf,
+static bool is_all_inside(const struct nsmc_doc *d, const uint8_t *buf,
 			  size_t len)
 {
-	const struct nsm_bytes *const all[] = {
+	const struct nsmc_bytes *const all[] = {
 		&d->protected_header, &d->payload,   &d->signature,
 		&d->module_id,	      &d->digest,    &d->certificate,
 		&d->public_key,	      &d->user_data, &d->nonce,
 	};
-	bool good = d->cabundle_count <= NSM_CABUNDLE_MAX;
+	bool good = d->cabundle_count <= NSMC_CABUNDLE_MAX;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		good = good && is_inside(*all[i], buf, len);
-	for (size_t i = 0; i < NSM_PCR_COUNT; i++)
+	for (size_t i = 0; i < NSMC_PCR_COUNT; i++)
 		good = good && is_inside(d->pcr[i], buf, len);
 	for (size_t i = 0; good && i < d->cabundle_count; i++)
 		good = is_inside(d->cabundle[i], buf, len);
@@ -174,22 +174,22 @@ static bool is_all_inside(const struct nsm_doc *d, const uint8_t *buf,
 
 /* The steps one by one end as the whole did, with the same object. */
 static bool is_same_by_steps(const uint8_t *buf, size_t len,
-			     const struct nsm_policy *p, int whole,
-			     const struct nsm_doc *whole_doc,
-			     const struct nsm_report *report)
+			     const struct nsmc_policy *p, int whole,
+			     const struct nsmc_doc *whole_doc,
+			     const struct nsmc_report *report)
 {
-	struct nsm_object object = { "" };
-	struct nsm_report policy = { 0 };
-	struct nsm_doc doc;
+	struct nsmc_object object = { "" };
+	struct nsmc_report policy = { 0 };
+	struct nsmc_doc doc;
 	int64_t time_s = p->time_s;
 	int r;
 
-	doc = (struct nsm_doc){ 0 };
-	r = nsm_doc_parse(buf, len, &doc, &object);
+	doc = (struct nsmc_doc){ 0 };
+	r = nsmc_doc_parse(buf, len, &doc, &object);
 	/* What makes no sense is said before anything is looked at. */
-	if (whole == -NSM_E_POLICY)
+	if (whole == -NSMC_E_POLICY)
 		return r < 0 ||
-		       (nsm_doc_check_policy(&doc, p, &policy) == whole &&
+		       (nsmc_doc_check_policy(&doc, p, &policy) == whole &&
 			strcmp(policy.object.name, report->object.name) == 0);
 	/* The whole gives the document out if it can be read, true or not. */
 	if (memcmp(&doc, whole_doc, sizeof(doc)) != 0)
@@ -199,14 +199,14 @@ static bool is_same_by_steps(const uint8_t *buf, size_t len,
 			return false;
 		if (p->time_of_document)
 			time_s = (int64_t)(doc.timestamp_ms / 1000);
-		r = nsm_doc_check_form(&doc, &object);
+		r = nsmc_doc_check_form(&doc, &object);
 	}
 	if (r == 0)
-		r = nsm_doc_check_chain(&doc, p->root, time_s, &object);
+		r = nsmc_doc_check_chain(&doc, p->root, time_s, &object);
 	if (r == 0)
-		r = nsm_doc_check_signature(&doc, &object);
+		r = nsmc_doc_check_signature(&doc, &object);
 	if (r == 0) {
-		r = nsm_doc_check_policy(&doc, p, &policy);
+		r = nsmc_doc_check_policy(&doc, p, &policy);
 		object = policy.object;
 		if ((report->checked & policy.checked) != policy.checked ||
 		    report->pcrs_checked != policy.pcrs_checked ||
@@ -217,14 +217,15 @@ static bool is_same_by_steps(const uint8_t *buf, size_t len,
 	       (r == 0 || strcmp(object.name, report->object.name) == 0);
 }
 
-static void answer(int r, const struct nsm_report *report)
+static void answer(int r, const struct nsmc_report *report)
 {
 	const char *comma = "";
 
 	printf("%s object=%s checked=", name_of(r), report->object.name);
-	for (unsigned bit = 1; bit < NSM_CHECK_ALL; bit <<= 1)
+	for (unsigned bit = 1; bit < NSMC_CHECK_ALL; bit <<= 1)
 		if (report->checked & bit) {
-			const char *text = nsm_check_text((enum nsm_check)bit);
+			const char *text =
+				nsmc_check_text((enum nsmc_check)bit);
 
 			printf("%s", comma);
 			for (; text && *text; text++)
@@ -237,10 +238,10 @@ static void answer(int r, const struct nsm_report *report)
 static void job(char *line)
 {
 	static struct file doc, root;
-	struct nsm_policy p = { 0 };
+	struct nsmc_policy p = { 0 };
 	/* What is not set must not look like success. */
-	struct nsm_report report = { .checked = ~0u, .pcrs_checked = ~0u };
-	struct nsm_doc read = { 0 };
+	struct nsmc_report report = { .checked = ~0u, .pcrs_checked = ~0u };
+	struct nsmc_doc read = { 0 };
 	size_t cut = SIZE_MAX, flip = SIZE_MAX, len;
 	bool raw = false;
 	char *value, *rest = NULL;
@@ -257,7 +258,7 @@ static void job(char *line)
 			load(&doc, value);
 		} else if (strcmp(w, "root") == 0) {
 			load(&root, value);
-			p.root = (struct nsm_bytes){ root.data, root.len };
+			p.root = (struct nsmc_bytes){ root.data, root.len };
 		} else if (strcmp(w, "cut") == 0) {
 			cut = number(value);
 		} else if (strcmp(w, "flip") == 0) {
@@ -297,7 +298,7 @@ static void job(char *line)
 	if (flip / 8 < len)
 		buf[flip / 8] ^= (uint8_t)(1 << flip % 8);
 
-	r = nsm_doc_verify(buf, len, &p, &read, &report);
+	r = nsmc_doc_verify(buf, len, &p, &read, &report);
 	answer(r, &report);
 	if (!raw && !is_same_by_steps(buf, len, &p, r, &read, &report))
 		die("the single steps end otherwise", doc.name);

@@ -12,7 +12,7 @@ TOOL = "/run/enclave/bin/nsm"
 
 
 def digest(name: bytes, content: bytes) -> str:
-    """The 48 bytes that nsm/nsm.h says, as hex."""
+    """The 48 bytes that nsm/nsmc.h says, as hex."""
     return hashlib.sha384(b"enclave-init measurement 1\0" + len(name).to_bytes(8, "big") + name
                           + len(content).to_bytes(8, "big") + content).hexdigest()
 

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 #include "tests/seams/seam.h"
 
 enum { FIRST = 16, COUNT = 32, SIZE = 48 };
@@ -28,7 +28,7 @@ struct pcr {
 static struct pcr pcrs[COUNT];
 static int exchanges;
 
-int nsm_dev_open(void)
+int dev_open(void)
 {
 	int error = seam_number("NSM_OPEN_ERRNO", 0);
 
@@ -159,7 +159,7 @@ static size_t extend(uint8_t *to, unsigned index, const uint8_t *data,
 	if (pcr->locked)
 		return refusal(to, "ReadOnlyIndex");
 	memcpy(value, pcr->value, SIZE);
-	nsm_predict(value, data, len);
+	nsmc_predict(value, data, len);
 	if (!is_told("PCR_STAYS", index))
 		memcpy(pcr->value, value, SIZE);
 	if (is_told("PCR_ANSWERS_LIE", index))
@@ -240,8 +240,8 @@ static size_t answer(const uint8_t *req, size_t len, uint8_t *to)
 	return refusal(to, "InvalidOperation");
 }
 
-int nsm_dev_exchange(int fd, const void *req, size_t len, void *resp,
-		     size_t *ret_len)
+int dev_exchange(int fd, const void *req, size_t len, void *resp,
+		 size_t *ret_len)
 {
 	const char *error = getenv("NSM_REFUSAL");
 	int r = seam_number("NSM_ERRNO", 0);

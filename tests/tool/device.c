@@ -24,9 +24,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
-enum { PCRS = 32, SLOT = 1 + NSM_PCR_SIZE };
+enum { PCRS = 32, SLOT = 1 + NSMC_PCR_SIZE };
 
 static int number(const char *name)
 {
@@ -35,7 +35,7 @@ static int number(const char *name)
 	return value ? atoi(value) : 0;
 }
 
-int nsm_dev_open(void)
+int dev_open(void)
 {
 	const char *path = getenv("NSM_STATE");
 	int error = number("NSM_OPEN_ERRNO"), fd;
@@ -166,7 +166,7 @@ static void random_bytes(struct answer *a)
 static void document(struct answer *a)
 {
 	const char *path = getenv("NSM_DOCUMENT");
-	uint8_t doc[NSM_RESPONSE_MAX - 64];
+	uint8_t doc[DEV_RESPONSE_MAX - 64];
 	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	ssize_t n = read(fd, doc, sizeof(doc));
 
@@ -213,13 +213,13 @@ static void extend(int fd, unsigned index, const uint8_t *req, size_t len,
 		put_error(a, s[0] ? "ReadOnlyIndex" : "InvalidOperation");
 		return;
 	}
-	nsm_predict(s + 1, at, n);
+	nsmc_predict(s + 1, at, n);
 	(void)set_slot(fd, index, s);
 	put_byte(a, 0xa1);
 	put_text(a, "ExtendPCR");
 	put_byte(a, 0xa1);
 	put_text(a, "data");
-	put_bytes(a, s + 1, NSM_PCR_SIZE);
+	put_bytes(a, s + 1, NSMC_PCR_SIZE);
 }
 
 static void describe_pcr(int fd, unsigned index, struct answer *a)
@@ -236,7 +236,7 @@ static void describe_pcr(int fd, unsigned index, struct answer *a)
 	put_text(a, "lock");
 	put_byte(a, s[0] ? 0xf5 : 0xf4);
 	put_text(a, "data");
-	put_bytes(a, s + 1, NSM_PCR_SIZE);
+	put_bytes(a, s + 1, NSMC_PCR_SIZE);
 }
 
 static void lock(int fd, unsigned index, struct answer *a)
@@ -268,8 +268,8 @@ static bool begins(const uint8_t *req, size_t len, const char *with)
 	return len >= strlen(with) && memcmp(req, with, strlen(with)) == 0;
 }
 
-int nsm_dev_exchange(int fd, const void *req, size_t len, void *resp,
-		     size_t *ret_len)
+int dev_exchange(int fd, const void *req, size_t len, void *resp,
+		 size_t *ret_len)
 {
 	struct answer a = { .at = resp };
 	int index = number_after(req, len, "index");

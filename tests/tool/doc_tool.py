@@ -92,20 +92,20 @@ def json_says_the_same() -> None:
             (("--pcr", f"1={PCR[1]}", "--pcr", "3=" + "11" * 48), "it is not the one expected", "OTHER", "PCR3", [], [1]),
             (("--pcr", f"0={PCR[0]}", "--no-user-data"), "it is present", "PRESENT", "user_data", ["pcrs"], [0])):
         done = verify(doc, *words, "--json").is_(REFUSED, f"nsm: verify: {what}: {error}\n")
-        equal(done.json, {"verified": False, "code": f"NSM_E_{code}", "error": error, "object": what,
+        equal(done.json, {"verified": False, "code": f"NSMC_E_{code}", "error": error, "object": what,
                           "checked": ALL[:5] + more, "pcrs_checked": pcrs}, "a refusal")
     done = verify(doc, "--json", at=ca.NOW - 4).is_(REFUSED, "certificate: it is not valid yet")
-    equal((done.json["code"], done.json["object"], done.json["checked"]), ("NSM_E_CERT_NOT_YET", "certificate", ["form"]),
+    equal((done.json["code"], done.json["object"], done.json["checked"]), ("NSMC_E_CERT_NOT_YET", "certificate", ["form"]),
           "a refused chain")
     for junk in (b"", b"\x84", b"8400zz", b"hE=", b"junk\x1b", bytes(70000)):
         for done in (verify(junk, "--json"), run("show", "-", "--json", stdin=junk)):
             got = done.is_(REFUSED).json
-            check(got["code"].startswith("NSM_E_DOC_") and got["error"], f"code of {junk[:9]!r}: {got}")
+            check(got["code"].startswith("NSMC_E_DOC_") and got["error"], f"code of {junk[:9]!r}: {got}")
             equal((got["verified"], got["checked"], got["pcrs_checked"], set(got)),
                   (False, [], [], {"verified", "code", "error", "object", "checked", "pcrs_checked"}), f"of {junk[:9]!r}")
     (DIR / "junk.pem").write_text("-----BEGIN CERTIFICATE-----\n")
     equal(run("verify", "-", "--root", DIR / "junk.pem", "--json", stdin=doc).is_(REFUSED, "junk.pem: ").json,
-          {"verified": False, "code": "NSM_E_ROOT", "error": "it is no certificate", "object": "root", "checked": [],
+          {"verified": False, "code": "NSMC_E_ROOT", "error": "it is no certificate", "object": "root", "checked": [],
            "pcrs_checked": []}, "a root that is none")
     # The page has them all.
     page = (TOP / "nsm/nsm.1").read_text()

@@ -17,7 +17,7 @@ from lib import BUILD, DEADLINE_S, MUSL, SHIPPED, TOP, Skip, check, device, equa
 
 COMPLETION = TOP / "nsm/nsm.bash-completion"
 CONF_PAGE = TOP / "init/enclave-init.conf.5"
-PAGES = (TOP / "nsm/nsm.1", TOP / "nsm/libnsm.3", TOP / "init/enclave-init.8", CONF_PAGE, TOP / "rootfs/pack/mkeif.1")
+PAGES = (TOP / "nsm/nsm.1", TOP / "nsm/libnsmc.3", TOP / "init/enclave-init.8", CONF_PAGE, TOP / "rootfs/pack/mkeif.1")
 
 
 def complete(line: str, cwd: Path | None = None) -> list[str]:
@@ -169,17 +169,17 @@ def the_page_of_the_configuration_has_every_key() -> None:
 
 @test
 def the_man_page_has_every_function_and_error() -> None:
-    """libnsm.3 names the functions of nsm.h, with their arguments as they are declared."""
-    header = re.sub(r"/\*.*?\*/", "", (TOP / "nsm/nsm.h").read_text(), flags=re.S)
+    """libnsmc.3 names the functions of nsmc.h, with their arguments as they are declared."""
+    header = re.sub(r"/\*.*?\*/", "", (TOP / "nsm/nsmc.h").read_text(), flags=re.S)
     declared = {}
-    for name, args in re.findall(r"\b(nsm_[a-z0-9_]+)\(([^)]*)\);", header):
+    for name, args in re.findall(r"\b(nsmc_[a-z0-9_]+)\(([^)]*)\);", header):
         declared[name] = [" ".join(a.split()) for a in args.split(",")]
-    page = (TOP / "nsm/libnsm.3").read_text()
+    page = (TOP / "nsm/libnsmc.3").read_text()
     synopsis = page[page.index(".Sh SYNOPSIS"):page.index(".Sh DESCRIPTION")]
     shown = {}
-    for name, args in re.findall(r"^\.Fn (nsm_\w+) (.*)$", synopsis, re.M):
+    for name, args in re.findall(r"^\.Fn (nsmc_\w+) (.*)$", synopsis, re.M):
         shown[name] = re.findall(r'"([^"]*)"', args) or args.split()
-    for name, body in re.findall(r"^\.Fo (nsm_\w+)\n(.*?)^\.Fc$", synopsis, re.M | re.S):
+    for name, body in re.findall(r"^\.Fo (nsmc_\w+)\n(.*?)^\.Fc$", synopsis, re.M | re.S):
         shown[name] = re.findall(r'^\.Fa "([^"]*)"$', body, re.M)
     equal(shown, declared, "the functions")
     text = page[page.index(".Sh DESCRIPTION"):]
@@ -190,22 +190,22 @@ def the_man_page_has_every_function_and_error() -> None:
 @test
 def the_example_compiles_and_runs() -> None:
     """As the page has it, with the library as it is installed; here there is no NSM."""
-    page = (TOP / "nsm/libnsm.3").read_text()
+    page = (TOP / "nsm/libnsmc.3").read_text()
     part = page[page.index('.\\" example: begin'):page.index('.\\" example: end')]
     code = "\n".join(line for line in part.splitlines() if not line.startswith(".")).replace("\\e", "\\")
     with folder() as path:
         subprocess.run(["make", "-s", "-C", TOP, "install", f"DESTDIR={path}", "PREFIX=/usr"], check=True,
                        capture_output=True)
-        for name in ("bin/nsm", "include/nsm.h", "lib/libnsm.a", "share/man/man1/nsm.1", "share/man/man3/libnsm.3",
+        for name in ("bin/nsm", "include/nsmc.h", "lib/libnsmc.a", "share/man/man1/nsm.1", "share/man/man3/libnsmc.3",
                      "share/bash-completion/completions/nsm"):
             check((path / "usr" / name).is_file(), f"{name} is not installed")
         equal((path / "usr/bin/nsm").read_bytes(), (BUILD / "nsm").read_bytes(), "the tool that is installed")
         (path / "x.c").write_text(code)
         subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", "-pedantic", f"-I{path}/usr/include", "-o", path / "x", path / "x.c",
-                        f"-L{path}/usr/lib", "-lnsm"], check=True)
+                        f"-L{path}/usr/lib", "-lnsmc"], check=True)
         # C++ takes it as it is.
         subprocess.run(["g++", "-Wall", "-Wextra", "-Werror", "-pedantic", "-x", "c++", f"-I{path}/usr/include", "-o",
-                        path / "x++", path / "x.c", f"-L{path}/usr/lib", "-lnsm"], check=True)
+                        path / "x++", path / "x.c", f"-L{path}/usr/lib", "-lnsmc"], check=True)
         for program in () if Path("/dev/nsm").exists() else ("x", "x++"):
             p = subprocess.run([path / program], capture_output=True, text=True, check=False)
             equal((p.returncode, p.stderr), (1, "/dev/nsm: No such file or directory\n"), "the example")

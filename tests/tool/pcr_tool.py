@@ -10,7 +10,7 @@ def sha384(data: bytes) -> bytes:
 
 
 def measured(name: bytes, data: bytes) -> bytes:
-    """By the words of nsm.h."""
+    """By the words of nsmc.h."""
     return sha384(b"enclave-init measurement 1\0" + len(name).to_bytes(8, "big") + name +
                   len(data).to_bytes(8, "big") + data)
 

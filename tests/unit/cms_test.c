@@ -45,8 +45,8 @@ static const uint8_t vector_content[] = {
 /* Whatever is read lies in the message, and the chunks are as long as they say. */
 static void check_views(const struct cms *c, const uint8_t *buf, size_t len)
 {
-	const struct nsm_bytes views[] = { c->ski, c->key, c->iv, c->content };
-	struct nsm_bytes chunk;
+	const struct nsmc_bytes views[] = { c->ski, c->key, c->iv, c->content };
+	struct nsmc_bytes chunk;
 	size_t at = 0, sum = 0;
 
 	for (size_t i = 0; i < COUNT(views); i++)
@@ -66,7 +66,7 @@ static void check_views(const struct cms *c, const uint8_t *buf, size_t len)
 static void check_content(const struct cms *c, const uint8_t *wanted,
 			  size_t len, size_t chunks)
 {
-	struct nsm_bytes chunk;
+	struct nsmc_bytes chunk;
 	size_t at = 0, sum = 0;
 
 	for (; cms_next_chunk(c, &at, &chunk); chunks--) {
@@ -97,7 +97,7 @@ TEST(kms_messages_are_read_in_all_forms)
 {
 	for (size_t i = 0; i < COUNT(vectors); i++) {
 		struct data d = data_load(vectors[i].file);
-		struct nsm_object object = { "untouched" };
+		struct nsmc_object object = { "untouched" };
 		struct cms c;
 
 		REQUIRE(cms_parse(d.bytes, d.len, &c, &object) == 0);
@@ -120,10 +120,10 @@ static void check_prefixes(const uint8_t *bytes, size_t len)
 {
 	for (size_t n = 0; n < len; n++) {
 		struct data d = data_copy(bytes, n);
-		struct nsm_object object = { "" };
+		struct nsmc_object object = { "" };
 		struct cms c;
 
-		CHECK_INT(cms_parse(d.bytes, n, &c, &object), -NSM_E_CMS_CUT);
+		CHECK_INT(cms_parse(d.bytes, n, &c, &object), -NSMC_E_CMS_CUT);
 		CHECK(object.name[0] != '\0');
 		free(d.bytes);
 	}
@@ -133,7 +133,7 @@ TEST(every_prefix_is_cut)
 {
 	struct cms c;
 
-	CHECK_INT(cms_parse(NULL, 0, &c, NULL), -NSM_E_CMS_CUT);
+	CHECK_INT(cms_parse(NULL, 0, &c, NULL), -NSMC_E_CMS_CUT);
 	for (size_t i = 0; i < COUNT(vectors); i++) {
 		struct data d = data_load(vectors[i].file);
 
@@ -159,8 +159,8 @@ TEST(every_byte_may_be_any_other)
 				if (r == 0)
 					check_views(&c, d.bytes, d.len);
 				else
-					CHECK(r <= -NSM_E_CMS_CUT &&
-					      r >= -NSM_E_CMS_LENGTH);
+					CHECK(r <= -NSMC_E_CMS_CUT &&
+					      r >= -NSMC_E_CMS_LENGTH);
 			}
 			d.bytes[at] = was;
 		}
@@ -173,15 +173,15 @@ TEST(bytes_after_the_end_are_refused)
 	for (size_t i = 0; i < COUNT(vectors); i++) {
 		struct data d = data_load(vectors[i].file);
 		uint8_t longer[1024] = { 0 };
-		struct nsm_object object;
+		struct nsmc_object object;
 		struct cms c;
 
 		memcpy(longer, d.bytes, d.len);
 		CHECK_INT(cms_parse(longer, d.len + 1, &c, &object),
-			  -NSM_E_CMS_TRAILING);
+			  -NSMC_E_CMS_TRAILING);
 		CHECK_STR(object.name, "ContentInfo");
 		CHECK_INT(cms_parse(longer, d.len + 2, &c, &object),
-			  -NSM_E_CMS_TRAILING);
+			  -NSMC_E_CMS_TRAILING);
 		free(d.bytes);
 	}
 }
@@ -397,7 +397,7 @@ static struct message make_message(const struct make *k)
 	return m;
 }
 
-static int parse(const struct message *m, struct nsm_object *object)
+static int parse(const struct message *m, struct nsmc_object *object)
 {
 	struct data d = data_copy(m->bytes, m->len);
 	struct cms c;
@@ -466,158 +466,160 @@ TEST(what_kms_does_not_send_is_refused)
 		int error;
 		const char *object;
 	} bad[] = {
-		{ { .version = 1 }, NSM_E_CMS_VERSION, "EnvelopedData" },
-		{ { .version = 3 }, NSM_E_CMS_VERSION, "EnvelopedData" },
+		{ { .version = 1 }, NSMC_E_CMS_VERSION, "EnvelopedData" },
+		{ { .version = 3 }, NSMC_E_CMS_VERSION, "EnvelopedData" },
 		{ { .ktri_version = 1 },
-		  NSM_E_CMS_VERSION,
+		  NSMC_E_CMS_VERSION,
 		  "KeyTransRecipientInfo" },
 		{ { .two_recipients = true },
-		  NSM_E_CMS_RECIPIENTS,
+		  NSMC_E_CMS_RECIPIENTS,
 		  "recipientInfos" },
 		{ { .no_recipient = true },
-		  NSM_E_CMS_RECIPIENTS,
+		  NSMC_E_CMS_RECIPIENTS,
 		  "recipientInfos" },
 		{ { .other_recipient = true },
-		  NSM_E_CMS_FORM,
+		  NSMC_E_CMS_FORM,
 		  "KeyTransRecipientInfo" },
-		{ { .originator = true }, NSM_E_CMS_FORM, "originatorInfo" },
-		{ { .unprotected = true }, NSM_E_CMS_FORM, "unprotectedAttrs" },
-		{ { .tail = "0500" }, NSM_E_CMS_FORM, "EnvelopedData" },
+		{ { .originator = true }, NSMC_E_CMS_FORM, "originatorInfo" },
+		{ { .unprotected = true },
+		  NSMC_E_CMS_FORM,
+		  "unprotectedAttrs" },
+		{ { .tail = "0500" }, NSMC_E_CMS_FORM, "EnvelopedData" },
 		{ { .info_type = "0609 2a864886f70d010702" },
-		  NSM_E_CMS_FORM,
+		  NSMC_E_CMS_FORM,
 		  "contentType" },
 		{ { .content_type = "0609 2a864886f70d010702" },
-		  NSM_E_CMS_FORM,
+		  NSMC_E_CMS_FORM,
 		  "contentType" },
-		{ { .key_len = 128 }, NSM_E_CMS_FORM, "encryptedKey" },
-		{ { .key_len = 255 }, NSM_E_CMS_FORM, "encryptedKey" },
+		{ { .key_len = 128 }, NSMC_E_CMS_FORM, "encryptedKey" },
+		{ { .key_len = 255 }, NSMC_E_CMS_FORM, "encryptedKey" },
 
 		/* The content. */
 		{ { .content = "80 00" },
-		  NSM_E_CMS_LENGTH,
+		  NSMC_E_CMS_LENGTH,
 		  "encryptedContent" },
 		{ { .content = "a0 00" },
-		  NSM_E_CMS_LENGTH,
+		  NSMC_E_CMS_LENGTH,
 		  "encryptedContent" },
 		{ { .content = "a0 80 0000" },
-		  NSM_E_CMS_LENGTH,
+		  NSMC_E_CMS_LENGTH,
 		  "encryptedContent" },
 		{ { .content = "a0 80 0400 0000" },
-		  NSM_E_CMS_LENGTH,
+		  NSMC_E_CMS_LENGTH,
 		  "encryptedContent" },
 		{ { .content = "80 0f 000000000000000000000000000000" },
-		  NSM_E_CMS_LENGTH,
+		  NSMC_E_CMS_LENGTH,
 		  "encryptedContent" },
 		{ { .content = "a0 80 0401 00 0000" },
-		  NSM_E_CMS_LENGTH,
+		  NSMC_E_CMS_LENGTH,
 		  "encryptedContent" },
-		{ { .content = "" }, NSM_E_CMS_FORM, "encryptedContent" },
+		{ { .content = "" }, NSMC_E_CMS_FORM, "encryptedContent" },
 		{ { .content = "04 10 00000000000000000000000000000000" },
-		  NSM_E_CMS_FORM,
+		  NSMC_E_CMS_FORM,
 		  "encryptedContent" },
 		{ { .content = "80 80 00000000000000000000000000000000 0000" },
-		  NSM_E_CMS_FORM,
+		  NSMC_E_CMS_FORM,
 		  "encryptedContent" },
 		{ { .content = "a0 80 0480 "
 			       "00000000000000000000000000000000 0000 0000" },
-		  NSM_E_CMS_FORM,
+		  NSMC_E_CMS_FORM,
 		  "encryptedContent" },
 		{ { .content = "a0 80 2480 0410 "
 			       "00000000000000000000000000000000 0000 0000" },
-		  NSM_E_CMS_FORM,
+		  NSMC_E_CMS_FORM,
 		  "encryptedContent" },
 		{ { .content = "a0 12 0411 00000000000000000000000000000000" },
-		  NSM_E_CMS_FORM,
+		  NSMC_E_CMS_FORM,
 		  "encryptedContent" },
 		{ { .content = "a0 11 0410 00000000000000000000000000000000" },
-		  NSM_E_CMS_FORM,
+		  NSMC_E_CMS_FORM,
 		  "encryptedContent" },
 		{ { .content = "a0 14 0410 00000000000000000000000000000000 "
 			       "0000" },
-		  NSM_E_CMS_FORM,
+		  NSMC_E_CMS_FORM,
 		  "encryptedContent" },
 		{ { .content = "a0 80 0410 00000000000000000000000000000000" },
-		  NSM_E_CMS_FORM,
+		  NSMC_E_CMS_FORM,
 		  "encryptedContent" },
 		{ { .content = "a0 80 0410 00000000000000000000000000000000 "
 			       "0001" },
-		  NSM_E_CMS_FORM,
+		  NSMC_E_CMS_FORM,
 		  "encryptedContent" },
 		{ { .content = "80 10 00000000000000000000000000000000 0500" },
-		  NSM_E_CMS_FORM,
+		  NSMC_E_CMS_FORM,
 		  "EncryptedContentInfo" },
 
 		/* Lengths of five bytes, and none at all. */
 		{ { .content = "80 85 0000000010 "
 			       "00000000000000000000000000000000" },
-		  NSM_E_CMS_FORM,
+		  NSMC_E_CMS_FORM,
 		  "encryptedContent" },
 		{ { .content = "80 ff 00000000000000000000000000000000" },
-		  NSM_E_CMS_FORM,
+		  NSMC_E_CMS_FORM,
 		  "encryptedContent" },
 		{ { .content = "80 84 ffffffff "
 			       "00000000000000000000000000000000" },
-		  NSM_E_CMS_FORM,
+		  NSMC_E_CMS_FORM,
 		  "encryptedContent" },
 
 		/* The content's algorithm. */
 		{ { .cipher = "0609 608648016503040106" IV_16 }, /* GCM */
-		  NSM_E_CMS_ALGORITHM,
+		  NSMC_E_CMS_ALGORITHM,
 		  "contentEncryptionAlgorithm" },
 		{ { .cipher = "0609 608648016503040102" IV_16 }, /* AES-128 */
-		  NSM_E_CMS_ALGORITHM,
+		  NSMC_E_CMS_ALGORITHM,
 		  "contentEncryptionAlgorithm" },
 		{ { .cipher = OID_CBC },
-		  NSM_E_CMS_FORM,
+		  NSMC_E_CMS_FORM,
 		  "contentEncryptionAlgorithm" },
 		{ { .cipher = OID_CBC "040c 00000000 00000000 00000000" },
-		  NSM_E_CMS_FORM,
+		  NSMC_E_CMS_FORM,
 		  "contentEncryptionAlgorithm" },
 		{ { .cipher = OID_CBC IV_16 "0500" },
-		  NSM_E_CMS_FORM,
+		  NSMC_E_CMS_FORM,
 		  "contentEncryptionAlgorithm" },
 
 		/* The key's: PKCS#1 v1.5, and SHA-1 by leaving things out. */
 		{ { .oaep = "300d 0609 2a864886f70d010101 0500" },
-		  NSM_E_CMS_ALGORITHM,
+		  NSMC_E_CMS_ALGORITHM,
 		  "keyEncryptionAlgorithm" },
 		{ { .oaep = "300b" OID_OAEP },
-		  NSM_E_CMS_ALGORITHM,
+		  NSMC_E_CMS_ALGORITHM,
 		  "keyEncryptionAlgorithm" },
 		{ { .oaep = "300d" OID_OAEP "3000" },
-		  NSM_E_CMS_ALGORITHM,
+		  NSMC_E_CMS_ALGORITHM,
 		  "keyEncryptionAlgorithm" },
 		{ { .oaep = "301e" OID_OAEP "3011" OAEP_HASH },
-		  NSM_E_CMS_ALGORITHM,
+		  NSMC_E_CMS_ALGORITHM,
 		  "keyEncryptionAlgorithm" },
 		{ { .oaep = "302b" OID_OAEP "301e" OAEP_MGF },
-		  NSM_E_CMS_ALGORITHM,
+		  NSMC_E_CMS_ALGORITHM,
 		  "keyEncryptionAlgorithm" },
 		{ { .oaep = "3038" OID_OAEP "302b a00b" SHA1 OAEP_MGF },
-		  NSM_E_CMS_ALGORITHM,
+		  NSMC_E_CMS_ALGORITHM,
 		  "keyEncryptionAlgorithm" },
 		{ { .oaep = "3038" OID_OAEP "302b" OAEP_HASH
 			    "a118 3016" OID_MGF1 SHA1 },
-		  NSM_E_CMS_ALGORITHM,
+		  NSMC_E_CMS_ALGORITHM,
 		  "keyEncryptionAlgorithm" },
 		{ { .oaep = "303c" OID_OAEP "302f" OAEP_HASH
 			    "a11c 301a" OID_OAEP SHA256 },
-		  NSM_E_CMS_ALGORITHM,
+		  NSMC_E_CMS_ALGORITHM,
 		  "keyEncryptionAlgorithm" },
 		{ { .oaep = "303d" OID_OAEP "3030 a010" /* a NULL of a byte */
 			    "300e" OID_SHA256 "0501 00" OAEP_MGF },
-		  NSM_E_CMS_FORM,
+		  NSMC_E_CMS_FORM,
 		  "keyEncryptionAlgorithm" },
 		{ { .oaep = "303e" OID_OAEP "3031" OAEP_HASH OAEP_MGF "0500" },
-		  NSM_E_CMS_ALGORITHM,
+		  NSMC_E_CMS_ALGORITHM,
 		  "keyEncryptionAlgorithm" },
 		/* A label, be it empty. */
 		{ { .oaep = "304d" OID_OAEP "3040" OAEP_HASH OAEP_MGF
 			    "a20f 300d 0609 2a864886f70d010109 0400" },
-		  NSM_E_CMS_ALGORITHM,
+		  NSMC_E_CMS_ALGORITHM,
 		  "keyEncryptionAlgorithm" },
 		{ { .oaep = "303e" OID_OAEP "302f" OAEP_HASH OAEP_MGF "0500" },
-		  NSM_E_CMS_FORM,
+		  NSMC_E_CMS_FORM,
 		  "keyEncryptionAlgorithm" },
 	};
 	/* Known to be good: what the table changes is what is refused. */
@@ -630,7 +632,7 @@ TEST(what_kms_does_not_send_is_refused)
 
 	CHECK_INT(parse(&m, NULL), 0);
 	for (size_t i = 0; i < COUNT(bad); i++) {
-		struct nsm_object object = { "" };
+		struct nsmc_object object = { "" };
 		int r;
 
 		m = make_message(&bad[i].make);
@@ -647,10 +649,10 @@ TEST(what_kms_does_not_send_is_refused)
 TEST(a_message_without_its_last_end_is_cut)
 {
 	struct data d = data_load("cms/A.der");
-	struct nsm_object object;
+	struct nsmc_object object;
 	struct cms c;
 
-	CHECK_INT(cms_parse(d.bytes, d.len - 2, &c, &object), -NSM_E_CMS_CUT);
+	CHECK_INT(cms_parse(d.bytes, d.len - 2, &c, &object), -NSMC_E_CMS_CUT);
 	CHECK_STR(object.name, "ContentInfo");
 	free(d.bytes);
 }
@@ -664,9 +666,9 @@ TEST(a_chunk_past_the_end_is_cut_or_out_of_its_parent)
 	REQUIRE(a.bytes[at_a - 1] == 4 && a.bytes[at_a] == 0x30);
 	REQUIRE(d.bytes[at_d - 1] == 4 && d.bytes[at_d] == 0x20);
 	a.bytes[at_a] = 0x50; /* nobody knows whether more is to come */
-	CHECK_INT(cms_parse(a.bytes, a.len, &c, NULL), -NSM_E_CMS_CUT);
+	CHECK_INT(cms_parse(a.bytes, a.len, &c, NULL), -NSMC_E_CMS_CUT);
 	d.bytes[at_d] = 0x50;
-	CHECK_INT(cms_parse(d.bytes, d.len, &c, NULL), -NSM_E_CMS_FORM);
+	CHECK_INT(cms_parse(d.bytes, d.len, &c, NULL), -NSMC_E_CMS_FORM);
 	free(a.bytes);
 	free(d.bytes);
 }
@@ -674,7 +676,7 @@ TEST(a_chunk_past_the_end_is_cut_or_out_of_its_parent)
 TEST(nesting_without_end_is_refused)
 {
 	uint8_t nested[40];
-	struct nsm_object object;
+	struct nsmc_object object;
 	struct cms c;
 
 	for (size_t i = 0; i < sizeof(nested); i += 2) {
@@ -682,7 +684,7 @@ TEST(nesting_without_end_is_refused)
 		nested[i + 1] = 0x80;
 	}
 	CHECK_INT(cms_parse(nested, sizeof(nested), &c, &object),
-		  -NSM_E_CMS_FORM);
+		  -NSMC_E_CMS_FORM);
 	CHECK_STR(object.name, "contentType");
 }
 

@@ -1,6 +1,6 @@
 /* The reader of attestation documents: QEMU's, AWS's form, and bad fields. */
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
 #include "tests/unit/data.h"
 
@@ -184,7 +184,7 @@ static const struct plan as_qemu = { .qemu = true,
 				     .module_id = "i-234-enc5678",
 				     .pcrs = 16 };
 
-static void check_bytes(struct nsm_bytes got, const void *wanted, size_t len)
+static void check_bytes(struct nsmc_bytes got, const void *wanted, size_t len)
 {
 	if (CHECK_INT(got.len, len))
 		CHECK_MEM(got.data, wanted, len);
@@ -192,16 +192,16 @@ static void check_bytes(struct nsm_bytes got, const void *wanted, size_t len)
 
 static void check_error(struct data d, int error, const char *object)
 {
-	struct nsm_object got = { "" };
-	struct nsm_doc doc, before;
+	struct nsmc_object got = { "" };
+	struct nsmc_doc doc, before;
 
 	memset(&doc, 0x5a, sizeof(doc));
 	before = doc;
-	CHECK_INT(nsm_doc_parse(d.bytes, d.len, &doc, &got), -error);
+	CHECK_INT(nsmc_doc_parse(d.bytes, d.len, &doc, &got), -error);
 	CHECK_STR(got.name, object);
 	/* Set on success only. */
 	CHECK_MEM(&doc, &before, sizeof(doc));
-	CHECK_INT(nsm_doc_parse(d.bytes, d.len, &doc, NULL), -error);
+	CHECK_INT(nsmc_doc_parse(d.bytes, d.len, &doc, NULL), -error);
 }
 
 /* --- good ones --- */
@@ -209,12 +209,12 @@ static void check_error(struct data d, int error, const char *object)
 TEST(qemus_document_is_read)
 {
 	struct data d = make(&as_qemu);
-	struct nsm_object object = { "untouched" };
-	struct nsm_doc doc;
+	struct nsmc_object object = { "untouched" };
+	struct nsmc_doc doc;
 	uint8_t zero[64] = { 0 };
 
 	CHECK_INT(d.len, 1139);
-	REQUIRE(nsm_doc_parse(d.bytes, d.len, &doc, &object) == 0);
+	REQUIRE(nsmc_doc_parse(d.bytes, d.len, &doc, &object) == 0);
 	CHECK_STR(object.name, "untouched");
 	CHECK_INT(doc.algorithm, -1);
 	check_bytes(doc.protected_header, "\xa1\x01\x20", 3);
@@ -224,7 +224,7 @@ TEST(qemus_document_is_read)
 	check_bytes(doc.module_id, "i-234-enc5678", 13);
 	check_bytes(doc.digest, "SHA384", 6);
 	CHECK_INT(doc.timestamp_ms, INT64_C(1657117102484));
-	for (unsigned i = 0; i < NSM_PCR_COUNT; i++) {
+	for (unsigned i = 0; i < NSMC_PCR_COUNT; i++) {
 		CHECK_INT(doc.pcr[i].data != NULL, i < 16);
 		CHECK_INT(doc.pcr[i].len, i < 16 ? 48 : 0);
 		if (doc.pcr[i].data)
@@ -236,21 +236,21 @@ TEST(qemus_document_is_read)
 	check_bytes(doc.cabundle[0], zero, 64);
 	CHECK(!doc.public_key.data && !doc.user_data.data && !doc.nonce.data);
 	/* PCR0 is zero here: in QEMU it is not. */
-	CHECK(nsm_doc_is_debug(&doc));
+	CHECK(nsmc_doc_is_debug(&doc));
 	/* Verified it is not. */
-	CHECK_INT(nsm_doc_check_form(&doc, &object), -NSM_E_ALGORITHM);
-	CHECK_INT(nsm_doc_check_signature(&doc, &object), -NSM_E_ALGORITHM);
+	CHECK_INT(nsmc_doc_check_form(&doc, &object), -NSMC_E_ALGORITHM);
+	CHECK_INT(nsmc_doc_check_signature(&doc, &object), -NSMC_E_ALGORITHM);
 	doc.algorithm = -35;
-	CHECK_INT(nsm_doc_check_form(&doc, &object), -NSM_E_SIGNATURE_LENGTH);
-	CHECK_INT(nsm_doc_check_signature(&doc, &object),
-		  -NSM_E_SIGNATURE_LENGTH);
+	CHECK_INT(nsmc_doc_check_form(&doc, &object), -NSMC_E_SIGNATURE_LENGTH);
+	CHECK_INT(nsmc_doc_check_signature(&doc, &object),
+		  -NSMC_E_SIGNATURE_LENGTH);
 	CHECK_STR(object.name, "signature");
 	free(d.bytes);
 
 	d = make(&(struct plan){
 		.qemu = true, .module_id = MODULE_ID, .pcrs = 18 });
 	CHECK_INT(d.len, 1268);
-	REQUIRE(nsm_doc_parse(d.bytes, d.len, &doc, NULL) == 0);
+	REQUIRE(nsmc_doc_parse(d.bytes, d.len, &doc, NULL) == 0);
 	CHECK_INT(doc.payload.len, 1193);
 	CHECK(doc.pcr[17].data && !doc.pcr[18].data);
 	free(d.bytes);
@@ -260,11 +260,11 @@ TEST(aws_form_is_read)
 {
 	struct data d = make(&as_aws), leaf = data_load("doc/leaf.der"),
 		    ca3 = data_load("doc/ca3.der");
-	struct nsm_doc doc;
+	struct nsmc_doc doc;
 
 	/* The sizes of the real one. */
 	CHECK_INT(d.len, 5232);
-	REQUIRE(nsm_doc_parse(d.bytes, d.len, &doc, NULL) == 0);
+	REQUIRE(nsmc_doc_parse(d.bytes, d.len, &doc, NULL) == 0);
 	CHECK_INT(doc.algorithm, -35);
 	CHECK(doc.payload.data == d.bytes + 10);
 	CHECK_INT(doc.payload.len, 5124);
@@ -277,12 +277,13 @@ TEST(aws_form_is_read)
 	CHECK_INT(doc.user_data.len, 32);
 	CHECK(doc.user_data.data && doc.user_data.data[0] == 'u');
 	CHECK(!doc.nonce.data);
-	CHECK_INT(nsm_doc_check_form(&doc, NULL), 0);
+	CHECK_INT(nsmc_doc_check_form(&doc, NULL), 0);
 	/* Its chain is the real one, its signature is not. */
-	CHECK_INT(nsm_doc_check_chain(&doc, nsm_aws_root(),
-				      (int64_t)(doc.timestamp_ms / 1000), NULL),
+	CHECK_INT(nsmc_doc_check_chain(&doc, nsmc_aws_root(),
+				       (int64_t)(doc.timestamp_ms / 1000),
+				       NULL),
 		  0);
-	CHECK_INT(nsm_doc_check_signature(&doc, NULL), -NSM_E_SIGNATURE);
+	CHECK_INT(nsmc_doc_check_signature(&doc, NULL), -NSMC_E_SIGNATURE);
 	free(ca3.bytes);
 	free(leaf.bytes);
 	free(d.bytes);
@@ -300,10 +301,11 @@ TEST(absent_empty_and_present_are_three_things)
 						     .pcrs = 1,
 						     .field = fields[i],
 						     .value = values[k] });
-			const struct nsm_bytes *b;
-			struct nsm_doc doc;
+			const struct nsmc_bytes *b;
+			struct nsmc_doc doc;
 
-			REQUIRE(nsm_doc_parse(d.bytes, d.len, &doc, NULL) == 0);
+			REQUIRE(nsmc_doc_parse(d.bytes, d.len, &doc, NULL) ==
+				0);
 			b = i == 0 ? &doc.user_data : &doc.nonce;
 			CHECK_INT(b->data != NULL, k >= 2);
 			CHECK_INT(b->len, k == 3);
@@ -329,9 +331,9 @@ TEST(unknown_keys_are_passed_over)
 						     .pcrs = 1,
 						     .more = more[i],
 						     .more_count = 1 });
-		struct nsm_doc doc;
+		struct nsmc_doc doc;
 
-		CHECK_INT(nsm_doc_parse(d.bytes, d.len, &doc, NULL), 0);
+		CHECK_INT(nsmc_doc_parse(d.bytes, d.len, &doc, NULL), 0);
 		CHECK(!doc.nonce.data);
 		free(d.bytes);
 	}
@@ -348,10 +350,10 @@ TEST(every_prefix_is_cut)
 
 		for (size_t n = 0; n < d.len; n++) {
 			struct data cut = data_copy(d.bytes, n);
-			struct nsm_doc doc;
+			struct nsmc_doc doc;
 
-			CHECK_INT(nsm_doc_parse(cut.bytes, n, &doc, NULL),
-				  -NSM_E_DOC_CUT);
+			CHECK_INT(nsmc_doc_parse(cut.bytes, n, &doc, NULL),
+				  -NSMC_E_DOC_CUT);
 			free(cut.bytes);
 		}
 		free(d.bytes);
@@ -361,7 +363,7 @@ TEST(every_prefix_is_cut)
 TEST(any_byte_may_be_any_other_in_a_document)
 {
 	struct data d = make(&as_qemu);
-	struct nsm_doc doc;
+	struct nsmc_doc doc;
 
 	for (size_t i = 0; i < d.len; i++) {
 		uint8_t was = d.bytes[i];
@@ -370,9 +372,9 @@ TEST(any_byte_may_be_any_other_in_a_document)
 			int r;
 
 			d.bytes[i] = (uint8_t)v;
-			r = nsm_doc_parse(d.bytes, d.len, &doc, NULL);
+			r = nsmc_doc_parse(d.bytes, d.len, &doc, NULL);
 			CHECK(r == 0 ||
-			      (r <= -NSM_E_DOC_CUT && r >= -NSM_E_DOC_RANGE));
+			      (r <= -NSMC_E_DOC_CUT && r >= -NSMC_E_DOC_RANGE));
 		}
 		d.bytes[i] = was;
 	}
@@ -386,78 +388,80 @@ TEST(each_field_has_its_errors)
 		int error;
 		const char *object;
 	} rows[] = {
-		{ "module_id", "", NSM_E_DOC_MISSING, NULL },
-		{ "module_id", "f6", NSM_E_DOC_MISSING, NULL },
-		{ "module_id", "60", NSM_E_DOC_LENGTH, NULL },
-		{ "module_id", "41 61", NSM_E_DOC_TYPE, NULL },
-		{ "module_id", "7f 61 61 ff", NSM_E_DOC_CBOR, NULL },
-		{ "digest", "", NSM_E_DOC_MISSING, NULL },
-		{ "digest", "f6", NSM_E_DOC_MISSING, NULL },
-		{ "digest", "60", NSM_E_DOC_LENGTH, NULL },
-		{ "digest", "46 534841333834", NSM_E_DOC_TYPE, NULL },
-		{ "timestamp", "", NSM_E_DOC_MISSING, NULL },
-		{ "timestamp", "f6", NSM_E_DOC_MISSING, NULL },
-		{ "timestamp", "00", NSM_E_DOC_RANGE, NULL },
-		{ "timestamp", "1b 4000000000000000", NSM_E_DOC_RANGE, NULL },
-		{ "timestamp", "1b ffffffffffffffff", NSM_E_DOC_RANGE, NULL },
-		{ "timestamp", "20", NSM_E_DOC_TYPE, NULL },
-		{ "timestamp", "61 31", NSM_E_DOC_TYPE, NULL },
-		{ "timestamp", "fb 4278000000000000", NSM_E_DOC_TYPE, NULL },
-		{ "timestamp", "c1 01", NSM_E_DOC_TYPE, NULL },
-		{ "pcrs", "", NSM_E_DOC_MISSING, NULL },
-		{ "pcrs", "f6", NSM_E_DOC_MISSING, NULL },
-		{ "pcrs", "80", NSM_E_DOC_TYPE, NULL },
-		{ "pcrs", "bf 00 58 30 [48] ff", NSM_E_DOC_CBOR, NULL },
-		{ "pcrs", "b8 21", NSM_E_DOC_RANGE, NULL },
-		{ "pcrs", "bb 0000000100000001 00 58 30 [48]", NSM_E_DOC_RANGE,
+		{ "module_id", "", NSMC_E_DOC_MISSING, NULL },
+		{ "module_id", "f6", NSMC_E_DOC_MISSING, NULL },
+		{ "module_id", "60", NSMC_E_DOC_LENGTH, NULL },
+		{ "module_id", "41 61", NSMC_E_DOC_TYPE, NULL },
+		{ "module_id", "7f 61 61 ff", NSMC_E_DOC_CBOR, NULL },
+		{ "digest", "", NSMC_E_DOC_MISSING, NULL },
+		{ "digest", "f6", NSMC_E_DOC_MISSING, NULL },
+		{ "digest", "60", NSMC_E_DOC_LENGTH, NULL },
+		{ "digest", "46 534841333834", NSMC_E_DOC_TYPE, NULL },
+		{ "timestamp", "", NSMC_E_DOC_MISSING, NULL },
+		{ "timestamp", "f6", NSMC_E_DOC_MISSING, NULL },
+		{ "timestamp", "00", NSMC_E_DOC_RANGE, NULL },
+		{ "timestamp", "1b 4000000000000000", NSMC_E_DOC_RANGE, NULL },
+		{ "timestamp", "1b ffffffffffffffff", NSMC_E_DOC_RANGE, NULL },
+		{ "timestamp", "20", NSMC_E_DOC_TYPE, NULL },
+		{ "timestamp", "61 31", NSMC_E_DOC_TYPE, NULL },
+		{ "timestamp", "fb 4278000000000000", NSMC_E_DOC_TYPE, NULL },
+		{ "timestamp", "c1 01", NSMC_E_DOC_TYPE, NULL },
+		{ "pcrs", "", NSMC_E_DOC_MISSING, NULL },
+		{ "pcrs", "f6", NSMC_E_DOC_MISSING, NULL },
+		{ "pcrs", "80", NSMC_E_DOC_TYPE, NULL },
+		{ "pcrs", "bf 00 58 30 [48] ff", NSMC_E_DOC_CBOR, NULL },
+		{ "pcrs", "b8 21", NSMC_E_DOC_RANGE, NULL },
+		{ "pcrs", "bb 0000000100000001 00 58 30 [48]", NSMC_E_DOC_RANGE,
 		  NULL },
-		{ "pcrs", "a1 18 20 58 30 [48]", NSM_E_DOC_RANGE, NULL },
-		{ "pcrs", "a1 19 0100 58 30 [48]", NSM_E_DOC_RANGE, NULL },
-		{ "pcrs", "a1 1b 0000000100000000 58 30 [48]", NSM_E_DOC_RANGE,
+		{ "pcrs", "a1 18 20 58 30 [48]", NSMC_E_DOC_RANGE, NULL },
+		{ "pcrs", "a1 19 0100 58 30 [48]", NSMC_E_DOC_RANGE, NULL },
+		{ "pcrs", "a1 1b 0000000100000000 58 30 [48]", NSMC_E_DOC_RANGE,
 		  NULL },
-		{ "pcrs", "a1 20 58 30 [48]", NSM_E_DOC_TYPE, NULL },
-		{ "pcrs", "a1 61 30 58 30 [48]", NSM_E_DOC_TYPE, NULL },
-		{ "pcrs", "a1 07 58 1f [31]", NSM_E_DOC_LENGTH, "PCR7" },
-		{ "pcrs", "a1 07 58 21 [33]", NSM_E_DOC_LENGTH, "PCR7" },
-		{ "pcrs", "a1 07 58 31 [49]", NSM_E_DOC_LENGTH, "PCR7" },
-		{ "pcrs", "a1 07 58 41 [65]", NSM_E_DOC_LENGTH, "PCR7" },
-		{ "pcrs", "a1 18 1f 40", NSM_E_DOC_LENGTH, "PCR31" },
-		{ "pcrs", "a1 07 f6", NSM_E_DOC_TYPE, "PCR7" },
-		{ "pcrs", "a1 07 78 30 [48]", NSM_E_DOC_TYPE, "PCR7" },
-		{ "pcrs", "a2 07 58 30 [48] 07 58 30 [48]", NSM_E_DOC_TWICE,
+		{ "pcrs", "a1 20 58 30 [48]", NSMC_E_DOC_TYPE, NULL },
+		{ "pcrs", "a1 61 30 58 30 [48]", NSMC_E_DOC_TYPE, NULL },
+		{ "pcrs", "a1 07 58 1f [31]", NSMC_E_DOC_LENGTH, "PCR7" },
+		{ "pcrs", "a1 07 58 21 [33]", NSMC_E_DOC_LENGTH, "PCR7" },
+		{ "pcrs", "a1 07 58 31 [49]", NSMC_E_DOC_LENGTH, "PCR7" },
+		{ "pcrs", "a1 07 58 41 [65]", NSMC_E_DOC_LENGTH, "PCR7" },
+		{ "pcrs", "a1 18 1f 40", NSMC_E_DOC_LENGTH, "PCR31" },
+		{ "pcrs", "a1 07 f6", NSMC_E_DOC_TYPE, "PCR7" },
+		{ "pcrs", "a1 07 78 30 [48]", NSMC_E_DOC_TYPE, "PCR7" },
+		{ "pcrs", "a2 07 58 30 [48] 07 58 30 [48]", NSMC_E_DOC_TWICE,
 		  "PCR7" },
-		{ "pcrs", "a2 07 58 30 [48] 18 07 58 30 [48]", NSM_E_DOC_TWICE,
+		{ "pcrs", "a2 07 58 30 [48] 18 07 58 30 [48]", NSMC_E_DOC_TWICE,
 		  "PCR7" },
-		{ "certificate", "", NSM_E_DOC_MISSING, NULL },
-		{ "certificate", "f6", NSM_E_DOC_MISSING, NULL },
-		{ "certificate", "40", NSM_E_DOC_LENGTH, NULL },
-		{ "certificate", "59 0401 [1025]", NSM_E_DOC_LENGTH, NULL },
-		{ "certificate", "61 61", NSM_E_DOC_TYPE, NULL },
-		{ "cabundle", "", NSM_E_DOC_MISSING, NULL },
-		{ "cabundle", "f6", NSM_E_DOC_MISSING, NULL },
-		{ "cabundle", "80", NSM_E_DOC_RANGE, NULL },
-		{ "cabundle", "41 01", NSM_E_DOC_TYPE, NULL },
+		{ "certificate", "", NSMC_E_DOC_MISSING, NULL },
+		{ "certificate", "f6", NSMC_E_DOC_MISSING, NULL },
+		{ "certificate", "40", NSMC_E_DOC_LENGTH, NULL },
+		{ "certificate", "59 0401 [1025]", NSMC_E_DOC_LENGTH, NULL },
+		{ "certificate", "61 61", NSMC_E_DOC_TYPE, NULL },
+		{ "cabundle", "", NSMC_E_DOC_MISSING, NULL },
+		{ "cabundle", "f6", NSMC_E_DOC_MISSING, NULL },
+		{ "cabundle", "80", NSMC_E_DOC_RANGE, NULL },
+		{ "cabundle", "41 01", NSMC_E_DOC_TYPE, NULL },
 		{ "cabundle",
 		  "91 4100 4100 4100 4100 4100 4100 4100 4100 4100 "
 		  "4100 4100 4100 4100 4100 4100 4100 4100",
-		  NSM_E_DOC_RANGE, NULL },
-		{ "cabundle", "9b 0000000100000001 4100", NSM_E_DOC_RANGE,
+		  NSMC_E_DOC_RANGE, NULL },
+		{ "cabundle", "9b 0000000100000001 4100", NSMC_E_DOC_RANGE,
 		  NULL },
-		{ "cabundle", "9f 41 01 ff", NSM_E_DOC_CBOR, NULL },
-		{ "cabundle", "82 41 01 f6", NSM_E_DOC_MISSING, "cabundle[1]" },
-		{ "cabundle", "82 41 01 40", NSM_E_DOC_LENGTH, "cabundle[1]" },
-		{ "cabundle", "82 41 01 61 61", NSM_E_DOC_TYPE, "cabundle[1]" },
-		{ "cabundle", "81 59 0401 [1025]", NSM_E_DOC_LENGTH,
+		{ "cabundle", "9f 41 01 ff", NSMC_E_DOC_CBOR, NULL },
+		{ "cabundle", "82 41 01 f6", NSMC_E_DOC_MISSING,
+		  "cabundle[1]" },
+		{ "cabundle", "82 41 01 40", NSMC_E_DOC_LENGTH, "cabundle[1]" },
+		{ "cabundle", "82 41 01 61 61", NSMC_E_DOC_TYPE,
+		  "cabundle[1]" },
+		{ "cabundle", "81 59 0401 [1025]", NSMC_E_DOC_LENGTH,
 		  "cabundle[0]" },
-		{ "public_key", "40", NSM_E_DOC_LENGTH, NULL },
-		{ "public_key", "59 0401 [1025]", NSM_E_DOC_LENGTH, NULL },
-		{ "public_key", "61 61", NSM_E_DOC_TYPE, NULL },
-		{ "user_data", "59 0401 [1025]", NSM_E_DOC_LENGTH, NULL },
-		{ "user_data", "f7", NSM_E_DOC_TYPE, NULL },
-		{ "user_data", "5f 41 01 ff", NSM_E_DOC_CBOR, NULL },
-		{ "nonce", "59 0401 [1025]", NSM_E_DOC_LENGTH, NULL },
-		{ "nonce", "00", NSM_E_DOC_TYPE, NULL },
-		{ "nonce", "c2 41 01", NSM_E_DOC_TYPE, NULL },
+		{ "public_key", "40", NSMC_E_DOC_LENGTH, NULL },
+		{ "public_key", "59 0401 [1025]", NSMC_E_DOC_LENGTH, NULL },
+		{ "public_key", "61 61", NSMC_E_DOC_TYPE, NULL },
+		{ "user_data", "59 0401 [1025]", NSMC_E_DOC_LENGTH, NULL },
+		{ "user_data", "f7", NSMC_E_DOC_TYPE, NULL },
+		{ "user_data", "5f 41 01 ff", NSMC_E_DOC_CBOR, NULL },
+		{ "nonce", "59 0401 [1025]", NSMC_E_DOC_LENGTH, NULL },
+		{ "nonce", "00", NSMC_E_DOC_TYPE, NULL },
+		{ "nonce", "c2 41 01", NSMC_E_DOC_TYPE, NULL },
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -497,9 +501,9 @@ TEST(longest_fields_are_read)
 						     .pcrs = 1,
 						     .field = rows[i].field,
 						     .value = rows[i].value });
-		struct nsm_doc doc;
+		struct nsmc_doc doc;
 
-		CHECK_INT(nsm_doc_parse(d.bytes, d.len, &doc, NULL), 0);
+		CHECK_INT(nsmc_doc_parse(d.bytes, d.len, &doc, NULL), 0);
 		free(d.bytes);
 	}
 }
@@ -525,7 +529,7 @@ TEST(each_field_comes_once)
 					 .pcrs = 1,
 					 .more = hex,
 					 .more_count = 1 });
-		check_error(d, NSM_E_DOC_TWICE, fields[i]);
+		check_error(d, NSMC_E_DOC_TWICE, fields[i]);
 		free(d.bytes);
 	}
 }
@@ -537,48 +541,48 @@ TEST(what_is_no_document_is_refused)
 		int error;
 		const char *object;
 	} rows[] = {
-		{ "", NSM_E_DOC_CUT, "document" },
-		{ "d2", NSM_E_DOC_CUT, "document" },
-		{ "d2 84", NSM_E_DOC_CUT, "protected header" },
-		{ "d2 d2 84", NSM_E_DOC_COSE, "document" },
-		{ "d1 84", NSM_E_DOC_COSE, "document" },
-		{ "83", NSM_E_DOC_COSE, "document" },
-		{ "85", NSM_E_DOC_COSE, "document" },
-		{ "a4", NSM_E_DOC_COSE, "document" },
-		{ "9f", NSM_E_DOC_CBOR, "document" },
-		{ "1c", NSM_E_DOC_CBOR, "document" },
-		{ "ff", NSM_E_DOC_CBOR, "document" },
-		{ "84 a1013822", NSM_E_DOC_COSE, "protected header" },
-		{ "84 40", NSM_E_DOC_COSE, "protected header" },
-		{ "84 41 a0", NSM_E_DOC_COSE, "protected header" },
-		{ "84 47 a2 01 3822 01 3822", NSM_E_DOC_COSE,
+		{ "", NSMC_E_DOC_CUT, "document" },
+		{ "d2", NSMC_E_DOC_CUT, "document" },
+		{ "d2 84", NSMC_E_DOC_CUT, "protected header" },
+		{ "d2 d2 84", NSMC_E_DOC_COSE, "document" },
+		{ "d1 84", NSMC_E_DOC_COSE, "document" },
+		{ "83", NSMC_E_DOC_COSE, "document" },
+		{ "85", NSMC_E_DOC_COSE, "document" },
+		{ "a4", NSMC_E_DOC_COSE, "document" },
+		{ "9f", NSMC_E_DOC_CBOR, "document" },
+		{ "1c", NSMC_E_DOC_CBOR, "document" },
+		{ "ff", NSMC_E_DOC_CBOR, "document" },
+		{ "84 a1013822", NSMC_E_DOC_COSE, "protected header" },
+		{ "84 40", NSMC_E_DOC_COSE, "protected header" },
+		{ "84 41 a0", NSMC_E_DOC_COSE, "protected header" },
+		{ "84 47 a2 01 3822 01 3822", NSMC_E_DOC_COSE,
 		  "protected header" },
-		{ "84 44 a1 02 3822", NSM_E_DOC_COSE, "protected header" },
-		{ "84 44 a1 20 3822", NSM_E_DOC_COSE, "protected header" },
-		{ "84 44 a1 01 6161", NSM_E_DOC_COSE, "protected header" },
-		{ "84 4b a1 01 3b ffffffffffffffff", NSM_E_DOC_COSE,
+		{ "84 44 a1 02 3822", NSMC_E_DOC_COSE, "protected header" },
+		{ "84 44 a1 20 3822", NSMC_E_DOC_COSE, "protected header" },
+		{ "84 44 a1 01 6161", NSMC_E_DOC_COSE, "protected header" },
+		{ "84 4b a1 01 3b ffffffffffffffff", NSMC_E_DOC_COSE,
 		  "protected header" },
-		{ "84 42 a1 01", NSM_E_DOC_CBOR, "protected header" },
-		{ "84 45 a1 01 3822 00", NSM_E_DOC_TRAILING,
+		{ "84 42 a1 01", NSMC_E_DOC_CBOR, "protected header" },
+		{ "84 45 a1 01 3822 00", NSMC_E_DOC_TRAILING,
 		  "protected header" },
-		{ "84 44 a1013822 a1 01 3822", NSM_E_DOC_COSE,
+		{ "84 44 a1013822 a1 01 3822", NSMC_E_DOC_COSE,
 		  "unprotected header" },
-		{ "84 44 a1013822 80", NSM_E_DOC_COSE, "unprotected header" },
-		{ "84 44 a1013822 a0 f6", NSM_E_DOC_COSE, "payload" },
-		{ "84 44 a1013822 a0 a0", NSM_E_DOC_COSE, "payload" },
-		{ "84 44 a1013822 a0 41 a0 f6", NSM_E_DOC_COSE, "signature" },
-		{ "84 44 a1013822 a0 41 a0 40 00", NSM_E_DOC_TRAILING,
+		{ "84 44 a1013822 80", NSMC_E_DOC_COSE, "unprotected header" },
+		{ "84 44 a1013822 a0 f6", NSMC_E_DOC_COSE, "payload" },
+		{ "84 44 a1013822 a0 a0", NSMC_E_DOC_COSE, "payload" },
+		{ "84 44 a1013822 a0 41 a0 f6", NSMC_E_DOC_COSE, "signature" },
+		{ "84 44 a1013822 a0 41 a0 40 00", NSMC_E_DOC_TRAILING,
 		  "document" },
-		{ "84 44 a1013822 a0 40 40", NSM_E_DOC_LENGTH, "payload" },
-		{ "84 44 a1013822 a0 41 a0 40", NSM_E_DOC_MISSING,
+		{ "84 44 a1013822 a0 40 40", NSMC_E_DOC_LENGTH, "payload" },
+		{ "84 44 a1013822 a0 41 a0 40", NSMC_E_DOC_MISSING,
 		  "module_id" },
-		{ "84 44 a1013822 a0 41 80 40", NSM_E_DOC_TYPE, "payload" },
-		{ "84 44 a1013822 a0 42 a000 40", NSM_E_DOC_TRAILING,
+		{ "84 44 a1013822 a0 41 80 40", NSMC_E_DOC_TYPE, "payload" },
+		{ "84 44 a1013822 a0 42 a000 40", NSMC_E_DOC_TRAILING,
 		  "payload" },
-		{ "84 44 a1013822 a0 42 a100 40", NSM_E_DOC_TYPE, "payload" },
-		{ "84 44 a1013822 a0 41 a1 40", NSM_E_DOC_CBOR, "payload" },
-		{ "84 44 a1013822 a0 42 bfff 40", NSM_E_DOC_CBOR, "payload" },
-		{ "84 44 a1013822 a0 46 a1 646e6f6e63 40", NSM_E_DOC_CBOR,
+		{ "84 44 a1013822 a0 42 a100 40", NSMC_E_DOC_TYPE, "payload" },
+		{ "84 44 a1013822 a0 41 a1 40", NSMC_E_DOC_CBOR, "payload" },
+		{ "84 44 a1013822 a0 42 bfff 40", NSMC_E_DOC_CBOR, "payload" },
+		{ "84 44 a1013822 a0 46 a1 646e6f6e63 40", NSMC_E_DOC_CBOR,
 		  "payload" },
 	};
 	static struct writer w;
@@ -597,12 +601,12 @@ TEST(what_is_no_document_is_refused)
 TEST(payload_has_at_most_16384_bytes)
 {
 	struct data d = make(&(struct plan){ .module_id = "i", .pcrs = 1 });
-	struct nsm_doc doc;
+	struct nsmc_doc doc;
 	size_t room;
 	char hex[64];
 
-	REQUIRE(nsm_doc_parse(d.bytes, d.len, &doc, NULL) == 0);
-	room = NSM_PAYLOAD_MAX - doc.payload.len - 2 - 3;
+	REQUIRE(nsmc_doc_parse(d.bytes, d.len, &doc, NULL) == 0);
+	room = NSMC_PAYLOAD_MAX - doc.payload.len - 2 - 3;
 	free(d.bytes);
 	for (size_t more = 0; more < 2; more++) {
 		snprintf(hex, sizeof(hex), "61 78 59 %04zx [%zu]", room + more,
@@ -612,10 +616,10 @@ TEST(payload_has_at_most_16384_bytes)
 					 .more = hex,
 					 .more_count = 1 });
 		if (more) {
-			check_error(d, NSM_E_DOC_LENGTH, "payload");
-		} else if (CHECK_INT(nsm_doc_parse(d.bytes, d.len, &doc, NULL),
+			check_error(d, NSMC_E_DOC_LENGTH, "payload");
+		} else if (CHECK_INT(nsmc_doc_parse(d.bytes, d.len, &doc, NULL),
 				     0)) {
-			CHECK_INT(doc.payload.len, NSM_PAYLOAD_MAX);
+			CHECK_INT(doc.payload.len, NSMC_PAYLOAD_MAX);
 		}
 		free(d.bytes);
 	}
@@ -623,19 +627,19 @@ TEST(payload_has_at_most_16384_bytes)
 
 TEST(debug_mode_is_pcr0_there_and_zero)
 {
-	uint8_t value[NSM_PCR_SIZE] = { 0 };
-	struct nsm_doc doc = { 0 };
+	uint8_t value[NSMC_PCR_SIZE] = { 0 };
+	struct nsmc_doc doc = { 0 };
 
-	CHECK(!nsm_doc_is_debug(&doc));
-	doc.pcr[1] = (struct nsm_bytes){ value, sizeof(value) };
-	CHECK(!nsm_doc_is_debug(&doc));
+	CHECK(!nsmc_doc_is_debug(&doc));
+	doc.pcr[1] = (struct nsmc_bytes){ value, sizeof(value) };
+	CHECK(!nsmc_doc_is_debug(&doc));
 	doc.pcr[0] = doc.pcr[1];
-	CHECK(nsm_doc_is_debug(&doc));
+	CHECK(nsmc_doc_is_debug(&doc));
 	value[47] = 1;
-	CHECK(!nsm_doc_is_debug(&doc));
+	CHECK(!nsmc_doc_is_debug(&doc));
 	value[47] = 0;
 	value[0] = 0x80;
-	CHECK(!nsm_doc_is_debug(&doc));
+	CHECK(!nsmc_doc_is_debug(&doc));
 }
 
 CHECK_MAIN("doc")

@@ -1,6 +1,6 @@
 /* The public calls and the seeding, over a device and a pool made here. */
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
 #include <errno.h>
 
@@ -26,13 +26,13 @@ static struct {
 	size_t len;
 } pool;
 
-int nsm_dev_open(void)
+int dev_open(void)
 {
 	return dev.error ? dev.error : 77;
 }
 
-int nsm_dev_exchange(int fd, const void *req, size_t len, void *resp,
-		     size_t *ret_len)
+int dev_exchange(int fd, const void *req, size_t len, void *resp,
+		 size_t *ret_len)
 {
 	static const uint8_t head[] = "\xa1\x69GetRandom\xa1\x66random\x59";
 	uint8_t *out = resp;
@@ -89,7 +89,7 @@ TEST(random_bytes_are_put_together)
 		dev.next = 0;
 		dev.chunk = cases[i].chunk;
 		memset(buf, 0xee, sizeof(buf));
-		CHECK_INT(nsm_get_random(77, buf, cases[i].len), 0);
+		CHECK_INT(nsmc_get_random(77, buf, cases[i].len), 0);
 		CHECK_INT(dev.exchanges, cases[i].exchanges);
 		check_counted(buf, cases[i].len);
 		CHECK_INT(buf[cases[i].len], 0xee);
@@ -104,7 +104,7 @@ TEST(random_failing_midway_leaves_nothing)
 	dev.next = 1;
 	dev.fail_at = 3;
 	dev.error = -EIO;
-	CHECK_INT(nsm_get_random(77, buf, sizeof(buf)), -EIO);
+	CHECK_INT(nsmc_get_random(77, buf, sizeof(buf)), -EIO);
 	for (size_t i = 0; i < sizeof(buf); i++)
 		CHECK_INT(buf[i], 0);
 }
@@ -118,18 +118,19 @@ TEST(random_refused_or_malformed_is_an_error)
 
 	dev.answer = refusal;
 	dev.answer_len = sizeof(refusal) - 1;
-	CHECK_STR(nsm_error_text(nsm_get_random(77, buf, 8)), "InternalError");
+	CHECK_STR(nsmc_error_text(nsmc_get_random(77, buf, 8)),
+		  "InternalError");
 	dev.answer_len--;
-	CHECK_STR(nsm_error_text(nsm_get_random(77, buf, 8)),
+	CHECK_STR(nsmc_error_text(nsmc_get_random(77, buf, 8)),
 		  "the NSM's answer is cut short");
 	dev.answer = nothing;
 	dev.answer_len = 0;
-	CHECK_STR(nsm_error_text(nsm_get_random(77, buf, 8)),
+	CHECK_STR(nsmc_error_text(nsmc_get_random(77, buf, 8)),
 		  "the NSM's answer is cut short");
 	dev.answer_len = 1;
-	CHECK_STR(nsm_error_text(nsm_get_random(77, buf, 8)),
+	CHECK_STR(nsmc_error_text(nsmc_get_random(77, buf, 8)),
 		  "the NSM's answer is malformed");
-	CHECK_STR(nsm_error_text(-ENODEV), "No such device");
+	CHECK_STR(nsmc_error_text(-ENODEV), "No such device");
 }
 
 /* --- the other requests --- */
@@ -145,16 +146,16 @@ TEST(a_document_is_copied_whole_or_not_at_all)
 	static const char with_doc[] = "\xa1\x6b"
 				       "Attestation\xa1\x68"
 				       "document\x44\x84\x01\x02\x03";
-	const struct nsm_bytes none = { NULL, 0 };
+	const struct nsmc_bytes none = { NULL, 0 };
 	uint8_t buf[8];
 	size_t len = 77;
 
 	answer(with_doc, sizeof(with_doc) - 1);
 	memset(buf, 0xee, sizeof(buf));
-	CHECK_INT(nsm_attest(77, none, none, none, buf, 3, &len), -ENOBUFS);
+	CHECK_INT(nsmc_attest(77, none, none, none, buf, 3, &len), -ENOBUFS);
 	CHECK_INT(buf[0], 0xee);
 	CHECK_INT(len, 77);
-	CHECK_INT(nsm_attest(77, none, none, none, buf, 4, &len), 0);
+	CHECK_INT(nsmc_attest(77, none, none, none, buf, 4, &len), 0);
 	CHECK_INT(len, 4);
 	CHECK_MEM(buf, "\x84\x01\x02\x03\xee", 5);
 }
@@ -162,34 +163,34 @@ TEST(a_document_is_copied_whole_or_not_at_all)
 TEST(more_than_a_request_holds_is_not_sent)
 {
 	static const uint8_t data[4096];
-	const struct nsm_bytes none = { NULL, 0 }, big = { data, 4051 };
+	const struct nsmc_bytes none = { NULL, 0 }, big = { data, 4051 };
 	uint8_t buf[8];
 	size_t len;
 
-	CHECK_INT(nsm_attest(77, big, none, none, buf, 8, &len), -EMSGSIZE);
+	CHECK_INT(nsmc_attest(77, big, none, none, buf, 8, &len), -EMSGSIZE);
 	CHECK_INT(dev.exchanges, 0);
 }
 
 TEST(an_answer_to_another_request_is_malformed)
 {
 	static const char lock[] = "\x67LockPCR";
-	struct nsm_description d;
-	struct nsm_pcr pcr;
+	struct nsmc_description d;
+	struct nsmc_pcr pcr;
 
 	answer(lock, sizeof(lock) - 1);
-	CHECK_INT(nsm_lock_pcr(77, 16), 0);
-	CHECK_INT(nsm_lock_pcrs_below(77, 16), -NSM_E_MALFORMED);
-	CHECK_INT(nsm_describe(77, &d), -NSM_E_MALFORMED);
-	CHECK_INT(nsm_describe_pcr(77, 0, &pcr), -NSM_E_MALFORMED);
-	CHECK_INT(nsm_extend_pcr(77, 16, "", 0, &pcr), -NSM_E_MALFORMED);
+	CHECK_INT(nsmc_lock_pcr(77, 16), 0);
+	CHECK_INT(nsmc_lock_pcrs_below(77, 16), -NSMC_E_MALFORMED);
+	CHECK_INT(nsmc_describe(77, &d), -NSMC_E_MALFORMED);
+	CHECK_INT(nsmc_describe_pcr(77, 0, &pcr), -NSMC_E_MALFORMED);
+	CHECK_INT(nsmc_extend_pcr(77, 16, "", 0, &pcr), -NSMC_E_MALFORMED);
 }
 
 TEST(each_failure_of_the_device_is_its_own)
 {
 	static const int errors[] = { -EIO, -ETIMEDOUT, -ENODATA, -EMSGSIZE };
-	const struct nsm_bytes none = { NULL, 0 };
-	struct nsm_description d;
-	struct nsm_pcr pcr;
+	const struct nsmc_bytes none = { NULL, 0 };
+	struct nsmc_description d;
+	struct nsmc_pcr pcr;
 	uint8_t buf[8];
 	size_t len;
 
@@ -197,14 +198,14 @@ TEST(each_failure_of_the_device_is_its_own)
 		dev.error = errors[i];
 		for (int call = 0; call < 6; call++) {
 			dev.fail_at = dev.exchanges + 1;
-			CHECK_INT(call == 0 ? nsm_describe(77, &d) :
-				  call == 1 ? nsm_describe_pcr(77, 0, &pcr) :
-				  call == 2 ? nsm_extend_pcr(77, 16, "", 0,
-							     NULL) :
-				  call == 3 ? nsm_lock_pcr(77, 16) :
-				  call == 4 ? nsm_lock_pcrs_below(77, 16) :
-					      nsm_attest(77, none, none, none,
-							 buf, 8, &len),
+			CHECK_INT(call == 0 ? nsmc_describe(77, &d) :
+				  call == 1 ? nsmc_describe_pcr(77, 0, &pcr) :
+				  call == 2 ? nsmc_extend_pcr(77, 16, "", 0,
+							      NULL) :
+				  call == 3 ? nsmc_lock_pcr(77, 16) :
+				  call == 4 ? nsmc_lock_pcrs_below(77, 16) :
+					      nsmc_attest(77, none, none, none,
+							  buf, 8, &len),
 				  errors[i]);
 		}
 	}
@@ -213,35 +214,35 @@ TEST(each_failure_of_the_device_is_its_own)
 TEST(every_error_has_words_of_its_own)
 {
 	static const int ranges[][2] = {
-		{ NSM_E_FIRST + 1, NSM_E_DEVICE_END },
-		{ NSM_E_DOC_CUT, NSM_E_DOC_RANGE + 1 },
-		{ NSM_E_ALGORITHM, NSM_E_SIGNATURE + 1 },
-		{ NSM_E_POLICY, NSM_E_IN_FUTURE + 1 },
-		{ NSM_E_CMS_CUT, NSM_E_END },
+		{ NSMC_E_FIRST + 1, NSMC_E_DEVICE_END },
+		{ NSMC_E_DOC_CUT, NSMC_E_DOC_RANGE + 1 },
+		{ NSMC_E_ALGORITHM, NSMC_E_SIGNATURE + 1 },
+		{ NSMC_E_POLICY, NSMC_E_IN_FUTURE + 1 },
+		{ NSMC_E_CMS_CUT, NSMC_E_END },
 	};
 	const char *seen[100];
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
 		for (int e = ranges[i][0]; e < ranges[i][1]; e++) {
-			const char *text = nsm_error_text(-e);
-			const char *name = nsm_error_name(-e);
+			const char *text = nsmc_error_text(-e);
+			const char *name = nsmc_error_name(-e);
 
 			CHECK(strcmp(text, "an unknown error") != 0);
 			for (size_t j = 0; j < n; j++)
 				CHECK(strcmp(text, seen[j]) != 0);
 			seen[n++] = text;
-			CHECK(name && strncmp(name, "NSM_E_", 6) == 0);
+			CHECK(name && strncmp(name, "NSMC_E_", 6) == 0);
 		}
 	}
-	CHECK_STR(nsm_error_text(-NSM_E_END), "an unknown error");
-	CHECK_STR(nsm_error_text(0), "no error");
-	CHECK_STR(nsm_error_text(7), "no error");
-	CHECK_STR(nsm_error_name(-NSM_E_READ_ONLY_INDEX),
-		  "NSM_E_READ_ONLY_INDEX");
-	CHECK_STR(nsm_error_name(-NSM_E_OTHER), "NSM_E_OTHER");
-	CHECK(!nsm_error_name(-EIO) && !nsm_error_name(0) &&
-	      !nsm_error_name(-NSM_E_END));
+	CHECK_STR(nsmc_error_text(-NSMC_E_END), "an unknown error");
+	CHECK_STR(nsmc_error_text(0), "no error");
+	CHECK_STR(nsmc_error_text(7), "no error");
+	CHECK_STR(nsmc_error_name(-NSMC_E_READ_ONLY_INDEX),
+		  "NSMC_E_READ_ONLY_INDEX");
+	CHECK_STR(nsmc_error_name(-NSMC_E_OTHER), "NSMC_E_OTHER");
+	CHECK(!nsmc_error_name(-EIO) && !nsmc_error_name(0) &&
+	      !nsmc_error_name(-NSMC_E_END));
 }
 
 /* --- debug mode --- */
@@ -262,7 +263,7 @@ static void check_debug(const char *lock, uint8_t last, bool wanted)
 	answer[at + 47] = last;
 	dev.answer = answer;
 	dev.answer_len = at + 48;
-	CHECK_INT(nsm_is_debug(77, &debug), 0);
+	CHECK_INT(nsmc_is_debug(77, &debug), 0);
 	CHECK_INT(debug, wanted);
 }
 
@@ -280,7 +281,7 @@ TEST(debug_mode_unknown_leaves_the_answer_alone)
 
 	dev.fail_at = 1;
 	dev.error = -ETIMEDOUT;
-	CHECK_INT(nsm_is_debug(77, &debug), -ETIMEDOUT);
+	CHECK_INT(nsmc_is_debug(77, &debug), -ETIMEDOUT);
 	CHECK(debug);
 }
 
@@ -321,9 +322,9 @@ TEST(a_pool_that_refuses_is_an_error)
 
 TEST(no_device_is_its_errno)
 {
-	CHECK_INT(nsm_open(), 77);
+	CHECK_INT(nsmc_open(), 77);
 	dev.error = -ENOENT;
-	CHECK_INT(nsm_open(), -ENOENT);
+	CHECK_INT(nsmc_open(), -ENOENT);
 }
 
 CHECK_MAIN("nsm")

@@ -3,7 +3,7 @@
  * the same of the NSM and of the kernel, each run does the same.
  */
 
-#include "nsm/nsm.h"
+#include "nsm/nsmc.h"
 
 #include <errno.h>
 #include <mbedtls/cipher.h>
@@ -45,13 +45,13 @@ static uint64_t mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
-int nsm_dev_open(void)
+int dev_open(void)
 {
 	return NSM_FD;
 }
 
-int nsm_dev_exchange(int fd, const void *req, size_t len, void *resp,
-		     size_t *ret_len)
+int dev_exchange(int fd, const void *req, size_t len, void *resp,
+		 size_t *ret_len)
 {
 	static const uint8_t head[] = "\xa1\x69GetRandom\xa1\x66random\x59";
 	uint8_t *out = resp;
@@ -117,31 +117,31 @@ static const char plaintext[] = "0123456789abcdef0123456789ABCDEF";
 static const char *const vectors[] = { "cms/A.der", "cms/B.der", "cms/C.der",
 				       "cms/D.der", "cms/E.der" };
 
-static struct nsm_recipient *import(const char *file)
+static struct nsmc_recipient *import(const char *file)
 {
-	struct nsm_recipient *recipient = NULL;
+	struct nsmc_recipient *recipient = NULL;
 	struct data key = data_load(file);
 
-	REQUIRE(nsm_recipient_import(key.bytes, key.len, &recipient) == 0);
+	REQUIRE(nsmc_recipient_import(key.bytes, key.len, &recipient) == 0);
 	free(key.bytes);
 	return recipient;
 }
 
-static struct nsm_recipient *make(int fd, unsigned bits)
+static struct nsmc_recipient *make(int fd, unsigned bits)
 {
-	struct nsm_recipient *recipient = NULL;
+	struct nsmc_recipient *recipient = NULL;
 
-	REQUIRE(nsm_recipient_new(fd, bits, &recipient) == 0);
+	REQUIRE(nsmc_recipient_new(fd, bits, &recipient) == 0);
 	return recipient;
 }
 
-static struct data public_key(const struct nsm_recipient *recipient)
+static struct data public_key(const struct nsmc_recipient *recipient)
 {
-	uint8_t spki[NSM_RECIPIENT_SPKI_MAX];
+	uint8_t spki[NSMC_RECIPIENT_SPKI_MAX];
 	size_t len = 0;
 
-	REQUIRE(nsm_recipient_public_key(recipient, spki, sizeof(spki), &len) ==
-		0);
+	REQUIRE(nsmc_recipient_public_key(recipient, spki, sizeof(spki),
+					  &len) == 0);
 	return data_copy(spki, len);
 }
 
@@ -154,17 +154,17 @@ static bool is_zero(const uint8_t *buf, size_t len)
 }
 
 /* The error of opening; that it leaves nothing behind is seen to here. */
-static int refusal(const struct nsm_recipient *recipient, const void *cms,
+static int refusal(const struct nsmc_recipient *recipient, const void *cms,
 		   size_t len, const char *object)
 {
-	uint8_t buf[NSM_CMS_MAX];
-	struct nsm_object named = { "?" };
+	uint8_t buf[NSMC_CMS_MAX];
+	struct nsmc_object named = { "?" };
 	size_t ret_len = 4711;
 	int r;
 
 	memset(buf, 0xee, sizeof(buf));
-	r = nsm_recipient_open(recipient, cms, len, buf, sizeof(buf), &ret_len,
-			       &named);
+	r = nsmc_recipient_open(recipient, cms, len, buf, sizeof(buf), &ret_len,
+				&named);
 	CHECK(r < 0);
 	CHECK_INT(ret_len, 4711);
 	CHECK(is_zero(buf, sizeof(buf)));
@@ -172,14 +172,14 @@ static int refusal(const struct nsm_recipient *recipient, const void *cms,
 	return r;
 }
 
-static void check_opens(const struct nsm_recipient *recipient, struct data cms,
+static void check_opens(const struct nsmc_recipient *recipient, struct data cms,
 			const void *wanted, size_t wanted_len)
 {
 	struct data buf = data_copy(cms.bytes, cms.len); /* just enough */
 	size_t len = 0;
 
-	if (CHECK_INT(nsm_recipient_open(recipient, cms.bytes, cms.len,
-					 buf.bytes, buf.len, &len, NULL),
+	if (CHECK_INT(nsmc_recipient_open(recipient, cms.bytes, cms.len,
+					  buf.bytes, buf.len, &len, NULL),
 		      0) &&
 	    CHECK_INT(len, wanted_len) && len > 0)
 		CHECK_MEM(buf.bytes, wanted, len);
@@ -198,7 +198,7 @@ static int test_random(void *ctx, unsigned char *buf, size_t len)
 }
 
 /* A key that a message brings, encrypted for RECIPIENT. */
-static void encrypt_key(const struct nsm_recipient *recipient,
+static void encrypt_key(const struct nsmc_recipient *recipient,
 			const uint8_t *cek, size_t len, uint8_t *to)
 {
 	struct data spki = public_key(recipient);
@@ -266,7 +266,7 @@ static struct data make_message(const uint8_t *plain, size_t len)
 	return make_message_of(cek, plain, len);
 }
 
-static void set_ski(struct data cms, const struct nsm_recipient *recipient)
+static void set_ski(struct data cms, const struct nsmc_recipient *recipient)
 {
 	struct data spki = public_key(recipient);
 
@@ -279,7 +279,7 @@ static void set_ski(struct data cms, const struct nsm_recipient *recipient)
 
 TEST(kms_messages_are_opened_in_all_forms)
 {
-	struct nsm_recipient *recipient = import("cms/key.der");
+	struct nsmc_recipient *recipient = import("cms/key.der");
 
 	for (size_t i = 0; i < COUNT(vectors); i++) {
 		struct data d = data_load(vectors[i]);
@@ -287,15 +287,15 @@ TEST(kms_messages_are_opened_in_all_forms)
 		check_opens(recipient, d, plaintext, strlen(plaintext));
 		free(d.bytes);
 	}
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 }
 
 TEST(contents_of_all_lengths_are_opened)
 {
 	static const size_t lengths[] = { 0,  1,  15, 16,  17,	 31,
 					  32, 33, 48, 255, 4096, 5600 };
-	struct nsm_recipient *recipient = import("cms/key.der");
-	uint8_t plain[NSM_CMS_MAX];
+	struct nsmc_recipient *recipient = import("cms/key.der");
+	uint8_t plain[NSMC_CMS_MAX];
 
 	for (size_t i = 0; i < COUNT(lengths); i++) {
 		size_t len = lengths[i], pad = 16 - len % 16;
@@ -307,12 +307,12 @@ TEST(contents_of_all_lengths_are_opened)
 		check_opens(recipient, d, plain, len);
 		free(d.bytes);
 	}
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 }
 
 TEST(a_padding_that_is_none_is_refused)
 {
-	struct nsm_recipient *recipient = import("cms/key.der");
+	struct nsmc_recipient *recipient = import("cms/key.der");
 	uint8_t plain[48];
 	struct data d;
 
@@ -326,7 +326,7 @@ TEST(a_padding_that_is_none_is_refused)
 				    sizeof(plain) - (size_t)last);
 		else
 			CHECK_INT(refusal(recipient, d.bytes, d.len, ""),
-				  -NSM_E_DECRYPT);
+				  -NSMC_E_DECRYPT);
 		free(d.bytes);
 	}
 	/* One byte of it is wrong. */
@@ -335,17 +335,17 @@ TEST(a_padding_that_is_none_is_refused)
 		plain[i] = 15;
 		d = make_message(plain, sizeof(plain));
 		CHECK_INT(refusal(recipient, d.bytes, d.len, ""),
-			  -NSM_E_DECRYPT);
+			  -NSMC_E_DECRYPT);
 		free(d.bytes);
 	}
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 }
 
 TEST(a_key_of_another_length_than_32_bytes_is_refused)
 {
 	/* What OAEP holds at most is 190 bytes. */
 	static const size_t lengths[] = { 0, 1, 16, 24, 31, 33, 64, 190 };
-	struct nsm_recipient *recipient = import("cms/key.der");
+	struct nsmc_recipient *recipient = import("cms/key.der");
 	struct data d = data_load("cms/A.der");
 	uint8_t cek[190];
 
@@ -356,37 +356,37 @@ TEST(a_key_of_another_length_than_32_bytes_is_refused)
 	for (size_t i = 0; i < COUNT(lengths); i++) {
 		encrypt_key(recipient, cek, lengths[i], d.bytes + AT_KEY);
 		CHECK_INT(refusal(recipient, d.bytes, d.len, ""),
-			  -NSM_E_DECRYPT);
+			  -NSMC_E_DECRYPT);
 	}
 	free(d.bytes);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 }
 
 TEST(all_that_does_not_decrypt_is_one_error)
 {
 	/* The encrypted key's first byte, its last, and the content's last. */
 	static const size_t flip[] = { AT_KEY, AT_KEY + 255, AT_CONTENT + 49 };
-	struct nsm_recipient *recipient = import("cms/key.der");
+	struct nsmc_recipient *recipient = import("cms/key.der");
 	struct data d = data_load("cms/A.der");
 
 	for (size_t i = 0; i < COUNT(flip); i++) {
 		d.bytes[flip[i]] ^= 1;
 		CHECK_INT(refusal(recipient, d.bytes, d.len, ""),
-			  -NSM_E_DECRYPT);
+			  -NSMC_E_DECRYPT);
 		d.bytes[flip[i]] ^= 1;
 	}
 	/* More than the modulus. */
 	memset(d.bytes + AT_KEY, 0xff, 256);
-	CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -NSM_E_DECRYPT);
+	CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -NSMC_E_DECRYPT);
 	memset(d.bytes + AT_KEY, 0, 256);
-	CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -NSM_E_DECRYPT);
+	CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -NSMC_E_DECRYPT);
 	free(d.bytes);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 }
 
 TEST(a_good_padding_opens_nothing_without_the_key)
 {
-	struct nsm_recipient *recipient = import("cms/key.der");
+	struct nsmc_recipient *recipient = import("cms/key.der");
 	uint8_t cek[CEK_SIZE], plain[16];
 	struct data d;
 
@@ -396,77 +396,78 @@ TEST(a_good_padding_opens_nothing_without_the_key)
 	d = make_message_of(cek, plain, sizeof(plain));
 	d.bytes[AT_KEY] ^= 1;
 	kernel.state = 0;
-	CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -NSM_E_DECRYPT);
+	CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -NSMC_E_DECRYPT);
 	free(d.bytes);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 }
 
 TEST(a_message_for_another_key_is_told_by_its_name)
 {
-	struct nsm_recipient *other = make(-1, 2048);
+	struct nsmc_recipient *other = make(-1, 2048);
 	struct data d = data_load("cms/A.der");
 
-	CHECK_INT(refusal(other, d.bytes, d.len, ""), -NSM_E_CMS_OTHER_KEY);
+	CHECK_INT(refusal(other, d.bytes, d.len, ""), -NSMC_E_CMS_OTHER_KEY);
 	set_ski(d, other);
-	CHECK_INT(refusal(other, d.bytes, d.len, ""), -NSM_E_DECRYPT);
+	CHECK_INT(refusal(other, d.bytes, d.len, ""), -NSMC_E_DECRYPT);
 	free(d.bytes);
-	nsm_recipient_free(other);
+	nsmc_recipient_free(other);
 }
 
 TEST(a_name_alone_keeps_nothing_from_being_opened)
 {
-	struct nsm_recipient *recipient = import("cms/key.der");
+	struct nsmc_recipient *recipient = import("cms/key.der");
 	struct data d = data_load("cms/A.der");
 
 	d.bytes[AT_SKI] ^= 1;
 	check_opens(recipient, d, plaintext, strlen(plaintext));
 	d.bytes[AT_CONTENT + 49] ^= 1;
-	CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -NSM_E_CMS_OTHER_KEY);
+	CHECK_INT(refusal(recipient, d.bytes, d.len, ""),
+		  -NSMC_E_CMS_OTHER_KEY);
 	free(d.bytes);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 }
 
 TEST(the_form_is_told_with_its_object)
 {
-	struct nsm_recipient *recipient = import("cms/key.der");
+	struct nsmc_recipient *recipient = import("cms/key.der");
 	struct data d = data_load("cms/A.der");
 
 	CHECK_INT(refusal(recipient, d.bytes, d.len - 2, "ContentInfo"),
-		  -NSM_E_CMS_CUT);
+		  -NSMC_E_CMS_CUT);
 	d.bytes[19] = 1;
 	CHECK_INT(refusal(recipient, d.bytes, d.len, "EnvelopedData"),
-		  -NSM_E_CMS_VERSION);
+		  -NSMC_E_CMS_VERSION);
 	free(d.bytes);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 }
 
 TEST(too_little_room_and_too_long_a_message_are_refused)
 {
-	struct nsm_recipient *recipient = import("cms/key.der");
+	struct nsmc_recipient *recipient = import("cms/key.der");
 	struct data d = data_load("cms/A.der");
-	uint8_t buf[NSM_CMS_MAX + 1] = { 0 };
+	uint8_t buf[NSMC_CMS_MAX + 1] = { 0 };
 	size_t len = 4711;
 
 	memset(buf, 0xee, sizeof(buf));
-	CHECK_INT(nsm_recipient_open(recipient, d.bytes, d.len, buf, d.len - 1,
-				     &len, NULL),
+	CHECK_INT(nsmc_recipient_open(recipient, d.bytes, d.len, buf, d.len - 1,
+				      &len, NULL),
 		  -ENOBUFS);
 	CHECK(is_zero(buf, d.len - 1));
 	CHECK_INT(buf[d.len - 1], 0xee);
-	CHECK_INT(nsm_recipient_open(recipient, d.bytes, d.len, NULL, 0, &len,
-				     NULL),
+	CHECK_INT(nsmc_recipient_open(recipient, d.bytes, d.len, NULL, 0, &len,
+				      NULL),
 		  -ENOBUFS);
-	CHECK_INT(nsm_recipient_open(recipient, buf, sizeof(buf), buf,
-				     sizeof(buf), &len, NULL),
+	CHECK_INT(nsmc_recipient_open(recipient, buf, sizeof(buf), buf,
+				      sizeof(buf), &len, NULL),
 		  -EMSGSIZE);
 	CHECK_INT(len, 4711);
 	free(d.bytes);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 }
 
 TEST(opening_without_random_bytes_fails)
 {
-	struct nsm_recipient *recipient = import("cms/key.der");
+	struct nsmc_recipient *recipient = import("cms/key.der");
 	struct data d = data_load("cms/A.der");
 
 	kernel.calls = 0;
@@ -475,24 +476,24 @@ TEST(opening_without_random_bytes_fails)
 	CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -ENOSYS);
 	kernel.calls = 0;
 	kernel.fail_at = 2; /* the blinding's */
-	CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -NSM_E_DECRYPT);
+	CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -NSMC_E_DECRYPT);
 	free(d.bytes);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 }
 
 TEST(opening_without_memory_says_so)
 {
-	struct nsm_recipient *recipient = import("cms/key.der");
+	struct nsmc_recipient *recipient = import("cms/key.der");
 	struct data d = data_load("cms/A.der");
-	uint8_t buf[NSM_CMS_MAX];
+	uint8_t buf[NSMC_CMS_MAX];
 	size_t len = 0;
 	int n, r = -ENOMEM;
 
 	for (n = 0; r == -ENOMEM && n < 100000; n++) {
 		memset(buf, 0xee, sizeof(buf));
 		allocations = n;
-		r = nsm_recipient_open(recipient, d.bytes, d.len, buf,
-				       sizeof(buf), &len, NULL);
+		r = nsmc_recipient_open(recipient, d.bytes, d.len, buf,
+					sizeof(buf), &len, NULL);
 		allocations = -1;
 		if (r < 0)
 			CHECK(is_zero(buf, sizeof(buf)));
@@ -500,13 +501,13 @@ TEST(opening_without_memory_says_so)
 	CHECK_INT(r, 0);
 	CHECK(n > 10);
 	free(d.bytes);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 }
 
 /* --- threads --- */
 
 struct job {
-	const struct nsm_recipient *recipient;
+	const struct nsmc_recipient *recipient;
 	struct data cms;
 	int good;
 };
@@ -514,13 +515,13 @@ struct job {
 static void *open_often(void *ctx)
 {
 	struct job *job = ctx;
-	uint8_t buf[NSM_CMS_MAX];
+	uint8_t buf[NSMC_CMS_MAX];
 	size_t len;
 
 	for (int i = 0; i < 20; i++)
-		job->good += nsm_recipient_open(job->recipient, job->cms.bytes,
-						job->cms.len, buf, sizeof(buf),
-						&len, NULL) == 0 &&
+		job->good += nsmc_recipient_open(job->recipient, job->cms.bytes,
+						 job->cms.len, buf, sizeof(buf),
+						 &len, NULL) == 0 &&
 			     len == strlen(plaintext) &&
 			     memcmp(buf, plaintext, len) == 0;
 	return NULL;
@@ -528,7 +529,7 @@ static void *open_often(void *ctx)
 
 TEST(threads_share_a_key)
 {
-	struct nsm_recipient *recipient = import("cms/key.der");
+	struct nsmc_recipient *recipient = import("cms/key.der");
 	struct job jobs[4];
 	pthread_t threads[COUNT(jobs)];
 
@@ -542,7 +543,7 @@ TEST(threads_share_a_key)
 		CHECK_INT(jobs[i].good, 20);
 		free(jobs[i].cms.bytes);
 	}
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 }
 
 /* --- keys in files --- */
@@ -551,9 +552,9 @@ TEST(a_key_is_imported_in_all_forms)
 {
 	static const char *const files[] = { "cms/key-pkcs1.pem",
 					     "cms/key-pkcs8.pem" };
-	struct nsm_recipient *recipient = import("cms/key.der"), *again;
+	struct nsmc_recipient *recipient = import("cms/key.der"), *again;
 	struct data spki = public_key(recipient), other;
-	uint8_t key[NSM_RECIPIENT_KEY_MAX];
+	uint8_t key[NSMC_RECIPIENT_KEY_MAX];
 	uint8_t hash[32];
 	struct data d = data_load("cms/A.der");
 	size_t len = 0;
@@ -569,51 +570,51 @@ TEST(a_key_is_imported_in_all_forms)
 		CHECK_MEM(other.bytes, spki.bytes, spki.len);
 		check_opens(again, d, plaintext, strlen(plaintext));
 		free(other.bytes);
-		nsm_recipient_free(again);
+		nsmc_recipient_free(again);
 	}
 
-	CHECK_INT(nsm_recipient_export(recipient, key, sizeof(key), &len), 0);
+	CHECK_INT(nsmc_recipient_export(recipient, key, sizeof(key), &len), 0);
 	again = NULL;
-	REQUIRE(nsm_recipient_import(key, len, &again) == 0);
+	REQUIRE(nsmc_recipient_import(key, len, &again) == 0);
 	check_opens(again, d, plaintext, strlen(plaintext));
-	nsm_recipient_free(again);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(again);
+	nsmc_recipient_free(recipient);
 	free(spki.bytes);
 	free(d.bytes);
 }
 
 TEST(exports_need_their_room)
 {
-	struct nsm_recipient *recipient = import("cms/key.der");
-	uint8_t buf[NSM_RECIPIENT_KEY_MAX];
+	struct nsmc_recipient *recipient = import("cms/key.der");
+	uint8_t buf[NSMC_RECIPIENT_KEY_MAX];
 	size_t len = 0, again = 4711;
 
-	CHECK_INT(nsm_recipient_export(recipient, buf, sizeof(buf), &len), 0);
+	CHECK_INT(nsmc_recipient_export(recipient, buf, sizeof(buf), &len), 0);
 	memset(buf, 0xee, sizeof(buf));
-	CHECK_INT(nsm_recipient_export(recipient, buf, len - 1, &again),
+	CHECK_INT(nsmc_recipient_export(recipient, buf, len - 1, &again),
 		  -ENOBUFS);
 	CHECK_INT(buf[0], 0xee);
 	CHECK_INT(again, 4711);
-	CHECK_INT(nsm_recipient_export(recipient, buf, len, &again), 0);
+	CHECK_INT(nsmc_recipient_export(recipient, buf, len, &again), 0);
 	CHECK_INT(buf[len], 0xee);
 
-	CHECK_INT(nsm_recipient_public_key(recipient, buf, sizeof(buf), &len),
+	CHECK_INT(nsmc_recipient_public_key(recipient, buf, sizeof(buf), &len),
 		  0);
 	CHECK_INT(len, 294);
-	CHECK_INT(nsm_recipient_public_key(recipient, buf, len - 1, &again),
+	CHECK_INT(nsmc_recipient_public_key(recipient, buf, len - 1, &again),
 		  -ENOBUFS);
-	CHECK_INT(nsm_recipient_public_key(recipient, buf, len, &again), 0);
-	nsm_recipient_free(recipient);
+	CHECK_INT(nsmc_recipient_public_key(recipient, buf, len, &again), 0);
+	nsmc_recipient_free(recipient);
 }
 
 static void check_no_key(const void *key, size_t len)
 {
-	struct nsm_recipient *recipient = NULL;
+	struct nsmc_recipient *recipient = NULL;
 	struct data d = data_copy(key, len);
 
-	CHECK_INT(nsm_recipient_import(d.bytes, len, &recipient), -NSM_E_KEY);
+	CHECK_INT(nsmc_recipient_import(d.bytes, len, &recipient), -NSMC_E_KEY);
 	CHECK(!recipient);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 	free(d.bytes);
 }
 
@@ -627,7 +628,7 @@ TEST(what_is_no_key_for_kms_is_not_imported)
 		"cms/password-pkcs8.pem",
 		"README.md",
 	};
-	struct nsm_recipient *recipient = import("cms/key.der");
+	struct nsmc_recipient *recipient = import("cms/key.der");
 	struct data key = data_load("cms/key.der"), spki;
 	static uint8_t huge[1 << 15];
 
@@ -646,7 +647,7 @@ TEST(what_is_no_key_for_kms_is_not_imported)
 	check_no_key(huge, sizeof(huge));
 	free(spki.bytes);
 	free(key.bytes);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 }
 
 TEST(a_damaged_key_is_not_imported)
@@ -666,29 +667,29 @@ TEST(a_damaged_key_is_not_imported)
 TEST(importing_without_memory_fails)
 {
 	struct data key = data_load("cms/key.der");
-	struct nsm_recipient *recipient = NULL;
+	struct nsmc_recipient *recipient = NULL;
 	int n, r = -ENOMEM;
 
 	for (n = 0; r < 0 && n < 100000; n++) {
 		allocations = n;
-		r = nsm_recipient_import(key.bytes, key.len, &recipient);
+		r = nsmc_recipient_import(key.bytes, key.len, &recipient);
 		allocations = -1;
-		CHECK(r == 0 || r == -ENOMEM || r == -NSM_E_KEY);
+		CHECK(r == 0 || r == -ENOMEM || r == -NSMC_E_KEY);
 		CHECK((r == 0) == (recipient != NULL));
 	}
 	CHECK_INT(r, 0);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 	free(key.bytes);
 }
 
 /* --- new keys --- */
 
 /* It has that size, and what is encrypted for it can be opened. */
-static void check_new(struct nsm_recipient *recipient, size_t spki_len)
+static void check_new(struct nsmc_recipient *recipient, size_t spki_len)
 {
 	struct data spki = public_key(recipient), d = data_load("cms/A.der");
-	struct nsm_recipient *again = NULL;
-	uint8_t key[NSM_RECIPIENT_KEY_MAX];
+	struct nsmc_recipient *again = NULL;
+	uint8_t key[NSMC_RECIPIENT_KEY_MAX];
 	uint8_t cek[CEK_SIZE];
 	size_t len = 0;
 
@@ -701,62 +702,62 @@ static void check_new(struct nsm_recipient *recipient, size_t spki_len)
 		check_opens(recipient, d, plaintext, strlen(plaintext));
 	} else {
 		CHECK_INT(refusal(recipient, d.bytes, d.len, ""),
-			  -NSM_E_CMS_OTHER_KEY);
+			  -NSMC_E_CMS_OTHER_KEY);
 	}
-	CHECK_INT(nsm_recipient_export(recipient, key, sizeof(key), &len), 0);
-	CHECK_INT(nsm_recipient_import(key, len, &again), 0);
-	nsm_recipient_free(again);
+	CHECK_INT(nsmc_recipient_export(recipient, key, sizeof(key), &len), 0);
+	CHECK_INT(nsmc_recipient_import(key, len, &again), 0);
+	nsmc_recipient_free(again);
 	free(spki.bytes);
 	free(d.bytes);
 }
 
 TEST(keys_of_2048_bits_are_made)
 {
-	struct nsm_recipient *recipient = make(NSM_FD, 2048);
+	struct nsmc_recipient *recipient = make(NSM_FD, 2048);
 
 	CHECK(dev.exchanges > 0);
 	check_new(recipient, 294);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 
 	dev.exchanges = 0;
 	recipient = make(-1, 2048);
 	CHECK_INT(dev.exchanges, 0);
 	check_new(recipient, 294);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 }
 
 TEST(keys_of_3072_bits_are_made)
 {
-	struct nsm_recipient *recipient = make(NSM_FD, 3072);
+	struct nsmc_recipient *recipient = make(NSM_FD, 3072);
 
 	check_new(recipient, 422);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 }
 
 TEST(keys_of_4096_bits_are_made)
 {
-	struct nsm_recipient *recipient = make(NSM_FD, 4096);
+	struct nsmc_recipient *recipient = make(NSM_FD, 4096);
 
 	check_new(recipient, 550);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 }
 
 TEST(keys_of_other_sizes_are_not_made)
 {
 	static const unsigned sizes[] = { 0,	1,    1024, 2047, 2049,
 					  2056, 4095, 8192, ~0u };
-	struct nsm_recipient *recipient = NULL;
+	struct nsmc_recipient *recipient = NULL;
 
 	for (size_t i = 0; i < COUNT(sizes); i++)
-		CHECK_INT(nsm_recipient_new(NSM_FD, sizes[i], &recipient),
-			  -NSM_E_KEY);
+		CHECK_INT(nsmc_recipient_new(NSM_FD, sizes[i], &recipient),
+			  -NSMC_E_KEY);
 	CHECK(!recipient);
 	CHECK_INT(dev.exchanges, 0);
 }
 
 static struct data key_of(uint64_t of_nsm, uint64_t of_kernel)
 {
-	struct nsm_recipient *recipient;
+	struct nsmc_recipient *recipient;
 	struct data spki;
 
 	dev.state = of_nsm;
@@ -764,7 +765,7 @@ static struct data key_of(uint64_t of_nsm, uint64_t of_kernel)
 	kernel.calls = 0;
 	recipient = make(NSM_FD, 2048);
 	spki = public_key(recipient);
-	nsm_recipient_free(recipient);
+	nsmc_recipient_free(recipient);
 	return spki;
 }
 
@@ -794,41 +795,41 @@ TEST(a_key_is_decided_by_nsm_and_kernel_together)
 
 TEST(an_nsm_that_fails_makes_no_key)
 {
-	struct nsm_recipient *recipient = NULL;
+	struct nsmc_recipient *recipient = NULL;
 
 	dev.chunk = 10;
 	dev.error = -EIO;
 	for (int at = 1; at <= 5; at++) { /* of 48 bytes */
 		dev.exchanges = 0;
 		dev.fail_at = at;
-		CHECK_INT(nsm_recipient_new(NSM_FD, 2048, &recipient), -EIO);
+		CHECK_INT(nsmc_recipient_new(NSM_FD, 2048, &recipient), -EIO);
 		CHECK_INT(dev.exchanges, at);
 		CHECK(!recipient);
 	}
 	dev.exchanges = 0;
 	dev.refusal = "\xa1\x65"
 		      "Error\x6dInternalError";
-	CHECK_INT(nsm_recipient_new(NSM_FD, 2048, &recipient),
-		  -NSM_E_INTERNAL_ERROR);
+	CHECK_INT(nsmc_recipient_new(NSM_FD, 2048, &recipient),
+		  -NSMC_E_INTERNAL_ERROR);
 	CHECK(!recipient);
 }
 
 TEST(a_kernel_that_fails_makes_no_key)
 {
-	struct nsm_recipient *recipient = NULL;
+	struct nsmc_recipient *recipient = NULL;
 
 	kernel.fail_at = 1;
 	kernel.error = ENOSYS;
-	CHECK_INT(nsm_recipient_new(NSM_FD, 2048, &recipient), -ENOSYS);
+	CHECK_INT(nsmc_recipient_new(NSM_FD, 2048, &recipient), -ENOSYS);
 	kernel.calls = 0;
 	kernel.fail_at = 2;
-	CHECK_INT(nsm_recipient_new(-1, 2048, &recipient), -ENOSYS);
+	CHECK_INT(nsmc_recipient_new(-1, 2048, &recipient), -ENOSYS);
 	CHECK(!recipient);
 }
 
 TEST(no_key_is_freed_as_well)
 {
-	nsm_recipient_free(NULL);
+	nsmc_recipient_free(NULL);
 }
 
 CHECK_MAIN("recipient")

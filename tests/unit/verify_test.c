@@ -52,12 +52,12 @@ static int64_t signing(void)
 }
 
 /* The real chain, in memory of the certificates' own size each. */
-static void load_chain(struct nsm_doc *ret)
+static void load_chain(struct nsmc_doc *ret)
 {
-	*ret = (struct nsm_doc){ .cabundle_count = BUNDLE };
+	*ret = (struct nsmc_doc){ .cabundle_count = BUNDLE };
 	for (size_t i = 0; i < CERTS; i++) {
 		struct data d = data_load(certs[i].file);
-		struct nsm_bytes b = { d.bytes, d.len };
+		struct nsmc_bytes b = { d.bytes, d.len };
 
 		if (i < BUNDLE)
 			ret->cabundle[i] = b;
@@ -67,14 +67,14 @@ static void load_chain(struct nsm_doc *ret)
 }
 
 /* Of AWS's root. The object is empty if there is no error. */
-static int check_chain(const struct nsm_doc *doc, int64_t time_s,
-		       struct nsm_object *object)
+static int check_chain(const struct nsmc_doc *doc, int64_t time_s,
+		       struct nsmc_object *object)
 {
-	const struct nsm_bytes none = { NULL, 0 };
+	const struct nsmc_bytes none = { NULL, 0 };
 	int r;
 
 	object->name[0] = '\0';
-	r = nsm_doc_check_chain(doc, none, time_s, object);
+	r = nsmc_doc_check_chain(doc, none, time_s, object);
 	if (r == 0)
 		object->name[0] = '\0';
 	return r;
@@ -107,7 +107,7 @@ TEST(data_is_what_aws_signed)
 
 TEST(built_in_root_is_awss)
 {
-	struct nsm_bytes root = nsm_aws_root();
+	struct nsmc_bytes root = nsmc_aws_root();
 	struct data d = data_load("doc/root.der");
 	char hex[65];
 
@@ -121,18 +121,18 @@ TEST(built_in_root_is_awss)
 
 TEST(real_chain_holds_when_it_was_used)
 {
-	struct nsm_object object;
-	struct nsm_doc doc;
-	struct nsm_bytes root;
+	struct nsmc_object object;
+	struct nsmc_doc doc;
+	struct nsmc_bytes root;
 
 	load_chain(&doc);
 	CHECK_INT(check_chain(&doc, signing(), &object), 0);
 	/* The same root, given; and without an object. */
 	root = doc.cabundle[0];
-	CHECK_INT(nsm_doc_check_chain(&doc, root, signing(), NULL), 0);
+	CHECK_INT(nsmc_doc_check_chain(&doc, root, signing(), NULL), 0);
 	root = doc.cabundle[1];
-	CHECK_INT(nsm_doc_check_chain(&doc, root, signing(), &object),
-		  -NSM_E_ROOT_OTHER);
+	CHECK_INT(nsmc_doc_check_chain(&doc, root, signing(), &object),
+		  -NSMC_E_ROOT_OTHER);
 	CHECK_STR(object.name, "cabundle[0]");
 }
 
@@ -144,48 +144,48 @@ TEST(each_real_certificate_has_its_seconds)
 		int error;
 		const char *object;
 	} rows[] = {
-		{ INT64_C(0), NSM_E_CERT_NOT_YET, "cabundle[0]" },
-		{ at(2019, 10, 28, 13, 28, 4), NSM_E_CERT_NOT_YET,
+		{ INT64_C(0), NSMC_E_CERT_NOT_YET, "cabundle[0]" },
+		{ at(2019, 10, 28, 13, 28, 4), NSMC_E_CERT_NOT_YET,
 		  "cabundle[0]" },
-		{ at(2019, 10, 28, 13, 28, 5), NSM_E_CERT_NOT_YET,
+		{ at(2019, 10, 28, 13, 28, 5), NSMC_E_CERT_NOT_YET,
 		  "cabundle[1]" },
-		{ at(2022, 7, 5, 22, 7, 44), NSM_E_CERT_NOT_YET,
+		{ at(2022, 7, 5, 22, 7, 44), NSMC_E_CERT_NOT_YET,
 		  "cabundle[1]" },
-		{ at(2022, 7, 5, 22, 7, 45), NSM_E_CERT_NOT_YET,
+		{ at(2022, 7, 5, 22, 7, 45), NSMC_E_CERT_NOT_YET,
 		  "cabundle[2]" },
-		{ at(2022, 7, 6, 6, 25, 12), NSM_E_CERT_NOT_YET,
+		{ at(2022, 7, 6, 6, 25, 12), NSMC_E_CERT_NOT_YET,
 		  "cabundle[2]" },
-		{ at(2022, 7, 6, 6, 25, 13), NSM_E_CERT_NOT_YET,
+		{ at(2022, 7, 6, 6, 25, 13), NSMC_E_CERT_NOT_YET,
 		  "cabundle[3]" },
-		{ at(2022, 7, 6, 10, 1, 18), NSM_E_CERT_NOT_YET,
+		{ at(2022, 7, 6, 10, 1, 18), NSMC_E_CERT_NOT_YET,
 		  "cabundle[3]" },
-		{ at(2022, 7, 6, 10, 1, 19), NSM_E_CERT_NOT_YET,
+		{ at(2022, 7, 6, 10, 1, 19), NSMC_E_CERT_NOT_YET,
 		  "certificate" },
-		{ at(2022, 7, 6, 14, 18, 18), NSM_E_CERT_NOT_YET,
+		{ at(2022, 7, 6, 14, 18, 18), NSMC_E_CERT_NOT_YET,
 		  "certificate" },
 		{ at(2022, 7, 6, 14, 18, 19), 0, "" },
 		{ at(2022, 7, 6, 17, 18, 22), 0, "" },
-		{ at(2022, 7, 6, 17, 18, 23), NSM_E_CERT_EXPIRED,
+		{ at(2022, 7, 6, 17, 18, 23), NSMC_E_CERT_EXPIRED,
 		  "certificate" },
-		{ at(2022, 7, 7, 10, 1, 19), NSM_E_CERT_EXPIRED,
+		{ at(2022, 7, 7, 10, 1, 19), NSMC_E_CERT_EXPIRED,
 		  "certificate" },
-		{ at(2022, 7, 7, 10, 1, 20), NSM_E_CERT_EXPIRED,
+		{ at(2022, 7, 7, 10, 1, 20), NSMC_E_CERT_EXPIRED,
 		  "cabundle[3]" },
-		{ at(2022, 7, 12, 2, 25, 12), NSM_E_CERT_EXPIRED,
+		{ at(2022, 7, 12, 2, 25, 12), NSMC_E_CERT_EXPIRED,
 		  "cabundle[3]" },
-		{ at(2022, 7, 12, 2, 25, 13), NSM_E_CERT_EXPIRED,
+		{ at(2022, 7, 12, 2, 25, 13), NSMC_E_CERT_EXPIRED,
 		  "cabundle[2]" },
-		{ at(2022, 7, 25, 23, 7, 45), NSM_E_CERT_EXPIRED,
+		{ at(2022, 7, 25, 23, 7, 45), NSMC_E_CERT_EXPIRED,
 		  "cabundle[2]" },
-		{ at(2022, 7, 25, 23, 7, 46), NSM_E_CERT_EXPIRED,
+		{ at(2022, 7, 25, 23, 7, 46), NSMC_E_CERT_EXPIRED,
 		  "cabundle[1]" },
-		{ at(2049, 10, 28, 14, 28, 5), NSM_E_CERT_EXPIRED,
+		{ at(2049, 10, 28, 14, 28, 5), NSMC_E_CERT_EXPIRED,
 		  "cabundle[1]" },
-		{ at(2049, 10, 28, 14, 28, 6), NSM_E_CERT_EXPIRED,
+		{ at(2049, 10, 28, 14, 28, 6), NSMC_E_CERT_EXPIRED,
 		  "cabundle[0]" },
 	};
-	struct nsm_object object;
-	struct nsm_doc doc;
+	struct nsmc_object object;
+	struct nsmc_doc doc;
 
 	load_chain(&doc);
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -197,8 +197,8 @@ TEST(each_real_certificate_has_its_seconds)
 
 TEST(real_chain_holds_in_no_other_order)
 {
-	struct nsm_object object;
-	struct nsm_doc doc, other;
+	struct nsmc_object object;
+	struct nsmc_doc doc, other;
 	size_t good = 0, tried = 0;
 
 	load_chain(&doc);
@@ -224,7 +224,7 @@ TEST(real_chain_holds_in_no_other_order)
 	other = doc;
 	other.cabundle_count = 3;
 	other.certificate = doc.cabundle[3];
-	CHECK_INT(check_chain(&other, signing(), &object), -NSM_E_CERT_IS_CA);
+	CHECK_INT(check_chain(&other, signing(), &object), -NSMC_E_CERT_IS_CA);
 	CHECK_STR(object.name, "certificate");
 	other = doc;
 	other.cabundle[4] = doc.certificate;
@@ -235,17 +235,17 @@ TEST(real_chain_holds_in_no_other_order)
 /* A byte here and there: the test CA's documents have each of them flipped. */
 TEST(flipped_bits_break_the_real_chain)
 {
-	struct nsm_object object;
-	struct nsm_doc doc;
+	struct nsmc_object object;
+	struct nsmc_doc doc;
 
 	load_chain(&doc);
 	for (size_t i = 0; i < CERTS; i++) {
-		struct nsm_bytes *b = i < BUNDLE ? &doc.cabundle[i] :
-						   &doc.certificate;
-		struct nsm_bytes good = *b;
+		struct nsmc_bytes *b = i < BUNDLE ? &doc.cabundle[i] :
+						    &doc.certificate;
+		struct nsmc_bytes good = *b;
 		struct data d = data_copy(good.data, good.len);
 
-		*b = (struct nsm_bytes){ d.bytes, d.len };
+		*b = (struct nsmc_bytes){ d.bytes, d.len };
 		for (size_t k = i; k < d.len; k += 17) {
 			d.bytes[k] ^= (uint8_t)(1 << k % 8);
 			CHECK(check_chain(&doc, signing(), &object) < 0);
@@ -263,7 +263,7 @@ TEST(flipped_bits_break_the_real_chain)
 
 /* --- ES384 --- */
 
-static const uint8_t vector_hash[NSM_PCR_SIZE] = {
+static const uint8_t vector_hash[NSMC_PCR_SIZE] = {
 	0xd9, 0x61, 0x61, 0xc6, 0x5e, 0x7b, 0xd3, 0x51, 0x0c, 0xbc, 0xb6, 0x88,
 	0xb7, 0xc6, 0xa2, 0x6f, 0x2f, 0x9c, 0x30, 0x0b, 0x4d, 0x59, 0x50, 0x1d,
 	0xfc, 0x47, 0x35, 0xaa, 0x1f, 0x66, 0x5e, 0x66, 0xda, 0x94, 0xe2, 0x56,
@@ -323,19 +323,19 @@ TEST(real_signature_holds)
 /* A bit in three, of each byte: a verification takes milliseconds. */
 TEST(any_flipped_bit_of_signature_or_hash_is_seen)
 {
-	uint8_t sig[VERIFY_SIGNATURE], hash[NSM_PCR_SIZE];
+	uint8_t sig[VERIFY_SIGNATURE], hash[NSMC_PCR_SIZE];
 
 	memcpy(sig, vector_sig, sizeof(sig));
 	memcpy(hash, vector_hash, sizeof(hash));
 	for (size_t i = 0; i < 8 * sizeof(sig); i += 3) {
 		sig[i / 8] ^= (uint8_t)(1 << i % 8);
-		CHECK_INT(es384(sig), -NSM_E_SIGNATURE);
+		CHECK_INT(es384(sig), -NSMC_E_SIGNATURE);
 		sig[i / 8] ^= (uint8_t)(1 << i % 8);
 	}
 	for (size_t i = 0; i < 8 * sizeof(hash); i += 3) {
 		hash[i / 8] ^= (uint8_t)(1 << i % 8);
 		CHECK_INT(verify_es384(hash, vector_sig, vector_point),
-			  -NSM_E_SIGNATURE);
+			  -NSMC_E_SIGNATURE);
 		hash[i / 8] ^= (uint8_t)(1 << i % 8);
 	}
 	CHECK_INT(verify_es384(hash, sig, vector_point), 0);
@@ -347,15 +347,15 @@ TEST(numbers_out_of_range_are_no_signature)
 	uint8_t sig[VERIFY_SIGNATURE] = { 0 };
 	int borrow = 0;
 
-	CHECK_INT(es384(sig), -NSM_E_SIGNATURE);
+	CHECK_INT(es384(sig), -NSMC_E_SIGNATURE);
 	for (size_t i = 0; i < 2; i++) {
 		memcpy(sig, vector_sig, sizeof(sig));
 		memset(sig + i * HALF, 0, HALF);
-		CHECK_INT(es384(sig), -NSM_E_SIGNATURE);
+		CHECK_INT(es384(sig), -NSMC_E_SIGNATURE);
 		memset(sig + i * HALF, 0xff, HALF);
-		CHECK_INT(es384(sig), -NSM_E_SIGNATURE);
+		CHECK_INT(es384(sig), -NSMC_E_SIGNATURE);
 		memcpy(sig + i * HALF, order, HALF);
-		CHECK_INT(es384(sig), -NSM_E_SIGNATURE);
+		CHECK_INT(es384(sig), -NSMC_E_SIGNATURE);
 	}
 	/* ECDSA holds for n - s as it does for s: FIPS 186-4 forbids neither. */
 	memcpy(sig, vector_sig, sizeof(sig));
@@ -376,19 +376,19 @@ TEST(what_is_no_point_is_no_key)
 		memcpy(point, vector_point, sizeof(point));
 		point[i] ^= 1;
 		CHECK_INT(verify_es384(vector_hash, vector_sig, point),
-			  -NSM_E_CERT_KEY);
+			  -NSMC_E_CERT_KEY);
 	}
 	memset(point, 0, sizeof(point));
 	CHECK_INT(verify_es384(vector_hash, vector_sig, point),
-		  -NSM_E_CERT_KEY);
+		  -NSMC_E_CERT_KEY);
 	point[0] = 4;
 	CHECK_INT(verify_es384(vector_hash, vector_sig, point),
-		  -NSM_E_CERT_KEY);
+		  -NSMC_E_CERT_KEY);
 	/* The other point of the same x is a key, but not this one. */
 	memcpy(point, vector_point, sizeof(point));
 	memset(point + 49, 0xff, 48);
 	CHECK_INT(verify_es384(vector_hash, vector_sig, point),
-		  -NSM_E_CERT_KEY);
+		  -NSMC_E_CERT_KEY);
 }
 
 /* --- times --- */
@@ -430,18 +430,18 @@ TEST(times_are_the_c_librarys)
 
 TEST(each_check_has_words_of_its_own)
 {
-	for (unsigned i = 1; i < NSM_CHECK_ALL; i <<= 1) {
-		const char *text = nsm_check_text((enum nsm_check)i);
+	for (unsigned i = 1; i < NSMC_CHECK_ALL; i <<= 1) {
+		const char *text = nsmc_check_text((enum nsmc_check)i);
 
 		if (!CHECK(text && *text))
 			continue;
 		for (unsigned k = 1; k < i; k <<= 1)
-			CHECK(strcmp(text, nsm_check_text((enum nsm_check)k)) !=
-			      0);
+			CHECK(strcmp(text,
+				     nsmc_check_text((enum nsmc_check)k)) != 0);
 	}
-	CHECK(!nsm_check_text((enum nsm_check)0));
-	CHECK(!nsm_check_text(NSM_CHECK_ALL));
-	CHECK(!nsm_check_text((enum nsm_check)(NSM_CHECK_ALL + 1)));
+	CHECK(!nsmc_check_text((enum nsmc_check)0));
+	CHECK(!nsmc_check_text(NSMC_CHECK_ALL));
+	CHECK(!nsmc_check_text((enum nsmc_check)(NSMC_CHECK_ALL + 1)));
 }
 
 CHECK_MAIN("verify")

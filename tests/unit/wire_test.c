@@ -54,7 +54,7 @@ static struct bytes join(const char *before, size_t n, uint8_t fill,
 static int read_random(const char *text)
 {
 	struct bytes b = hex(text);
-	struct nsm_bytes data;
+	struct nsmc_bytes data;
 	int r = wire_read_random(b.at, b.len, &data);
 
 	free(b.at);
@@ -64,7 +64,7 @@ static int read_random(const char *text)
 static int read_pcr(const char *text)
 {
 	struct bytes b = hex(text);
-	struct nsm_pcr pcr;
+	struct nsmc_pcr pcr;
 	int r = wire_read_pcr(b.at, b.len, &pcr);
 
 	free(b.at);
@@ -110,9 +110,9 @@ TEST(requests_are_the_bytes_that_work)
 #define EXTEND "a1 69 457874656e64504352 a2 65 696e646578 "
 #define ATTEST "a1 6b 4174746573746174696f6e a3 69 757365725f64617461 "
 
-static struct nsm_bytes view(const void *data, size_t len)
+static struct nsmc_bytes view(const void *data, size_t len)
 {
-	return (struct nsm_bytes){ data, len };
+	return (struct nsmc_bytes){ data, len };
 }
 
 TEST(extensions_carry_their_bytes)
@@ -137,7 +137,7 @@ TEST(attestations_tell_absent_from_empty)
 {
 	static const uint8_t nonce[] = { 0, 1, 2,  3,  4,  5,  6,  7,
 					 8, 9, 10, 11, 12, 13, 14, 15 };
-	const struct nsm_bytes none = { NULL, 0 };
+	const struct nsmc_bytes none = { NULL, 0 };
 	uint8_t buf[4096], data[4096] = { 0 };
 
 	check_request(buf, wire_attest(buf, sizeof(buf), none, none, none),
@@ -193,7 +193,7 @@ TEST(random_bytes_of_any_length_are_found)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct bytes b = join(cases[i].head, cases[i].len, 0xab, "");
-		struct nsm_bytes data = { 0 };
+		struct nsmc_bytes data = { 0 };
 
 		CHECK_INT(wire_read_random(b.at, b.len, &data), 0);
 		CHECK_INT(data.len, cases[i].len);
@@ -207,7 +207,7 @@ static void check_pcr(const char *before, size_t len, uint8_t fill,
 		      const char *after, bool wanted)
 {
 	struct bytes b = join(before, len, fill, after);
-	struct nsm_pcr pcr = { .locked = !wanted };
+	struct nsmc_pcr pcr = { .locked = !wanted };
 
 	if (CHECK_INT(wire_read_pcr(b.at, b.len, &pcr), 0)) {
 		CHECK_INT(pcr.locked, wanted);
@@ -258,7 +258,7 @@ TEST(extensions_answer_the_new_value)
 {
 	struct bytes b = join("a1 69 457874656e64504352 a1 64 64617461 58 30",
 			      48, 0x5a, "");
-	struct nsm_pcr pcr;
+	struct nsmc_pcr pcr;
 
 	CHECK_INT(b.len, 67);
 	CHECK_INT(wire_read_extend(b.at, b.len, &pcr), 0);
@@ -266,7 +266,7 @@ TEST(extensions_answer_the_new_value)
 	CHECK_INT(pcr.value[47], 0x5a);
 	CHECK(!pcr.locked);
 	for (size_t len = 0; len < b.len; len++)
-		CHECK_INT(wire_read_extend(b.at, len, &pcr), -NSM_E_TRUNCATED);
+		CHECK_INT(wire_read_extend(b.at, len, &pcr), -NSMC_E_TRUNCATED);
 	free(b.at);
 }
 
@@ -275,13 +275,13 @@ TEST(documents_are_found_in_their_answer)
 	struct bytes b = join("a1 6b 4174746573746174696f6e a1 68 "
 			      "646f63756d656e74 59 0400",
 			      1024, 0x84, "");
-	struct nsm_bytes doc;
+	struct nsmc_bytes doc;
 
 	CHECK_INT(wire_read_attest(b.at, b.len, &doc), 0);
 	CHECK_INT(doc.len, 1024);
 	CHECK(doc.data == b.at + b.len - 1024);
 	for (size_t len = 0; len < b.len; len++)
-		CHECK_INT(wire_read_attest(b.at, len, &doc), -NSM_E_TRUNCATED);
+		CHECK_INT(wire_read_attest(b.at, len, &doc), -NSMC_E_TRUNCATED);
 	free(b.at);
 }
 
@@ -302,16 +302,16 @@ TEST(locks_answer_a_bare_word)
 	CHECK_INT(wire_read_lock_pcrs(b.at, b.len), 0);
 	free(b.at);
 	/* the other one, more, less, another type, fields, nothing */
-	CHECK_INT(read_lock("68 4c6f636b50435273"), -NSM_E_MALFORMED);
-	CHECK_INT(read_lock("67 4c6f636b504352 00"), -NSM_E_MALFORMED);
-	CHECK_INT(read_lock("67 4c6f636b5043"), -NSM_E_TRUNCATED);
-	CHECK_INT(read_lock("47 4c6f636b504352"), -NSM_E_MALFORMED);
-	CHECK_INT(read_lock("a1 67 4c6f636b504352 a0"), -NSM_E_MALFORMED);
-	CHECK_INT(read_lock(""), -NSM_E_TRUNCATED);
+	CHECK_INT(read_lock("68 4c6f636b50435273"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_lock("67 4c6f636b504352 00"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_lock("67 4c6f636b5043"), -NSMC_E_TRUNCATED);
+	CHECK_INT(read_lock("47 4c6f636b504352"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_lock("a1 67 4c6f636b504352 a0"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_lock(""), -NSMC_E_TRUNCATED);
 	CHECK_INT(read_lock(ERROR "6d 526561644f6e6c79496e646578"),
-		  -NSM_E_READ_ONLY_INDEX);
+		  -NSMC_E_READ_ONLY_INDEX);
 	CHECK_INT(read_lock(ERROR "6c 496e76616c6964496e646578"),
-		  -NSM_E_INVALID_INDEX);
+		  -NSMC_E_INVALID_INDEX);
 }
 
 /* QEMU's order of keys, then serde's. */
@@ -325,7 +325,7 @@ TEST(locks_answer_a_bare_word)
 	"76657273696f6e5f6d696e6f72 00 6d "                    \
 	"76657273696f6e5f7061746368 07"
 
-static int read_describe(const char *text, struct nsm_description *d)
+static int read_describe(const char *text, struct nsmc_description *d)
 {
 	struct bytes b = hex(text);
 	int r = wire_read_describe(b.at, b.len, d);
@@ -336,7 +336,7 @@ static int read_describe(const char *text, struct nsm_description *d)
 
 TEST(the_nsm_is_described)
 {
-	struct nsm_description d;
+	struct nsmc_description d;
 	struct bytes b = hex(QEMU);
 
 	CHECK_INT(b.len, 137);
@@ -349,7 +349,7 @@ TEST(the_nsm_is_described)
 	CHECK_INT(d.version_minor, 0);
 	CHECK_INT(d.version_patch, 7);
 	for (size_t len = 0; len < b.len; len++)
-		CHECK_INT(wire_read_describe(b.at, len, &d), -NSM_E_TRUNCATED);
+		CHECK_INT(wire_read_describe(b.at, len, &d), -NSMC_E_TRUNCATED);
 	free(b.at);
 
 	/* no PCR locked; one too high to be told; the id's odd characters */
@@ -374,7 +374,7 @@ static int describe_with(const char *value)
 {
 	static const char before[] = QEMU;
 	char text[sizeof(before) + 100];
-	struct nsm_description d;
+	struct nsmc_description d;
 
 	(void)snprintf(text, sizeof(text), "%.*s%s", (int)sizeof(before) - 3,
 		       before, value);
@@ -384,18 +384,18 @@ static int describe_with(const char *value)
 TEST(descriptions_out_of_range_are_malformed)
 {
 	CHECK_INT(describe_with("19ffff"), 0);
-	CHECK_INT(describe_with("1a00010000"), -NSM_E_MALFORMED);
-	CHECK_INT(describe_with("1bffffffffffffffff"), -NSM_E_MALFORMED);
-	CHECK_INT(describe_with("20"), -NSM_E_MALFORMED);
-	CHECK_INT(describe_with("f6"), -NSM_E_MALFORMED);
-	CHECK_INT(describe_with("0700"), -NSM_E_MALFORMED);
+	CHECK_INT(describe_with("1a00010000"), -NSMC_E_MALFORMED);
+	CHECK_INT(describe_with("1bffffffffffffffff"), -NSMC_E_MALFORMED);
+	CHECK_INT(describe_with("20"), -NSMC_E_MALFORMED);
+	CHECK_INT(describe_with("f6"), -NSMC_E_MALFORMED);
+	CHECK_INT(describe_with("0700"), -NSMC_E_MALFORMED);
 }
 
 TEST(locked_pcrs_must_be_numbers)
 {
 	static const char *const lists[] = { "81 f6",	 "81 20", "81 61 61",
 					     "a1 00 00", "00",	  "f6" };
-	struct nsm_description d;
+	struct nsmc_description d;
 	char text[400];
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
@@ -408,14 +408,14 @@ TEST(locked_pcrs_must_be_numbers)
 			       "76657273696f6e5f6d696e6f72 00 6d "
 			       "76657273696f6e5f7061746368 00",
 			       lists[i]);
-		CHECK_INT(read_describe(text, &d), -NSM_E_MALFORMED);
+		CHECK_INT(read_describe(text, &d), -NSMC_E_MALFORMED);
 	}
 }
 
 /* Longer than there is room for: the id is cut, the digest refused. */
 TEST(long_texts_of_the_nsm_do_not_overflow)
 {
-	struct nsm_description d;
+	struct nsmc_description d;
 	char id[2 * 300 + 1], text[1400];
 
 	memset(id, '6', sizeof(id) - 1);
@@ -430,7 +430,7 @@ TEST(long_texts_of_the_nsm_do_not_overflow)
 		       "76657273696f6e5f7061746368 00",
 		       id);
 	CHECK_INT(read_describe(text, &d), 0);
-	CHECK_INT(strlen(d.module_id), NSM_MODULE_ID_MAX);
+	CHECK_INT(strlen(d.module_id), NSMC_MODULE_ID_MAX);
 	CHECK_INT(d.locked_pcrs, 0);
 	CHECK_INT(read_describe("a1 6b 44657363726962654e534d a7 66 "
 				"646967657374 68 5348413338343838 68 "
@@ -440,7 +440,7 @@ TEST(long_texts_of_the_nsm_do_not_overflow)
 				"76657273696f6e5f6d696e6f72 00 6d "
 				"76657273696f6e5f7061746368 00",
 				&d),
-		  -NSM_E_MALFORMED);
+		  -NSMC_E_MALFORMED);
 }
 
 /* --- refusals --- */
@@ -453,29 +453,30 @@ TEST(each_refusal_is_told_apart)
 		const char *text;
 	} cases[] = {
 		{ ERROR "6f 496e76616c6964417267756d656e74",
-		  -NSM_E_INVALID_ARGUMENT, "InvalidArgument" },
-		{ ERROR "6c 496e76616c6964496e646578", -NSM_E_INVALID_INDEX,
+		  -NSMC_E_INVALID_ARGUMENT, "InvalidArgument" },
+		{ ERROR "6c 496e76616c6964496e646578", -NSMC_E_INVALID_INDEX,
 		  "InvalidIndex" },
 		{ ERROR "6f 496e76616c6964526573706f6e7365",
-		  -NSM_E_INVALID_RESPONSE, "InvalidResponse" },
-		{ ERROR "6d 526561644f6e6c79496e646578", -NSM_E_READ_ONLY_INDEX,
-		  "ReadOnlyIndex" },
+		  -NSMC_E_INVALID_RESPONSE, "InvalidResponse" },
+		{ ERROR "6d 526561644f6e6c79496e646578",
+		  -NSMC_E_READ_ONLY_INDEX, "ReadOnlyIndex" },
 		{ ERROR "70 496e76616c69644f7065726174696f6e",
-		  -NSM_E_INVALID_OPERATION, "InvalidOperation" },
+		  -NSMC_E_INVALID_OPERATION, "InvalidOperation" },
 		{ ERROR "6e 427566666572546f6f536d616c6c",
-		  -NSM_E_BUFFER_TOO_SMALL, "BufferTooSmall" },
-		{ ERROR "6d 496e707574546f6f4c61726765", -NSM_E_INPUT_TOO_LARGE,
-		  "InputTooLarge" },
-		{ ERROR "6d 496e7465726e616c4572726f72", -NSM_E_INTERNAL_ERROR,
+		  -NSMC_E_BUFFER_TOO_SMALL, "BufferTooSmall" },
+		{ ERROR "6d 496e707574546f6f4c61726765",
+		  -NSMC_E_INPUT_TOO_LARGE, "InputTooLarge" },
+		{ ERROR "6d 496e7465726e616c4572726f72", -NSMC_E_INTERNAL_ERROR,
 		  "InternalError" },
 		/* None of them: a success, a prefix, more than the name. */
-		{ ERROR "67 53756363657373", -NSM_E_UNKNOWN,
+		{ ERROR "67 53756363657373", -NSMC_E_UNKNOWN,
 		  "an error without a known name" },
-		{ ERROR "6c 496e7465726e616c4572726f", -NSM_E_UNKNOWN,
+		{ ERROR "6c 496e7465726e616c4572726f", -NSMC_E_UNKNOWN,
 		  "an error without a known name" },
-		{ ERROR "6e 496e7465726e616c4572726f7273", -NSM_E_UNKNOWN,
+		{ ERROR "6e 496e7465726e616c4572726f7273", -NSMC_E_UNKNOWN,
 		  "an error without a known name" },
-		{ ERROR "60", -NSM_E_UNKNOWN, "an error without a known name" },
+		{ ERROR "60", -NSMC_E_UNKNOWN,
+		  "an error without a known name" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -489,9 +490,9 @@ TEST(other_numbers_are_the_systems)
 {
 	CHECK_STR(wire_error_text(-EIO), strerror(EIO));
 	CHECK_STR(wire_error_text(0), "an unknown error");
-	CHECK_STR(wire_error_text(-NSM_E_FIRST), "an unknown error");
-	CHECK_STR(wire_error_text(-NSM_E_DEVICE_END), "an unknown error");
-	CHECK_STR(wire_error_text(NSM_E_INVALID_INDEX), "an unknown error");
+	CHECK_STR(wire_error_text(-NSMC_E_FIRST), "an unknown error");
+	CHECK_STR(wire_error_text(-NSMC_E_DEVICE_END), "an unknown error");
+	CHECK_STR(wire_error_text(NSMC_E_INVALID_INDEX), "an unknown error");
 }
 
 /* --- answers as they should not be --- */
@@ -511,15 +512,15 @@ TEST(cut_answers_are_never_good)
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		for (size_t len = 0; len < good[i].len; len++) {
 			uint8_t *cut = malloc(len ? len : 1);
-			struct nsm_bytes data;
-			struct nsm_pcr pcr;
+			struct nsmc_bytes data;
+			struct nsmc_pcr pcr;
 
 			REQUIRE(cut);
 			memcpy(cut, good[i].at, len);
 			/* Cut short is said as such by the reader it is for. */
 			CHECK_INT(i < 2 ? wire_read_random(cut, len, &data) :
 					  wire_read_pcr(cut, len, &pcr),
-				  -NSM_E_TRUNCATED);
+				  -NSMC_E_TRUNCATED);
 			CHECK(wire_read_random(cut, len, &data) < 0);
 			CHECK(wire_read_pcr(cut, len, &pcr) < 0);
 			free(cut);
@@ -531,111 +532,112 @@ TEST(cut_answers_are_never_good)
 TEST(bytes_after_the_end_are_refused)
 {
 	CHECK_INT(read_random(RANDOM "41 aa"), 0);
-	CHECK_INT(read_random(RANDOM "41 aa 00"), -NSM_E_MALFORMED);
-	CHECK_INT(read_random(RANDOM "41 aa ff"), -NSM_E_MALFORMED);
+	CHECK_INT(read_random(RANDOM "41 aa 00"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_random(RANDOM "41 aa ff"), -NSMC_E_MALFORMED);
 	CHECK_INT(read_pcr(PCR "a2" LOCK "f5" DATA "41 00 f6"),
-		  -NSM_E_MALFORMED);
+		  -NSMC_E_MALFORMED);
 	CHECK_INT(read_pcr(ERROR "6c 496e76616c6964496e646578 ff"),
-		  -NSM_E_MALFORMED);
+		  -NSMC_E_MALFORMED);
 	CHECK_INT(read_lock(ERROR "6c 496e76616c6964496e646578 00"),
-		  -NSM_E_MALFORMED);
+		  -NSMC_E_MALFORMED);
 }
 
 TEST(answers_to_something_else_are_refused)
 {
 	CHECK_INT(read_random(PCR "a2" LOCK "f5" DATA "41 00"),
-		  -NSM_E_MALFORMED);
-	CHECK_INT(read_pcr(RANDOM "41 aa"), -NSM_E_MALFORMED);
+		  -NSMC_E_MALFORMED);
+	CHECK_INT(read_pcr(RANDOM "41 aa"), -NSMC_E_MALFORMED);
 	/* LockPCR's bare text, an array, a number, an empty map, two pairs */
-	CHECK_INT(read_pcr("67 4c6f636b504352"), -NSM_E_MALFORMED);
-	CHECK_INT(read_random("69 47657452616e646f6d"), -NSM_E_MALFORMED);
-	CHECK_INT(read_random("81 01"), -NSM_E_MALFORMED);
-	CHECK_INT(read_random("00"), -NSM_E_MALFORMED);
-	CHECK_INT(read_random("a0"), -NSM_E_MALFORMED);
+	CHECK_INT(read_pcr("67 4c6f636b504352"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_random("69 47657452616e646f6d"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_random("81 01"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_random("00"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_random("a0"), -NSMC_E_MALFORMED);
 	CHECK_INT(read_random("a2 69 47657452616e646f6d a1 66 72616e646f6d 41 "
 			      "aa 61 61 00"),
-		  -NSM_E_MALFORMED);
+		  -NSMC_E_MALFORMED);
 	/* no map of fields below the name; a name that is not text */
 	CHECK_INT(read_random("a1 69 47657452616e646f6d 41 aa"),
-		  -NSM_E_MALFORMED);
+		  -NSMC_E_MALFORMED);
 	CHECK_INT(read_random("a1 49 47657452616e646f6d a1 66 72616e646f6d 41 "
 			      "aa"),
-		  -NSM_E_MALFORMED);
-	CHECK_INT(read_random(ERROR "01"), -NSM_E_MALFORMED);
+		  -NSMC_E_MALFORMED);
+	CHECK_INT(read_random(ERROR "01"), -NSMC_E_MALFORMED);
 }
 
 TEST(fields_missing_twice_or_of_another_type_are_refused)
 {
-	CHECK_INT(read_random("a1 69 47657452616e646f6d a0"), -NSM_E_MALFORMED);
+	CHECK_INT(read_random("a1 69 47657452616e646f6d a0"),
+		  -NSMC_E_MALFORMED);
 	CHECK_INT(read_random("a1 69 47657452616e646f6d a1 61 61 41 aa"),
-		  -NSM_E_MALFORMED);
+		  -NSMC_E_MALFORMED);
 	CHECK_INT(read_random("a1 69 47657452616e646f6d a2 66 72616e646f6d 41 "
 			      "aa 66 72616e646f6d 41 aa"),
-		  -NSM_E_MALFORMED);
-	CHECK_INT(read_random(RANDOM "61 61"), -NSM_E_MALFORMED); /* text */
-	CHECK_INT(read_random(RANDOM "f6"), -NSM_E_MALFORMED);
-	CHECK_INT(read_random(RANDOM "81 01"), -NSM_E_MALFORMED);
-	CHECK_INT(read_pcr(PCR "a1" LOCK "f5"), -NSM_E_MALFORMED);
-	CHECK_INT(read_pcr(PCR "a1" DATA "41 00"), -NSM_E_MALFORMED);
-	CHECK_INT(read_pcr(PCR "a2" LOCK "01" DATA "41 00"), -NSM_E_MALFORMED);
-	CHECK_INT(read_pcr(PCR "a2" LOCK "f6" DATA "41 00"), -NSM_E_MALFORMED);
+		  -NSMC_E_MALFORMED);
+	CHECK_INT(read_random(RANDOM "61 61"), -NSMC_E_MALFORMED); /* text */
+	CHECK_INT(read_random(RANDOM "f6"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_random(RANDOM "81 01"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_pcr(PCR "a1" LOCK "f5"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_pcr(PCR "a1" DATA "41 00"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_pcr(PCR "a2" LOCK "01" DATA "41 00"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_pcr(PCR "a2" LOCK "f6" DATA "41 00"), -NSMC_E_MALFORMED);
 	CHECK_INT(read_pcr(PCR "a3" LOCK "f5" DATA "41 00" LOCK "f5"),
-		  -NSM_E_MALFORMED);
-	CHECK_INT(read_pcr(PCR "a2 01 f5" DATA "41 00"), -NSM_E_MALFORMED);
+		  -NSMC_E_MALFORMED);
+	CHECK_INT(read_pcr(PCR "a2 01 f5" DATA "41 00"), -NSMC_E_MALFORMED);
 }
 
 TEST(lengths_out_of_bounds_are_refused)
 {
 	struct bytes b = join(PCR "a2" LOCK "f5" DATA "58 41", 65, 0, "");
-	struct nsm_pcr pcr;
+	struct nsmc_pcr pcr;
 
-	CHECK_INT(wire_read_pcr(b.at, b.len, &pcr), -NSM_E_MALFORMED);
+	CHECK_INT(wire_read_pcr(b.at, b.len, &pcr), -NSMC_E_MALFORMED);
 	free(b.at);
-	CHECK_INT(read_pcr(PCR "a2" LOCK "f5" DATA "40"), -NSM_E_MALFORMED);
-	CHECK_INT(read_random(RANDOM "40"), -NSM_E_MALFORMED);
+	CHECK_INT(read_pcr(PCR "a2" LOCK "f5" DATA "40"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_random(RANDOM "40"), -NSMC_E_MALFORMED);
 }
 
 TEST(hostile_counts_and_lengths_end_soon)
 {
 	CHECK_INT(read_random(RANDOM "5b ffffffffffffffff aa"),
-		  -NSM_E_TRUNCATED);
+		  -NSMC_E_TRUNCATED);
 	CHECK_INT(read_random(RANDOM "5b 7fffffffffffffff aa"),
-		  -NSM_E_TRUNCATED);
-	CHECK_INT(read_random(RANDOM "5a ffffffff aa"), -NSM_E_TRUNCATED);
-	CHECK_INT(read_random("bb ffffffffffffffff"), -NSM_E_MALFORMED);
-	CHECK_INT(read_random("a1 7b ffffffffffffffff 47"), -NSM_E_TRUNCATED);
+		  -NSMC_E_TRUNCATED);
+	CHECK_INT(read_random(RANDOM "5a ffffffff aa"), -NSMC_E_TRUNCATED);
+	CHECK_INT(read_random("bb ffffffffffffffff"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_random("a1 7b ffffffffffffffff 47"), -NSMC_E_TRUNCATED);
 	CHECK_INT(read_random("a1 69 47657452616e646f6d bb ffffffffffffffff 66 "
 			      "72616e646f6d 41 aa"),
-		  -NSM_E_TRUNCATED);
+		  -NSMC_E_TRUNCATED);
 	/* in a field that is passed over */
 	CHECK_INT(read_pcr(PCR "a3 61 78 9b ffffffffffffffff 01"),
-		  -NSM_E_TRUNCATED);
+		  -NSMC_E_TRUNCATED);
 	CHECK_INT(read_pcr(PCR "a3 61 78 bb 8000000000000000 01"),
-		  -NSM_E_TRUNCATED);
+		  -NSMC_E_TRUNCATED);
 	CHECK_INT(read_pcr(PCR "a3 61 78 82 9b 7fffffffffffffff 01"),
-		  -NSM_E_TRUNCATED);
+		  -NSMC_E_TRUNCATED);
 	CHECK_INT(read_pcr(PCR "a3 61 78 7b ffffffffffffffff 01"),
-		  -NSM_E_TRUNCATED);
+		  -NSMC_E_TRUNCATED);
 }
 
 TEST(indefinite_lengths_and_tags_are_refused)
 {
 	CHECK_INT(read_random("bf 69 47657452616e646f6d a1 66 72616e646f6d 41 "
 			      "aa ff"),
-		  -NSM_E_MALFORMED);
+		  -NSMC_E_MALFORMED);
 	CHECK_INT(read_random("a1 69 47657452616e646f6d bf 66 72616e646f6d 41 "
 			      "aa ff"),
-		  -NSM_E_MALFORMED);
-	CHECK_INT(read_random(RANDOM "5f 41 aa ff"), -NSM_E_MALFORMED);
+		  -NSMC_E_MALFORMED);
+	CHECK_INT(read_random(RANDOM "5f 41 aa ff"), -NSMC_E_MALFORMED);
 	CHECK_INT(read_random("a1 7f 69 47657452616e646f6d ff"),
-		  -NSM_E_MALFORMED);
-	CHECK_INT(read_random("d9d9f7 " RANDOM "41 aa"), -NSM_E_MALFORMED);
-	CHECK_INT(read_random(RANDOM "c2 41 aa"), -NSM_E_MALFORMED);
-	CHECK_INT(read_random("ff"), -NSM_E_MALFORMED);
-	CHECK_INT(read_random("1c"), -NSM_E_MALFORMED); /* reserved */
-	CHECK_INT(read_random("fb 3ff0000000000000"), -NSM_E_MALFORMED);
-	CHECK_INT(read_random("20"), -NSM_E_MALFORMED);
-	CHECK_INT(read_random("f7"), -NSM_E_MALFORMED);
+		  -NSMC_E_MALFORMED);
+	CHECK_INT(read_random("d9d9f7 " RANDOM "41 aa"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_random(RANDOM "c2 41 aa"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_random("ff"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_random("1c"), -NSMC_E_MALFORMED); /* reserved */
+	CHECK_INT(read_random("fb 3ff0000000000000"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_random("20"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_random("f7"), -NSMC_E_MALFORMED);
 }
 
 /* Each of the 24 tags in one byte, and the longer ones: libcbor knows few. */
@@ -651,7 +653,7 @@ TEST(tagged_fields_that_nobody_knows_are_passed_over)
 			 PCR "a3 " LOCK "f5" DATA "41 00"
 			     "61 78 %02x",
 			 tag);
-		CHECK_INT(read_pcr(text), -NSM_E_TRUNCATED);
+		CHECK_INT(read_pcr(text), -NSMC_E_TRUNCATED);
 	}
 	CHECK_INT(read_pcr(PCR "a3 61 78 d8 12 01" LOCK "f5" DATA "41 00"), 0);
 	CHECK_INT(read_pcr(PCR "a3 61 78 d9 d9f7 d2 01" LOCK "f5" DATA "41 00"),
@@ -663,7 +665,7 @@ TEST(deep_nesting_takes_no_stack)
 {
 	struct bytes b =
 		join(PCR "a3 61 78", 12000, 0x81, "01" LOCK "f5" DATA "41 00");
-	struct nsm_pcr pcr;
+	struct nsmc_pcr pcr;
 
 	CHECK_INT(wire_read_pcr(b.at, b.len, &pcr), 0);
 	b.at[b.len - 1 - 12] = 0x81;
@@ -684,8 +686,8 @@ TEST(any_byte_may_be_any_other)
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		for (size_t at = 0; at < good[i].len * 256; at++) {
 			uint8_t kept = good[i].at[at / 256];
-			struct nsm_bytes data = { good[i].at, 0 };
-			struct nsm_pcr pcr;
+			struct nsmc_bytes data = { good[i].at, 0 };
+			struct nsmc_pcr pcr;
 			int r;
 
 			good[i].at[at / 256] = (uint8_t)at;
@@ -699,8 +701,8 @@ TEST(any_byte_may_be_any_other)
 							   good[i].len -
 							   data.data));
 			else
-				CHECK(r < -NSM_E_FIRST &&
-				      r > -NSM_E_DEVICE_END);
+				CHECK(r < -NSMC_E_FIRST &&
+				      r > -NSMC_E_DEVICE_END);
 			good[i].at[at / 256] = kept;
 		}
 		free(good[i].at);
