@@ -7,6 +7,8 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
 HOSTCC ?= gcc
 
 BUILD := build
@@ -28,11 +30,18 @@ LIB := $(INIT:%=init/%.c) $(NSM:%=nsm/%.c) $(VSOCK:%=vsock/%.c) \
 	$(ROOTFS:%=rootfs/%.c)
 
 # libnsmc is what PID 1 has of nsm/, but for the pool, and this.
-NSM_MORE := error object doc root verify policy cms recipient
+NSM_MORE := error object doc root es384 certificate cache verify policy cms recipient
 LIBNSM := $(filter-out nsm/pool.c nsm/entropy.c,$(NSM:%=nsm/%.c)) $(NSM_MORE:%=nsm/%.c)
 
+# What of it verifies documents, on any platform: scripts/libnsmc-verify.
+VERIFY := item wire error object doc root es384 certificate cache verify policy
+VERIFY_C := $(VERIFY:%=nsm/%.c)
+
+# AWS's libnsm: its nine functions, by what PID 1 has too.
+COMPAT := $(addprefix nsm/,compat/compat.c dev.c wire.c item.c)
+
 # The tool: of the rest it sees nsmc.h alone.
-TOOL := main tool opts code input output device pcr verify show \
+TOOL := main tool opts code input message output device pcr verify show \
 	x509 recipient
 TOOL_C := $(TOOL:%=nsm/tool/%.c)
 TOOL_MAX := 460800
@@ -52,13 +61,13 @@ SEAMS_TEST := seam dev pool sock module power ptp
 
 # tests/unit/NAME_test.c
 UNIT := spec wire nsm report klog cgroup modules program log file tree io \
-	heartbeat seccomp spawn notify measure cms recipient doc verify config capabilities signal user policy bind clock stamp ptp
+	heartbeat seccomp spawn notify measure item cms recipient doc certificate cache verify policy config capabilities signal user bind clock stamp ptp
 
 # tests/unit/NAME_test.c, of rootfs/pack
 PACK_UNIT := pack_tree sign eif pack_image
 
 # tests/interop/NAME.c: the library for tests that are not in C
-INTEROP := verify recipient
+INTEROP := verify recipient es384 es384_32
 
 APPS := $(patsubst tests/apps/%.c,%,$(sort $(wildcard tests/apps/*.c)))
 
@@ -114,9 +123,11 @@ LDFLAGS_ALL := $(LINK_$(ARCH)) -nostdlib -static-pie -Wl,--gc-sections,--build-i
 	-Wl,--hash-style=gnu,-z,text,-z,relro,-z,now,-z,noexecstack \
 	-Wl,-z,$(SEPARATE),--fatal-warnings $(RELR_$(ARCH)) $(LDFLAGS)
 CRT := $(addprefix $(DEPS)/musl/lib/,rcrt1.o crti.o)
-LIBS := $(DEPS)/mbedtls/lib/libmbedx509.a $(DEPS)/mbedtls/lib/libmbedcrypto.a \
+LIBS = $(CURVE) $(DEPS)/mbedtls/lib/libmbedcrypto.a \
 	$(DEPS)/cbor/lib/libcbor.a $(DEPS)/musl/lib/libc.a $(DEPS)/libgcc.a \
 	$(DEPS)/musl/lib/crtn.o
+# To sign with, in unit tests; host's has it already.
+$(UNIT:%=$(B)/unit/%): CURVE = $(DEPS)/mbedtls/lib/libmbedcurve.a
 HOST_LIBS := $(H)/deps/mbedtls/lib/libmbedx509.a \
 	$(H)/deps/mbedtls/lib/libmbedcrypto.a $(H)/deps/cbor/lib/libcbor.a
 
@@ -140,7 +151,7 @@ HOST_CFLAGS = $(COMMON) $(HOST_INC) -O1 -g -fPIE \
 	-D_FORTIFY_SOURCE=2 -fstack-protector-strong $(SAN) $(WARN)
 
 # libFuzzer is clang's, and so are the sanitizers that go with it.
-FUZZ := wire cms doc config user notify seccomp
+FUZZ := wire cms doc certificate config user notify seccomp
 # Those of rootfs/pack
 PACK_FUZZ := oci eif sign
 F ?= $(FUZZ) $(PACK_FUZZ)
@@ -162,6 +173,10 @@ LIB_O := $(call obj,$(LIB))
 TOOL_O := $(call obj,$(TOOL_C))
 NSM_MORE_O := $(call obj,$(NSM_MORE:%=nsm/%.c))
 LIBNSM_O := $(call obj,$(LIBNSM))
+COMPAT_O := $(call obj,$(COMPAT))
+# Of shared libraries: what is shown is for the version script to say.
+SO_O := $(LIBNSM:%.c=$(B)/so/%.o)
+COMPAT_SO_O := $(COMPAT:%.c=$(B)/so/%.o)
 SEAMS_O := $(call obj,$(SEAMS:%=%.c))
 SEAMS_TEST_O := $(call obj,$(SEAMS_TEST:%=tests/seams/%.c))
 MUTANT_O := $(call obj,tests/faults/mutant.c)
@@ -194,13 +209,13 @@ need = @bash -c '. scripts/lib.sh; need_packages $(1)'
 export ARCH CC T STRICT WERROR
 
 .PHONY: all run faults fuzz test check boot unit interop tool pack ns static \
-	layers bench lint fmt fmt-check \
+	layers bench lint libnsmc-verify fmt fmt-check \
 	size compdb shell install blobs dist repro clean help test-build other-arch FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-## all: build/<arch>/init and nsm, stripped, X.debug beside them; libnsmc.a; build/mkeif (the default)
-all: $(B)/init $(B)/nsm $(B)/libnsmc.a $(B)/libnsmc.pc $(BUILD)/mkeif
+## all: build/<arch>/init and nsm, stripped, X.debug beside them; libnsmc.a and .so; build/mkeif (the default)
+all: $(B)/init $(B)/nsm $(B)/libnsmc.a $(B)/libnsmc.so.0 $(B)/libnsmc.pc $(B)/compat/lib/libnsm.so $(BUILD)/mkeif
 
 $(B)/init $(B)/nsm: $(B)/%: $(B)/%.debug
 	$(call note,STRIP)
@@ -230,23 +245,56 @@ $(B)/test/init $(B)/test/mutant $(B)/test/nsm $(APPS_X) $(B)/hello $(UNIT:%=$(B)
 	@mkdir -p $(@D)
 	$(Q)$(XCC) $(LDFLAGS_ALL) -o $@ $(CRT) $^ $(LIBS)
 
-# One object, of which all but the names that begin with nsmc_ is its own: an
-# application may link another libcbor and mbedTLS beside it.
+# One object, of which all but the names that begin with nsmc_ (AWS's: nsm_) is its
+# own: an application may link another libcbor and mbedTLS beside it.
 $(B)/libnsmc.a: $(LIBNSM_O)
+$(B)/compat/lib/libnsm.a: $(COMPAT_O)
+$(B)/libnsmc.a: FIRST = nsmc_
+$(B)/compat/lib/libnsm.a: FIRST = nsm_
+$(B)/libnsmc.a $(B)/compat/lib/libnsm.a: %.a:
 	$(call note,AR)
-	$(Q)$(CROSS)nm -g --defined-only $^ | LC_ALL=C sort -k3 | awk '$$3 ~ \
-		/^nsmc_/ { print $$3 }' >$(B)/libnsmc.names
-	$(Q)$(XCC) -nostdlib -r -Wl,--gc-sections -o $(B)/libnsmc.o \
-		$$(sed 's/^/-Wl,-u,/' $(B)/libnsmc.names) $^ \
+	@mkdir -p $(@D)
+	$(Q)$(CROSS)nm -g --defined-only $^ | LC_ALL=C sort -k3 | \
+		awk '$$3 ~ /^$(FIRST)/ { print $$3 }' >$*.names
+	$(Q)$(XCC) -nostdlib -r -Wl,--gc-sections -o $*.o \
+		$$(sed 's/^/-Wl,-u,/' $*.names) $^ \
 		$(filter $(DEPS)/mbedtls/% $(DEPS)/cbor/%,$(LIBS))
 	$(Q)$(CROSS)objcopy --strip-unneeded -R .comment \
-		--keep-global-symbols=$(B)/libnsmc.names $(B)/libnsmc.o
-	$(Q)rm -f $@ && $(CROSS)ar rcsD $@ $(B)/libnsmc.o
+		--keep-global-symbols=$*.names $*.o
+	$(Q)rm -f $@ && $(CROSS)ar rcsD $@ $*.o
+
+# Like the archives they ask the program's C library, musl or glibc, for what both
+# have, and name none: SO_LIBS=-lc does, for who packs them for one of both.
+SO_LIBS ?=
+SO_LINK = $(XCC) -shared -nostdlib -Wl,--gc-sections,--build-id=none,--hash-style=gnu \
+	-Wl,-z,relro,-z,now,-z,noexecstack,-z,text,--fatal-warnings $(SO_LDFLAGS)
+$(B)/libnsmc.so.0: $(SO_O) nsm/libnsmc.map
+$(B)/compat/lib/libnsm.so.0: $(COMPAT_SO_O) nsm/compat/libnsm.map
+$(B)/libnsmc.so.0 $(B)/compat/lib/libnsm.so.0:
+	$(call note,LD)
+	@mkdir -p $(@D)
+	$(Q)$(SO_LINK) -Wl,-soname,$(@F),--version-script,$(filter %.map,$^) -o $@ \
+		$(filter %.o,$^) $(filter $(DEPS)/mbedtls/% $(DEPS)/cbor/%,$(LIBS)) \
+		$(SO_LIBS) $(DEPS)/libgcc.a
+	$(Q)$(CROSS)strip -s -R .comment $@
+
+# A prefix, as installed, for those who look for AWS's.
+$(B)/compat/lib/libnsm.so: $(B)/compat/lib/libnsm.so.0 $(B)/compat/lib/libnsm.a nsm/compat/nsm.h
+	@mkdir -p $(B)/compat/include
+	@cp nsm/compat/nsm.h $(B)/compat/include
+	@ln -sfn libnsm.so.0 $@
+
+VERIFY_CC ?= cc
+VERIFY_AR ?= ar
+## libnsmc-verify: build/verify/libnsmc-verify.a: documents alone, of any C11 compiler, VERIFY_CC and VERIFY_AR
+libnsmc-verify:
+	$(Q)scripts/libnsmc-verify $(BUILD)/verify "$(VERIFY_CC)" "$(VERIFY_AR)" $(VERIFY_C)
 
 # Made anew for another PREFIX.
 $(B)/libnsmc.pc: nsm/libnsmc.pc.in FORCE
 	@mkdir -p $(@D)
-	@sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $< >$@.new; \
+	@sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|' \
+		$< >$@.new; \
 	cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 $(UNIT:%=$(H)/unit/%): $(H)/unit/%: $(H)/obj/tests/unit/%_test.o $(H)/lib.a
@@ -300,6 +348,10 @@ $(B)/lib.a $(H)/lib.a:
 # libnsmc.a may become part of a shared library, and shows nothing there.
 $(B)/obj/nsm/%.o: PIC = -fPIC -fvisibility=hidden
 
+# Nearly all of a verification is in there.
+$(B)/obj/nsm/es384.o $(B)/so/nsm/es384.o: OPT = -O2 -fomit-frame-pointer
+$(H)/obj/nsm/es384.o $(H)/obj/tests/interop/es384_32.o: HOST_CFLAGS += -O2
+
 # It is a program.
 $(B)/obj/nsm/tool/%.o: PIC = -fPIE
 
@@ -312,6 +364,12 @@ $(VERSION_O): VERSION
 $(VERSION_O): DEFINE := -DENCLAVE_INIT_VERSION='"$(VERSION)"'
 
 $(B)/obj/%.o: %.c $(B)/flags $(B)/deps.stamp
+	$(call note,CC)
+	@mkdir -p $(@D)
+	$(Q)$(XCC) $(CFLAGS_ALL) $(DEFINE) -c -o $@ $<
+
+$(B)/so/%.o: PIC = -fPIC
+$(B)/so/%.o: %.c $(B)/flags $(B)/deps.stamp
 	$(call note,CC)
 	@mkdir -p $(@D)
 	$(Q)$(XCC) $(CFLAGS_ALL) $(DEFINE) -c -o $@ $<
@@ -369,7 +427,7 @@ $(B)/deps.stamp $(H)/deps.stamp $(FZ)/deps.stamp $(PK)/deps.stamp: scripts/deps 
 	@$(if $(PKGS),bash -c '. scripts/lib.sh; need_packages $(PKGS)' &&) \
 	dir=$$(scripts/deps $(TOOLS)) && ln -sfn "$$dir" $(@D)/deps && touch $@
 
--include $(patsubst %.o,%.d,$(MAIN_O) $(LIB_O) $(NSM_MORE_O) $(TOOL_O) \
+-include $(patsubst %.o,%.d,$(MAIN_O) $(LIB_O) $(NSM_MORE_O) $(TOOL_O) $(COMPAT_O) $(SO_O) $(COMPAT_SO_O) \
 	$(TOOL_TEST_O) $(HOST_TOOL_O) $(SEAMS_TEST_O) $(MUTANT_O) $(APPS_O) $(FUZZ_O) \
 	$(FUZZ_INIT_O) \
 	$(FUZZ:%=$(FZ)/obj/tests/fuzz/%_fuzz.o) $(UNIT_O) $(HOST_LIB_O) \
@@ -435,7 +493,7 @@ interop: $(INTEROP_X)
 	$(call need,python3)
 	$(Q)tests/run interop
 
-## fuzz: libFuzzer over the parsers: F=wire, doc, cms, config, user, notify, seccomp, oci, eif, sign (all), S=60 seconds each
+## fuzz: libFuzzer over the parsers: F=wire, doc, certificate, cms, config, user, notify, seccomp, oci, eif, sign (all), S=60 seconds each
 fuzz: $(F:%=$(FZ)/%)
 	$(Q)for f in $(F); do tests/fuzz/run $$f $(S) || exit 1; done
 
@@ -525,8 +583,10 @@ compdb: $(B)/deps.stamp
 
 # --- The rest -----------------------------------------------------------------
 
-## install: init, nsm, mkeif, libnsmc with nsmc.h and libnsmc.pc, pages, completion, below $(DESTDIR)$(PREFIX)
-install: $(B)/init $(B)/nsm $(B)/libnsmc.a $(B)/libnsmc.pc $(BUILD)/mkeif
+# Where no compiler looks unless it is told: AWS's own may be installed, too.
+COMPATDIR = $(LIBDIR)/enclave-init/compat
+## install: init, nsm, mkeif, libnsmc, pages, completion, below $(DESTDIR)$(PREFIX); LIBDIR, INCLUDEDIR
+install: $(B)/init $(B)/nsm $(B)/libnsmc.a $(B)/libnsmc.so.0 $(B)/libnsmc.pc $(B)/compat/lib/libnsm.so $(BUILD)/mkeif
 	install -D -m 0755 $< $(DESTDIR)$(PREFIX)/lib/enclave-init/$(ARCH)/init
 	install -D -m 0644 init/enclave-init.8 \
 		$(DESTDIR)$(PREFIX)/share/man/man8/enclave-init.8
@@ -540,9 +600,16 @@ install: $(B)/init $(B)/nsm $(B)/libnsmc.a $(B)/libnsmc.pc $(BUILD)/mkeif
 	install -D -m 0644 nsm/libnsmc.3 $(DESTDIR)$(PREFIX)/share/man/man3/libnsmc.3
 	install -D -m 0644 nsm/nsm.bash-completion \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nsm
-	install -D -m 0644 $(B)/libnsmc.a $(DESTDIR)$(PREFIX)/lib/libnsmc.a
-	install -D -m 0644 $(B)/libnsmc.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/libnsmc.pc
-	install -D -m 0644 nsm/nsmc.h $(DESTDIR)$(PREFIX)/include/nsmc.h
+	install -D -m 0644 $(B)/libnsmc.a $(DESTDIR)$(LIBDIR)/libnsmc.a
+	install -D -m 0644 $(B)/libnsmc.so.0 $(DESTDIR)$(LIBDIR)/libnsmc.so.0.$(VERSION)
+	ln -sfn libnsmc.so.0.$(VERSION) $(DESTDIR)$(LIBDIR)/libnsmc.so.0
+	ln -sfn libnsmc.so.0 $(DESTDIR)$(LIBDIR)/libnsmc.so
+	install -D -m 0644 $(B)/libnsmc.pc $(DESTDIR)$(LIBDIR)/pkgconfig/libnsmc.pc
+	install -D -m 0644 nsm/nsmc.h $(DESTDIR)$(INCLUDEDIR)/nsmc.h
+	install -D -m 0644 nsm/compat/nsm.h $(DESTDIR)$(COMPATDIR)/include/nsm.h
+	install -D -m 0644 $(B)/compat/lib/libnsm.a $(DESTDIR)$(COMPATDIR)/lib/libnsm.a
+	install -D -m 0644 $(B)/compat/lib/libnsm.so.0 $(DESTDIR)$(COMPATDIR)/lib/libnsm.so.0
+	ln -sfn libnsm.so.0 $(DESTDIR)$(COMPATDIR)/lib/libnsm.so
 
 BLOBS ?= $(B)/blobs
 ## blobs: a folder for NITRO_CLI_BLOBS: BLOBS=DIR (build/<arch>/blobs), FROM=nitro-cli's own

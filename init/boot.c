@@ -564,15 +564,15 @@ static void ignore_module(void *ctx, const char *file, int r)
 
 static bool is_debug_mode(struct boot *b)
 {
-	bool debug = false;
+	enum nsmc_debug debug = NSMC_DEBUG_UNKNOWN;
 
 	if (b->nsm_is_dead)
 		return false;
 	if (b->nsm_fd < 0)
 		b->nsm_fd = nsmc_open();
 	if (b->nsm_fd >= 0)
-		(void)nsmc_is_debug(b->nsm_fd, &debug);
-	return debug;
+		(void)nsmc_get_debug(b->nsm_fd, &debug);
+	return debug == NSMC_DEBUG_YES;
 }
 
 /* Waits, saying the reason again: a console may be attached late. */

@@ -14,7 +14,7 @@ static int find_payload(struct item_reader *r, struct item *ret)
 		e = item_next(r, &i);
 	if (e < 0)
 		return e;
-	if (i.type != ITEM_ARRAY || i.value != 4)
+	if (i.type != ITEM_ARRAY || (!i.open && i.value != 4))
 		return -EBADMSG;
 	e = item_skip(r);
 	if (e == 0)
@@ -25,15 +25,16 @@ static int find_payload(struct item_reader *r, struct item *ret)
 int stamp_read(const void *doc, size_t len, uint64_t *ret_ms)
 {
 	struct item_reader r = { .at = doc, .left = len };
-	struct item payload, map, i;
+	struct item payload, i;
+	struct item_list map;
 	int e = find_payload(&r, &payload);
 
 	if (e < 0)
 		return e;
 	r = (struct item_reader){ .at = payload.data, .left = payload.len };
-	e = item_next_of(&r, ITEM_MAP, &map);
+	e = item_enter(&r, ITEM_MAP, &map);
 	/* Each pair takes two bytes at least: this ends. */
-	for (uint64_t n = 0; e == 0 && n < map.value; n++) {
+	while (e == 0 && (e = item_more(&r, &map)) > 0) {
 		e = item_next(&r, &i);
 		if (e == 0 && item_is_text(&i, "timestamp")) {
 			e = item_next_of(&r, ITEM_UINT, &i);

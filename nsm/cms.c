@@ -30,6 +30,7 @@ static const uint8_t oid_data[] = { PKCS, 7, 1 };
 static const uint8_t oid_enveloped_data[] = { PKCS, 7, 3 };
 static const uint8_t oid_rsaes_oaep[] = { PKCS, 1, 7 };
 static const uint8_t oid_mgf1[] = { PKCS, 1, 8 };
+static const uint8_t oid_sha1[] = { 0x2b, 0x0e, 0x03, 0x02, 0x1a };
 static const uint8_t oid_sha256[] = { NIST, 2, 1 };
 static const uint8_t oid_aes256_cbc[] = { NIST, 1, 0x2a };
 
@@ -187,23 +188,38 @@ static void expect_oid(struct parser *p, struct frame *f, const uint8_t *oid,
 		fail(p, error);
 }
 
-/* Both versions of what names its recipient by a subjectKeyIdentifier. */
-static void expect_version_2(struct parser *p, struct frame *f)
+/*
+ * The version of the message and of its recipient's part (RFC 5652, 6.1 and
+ * 6.2.1): both 2 where that names its key by a subjectKeyIdentifier, as KMS
+ * writes it, and both 0 where by its certificate's issuer and serial number.
+ */
+static uint8_t take_version(struct parser *p, struct frame *f)
 {
-	static const uint8_t two[] = { 2 };
 	struct nsmc_bytes got = take(p, f, TAG_INTEGER);
 
-	if (p->error == 0 && !is(got, two, sizeof(two)))
+	if (p->error == 0 &&
+	    (got.len != 1 || (got.data[0] != 0 && got.data[0] != 2)))
 		fail(p, NSMC_E_CMS_VERSION);
+	return p->error ? 2 : got.data[0];
+}
+
+/* OAEP with SHA-1, its default: what writers get who name no hash. */
+static void name_sha1(struct parser *p)
+{
+	begin(p, "keyEncryptionAlgorithm (SHA-1)");
 }
 
 /* SHA-256, whose parameters may be NULL or absent (RFC 5754, 2). */
 static void expect_sha256(struct parser *p, struct frame *f)
 {
 	struct frame hash = enter(p, f, TAG_SEQUENCE);
+	struct nsmc_bytes got;
 
-	expect_oid(p, &hash, oid_sha256, sizeof(oid_sha256),
-		   NSMC_E_CMS_ALGORITHM);
+	got = take(p, &hash, TAG_OID);
+	if (p->error == 0 && is(got, oid_sha1, sizeof(oid_sha1)))
+		name_sha1(p);
+	if (p->error == 0 && !is(got, oid_sha256, sizeof(oid_sha256)))
+		fail(p, NSMC_E_CMS_ALGORITHM);
 	if (peek(p, &hash) != TAG_END && take(p, &hash, TAG_NULL).len > 0)
 		fail(p, NSMC_E_CMS_FORM);
 	leave(p, f, &hash);
@@ -213,8 +229,12 @@ static void expect_sha256(struct parser *p, struct frame *f)
 static void expect_parameter(struct parser *p, const struct frame *f,
 			     uint8_t tag)
 {
-	if (peek(p, f) != tag)
-		fail(p, NSMC_E_CMS_ALGORITHM);
+	if (peek(p, f) == tag)
+		return;
+	if (tag != TAG_END &&
+	    (peek(p, f) == TAG_END || peek(p, f) == TAG_1_CONSTRUCTED))
+		name_sha1(p);
+	fail(p, NSMC_E_CMS_ALGORITHM);
 }
 
 /*
@@ -251,15 +271,26 @@ static void expect_oaep(struct parser *p, struct frame *f)
 }
 
 /* KeyTransRecipientInfo, and no other of the kinds. */
-static void parse_recipient(struct parser *p, struct frame *f, struct cms *c)
+static void parse_recipient(struct parser *p, struct frame *f, uint8_t version,
+			    struct cms *c)
 {
-	struct frame recipient;
+	struct frame recipient, names;
 
 	begin(p, "KeyTransRecipientInfo");
 	recipient = enter(p, f, TAG_SEQUENCE);
-	expect_version_2(p, &recipient);
-	begin(p, "subjectKeyIdentifier");
-	c->ski = take(p, &recipient, TAG_0);
+	if (take_version(p, &recipient) != version)
+		fail(p, NSMC_E_CMS_VERSION);
+	if (version == 2) {
+		begin(p, "subjectKeyIdentifier");
+		c->ski = take(p, &recipient, TAG_0);
+	} else {
+		/* A certificate of which nothing is known here. */
+		begin(p, "issuerAndSerialNumber");
+		names = enter(p, &recipient, TAG_SEQUENCE);
+		(void)take(p, &names, TAG_SEQUENCE);
+		(void)take(p, &names, TAG_INTEGER);
+		leave(p, &recipient, &names);
+	}
 	expect_oaep(p, &recipient);
 	begin(p, "encryptedKey");
 	c->key = take(p, &recipient, TAG_OCTETS);
@@ -268,7 +299,8 @@ static void parse_recipient(struct parser *p, struct frame *f, struct cms *c)
 	leave(p, f, &recipient);
 }
 
-static void parse_recipients(struct parser *p, struct frame *f, struct cms *c)
+static void parse_recipients(struct parser *p, struct frame *f, uint8_t version,
+			     struct cms *c)
 {
 	struct frame set;
 
@@ -276,7 +308,7 @@ static void parse_recipients(struct parser *p, struct frame *f, struct cms *c)
 	set = enter(p, f, TAG_SET);
 	if (peek(p, &set) == TAG_END)
 		fail(p, NSMC_E_CMS_RECIPIENTS);
-	parse_recipient(p, &set, c);
+	parse_recipient(p, &set, version, c);
 	begin(p, "recipientInfos");
 	if (peek(p, &set) != TAG_END)
 		fail(p, NSMC_E_CMS_RECIPIENTS);
@@ -336,15 +368,16 @@ static void parse_content(struct parser *p, struct frame *f, struct cms *c)
 static void parse_enveloped(struct parser *p, struct frame *f, struct cms *c)
 {
 	struct frame enveloped;
+	uint8_t version;
 
 	begin(p, "EnvelopedData");
 	enveloped = enter(p, f, TAG_SEQUENCE);
-	expect_version_2(p, &enveloped);
+	version = take_version(p, &enveloped);
 	if (peek(p, &enveloped) == TAG_0_CONSTRUCTED) {
 		begin(p, "originatorInfo");
 		fail(p, NSMC_E_CMS_FORM);
 	}
-	parse_recipients(p, &enveloped, c);
+	parse_recipients(p, &enveloped, version, c);
 	parse_content(p, &enveloped, c);
 	begin(p, "EnvelopedData");
 	if (peek(p, &enveloped) == TAG_1_CONSTRUCTED) {

@@ -22,7 +22,8 @@ enum {
 };
 
 struct cms {
-	struct nsmc_bytes ski; /* names the recipient's key */
+	struct nsmc_bytes
+		ski; /* names the recipient's key; absent in version 0 */
 	struct nsmc_bytes key; /* encrypted; 256, 384 or 512 bytes */
 	struct nsmc_bytes iv;  /* CMS_BLOCK bytes */
 	/* The encrypted content, for cms_next_chunk only. */

@@ -21,8 +21,11 @@ _Static_assert(sizeof(struct nsm_raw) == 32, "the ABI of both drivers");
 
 int dev_open(void)
 {
-	int fd = open("/dev/nsm", O_RDWR | O_CLOEXEC);
+	int fd;
 
+	do
+		fd = open("/dev/nsm", O_RDWR | O_CLOEXEC);
+	while (fd < 0 && errno == EINTR);
 	return fd < 0 ? -errno : fd;
 }
 

@@ -5,6 +5,7 @@
 
 #include "nsm/item.h"
 #include "nsm/object.h"
+#include "nsm/wire.h"
 
 enum {
 	TAG_COSE_SIGN1 = 18,
@@ -44,26 +45,59 @@ static int inner_error(int e)
 	return e == -NSMC_E_DOC_CUT ? -NSMC_E_DOC_CBOR : e;
 }
 
+/* Whether another of LIST follows at R: 1, 0 or an error. */
+static int more(struct item_reader *r, struct item_list *list)
+{
+	return doc_error(item_more(r, list));
+}
+
+/* The content of the array or map that is next; *RET is unset on an error. */
+static int enter(struct item_reader *r, enum item_type type, int error,
+		 struct item_list *ret)
+{
+	struct item item;
+	int e = next_of(r, type, error, &item);
+
+	if (e == 0)
+		*ret = item_list(&item);
+	return e;
+}
+
 /* --- the header --- */
+
+/* Of COSE's structures. WANTED is 1: another of LIST must follow; 0: none may. */
+static int expect(struct item_reader *r, struct item_list *list, int wanted)
+{
+	int e = more(r, list);
+
+	if (e < 0)
+		return e;
+	return e == wanted ? 0 : -NSMC_E_DOC_COSE;
+}
 
 static int read_header(const struct item *header, int64_t *ret_algorithm)
 {
 	struct item_reader r = { .at = header->data, .left = header->len };
-	struct item map, key, algorithm;
+	struct item key, algorithm;
+	struct item_list map;
 	int e;
 
 	/* COSE's way to say that it is empty. */
 	if (header->len == 0)
 		return -NSMC_E_DOC_COSE;
-	e = next_of(&r, ITEM_MAP, -NSMC_E_DOC_COSE, &map);
-	if (e == 0 && map.value != 1)
+	e = enter(&r, ITEM_MAP, -NSMC_E_DOC_COSE, &map);
+	if (e == 0 && !map.open && map.left != 1)
 		e = -NSMC_E_DOC_COSE;
+	if (e == 0)
+		e = expect(&r, &map, 1);
 	if (e == 0)
 		e = next_of(&r, ITEM_UINT, -NSMC_E_DOC_COSE, &key);
 	if (e == 0 && key.value != COSE_ALGORITHM)
 		e = -NSMC_E_DOC_COSE;
 	if (e == 0)
 		e = next(&r, &algorithm);
+	if (e == 0)
+		e = expect(&r, &map, 0);
 	if (e < 0)
 		return inner_error(e);
 	if ((algorithm.type != ITEM_UINT && algorithm.type != ITEM_NEGATIVE) ||
@@ -134,16 +168,6 @@ static int read_optional(struct item_reader *r, size_t limit, void *ctx,
 	return 0;
 }
 
-/* The same, but an empty key is none. */
-static int read_public_key(struct item_reader *r, size_t limit, void *ctx,
-			   struct nsmc_object *object)
-{
-	struct nsmc_bytes *ret = ctx;
-	int e = read_optional(r, limit, ctx, object);
-
-	return e == 0 && ret->data && ret->len == 0 ? -NSMC_E_DOC_LENGTH : e;
-}
-
 static int read_timestamp(struct item_reader *r, size_t limit, void *ctx,
 			  struct nsmc_object *object)
 {
@@ -165,15 +189,15 @@ static int read_timestamp(struct item_reader *r, size_t limit, void *ctx,
 	return 0;
 }
 
-static int read_pcr(struct item_reader *r, struct nsmc_bytes *pcrs,
-		    struct nsmc_object *object)
+static int read_pcr(struct item_reader *r, size_t limit,
+		    struct nsmc_bytes *pcrs, struct nsmc_object *object)
 {
 	struct item index, value;
 	int e = next_of(r, ITEM_UINT, -NSMC_E_DOC_TYPE, &index);
 
 	if (e < 0)
 		return e;
-	if (index.value >= NSMC_PCR_COUNT)
+	if (index.value >= limit)
 		return -NSMC_E_DOC_RANGE;
 	object_set_number(object, "PCR", (unsigned)index.value, "");
 	if (pcrs[index.value].data)
@@ -188,61 +212,83 @@ static int read_pcr(struct item_reader *r, struct nsmc_bytes *pcrs,
 	return 0;
 }
 
-/* No entry at all: a bare emulated device locks none. Not to be believed. */
-static int read_pcrs(struct item_reader *r, size_t limit, void *ctx,
-		     struct nsmc_object *object)
+/* The array or map that is next, of a field that may not be null. */
+static int enter_field(struct item_reader *r, enum item_type type,
+		       struct item_list *ret)
 {
-	struct item map;
-	int e = next(r, &map);
+	struct item i;
+	int e = next(r, &i);
 
 	if (e < 0)
 		return e;
-	if (map.type != ITEM_MAP)
-		return map.type == ITEM_NULL ? -NSMC_E_DOC_MISSING :
-					       -NSMC_E_DOC_TYPE;
-	if (map.value > limit)
-		return -NSMC_E_DOC_RANGE;
-	for (; map.value > 0; map.value--) {
-		object_set(object, "pcrs");
-		e = read_pcr(r, ctx, object);
-		if (e < 0)
-			return e;
-	}
+	if (i.type != type)
+		return i.type == ITEM_NULL ? -NSMC_E_DOC_MISSING :
+					     -NSMC_E_DOC_TYPE;
+	*ret = item_list(&i);
 	return 0;
+}
+
+/*
+ * At most LIMIT. No entry at all: a bare emulated device locks none. Not to be
+ * believed.
+ */
+static int read_pcrs(struct item_reader *r, size_t limit, void *ctx,
+		     struct nsmc_object *object)
+{
+	struct item_list map;
+	struct nsmc_object whole = *object;
+	int e = enter_field(r, ITEM_MAP, &map);
+
+	if (e == 0 && !map.open && map.left > limit)
+		return -NSMC_E_DOC_RANGE;
+	while (e == 0 && (e = more(r, &map)) > 0) {
+		*object = whole;
+		e = read_pcr(r, limit, ctx, object);
+	}
+	return e;
 }
 
 static int read_cabundle(struct item_reader *r, size_t limit, void *ctx,
 			 struct nsmc_object *object)
 {
 	struct nsmc_doc *doc = ctx;
-	struct item array;
-	int e = next(r, &array);
+	struct item_list array;
+	size_t n = 0;
+	int e = enter_field(r, ITEM_ARRAY, &array);
 
+	if (e == 0 && !array.open &&
+	    (array.left == 0 || array.left > NSMC_CABUNDLE_MAX))
+		return -NSMC_E_DOC_RANGE;
+	while (e == 0 && (e = more(r, &array)) > 0) {
+		if (n == NSMC_CABUNDLE_MAX) {
+			object_set(object, "cabundle");
+			return -NSMC_E_DOC_RANGE;
+		}
+		object_set_number(object, "cabundle[", (unsigned)n, "]");
+		e = read_bytes(r, limit, &doc->cabundle[n++], object);
+	}
 	if (e < 0)
 		return e;
-	if (array.type != ITEM_ARRAY)
-		return array.type == ITEM_NULL ? -NSMC_E_DOC_MISSING :
-						 -NSMC_E_DOC_TYPE;
-	if (array.value == 0 || array.value > NSMC_CABUNDLE_MAX)
+	if (n == 0)
 		return -NSMC_E_DOC_RANGE;
-	for (size_t i = 0; i < array.value; i++) {
-		object_set_number(object, "cabundle[", (unsigned)i, "]");
-		e = read_bytes(r, limit, &doc->cabundle[i], object);
-		if (e < 0)
-			return e;
-	}
-	doc->cabundle_count = (size_t)array.value;
+	doc->cabundle_count = n;
 	return 0;
 }
 
-enum { FIELD_REQUIRED = 1 };
+enum { FIELD_OPTIONAL, FIELD_REQUIRED, FIELD_PCRS };
+
+/* By number: the two that tell the kinds of documents apart. */
+enum { PCRS = 3, NITROTPM_PCRS = 4 };
+
+/* Of a TPM: TCG PC Client Platform TPM Profile, 4.6. */
+enum { NITROTPM_PCR_COUNT = 24 };
 
 static const struct field {
 	const char *name;
 	field_fn *read;
 	size_t limit;
 	size_t offset;
-	unsigned flags;
+	int presence;
 } fields[] = {
 	{ "module_id", read_text, NSMC_PAYLOAD_MAX,
 	  offsetof(struct nsmc_doc, module_id), FIELD_REQUIRED },
@@ -250,17 +296,19 @@ static const struct field {
 	  offsetof(struct nsmc_doc, digest), FIELD_REQUIRED },
 	{ "timestamp", read_timestamp, 0,
 	  offsetof(struct nsmc_doc, timestamp_ms), FIELD_REQUIRED },
-	{ "pcrs", read_pcrs, NSMC_PCR_COUNT, offsetof(struct nsmc_doc, pcr),
-	  FIELD_REQUIRED },
+	[PCRS] = { "pcrs", read_pcrs, NSMC_PCR_COUNT,
+		   offsetof(struct nsmc_doc, pcr), FIELD_PCRS },
+	[NITROTPM_PCRS] = { "nitrotpm_pcrs", read_pcrs, NITROTPM_PCR_COUNT,
+			    offsetof(struct nsmc_doc, pcr), FIELD_PCRS },
 	{ "certificate", read_bytes, NSMC_CERTIFICATE_MAX,
 	  offsetof(struct nsmc_doc, certificate), FIELD_REQUIRED },
 	{ "cabundle", read_cabundle, NSMC_CERTIFICATE_MAX, 0, FIELD_REQUIRED },
-	{ "public_key", read_public_key, NSMC_FIELD_MAX,
-	  offsetof(struct nsmc_doc, public_key), 0 },
+	{ "public_key", read_optional, NSMC_FIELD_MAX,
+	  offsetof(struct nsmc_doc, public_key), FIELD_OPTIONAL },
 	{ "user_data", read_optional, NSMC_FIELD_MAX,
-	  offsetof(struct nsmc_doc, user_data), 0 },
+	  offsetof(struct nsmc_doc, user_data), FIELD_OPTIONAL },
 	{ "nonce", read_optional, NSMC_FIELD_MAX,
-	  offsetof(struct nsmc_doc, nonce), 0 },
+	  offsetof(struct nsmc_doc, nonce), FIELD_OPTIONAL },
 };
 
 enum { FIELDS = sizeof(fields) / sizeof(fields[0]) };
@@ -281,26 +329,43 @@ static int read_field(struct item_reader *r, struct nsmc_doc *doc,
 	if (i == FIELDS)
 		return doc_error(item_skip(r));
 	object_set(object, fields[i].name);
-	if (*seen & 1U << i)
+	/* Both sets of PCRs are two of the same. */
+	if (fields[i].presence == FIELD_PCRS ?
+		    *seen & (1U << PCRS | 1U << NITROTPM_PCRS) :
+		    *seen & 1U << i)
 		return -NSMC_E_DOC_TWICE;
 	*seen |= 1U << i;
 	return fields[i].read(r, fields[i].limit,
 			      (char *)doc + fields[i].offset, object);
 }
 
+static int check_presence(unsigned seen, struct nsmc_object *object)
+{
+	if (seen & 1U << NITROTPM_PCRS)
+		seen |= 1U << PCRS;
+	for (size_t i = 0; i < FIELDS; i++) {
+		if (fields[i].presence == FIELD_OPTIONAL ||
+		    i == NITROTPM_PCRS || seen & 1U << i)
+			continue;
+		object_set(object, fields[i].name);
+		return -NSMC_E_DOC_MISSING;
+	}
+	return 0;
+}
+
 static int read_payload(struct nsmc_doc *doc, struct nsmc_object *object)
 {
 	struct item_reader r = { .at = doc->payload.data,
 				 .left = doc->payload.len };
-	struct item map;
+	struct item_list map;
 	unsigned seen = 0;
 	int e;
 
 	object_set(object, "payload");
 	if (r.left == 0 || r.left > NSMC_PAYLOAD_MAX)
 		return -NSMC_E_DOC_LENGTH;
-	e = next_of(&r, ITEM_MAP, -NSMC_E_DOC_TYPE, &map);
-	for (; e == 0 && map.value > 0; map.value--)
+	e = enter(&r, ITEM_MAP, -NSMC_E_DOC_TYPE, &map);
+	while (e == 0 && (e = more(&r, &map)) > 0)
 		e = read_field(&r, doc, &seen, object);
 	if (e < 0)
 		return inner_error(e);
@@ -308,20 +373,30 @@ static int read_payload(struct nsmc_doc *doc, struct nsmc_object *object)
 		object_set(object, "payload");
 		return -NSMC_E_DOC_TRAILING;
 	}
-	for (size_t i = 0; i < FIELDS; i++)
-		if (fields[i].flags & FIELD_REQUIRED && !(seen & 1U << i)) {
-			object_set(object, fields[i].name);
-			return -NSMC_E_DOC_MISSING;
-		}
-	return 0;
+	doc->kind = seen & 1U << NITROTPM_PCRS ? NSMC_KIND_NITROTPM :
+						 NSMC_KIND_ENCLAVE;
+	return check_presence(seen, object);
 }
 
 /* --- the whole --- */
 
-/* RFC 8152, 4.2: [protected, unprotected, payload, signature], maybe tagged. */
+/* The next element NAME of the structure ARRAY, which must be of TYPE. */
+static int next_element(struct item_reader *r, struct item_list *array,
+			enum item_type type, const char *name, struct item *ret,
+			struct nsmc_object *object)
+{
+	int e;
+
+	object_set(object, name);
+	e = expect(r, array, 1);
+	return e < 0 ? e : next_of(r, type, -NSMC_E_DOC_COSE, ret);
+}
+
+/* RFC 9052, 4.2: [protected, unprotected, payload, signature], maybe tagged. */
 static int read_cose(struct item_reader *r, struct nsmc_doc *doc,
 		     struct nsmc_object *object)
 {
+	struct item_list array, map;
 	struct item item;
 	int e = next(r, &item);
 
@@ -333,36 +408,38 @@ static int read_cose(struct item_reader *r, struct nsmc_doc *doc,
 	}
 	if (e < 0)
 		return e;
-	if (item.type != ITEM_ARRAY || item.value != 4)
+	if (item.type != ITEM_ARRAY || (!item.open && item.value != 4))
 		return -NSMC_E_DOC_COSE;
+	array = item_list(&item);
 
-	object_set(object, "protected header");
-	e = next_of(r, ITEM_BYTES, -NSMC_E_DOC_COSE, &item);
+	e = next_element(r, &array, ITEM_BYTES, "protected header", &item,
+			 object);
 	if (e == 0)
 		e = read_header(&item, &doc->algorithm);
 	if (e < 0)
 		return e;
 	doc->protected_header = (struct nsmc_bytes){ item.data, item.len };
 
-	object_set(object, "unprotected header");
-	e = next_of(r, ITEM_MAP, -NSMC_E_DOC_COSE, &item);
-	if (e == 0 && item.value != 0)
-		e = -NSMC_E_DOC_COSE;
+	e = next_element(r, &array, ITEM_MAP, "unprotected header", &item,
+			 object);
+	if (e < 0)
+		return e;
+	map = item_list(&item);
+	e = expect(r, &map, 0);
 	if (e < 0)
 		return e;
 
-	object_set(object, "payload");
-	e = next_of(r, ITEM_BYTES, -NSMC_E_DOC_COSE, &item);
+	e = next_element(r, &array, ITEM_BYTES, "payload", &item, object);
 	if (e < 0)
 		return e;
 	doc->payload = (struct nsmc_bytes){ item.data, item.len };
 
-	object_set(object, "signature");
-	e = next_of(r, ITEM_BYTES, -NSMC_E_DOC_COSE, &item);
+	e = next_element(r, &array, ITEM_BYTES, "signature", &item, object);
 	if (e < 0)
 		return e;
 	doc->signature = (struct nsmc_bytes){ item.data, item.len };
-	return 0;
+	object_set(object, "document");
+	return expect(r, &array, 0);
 }
 
 int nsmc_doc_parse(const void *buf, size_t len, struct nsmc_doc *ret,
@@ -373,6 +450,8 @@ int nsmc_doc_parse(const void *buf, size_t len, struct nsmc_doc *ret,
 	struct nsmc_object object;
 	int e;
 
+	if (!buf && len > 0)
+		return -EINVAL;
 	e = read_cose(&r, &doc, &object);
 	if (e == 0 && r.left > 0) {
 		object_set(&object, "document");
@@ -389,10 +468,27 @@ int nsmc_doc_parse(const void *buf, size_t len, struct nsmc_doc *ret,
 	return 0;
 }
 
-bool nsmc_doc_is_debug(const struct nsmc_doc *doc)
+int nsmc_doc_of_answer(const void *buf, size_t len, struct nsmc_bytes *ret)
 {
-	static const uint8_t zero[NSMC_PCR_SIZE_MAX];
+	return !buf && len > 0 ? -EINVAL : wire_read_attest(buf, len, ret);
+}
 
-	return doc->pcr[0].data && doc->pcr[0].len <= sizeof(zero) &&
-	       memcmp(doc->pcr[0].data, zero, doc->pcr[0].len) == 0;
+static bool is_zero(struct nsmc_bytes pcr)
+{
+	for (size_t i = 0; i < pcr.len; i++)
+		if (pcr.data[i] != 0)
+			return false;
+	return pcr.len > 0;
+}
+
+enum nsmc_debug nsmc_doc_debug(const struct nsmc_doc *doc)
+{
+	if (doc->kind != NSMC_KIND_ENCLAVE)
+		return NSMC_DEBUG_UNKNOWN;
+	if (doc->pcr[0].data)
+		return is_zero(doc->pcr[0]) ? NSMC_DEBUG_YES : NSMC_DEBUG_NO;
+	/* In production these measure at least a kernel; in debug mode nothing. */
+	return is_zero(doc->pcr[1]) || is_zero(doc->pcr[2]) ?
+		       NSMC_DEBUG_YES :
+		       NSMC_DEBUG_UNKNOWN;
 }

@@ -16,7 +16,7 @@ struct words {
 static const struct words words[] = {
 	WORDS(NSMC_E_DOC_CUT, "the document ends too early"),
 	WORDS(NSMC_E_DOC_TRAILING, "there are bytes after its end"),
-	WORDS(NSMC_E_DOC_CBOR, "it is not CBOR of definite length"),
+	WORDS(NSMC_E_DOC_CBOR, "it is not CBOR, or has strings in chunks"),
 	WORDS(NSMC_E_DOC_COSE, "it is not a COSE_Sign1 structure"),
 	WORDS(NSMC_E_DOC_TWICE, "it comes twice"),
 	WORDS(NSMC_E_DOC_MISSING, "it is missing"),
@@ -46,20 +46,24 @@ static const struct words words[] = {
 	WORDS(NSMC_E_CERT_EXTENSION,
 	      "an extension of it is critical and unknown, or malformed"),
 	WORDS(NSMC_E_SIGNATURE, "the signature is wrong"),
+	WORDS(NSMC_E_LEAF_TIME,
+	      "the document was made while its certificate was not valid"),
 
-	WORDS(NSMC_E_POLICY, "what is asked for makes no sense"),
+	WORDS(NSMC_E_POLICY,
+	      "what is asked for makes no sense, or pins nothing"),
 	WORDS(NSMC_E_DEBUG, "the enclave is in debug mode"),
 	WORDS(NSMC_E_ABSENT, "it is absent"),
 	WORDS(NSMC_E_PRESENT, "it is present"),
 	WORDS(NSMC_E_OTHER, "it is not the one expected"),
 	WORDS(NSMC_E_TOO_OLD, "the document is too old"),
 	WORDS(NSMC_E_IN_FUTURE, "the document is from the future"),
+	WORDS(NSMC_E_KIND, "it is of another kind: NitroTPM or enclave"),
 
 	WORDS(NSMC_E_CMS_CUT, "the message ends too early"),
 	WORDS(NSMC_E_CMS_TRAILING, "there are bytes after the message's end"),
 	WORDS(NSMC_E_CMS_FORM,
 	      "it is not a CMS EnvelopedData as KMS writes it"),
-	WORDS(NSMC_E_CMS_VERSION, "its version is not 2"),
+	WORDS(NSMC_E_CMS_VERSION, "its version is not that of its recipient"),
 	WORDS(NSMC_E_CMS_RECIPIENTS, "the message has not just one recipient"),
 	WORDS(NSMC_E_CMS_ALGORITHM, "it is another algorithm than KMS's"),
 	WORDS(NSMC_E_CMS_LENGTH, "the content is empty or of another length"),
@@ -68,6 +72,8 @@ static const struct words words[] = {
 	WORDS(NSMC_E_DECRYPT, "the message does not decrypt"),
 	WORDS(NSMC_E_KEY, "it is not an RSA key of 2048, 3072 or 4096 bits"),
 	WORDS(NSMC_E_KEY_MAKE, "the key could not be made"),
+	WORDS(NSMC_E_KEY_SPENT,
+	      "too many openings by this key have failed: it is spent"),
 };
 
 /* The device's, whose texts PID 1 has too. */
@@ -91,13 +97,14 @@ enum {
 	WORDS_COUNT = sizeof(words) / sizeof(words[0]),
 	NAMES_COUNT = sizeof(names) / sizeof(names[0]),
 };
-_Static_assert(NAMES_COUNT == NSMC_E_DEVICE_END - NSMC_E_FIRST - 1,
+_Static_assert(NAMES_COUNT == WIRE_ERROR_END - WIRE_ERROR_FIRST,
 	       "a name for each");
 
 static const struct words *find(const struct words *in, size_t n, int r)
 {
 	for (size_t i = 0; i < n; i++)
-		if (in[i].code == -r)
+		/* Not -R: there is none of INT_MIN. */
+		if (in[i].code == -(int64_t)r)
 			return &in[i];
 	return NULL;
 }

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* The first bytes of the tags 0 to 23 (RFC 8949, 3). */
-enum { TAG_FIRST = 0xc0, TAG_LAST = 0xd7 };
+/* First bytes (RFC 8949, 3): the tags 0 to 23, and the end of what is open. */
+enum { TAG_FIRST = 0xc0, TAG_LAST = 0xd7, BREAK = 0xff };
 
 static void set(void *ctx, enum item_type type, uint64_t value)
 {
@@ -21,7 +21,8 @@ static void set_string(void *ctx, enum item_type type, cbor_data data,
 {
 	struct item *i = ctx;
 
-	i->type = type;
+	/* On 32 bits libcbor cuts a length that does not fit. */
+	i->type = len > SIZE_MAX ? ITEM_OTHER : type;
 	i->data = data;
 	i->len = (size_t)len;
 }
@@ -64,6 +65,22 @@ static void on_array(void *ctx, uint64_t n)
 static void on_map(void *ctx, uint64_t n)
 {
 	set(ctx, ITEM_MAP, n);
+}
+
+static void on_open_array(void *ctx)
+{
+	struct item *i = ctx;
+
+	i->type = ITEM_ARRAY;
+	i->open = true;
+}
+
+static void on_open_map(void *ctx)
+{
+	struct item *i = ctx;
+
+	i->type = ITEM_MAP;
+	i->open = true;
 }
 
 static void on_bool(void *ctx, bool v)
@@ -137,9 +154,9 @@ static const struct cbor_callbacks item_callbacks = {
 	.string = on_text,
 	.string_start = other,
 	.array_start = on_array,
-	.indef_array_start = other,
+	.indef_array_start = on_open_array,
 	.map_start = on_map,
-	.indef_map_start = other,
+	.indef_map_start = on_open_map,
 	.tag = on_tag,
 	.float2 = on_float,
 	.float4 = on_float,
@@ -182,36 +199,119 @@ int item_next_of(struct item_reader *r, enum item_type type, struct item *ret)
 
 	if (e < 0)
 		return e;
-	if (item.type != type)
+	if (item.type != type || item.open)
 		return -EBADMSG;
 	*ret = item;
 	return 0;
 }
 
+struct item_list item_list(const struct item *i)
+{
+	return (struct item_list){ .left = i->value, .open = i->open };
+}
+
+int item_enter(struct item_reader *r, enum item_type type,
+	       struct item_list *ret)
+{
+	struct item item;
+	int e = item_next(r, &item);
+
+	if (e < 0)
+		return e;
+	if (item.type != type)
+		return -EBADMSG;
+	*ret = item_list(&item);
+	return 0;
+}
+
+/* 1: R is at a break, which is taken off; 0: it is at something else. */
+static int take_break(struct item_reader *r)
+{
+	if (r->left == 0)
+		return -ENODATA;
+	if (r->at[0] != BREAK)
+		return 0;
+	r->at++;
+	r->left--;
+	return 1;
+}
+
+int item_more(struct item_reader *r, struct item_list *list)
+{
+	int e;
+
+	if (list->open) {
+		e = take_break(r);
+		return e < 0 ? e : !e;
+	}
+	if (list->left == 0)
+		return 0;
+	list->left--;
+	return 1;
+}
+
 /*
- * Passes over one value whole. What is open is counted, not nested: each
- * item takes at least one byte, so this ends.
+ * What surrounds an open array or map that is passed over, and whether a key of
+ * it waits for its value, before which a break is an error.
+ */
+struct around {
+	uint64_t wanted;
+	bool is_map, has_key;
+};
+
+/*
+ * Items that definite lengths want are counted, not nested, so that these may be
+ * as deep as they like; only what is open needs a place of its own. Each item
+ * takes at least one byte, so this ends.
  */
 int item_skip(struct item_reader *r)
 {
-	uint64_t open = 1;
+	struct around open[ITEM_OPEN_MAX], *in;
+	uint64_t wanted = 1;
 	struct item item;
+	size_t depth = 0;
 	int e;
 
-	while (open > 0) {
+	for (;;) {
+		if (wanted == 0) {
+			if (depth == 0)
+				return 0;
+			in = &open[depth - 1];
+			e = take_break(r);
+			if (e < 0)
+				return e;
+			if (e > 0 && in->has_key)
+				return -EBADMSG;
+			if (e > 0) {
+				wanted = in->wanted;
+				depth--;
+				continue;
+			}
+			in->has_key = in->is_map && !in->has_key;
+			wanted = 1;
+		}
 		e = item_next(r, &item);
 		if (e < 0)
 			return e;
-		open--;
+		wanted--;
 		if (item.type == ITEM_TAG)
-			open++;
+			wanted++;
 		if (item.type != ITEM_ARRAY && item.type != ITEM_MAP)
 			continue;
+		if (item.open) {
+			if (depth == ITEM_OPEN_MAX)
+				return -EBADMSG;
+			open[depth++] = (struct around){
+				.wanted = wanted,
+				.is_map = item.type == ITEM_MAP,
+			};
+			wanted = 0;
+			continue;
+		}
 		if (item.value > r->left)
 			return -ENODATA;
-		open += item.type == ITEM_MAP ? 2 * item.value : item.value;
+		wanted += item.type == ITEM_MAP ? 2 * item.value : item.value;
 	}
-	return 0;
 }
 
 bool item_is_text(const struct item *i, const char *s)

@@ -6,13 +6,18 @@
 #include <stdint.h>
 
 /*
- * CBOR read item by item, by libcbor's streaming decoder; pure. Nothing is
- * allocated: what is read points into the bytes. Errors are -ENODATA, the bytes
- * end too early, and -EBADMSG.
+ * CBOR (RFC 8949) read item by item, by libcbor's streaming decoder; pure.
+ * Nothing is allocated: what is read points into the bytes. Arrays and maps may
+ * be open, which is of indefinite length (3.2.2): the NSM has written its
+ * documents so since the middle of 2025. Strings in chunks (3.2.3), which it
+ * never wrote, are refused. Errors are -ENODATA, the bytes end too early, and
+ * -EBADMSG.
  */
 
+enum { ITEM_OPEN_MAX = 32 }; /* open arrays and maps in each other, skipped */
+
 enum item_type {
-	ITEM_OTHER, /* what no NSM sends: indefinite lengths */
+	ITEM_OTHER, /* chunked strings, and a break where a value belongs */
 	ITEM_UINT,
 	ITEM_NEGATIVE, /* the number is -1 - VALUE */
 	ITEM_BYTES,
@@ -30,6 +35,13 @@ struct item {
 	uint64_t value;	     /* the number, the truth, or how many follow */
 	const uint8_t *data; /* of bytes and text */
 	size_t len;
+	bool open; /* an array or map that ends with a break; VALUE is 0 */
+};
+
+/* What is still to come of an array, in items, or of a map, in pairs. */
+struct item_list {
+	uint64_t left;
+	bool open;
 };
 
 struct item_reader {
@@ -40,10 +52,26 @@ struct item_reader {
 /* Takes the next item off R; -EBADMSG if it is ITEM_OTHER or no CBOR. */
 int item_next(struct item_reader *r, struct item *ret);
 
-/* The same; -EBADMSG as well if it is not of TYPE. */
+/* The same; -EBADMSG as well if it is not of TYPE, or is open. */
 int item_next_of(struct item_reader *r, enum item_type type, struct item *ret);
 
-/* Passes over one item with all that is in it. */
+/* The content of the array or map I, open or not. */
+struct item_list item_list(const struct item *i);
+
+/* Takes the head of an array or map, TYPE, off R, open or not. */
+int item_enter(struct item_reader *r, enum item_type type,
+	       struct item_list *ret);
+
+/*
+ * Whether another item, or pair of a map, of LIST follows at R: 1 or 0, or an
+ * error. Where it is 0 the break of an open one has been taken off R.
+ */
+int item_more(struct item_reader *r, struct item_list *list);
+
+/*
+ * Passes over one item with all that is in it. -EBADMSG as well if more than
+ * ITEM_OPEN_MAX open ones lie in each other; others may be as deep as they like.
+ */
 int item_skip(struct item_reader *r);
 
 /* Whether I is the text S. */

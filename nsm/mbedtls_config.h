@@ -1,34 +1,27 @@
 /*
  * mbedTLS 3.6 as nsm/ needs it, in place of its own mbedtls_config.h (scripts/deps
- * puts it there): P-384 with SHA-384 for documents, RSA-OAEP and AES-CBC for
- * KMS's answers. No PSA, no TLS, no clock, no files, no globals, no locks.
+ * puts it there): SHA-384 for PCRs and documents, RSA-OAEP and AES-CBC for KMS's
+ * answers. No curves, no X.509, no PSA, no TLS, no clock, no files, no globals, no
+ * locks. What tests need beyond this is in scripts/deps.
  */
 
-/* Documents: ES384, and X.509 certificates of it. */
 #define MBEDTLS_SHA384_C
 #define MBEDTLS_SHA512_SMALLER /* PID 1 carries it */
-#define MBEDTLS_MD_C
-#define MBEDTLS_BIGNUM_C
-#define MBEDTLS_ECP_C
-#define MBEDTLS_ECP_DP_SECP384R1_ENABLED
-#define MBEDTLS_ECP_NIST_OPTIM
-#define MBEDTLS_ECDSA_C
-#define MBEDTLS_ASN1_PARSE_C
-#define MBEDTLS_ASN1_WRITE_C
-#define MBEDTLS_OID_C
-#define MBEDTLS_PK_C
-#define MBEDTLS_PK_PARSE_C
-#define MBEDTLS_X509_USE_C
-#define MBEDTLS_X509_CRT_PARSE_C
-#define MBEDTLS_X509_REMOVE_INFO
 
 /* The recipient's key, and what KMS encrypts for it. */
+#define MBEDTLS_MD_C
+#define MBEDTLS_BIGNUM_C
+#define MBEDTLS_OID_C
+#define MBEDTLS_ASN1_PARSE_C
+#define MBEDTLS_ASN1_WRITE_C
+#define MBEDTLS_PK_C
+#define MBEDTLS_PK_PARSE_C
+#define MBEDTLS_PK_WRITE_C
 #define MBEDTLS_SHA256_C
 #define MBEDTLS_SHA256_SMALLER
 #define MBEDTLS_RSA_C
 #define MBEDTLS_PKCS1_V21
 #define MBEDTLS_GENPRIME
-#define MBEDTLS_PK_WRITE_C
 #define MBEDTLS_AES_C
 #define MBEDTLS_AES_ROM_TABLES /* else they are made by whichever thread is first */
 #define MBEDTLS_AES_FEWER_TABLES

@@ -63,6 +63,8 @@ int nsmc_measure_file(const void *name, size_t name_len, int fd,
 	ssize_t n;
 	int r = 0;
 
+	if (!name && name_len > 0)
+		return -EINVAL;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))

@@ -111,6 +111,12 @@ int nsmc_lock_pcrs_below(int fd, uint8_t end)
 	return r < 0 ? r : wire_read_lock_pcrs(resp, len);
 }
 
+/* Not absent, but a pointer that its caller lost. */
+static bool is_lost(struct nsmc_bytes b)
+{
+	return !b.data && b.len > 0;
+}
+
 int nsmc_attest(int fd, struct nsmc_bytes user_data, struct nsmc_bytes nonce,
 		struct nsmc_bytes public_key, void *buf, size_t cap,
 		size_t *ret_len)
@@ -120,6 +126,8 @@ int nsmc_attest(int fd, struct nsmc_bytes user_data, struct nsmc_bytes nonce,
 	size_t n;
 	int r;
 
+	if (is_lost(user_data) || is_lost(nonce) || is_lost(public_key))
+		return -EINVAL;
 	n = wire_attest(req, sizeof(req), user_data, nonce, public_key);
 	if (n == 0)
 		return -EMSGSIZE;
@@ -135,7 +143,7 @@ int nsmc_attest(int fd, struct nsmc_bytes user_data, struct nsmc_bytes nonce,
 	return 0;
 }
 
-int nsmc_is_debug(int fd, bool *ret_debug)
+int nsmc_get_debug(int fd, enum nsmc_debug *ret)
 {
 	static const uint8_t zero[NSMC_PCR_SIZE_MAX];
 	struct nsmc_pcr pcr;
@@ -143,6 +151,8 @@ int nsmc_is_debug(int fd, bool *ret_debug)
 
 	if (r < 0)
 		return r;
-	*ret_debug = pcr.locked && memcmp(pcr.value, zero, pcr.len) == 0;
+	*ret = !pcr.locked			     ? NSMC_DEBUG_UNKNOWN :
+	       memcmp(pcr.value, zero, pcr.len) == 0 ? NSMC_DEBUG_YES :
+						       NSMC_DEBUG_NO;
 	return 0;
 }

@@ -2,18 +2,25 @@
 #define NSMC_H
 
 /*
- * libnsmc: the Nitro Secure Module from C. Requests to /dev/nsm, attestation
+ * libnsmc: the Nitro Secure Module (NSM) from C. Requests to /dev/nsm, attestation
  * documents parsed and verified, data that KMS encrypted for an enclave opened.
  *
  * Sources: aws-nitro-enclaves-nsm-api (src/api/mod.rs) and the kernel's
  * drivers/misc/nsm.c for the device; AWS's "Verifying the root of trust" for
- * documents; RFC 8152 (COSE), 5280 (X.509), 5652 (CMS), 8017 (RSA-OAEP).
+ * documents; RFC 9052 (COSE), 5280 (X.509), 5652 (CMS), 8017 (RSA-OAEP).
  *
- * There are no globals: any number of threads may call anything at once, as
- * long as each has buffers of its own. Functions return 0 (or a descriptor) or
- * a negative number, for which nsmc_error_text has words: -errno where the
- * system failed, -NSMC_E_... for all else. What is called ret_x is set on success
- * only, unless it says otherwise.
+ * The library has no globals. Functions return 0 (or a descriptor) or a
+ * negative number, for which nsmc_error_text has words: -errno where the system
+ * failed, -NSMC_E_... for all else. What is called ret_x is set on success
+ * only, unless its comment says otherwise. A NULL pointer with a length that is
+ * not 0 is -EINVAL wherever bytes are taken.
+ *
+ * Threads: any number may call anything at once, as long as each has buffers of
+ * its own. A policy that is no longer changed and a recipient may be shared; a
+ * cache belongs to one thread at a time.
+ *
+ * Structs end with reserved members, which are zero in what the library gives
+ * out: later versions of the library use them without changing a size.
  *
  * See libnsmc(3).
  */
@@ -31,102 +38,119 @@ enum {
 	NSMC_PCR_SIZE = 48,  /* bytes of a SHA-384 PCR, the only kind today */
 	NSMC_PCR_SIZE_MAX = 64, /* bytes of the longest digest */
 	NSMC_MODULE_ID_MAX = 127,
-	NSMC_EXTEND_MAX = 4068,	       /* bytes that fit into any extension */
-	NSMC_DOCUMENT_MAX = 0x3000,    /* bytes of the longest document */
-	NSMC_FIELD_MAX = 1024,	       /* user_data, nonce, public_key in one */
-	NSMC_PAYLOAD_MAX = 16384,      /* bytes of a document's payload */
-	NSMC_CABUNDLE_MAX = 16,	       /* certificates in a document's bundle */
-	NSMC_CERTIFICATE_MAX = 1024,   /* bytes of each */
+	NSMC_EXTEND_MAX = 4068,	      /* bytes that fit into any extension */
+	NSMC_DOCUMENT_MAX = 0x3000,   /* bytes of the longest document */
+	NSMC_FIELD_MAX = 1024,	      /* user_data, nonce, public_key in one */
+	NSMC_PAYLOAD_MAX = 16384,     /* bytes of a document's payload */
+	NSMC_CABUNDLE_MAX = 16,	      /* certificates in a document's bundle */
+	NSMC_CERTIFICATE_MAX = 1024,  /* bytes of each, and of a root */
+	NSMC_ROOTS_MAX = 8,	      /* root certificates in a policy */
+	NSMC_CACHE_LINKS_MAX = 65536, /* links in a cache */
+	NSMC_LEEWAY_DEFAULT_S = 5,    /* how slow a verifier's clock may be */
+	NSMC_LEEWAY_MAX_S = 3600,
+	NSMC_ATTEMPTS_DEFAULT = 3, /* openings of a recipient that may fail */
 	NSMC_RECIPIENT_SPKI_MAX = 600, /* bytes of a recipient's public key */
 	NSMC_RECIPIENT_KEY_MAX = 2560, /* bytes of its private key, as DER */
 	NSMC_CMS_MAX = 6144,	       /* bytes of a CiphertextForRecipient */
 	NSMC_OBJECT_MAX = 32, /* with its NUL: what an error is about */
 };
 
-/* Bytes of somebody else. DATA is NULL: absent; LEN is 0: empty. */
+/*
+ * A view of bytes that somebody else owns. DATA is NULL: absent; LEN is 0:
+ * empty. NULL with a length is an error, never absent.
+ */
 struct nsmc_bytes {
 	const uint8_t *data;
 	size_t len;
 };
 
+#ifdef __cplusplus
+#define NSMC_BYTES(data, len) (nsmc_bytes{ (data), (len) })
+#else
+#define NSMC_BYTES(data, len) ((struct nsmc_bytes){ (data), (len) })
+#endif
+#define NSMC_ABSENT NSMC_BYTES(NULL, 0)
+#define NSMC_EMPTY NSMC_BYTES((const uint8_t *)"", 0)
+
 /* --- errors --- */
 
+/* The numbers are part of the interface: none ever changes. */
 enum nsmc_error {
 	/* The NSM refused; the names are its own. */
-	NSMC_E_FIRST = 5000,
-	NSMC_E_INVALID_ARGUMENT,
-	NSMC_E_INVALID_INDEX,
-	NSMC_E_INVALID_RESPONSE,
-	NSMC_E_READ_ONLY_INDEX,
-	NSMC_E_INVALID_OPERATION,
-	NSMC_E_BUFFER_TOO_SMALL,
-	NSMC_E_INPUT_TOO_LARGE,
-	NSMC_E_INTERNAL_ERROR,
-	NSMC_E_UNKNOWN, /* by a name that is none of these */
+	NSMC_E_INVALID_ARGUMENT = 5001,
+	NSMC_E_INVALID_INDEX = 5002,
+	NSMC_E_INVALID_RESPONSE = 5003,
+	NSMC_E_READ_ONLY_INDEX = 5004,
+	NSMC_E_INVALID_OPERATION = 5005,
+	NSMC_E_BUFFER_TOO_SMALL = 5006,
+	NSMC_E_INPUT_TOO_LARGE = 5007,
+	NSMC_E_INTERNAL_ERROR = 5008,
+	NSMC_E_UNKNOWN = 5009, /* by a name that is none of these */
 
-	/* Its answer is no good. */
-	NSMC_E_TRUNCATED, /* cut short */
-	NSMC_E_MALFORMED, /* not an answer to what was asked */
+	/* The NSM's answer is no good. */
+	NSMC_E_TRUNCATED = 5010, /* cut short */
+	NSMC_E_MALFORMED = 5011, /* not an answer to what was asked */
 
-	/* It said that it did, but did not. */
-	NSMC_E_NOT_EXTENDED,
-	NSMC_E_NOT_LOCKED,
-	NSMC_E_DEVICE_END,
+	/* The NSM said that it did, but did not. */
+	NSMC_E_NOT_EXTENDED = 5012,
+	NSMC_E_NOT_LOCKED = 5013,
 
 	/* A document is not one. */
-	NSMC_E_DOC_CUT = 5100, /* ends too early */
-	NSMC_E_DOC_TRAILING,   /* goes on after its end */
-	NSMC_E_DOC_CBOR,       /* not CBOR, or of indefinite length */
-	NSMC_E_DOC_COSE,       /* not a COSE_Sign1 structure */
-	NSMC_E_DOC_TWICE,      /* a key or PCR comes twice */
-	NSMC_E_DOC_MISSING,    /* a field is missing or null */
-	NSMC_E_DOC_TYPE,       /* a field is of another type */
-	NSMC_E_DOC_LENGTH,     /* a field is empty or too long */
-	NSMC_E_DOC_RANGE,      /* a number or count is out of range */
+	NSMC_E_DOC_CUT = 5100,	    /* ends too early */
+	NSMC_E_DOC_TRAILING = 5101, /* goes on after its end */
+	NSMC_E_DOC_CBOR = 5102,	    /* not CBOR, or strings in chunks */
+	NSMC_E_DOC_COSE = 5103,	    /* not a COSE_Sign1 structure */
+	NSMC_E_DOC_TWICE = 5104,    /* a key or PCR comes twice */
+	NSMC_E_DOC_MISSING = 5105,  /* a field is missing or null */
+	NSMC_E_DOC_TYPE = 5106,	    /* a field is of another type */
+	NSMC_E_DOC_LENGTH = 5107,   /* a field is empty or too long */
+	NSMC_E_DOC_RANGE = 5108,    /* a number or count is out of range */
 
 	/* A document is not to be believed. */
-	NSMC_E_ALGORITHM = 5200, /* not ES384 */
-	NSMC_E_SIGNATURE_LENGTH, /* not 96 bytes */
-	NSMC_E_DIGEST,		 /* not SHA384 */
-	NSMC_E_ROOT,		 /* the root given is no usable certificate */
-	NSMC_E_ROOT_OTHER,	 /* the bundle begins with another root */
-	NSMC_E_CERT_FORM,	 /* no X.509 certificate, or more than one */
-	NSMC_E_CERT_VERSION,	 /* not version 3 */
-	NSMC_E_CERT_ALGORITHM,	 /* not signed by ecdsa-with-SHA384 */
-	NSMC_E_CERT_KEY,	 /* no key on P-384 */
-	NSMC_E_CERT_ISSUER,	 /* not issued by the one before */
-	NSMC_E_CERT_SIGNATURE,	 /* not signed by the one before */
-	NSMC_E_CERT_NOT_YET,	 /* not valid yet at that time */
-	NSMC_E_CERT_EXPIRED,	 /* not valid any more at that time */
-	NSMC_E_CERT_NOT_CA,	 /* issues without being an authority */
-	NSMC_E_CERT_KEY_USAGE,	 /* its key is not meant for that */
-	NSMC_E_CERT_PATH_LENGTH, /* more authorities below than it allows */
-	NSMC_E_CERT_IS_CA,	 /* an authority signs no documents */
-	NSMC_E_CERT_EXTENSION,	 /* an extension unknown, or there twice */
-	NSMC_E_SIGNATURE,	 /* the document's signature is wrong */
+	NSMC_E_ALGORITHM = 5200,	/* not ES384 */
+	NSMC_E_SIGNATURE_LENGTH = 5201, /* not 96 bytes */
+	NSMC_E_DIGEST = 5202,		/* not SHA384 */
+	NSMC_E_ROOT = 5203,		/* no usable root certificate */
+	NSMC_E_ROOT_OTHER = 5204,     /* the bundle begins with another root */
+	NSMC_E_CERT_FORM = 5205,      /* no certificate, or several */
+	NSMC_E_CERT_VERSION = 5206,   /* not version 3 */
+	NSMC_E_CERT_ALGORITHM = 5207, /* not signed by ecdsa-with-SHA384 */
+	NSMC_E_CERT_KEY = 5208,	      /* no key on P-384 */
+	NSMC_E_CERT_ISSUER = 5209,    /* not issued by the one before */
+	NSMC_E_CERT_SIGNATURE = 5210, /* not signed by the one before */
+	NSMC_E_CERT_NOT_YET = 5211,   /* not valid yet at that time */
+	NSMC_E_CERT_EXPIRED = 5212,   /* not valid any more at that time */
+	NSMC_E_CERT_NOT_CA = 5213,    /* issues without being an authority */
+	NSMC_E_CERT_KEY_USAGE = 5214, /* its key is not meant for that */
+	NSMC_E_CERT_PATH_LENGTH = 5215, /* too many authorities below */
+	NSMC_E_CERT_IS_CA = 5216,	/* an authority signs no documents */
+	NSMC_E_CERT_EXTENSION = 5217,	/* critical, twice, malformed */
+	NSMC_E_SIGNATURE = 5218,	/* the document's signature is wrong */
+	NSMC_E_LEAF_TIME = 5219,	/* not of its leaf's time */
 
 	/* A document is true, but not what was asked for. */
-	NSMC_E_POLICY = 5300, /* what was asked for makes no sense */
-	NSMC_E_DEBUG,	      /* the enclave is in debug mode */
-	NSMC_E_ABSENT,	      /* not there, but was asked for */
-	NSMC_E_PRESENT,	      /* there, but was to be absent */
-	NSMC_E_OTHER,	      /* another value */
-	NSMC_E_TOO_OLD,	      /* older than the window */
-	NSMC_E_IN_FUTURE,     /* newer than now and the clocks' difference */
+	NSMC_E_POLICY = 5300,	 /* no sense, or pins nothing */
+	NSMC_E_DEBUG = 5301,	 /* the enclave is in debug mode */
+	NSMC_E_ABSENT = 5302,	 /* not there, but was asked for */
+	NSMC_E_PRESENT = 5303,	 /* there, but was to be absent */
+	NSMC_E_OTHER = 5304,	 /* another value */
+	NSMC_E_TOO_OLD = 5305,	 /* older than the window */
+	NSMC_E_IN_FUTURE = 5306, /* newer than now and the leeway */
+	NSMC_E_KIND = 5307,	 /* NitroTPM for enclave, or reverse */
 
 	/* KMS's answer, or the key for it. */
-	NSMC_E_CMS_CUT = 5400, /* ends too early */
-	NSMC_E_CMS_TRAILING,   /* goes on after its end */
-	NSMC_E_CMS_FORM,       /* not BER, or not an EnvelopedData as KMS's */
-	NSMC_E_CMS_VERSION,    /* not version 2 */
-	NSMC_E_CMS_RECIPIENTS, /* not exactly one recipient */
-	NSMC_E_CMS_ALGORITHM,  /* not RSAES-OAEP-SHA-256 and AES-256-CBC */
-	NSMC_E_CMS_LENGTH,     /* content that is empty or no whole blocks */
-	NSMC_E_CMS_OTHER_KEY,  /* not for this key */
-	NSMC_E_DECRYPT,	       /* does not decrypt; why is not told */
-	NSMC_E_KEY,	       /* no RSA key of 2048, 3072 or 4096 bits */
-	NSMC_E_KEY_MAKE,       /* the key could not be made */
-	NSMC_E_END,
+	NSMC_E_CMS_CUT = 5400,	    /* ends too early */
+	NSMC_E_CMS_TRAILING = 5401, /* goes on after its end */
+	NSMC_E_CMS_FORM = 5402, /* not BER, or not an EnvelopedData as KMS's */
+	NSMC_E_CMS_VERSION = 5403,    /* not its recipient's version */
+	NSMC_E_CMS_RECIPIENTS = 5404, /* not exactly one recipient */
+	NSMC_E_CMS_ALGORITHM = 5405,  /* not OAEP-SHA-256, AES-256-CBC */
+	NSMC_E_CMS_LENGTH = 5406, /* content that is empty or no whole blocks */
+	NSMC_E_CMS_OTHER_KEY = 5407, /* not for this key */
+	NSMC_E_DECRYPT = 5408,	     /* does not decrypt; why is not told */
+	NSMC_E_KEY = 5409,	     /* no RSA key of 2048, 3072 or 4096 bits */
+	NSMC_E_KEY_MAKE = 5410,	     /* the key could not be made */
+	NSMC_E_KEY_SPENT = 5411,     /* too many openings by it have failed */
 };
 
 /*
@@ -199,9 +223,9 @@ int nsmc_lock_pcrs_below(int fd, uint8_t end);
 
 /*
  * An attestation document over the locked PCRs with USER_DATA, NONCE and
- * PUBLIC_KEY, each absent (NULL), empty or bytes; together they must fit into
- * a request of 4096 bytes (-EMSGSIZE). Verifiers refuse more than 1024 bytes in
- * one, some more than 512, and an empty PUBLIC_KEY. The document goes to BUF of CAP
+ * PUBLIC_KEY, each absent (NSMC_ABSENT), empty (NSMC_EMPTY) or bytes; together
+ * they must fit into a request of 4096 bytes (-EMSGSIZE). Verifiers refuse more
+ * than 1024 bytes in one, some more than 512, and some an empty PUBLIC_KEY. The document goes to BUF of CAP
  * bytes (-ENOBUFS if that is short; NSMC_DOCUMENT_MAX is enough), its length to
  * *RET_LEN.
  */
@@ -209,12 +233,19 @@ int nsmc_attest(int fd, struct nsmc_bytes user_data, struct nsmc_bytes nonce,
 		struct nsmc_bytes public_key, void *buf, size_t cap,
 		size_t *ret_len);
 
+/* Whether an enclave runs in debug mode, where the PCRs measure nothing. */
+enum nsmc_debug {
+	NSMC_DEBUG_UNKNOWN = 0, /* it cannot be known: not production */
+	NSMC_DEBUG_NO = 1,
+	NSMC_DEBUG_YES = 2,
+};
+
 /*
- * Whether the enclave runs in debug mode: PCR0 locked and zero. PCR0 of a
- * production enclave measures the image; that of a bare emulated device is
- * zero, but not locked.
+ * Whether this enclave runs in debug mode: PCR0 locked and zero. PCR0 of a
+ * production enclave measures the image, and is locked. Where it is not locked,
+ * as that of a bare emulated device, the answer is NSMC_DEBUG_UNKNOWN.
  */
-int nsmc_is_debug(int fd, bool *ret_debug);
+int nsmc_get_debug(int fd, enum nsmc_debug *ret);
 
 /* --- measuring into PCRs --- */
 
@@ -259,7 +290,13 @@ int nsmc_lock_pcrs_below_checked(int fd, uint8_t end);
 
 /* --- attestation documents: reading --- */
 
-enum { NSMC_ALGORITHM_ES384 = -35 }; /* RFC 8152, table 5 */
+enum { NSMC_ALGORITHM_ES384 = -35 }; /* RFC 9053, table 1 */
+
+/* What signed a document. Both kinds have the same root. */
+enum nsmc_kind {
+	NSMC_KIND_ENCLAVE = 0,	/* an enclave's NSM; its PCRs measure an EIF */
+	NSMC_KIND_NITROTPM = 1, /* an EC2 instance's NitroTPM: those of a TPM */
+};
 
 /* Views into the bytes that were parsed. */
 struct nsmc_doc {
@@ -268,6 +305,7 @@ struct nsmc_doc {
 	struct nsmc_bytes payload;	    /* as signed */
 	struct nsmc_bytes signature;
 
+	enum nsmc_kind kind;		       /* by pcrs or nitrotpm_pcrs */
 	struct nsmc_bytes module_id;	       /* text, not checked for UTF-8 */
 	struct nsmc_bytes digest;	       /* text */
 	uint64_t timestamp_ms;		       /* since 1970, UTC */
@@ -275,7 +313,9 @@ struct nsmc_doc {
 	struct nsmc_bytes certificate;	       /* the leaf */
 	struct nsmc_bytes cabundle[NSMC_CABUNDLE_MAX]; /* the root first */
 	size_t cabundle_count;
-	struct nsmc_bytes public_key, user_data, nonce; /* may be absent */
+	/* Absent where the key is missing or null; may be empty. */
+	struct nsmc_bytes public_key, user_data, nonce;
+	struct nsmc_bytes reserved[4];
 };
 
 /* What an error is about: "nonce", "PCR3", "cabundle[1]"; or "". */
@@ -284,17 +324,30 @@ struct nsmc_object {
 };
 
 /*
- * Reads a document of LEN bytes, tagged (18) or not, a real NSM's or QEMU's:
- * types, lengths and ranges are those of AWS's documentation (user_data and
- * nonce up to 1024 bytes), keys that it does not name are passed over. That it is
- * true is not looked at. -NSMC_E_DOC_...; *RETERR_OBJECT (may be NULL) says what
- * is wrong. Nothing is allocated; BUF must outlive *RET.
+ * Reads a document of LEN bytes, tagged (18) or not, of a real NSM, a NitroTPM
+ * or QEMU: types, lengths and ranges are those of AWS's documentation
+ * (user_data and nonce up to 1024 bytes, public_key may be empty); keys that it
+ * does not name are passed over. Maps and arrays may be of definite or
+ * indefinite length, strings may not. Nothing is verified. -NSMC_E_DOC_...;
+ * *RETERR_OBJECT (may be NULL) names what is wrong. Nothing is allocated; BUF
+ * must outlive *RET, and nobody may write to it meanwhile.
  */
 int nsmc_doc_parse(const void *buf, size_t len, struct nsmc_doc *ret,
 		   struct nsmc_object *reterr_object);
 
-/* Whether DOC is of an enclave in debug mode: its PCR0 is there and zero. */
-bool nsmc_doc_is_debug(const struct nsmc_doc *doc);
+/*
+ * The document within an NSM's whole answer to an attestation request, of LEN
+ * bytes: what programs store that speak to the device themselves. A view into
+ * BUF. -NSMC_E_TRUNCATED, -NSMC_E_MALFORMED: it is no such answer.
+ */
+int nsmc_doc_of_answer(const void *buf, size_t len, struct nsmc_bytes *ret);
+
+/*
+ * Whether DOC is of an enclave in debug mode: its PCR0 is zero; without PCR0,
+ * PCR1 or PCR2. NSMC_DEBUG_UNKNOWN without these, and for a NitroTPM, which has
+ * no such mode.
+ */
+enum nsmc_debug nsmc_doc_debug(const struct nsmc_doc *doc);
 
 /* --- attestation documents: believing --- */
 
@@ -302,65 +355,81 @@ bool nsmc_doc_is_debug(const struct nsmc_doc *doc);
 struct nsmc_bytes nsmc_aws_root(void);
 
 /*
- * The steps of nsmc_doc_verify, one by one. Each of them alone proves nothing.
- * -errno is -ENOMEM only: mbedTLS allocates.
+ * What a document must be. A policy is made empty, and then wants
+ *
+ *   - a time for the certificates: nsmc_policy_time or _time_of_document;
+ *   - a PCR: nsmc_policy_pcr, or, said by name, nsmc_policy_any_image;
+ *   - what makes a document new: nsmc_policy_field with a nonce, or
+ *     nsmc_policy_max_age; or, said by name, nsmc_policy_any_age or
+ *     nsmc_policy_time_of_document.
+ *
+ * A policy without one of these is -NSMC_E_POLICY in nsmc_doc_verify: any customer
+ * of AWS can make a document that pins nothing. All setters copy what they are
+ * given. They return 0, or -EINVAL for an argument that is NULL, of another
+ * length, or out of range; the policy is then unchanged.
  */
+struct nsmc_policy;
+
+/* To be freed with nsmc_policy_free. -ENOMEM. */
+int nsmc_policy_new(struct nsmc_policy **ret);
+/* NULL is fine. */
+void nsmc_policy_free(struct nsmc_policy *policy);
 
 /*
- * Algorithm ES384, a signature of 96 bytes, digest SHA384, and PCRs of 48 bytes,
- * one of them at least.
+ * Trusts the root certificate DER of LEN bytes, at most NSMC_ROOTS_MAX of them
+ * (-ENOSPC). Without any AWS's is trusted; with one, those given alone.
+ * -NSMC_E_ROOT: no X.509 certificate on P-384.
  */
-int nsmc_doc_check_form(const struct nsmc_doc *doc,
-			struct nsmc_object *reterr_object);
+int nsmc_policy_root(struct nsmc_policy *policy, const void *der, size_t len);
+
+/* The certificates must be valid at TIME_S, seconds since 1970, UTC: now. */
+int nsmc_policy_time(struct nsmc_policy *policy, int64_t time_s);
 
 /*
- * The chain from ROOT (DER; absent: AWS's) by the cabundle, in its order, to the
- * certificate: RFC 5280's names, signatures, validity at TIME_S (seconds since
- * 1970, UTC), authorities, path lengths and key usages, all on P-384 with
- * SHA-384. The bundle must begin with ROOT. Revocation is not looked at, as AWS
- * has it.
+ * Instead: at the document's own timestamp, for stored documents, whose leaf
+ * certificate lives three hours. That they were valid then says nothing of now:
+ * NSMC_CHECK_VALIDITY is not set. No age can be asked for.
  */
-int nsmc_doc_check_chain(const struct nsmc_doc *doc, struct nsmc_bytes root,
-			 int64_t time_s, struct nsmc_object *reterr_object);
-
-/* The signature, by the key of the certificate, whoever issued that. */
-int nsmc_doc_check_signature(const struct nsmc_doc *doc,
-			     struct nsmc_object *reterr_object);
-
-/* What to expect of a field. */
-enum nsmc_expect_kind {
-	NSMC_ANY = 0, /* not asked for, not checked */
-	NSMC_MISSING, /* must be absent */
-	NSMC_EQUAL,   /* must be there, and be these bytes */
-};
-
-struct nsmc_expect {
-	enum nsmc_expect_kind kind;
-	struct nsmc_bytes value; /* for NSMC_EQUAL: not absent, may be empty */
-};
+void nsmc_policy_time_of_document(struct nsmc_policy *policy);
 
 /*
- * What a document must be. All zero but TIME_S: a valid document of any enclave
- * that is not in debug mode.
+ * How many seconds the verifier's clock may be slow, 0 to NSMC_LEEWAY_MAX_S;
+ * NSMC_LEEWAY_DEFAULT_S if not set. A certificate may begin, and a document be
+ * made, so much after the time; the timestamp may lie so far outside of the leaf's
+ * validity. The end of a certificate has no leeway.
  */
-struct nsmc_policy {
-	struct nsmc_bytes root; /* DER; absent: AWS's */
-	/* When the certificates must be valid, and what the age counts from. */
-	int64_t time_s;
-	/*
-	 * Instead of TIME_S the document's own timestamp: for stored documents,
-	 * whose certificates live three hours. That they were valid then says
-	 * nothing of now: NSMC_CHECK_VALIDITY is not set. No age can be asked for.
-	 */
-	bool time_of_document;
-	bool age_asked;	    /* MAX_AGE_S counts */
-	uint32_t max_age_s; /* how old the document may be */
-	/* How far ahead of TIME_S it may be: 1 at least, for its milliseconds. */
-	uint32_t max_ahead_s;
-	bool allow_debug;
-	struct nsmc_expect pcr[NSMC_PCR_COUNT];
-	struct nsmc_expect nonce, user_data, public_key;
+int nsmc_policy_leeway(struct nsmc_policy *policy, uint32_t seconds);
+
+/* The document is at most so many seconds old, 0 to UINT32_MAX. */
+int nsmc_policy_max_age(struct nsmc_policy *policy, uint32_t seconds);
+
+/* PCR INDEX is there, and is this VALUE of 48 bytes. */
+int nsmc_policy_pcr(struct nsmc_policy *policy, unsigned index,
+		    const void *value, size_t len);
+/* PCR INDEX is not in the document: it is not locked. */
+int nsmc_policy_pcr_absent(struct nsmc_policy *policy, unsigned index);
+
+enum nsmc_field {
+	NSMC_FIELD_NONCE = 0,
+	NSMC_FIELD_USER_DATA = 1,
+	NSMC_FIELD_PUBLIC_KEY = 2,
 };
+
+/* FIELD is there, and is this VALUE: 0 to NSMC_FIELD_MAX bytes, not NULL. */
+int nsmc_policy_field(struct nsmc_policy *policy, enum nsmc_field field,
+		      const void *value, size_t len);
+/* FIELD is absent; an empty one is not. */
+int nsmc_policy_field_absent(struct nsmc_policy *policy, enum nsmc_field field);
+
+/* The document is of this kind; of an enclave if not set. */
+int nsmc_policy_kind(struct nsmc_policy *policy, enum nsmc_kind kind);
+
+/* Debug mode is fine: the PCRs then say nothing. */
+void nsmc_policy_allow_debug(struct nsmc_policy *policy);
+/* Any image is fine: no PCR needs to be asked for. */
+void nsmc_policy_any_image(struct nsmc_policy *policy);
+/* A document of any age, a replayed one too, is fine. */
+void nsmc_policy_any_age(struct nsmc_policy *policy);
 
 enum nsmc_check {
 	NSMC_CHECK_FORM = 1 << 0,
@@ -380,41 +449,92 @@ enum nsmc_check {
 const char *nsmc_check_text(enum nsmc_check check);
 
 struct nsmc_report {
-	unsigned checked; /* NSMC_CHECK_... that hold; what is not in it was
-				  not asked for, not reached, or failed */
-	uint32_t pcrs_checked;	   /* bit N: PCR N is as asked for */
-	bool debug;		   /* it is of an enclave in debug mode */
+	uint32_t checked;      /* NSMC_CHECK_... that hold; what is not in it
+				  was not asked for, not reached, or failed */
+	uint32_t pcrs_checked; /* bit N: PCR N is as asked for */
+	enum nsmc_debug debug; /* of the enclave; unknown until reached */
 	struct nsmc_object object; /* what a refusal is about */
+	uint32_t reserved[8];
 };
 
 /*
- * Holds DOC against POLICY; true or not. *RET_REPORT, all zero or of the steps
- * before, is set in any case, and keeps what it says of those steps.
+ * The signatures on certificates that were found good: four of the five in a
+ * document are the same in all documents of an enclave for hours. What else is
+ * asked of a certificate is asked each time. Bounded, the caller's, not for two
+ * threads at once. A cache never makes a document good that is not: a link is
+ * known by a SHA-384 of both certificates' bytes.
  */
-int nsmc_doc_check_policy(const struct nsmc_doc *doc,
-			  const struct nsmc_policy *policy,
-			  struct nsmc_report *ret_report);
+struct nsmc_cache;
 
 /*
- * All of it: parses LEN bytes of BUF and returns 0 only if the document is true
- * and as POLICY wants it; else the first reason why not. *RET_REPORT is set in any
- * case; *RET_DOC (may be NULL) as soon as the document could be parsed.
+ * For LINKS links, 1 to NSMC_CACHE_LINKS_MAX (-EINVAL), 56 bytes each; a
+ * document has four, of which those of region and zone are shared. The link
+ * that was not used for longest makes room. -ENOMEM. To be freed with
+ * nsmc_cache_free.
+ */
+int nsmc_cache_new(size_t links, struct nsmc_cache **ret);
+/* NULL is fine. */
+void nsmc_cache_free(struct nsmc_cache *cache);
+
+/*
+ * Returns 0 only if the document of LEN bytes is true and as POLICY wants it;
+ * else the first reason why not. The form; the chain from a root of the policy
+ * by the bundle, in its order, to the leaf: RFC 5280's names, key identifiers,
+ * signatures, validity, authorities, path lengths, key usages and extensions,
+ * all on P-384 with SHA-384 (revocation is not looked at, as AWS has it); the
+ * timestamp within the leaf's validity; the signature; what the policy asks for.
+ *
+ * CACHE may be NULL. *RET_DOC (may be NULL) is all zero unless 0 is returned:
+ * nothing is given out of a refused document. *RET_REPORT (may be NULL) is set
+ * in any case. -EINVAL: POLICY, or BUF with a length, is NULL. Nothing is allocated.
+ * BUF must outlive *RET_DOC, and nobody may write to it meanwhile: what was
+ * checked is not copied.
  */
 int nsmc_doc_verify(const void *buf, size_t len,
-		    const struct nsmc_policy *policy, struct nsmc_doc *ret_doc,
-		    struct nsmc_report *ret_report);
+		    const struct nsmc_policy *policy, struct nsmc_cache *cache,
+		    struct nsmc_doc *ret_doc, struct nsmc_report *ret_report);
 
 /* --- KMS: CiphertextForRecipient --- */
 
-/* An RSA key pair, of which KMS gets the public part in a document. */
+/*
+ * An RSA key pair, of which KMS gets the public part in a document.
+ *
+ * A key belongs to one request: make one for each, by nsmc_recipient_attest. The
+ * message's content is AES-CBC without authentication, so whoever may have many
+ * altered messages opened, and sees which of them fail, learns the content of a
+ * good one (Vaudenay's attack). Therefore a key is spent after a few failures.
+ */
 struct nsmc_recipient;
 
+/* In place of a descriptor of the NSM: the kernel's random bytes alone. */
+enum { NSMC_KERNEL_RANDOM = -1 };
+
 /*
- * Makes a key of BITS (2048, 3072, 4096; KMS's clients use 2048) from the
- * random bytes of the NSM FD; -1: from the kernel's, outside an enclave. To be
- * freed with nsmc_recipient_free. -NSMC_E_KEY: another BITS.
+ * Makes a key of BITS (2048, 3072, 4096; KMS's clients use 2048) from the random
+ * bytes of the NSM FD and of the kernel. FD may be NSMC_KERNEL_RANDOM, outside an
+ * enclave; any other negative number is an error of nsmc_open that was not looked
+ * at, and is returned as it is. To be freed with nsmc_recipient_free.
+ * -NSMC_E_KEY: another BITS.
  */
 int nsmc_recipient_new(int fd, unsigned bits, struct nsmc_recipient **ret);
+
+/*
+ * Makes a key, *RET, and a document with its public part, as nsmc_recipient_new
+ * and nsmc_attest do: what a request to KMS needs. The document goes to BUF of CAP
+ * bytes (-ENOBUFS; NSMC_DOCUMENT_MAX is enough), its length to *RET_LEN. FD is an
+ * NSM's, a negative number is returned as it is.
+ */
+int nsmc_recipient_attest(int fd, unsigned bits, struct nsmc_bytes user_data,
+			  struct nsmc_bytes nonce, void *buf, size_t cap,
+			  size_t *ret_len, struct nsmc_recipient **ret);
+
+/*
+ * How many openings may fail before the key is spent, 1 to UINT32_MAX
+ * (-EINVAL); NSMC_ATTEMPTS_DEFAULT if not set. To be called before the first
+ * opening.
+ */
+int nsmc_recipient_attempts(struct nsmc_recipient *recipient,
+			    uint32_t failures);
 
 /* Wipes and frees it; NULL is fine. */
 void nsmc_recipient_free(struct nsmc_recipient *recipient);
@@ -442,15 +562,20 @@ int nsmc_recipient_import(const void *key, size_t len,
 
 /*
  * Opens KMS's CiphertextForRecipient: a CMS EnvelopedData, BER or DER, of LEN
- * bytes (-EMSGSIZE: more than NSMC_CMS_MAX). The plaintext, always shorter than LEN, goes to
- * BUF of CAP bytes (-ENOBUFS if CAP < LEN), its length to *RET_LEN. The caller
- * wipes it; on failure BUF is wiped. -NSMC_E_CMS_...: the form, which anybody can
- * see; *RETERR_OBJECT (may be NULL) says what of it. All that depends on
- * the key is one error: -NSMC_E_DECRYPT, or -NSMC_E_CMS_OTHER_KEY if the message
- * names another key as well: KMS names them by the SHA-256 of the public key. That
- * KMS wrote the message is not said by anything in it. BUF and CMS must not overlap.
+ * bytes (-EMSGSIZE: more than NSMC_CMS_MAX). The plaintext, always shorter than
+ * LEN, goes to BUF of CAP bytes (-ENOBUFS if CAP < LEN), its length to *RET_LEN. The
+ * caller wipes it; on failure BUF is wiped. BUF and CMS must not overlap.
+ *
+ * -NSMC_E_CMS_...: the form, which anybody can see; *RETERR_OBJECT (may be NULL)
+ * names what is wrong. All that depends on the key is one error: -NSMC_E_DECRYPT,
+ * or -NSMC_E_CMS_OTHER_KEY if the message names another key as well (KMS names
+ * them by the SHA-256 of the public key). After NSMC_ATTEMPTS_DEFAULT of these
+ * the key is spent: -NSMC_E_KEY_SPENT, for good, for every message of a good form. An attempt is
+ * taken before the message is decrypted; -EAGAIN: other threads' openings, still
+ * under way, have taken those that are left. Nothing in a message says that KMS
+ * wrote it.
  */
-int nsmc_recipient_open(const struct nsmc_recipient *recipient, const void *cms,
+int nsmc_recipient_open(struct nsmc_recipient *recipient, const void *cms,
 			size_t len, void *buf, size_t cap, size_t *ret_len,
 			struct nsmc_object *reterr_object);
 

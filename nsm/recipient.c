@@ -8,6 +8,7 @@
 #include <mbedtls/pk.h>
 #include <mbedtls/rsa.h>
 #include <mbedtls/sha256.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -22,12 +23,17 @@ enum {
 	SKI_SIZE = 32,	/* KMS names keys by SHA-256 */
 };
 
-/* Never changes once it is made. */
+/*
+ * The key never changes once it is made. LEFT is how many openings may still
+ * begin: those that failed, and those under way, are taken off.
+ */
 struct nsmc_recipient {
 	mbedtls_pk_context pk;
 	size_t spki_len;
 	uint8_t spki[NSMC_RECIPIENT_SPKI_MAX];
 	uint8_t ski[SKI_SIZE]; /* SHA-256 of SPKI */
+	uint32_t allowed;      /* failures */
+	_Atomic uint32_t left, failed;
 };
 
 /* --- random bytes --- */
@@ -58,7 +64,7 @@ static int blinding_random(void *ctx, unsigned char *buf, size_t len)
 
 /* What the generator of a key is seeded from, and what went wrong there. */
 struct source {
-	int fd; /* of the NSM, or -1 */
+	int fd; /* of the NSM, or NSMC_KERNEL_RANDOM */
 	int error;
 };
 
@@ -66,8 +72,9 @@ static int source_random(void *ctx, unsigned char *buf, size_t len)
 {
 	struct source *s = ctx;
 
-	s->error = s->fd < 0 ? kernel_random(buf, len) :
-			       nsmc_get_random(s->fd, buf, len);
+	s->error = s->fd == NSMC_KERNEL_RANDOM ?
+			   kernel_random(buf, len) :
+			   nsmc_get_random(s->fd, buf, len);
 	return s->error < 0 ? MBEDTLS_ERR_CTR_DRBG_ENTROPY_SOURCE_FAILED : 0;
 }
 
@@ -88,12 +95,24 @@ static bool is_no_memory(int r)
 	}
 }
 
+int nsmc_recipient_attempts(struct nsmc_recipient *recipient, uint32_t failures)
+{
+	if (!recipient || failures == 0)
+		return -EINVAL;
+	recipient->allowed = failures;
+	atomic_store(&recipient->left, failures);
+	atomic_store(&recipient->failed, 0);
+	return 0;
+}
+
 static struct nsmc_recipient *recipient_alloc(void)
 {
 	struct nsmc_recipient *recipient = calloc(1, sizeof(*recipient));
 
-	if (recipient)
-		mbedtls_pk_init(&recipient->pk);
+	if (!recipient)
+		return NULL;
+	mbedtls_pk_init(&recipient->pk);
+	(void)nsmc_recipient_attempts(recipient, NSMC_ATTEMPTS_DEFAULT);
 	return recipient;
 }
 
@@ -175,6 +194,9 @@ int nsmc_recipient_new(int fd, unsigned bits, struct nsmc_recipient **ret)
 	struct source source = { .fd = fd };
 	int r = -ENOMEM;
 
+	/* An error of nsmc_open, which must not make a key without the NSM. */
+	if (fd < 0 && fd != NSMC_KERNEL_RANDOM)
+		return fd;
 	if (!is_size(bits))
 		return -NSMC_E_KEY;
 	recipient = recipient_alloc();
@@ -196,6 +218,30 @@ out:
 	return r;
 }
 
+int nsmc_recipient_attest(int fd, unsigned bits, struct nsmc_bytes user_data,
+			  struct nsmc_bytes nonce, void *buf, size_t cap,
+			  size_t *ret_len, struct nsmc_recipient **ret)
+{
+	struct nsmc_recipient *recipient = NULL;
+	struct nsmc_bytes public_key;
+	int r;
+
+	/* The kernel alone signs nothing. */
+	if (fd < 0)
+		return fd == NSMC_KERNEL_RANDOM ? -EBADF : fd;
+	r = nsmc_recipient_new(fd, bits, &recipient);
+	if (r < 0)
+		return r;
+	public_key =
+		(struct nsmc_bytes){ recipient->spki, recipient->spki_len };
+	r = nsmc_attest(fd, user_data, nonce, public_key, buf, cap, ret_len);
+	if (r < 0)
+		nsmc_recipient_free(recipient);
+	else
+		*ret = recipient;
+	return r;
+}
+
 int nsmc_recipient_import(const void *key, size_t len,
 			  struct nsmc_recipient **ret)
 {
@@ -203,6 +249,8 @@ int nsmc_recipient_import(const void *key, size_t len,
 	uint8_t *text = NULL;
 	int r;
 
+	if (!key && len > 0)
+		return -EINVAL;
 	if (len == 0 || len > KEY_FILE_MAX)
 		return -NSMC_E_KEY;
 	recipient = recipient_alloc();
@@ -312,9 +360,9 @@ static int decrypt_key(const struct nsmc_recipient *recipient,
 	r = mbedtls_rsa_rsaes_oaep_decrypt(&rsa, blinding_random, NULL, NULL, 0,
 					   &len, cms->key.data, plain,
 					   sizeof(plain));
-	/* Memory does not depend on secrets. */
-	if (is_no_memory(r)) {
-		r = -ENOMEM;
+	/* Neither memory nor random bytes depend on secrets. */
+	if (is_no_memory(r) || r == MBEDTLS_ERR_RSA_RNG_FAILED) {
+		r = is_no_memory(r) ? -ENOMEM : -EIO;
 		goto out;
 	}
 	bad = (uint32_t)-r | ((uint32_t)len ^ CMS_CEK_SIZE);
@@ -389,8 +437,9 @@ static int open_message(const struct nsmc_recipient *recipient,
 	if (r < 0) {
 		r = is_no_memory(r) ? -ENOMEM : -NSMC_E_DECRYPT;
 	} else if ((bad_key | bad_padding) != 0) {
-		ours = cms->ski.len == SKI_SIZE &&
-		       memcmp(cms->ski.data, recipient->ski, SKI_SIZE) == 0;
+		ours = !cms->ski.data ||
+		       (cms->ski.len == SKI_SIZE &&
+			memcmp(cms->ski.data, recipient->ski, SKI_SIZE) == 0);
 		r = ours ? -NSMC_E_DECRYPT : -NSMC_E_CMS_OTHER_KEY;
 	}
 out:
@@ -398,7 +447,35 @@ out:
 	return r;
 }
 
-int nsmc_recipient_open(const struct nsmc_recipient *recipient, const void *cms,
+/*
+ * Takes an attempt before anything is decrypted, so that no number of threads
+ * gets more failures out of a key than it allows.
+ */
+static int take_attempt(struct nsmc_recipient *recipient)
+{
+	uint32_t left = atomic_load(&recipient->left);
+
+	do {
+		if (left == 0)
+			return atomic_load(&recipient->failed) >=
+					       recipient->allowed ?
+				       -NSMC_E_KEY_SPENT :
+				       -EAGAIN;
+	} while (!atomic_compare_exchange_weak(&recipient->left, &left,
+					       left - 1));
+	return 0;
+}
+
+/* What did not depend on the key, or was right, costs nothing. */
+static void end_attempt(struct nsmc_recipient *recipient, int r)
+{
+	if (r == -NSMC_E_DECRYPT || r == -NSMC_E_CMS_OTHER_KEY)
+		(void)atomic_fetch_add(&recipient->failed, 1);
+	else
+		(void)atomic_fetch_add(&recipient->left, 1);
+}
+
+int nsmc_recipient_open(struct nsmc_recipient *recipient, const void *cms,
 			size_t len, void *buf, size_t cap, size_t *ret_len,
 			struct nsmc_object *reterr_object)
 {
@@ -407,16 +484,22 @@ int nsmc_recipient_open(const struct nsmc_recipient *recipient, const void *cms,
 	size_t plain_len = 0;
 	int r;
 
-	if (len > NSMC_CMS_MAX)
+	if (!cms && len > 0)
+		r = -EINVAL;
+	else if (len > NSMC_CMS_MAX)
 		r = -EMSGSIZE;
 	else if (cap < len)
 		r = -ENOBUFS;
 	else
 		r = cms_parse(cms, len, &message, &object);
 	if (r == 0)
+		r = take_attempt(recipient);
+	if (r == 0) {
 		r = open_message(recipient, &message, buf, &plain_len);
+		end_attempt(recipient, r);
+	}
 	if (r < 0) {
-		if (cap > 0)
+		if (buf && cap > 0)
 			explicit_bzero(buf, cap);
 		if (reterr_object)
 			*reterr_object = object;

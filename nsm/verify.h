@@ -1,25 +1,40 @@
 #ifndef NSM_VERIFY_H
 #define NSM_VERIFY_H
 
+#include "nsm/certificate.h"
 #include "nsm/nsmc.h"
 
-/* What is below nsmc_doc_check_..., for the tests with bare vectors. */
+/*
+ * The steps of nsmc_doc_verify but for the policy. Each of them alone proves
+ * nothing, and all are wanted: hence no part of the interface. On a failure
+ * *RETERR_OBJECT (may be NULL) says what is wrong.
+ */
 
-enum {
-	VERIFY_POINT = 97,     /* bytes of an uncompressed point of P-384 */
-	VERIFY_SIGNATURE = 96, /* r and s, 48 bytes each, big-endian */
+/*
+ * Algorithm ES384, a signature of 96 bytes, digest SHA384, and PCRs of 48 bytes,
+ * one of them at least.
+ */
+int verify_form(const struct nsmc_doc *doc, struct nsmc_object *reterr_object);
+
+/* By what a chain is checked. */
+struct verify_chain {
+	const struct nsmc_bytes *roots; /* DER; one of them begins the bundle */
+	size_t root_count;
+	int64_t time_s; /* when the certificates must be valid */
+	int64_t leeway_s;
+	struct nsmc_cache *cache; /* or NULL */
 };
 
 /*
- * ECDSA on P-384 (FIPS 186-4): whether SIG of HASH is by the key POINT. 0,
- * -NSMC_E_SIGNATURE, -NSMC_E_CERT_KEY if POINT is none, or -ENOMEM.
+ * The chain from a root by the cabundle, in its order, to the leaf, which is read
+ * to *RET_LEAF; and the timestamp within the leaf's validity.
  */
-int verify_es384(const uint8_t hash[NSMC_PCR_SIZE],
-		 const uint8_t sig[VERIFY_SIGNATURE],
-		 const uint8_t point[VERIFY_POINT]);
+int verify_chain(const struct nsmc_doc *doc, const struct verify_chain *by,
+		 struct certificate *ret_leaf,
+		 struct nsmc_object *reterr_object);
 
-/* Seconds since 1970 of a date (UTC, Gregorian) and time of day. */
-int64_t verify_time(int year, int month, int day, int hour, int minute,
-		    int second);
+/* The signature, by the key of LEAF, whoever issued that. */
+int verify_signature(const struct nsmc_doc *doc, const struct certificate *leaf,
+		     struct nsmc_object *reterr_object);
 
 #endif

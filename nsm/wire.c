@@ -2,9 +2,13 @@
 
 #include <cbor/encoding.h>
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "nsm/item.h"
+
+/* Linux's, EHWPOISON; elsewhere there are fewer, in the same range. */
+enum { ERRNO_LAST = 133 };
 
 /*
  * Refusals by their names, then what is said of answers and of PCRs. No table: its
@@ -46,12 +50,13 @@ static const char *text_of(int code)
 
 const char *wire_error_text(int r)
 {
-	const char *text = text_of(-r);
+	/* There is no -INT_MIN. */
+	const char *text = r > INT_MIN ? text_of(-r) : NULL;
 
 	if (text)
 		return text;
 	/* For other numbers glibc's has a text that the next call frees. */
-	return r < 0 && r >= -EHWPOISON ? strerror(-r) : "an unknown error";
+	return r < 0 && r >= -ERRNO_LAST ? strerror(-r) : "an unknown error";
 }
 
 /* --- requests --- */
@@ -195,50 +200,70 @@ struct field {
 	const char *name;
 	struct item item;
 	struct item_reader content; /* of an array: what is in it */
+	struct item_list list;
 	enum item_type type;
 	bool found;
 };
 
-static int read_refusal(struct item_reader *r)
+/* Another of LIST must follow. */
+static int expect_more(struct item_reader *r, struct item_list *list)
+{
+	int e = item_more(r, list);
+
+	return e < 0 ? e : e == 0 ? -EBADMSG : 0;
+}
+
+/* None may: LIST ends here. */
+static int expect_end(struct item_reader *r, struct item_list *list)
+{
+	int e = item_more(r, list);
+
+	return e < 0 ? e : e > 0 ? -EBADMSG : 0;
+}
+
+static int read_refusal(struct item_reader *r, struct item_list *outer)
 {
 	struct item name;
 	int e = item_next_of(r, ITEM_TEXT, &name);
 	int code;
 
+	if (e == 0)
+		e = expect_end(r, outer);
 	if (e < 0)
 		return e;
 	if (r->left > 0)
 		return -EBADMSG;
-	for (code = NSMC_E_FIRST + 1; code < NSMC_E_UNKNOWN; code++)
+	for (code = WIRE_ERROR_FIRST; code < NSMC_E_UNKNOWN; code++)
 		if (item_is_text(&name, text_of(code)))
 			return -code;
 	return -NSMC_E_UNKNOWN;
 }
 
-/* Reads up to the fields of the answer NAME: {NAME: {fields}}, and their number. */
+/*
+ * An answer, {NAME: {fields}}: reads up to the fields, whose map is *RET_FIELDS,
+ * that of the name *RET_OUTER.
+ */
 static int open_answer(struct item_reader *r, const char *name,
-		       uint64_t *ret_fields)
+		       struct item_list *ret_outer,
+		       struct item_list *ret_fields)
 {
 	struct item item;
 	int e;
 
-	e = item_next_of(r, ITEM_MAP, &item);
-	if (e < 0)
-		return e;
-	if (item.value != 1)
-		return -EBADMSG;
-	e = item_next_of(r, ITEM_TEXT, &item);
+	e = item_enter(r, ITEM_MAP, ret_outer);
+	if (e == 0 && !ret_outer->open && ret_outer->left != 1)
+		e = -EBADMSG;
+	if (e == 0)
+		e = expect_more(r, ret_outer);
+	if (e == 0)
+		e = item_next_of(r, ITEM_TEXT, &item);
 	if (e < 0)
 		return e;
 	if (item_is_text(&item, "Error"))
-		return read_refusal(r);
+		return read_refusal(r, ret_outer);
 	if (!item_is_text(&item, name))
 		return -EBADMSG;
-	e = item_next_of(r, ITEM_MAP, &item);
-	if (e < 0)
-		return e;
-	*ret_fields = item.value;
-	return 0;
+	return item_enter(r, ITEM_MAP, ret_fields);
 }
 
 static int read_field(struct item_reader *r, struct field *f)
@@ -252,22 +277,22 @@ static int read_field(struct item_reader *r, struct field *f)
 		return item_next_of(r, f->type, &f->item);
 
 	f->content = *r;
-	e = item_next_of(&f->content, ITEM_ARRAY, &f->item);
+	e = item_enter(&f->content, ITEM_ARRAY, &f->list);
 	return e < 0 ? e : item_skip(r);
 }
 
 static int read_variant(struct item_reader *r, const char *name,
 			struct field *want, size_t n_want)
 {
+	struct item_list outer, fields;
 	struct item key;
-	uint64_t fields;
 	size_t i;
 	int e;
 
-	e = open_answer(r, name, &fields);
+	e = open_answer(r, name, &outer, &fields);
 	if (e < 0)
 		return e;
-	for (; fields > 0; fields--) {
+	while ((e = item_more(r, &fields)) > 0) {
 		e = item_next_of(r, ITEM_TEXT, &key);
 		if (e < 0)
 			return e;
@@ -278,6 +303,10 @@ static int read_variant(struct item_reader *r, const char *name,
 		if (e < 0)
 			return e;
 	}
+	if (e == 0)
+		e = expect_end(r, &outer);
+	if (e < 0)
+		return e;
 	for (i = 0; i < n_want; i++)
 		if (!want[i].found)
 			return -EBADMSG;
@@ -363,12 +392,12 @@ int wire_read_extend(const uint8_t *buf, size_t len, struct nsmc_pcr *ret)
 static int read_word(const uint8_t *buf, size_t len, const char *name)
 {
 	struct item_reader r = { .at = buf, .left = len };
+	struct item_list outer, fields;
 	struct item item;
-	uint64_t fields;
 	int e;
 
 	if (len > 0 && buf[0] >> 5 == 5) { /* a map */
-		e = open_answer(&r, name, &fields);
+		e = open_answer(&r, name, &outer, &fields);
 		return answer_error(e < 0 ? e : -EBADMSG);
 	}
 	e = item_next_of(&r, ITEM_TEXT, &item);
@@ -406,15 +435,16 @@ static int set_locked(struct field *f, uint32_t *ret)
 	uint32_t locked = 0;
 	int e;
 
-	for (uint64_t i = 0; i < f->item.value; i++) {
+	while ((e = item_more(&f->content, &f->list)) > 0) {
 		e = item_next_of(&f->content, ITEM_UINT, &index);
 		if (e < 0)
 			return e;
 		if (index.value < NSMC_PCR_COUNT)
 			locked |= UINT32_C(1) << index.value;
 	}
-	*ret = locked;
-	return 0;
+	if (e == 0)
+		*ret = locked;
+	return e;
 }
 
 int wire_read_describe(const uint8_t *buf, size_t len,

@@ -15,6 +15,9 @@
 
 enum {
 	WIRE_REQUEST_CAP = 64, /* holds any request without bytes in it */
+	/* The errors of talking to the device: these, and up to before the end. */
+	WIRE_ERROR_FIRST = NSMC_E_INVALID_ARGUMENT,
+	WIRE_ERROR_END = NSMC_E_NOT_LOCKED + 1,
 };
 
 /*

@@ -26,6 +26,12 @@ int code_from_hex(const char *s, size_t len, uint8_t *to, size_t *ret_len)
 	size_t n = 0;
 	int high, low;
 
+	for (; len > 0 && is_blank(*s); s++)
+		len--;
+	if (len >= 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X')) {
+		s += 2;
+		len -= 2;
+	}
 	for (size_t i = 0; i < len; i++) {
 		if (is_blank(s[i]) || (s[i] == ':' && n > 0))
 			continue;
@@ -44,11 +50,22 @@ int code_from_hex(const char *s, size_t len, uint8_t *to, size_t *ret_len)
 static const char alphabet[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+/* Of both alphabets of RFC 4648; -1 if C is of neither. */
+static int base64_digit(char c)
+{
+	const char *at = c ? strchr(alphabet, c == '-' ? '+' :
+					      c == '_' ? '/' :
+							 c) :
+			     NULL;
+
+	return at ? (int)(at - alphabet) : -1;
+}
+
 int code_from_base64(const char *s, size_t len, uint8_t *to, size_t *ret_len)
 {
 	uint32_t bits = 0;
 	size_t n = 0, chars = 0, padding = 0;
-	const char *at;
+	int digit;
 
 	for (size_t i = 0; i < len; i++) {
 		if (is_blank(s[i]))
@@ -57,10 +74,10 @@ int code_from_base64(const char *s, size_t len, uint8_t *to, size_t *ret_len)
 			padding++;
 			continue;
 		}
-		at = memchr(alphabet, s[i], 64);
-		if (!at || padding)
+		digit = base64_digit(s[i]);
+		if (digit < 0 || padding)
 			return -EINVAL;
-		bits = bits << 6 | (uint32_t)(at - alphabet);
+		bits = bits << 6 | (uint32_t)digit;
 		if (++chars % 4 == 0) {
 			to[n++] = (uint8_t)(bits >> 16);
 			to[n++] = (uint8_t)(bits >> 8);
@@ -68,7 +85,9 @@ int code_from_base64(const char *s, size_t len, uint8_t *to, size_t *ret_len)
 			bits = 0;
 		}
 	}
-	if ((chars + padding) % 4 != 0 || padding > 2 || chars % 4 == 1)
+	/* The URL's alphabet mostly goes without padding. */
+	if ((padding > 0 && (chars + padding) % 4 != 0) || padding > 2 ||
+	    chars % 4 == 1)
 		return -EINVAL;
 	if (chars % 4 == 2) {
 		if (bits & 0xf)

@@ -7,13 +7,14 @@
 /* Bytes, characters and times as text, and back. Pure. */
 
 /*
- * LEN characters of hex to bytes; blanks, line ends and colons may stand between
- * bytes. TO holds LEN / 2. Returns 0 or -EINVAL.
+ * LEN characters of hex to bytes; 0x may stand before them, and blanks, line ends
+ * and colons between bytes. TO holds LEN / 2. Returns 0 or -EINVAL.
  */
 int code_from_hex(const char *s, size_t len, uint8_t *to, size_t *ret_len);
 
 /*
- * The same for base64 with its padding, blanks and line ends anywhere. TO
+ * The same for base64, of the usual alphabet or the URL's (RFC 4648), with its padding
+ * or without; blanks and line ends anywhere. TO
  * holds LEN / 4 * 3.
  */
 int code_from_base64(const char *s, size_t len, uint8_t *to, size_t *ret_len);

@@ -8,7 +8,7 @@
 #include "nsm/tool/output.h"
 
 static void describe_text(struct out *out, const struct nsmc_description *d,
-			  bool debug)
+			  enum nsmc_debug debug)
 {
 	out_label(out, "module_id");
 	out_safe(out, d->module_id, strlen(d->module_id));
@@ -30,11 +30,12 @@ static void describe_text(struct out *out, const struct nsmc_description *d,
 	out_ranges(out, d->locked_pcrs);
 	out_text(out, "\n");
 	out_label(out, "debug mode");
-	out_text(out, debug ? "yes\n" : "no\n");
+	out_text(out, show_debug_text(debug));
+	out_text(out, "\n");
 }
 
 static void describe_json(struct out *out, const struct nsmc_description *d,
-			  bool debug)
+			  enum nsmc_debug debug)
 {
 	json_open(out, NULL, '{');
 	json_number(out, "version_major", d->version_major);
@@ -48,7 +49,7 @@ static void describe_json(struct out *out, const struct nsmc_description *d,
 			json_number(out, NULL, i);
 	json_close(out, ']');
 	json_string(out, "digest", d->digest);
-	json_bool(out, "debug", debug);
+	show_debug_json(out, debug);
 	json_close(out, '}');
 	out_text(out, "\n");
 }
@@ -56,7 +57,8 @@ static void describe_json(struct out *out, const struct nsmc_description *d,
 static int run_describe(struct tool *t, struct opts *o)
 {
 	struct nsmc_description d;
-	bool json = false, debug;
+	enum nsmc_debug debug;
+	bool json = false;
 	struct out out;
 	int id, fd, r;
 
@@ -72,7 +74,7 @@ static int run_describe(struct tool *t, struct opts *o)
 		return r;
 	r = nsmc_describe(fd, &d);
 	if (r == 0)
-		r = nsmc_is_debug(fd, &debug);
+		r = nsmc_get_debug(fd, &debug);
 	(void)close(fd);
 	if (r < 0)
 		return tool_fail_nsm(t, NULL, r);
@@ -91,7 +93,7 @@ const struct command command_describe = {
 		"\n"
 		"Prints the module's id and version, its digest, how many PCRs it has and\n"
 		"which are locked, and whether the enclave is in debug mode (PCR0 locked and\n"
-		"zero).\n"
+		"zero; unknown where it is not locked).\n"
 		"\n"
 		"  --json   one JSON object\n",
 	.opts = (const struct opt[]){ { "--json", OPT_FLAG, 'j' }, { 0 } },

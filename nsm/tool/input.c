@@ -14,7 +14,6 @@
 enum {
 	FIRST_CAP = 4096,
 	CONTENT_MAX = 64 << 20, /* of what must be in memory to be measured */
-	MESSAGE_MAX = 65536,	/* of a document or message as text */
 	CERTIFICATE_FILE_MAX = 65536,
 };
 
@@ -257,68 +256,6 @@ int input_measured(struct tool *t, const char *what, const char *name,
 		nsmc_measure(name, strlen(name), b.data, b.len, ret);
 	blob_free(&b);
 	return r;
-}
-
-enum form {
-	BINARY,
-	HEX,
-	BASE64,
-};
-
-/*
- * A document begins with the bytes 84 or d2 84, a CMS with 30: their hex begins
- * with 8, d and 3, their base64 with h, 0 and M.
- */
-static enum form form_of(enum input_kind kind, uint8_t first)
-{
-	static const char *const hex[] = { "8dD", "3" };
-	static const char *const base64[] = { "h0", "M" };
-
-	if (first && strchr(hex[kind], first))
-		return HEX;
-	return first && strchr(base64[kind], first) ? BASE64 : BINARY;
-}
-
-int input_message(struct tool *t, enum input_kind kind, const char *path,
-		  struct blob *ret)
-{
-	const char *name = strcmp(path, "-") == 0 ? "stdin" : path;
-	struct blob b = { 0 };
-	enum form form;
-	size_t skip = 0, full;
-	int r;
-
-	r = input_file(t, path, MESSAGE_MAX, &b);
-	if (r == INPUT_LONG)
-		return tool_fail(t, TOOL_REFUSED, name,
-				 "%s has not more than 64 KiB",
-				 kind == INPUT_CMS ?
-					 "a CiphertextForRecipient" :
-					 "a document");
-	if (r)
-		return r;
-	if (b.len == 0) {
-		blob_free(&b);
-		return tool_fail(t, TOOL_REFUSED, name, "it is empty");
-	}
-	full = b.len;
-	while (skip < b.len && b.data[skip] && strchr(" \t\r\n", b.data[skip]))
-		skip++;
-	form = skip < b.len ? form_of(kind, b.data[skip]) : BINARY;
-	/* What is read lies before what is written. */
-	if (form == HEX)
-		r = code_from_hex((char *)b.data, b.len, b.data, &b.len);
-	else if (form == BASE64)
-		r = code_from_base64((char *)b.data, b.len, b.data, &b.len);
-	if (r < 0) {
-		b.len = full;
-		blob_free(&b);
-		return tool_fail(t, TOOL_REFUSED, name,
-				 "it begins like %s, but is not all of that",
-				 form == HEX ? "hex" : "base64");
-	}
-	*ret = b;
-	return 0;
 }
 
 int input_certificate(struct tool *t, const char *path, struct blob *ret)

@@ -50,8 +50,10 @@ enum input_kind {
 	INPUT_CMS,	/* a CiphertextForRecipient */
 };
 
-/* One of these in PATH, binary, hex or base64, which its first byte tells. An
-   empty one is refused. */
+/*
+ * One of these in PATH: binary, hex or base64, which its first bytes tell; or in
+ * quotes, armoured as PEM, or the NSM's whole answer. An empty one is refused.
+ */
 int input_message(struct tool *t, enum input_kind kind, const char *path,
 		  struct blob *ret);
 

@@ -10,13 +10,16 @@
 #include "nsm/tool/tool.h"
 
 static const struct command *const commands[] = {
-	&command_describe,    &command_random,	      &command_pcr_list,
-	&command_pcr_get,     &command_pcr_extend,    &command_pcr_lock,
-	&command_pcr_predict, &command_attest,	      &command_verify,
-	&command_show,	      &command_recipient_new, &command_recipient_open,
+	&command_describe,	 &command_random,
+	&command_pcr_list,	 &command_pcr_get,
+	&command_pcr_extend,	 &command_pcr_lock,
+	&command_pcr_predict,	 &command_attest,
+	&command_verify,	 &command_show,
+	&command_recipient_new,	 &command_recipient_attest,
+	&command_recipient_open,
 };
 
-enum { COUNT = sizeof(commands) / sizeof(commands[0]), NAME_WIDTH = 16 };
+enum { COUNT = sizeof(commands) / sizeof(commands[0]), NAME_WIDTH = 18 };
 
 static const char after_list[] =
 	"\n"
@@ -194,5 +197,6 @@ int main(int argc, char **argv)
 	guard_standard();
 	/* A reader that goes is an error of a write, as others are. */
 	(void)signal(SIGPIPE, SIG_IGN);
+	out_clean_on_signals();
 	return run(argc, argv);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,44 @@
 #include "nsm/tool/code.h"
 #include "nsm/tool/tool.h"
 
-enum { LABEL_WIDTH = 14, TEMP_TRIES = 100, NOREPLACE = 1 };
+enum { LABEL_WIDTH = 14, TEMP_TRIES = 100, NOREPLACE = 1, TEMPS = 2 };
+
+/* The temporary files that are there: a key's and its public key's. */
+static const char *volatile temps[TEMPS];
+
+static void clean_and_end(int signo)
+{
+	for (size_t i = 0; i < TEMPS; i++)
+		if (temps[i])
+			(void)unlink(temps[i]);
+	/* As if there were no handler: it ends when this one returns. */
+	(void)signal(signo, SIG_DFL);
+	(void)raise(signo);
+}
+
+void out_clean_on_signals(void)
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+	struct sigaction action = { .sa_handler = clean_and_end }, old;
+
+	(void)sigfillset(&action.sa_mask);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		/* Who was started to ignore one (nohup) goes on to. */
+		if (sigaction(signals[i], NULL, &old) == 0 &&
+		    old.sa_handler != SIG_IGN)
+			(void)sigaction(signals[i], &action, NULL);
+}
+
+/* TEMP is there, or, with GONE, no longer. */
+static void note_temp(const char *temp, bool gone)
+{
+	for (size_t i = 0; i < TEMPS; i++) {
+		if (temps[i] != (gone ? temp : NULL))
+			continue;
+		temps[i] = gone ? NULL : temp;
+		return;
+	}
+}
 
 void out_fd(struct out *o, int fd)
 {
@@ -34,6 +72,23 @@ static int temp_name(struct out *o, int number)
 	return n < (int)sizeof(o->temp) ? 0 : -ENAMETOOLONG;
 }
 
+/* TEMP, which is not there yet; no signal comes between it and its note. */
+static int create(const char *temp, mode_t mode)
+{
+	sigset_t all, old;
+	int fd;
+
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_BLOCK, &all, &old);
+	fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	if (fd < 0)
+		fd = -errno;
+	else
+		note_temp(temp, false);
+	(void)sigprocmask(SIG_SETMASK, &old, NULL);
+	return fd;
+}
+
 static int open_temp(struct out *o, mode_t mode)
 {
 	int r;
@@ -42,13 +97,12 @@ static int open_temp(struct out *o, mode_t mode)
 		r = temp_name(o, i);
 		if (r < 0)
 			return r;
-		o->fd = open(o->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-			     mode);
-		if (o->fd >= 0 || errno != EEXIST)
+		o->fd = create(o->temp, mode);
+		if (o->fd != -EEXIST)
 			break;
 	}
 	if (o->fd < 0)
-		return -errno;
+		return o->fd;
 	o->renames = true;
 	return 0;
 }
@@ -69,13 +123,14 @@ static int open_path(struct out *o, const char *path, mode_t mode,
 			return -ENOLINK;
 		return open_temp(o, mode);
 	}
+	/* A pipe's reader is not who may have what is to be new. */
+	if (exclusive)
+		return -EEXIST;
 	if (!S_ISREG(st.st_mode)) {
 		/* A device, a pipe; a directory fails here. */
 		o->fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
 		return o->fd < 0 ? -errno : 0;
 	}
-	if (exclusive)
-		return -EEXIST;
 	/* The file that a link names is the one to replace, not the link. */
 	real = realpath(path, NULL);
 	if (!real)
@@ -139,18 +194,42 @@ static int rename_temp(const struct out *o)
 	return 0;
 }
 
+/* The name is on the disk, too; where folders cannot be opened nobody knows. */
+static void sync_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX];
+	int fd, n;
+
+	n = snprintf(dir, sizeof(dir), "%.*s.",
+		     slash ? (int)(slash - path) + 1 : 0, path);
+	if (n < 0 || n >= (int)sizeof(dir))
+		return;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	(void)fsync(fd);
+	(void)close(fd);
+}
+
 int out_commit(const struct tool *t, struct out *o)
 {
 	int r = out_flush(o);
 
+	/* A key that KMS knows must outlive a crash of this machine. */
+	if (o->renames && r == 0 && fsync(o->fd) < 0)
+		r = -errno;
 	/* A network's file system says only here that it is full. */
 	if (o->fd >= 0 && close(o->fd) < 0 && r == 0)
 		r = -errno;
 	o->fd = -1;
 	if (o->renames && r == 0) {
 		r = rename_temp(o);
-		if (r == 0)
+		if (r == 0) {
 			o->renames = false;
+			note_temp(o->temp, true);
+			sync_folder(o->path);
+		}
 	}
 	out_abort(o);
 	if (r == 0)
@@ -166,8 +245,10 @@ void out_abort(struct out *o)
 	if (o->fd > STDERR_FILENO)
 		(void)close(o->fd);
 	o->fd = -1;
-	if (o->renames)
+	if (o->renames) {
 		(void)unlink(o->temp);
+		note_temp(o->temp, true);
+	}
 	o->renames = false;
 	explicit_bzero(o->buf, sizeof(o->buf));
 }
@@ -404,4 +485,12 @@ void json_base64(struct out *o, const char *key, struct nsmc_bytes bytes)
 	out_text(o, "\"");
 	out_base64(o, bytes.data, bytes.len);
 	out_text(o, "\"");
+}
+
+void refuse_json_why(struct out *o, int error, const char *text,
+		     const char *object)
+{
+	json_string(o, "code", nsmc_error_name(error));
+	json_string(o, "error", text ? text : nsmc_error_text(error));
+	json_string(o, "object", object);
 }

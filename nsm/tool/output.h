@@ -12,6 +12,12 @@
 struct tool;
 
 /*
+ * From now on HUP, INT, QUIT and TERM, where they would end the program, remove the
+ * files that have no name yet before they do.
+ */
+void out_clean_on_signals(void);
+
+/*
  * Buffered output. The first error stays, and comes to light in out_flush or
  * out_commit: all in between need no check.
  */
@@ -33,14 +39,14 @@ void out_fd(struct out *o, int fd);
  * To the file PATH, of MODE before umask, by a temporary file beside it; to
  * stdout if PATH is NULL or "-"; straight to what is no regular file
  * (/dev/full). A link to nothing is an error.
- * EXCLUSIVE: there must be no such file. Returns 0 or TOOL_FILE, said.
+ * EXCLUSIVE: there must be nothing of that name, no device or pipe either. Returns 0 or TOOL_FILE, said.
  * To be ended by out_commit or out_abort.
  */
 int out_open(const struct tool *t, struct out *o, const char *path, mode_t mode,
 	     bool exclusive);
 
 /*
- * All is written, and the file has its name: 0; or TOOL_FILE, said, and there
+ * All is written and on the disk, and the file has its name: 0; or TOOL_FILE, said, and there
  * is no file. Of a pipe that nobody reads nothing is said. Wipes the buffer.
  */
 int out_commit(const struct tool *t, struct out *o);
@@ -79,6 +85,9 @@ void json_signed(struct out *o, const char *key, int64_t n);
 void json_bool(struct out *o, const char *key, bool b);
 void json_hex(struct out *o, const char *key, struct nsmc_bytes bytes);
 void json_base64(struct out *o, const char *key, struct nsmc_bytes bytes);
+/* "code", "error" (TEXT; NULL: the library's) and "object" of a refusal. */
+void refuse_json_why(struct out *o, int error, const char *text,
+		     const char *object);
 /* The key alone. */
 void json_key(struct out *o, const char *key);
 

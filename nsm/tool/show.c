@@ -22,6 +22,26 @@ void show_time(struct out *o, uint64_t ms)
 	}
 }
 
+const char *show_debug_text(enum nsmc_debug debug)
+{
+	return debug == NSMC_DEBUG_YES ? "yes" :
+	       debug == NSMC_DEBUG_NO  ? "no" :
+					 "unknown";
+}
+
+void show_debug_json(struct out *o, enum nsmc_debug debug)
+{
+	if (debug == NSMC_DEBUG_UNKNOWN)
+		json_string(o, "debug", NULL);
+	else
+		json_bool(o, "debug", debug == NSMC_DEBUG_YES);
+}
+
+static const char *kind_text(const struct nsmc_doc *doc)
+{
+	return doc->kind == NSMC_KIND_NITROTPM ? "nitrotpm" : "enclave";
+}
+
 static bool is_plain(struct nsmc_bytes b)
 {
 	for (size_t i = 0; i < b.len; i++)
@@ -97,6 +117,9 @@ static void show_text(struct out *o, const struct nsmc_doc *doc)
 		out_text(o, label);
 		out_text(o, " (not ES384)\n");
 	}
+	out_label(o, "kind");
+	out_text(o, kind_text(doc));
+	out_text(o, "\n");
 	out_label(o, "module_id");
 	out_safe(o, doc->module_id.data, doc->module_id.len);
 	out_text(o, "\n");
@@ -107,7 +130,8 @@ static void show_text(struct out *o, const struct nsmc_doc *doc)
 	show_time(o, doc->timestamp_ms);
 	out_text(o, "\n");
 	out_label(o, "debug mode");
-	out_text(o, nsmc_doc_is_debug(doc) ? "yes\n" : "no\n");
+	out_text(o, show_debug_text(nsmc_doc_debug(doc)));
+	out_text(o, "\n");
 	for (unsigned i = 0; i < NSMC_PCR_COUNT; i++) {
 		if (!doc->pcr[i].data)
 			continue;
@@ -134,10 +158,11 @@ void show_json(struct out *o, const char *key, const struct nsmc_doc *doc)
 
 	json_open(o, key, '{');
 	json_signed(o, "algorithm", doc->algorithm);
+	json_string(o, "kind", kind_text(doc));
 	json_text(o, "module_id", doc->module_id);
 	json_text(o, "digest", doc->digest);
 	json_number(o, "timestamp", doc->timestamp_ms);
-	json_bool(o, "debug", nsmc_doc_is_debug(doc));
+	show_debug_json(o, nsmc_doc_debug(doc));
 	json_open(o, "pcrs", '{');
 	for (unsigned i = 0; i < NSMC_PCR_COUNT; i++) {
 		if (!doc->pcr[i].data)
@@ -161,7 +186,7 @@ void show_json(struct out *o, const char *key, const struct nsmc_doc *doc)
 static int run_show(struct tool *t, struct opts *o)
 {
 	const char *path = NULL;
-	struct nsmc_report report = { .object = { "document" } };
+	struct nsmc_object object;
 	struct blob b = { 0 };
 	struct nsmc_doc doc;
 	struct out out;
@@ -184,16 +209,13 @@ static int run_show(struct tool *t, struct opts *o)
 	}
 	if (!path)
 		return tool_usage(t, NULL, "which document?");
-	r = input_message(t, INPUT_DOCUMENT, path, &b);
-	if (r == TOOL_REFUSED && json)
-		return refuse_json(t, -NSMC_E_DOC_CBOR, "it is no document",
-				   &report);
+	r = read_document(t, path, json, &b);
 	if (r)
 		return r;
-	r = nsmc_doc_parse(b.data, b.len, &doc, &report.object);
+	r = nsmc_doc_parse(b.data, b.len, &doc, &object);
 	if (r < 0) {
-		code = tool_fail_refused(t, report.object.name, r, "");
-		r = json ? refuse_json(t, r, NULL, &report) : code;
+		code = tool_fail_refused(t, object.name, r, "");
+		r = json ? refuse_json(t, r, NULL, object.name) : code;
 		goto out;
 	}
 	(void)out_open(t, &out, NULL, 0, false);
@@ -215,7 +237,8 @@ const struct command command_show = {
 	.help = "usage: nsm show DOC [--json]\n"
 		"\n"
 		"Prints every field of the attestation document in the file DOC (- is stdin;\n"
-		"binary, hex or base64). Nothing of it is verified: see nsm verify.\n"
+		"binary, hex, base64, armoured or quoted). Nothing of it is verified, as nsm\n"
+		"verify does.\n"
 		"\n"
 		"Certificates are shown as their length, SHA-384 (what openssl x509 -fingerprint\n"
 		"-sha384 prints), validity and common name.\n"

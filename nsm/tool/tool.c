@@ -93,7 +93,7 @@ int tool_fail_nsm(const struct tool *t, const char *object, int r)
 int tool_fail_refused(const struct tool *t, const char *object, int r,
 		      const char *more)
 {
-	return tool_fail(t, r <= -NSMC_E_FIRST ? TOOL_REFUSED : TOOL_FILE,
+	return tool_fail(t, nsmc_error_name(r) ? TOOL_REFUSED : TOOL_FILE,
 			 object, "%s%s", nsmc_error_text(r), more);
 }
 

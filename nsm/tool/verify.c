@@ -1,5 +1,5 @@
 #include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -10,22 +10,33 @@
 #include "nsm/tool/opts.h"
 #include "nsm/tool/output.h"
 
-enum { AHEAD_S = 60, EMULATED = -1 /* QEMU's algorithm */ };
+enum { EMULATED = -1 /* QEMU's algorithm */ };
 
-/* The command line, and the bytes that its policy points into. */
+/* The command line. */
 struct verify {
-	const char *path, *root_path;
-	struct nsmc_policy policy;
-	struct blob root, nonce, user_data, public_key;
-	uint8_t pcr[NSMC_PCR_COUNT][NSMC_PCR_SIZE];
-	bool time_given, ahead_given, json;
+	const char *path;
+	struct nsmc_policy *policy;
+	uint32_t pcrs; /* bit N: PCR N was given */
+	/* Of each field, by enum nsmc_field: a value, or that it is absent. */
+	bool given[NSMC_FIELD_PUBLIC_KEY + 1],
+		absent[NSMC_FIELD_PUBLIC_KEY + 1];
+	bool has_nonce, any_image, any_age;
+	bool time_given, time_of_document, has_age, json;
+	int64_t time_s;
 };
+
+/* A setter refused what was checked before: this program is wrong. */
+static int fail_set(const struct tool *t, const struct opts *o, int r)
+{
+	return r < 0 ? tool_fail(t, TOOL_FILE, o->name, "%s",
+				 nsmc_error_text(r)) :
+		       0;
+}
 
 static int read_pcr(struct tool *t, const struct opts *o, struct verify *v)
 {
 	const char *equals = strchr(o->value, '=');
 	size_t len = equals ? (size_t)(equals - o->value) : 0;
-	struct nsmc_expect *expect;
 	struct blob b = { 0 };
 	char number[4] = "";
 	uint64_t n;
@@ -37,18 +48,16 @@ static int read_pcr(struct tool *t, const struct opts *o, struct verify *v)
 		return tool_usage(t, o->name,
 				  "it must be N=BYTES, N from 0 to %d",
 				  NSMC_PCR_COUNT - 1);
-	expect = &v->policy.pcr[n];
-	if (expect->kind != NSMC_ANY)
+	if (v->pcrs >> n & 1)
 		return tool_usage(t, o->name, "PCR%d given twice", (int)n);
 	r = input_bytes(t, o->name, equals + 1, NSMC_PCR_SIZE, NSMC_PCR_SIZE,
 			&b);
 	if (r)
 		return r;
-	memcpy(v->pcr[n], b.data, b.len);
+	v->pcrs |= UINT32_C(1) << n;
+	r = nsmc_policy_pcr(v->policy, (unsigned)n, b.data, b.len);
 	blob_free(&b);
-	expect->kind = NSMC_EQUAL;
-	expect->value = (struct nsmc_bytes){ v->pcr[n], NSMC_PCR_SIZE };
-	return 0;
+	return fail_set(t, o, r);
 }
 
 static int read_time(const struct tool *t, const struct opts *o,
@@ -56,10 +65,10 @@ static int read_time(const struct tool *t, const struct opts *o,
 {
 	v->time_given = true;
 	if (strcmp(o->value, "document") == 0) {
-		v->policy.time_of_document = true;
+		v->time_of_document = true;
 		return 0;
 	}
-	if (code_time(o->value, &v->policy.time_s) < 0)
+	if (code_time(o->value, &v->time_s) < 0)
 		return tool_usage(t, o->name,
 				  "it must be a time (2026-11-24T09:33:04Z), "
 				  "seconds since 1970, or document");
@@ -67,76 +76,113 @@ static int read_time(const struct tool *t, const struct opts *o,
 }
 
 static int read_seconds(const struct tool *t, const struct opts *o,
-			uint32_t min, uint32_t *ret)
+			uint32_t max, uint32_t *ret)
 {
-	uint64_t n;
-	int r = input_number(t, o->name, o->value, min, UINT32_MAX, &n);
+	uint64_t n = 0;
+	int r = input_number(t, o->name, o->value, 0, max, &n);
 
-	if (r == 0)
-		*ret = (uint32_t)n;
+	*ret = (uint32_t)n;
 	return r;
 }
 
-static int expect_bytes(struct tool *t, const struct opts *o, struct blob *b,
-			struct nsmc_expect *ret)
+static int expect_bytes(struct tool *t, const struct opts *o, struct verify *v,
+			enum nsmc_field field)
 {
+	struct blob b = { 0 };
 	int r;
 
-	if (ret->kind == NSMC_MISSING)
+	if (v->absent[field])
 		return tool_usage(t, o->name, "it excludes --no-%s",
 				  o->name + 2);
-	r = input_bytes(t, o->name, o->value, 0, NSMC_FIELD_MAX, b);
-	if (r == 0)
-		*ret = (struct nsmc_expect){ NSMC_EQUAL, blob_view(b) };
-	return r;
+	r = input_bytes(t, o->name, o->value, 0, NSMC_FIELD_MAX, &b);
+	if (r)
+		return r;
+	v->given[field] = true;
+	v->has_nonce = v->has_nonce || (field == NSMC_FIELD_NONCE && b.len > 0);
+	r = nsmc_policy_field(v->policy, field, b.data, b.len);
+	blob_free(&b);
+	return fail_set(t, o, r);
 }
 
 static int expect_none(const struct tool *t, const struct opts *o,
-		       struct nsmc_expect *ret)
+		       struct verify *v, enum nsmc_field field)
 {
-	if (ret->kind == NSMC_EQUAL)
+	if (v->given[field])
 		return tool_usage(t, o->name, "it excludes --%s",
 				  o->name + sizeof("--no-") - 1);
-	ret->kind = NSMC_MISSING;
-	return 0;
+	v->absent[field] = true;
+	return fail_set(t, o, nsmc_policy_field_absent(v->policy, field));
+}
+
+/* Another root; refused is what is no certificate. */
+static int read_root(struct tool *t, const struct opts *o, struct verify *v)
+{
+	struct blob b = { 0 };
+	int r = input_certificate(t, o->value, &b);
+
+	if (r == TOOL_REFUSED)
+		return v->json ? refuse_json(t, -NSMC_E_ROOT,
+					     "it is no certificate", "root") :
+				 r;
+	if (r)
+		return r;
+	r = nsmc_policy_root(v->policy, b.data, b.len);
+	blob_free(&b);
+	if (r == -ENOSPC)
+		return tool_usage(t, o->name, "more than %d", NSMC_ROOTS_MAX);
+	if (r == 0)
+		return 0;
+	r = tool_fail_refused(t, o->value, r, "");
+	return v->json ? refuse_json(t, -NSMC_E_ROOT, NULL, "root") : r;
 }
 
 static int read_option(struct tool *t, const struct opts *o, struct verify *v,
 		       int id)
 {
-	struct nsmc_policy *p = &v->policy;
+	uint32_t n;
+	int r;
 
 	switch (id) {
 	case 'p':
 		return read_pcr(t, o, v);
 	case 'n':
-		return expect_bytes(t, o, &v->nonce, &p->nonce);
+		return expect_bytes(t, o, v, NSMC_FIELD_NONCE);
 	case 'u':
-		return expect_bytes(t, o, &v->user_data, &p->user_data);
+		return expect_bytes(t, o, v, NSMC_FIELD_USER_DATA);
 	case 'k':
-		return expect_bytes(t, o, &v->public_key, &p->public_key);
+		return expect_bytes(t, o, v, NSMC_FIELD_PUBLIC_KEY);
 	case 'N':
-		return expect_none(t, o, &p->nonce);
+		return expect_none(t, o, v, NSMC_FIELD_NONCE);
 	case 'U':
-		return expect_none(t, o, &p->user_data);
+		return expect_none(t, o, v, NSMC_FIELD_USER_DATA);
 	case 'K':
-		return expect_none(t, o, &p->public_key);
-	case 'r':
-		v->root_path = o->value;
-		return 0;
+		return expect_none(t, o, v, NSMC_FIELD_PUBLIC_KEY);
 	case 't':
 		return read_time(t, o, v);
 	case 'a':
-		p->age_asked = true;
-		return read_seconds(t, o, 0, &p->max_age_s);
-	case 'h':
-		v->ahead_given = true;
-		return read_seconds(t, o, 1, &p->max_ahead_s);
-	case 'd':
-		p->allow_debug = true;
+		v->has_age = true;
+		r = read_seconds(t, o, UINT32_MAX, &n);
+		return r ? r :
+			   fail_set(t, o, nsmc_policy_max_age(v->policy, n));
+	case 'l':
+		r = read_seconds(t, o, NSMC_LEEWAY_MAX_S, &n);
+		return r ? r : fail_set(t, o, nsmc_policy_leeway(v->policy, n));
+	case 'i':
+		v->any_image = true;
+		nsmc_policy_any_image(v->policy);
 		return 0;
+	case 'A':
+		v->any_age = true;
+		nsmc_policy_any_age(v->policy);
+		return 0;
+	case 'T':
+		return fail_set(
+			t, o, nsmc_policy_kind(v->policy, NSMC_KIND_NITROTPM));
+	case 'd':
+		nsmc_policy_allow_debug(v->policy);
+		return 0;
+	case 'r': /* read when all others are known */
 	case 'j':
-		v->json = true;
 		return 0;
 	case OPT_ARGUMENT:
 		if (v->path)
@@ -148,36 +194,64 @@ static int read_option(struct tool *t, const struct opts *o, struct verify *v,
 	}
 }
 
-static int read_verify(struct tool *t, struct opts *o, struct verify *v)
+/* What pins nothing is misuse: the library would refuse it, too. */
+static int check_sense(const struct tool *t, const struct verify *v)
 {
-	struct timespec now;
-	int id, r = 0;
-
-	while (r == 0 && (id = opts_next(o)) != OPT_END)
-		r = read_option(t, o, v, id);
-	if (r)
-		return r;
 	if (!v->path)
 		return tool_usage(t, NULL, "which document?");
-	if (v->ahead_given && !v->policy.age_asked)
-		return tool_usage(t, "--max-ahead", "it needs --max-age");
-	if (v->policy.age_asked && v->policy.time_of_document)
+	if (v->has_age && v->time_of_document)
 		return tool_usage(t, "--max-age",
 				  "it excludes --time document");
-	if (!v->ahead_given)
-		v->policy.max_ahead_s = AHEAD_S;
-	if (!v->time_given) {
-		(void)clock_gettime(CLOCK_REALTIME, &now);
-		v->policy.time_s = now.tv_sec;
-	}
+	if (v->pcrs == 0 && !v->any_image)
+		return tool_usage(
+			t, NULL,
+			"of which image? --pcr N=BYTES, or --any-image: "
+			"anybody's");
+	if (!v->has_nonce && !v->has_age && !v->any_age && !v->time_of_document)
+		return tool_usage(
+			t, NULL,
+			"how new? --nonce BYTES or --max-age SECONDS, or "
+			"--any-age: a replayed one, too");
 	return 0;
 }
 
-/* The time of which the validity is. */
+static int read_verify(struct tool *t, struct opts *o, struct verify *v)
+{
+	struct opts again = *o;
+	struct timespec now;
+	int id, r = 0;
+
+	/* Whatever comes first: refusals are told as JSON, too. */
+	for (char **word = o->next; *word && strcmp(*word, "--") != 0; word++)
+		v->json = v->json || strcmp(*word, "--json") == 0;
+	while (r == 0 && (id = opts_next(o)) != OPT_END)
+		r = read_option(t, o, v, id);
+	if (r == 0)
+		r = check_sense(t, v);
+	while (r == 0 && (id = opts_next(&again)) != OPT_END)
+		if (id == 'r')
+			r = read_root(t, &again, v);
+	if (r)
+		return r;
+	if (v->time_of_document) {
+		nsmc_policy_time_of_document(v->policy);
+		return 0;
+	}
+	if (!v->time_given) {
+		(void)clock_gettime(CLOCK_REALTIME, &now);
+		v->time_s = now.tv_sec;
+	}
+	r = nsmc_policy_time(v->policy, v->time_s);
+	return r < 0 ? tool_fail(t, TOOL_FILE, "--time", "%s",
+				 nsmc_error_text(r)) :
+		       0;
+}
+
+/* The time at which the certificates must be valid, in milliseconds. */
 static uint64_t time_of(const struct verify *v, const struct nsmc_doc *doc)
 {
-	return v->policy.time_of_document ? doc->timestamp_ms :
-					    (uint64_t)v->policy.time_s * 1000;
+	return v->time_of_document ? doc->timestamp_ms :
+				     (uint64_t)v->time_s * 1000;
 }
 
 static uint32_t pcrs_of(const struct nsmc_doc *doc)
@@ -214,8 +288,13 @@ static void good_text(struct out *out, const struct verify *v,
 	char at[CODE_TIME_CAP];
 
 	out_label(out, "verified");
-	out_text(out, report->debug ? "yes, of an enclave in DEBUG MODE\n" :
-				      "yes\n");
+	out_text(out, report->debug == NSMC_DEBUG_YES ?
+			      "yes, of an enclave in DEBUG MODE\n" :
+		      doc->kind == NSMC_KIND_NITROTPM ?
+			      "yes, of a NitroTPM, not of an enclave\n" :
+		      report->debug == NSMC_DEBUG_UNKNOWN ?
+			      "yes, but whether in debug mode is unknown\n" :
+			      "yes\n");
 	checks_text(out, "checked", report->checked);
 	out_label(out, "checked PCRs");
 	out_ranges(out, report->pcrs_checked);
@@ -233,8 +312,7 @@ static void good_text(struct out *out, const struct verify *v,
 	code_time_text(time_of(v, doc), at);
 	out_label(out, "valid at");
 	out_text(out, at);
-	out_text(out,
-		 v->policy.time_of_document ? ", the document's own\n" : "\n");
+	out_text(out, v->time_of_document ? ", the document's own\n" : "\n");
 }
 
 /* Words for programs, in the order of the bits: they stay as they are. */
@@ -269,30 +347,38 @@ static void good_json(struct out *out, const struct verify *v,
 {
 	json_open(out, NULL, '{');
 	json_bool(out, "verified", true);
-	json_bool(out, "debug", report->debug);
+	show_debug_json(out, report->debug);
 	checks_json(out, "checked", report->checked);
 	pcrs_json(out, "pcrs_checked", report->pcrs_checked);
 	checks_json(out, "not_checked", ~report->checked);
 	pcrs_json(out, "pcrs_not_checked",
 		  pcrs_of(doc) & ~report->pcrs_checked);
 	json_number(out, "time", time_of(v, doc) / 1000);
-	json_bool(out, "time_of_document", v->policy.time_of_document);
+	json_bool(out, "time_of_document", v->time_of_document);
 	show_json(out, "document", doc);
 	json_close(out, '}');
 	out_text(out, "\n");
 }
 
 int refuse_json(const struct tool *t, int error, const char *text,
-		const struct nsmc_report *report)
+		const char *object)
+{
+	struct nsmc_report report = { 0 };
+
+	(void)snprintf(report.object.name, sizeof(report.object.name), "%s",
+		       object);
+	return refuse_json_report(t, error, text, &report);
+}
+
+int refuse_json_report(const struct tool *t, int error, const char *text,
+		       const struct nsmc_report *report)
 {
 	struct out out;
 
 	(void)out_open(t, &out, NULL, 0, false);
 	json_open(&out, NULL, '{');
 	json_bool(&out, "verified", false);
-	json_string(&out, "code", nsmc_error_name(error));
-	json_string(&out, "error", text ? text : nsmc_error_text(error));
-	json_string(&out, "object", report->object.name);
+	refuse_json_why(&out, error, text, report->object.name);
 	checks_json(&out, "checked", report->checked);
 	pcrs_json(&out, "pcrs_checked", report->pcrs_checked);
 	json_close(&out, '}');
@@ -300,37 +386,23 @@ int refuse_json(const struct tool *t, int error, const char *text,
 	return out_commit(t, &out) ? TOOL_FILE : TOOL_REFUSED;
 }
 
-/* The root's file, then the document's. */
-static int read_files(struct tool *t, struct verify *v, struct blob *ret)
+/* What may be the reason for R, an error of the document in B. */
+static const char *hint_of(const struct verify *v, const struct blob *b, int r)
 {
-	static const struct nsmc_report root = { .object = { "root" } };
-	static const struct nsmc_report document = { .object = { "document" } };
-	int r = 0;
+	struct nsmc_doc doc;
 
-	if (v->root_path)
-		r = input_certificate(t, v->root_path, &v->root);
-	v->policy.root = blob_view(&v->root);
-	if (r == TOOL_REFUSED && v->json)
-		return refuse_json(t, -NSMC_E_ROOT, "it is no certificate",
-				   &root);
-	if (r)
-		return r;
-	r = input_message(t, INPUT_DOCUMENT, v->path, ret);
-	if (r == TOOL_REFUSED && v->json)
-		return refuse_json(t, -NSMC_E_DOC_CBOR, "it is no document",
-				   &document);
-	return r;
-}
-
-/* What may be the reason for R, an error of DOC. */
-static const char *hint_of(const struct verify *v, const struct nsmc_doc *doc,
-			   int r)
-{
-	if (!v->time_given &&
-	    (r == -NSMC_E_CERT_EXPIRED || r == -NSMC_E_CERT_NOT_YET))
+	if (r == -NSMC_E_CERT_NOT_YET && !v->time_given)
+		return " (is this clock slow? see --leeway, and --time)";
+	if (r == -NSMC_E_CERT_EXPIRED && !v->time_given)
 		return " (a stored document? see --time)";
-	if (r == -NSMC_E_ALGORITHM && doc->algorithm == EMULATED)
-		return " (an emulator's? QEMU does not sign)";
+	if (r == -NSMC_E_IN_FUTURE)
+		return " (is this clock slow? see --leeway)";
+	if (r == -NSMC_E_KIND)
+		return " (see --nitrotpm)";
+	if (r == -NSMC_E_ALGORITHM &&
+	    nsmc_doc_parse(b->data, b->len, &doc, NULL) == 0 &&
+	    doc.algorithm == EMULATED)
+		return " (an emulator's? QEMU alone does not sign)";
 	return "";
 }
 
@@ -342,17 +414,13 @@ static int verify(const struct tool *t, const struct verify *v,
 	struct out out;
 	int r, code;
 
-	r = nsmc_doc_verify(b->data, b->len, &v->policy, &doc, &report);
+	r = nsmc_doc_verify(b->data, b->len, v->policy, NULL, &doc, &report);
 	if (r < 0) {
-		/* Errors name the root's file. */
-		code = tool_fail_refused(t,
-					 r == -NSMC_E_ROOT && v->root_path ?
-						 v->root_path :
-						 report.object.name,
-					 r, hint_of(v, &doc, r));
+		code = tool_fail_refused(t, report.object.name, r,
+					 hint_of(v, b, r));
 		/* Where the system failed nothing is known of the document. */
 		return v->json && code == TOOL_REFUSED ?
-			       refuse_json(t, r, NULL, &report) :
+			       refuse_json_report(t, r, NULL, &report) :
 			       code;
 	}
 	(void)out_open(t, &out, NULL, 0, false);
@@ -363,25 +431,31 @@ static int verify(const struct tool *t, const struct verify *v,
 	return out_commit(t, &out);
 }
 
+int read_document(struct tool *t, const char *path, bool json, struct blob *ret)
+{
+	int r = input_message(t, INPUT_DOCUMENT, path, ret);
+
+	return r == TOOL_REFUSED && json ?
+		       refuse_json(t, -NSMC_E_DOC_CBOR, "it is no document",
+				   "document") :
+		       r;
+}
+
 static int run_verify(struct tool *t, struct opts *o)
 {
-	struct verify *v = calloc(1, sizeof(*v));
+	struct verify v = { 0 };
 	struct blob b = { 0 };
 	int r;
 
-	if (!v)
+	if (nsmc_policy_new(&v.policy) < 0)
 		return tool_fail_refused(t, NULL, -ENOMEM, "");
-	r = read_verify(t, o, v);
+	r = read_verify(t, o, &v);
 	if (r == 0)
-		r = read_files(t, v, &b);
+		r = read_document(t, v.path, v.json, &b);
 	if (r == 0)
-		r = verify(t, v, &b);
+		r = verify(t, &v, &b);
 	blob_free(&b);
-	blob_free(&v->root);
-	blob_free(&v->nonce);
-	blob_free(&v->user_data);
-	blob_free(&v->public_key);
-	free(v);
+	nsmc_policy_free(v.policy);
 	return r;
 }
 
@@ -390,24 +464,27 @@ const struct command command_verify = {
 	.does = "whether a document is true, and as expected",
 	.help = "usage: nsm verify DOC [OPTION]...\n"
 		"\n"
-		"Verifies the attestation document in the file DOC (- is stdin; binary, hex or\n"
-		"base64): form, certificates up to AWS's root, signature, no debug mode; and what\n"
-		"options ask for. Prints what was checked and what was not. Code 1: refused.\n"
+		"Verifies the attestation document in the file DOC (- is stdin; binary, hex,\n"
+		"base64, armoured or quoted): form, certificates up to AWS's root, signature, no\n"
+		"debug mode, and what options ask for: an image and how new it is must be among\n"
+		"that. Prints what was checked and what was not. Code 1: refused.\n"
 		"\n"
 		"  --pcr N=BYTES       PCR N is there, and is this; again for others\n"
+		"  --any-image         in place of --pcr: any image, that is anybody's\n"
 		"  --nonce BYTES       the nonce is this       --no-nonce        it is absent\n"
+		"  --max-age SECONDS   the document is no older (not with --time document)\n"
+		"  --any-age           in place of both: of any age, a replayed one too\n"
 		"  --user-data BYTES   the user data are this  --no-user-data    absent\n"
 		"  --public-key BYTES  the public key is this  --no-public-key   absent\n"
-		"  --max-age SECONDS   the document is no older (not with --time document)\n"
-		"  --max-ahead SECONDS and no further ahead of this clock; 60, if not given\n"
 		"  --time TIME         instead of now: 2026-11-24T09:33:04Z, seconds since 1970,\n"
 		"                      or document: its own timestamp (for stored documents)\n"
-		"  --root FILE         the root certificate, DER or PEM, instead of AWS's\n"
+		"  --leeway SECONDS    how slow this clock may be; 5, if not given\n"
+		"  --root FILE         trust this root, DER or PEM, not AWS's; again for others\n"
+		"  --nitrotpm          it is of an instance's NitroTPM, not of an enclave\n"
 		"  --allow-debug       debug mode is fine: the PCRs then say nothing\n"
 		"  --json              one JSON object, also where it is refused\n"
 		"\n"
-		"BYTES are HEX, hex:HEX, base64:BASE64, text:TEXT, @FILE or - for stdin. A nonce\n"
-		"of your own, or --max-age, is what tells a new document from an old one.\n",
+		"BYTES are HEX, hex:HEX, base64:BASE64, text:TEXT, @FILE or - for stdin.\n",
 	.opts = (const struct opt[]){ { "--pcr", OPT_MANY, 'p' },
 				      { "--nonce", OPT_VALUE, 'n' },
 				      { "--no-nonce", OPT_FLAG, 'N' },
@@ -415,10 +492,13 @@ const struct command command_verify = {
 				      { "--no-user-data", OPT_FLAG, 'U' },
 				      { "--public-key", OPT_VALUE, 'k' },
 				      { "--no-public-key", OPT_FLAG, 'K' },
-				      { "--root", OPT_VALUE, 'r' },
+				      { "--root", OPT_MANY, 'r' },
 				      { "--time", OPT_VALUE, 't' },
 				      { "--max-age", OPT_VALUE, 'a' },
-				      { "--max-ahead", OPT_VALUE, 'h' },
+				      { "--leeway", OPT_VALUE, 'l' },
+				      { "--any-image", OPT_FLAG, 'i' },
+				      { "--any-age", OPT_FLAG, 'A' },
+				      { "--nitrotpm", OPT_FLAG, 'T' },
 				      { "--allow-debug", OPT_FLAG, 'd' },
 				      { "--json", OPT_FLAG, 'j' },
 				      { 0 } },

@@ -28,7 +28,11 @@ static void walk(const uint8_t *buf, size_t len, const struct cms *cms)
 	struct nsmc_bytes chunk;
 	size_t at = 0, sum = 0;
 
-	inside(buf, len, cms->ski);
+	/* Version 0 names a certificate instead. */
+	if (cms->ski.data)
+		inside(buf, len, cms->ski);
+	else
+		require(cms->ski.len == 0);
 	inside(buf, len, cms->key);
 	inside(buf, len, cms->iv);
 	inside(buf, len, cms->content);

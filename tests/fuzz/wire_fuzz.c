@@ -60,7 +60,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (pcr.len > NSMC_PCR_SIZE_MAX)
 		abort();
-	if (r > 0 || (r < 0 && (r >= -NSMC_E_FIRST || r <= -NSMC_E_DEVICE_END)))
+	if (r > 0 ||
+	    (r < 0 && (r > -NSMC_E_INVALID_ARGUMENT || r < -NSMC_E_MALFORMED)))
 		abort();
 	return 0;
 }

@@ -7,6 +7,7 @@ what is wrong; keys and signatures are python3-cryptography's.
 import hashlib
 from calendar import timegm
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -165,6 +166,7 @@ class Cert:
     says: str = ""                     # what the outer algorithm says instead
     spki: bytes = b""                  # instead of the key's
     size: int = 0                      # to be padded to
+    when_after: bytes = b""            # instead of not_after, encoded
 
     def extensions(self) -> list[bytes]:
         out = []
@@ -188,7 +190,7 @@ class Cert:
         return der(
             0x30, der(0xa0, integer(self.version - 1)) if self.version > 1 else b"",
             integer(self.serial), algorithm(self.signed), name(self.issuer),
-            der(0x30, when(self.not_before), when(self.not_after)), name(self.subject),
+            der(0x30, when(self.not_before), self.when_after or when(self.not_after)), name(self.subject),
             self.spki or self.key.spki,
             der(0xa3, der(0x30, *extensions)) if extensions and self.version == 3 else b"")
 
@@ -241,8 +243,9 @@ ZONAL = Cert((("CN", f"303c9a6d1e5745e8.zonal.{REGION}"), ("OU", "AWS"), ("O", "
              crl="http://crl-us-east-1-aws-nitro-enclaves.s3.us-east-1.amazonaws.com/crl/"
                  "ccbe8c8d-7baa-4249-b1a9-c980e1d0fb7e.crl")
 PLACE = (("C", "US"), ("ST", "Washington"), ("L", "Seattle"), ("O", "Amazon"), ("OU", "AWS"))
+# With key identifiers since the middle of 2024.
 INSTANCE_CA = Cert((*PLACE, ("CN", f"{INSTANCE}.{REGION}")), key("instance"), NOW - 5 * HOUR,
-                   NOW + 19 * HOUR, path_len=0, usage=(CERT_SIGN,))
+                   NOW + 19 * HOUR, path_len=0, usage=(CERT_SIGN,), key_ids=True)
 LEAF = Cert((*PLACE, ("CN", f"{MODULE_ID}.us-east-1.aws"[:64])), key("leaf"), NOW - 3,
             NOW - 3 + 10803, ca=False, usage=(SIGNS, NON_REPUDIATION), usage_critical=False)
 AS_AWS = (ROOT, REGIONAL, ZONAL, INSTANCE_CA, LEAF)
@@ -352,8 +355,23 @@ def fields(chain: Chain, **changes: bytes | None) -> dict[str, bytes]:
     return {k: v for k, v in out.items() if v is not None}
 
 
-def payload(f: dict[str, bytes]) -> bytes:
-    return pairs([(text(k), v) for k, v in f.items()])
+def open_pairs(items: list[tuple[bytes, bytes]]) -> bytes:
+    """A map of indefinite length (RFC 8949, 3.2.2)."""
+    return b"\xbf" + b"".join(k + v for k, v in items) + BREAK
+
+
+def open_array(*items: bytes) -> bytes:
+    return b"\x9f" + b"".join(items) + BREAK
+
+
+# What an NSM signs: an open map since the middle of 2025, a definite one before.
+FORMS = ("open", "definite")
+FORM: ContextVar[str] = ContextVar("form", default="open")
+
+
+def payload(f: dict[str, bytes], form: str = "") -> bytes:
+    items = [(text(k), v) for k, v in f.items()]
+    return open_pairs(items) if (form or FORM.get()) == "open" else pairs(items)
 
 
 ES384 = pairs([(uint(1), negative(-35))])
@@ -402,10 +420,17 @@ class Document:
         return self.before + self.elements(self.parts) + self.after
 
 
-def document(chain: Chain | None = None, **changes: bytes | None) -> bytes:
-    """A good one by CHAIN, but for CHANGES to its fields."""
+def document(chain: Chain | None = None, form: str = "", **changes: bytes | None) -> bytes:
+    """A good one by CHAIN, of FORM, but for CHANGES to its fields."""
     chain = chain or as_aws()
-    return Document(payload(fields(chain, **changes)), chain.key).bytes()
+    return Document(payload(fields(chain, **changes), form), chain.key).bytes()
+
+
+def nitrotpm_document(chain: Chain | None = None, **changes: bytes | None) -> bytes:
+    """As an instance's NitroTPM has it: other PCRs, and another name."""
+    values = {n: bytes(48) if n > 15 else hashlib.sha384(b"TPM PCR%d" % n).digest() for n in range(24)}
+    changes.setdefault("nitrotpm_pcrs", pcr_map(values))
+    return document(chain, pcrs=None, module_id=text(f"{INSTANCE}-tpm0000000000000000"), **changes)
 
 
 def signed(body: bytes | None = None, chain: Chain | None = None, **cose: object) -> bytes:
@@ -413,6 +438,17 @@ def signed(body: bytes | None = None, chain: Chain | None = None, **cose: object
     chain = chain or as_aws()
     cose.setdefault("key", chain.key)
     return Document(payload(fields(chain)) if body is None else body, **cose).bytes()
+
+
+def all_open(chain: Chain | None = None) -> bytes:
+    """All maps and arrays of it are of indefinite length, those that nobody knows too."""
+    chain = chain or as_aws()
+    *bundle, leaf = chain.ders
+    body = payload(fields(chain, pcrs=open_pairs([(uint(n), octets(v)) for n, v in pcr_values().items()]),
+                          cabundle=open_array(*(octets(c) for c in bundle)),
+                          x=open_array(open_pairs([(text("a"), array(uint(1), open_array()))]), NULL)), "open")
+    return Document(body, chain.key, protected=open_pairs([(uint(1), negative(-35))]), unprotected=open_pairs([]),
+                    elements=lambda e: open_array(*e)).bytes()
 
 
 def seeds() -> dict[str, bytes]:
@@ -425,8 +461,11 @@ def seeds() -> dict[str, bytes]:
         "alone": document(alone, pcrs=pcr_map(pcr_values(range(0, 32, 15)))),
         "unknown": document(alone, pcrs=pcr_map(pcr_values(range(1))),
                             x=array(NULL, pairs([(text("a"), head(6, 1) + uint(5))]))),
-        "qemu": Document(payload(fields(alone, certificate=zero, cabundle=array(zero))),
+        "qemu": Document(payload(fields(alone, certificate=zero, cabundle=array(zero)), "definite"),
                          protected=b"\xa1\x01\x20", sent_signature=zero).bytes(),
+        "definite": document(alone, "definite", public_key=octets(b"")),
+        "nitrotpm": nitrotpm_document(alone),
+        "all-open": all_open(alone),
     }
 
 

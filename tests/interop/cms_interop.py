@@ -282,6 +282,10 @@ def messages_of_openssl_are_opened():
             by_sha1 = hashlib.sha1(key.spki).digest()
             messages["by SHA-1"] = encrypt(d, key, b"secret", ski=by_sha1), b"secret"
             mgf1 = (*KMS, "rsa_mgf1_md:sha256")
+            # Version 0: the recipient is named by its certificate's issuer and serial number.
+            for stream in (False, True):
+                messages[f"by issuer, stream {stream}"] = encrypt(d, key, b"secret", keyid=False,
+                                                                  stream=stream), b"secret"
             messages["MGF1 named"] = encrypt(d, key, b"secret", options=mgf1), b"secret"
         check_opened(key, messages)
 
@@ -297,15 +301,14 @@ def what_kms_does_not_send_is_refused():
                     "contentType: it is not a CMS EnvelopedData as KMS writes it"),
         "PKCS#1 v1.5": ({"options": ()},
                         "keyEncryptionAlgorithm: it is another algorithm than KMS's"),
-        "OAEP-SHA-1": ({"options": ("rsa_padding_mode:oaep",)},
-                       "keyEncryptionAlgorithm: it is another algorithm than KMS's"),
+        "OAEP-SHA-1, the default": ({"options": ("rsa_padding_mode:oaep",)},
+                                    "keyEncryptionAlgorithm (SHA-1): it is another algorithm than KMS's"),
         "OAEP-SHA-384": ({"options": ("rsa_padding_mode:oaep", "rsa_oaep_md:sha384")},
                          "keyEncryptionAlgorithm: it is another algorithm than KMS's"),
         "MGF1-SHA-1": ({"options": (*KMS, "rsa_mgf1_md:sha1")},
-                       "keyEncryptionAlgorithm: it is another algorithm than KMS's"),
+                       "keyEncryptionAlgorithm (SHA-1): it is another algorithm than KMS's"),
         "a label": ({"options": (*KMS, "rsa_oaep_label:616263")},
                     "keyEncryptionAlgorithm: it is another algorithm than KMS's"),
-        "by issuer": ({"keyid": False}, "EnvelopedData: its version is not 2"),
         "two": ({"twice": True}, "recipientInfos: the message has not just one recipient"),
     }
     with folder() as d:

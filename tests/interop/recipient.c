@@ -69,7 +69,7 @@ static int do_new(char *const *words)
 	struct nsmc_recipient *recipient = NULL;
 	uint8_t key[NSMC_RECIPIENT_KEY_MAX];
 	size_t len = 0;
-	int r = nsmc_recipient_new(-1, bits, &recipient);
+	int r = nsmc_recipient_new(NSMC_KERNEL_RANDOM, bits, &recipient);
 
 	if (r == 0)
 		r = nsmc_recipient_export(recipient, key, sizeof(key), &len);
@@ -93,7 +93,7 @@ static int do_public(char *const *words)
 }
 
 /* A copy of just that length, so that ASan sees who reads more. */
-static int open_copy(const struct nsmc_recipient *recipient, const uint8_t *cms,
+static int open_copy(struct nsmc_recipient *recipient, const uint8_t *cms,
 		     size_t len, uint8_t *buf, size_t *ret_len,
 		     struct nsmc_object *object)
 {

@@ -88,7 +88,10 @@ static size_t extend_answer(uint8_t *to, const uint8_t *value)
 	return put_data(to, len, value);
 }
 
-/* A document with a timestamp, as far off as the word NSM_AHEAD_MS has it. */
+/*
+ * A document with a timestamp, as far off as the word NSM_AHEAD_MS has it. Its
+ * payload is a map without a length, as NSMs write it since 2025.
+ */
 static size_t attest_answer(uint8_t *to)
 {
 	static const uint8_t signature[96];
@@ -100,13 +103,14 @@ static size_t attest_answer(uint8_t *to)
 	(void)clock_gettime(CLOCK_REALTIME, &t);
 	ms = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 +
 	     (uint64_t)seam_number("NSM_AHEAD_MS", 0);
-	n = put(payload, 0, "\xa2", 1);
+	n = put(payload, 0, "\xbf", 1);
 	n = put_text(payload, n, "digest");
 	n = put_text(payload, n, "SHA384");
 	n = put_text(payload, n, "timestamp");
 	n = put(payload, n, "\x1b", 1);
 	for (int i = 56; i >= 0; i -= 8)
 		payload[n++] = (uint8_t)(ms >> i);
+	n = put(payload, n, "\xff", 1);
 
 	len = put(to, 0, "\xa1", 1);
 	len = put_text(to, len, "Attestation");

@@ -9,6 +9,7 @@
  *   NSM_OPEN_ERRNO, NSM_ERRNO=N   opening fails, each exchange fails
  *   NSM_REFUSAL=NAME    each answer is that error
  *   NSM_LIES=1          says that it extends and locks, and does not
+ *   NSM_NO_MEMORY=N     the Nth allocation of the program fails, on musl
  *
  * Random bytes are 0, 1, 2 ...
  */
@@ -34,6 +35,22 @@ static int number(const char *name)
 
 	return value ? atoi(value) : 0;
 }
+
+#ifndef __GLIBC__ /* ASan has its own there */
+/* musl's malloc is weak, and this is what it calls. */
+void *__libc_malloc(size_t len);
+
+void *malloc(size_t len)
+{
+	static int count;
+
+	if (++count == number("NSM_NO_MEMORY")) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return __libc_malloc(len);
+}
+#endif
 
 int dev_open(void)
 {

@@ -28,6 +28,12 @@ def the_nsm_is_described() -> None:
         d.state.write_bytes(state)
         check("debug mode:   yes\n" in d.run("describe").text, "debug mode")
         equal(d.run("describe", "--json").json["debug"], True, "debug mode")
+        # Where it is not locked, as of a bare emulated device, nobody knows.
+        for value in (bytes(48), b"\1" * 48):
+            state[:49] = b"\0" + value
+            d.state.write_bytes(state)
+            check("debug mode:   unknown\n" in d.run("describe").is_(DONE, "").text, "debug mode of an unlocked PCR0")
+            equal(d.run("describe", "--json").is_(DONE, "").json["debug"], None, "debug mode of an unlocked PCR0")
 
 
 @test
@@ -69,6 +75,12 @@ def attestations_carry_what_was_given() -> None:
                 (("--nonce", "00ff"), (None, b"\0\xff", None)),
                 (("--nonce", "hex:00:FF"), (None, b"\0\xff", None)),
                 (("--nonce", "hex:"), (None, b"", None)),
+                (("--nonce", "0x00ff"), (None, b"\0\xff", None)),
+                (("--nonce", "0X00:FF"), (None, b"\0\xff", None)),
+                (("--nonce=base64:AP8"), (None, b"\0\xff", None)),
+                (("--nonce=base64:-_8"), (None, b"\xfb\xff", None)),
+                (("--nonce=base64:-_8="), (None, b"\xfb\xff", None)),
+                (("--nonce=base64:"), (None, b"", None)),
                 (("--nonce=base64:AP8K"), (None, b"\0\xff\n", None)),
                 (("--nonce", "base64:AP8="), (None, b"\0\xff", None)),
                 (("--user-data", "text:hex:ü"), ("hex:ü".encode(), None, None)),
@@ -101,10 +113,12 @@ def bad_text_is_no_bytes() -> None:
     """Code 2, and the form is named."""
     with device(DOCUMENT) as d:
         for word, err in (("0", "not hex"), ("0g", "not hex"), ("hex:0", "that is not hex"), (":00", "not hex"),
-                          ("0 0", "not hex"), ("base64:A", "not base64"), ("base64:AA", "not base64"),
+                          ("0 0", "not hex"), ("0x0", "not hex"), ("0xx", "not hex"), ("00x0", "not hex"),
+                          ("base64:A", "not base64"), ("base64:AAAAA", "not base64"),
                           ("base64:AA=", "not base64"), ("base64:A===", "not base64"), ("base64:AB==", "not base64"),
                           ("base64:AAB=", "not base64"), ("base64:AA==AA==", "not base64"),
-                          ("base64:A-_A", "not base64"), ("base64:====", "not base64"), ("TEXT:a", "not hex")):
+                          ("base64:A.-A", "not base64"), ("base64:====", "not base64"), ("base64:==", "not base64"),
+                          ("base64:AAAA==", "not base64"), ("TEXT:a", "not hex")):
             d.run("attest", f"--nonce={word}").is_(2, f"--nonce: that is {err.removeprefix('that is ')}", b"")
         equal(d.requests(), [], "what was asked")
 

@@ -60,7 +60,9 @@ def links_are_followed_and_pipes_kept() -> None:
         (d.path / "link").unlink()
         (d.path / "link").symlink_to("dir/none")
         for words in (("attest", "--out", "link"), ("recipient", "new", "--out", "k", "--public-out", "link"),
-                      ("recipient", "new", "--force", "--out", "link")):
+                      ("recipient", "new", "--force", "--out", "link"),
+                      ("recipient", "attest", "--out", "k", "--document", "link"),
+                      ("random", 3, "--out", "link")):
             d.run(*words, cwd=d.path).is_(FILE, "link: it is a symbolic link to nothing", b"")
         check((d.path / "link").is_symlink() and not (d.path / "k").exists(), "the link or a key")
         d.run("attest", "--out", "/dev/stdout").is_(DONE, "", b"document")
@@ -85,7 +87,7 @@ def paths_that_cannot_be_are_named() -> None:
         equal(names(d.path) - {"log"}, {"state", "document"}, "files")
         run("show", d.path).is_(FILE, f"nsm: show: {d.path}: Is a directory", b"")
         run("show", "/nowhere").is_(FILE, "nsm: show: /nowhere: No such file or directory", b"")
-        run("verify", "/dev/null", "--root", "/nowhere").is_(FILE, "/nowhere: No such", b"")
+        run("verify", "/dev/null", "--any-image", "--any-age", "--root", "/nowhere").is_(FILE, "/nowhere: No such", b"")
         run("recipient", "open", "--key", "/nowhere").is_(FILE, "/nowhere: No such", b"")
 
 
@@ -144,7 +146,9 @@ def input_without_an_end_is_refused() -> None:
                              (("pcr", "predict", "@/dev/zero"), USAGE, "too many bytes: at most 4068"),
                              (("pcr", "predict", "--name", "a", "@/dev/zero"), USAGE, "more than 64 MiB"),
                              (("show", "/dev/zero"), 1, "a document has not more than 64 KiB"),
-                             (("verify", "/dev/null", "--root", "/dev/zero"), 1, "has not more than 64 KiB"),
+                             (("verify", "/dev/null", "--any-image", "--any-age", "--root", "/dev/zero"), 1,
+                              "has not more than 64 KiB"),
+                             (("recipient", "open", "--key", "/dev/null", "/dev/zero"), 1, "/dev/null: it is empty"),
                              (("recipient", "open", "--key", "/dev/zero"), 1, "it is not an RSA key")):
         run(*words, program=MUSL, preexec_fn=small).is_(code, err, b"")
 
@@ -163,6 +167,6 @@ def the_tool_writes_nothing_else() -> None:
     with folder() as path:
         for program in (SHIPPED, ASAN):
             for words in (("describe",), ("pcr", "predict", "00"), ("attest", "--out", "doc"),
-                          ("recipient", "new", "--out", "key")):
+                          ("recipient", "new", "--out", "key"), ("recipient", "attest", "--out", "key", "--document", "doc")):
                 run(*words, program=program, cwd=path)
         equal(names(path), set(), "files")

@@ -1,5 +1,6 @@
 """The man pages and the completion."""
 
+import base64
 import json
 import os
 import pty
@@ -8,12 +9,14 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import ca
-from lib import BUILD, DEADLINE_S, MUSL, SHIPPED, TOP, Skip, check, device, equal, folder, test
+from lib import BUILD, DEADLINE_S, MUSL, SHIPPED, TOP, Skip, check, device, equal, folder, names, test
+from usage_tool import COMMANDS
 
 COMPLETION = TOP / "nsm/nsm.bash-completion"
 CONF_PAGE = TOP / "init/enclave-init.conf.5"
@@ -83,7 +86,10 @@ def words_are_completed() -> None:
         (path / "dir").mkdir()
         for line, wanted in (
                 ("ver", ["verify"]), ("p", ["pcr"]), ("pcr ", ["list", "get", "extend", "lock", "predict", "--help"]),
-                ("pcr pre", ["predict"]), ("recipient o", ["open"]), ("pcr lock --b", ["--below"]),
+                ("pcr pre", ["predict"]), ("recipient o", ["open"]), ("recipient a", ["attest"]), ("pcr lock --b", ["--below"]),
+                ("recipient attest --out k --d", ["--document"]), ("recipient attest --document do", ["doc.bin"]),
+                ("recipient attest --nonce @do", ["@doc.bin"]), ("recipient open --on", ["--once"]),
+                ("verify --any", ["--any-age", "--any-image"]), ("verify --leeway ", []), ("verify --ni", ["--nitrotpm"]),
                 ("verify --no", ["--nonce", "--no-nonce", "--no-user-data", "--no-public-key"]),
                 ("verify do", ["doc.bin"]), ("verify doc.bin --root d", ["doc.bin", "dir"]),
                 ("verify --root=do", ["doc.bin"]), ("attest --nonce @do", ["@doc.bin"]),
@@ -125,8 +131,7 @@ def readline_keeps_the_at() -> None:
 @test
 def every_option_is_completed_for_its_command() -> None:
     """Those of each command's help, and no others."""
-    for c in ("describe", "random", "pcr list", "pcr get", "pcr extend", "pcr lock", "pcr predict", "attest", "verify",
-              "show", "recipient new", "recipient open"):
+    for c in COMMANDS:
         text = subprocess.run([MUSL, *c.split(), "--help"], capture_output=True, text=True, check=True).stdout
         usage, *_ = text.split("\n\n")
         text = usage + "\n".join(line for line in text.splitlines() if line.startswith("  "))
@@ -184,31 +189,53 @@ def the_man_page_has_every_function_and_error() -> None:
     equal(shown, declared, "the functions")
     text = page[page.index(".Sh DESCRIPTION"):]
     for name in declared:
-        check(f".Fn {name}" in text, f"{name} is not described")
+        check(re.search(rf"\bFn {name}\b", text), f"{name} is not described")
+
+
+@test
+def the_man_page_has_every_error_by_its_number() -> None:
+    """The list of libnsmc.3 has each of nsmc.h once, those between two names too, and no other."""
+    numbers = {name: int(n) for name, n in re.findall(r"\b(NSMC_E_\w+) = (\d+)", (TOP / "nsm/nsmc.h").read_text())}
+    check(len(numbers) > 60, f"{len(numbers)} errors in nsmc.h")
+    page = (TOP / "nsm/libnsmc.3").read_text()
+    listed: list[int] = []
+    for head, text in re.findall(r"^\.It Dv (NSMC_E_.*)\n(.*)$", page, re.M):
+        found = [numbers[name] for name in re.findall(r"NSMC_E_\w+", head)]
+        these = list(range(found[0], found[-1] + 1)) if " No to " in head else found
+        shown = [int(n) for n in re.findall(r"\b5\d\d\d\b", text.split(":")[0])]
+        equal(shown, these if len(these) < 3 else [these[0], these[-1]], f"the numbers of {head}")
+        listed += these
+    equal(sorted(listed), sorted(numbers.values()), "the errors")
 
 
 @test
 def the_example_compiles_and_runs() -> None:
     """As the page has it, with the library as it is installed; here there is no NSM."""
-    page = (TOP / "nsm/libnsmc.3").read_text()
-    part = page[page.index('.\\" example: begin'):page.index('.\\" example: end')]
-    code = "\n".join(line for line in part.splitlines() if not line.startswith(".")).replace("\\e", "\\")
+    code = marked("example", PAGES[1])
+    # The other one, with what a program has around it.
+    kms = ("#define _DEFAULT_SOURCE\n#include <nsmc.h>\n#include <string.h>\n"
+           "int ask_kms(const uint8_t *, size_t, uint8_t *, size_t, size_t *);\nvoid use(const uint8_t *, size_t);\n"
+           f"int get_secret(int);\n{marked('kms', PAGES[1])}")
     with folder() as path:
         subprocess.run(["make", "-s", "-C", TOP, "install", f"DESTDIR={path}", "PREFIX=/usr"], check=True,
                        capture_output=True)
-        for name in ("bin/nsm", "include/nsmc.h", "lib/libnsmc.a", "share/man/man1/nsm.1", "share/man/man3/libnsmc.3",
-                     "share/bash-completion/completions/nsm"):
+        for name in ("bin/nsm", "include/nsmc.h", "lib/libnsmc.a", "lib/libnsmc.so", "lib/libnsmc.so.0", "share/man/man1/nsm.1",
+                     "share/man/man3/libnsmc.3", "share/bash-completion/completions/nsm"):
             check((path / "usr" / name).is_file(), f"{name} is not installed")
         equal((path / "usr/bin/nsm").read_bytes(), (BUILD / "nsm").read_bytes(), "the tool that is installed")
         (path / "x.c").write_text(code)
-        subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", "-pedantic", f"-I{path}/usr/include", "-o", path / "x", path / "x.c",
-                        f"-L{path}/usr/lib", "-lnsmc"], check=True)
-        # C++ takes it as it is.
-        subprocess.run(["g++", "-Wall", "-Wextra", "-Werror", "-pedantic", "-x", "c++", f"-I{path}/usr/include", "-o",
-                        path / "x++", path / "x.c", f"-L{path}/usr/lib", "-lnsmc"], check=True)
-        for program in () if Path("/dev/nsm").exists() else ("x", "x++"):
-            p = subprocess.run([path / program], capture_output=True, text=True, check=False)
-            equal((p.returncode, p.stderr), (1, "/dev/nsm: No such file or directory\n"), "the example")
+        (path / "kms.c").write_text(kms)
+        lib = path / "usr/lib"
+        # C++ takes it as it is. -lnsmc is the shared library, where there is one.
+        for compiler in (("gcc",), ("g++", "-x", "c++")):
+            compile_ = [*compiler, "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2", f"-I{path}/usr/include"]
+            subprocess.run([*compile_, "-c", "-o", path / "kms.o", path / "kms.c"], check=True)
+            for by in ("-lnsmc", "-l:libnsmc.a"):
+                subprocess.run([*compile_, "-o", path / "x", path / "x.c", f"-L{lib}", by], check=True)
+                if Path("/dev/nsm").exists():
+                    continue
+                p = subprocess.run([path / "x"], capture_output=True, text=True, check=False, env={"LD_LIBRARY_PATH": str(lib)})
+                equal((p.returncode, p.stderr), (1, "/dev/nsm: No such file or directory\n"), f"the example, {compiler[0]} {by}")
 
 
 @test
@@ -222,9 +249,6 @@ def the_examples_of_the_man_page_work() -> None:
             PATH=.:$PATH
             nsm attest --user-data text:hello >/dev/null
             nsm attest --nonce "$NONCE" --out doc.bin
-            PUBLIC=$(nsm recipient new --out key.pem)
-            DOC=$(nsm attest --public-key base64:"$PUBLIC")
-            [ "$DOC" = "$(base64 -w0 doc.bin)" ]
             nsm pcr extend 16 --name app.conf @app.conf >/dev/null
             nsm pcr lock 16 >/dev/null
             [ "$(nsm pcr get 16)" = "$(nsm pcr predict --name app.conf @app.conf)" ]
@@ -233,6 +257,44 @@ def the_examples_of_the_man_page_work() -> None:
                            env={"PATH": "/usr/bin:/bin", "NONCE": "00ff" * 16, "NSM_STATE": str(d.state),
                                 "NSM_DOCUMENT": str(d.path / "document")})
         equal((p.returncode, p.stderr), (0, ""), "the examples")
+
+
+# Takes the place of aws: what it is given, and a message for the key of the document.
+AWS = """#!/bin/sh
+printf '%s\\n' "$@" >words
+base64 -w0 message
+"""
+
+
+@test
+def the_example_with_kms_uses_a_key_once() -> None:
+    """The command of aws gets the document, its answer is opened into the file, and the key is gone; twice."""
+    with device(b"document") as d:
+        (d.path / "bin").mkdir()
+        (d.path / "bin/aws").write_text(AWS.replace("base64", f"{sys.executable} make.py\nbase64"))
+        (d.path / "bin/aws").chmod(0o755)
+        (d.path / "bin/nsm").symlink_to(MUSL)
+        (d.path / "make.py").write_text(
+            f"import sys\nfrom pathlib import Path\nsys.path[:0] = {sys.path!r}\nfrom recipient_tool import cms, private_of\n"
+            "Path('message').write_bytes(cms(private_of(Path('key.pem')).public_key(), b'secret'))\n")
+        script = marked("kms").replace("/run/", f"{d.path}/")
+        env = {"PATH": f"{d.path}/bin:/usr/bin:/bin", "NSM_STATE": str(d.state), "NSM_DOCUMENT": str(d.path / "document")}
+        for _ in range(2):
+            p = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=d.path, capture_output=True, text=True,
+                               check=False, env=env, timeout=60)
+            equal((p.returncode, p.stdout, p.stderr), (0, "", ""), "the example")
+            words = (d.path / "words").read_text().split("\n--recipient\n")[1].split("\n--query\n")[0]
+            equal(json.loads(words), {"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256",
+                                      "AttestationDocument": base64.b64encode(b"document").decode()}, "what aws got")
+            equal((d.path / "secret").read_bytes(), b"secret", "the plaintext")
+            check("key.pem" not in names(d.path), "the key is there still")
+
+
+def marked(what: str, of: Path = PAGES[0]) -> str:
+    """The example of a page between its marks."""
+    page = of.read_text()
+    script = page[page.index(f'.\\" {what}: begin'):page.index(f'.\\" {what}: end')]
+    return "".join(line + "\n" for line in script.splitlines() if not line.startswith(".")).replace("\\e", "\\")
 
 
 def examples(page: Path) -> list[str]:
@@ -282,9 +344,7 @@ def the_pipelines_of_the_man_page_fail_closed() -> None:
 @test
 def a_message_of_openssl_opens_as_the_page_says() -> None:
     """The example that needs no KMS."""
-    page = PAGES[0].read_text()
-    script = page[page.index('.\\" trial: begin'):page.index('.\\" trial: end')]
-    script = "".join(line + "\n" for line in script.splitlines() if not line.startswith(".")).replace("\\e", "\\")
+    script = marked("trial")
     with folder() as path:
         (path / "nsm").symlink_to(SHIPPED)
         p = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=path, capture_output=True, check=False, timeout=60,

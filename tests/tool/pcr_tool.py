@@ -33,6 +33,7 @@ def predictions_are_hashlibs() -> None:
         for words, wanted in (
                 (("010203",), extended(b"\1\2\3")),
                 (("010203", "01:02 03"), extended(b"\1\2\3", b"\1\2\3")),
+                (("0x010203", " 0X01 02:03"), extended(b"\1\2\3", b"\1\2\3")),
                 (("",), extended(b"")),
                 (("--data", "text:a", "--data=text:b"), extended(b"a", b"b")),
                 (("00" * 4068,), extended(bytes(4068))),

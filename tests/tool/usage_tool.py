@@ -5,10 +5,10 @@ import re
 from lib import (ASAN, DONE, MUSL, NO_NSM, SHIPPED, TOP, USAGE, VERSION, check, device, equal, run, test)
 
 COMMANDS = ("describe", "random", "pcr list", "pcr get", "pcr extend", "pcr lock", "pcr predict",
-            "attest", "verify", "show", "recipient new", "recipient open")
+            "attest", "verify", "show", "recipient new", "recipient attest", "recipient open")
 NEEDS_NSM = (("describe",), ("random", 1), ("pcr", "list"), ("pcr", "get", 0), ("pcr", "extend", 16, "00"),
              ("pcr", "lock", 16), ("pcr", "lock", "--below", 17), ("attest",),
-             ("recipient", "new", "--out", "/nowhere/key"))
+             ("recipient", "new", "--out", "/nowhere/key"), ("recipient", "attest", "--out", "/nowhere/key"))
 
 
 def options_of(text: str) -> set[str]:
@@ -126,8 +126,14 @@ def misuse_is_told_from_all_else() -> None:
                 (("verify", "a", "--time", "2026-02-29T00:00:00Z"), "--time: it must be a time"),
                 (("verify", "a", "--time", "2026-02-28T00:00:00"), "--time: it must be a time"),
                 (("verify", "a", "--time", "2026-02-28T00:00:00Zz"), "--time: it must be a time"),
-                (("verify", "a", "--max-ahead", "1"), "--max-ahead: it needs --max-age"),
-                (("verify", "a", "--max-age", "1", "--max-ahead", "0"), "--max-ahead: it must be a number from 1"),
+                (("verify", "a"), "of which image? --pcr N=BYTES, or --any-image: anybody's (see nsm verify --help)"),
+                (("verify", "a", "--any-image"),
+                 "how new? --nonce BYTES or --max-age SECONDS, or --any-age: a replayed one, too"),
+                (("verify", "a", "--any-image", "--any-image"), "--any-image: given twice"),
+                (("verify", "a", "--any-age=1"), "--any-age: takes no value"),
+                (("verify", "a", "--max-ahead", "1"), "no option --max-ahead (see nsm verify --help)"),
+                (("verify", "a", "--leeway", "3601"), "--leeway: it must be a number from 0 to 3600, not '3601'"),
+                (("verify", "a", "--max-age", "4294967296"), "--max-age: it must be a number from 0 to 4294967295"),
                 (("verify", "a", "--max-age", "-1"), "--max-age: it must be a number"),
                 (("verify", "a", "--max-age", "1", "--time", "document"), "--max-age: it excludes"),
                 (("show",), "which document?"),
@@ -136,6 +142,19 @@ def misuse_is_told_from_all_else() -> None:
                 (("recipient", "new", "--out", "k", "--bits", "1024"), "--bits: it must be 2048, 3072 or 4096"),
                 (("recipient", "new", "--out", "k", "--public-out", "p", "--json"), "--json and --public-out exclude"),
                 (("recipient", "new", "--out", "-", "--json"), "needs --public-out"),
+                (("recipient", "new", "--out", "k", "--nonce", "00"), "no option --nonce"),
+                (("recipient", "attest"), "--out is needed"),
+                (("recipient", "attest", "--out", "-"), "--out: the key on stdout needs --document FILE"),
+                (("recipient", "attest", "--out", "-", "--document", "-"), "--out: the key on stdout needs --document FILE"),
+                (("recipient", "attest", "--out", "k", "--document", "./k"), "--document: it is the same file as --out"),
+                (("recipient", "attest", "--out", "k", "--document", "d", "--json"), "--json and --document exclude"),
+                (("recipient", "attest", "--out", "k", "--bits", "2047"), "--bits: it must be 2048, 3072 or 4096"),
+                (("recipient", "attest", "--out", "k", "--no-nsm"), "no option --no-nsm"),
+                (("recipient", "attest", "--out", "k", "--public-key", "00"), "no option --public-key"),
+                (("recipient", "attest", "--out", "k", "--user-data", "00" * 1025), "--user-data: 1025 bytes: at most 1024"),
+                (("recipient", "attest", "k"), "k: an argument too many"),
+                (("recipient", "open", "--key", "-", "--once", "m"), "--once: it needs the key in a file"),
+                (("recipient", "open", "--once"), "--key is needed"),
                 (("recipient", "open", "--key", "k", "--out", "p", "--json"), "--json and --out exclude"),
                 (("recipient", "open"), "--key is needed"),
                 (("recipient", "open", "--key", "k", "a", "b"), "an argument too many")):
@@ -171,6 +190,8 @@ def the_nearest_word_is_offered() -> None:
                          (("pcr", "pedict"), "pcr predict"), (("recipent", "new"), "recipient"), (("verifyy",), "verify"), (("rndom", "1"), "random"),
                          (("predict",), "pcr predict"), (("list",), "pcr list"), (("get", 0), "pcr get"),
                          (("extend",), "pcr extend"), (("lock", 16), "pcr lock"), (("new",), "recipient new"),
+                         (("recipient", "atest", "--out", "k"), "recipient attest"), (("atest",), "attest"),
+                         (("verify", "x", "--leway=1"), "--leeway"),
                          (("help", "shw"), "show"),
                          (("attest", "--nonse=1"), "--nonce"), (("attest", "--userdata", "1"), "--user-data"),
                          (("verify", "x", "--alow-debug"), "--allow-debug")):

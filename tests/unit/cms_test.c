@@ -49,9 +49,14 @@ static void check_views(const struct cms *c, const uint8_t *buf, size_t len)
 	struct nsmc_bytes chunk;
 	size_t at = 0, sum = 0;
 
-	for (size_t i = 0; i < COUNT(views); i++)
+	for (size_t i = 0; i < COUNT(views); i++) {
+		if (i == 0 && !views[i].data) { /* version 0 names no key */
+			CHECK_INT(views[i].len, 0);
+			continue;
+		}
 		CHECK(views[i].data >= buf && views[i].len <= len &&
 		      views[i].data + views[i].len <= buf + len);
+	}
 	CHECK(c->key.len == 256 || c->key.len == 384 || c->key.len == 512);
 	CHECK_INT(c->iv.len, 16);
 	while (cms_next_chunk(c, &at, &chunk)) {
@@ -208,7 +213,9 @@ enum level {
 struct make {
 	enum style style[LEVELS];
 	bool chunked;
-	uint8_t version, ktri_version; /* 0: 2 */
+	bool v0; /* both versions 0, and a certificate named */
+	const char *version, *ktri_version; /* INTEGERs, instead */
+	const char *name;		    /* what names the key, all of it */
 	bool no_recipient, two_recipients, other_recipient;
 	bool originator, unprotected, no_null;
 	const char *oaep;	  /* of keyEncryptionAlgorithm, all of it */
@@ -329,19 +336,27 @@ static void put_oaep(struct message *m, const struct make *k)
 	wrap(m, from, 0x30, style);
 }
 
-static void put_version(struct message *m, uint8_t version)
+static void put_version(struct message *m, const struct make *k,
+			const char *version)
 {
-	uint8_t tlv[] = { 2, 1, version ? version : 2 };
-
-	put(m, tlv, sizeof(tlv));
+	put_hex(m, version ? version : k->v0 ? "020100" : "020102");
 }
+
+/* A name of one CN, and a serial number. */
+#define ISSUER_AND_SERIAL "3012 300d 310b 3009 0603550403 0c02 6162 020107"
 
 static void put_recipient(struct message *m, const struct make *k)
 {
 	size_t from = m->len;
 
-	put_version(m, k->ktri_version);
-	put_zeros(m, 0x80, k->ski_len ? k->ski_len : 32, k->style[KTRI] % 2);
+	put_version(m, k, k->ktri_version);
+	if (k->name)
+		put_hex(m, k->name);
+	else if (k->v0)
+		put_hex(m, ISSUER_AND_SERIAL);
+	else
+		put_zeros(m, 0x80, k->ski_len ? k->ski_len : 32,
+			  k->style[KTRI] % 2);
 	put_oaep(m, k);
 	put_zeros(m, 0x04, k->key_len ? k->key_len : 256, k->style[KTRI] % 2);
 	wrap(m, from, k->other_recipient ? 0xa1 : 0x30, k->style[KTRI]);
@@ -379,7 +394,7 @@ static struct message make_message(const struct make *k)
 
 	put_hex(&m, k->info_type ? k->info_type : "0609 2a864886f70d010703");
 	inner = m.len;
-	put_version(&m, k->version);
+	put_version(&m, k, k->version);
 	if (k->originator)
 		put_hex(&m, "a000");
 	set = m.len;
@@ -416,7 +431,7 @@ TEST(lengths_are_written_as_one_likes)
 	for (int i = 0; i < LEVELS; i++)
 		all *= STYLES;
 	for (int n = 0; n < 2 * all; n++) {
-		struct make k = { .chunked = n % 2 };
+		struct make k = { .chunked = n % 2, .v0 = n / 2 % 5 == 0 };
 		struct message m;
 
 		for (int i = 0, rest = n / 2; i < LEVELS; i++, rest /= STYLES)
@@ -436,6 +451,32 @@ TEST(every_prefix_is_cut_however_lengths_are_written)
 		for (int i = 0; i < LEVELS; i++)
 			k.style[i] = (enum style)(n / 2);
 		m = make_message(&k);
+		check_prefixes(m.bytes, m.len);
+	}
+}
+
+/* RFC 5652, 6.2.1: what LocalStack and others write who have a certificate. */
+TEST(a_key_may_be_named_by_its_certificate)
+{
+	static const struct make good[] = {
+		{ .v0 = true },
+		{ .v0 = true, .chunked = true, .key_len = 512 },
+		{ .v0 = true, .name = "3005 3000 020107" },
+		{ .v0 = true, .name = "3080 3000 020107 0000" },
+		{ .v0 = true,
+		  .name = "3014 3000 0210 00112233 44556677 "
+			  "8899aabb ccddeeff" },
+	};
+
+	for (size_t i = 0; i < COUNT(good); i++) {
+		struct message m = make_message(&good[i]);
+		struct nsmc_object object = { "untouched" };
+		struct cms c;
+
+		REQUIRE(cms_parse(m.bytes, m.len, &c, &object) == 0);
+		check_views(&c, m.bytes, m.len);
+		CHECK_STR(object.name, "untouched");
+		CHECK(!c.ski.data);
 		check_prefixes(m.bytes, m.len);
 	}
 }
@@ -466,11 +507,66 @@ TEST(what_kms_does_not_send_is_refused)
 		int error;
 		const char *object;
 	} bad[] = {
-		{ { .version = 1 }, NSMC_E_CMS_VERSION, "EnvelopedData" },
-		{ { .version = 3 }, NSMC_E_CMS_VERSION, "EnvelopedData" },
-		{ { .ktri_version = 1 },
+		{ { .version = "020101" },
+		  NSMC_E_CMS_VERSION,
+		  "EnvelopedData" },
+		{ { .version = "020103" },
+		  NSMC_E_CMS_VERSION,
+		  "EnvelopedData" },
+		{ { .version = "0201ff" },
+		  NSMC_E_CMS_VERSION,
+		  "EnvelopedData" },
+		{ { .version = "02020002" },
+		  NSMC_E_CMS_VERSION,
+		  "EnvelopedData" },
+		{ { .version = "0200" }, NSMC_E_CMS_VERSION, "EnvelopedData" },
+		{ { .ktri_version = "020101" },
 		  NSMC_E_CMS_VERSION,
 		  "KeyTransRecipientInfo" },
+		{ { .ktri_version = "020103" },
+		  NSMC_E_CMS_VERSION,
+		  "KeyTransRecipientInfo" },
+		/* Each version goes with the other and with its name. */
+		{ { .ktri_version = "020100" },
+		  NSMC_E_CMS_VERSION,
+		  "KeyTransRecipientInfo" },
+		{ { .version = "020100" },
+		  NSMC_E_CMS_VERSION,
+		  "KeyTransRecipientInfo" },
+		{ { .v0 = true, .version = "020102" },
+		  NSMC_E_CMS_VERSION,
+		  "KeyTransRecipientInfo" },
+		{ { .v0 = true, .ktri_version = "020102" },
+		  NSMC_E_CMS_VERSION,
+		  "KeyTransRecipientInfo" },
+		{ { .name = ISSUER_AND_SERIAL },
+		  NSMC_E_CMS_FORM,
+		  "subjectKeyIdentifier" },
+		{ { .v0 = true, .name = "8004 00000000" },
+		  NSMC_E_CMS_FORM,
+		  "issuerAndSerialNumber" },
+		/* What names a certificate is a name and a number. */
+		{ { .v0 = true, .name = "3000" },
+		  NSMC_E_CMS_FORM,
+		  "issuerAndSerialNumber" },
+		{ { .v0 = true, .name = "3003 020107" },
+		  NSMC_E_CMS_FORM,
+		  "issuerAndSerialNumber" },
+		{ { .v0 = true, .name = "3002 3000" },
+		  NSMC_E_CMS_FORM,
+		  "issuerAndSerialNumber" },
+		{ { .v0 = true, .name = "3005 020107 3000" },
+		  NSMC_E_CMS_FORM,
+		  "issuerAndSerialNumber" },
+		{ { .v0 = true, .name = "3007 3000 020107 0500" },
+		  NSMC_E_CMS_FORM,
+		  "issuerAndSerialNumber" },
+		{ { .v0 = true, .name = "3105 3000 020107" },
+		  NSMC_E_CMS_FORM,
+		  "issuerAndSerialNumber" },
+		{ { .v0 = true, .name = "" },
+		  NSMC_E_CMS_FORM,
+		  "issuerAndSerialNumber" },
 		{ { .two_recipients = true },
 		  NSMC_E_CMS_RECIPIENTS,
 		  "recipientInfos" },
@@ -585,21 +681,27 @@ TEST(what_kms_does_not_send_is_refused)
 		  "keyEncryptionAlgorithm" },
 		{ { .oaep = "300b" OID_OAEP },
 		  NSMC_E_CMS_ALGORITHM,
-		  "keyEncryptionAlgorithm" },
+		  "keyEncryptionAlgorithm (SHA-1)" },
 		{ { .oaep = "300d" OID_OAEP "3000" },
 		  NSMC_E_CMS_ALGORITHM,
-		  "keyEncryptionAlgorithm" },
+		  "keyEncryptionAlgorithm (SHA-1)" },
 		{ { .oaep = "301e" OID_OAEP "3011" OAEP_HASH },
 		  NSMC_E_CMS_ALGORITHM,
-		  "keyEncryptionAlgorithm" },
+		  "keyEncryptionAlgorithm (SHA-1)" },
 		{ { .oaep = "302b" OID_OAEP "301e" OAEP_MGF },
 		  NSMC_E_CMS_ALGORITHM,
-		  "keyEncryptionAlgorithm" },
+		  "keyEncryptionAlgorithm (SHA-1)" },
 		{ { .oaep = "3038" OID_OAEP "302b a00b" SHA1 OAEP_MGF },
 		  NSMC_E_CMS_ALGORITHM,
-		  "keyEncryptionAlgorithm" },
+		  "keyEncryptionAlgorithm (SHA-1)" },
 		{ { .oaep = "3038" OID_OAEP "302b" OAEP_HASH
 			    "a118 3016" OID_MGF1 SHA1 },
+		  NSMC_E_CMS_ALGORITHM,
+		  "keyEncryptionAlgorithm (SHA-1)" },
+		/* SHA-512, which is no default. */
+		{ { .oaep = "303c" OID_OAEP
+			    "302f a00f 300d 0609 608648016503040203 "
+			    "0500" OAEP_MGF },
 		  NSMC_E_CMS_ALGORITHM,
 		  "keyEncryptionAlgorithm" },
 		{ { .oaep = "303c" OID_OAEP "302f" OAEP_HASH

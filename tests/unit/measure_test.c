@@ -242,6 +242,10 @@ TEST(what_is_no_regular_file_is_not_measured)
 	fd = open("/", O_RDONLY | O_DIRECTORY);
 	CHECK_INT(nsmc_measure_file("n", 1, fd, m), -EINVAL);
 	close(fd);
+	fd = open("/proc/self/exe", O_RDONLY);
+	REQUIRE(fd >= 0);
+	CHECK_INT(nsmc_measure_file(NULL, 4, fd, m), -EINVAL); /* a lost name */
+	close(fd);
 	/* Regular for stat, of no length, and yet with something in it. */
 	fd = open("/proc/self/status", O_RDONLY);
 	CHECK_INT(nsmc_measure_file("n", 1, fd, m), -EAGAIN);
@@ -365,6 +369,7 @@ TEST(a_pcr_that_changed_while_many_were_locked_is_seen)
 TEST(bytes_that_are_not_there_extend_nothing)
 {
 	CHECK_INT(nsmc_extend_pcr(77, 16, NULL, 4, NULL), -EINVAL);
+	CHECK_INT(nsmc_extend_pcr_checked(77, 16, NULL, 4, NULL), -EINVAL);
 	CHECK_INT(nsm.extends, 0);
 	CHECK_INT(nsmc_extend_pcr(77, 16, NULL, 0, NULL), 0);
 }

@@ -3,6 +3,7 @@
 #include "nsm/nsmc.h"
 
 #include <errno.h>
+#include <limits.h>
 
 #include "nsm/dev.h"
 #include "nsm/entropy.h"
@@ -211,46 +212,158 @@ TEST(each_failure_of_the_device_is_its_own)
 	}
 }
 
-TEST(every_error_has_words_of_its_own)
+/* A pointer that was lost is no absence. */
+TEST(lengths_without_bytes_are_refused)
 {
-	static const int ranges[][2] = {
-		{ NSMC_E_FIRST + 1, NSMC_E_DEVICE_END },
-		{ NSMC_E_DOC_CUT, NSMC_E_DOC_RANGE + 1 },
-		{ NSMC_E_ALGORITHM, NSMC_E_SIGNATURE + 1 },
-		{ NSMC_E_POLICY, NSMC_E_IN_FUTURE + 1 },
-		{ NSMC_E_CMS_CUT, NSMC_E_END },
-	};
-	const char *seen[100];
-	size_t n = 0;
+	static const uint8_t bytes[1];
+	const struct nsmc_bytes lost = { NULL, 32 }, good = { bytes, 1 };
+	uint8_t buf[8];
+	size_t len = 77;
 
-	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
-		for (int e = ranges[i][0]; e < ranges[i][1]; e++) {
-			const char *text = nsmc_error_text(-e);
-			const char *name = nsmc_error_name(-e);
+	CHECK_INT(nsmc_attest(77, lost, NSMC_ABSENT, NSMC_ABSENT, buf, 8, &len),
+		  -EINVAL);
+	CHECK_INT(nsmc_attest(77, NSMC_ABSENT, lost, NSMC_ABSENT, buf, 8, &len),
+		  -EINVAL);
+	CHECK_INT(nsmc_attest(77, NSMC_EMPTY, good, lost, buf, 8, &len),
+		  -EINVAL);
+	CHECK_INT(len, 77);
+	CHECK_INT(dev.exchanges, 0);
+	CHECK(!NSMC_ABSENT.data && NSMC_ABSENT.len == 0);
+	CHECK(NSMC_EMPTY.data && NSMC_EMPTY.len == 0);
+}
 
-			CHECK(strcmp(text, "an unknown error") != 0);
-			for (size_t j = 0; j < n; j++)
-				CHECK(strcmp(text, seen[j]) != 0);
-			seen[n++] = text;
-			CHECK(name && strncmp(name, "NSMC_E_", 6) == 0);
+/* --- errors --- */
+
+/* The numbers are part of the interface: by hand, not by the header. */
+static const struct {
+	int number, code;
+	const char *name;
+} errors[] = {
+	{ 5001, NSMC_E_INVALID_ARGUMENT, "NSMC_E_INVALID_ARGUMENT" },
+	{ 5002, NSMC_E_INVALID_INDEX, "NSMC_E_INVALID_INDEX" },
+	{ 5003, NSMC_E_INVALID_RESPONSE, "NSMC_E_INVALID_RESPONSE" },
+	{ 5004, NSMC_E_READ_ONLY_INDEX, "NSMC_E_READ_ONLY_INDEX" },
+	{ 5005, NSMC_E_INVALID_OPERATION, "NSMC_E_INVALID_OPERATION" },
+	{ 5006, NSMC_E_BUFFER_TOO_SMALL, "NSMC_E_BUFFER_TOO_SMALL" },
+	{ 5007, NSMC_E_INPUT_TOO_LARGE, "NSMC_E_INPUT_TOO_LARGE" },
+	{ 5008, NSMC_E_INTERNAL_ERROR, "NSMC_E_INTERNAL_ERROR" },
+	{ 5009, NSMC_E_UNKNOWN, "NSMC_E_UNKNOWN" },
+	{ 5010, NSMC_E_TRUNCATED, "NSMC_E_TRUNCATED" },
+	{ 5011, NSMC_E_MALFORMED, "NSMC_E_MALFORMED" },
+	{ 5012, NSMC_E_NOT_EXTENDED, "NSMC_E_NOT_EXTENDED" },
+	{ 5013, NSMC_E_NOT_LOCKED, "NSMC_E_NOT_LOCKED" },
+	{ 5100, NSMC_E_DOC_CUT, "NSMC_E_DOC_CUT" },
+	{ 5101, NSMC_E_DOC_TRAILING, "NSMC_E_DOC_TRAILING" },
+	{ 5102, NSMC_E_DOC_CBOR, "NSMC_E_DOC_CBOR" },
+	{ 5103, NSMC_E_DOC_COSE, "NSMC_E_DOC_COSE" },
+	{ 5104, NSMC_E_DOC_TWICE, "NSMC_E_DOC_TWICE" },
+	{ 5105, NSMC_E_DOC_MISSING, "NSMC_E_DOC_MISSING" },
+	{ 5106, NSMC_E_DOC_TYPE, "NSMC_E_DOC_TYPE" },
+	{ 5107, NSMC_E_DOC_LENGTH, "NSMC_E_DOC_LENGTH" },
+	{ 5108, NSMC_E_DOC_RANGE, "NSMC_E_DOC_RANGE" },
+	{ 5200, NSMC_E_ALGORITHM, "NSMC_E_ALGORITHM" },
+	{ 5201, NSMC_E_SIGNATURE_LENGTH, "NSMC_E_SIGNATURE_LENGTH" },
+	{ 5202, NSMC_E_DIGEST, "NSMC_E_DIGEST" },
+	{ 5203, NSMC_E_ROOT, "NSMC_E_ROOT" },
+	{ 5204, NSMC_E_ROOT_OTHER, "NSMC_E_ROOT_OTHER" },
+	{ 5205, NSMC_E_CERT_FORM, "NSMC_E_CERT_FORM" },
+	{ 5206, NSMC_E_CERT_VERSION, "NSMC_E_CERT_VERSION" },
+	{ 5207, NSMC_E_CERT_ALGORITHM, "NSMC_E_CERT_ALGORITHM" },
+	{ 5208, NSMC_E_CERT_KEY, "NSMC_E_CERT_KEY" },
+	{ 5209, NSMC_E_CERT_ISSUER, "NSMC_E_CERT_ISSUER" },
+	{ 5210, NSMC_E_CERT_SIGNATURE, "NSMC_E_CERT_SIGNATURE" },
+	{ 5211, NSMC_E_CERT_NOT_YET, "NSMC_E_CERT_NOT_YET" },
+	{ 5212, NSMC_E_CERT_EXPIRED, "NSMC_E_CERT_EXPIRED" },
+	{ 5213, NSMC_E_CERT_NOT_CA, "NSMC_E_CERT_NOT_CA" },
+	{ 5214, NSMC_E_CERT_KEY_USAGE, "NSMC_E_CERT_KEY_USAGE" },
+	{ 5215, NSMC_E_CERT_PATH_LENGTH, "NSMC_E_CERT_PATH_LENGTH" },
+	{ 5216, NSMC_E_CERT_IS_CA, "NSMC_E_CERT_IS_CA" },
+	{ 5217, NSMC_E_CERT_EXTENSION, "NSMC_E_CERT_EXTENSION" },
+	{ 5218, NSMC_E_SIGNATURE, "NSMC_E_SIGNATURE" },
+	{ 5219, NSMC_E_LEAF_TIME, "NSMC_E_LEAF_TIME" },
+	{ 5300, NSMC_E_POLICY, "NSMC_E_POLICY" },
+	{ 5301, NSMC_E_DEBUG, "NSMC_E_DEBUG" },
+	{ 5302, NSMC_E_ABSENT, "NSMC_E_ABSENT" },
+	{ 5303, NSMC_E_PRESENT, "NSMC_E_PRESENT" },
+	{ 5304, NSMC_E_OTHER, "NSMC_E_OTHER" },
+	{ 5305, NSMC_E_TOO_OLD, "NSMC_E_TOO_OLD" },
+	{ 5306, NSMC_E_IN_FUTURE, "NSMC_E_IN_FUTURE" },
+	{ 5307, NSMC_E_KIND, "NSMC_E_KIND" },
+	{ 5400, NSMC_E_CMS_CUT, "NSMC_E_CMS_CUT" },
+	{ 5401, NSMC_E_CMS_TRAILING, "NSMC_E_CMS_TRAILING" },
+	{ 5402, NSMC_E_CMS_FORM, "NSMC_E_CMS_FORM" },
+	{ 5403, NSMC_E_CMS_VERSION, "NSMC_E_CMS_VERSION" },
+	{ 5404, NSMC_E_CMS_RECIPIENTS, "NSMC_E_CMS_RECIPIENTS" },
+	{ 5405, NSMC_E_CMS_ALGORITHM, "NSMC_E_CMS_ALGORITHM" },
+	{ 5406, NSMC_E_CMS_LENGTH, "NSMC_E_CMS_LENGTH" },
+	{ 5407, NSMC_E_CMS_OTHER_KEY, "NSMC_E_CMS_OTHER_KEY" },
+	{ 5408, NSMC_E_DECRYPT, "NSMC_E_DECRYPT" },
+	{ 5409, NSMC_E_KEY, "NSMC_E_KEY" },
+	{ 5410, NSMC_E_KEY_MAKE, "NSMC_E_KEY_MAKE" },
+	{ 5411, NSMC_E_KEY_SPENT, "NSMC_E_KEY_SPENT" },
+};
+
+enum { ERRORS = sizeof(errors) / sizeof(errors[0]) };
+
+TEST(the_numbers_of_errors_do_not_change)
+{
+	size_t at = 0;
+
+	/* These numbers, and no other, have names. */
+	for (int e = 1; e < 10000; e++) {
+		const char *name = nsmc_error_name(-e);
+
+		if (at < ERRORS && errors[at].number == e) {
+			CHECK_INT(errors[at].code, e);
+			CHECK_STR(name, errors[at].name);
+			at++;
+		} else if (name) {
+			CHECK_FAIL("%d is %s", e, name);
 		}
 	}
-	CHECK_STR(nsmc_error_text(-NSMC_E_END), "an unknown error");
+	CHECK_INT(at, ERRORS);
+}
+
+TEST(every_error_has_words_of_its_own)
+{
+	const char *seen[ERRORS];
+
+	for (size_t i = 0; i < ERRORS; i++) {
+		const char *text = nsmc_error_text(-errors[i].number);
+
+		if (!CHECK(text && *text))
+			continue;
+		CHECK(strcmp(text, "an unknown error") != 0);
+		for (size_t k = 0; k < i; k++)
+			CHECK(strcmp(text, seen[k]) != 0);
+		seen[i] = text;
+	}
+}
+
+TEST(what_is_no_error_has_words_too)
+{
+	static const int unknown[] = { -5000, -5014, -5099, -5109,   -5220,
+				       -5308, -5412, -9999, INT_MIN, -INT_MAX };
+
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		CHECK_STR(nsmc_error_text(unknown[i]), "an unknown error");
+		CHECK(!nsmc_error_name(unknown[i]));
+	}
 	CHECK_STR(nsmc_error_text(0), "no error");
 	CHECK_STR(nsmc_error_text(7), "no error");
-	CHECK_STR(nsmc_error_name(-NSMC_E_READ_ONLY_INDEX),
-		  "NSMC_E_READ_ONLY_INDEX");
-	CHECK_STR(nsmc_error_name(-NSMC_E_OTHER), "NSMC_E_OTHER");
+	CHECK_STR(nsmc_error_text(INT_MAX), "no error");
+	CHECK_STR(nsmc_error_text(5304), "no error");
 	CHECK(!nsmc_error_name(-EIO) && !nsmc_error_name(0) &&
-	      !nsmc_error_name(-NSMC_E_END));
+	      !nsmc_error_name(7) && !nsmc_error_name(5304) &&
+	      !nsmc_error_name(INT_MAX));
 }
 
 /* --- debug mode --- */
 
-static void check_debug(const char *lock, uint8_t last, bool wanted)
+static void check_debug(const char *lock, uint8_t last, enum nsmc_debug wanted)
 {
 	uint8_t answer[200];
-	bool debug = !wanted;
+	enum nsmc_debug debug = (enum nsmc_debug)77;
 	size_t at;
 
 	at = (size_t)snprintf((char *)answer, sizeof(answer),
@@ -263,26 +376,30 @@ static void check_debug(const char *lock, uint8_t last, bool wanted)
 	answer[at + 47] = last;
 	dev.answer = answer;
 	dev.answer_len = at + 48;
-	CHECK_INT(nsmc_is_debug(77, &debug), 0);
+	CHECK_INT(nsmc_get_debug(77, &debug), 0);
 	CHECK_INT(debug, wanted);
 }
 
 TEST(debug_mode_is_pcr0_locked_and_zero)
 {
-	check_debug("\xf5", 0, true);
-	check_debug("\xf5", 1, false);
-	check_debug("\xf4", 0, false); /* a bare emulated device */
-	check_debug("\xf4", 1, false);
+	CHECK_INT(NSMC_DEBUG_UNKNOWN, 0);
+	CHECK_INT(NSMC_DEBUG_NO, 1);
+	CHECK_INT(NSMC_DEBUG_YES, 2);
+	check_debug("\xf5", 0, NSMC_DEBUG_YES);
+	check_debug("\xf5", 1, NSMC_DEBUG_NO);
+	/* Not locked it measures nothing: a bare emulated device. */
+	check_debug("\xf4", 0, NSMC_DEBUG_UNKNOWN);
+	check_debug("\xf4", 1, NSMC_DEBUG_UNKNOWN);
 }
 
-TEST(debug_mode_unknown_leaves_the_answer_alone)
+TEST(debug_mode_that_cannot_be_asked_leaves_the_answer_alone)
 {
-	bool debug = true;
+	enum nsmc_debug debug = NSMC_DEBUG_YES;
 
 	dev.fail_at = 1;
 	dev.error = -ETIMEDOUT;
-	CHECK_INT(nsmc_is_debug(77, &debug), -ETIMEDOUT);
-	CHECK(debug);
+	CHECK_INT(nsmc_get_debug(77, &debug), -ETIMEDOUT);
+	CHECK_INT(debug, NSMC_DEBUG_YES);
 }
 
 /* --- entropy --- */

@@ -6,6 +6,7 @@
 #include "nsm/nsmc.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <mbedtls/cipher.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/rsa.h>
@@ -33,6 +34,9 @@ static struct {
 	_Atomic uint64_t state;
 	bool interrupts; /* every other call, and gives a byte otherwise */
 	int calls, fail_at, error;
+	/* A call waits while HOLD; WAITING counts those that do. */
+	_Atomic bool hold;
+	_Atomic int waiting;
 } kernel;
 
 /* Allocations that succeed before one fails; negative: for ever. */
@@ -48,6 +52,21 @@ static uint64_t mix(uint64_t x)
 int dev_open(void)
 {
 	return NSM_FD;
+}
+
+/* A document of which all is the request for it. */
+static size_t attest(const uint8_t *req, size_t len, uint8_t *out)
+{
+	static const uint8_t head[] = "\xa1\x6b"
+				      "Attestation\xa1\x68"
+				      "document\x59";
+	size_t at = sizeof(head) - 1;
+
+	memcpy(out, head, at);
+	out[at++] = (uint8_t)(len >> 8);
+	out[at++] = (uint8_t)len;
+	memcpy(out + at, req, len);
+	return at + len;
 }
 
 int dev_exchange(int fd, const void *req, size_t len, void *resp,
@@ -66,6 +85,10 @@ int dev_exchange(int fd, const void *req, size_t len, void *resp,
 	}
 	if (dev.exchanges == dev.fail_at)
 		return dev.error;
+	if (memmem(req, len, "Attestation", 11)) {
+		*ret_len = attest(req, len, out);
+		return 0;
+	}
 	memcpy(out, head, at);
 	out[at++] = (uint8_t)(dev.chunk >> 8);
 	out[at++] = (uint8_t)dev.chunk;
@@ -80,6 +103,12 @@ ssize_t getrandom(void *buf, size_t len, unsigned flags)
 	uint8_t *to = buf;
 
 	CHECK_INT(flags, 0);
+	if (kernel.hold) {
+		kernel.waiting++;
+		while (kernel.hold)
+			(void)usleep(1000);
+		kernel.waiting--;
+	}
 	if (++kernel.calls == kernel.fail_at) {
 		errno = kernel.error;
 		return -1;
@@ -117,13 +146,22 @@ static const char plaintext[] = "0123456789abcdef0123456789ABCDEF";
 static const char *const vectors[] = { "cms/A.der", "cms/B.der", "cms/C.der",
 				       "cms/D.der", "cms/E.der" };
 
-static struct nsmc_recipient *import(const char *file)
+/* With as many attempts as there are if they are not of interest. */
+static struct nsmc_recipient *import_bounded(const char *file)
 {
 	struct nsmc_recipient *recipient = NULL;
 	struct data key = data_load(file);
 
 	REQUIRE(nsmc_recipient_import(key.bytes, key.len, &recipient) == 0);
 	free(key.bytes);
+	return recipient;
+}
+
+static struct nsmc_recipient *import(const char *file)
+{
+	struct nsmc_recipient *recipient = import_bounded(file);
+
+	REQUIRE(nsmc_recipient_attempts(recipient, UINT32_MAX) == 0);
 	return recipient;
 }
 
@@ -154,7 +192,7 @@ static bool is_zero(const uint8_t *buf, size_t len)
 }
 
 /* The error of opening; that it leaves nothing behind is seen to here. */
-static int refusal(const struct nsmc_recipient *recipient, const void *cms,
+static int refusal(struct nsmc_recipient *recipient, const void *cms,
 		   size_t len, const char *object)
 {
 	uint8_t buf[NSMC_CMS_MAX];
@@ -172,7 +210,7 @@ static int refusal(const struct nsmc_recipient *recipient, const void *cms,
 	return r;
 }
 
-static void check_opens(const struct nsmc_recipient *recipient, struct data cms,
+static void check_opens(struct nsmc_recipient *recipient, struct data cms,
 			const void *wanted, size_t wanted_len)
 {
 	struct data buf = data_copy(cms.bytes, cms.len); /* just enough */
@@ -290,6 +328,50 @@ TEST(kms_messages_are_opened_in_all_forms)
 	nsmc_recipient_free(recipient);
 }
 
+/* A as version 0: in place of the key's name the one of a certificate. */
+static struct data make_v0(void)
+{
+	static const uint8_t name[] = { 0x30, 0x13, 0x30, 0x0d, 0x31, 0x0b,
+					0x30, 0x09, 0x06, 0x03, 0x55, 0x04,
+					0x06, 0x13, 0x02, 0x55, 0x53, 0x02,
+					0x02, 0x01, 0x00 };
+	enum { AT_NAME = AT_SKI - 2, GONE = 34 };
+	struct data a = data_load("cms/A.der"), d;
+
+	REQUIRE(a.bytes[AT_NAME] == 0x80 && a.bytes[AT_NAME + 1] == 32);
+	REQUIRE(a.bytes[19] == 2 && a.bytes[AT_NAME - 1] == 2);
+	d = data_copy(a.bytes, a.len - GONE + sizeof(name));
+	d.bytes[19] = 0;
+	d.bytes[AT_NAME - 1] = 0;
+	memcpy(d.bytes + AT_NAME, name, sizeof(name));
+	memcpy(d.bytes + AT_NAME + sizeof(name), a.bytes + AT_NAME + GONE,
+	       a.len - AT_NAME - GONE);
+	/* The lengths of what this is in: a SET and a SEQUENCE. */
+	for (size_t at = AT_NAME - 9; at < AT_NAME - 4; at += 4) {
+		size_t len = (size_t)a.bytes[at] << 8 | a.bytes[at + 1];
+
+		REQUIRE(a.bytes[at - 1] == 0x82);
+		len = len - GONE + sizeof(name);
+		d.bytes[at] = (uint8_t)(len >> 8);
+		d.bytes[at + 1] = (uint8_t)len;
+	}
+	free(a.bytes);
+	return d;
+}
+
+TEST(a_message_that_names_a_certificate_is_opened)
+{
+	struct nsmc_recipient *recipient = import("cms/key.der");
+	struct data d = make_v0();
+
+	check_opens(recipient, d, plaintext, strlen(plaintext));
+	/* It names no key, and so not another one. */
+	d.bytes[d.len - 20] ^= 1;
+	CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -NSMC_E_DECRYPT);
+	free(d.bytes);
+	nsmc_recipient_free(recipient);
+}
+
 TEST(contents_of_all_lengths_are_opened)
 {
 	static const size_t lengths[] = { 0,  1,  15, 16,  17,	 31,
@@ -403,7 +485,7 @@ TEST(a_good_padding_opens_nothing_without_the_key)
 
 TEST(a_message_for_another_key_is_told_by_its_name)
 {
-	struct nsmc_recipient *other = make(-1, 2048);
+	struct nsmc_recipient *other = make(NSMC_KERNEL_RANDOM, 2048);
 	struct data d = data_load("cms/A.der");
 
 	CHECK_INT(refusal(other, d.bytes, d.len, ""), -NSMC_E_CMS_OTHER_KEY);
@@ -437,6 +519,9 @@ TEST(the_form_is_told_with_its_object)
 	d.bytes[19] = 1;
 	CHECK_INT(refusal(recipient, d.bytes, d.len, "EnvelopedData"),
 		  -NSMC_E_CMS_VERSION);
+	d.bytes[19] = 0; /* of another version than its recipient's part */
+	CHECK_INT(refusal(recipient, d.bytes, d.len, "KeyTransRecipientInfo"),
+		  -NSMC_E_CMS_VERSION);
 	free(d.bytes);
 	nsmc_recipient_free(recipient);
 }
@@ -460,6 +545,9 @@ TEST(too_little_room_and_too_long_a_message_are_refused)
 	CHECK_INT(nsmc_recipient_open(recipient, buf, sizeof(buf), buf,
 				      sizeof(buf), &len, NULL),
 		  -EMSGSIZE);
+	CHECK_INT(nsmc_recipient_open(recipient, NULL, 32, buf, sizeof(buf),
+				      &len, NULL),
+		  -EINVAL);
 	CHECK_INT(len, 4711);
 	free(d.bytes);
 	nsmc_recipient_free(recipient);
@@ -469,14 +557,24 @@ TEST(opening_without_random_bytes_fails)
 {
 	struct nsmc_recipient *recipient = import("cms/key.der");
 	struct data d = data_load("cms/A.der");
+	uint8_t buf[NSMC_CMS_MAX];
+	size_t len;
 
 	kernel.calls = 0;
 	kernel.fail_at = 1;
 	kernel.error = ENOSYS;
 	CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -ENOSYS);
 	kernel.calls = 0;
-	kernel.fail_at = 2; /* the blinding's */
-	CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -NSMC_E_DECRYPT);
+	/* The blinding's: no attempt is lost by it, however often it fails. */
+	for (int i = 0; i <= NSMC_ATTEMPTS_DEFAULT; i++) {
+		kernel.calls = 0;
+		kernel.fail_at = 2;
+		CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -EIO);
+	}
+	kernel.fail_at = 0;
+	CHECK_INT(nsmc_recipient_open(recipient, d.bytes, d.len, buf,
+				      sizeof(buf), &len, NULL),
+		  0);
 	free(d.bytes);
 	nsmc_recipient_free(recipient);
 }
@@ -507,7 +605,7 @@ TEST(opening_without_memory_says_so)
 /* --- threads --- */
 
 struct job {
-	const struct nsmc_recipient *recipient;
+	struct nsmc_recipient *recipient;
 	struct data cms;
 	int good;
 };
@@ -544,6 +642,339 @@ TEST(threads_share_a_key)
 		free(jobs[i].cms.bytes);
 	}
 	nsmc_recipient_free(recipient);
+}
+
+/* --- attempts --- */
+
+/* As A, but its content does not decrypt. */
+static struct data make_bad(void)
+{
+	struct data d = data_load("cms/A.der");
+
+	d.bytes[AT_CONTENT + 49] ^= 1;
+	return d;
+}
+
+TEST(a_key_is_spent_after_three_failures)
+{
+	struct nsmc_recipient *recipient = import_bounded("cms/key.der");
+	struct data good = data_load("cms/A.der"), bad = make_bad();
+
+	CHECK_INT(NSMC_ATTEMPTS_DEFAULT, 3);
+	for (int i = 0; i < NSMC_ATTEMPTS_DEFAULT; i++) {
+		check_opens(recipient, good, plaintext, strlen(plaintext));
+		CHECK_INT(refusal(recipient, bad.bytes, bad.len, ""),
+			  -NSMC_E_DECRYPT);
+	}
+	/* For good, whatever the message. */
+	for (int i = 0; i < 5; i++) {
+		CHECK_INT(refusal(recipient, good.bytes, good.len, ""),
+			  -NSMC_E_KEY_SPENT);
+		CHECK_INT(refusal(recipient, bad.bytes, bad.len, ""),
+			  -NSMC_E_KEY_SPENT);
+	}
+	/* It still has its public and its private key. */
+	bad.len = 0;
+	free(bad.bytes);
+	bad = public_key(recipient);
+	CHECK_INT(bad.len, 294);
+	free(good.bytes);
+	free(bad.bytes);
+	nsmc_recipient_free(recipient);
+}
+
+TEST(good_messages_cost_nothing)
+{
+	struct nsmc_recipient *recipient = import_bounded("cms/key.der");
+
+	for (int i = 0; i < 4; i++)
+		for (size_t k = 0; k < COUNT(vectors); k++) {
+			struct data d = data_load(vectors[k]);
+
+			check_opens(recipient, d, plaintext, strlen(plaintext));
+			free(d.bytes);
+		}
+	nsmc_recipient_free(recipient);
+}
+
+TEST(what_anybody_can_see_costs_nothing)
+{
+	struct nsmc_recipient *recipient = import_bounded("cms/key.der");
+	struct data d = data_load("cms/A.der");
+	uint8_t buf[NSMC_CMS_MAX + 1] = { 0 };
+	size_t len = 0;
+
+	CHECK_INT(nsmc_recipient_attempts(recipient, 1), 0);
+	for (int i = 0; i < 5; i++) {
+		CHECK_INT(refusal(recipient, d.bytes, d.len - 2, "ContentInfo"),
+			  -NSMC_E_CMS_CUT);
+		d.bytes[19] = 1;
+		CHECK_INT(refusal(recipient, d.bytes, d.len, "EnvelopedData"),
+			  -NSMC_E_CMS_VERSION);
+		d.bytes[19] = 2;
+		CHECK_INT(nsmc_recipient_open(recipient, d.bytes, d.len, buf,
+					      d.len - 1, &len, NULL),
+			  -ENOBUFS);
+		CHECK_INT(nsmc_recipient_open(recipient, buf, sizeof(buf), buf,
+					      sizeof(buf), &len, NULL),
+			  -EMSGSIZE);
+		CHECK_INT(nsmc_recipient_open(recipient, NULL, 1, buf,
+					      sizeof(buf), &len, NULL),
+			  -EINVAL);
+		/* Nor what is not the message's fault. */
+		kernel.calls = 0;
+		kernel.fail_at = 1;
+		kernel.error = ENOSYS;
+		CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -ENOSYS);
+		kernel.fail_at = 0;
+		allocations = 0;
+		CHECK_INT(refusal(recipient, d.bytes, d.len, ""), -ENOMEM);
+		allocations = -1;
+	}
+	check_opens(recipient, d, plaintext, strlen(plaintext));
+	free(d.bytes);
+	nsmc_recipient_free(recipient);
+}
+
+TEST(failures_of_all_kinds_count)
+{
+	struct nsmc_recipient *recipient = import_bounded("cms/key.der");
+	struct nsmc_recipient *longer = NULL;
+	struct data a = data_load("cms/A.der"), bad = make_bad();
+	size_t len = a.len;
+
+	/* The padding, the encrypted key, another key's name. */
+	CHECK_INT(refusal(recipient, bad.bytes, len, ""), -NSMC_E_DECRYPT);
+	a.bytes[AT_KEY] ^= 1;
+	CHECK_INT(refusal(recipient, a.bytes, len, ""), -NSMC_E_DECRYPT);
+	a.bytes[AT_SKI] ^= 1;
+	CHECK_INT(refusal(recipient, a.bytes, len, ""), -NSMC_E_CMS_OTHER_KEY);
+	a.bytes[AT_SKI] ^= 1;
+	a.bytes[AT_KEY] ^= 1;
+	CHECK_INT(refusal(recipient, a.bytes, len, ""), -NSMC_E_KEY_SPENT);
+	nsmc_recipient_free(recipient);
+
+	/* A key of another length. */
+	REQUIRE(nsmc_recipient_new(NSMC_KERNEL_RANDOM, 3072, &longer) == 0);
+	CHECK_INT(nsmc_recipient_attempts(longer, 1), 0);
+	CHECK_INT(refusal(longer, a.bytes, len, ""), -NSMC_E_CMS_OTHER_KEY);
+	CHECK_INT(refusal(longer, a.bytes, len, ""), -NSMC_E_KEY_SPENT);
+	nsmc_recipient_free(longer);
+	free(a.bytes);
+	free(bad.bytes);
+}
+
+TEST(the_number_of_attempts_may_be_another)
+{
+	static const uint32_t numbers[] = { 1, 2, 7 };
+	struct data good = data_load("cms/A.der"), bad = make_bad();
+
+	CHECK_INT(nsmc_recipient_attempts(NULL, 3), -EINVAL);
+	for (size_t i = 0; i < COUNT(numbers); i++) {
+		struct nsmc_recipient *recipient = make(NSM_FD, 2048);
+
+		set_ski(bad, recipient);
+		CHECK_INT(nsmc_recipient_attempts(recipient, 0), -EINVAL);
+		CHECK_INT(nsmc_recipient_attempts(recipient, numbers[i]), 0);
+		CHECK_INT(nsmc_recipient_attempts(recipient, 0), -EINVAL);
+		for (uint32_t n = 0; n < numbers[i]; n++)
+			CHECK_INT(refusal(recipient, bad.bytes, bad.len, ""),
+				  -NSMC_E_DECRYPT);
+		CHECK_INT(refusal(recipient, bad.bytes, bad.len, ""),
+			  -NSMC_E_KEY_SPENT);
+		nsmc_recipient_free(recipient);
+	}
+	free(good.bytes);
+	free(bad.bytes);
+}
+
+static void *fail_often(void *ctx)
+{
+	struct job *job = ctx;
+	uint8_t buf[NSMC_CMS_MAX];
+	size_t len = 0;
+
+	for (int i = 0; i < 8; i++) {
+		int r = nsmc_recipient_open(job->recipient, job->cms.bytes,
+					    job->cms.len, buf, sizeof(buf),
+					    &len, NULL);
+
+		CHECK(r == -NSMC_E_DECRYPT || r == -NSMC_E_KEY_SPENT ||
+		      r == -EAGAIN);
+		CHECK_INT(len, 0);
+		job->good += r == -NSMC_E_DECRYPT;
+	}
+	return NULL;
+}
+
+TEST(threads_get_no_more_failures_together)
+{
+	struct data bad = make_bad();
+
+	for (int round = 0; round < 4; round++) {
+		struct nsmc_recipient *recipient =
+			import_bounded("cms/key.der");
+		struct job jobs[8];
+		pthread_t threads[COUNT(jobs)];
+		int failures = 0;
+
+		for (size_t i = 0; i < COUNT(jobs); i++) {
+			jobs[i] = (struct job){ recipient, bad, 0 };
+			REQUIRE(pthread_create(&threads[i], NULL, fail_often,
+					       &jobs[i]) == 0);
+		}
+		for (size_t i = 0; i < COUNT(jobs); i++) {
+			(void)pthread_join(threads[i], NULL);
+			failures += jobs[i].good;
+		}
+		CHECK_INT(failures, NSMC_ATTEMPTS_DEFAULT);
+		CHECK_INT(refusal(recipient, bad.bytes, bad.len, ""),
+			  -NSMC_E_KEY_SPENT);
+		nsmc_recipient_free(recipient);
+	}
+	free(bad.bytes);
+}
+
+/* One opening; its result is GOOD. */
+static void *open_once(void *ctx)
+{
+	struct job *job = ctx;
+	uint8_t buf[NSMC_CMS_MAX];
+	size_t len;
+
+	job->good = nsmc_recipient_open(job->recipient, job->cms.bytes,
+					job->cms.len, buf, sizeof(buf), &len,
+					NULL);
+	return NULL;
+}
+
+/* Three openings at once, held in the middle; each must come to WANTED. */
+static void open_held(struct nsmc_recipient *recipient, struct data cms,
+		      int wanted)
+{
+	struct data good = data_load("cms/A.der");
+	struct job jobs[NSMC_ATTEMPTS_DEFAULT];
+	pthread_t threads[COUNT(jobs)];
+
+	kernel.hold = true;
+	for (size_t i = 0; i < COUNT(jobs); i++) {
+		jobs[i] = (struct job){ recipient, cms, 77 };
+		REQUIRE(pthread_create(&threads[i], NULL, open_once,
+				       &jobs[i]) == 0);
+	}
+	while (kernel.waiting < (int)COUNT(jobs))
+		(void)usleep(1000);
+	/* All attempts are taken, and none has failed. */
+	CHECK_INT(refusal(recipient, good.bytes, good.len, ""), -EAGAIN);
+	CHECK_INT(refusal(recipient, cms.bytes, cms.len, ""), -EAGAIN);
+	kernel.hold = false;
+	for (size_t i = 0; i < COUNT(jobs); i++) {
+		(void)pthread_join(threads[i], NULL);
+		CHECK_INT(jobs[i].good, wanted);
+	}
+	free(good.bytes);
+}
+
+TEST(openings_under_way_hold_their_attempts)
+{
+	struct nsmc_recipient *recipient = import_bounded("cms/key.der");
+	struct data good = data_load("cms/A.der"), bad = make_bad();
+
+	/* Good ones give theirs back. */
+	open_held(recipient, good, 0);
+	check_opens(recipient, good, plaintext, strlen(plaintext));
+	open_held(recipient, bad, -NSMC_E_DECRYPT);
+	CHECK_INT(refusal(recipient, good.bytes, good.len, ""),
+		  -NSMC_E_KEY_SPENT);
+	free(good.bytes);
+	free(bad.bytes);
+	nsmc_recipient_free(recipient);
+}
+
+/* --- Vaudenay's attack --- */
+
+/*
+ * What the attacker asks: whether a message is opened. That is the answer's code,
+ * and no more is looked at.
+ */
+struct oracle {
+	struct nsmc_recipient *recipient;
+	int asked, opened, spent;
+};
+
+static bool ask(struct oracle *o, struct data m)
+{
+	uint8_t buf[NSMC_CMS_MAX];
+	size_t len;
+	int r = nsmc_recipient_open(o->recipient, m.bytes, m.len, buf,
+				    sizeof(buf), &len, NULL);
+
+	o->asked++;
+	o->opened += r == 0;
+	o->spent += r == -NSMC_E_KEY_SPENT;
+	CHECK(r == 0 || r == -NSMC_E_DECRYPT || r == -NSMC_E_KEY_SPENT);
+	return r == 0;
+}
+
+/*
+ * Learns the last byte of the first block of A's plaintext, or -1: asks of two
+ * blocks, one of which is altered until the other decrypts to something that ends
+ * in 01, which is a padding. The key's part of the message stays as it is.
+ */
+static int attack(struct oracle *o)
+{
+	enum { BLOCK = 16, AT_BLOCK = AT_CONTENT + 4 };
+	struct data a = data_load("cms/A.der"), m;
+	uint8_t *forged;
+	int found = -1;
+
+	/* a0 80 04 30 ...: two blocks in place of three */
+	REQUIRE(a.bytes[AT_CONTENT + 2] == 4 && a.bytes[AT_CONTENT + 3] == 48);
+	m = data_copy(a.bytes, a.len - BLOCK);
+	m.bytes[AT_CONTENT + 3] = 2 * BLOCK;
+	forged = m.bytes + AT_BLOCK;
+	memset(forged, 0x5a, BLOCK);
+	memcpy(forged + BLOCK, a.bytes + AT_BLOCK, BLOCK);
+	memcpy(forged + 2 * BLOCK, a.bytes + AT_BLOCK + 3 * BLOCK,
+	       a.len - AT_BLOCK - 3 * BLOCK);
+
+	/* Downwards: the byte is found after some fifty. */
+	for (int guess = 255; guess >= 0 && found < 0; guess--) {
+		forged[BLOCK - 1] = (uint8_t)guess;
+		if (!ask(o, m))
+			continue;
+		/* Not 02 02: another byte before it changes nothing. */
+		forged[BLOCK - 2] ^= 1;
+		if (ask(o, m))
+			found = guess ^ 1 ^ a.bytes[AT_IV + BLOCK - 1];
+		forged[BLOCK - 2] ^= 1;
+	}
+	free(m.bytes);
+	free(a.bytes);
+	return found;
+}
+
+/* It works, where nothing bounds it: the next test could fail. */
+TEST(who_may_try_messages_learns_their_content)
+{
+	struct oracle o = { .recipient = import("cms/key.der") };
+
+	CHECK_INT(attack(&o), plaintext[15]);
+	CHECK_INT(o.opened, 2);
+	CHECK_INT(o.spent, 0);
+	CHECK(o.asked > 2 * NSMC_ATTEMPTS_DEFAULT);
+	nsmc_recipient_free(o.recipient);
+}
+
+TEST(a_spent_key_gives_nothing_to_learn)
+{
+	struct oracle o = { .recipient = import_bounded("cms/key.der") };
+
+	CHECK_INT(attack(&o), -1);
+	CHECK_INT(o.asked, 256);
+	CHECK_INT(o.opened, 0);
+	CHECK_INT(o.spent, 256 - NSMC_ATTEMPTS_DEFAULT);
+	nsmc_recipient_free(o.recipient);
 }
 
 /* --- keys in files --- */
@@ -642,6 +1073,9 @@ TEST(what_is_no_key_for_kms_is_not_imported)
 	check_no_key(spki.bytes, spki.len);
 	check_no_key("", 0);
 	check_no_key("", 1);
+	CHECK_INT(nsmc_recipient_import(NULL, 32,
+					&(struct nsmc_recipient *){ NULL }),
+		  -EINVAL);
 	memcpy(huge, key.bytes, key.len);
 	check_no_key(huge, key.len + 1);
 	check_no_key(huge, sizeof(huge));
@@ -720,7 +1154,7 @@ TEST(keys_of_2048_bits_are_made)
 	nsmc_recipient_free(recipient);
 
 	dev.exchanges = 0;
-	recipient = make(-1, 2048);
+	recipient = make(NSMC_KERNEL_RANDOM, 2048);
 	CHECK_INT(dev.exchanges, 0);
 	check_new(recipient, 294);
 	nsmc_recipient_free(recipient);
@@ -823,8 +1257,108 @@ TEST(a_kernel_that_fails_makes_no_key)
 	CHECK_INT(nsmc_recipient_new(NSM_FD, 2048, &recipient), -ENOSYS);
 	kernel.calls = 0;
 	kernel.fail_at = 2;
-	CHECK_INT(nsmc_recipient_new(-1, 2048, &recipient), -ENOSYS);
+	CHECK_INT(nsmc_recipient_new(NSMC_KERNEL_RANDOM, 2048, &recipient),
+		  -ENOSYS);
 	CHECK(!recipient);
+}
+
+TEST(an_nsm_that_was_not_opened_makes_no_key)
+{
+	static const int errors[] = { -ENOENT, -EACCES,		  -ENODEV,
+				      -EBUSY,  -NSMC_E_TRUNCATED, INT_MIN };
+	struct nsmc_recipient *recipient = NULL;
+
+	CHECK_INT(NSMC_KERNEL_RANDOM, -1);
+	for (size_t i = 0; i < COUNT(errors); i++)
+		CHECK_INT(nsmc_recipient_new(errors[i], 2048, &recipient),
+			  errors[i]);
+	CHECK(!recipient);
+	CHECK_INT(dev.exchanges, 0);
+	CHECK_INT(kernel.calls, 0);
+}
+
+/* --- a key and its document --- */
+
+TEST(a_key_comes_with_its_document)
+{
+	static const uint8_t user[] = "user", nonce[] = "nonce";
+	uint8_t doc[NSMC_DOCUMENT_MAX];
+	struct nsmc_recipient *recipient = NULL;
+	struct data spki;
+	size_t len = 0;
+
+	REQUIRE(nsmc_recipient_attest(NSM_FD, 2048, NSMC_BYTES(user, 4),
+				      NSMC_BYTES(nonce, 5), doc, sizeof(doc),
+				      &len, &recipient) == 0);
+	spki = public_key(recipient);
+	CHECK(memmem(doc, len, spki.bytes, spki.len));
+	CHECK(memmem(doc, len, "\x44user", 5));
+	CHECK(memmem(doc, len, "\x45nonce", 6));
+	free(spki.bytes);
+	check_new(recipient, 294);
+	nsmc_recipient_free(recipient);
+
+	/* Absent is null, in this order: user_data, nonce, public_key. */
+	recipient = NULL;
+	REQUIRE(nsmc_recipient_attest(NSM_FD, 3072, NSMC_ABSENT, NSMC_EMPTY,
+				      doc, sizeof(doc), &len, &recipient) == 0);
+	CHECK(memmem(doc, len, "user_data\xf6", 10));
+	CHECK(memmem(doc, len, "nonce\x40", 6));
+	spki = public_key(recipient);
+	CHECK_INT(spki.len, 422);
+	CHECK(memmem(doc, len, spki.bytes, spki.len));
+	free(spki.bytes);
+	nsmc_recipient_free(recipient);
+}
+
+/* Nothing is set, nothing is left. */
+static void check_no_document(int fd, unsigned bits, struct nsmc_bytes user,
+			      struct nsmc_bytes nonce, size_t cap, int error)
+{
+	uint8_t doc[NSMC_DOCUMENT_MAX] = { 0xee };
+	struct nsmc_recipient *recipient = NULL;
+	size_t len = 4711;
+
+	CHECK_INT(nsmc_recipient_attest(fd, bits, user, nonce, doc, cap, &len,
+					&recipient),
+		  error);
+	CHECK(!recipient);
+	CHECK_INT(len, 4711);
+	CHECK_INT(doc[0], 0xee);
+}
+
+TEST(no_document_is_no_key)
+{
+	static const uint8_t data[4096];
+	const struct nsmc_bytes none = NSMC_ABSENT, big = { data, 4000 },
+				lost = { NULL, 32 };
+
+	/* The kernel alone signs nothing, an error is that error. */
+	check_no_document(NSMC_KERNEL_RANDOM, 2048, none, none,
+			  NSMC_DOCUMENT_MAX, -EBADF);
+	check_no_document(-ENOENT, 2048, none, none, NSMC_DOCUMENT_MAX,
+			  -ENOENT);
+	check_no_document(-EACCES, 2048, none, none, NSMC_DOCUMENT_MAX,
+			  -EACCES);
+	CHECK_INT(dev.exchanges, 0);
+	check_no_document(NSM_FD, 1024, none, none, NSMC_DOCUMENT_MAX,
+			  -NSMC_E_KEY);
+	CHECK_INT(dev.exchanges, 0);
+	check_no_document(NSM_FD, 2048, none, none, 100, -ENOBUFS);
+	check_no_document(NSM_FD, 2048, big, none, NSMC_DOCUMENT_MAX,
+			  -EMSGSIZE);
+	check_no_document(NSM_FD, 2048, lost, none, NSMC_DOCUMENT_MAX, -EINVAL);
+	check_no_document(NSM_FD, 2048, none, lost, NSMC_DOCUMENT_MAX, -EINVAL);
+
+	/* The device fails at the key, then at the document. */
+	dev.error = -EIO;
+	dev.exchanges = 0;
+	dev.fail_at = 1;
+	check_no_document(NSM_FD, 2048, none, none, NSMC_DOCUMENT_MAX, -EIO);
+	dev.exchanges = 0;
+	dev.fail_at = 2;
+	check_no_document(NSM_FD, 2048, none, none, NSMC_DOCUMENT_MAX, -EIO);
+	CHECK_INT(dev.exchanges, 2);
 }
 
 TEST(no_key_is_freed_as_well)

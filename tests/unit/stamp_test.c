@@ -42,6 +42,15 @@ TEST(a_timestamp_is_found)
 	CHECK_INT((int64_t)ms, INT64_C(1657117102484));
 	CHECK_INT(READ(DOC("\x0c", "\xa1\x69timestamp\x00"), &ms), 0);
 	CHECK_INT((int64_t)ms, 0);
+	/* As NSMs write it since the middle of 2025: an open map. */
+	ms = 0;
+	CHECK_INT(READ(DOC("\x16", "\xbf\x61z\x9f\x82\x01\x02\xff\x69timestamp"
+				   "\x19\x01\x02\xff"),
+		       &ms),
+		  0);
+	CHECK_INT((int64_t)ms, 0x102);
+	CHECK_INT(READ(DOC("\x04", "\xbf\x61z\xff"), &ms), -EBADMSG);
+	CHECK_INT(READ(DOC("\x02", "\xbf\xff"), &ms), -EBADMSG);
 	/* Not one that lies in another field's value. */
 	CHECK_INT(READ(DOC("\x1a", "\xa2\x61z\xa1\x69timestamp\x05"
 				   "\x69timestamp\x07"),
@@ -80,8 +89,9 @@ TEST(what_is_no_document_is_refused)
 	CHECK_INT(READ(DOC("\x0c", "\xa1\x69timestamp\x20"), &ms), -EBADMSG);
 	CHECK_INT(READ(DOC("\x0f", "\xa1\x00\xa1\x69timestamp\x00"), &ms),
 		  -EBADMSG);
-	CHECK_INT(READ(DOC("\x0d", "\xbf\x69timestamp\x00\xff"), &ms),
-		  -EBADMSG);
+	/* Open, and a break in place of the number; a string in chunks. */
+	CHECK_INT(READ(DOC("\x0c", "\xbf\x69timestamp\xff"), &ms), -EBADMSG);
+	CHECK_INT(READ(DOC("\x05", "\xbf\x7f\x61t\xff"), &ms), -EBADMSG);
 	/* More pairs than there are bytes. */
 	CHECK_INT(READ(DOC("\x09", "\xbb\xff\xff\xff\xff\xff\xff\xff\xff"),
 		       &ms),

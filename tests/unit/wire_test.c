@@ -1,6 +1,7 @@
 #include "nsm/wire.h"
 
 #include <errno.h>
+#include <limits.h>
 
 #include "tests/unit/check.h"
 
@@ -50,6 +51,11 @@ static struct bytes join(const char *before, size_t n, uint8_t fill,
 #define LOCK "64 6c6f636b "
 #define DATA "64 64617461 "
 #define ERROR "a1 65 4572726f72 "
+
+/* The same, whose outer map is open. */
+#define OPEN_RANDOM "bf 69 47657452616e646f6d "
+#define OPEN_PCR "bf 6b 4465736372696265504352 "
+#define OPEN_ERROR "bf 65 4572726f72 "
 
 static int read_random(const char *text)
 {
@@ -490,8 +496,11 @@ TEST(other_numbers_are_the_systems)
 {
 	CHECK_STR(wire_error_text(-EIO), strerror(EIO));
 	CHECK_STR(wire_error_text(0), "an unknown error");
-	CHECK_STR(wire_error_text(-NSMC_E_FIRST), "an unknown error");
-	CHECK_STR(wire_error_text(-NSMC_E_DEVICE_END), "an unknown error");
+	CHECK_STR(wire_error_text(-WIRE_ERROR_FIRST + 1), "an unknown error");
+	CHECK_STR(wire_error_text(-WIRE_ERROR_END), "an unknown error");
+	CHECK_STR(wire_error_text(INT_MIN), "an unknown error");
+	CHECK_STR(wire_error_text(INT_MAX), "an unknown error");
+	CHECK_STR(wire_error_text(-INT_MAX), "an unknown error");
 	CHECK_STR(wire_error_text(NSMC_E_INVALID_INDEX), "an unknown error");
 }
 
@@ -507,6 +516,9 @@ TEST(cut_answers_are_never_good)
 		join(PCR "a3 61 78 82 01 a1 01 02" DATA "58 30", 48, 0,
 		     LOCK "f5"),
 		hex(ERROR "6d 496e7465726e616c4572726f72"),
+		join(OPEN_PCR "bf 61 78 9f 01 bf 01 02 ff ff" DATA "58 30", 48,
+		     0, LOCK "f5 ff ff"),
+		hex(OPEN_ERROR "6d 496e7465726e616c4572726f72 ff"),
 	};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -620,14 +632,158 @@ TEST(hostile_counts_and_lengths_end_soon)
 		  -NSMC_E_TRUNCATED);
 }
 
-TEST(indefinite_lengths_and_tags_are_refused)
+/* As documents are since 2025: answers may follow. */
+TEST(maps_of_answers_may_be_open)
 {
 	CHECK_INT(read_random("bf 69 47657452616e646f6d a1 66 72616e646f6d 41 "
 			      "aa ff"),
-		  -NSMC_E_MALFORMED);
+		  0);
 	CHECK_INT(read_random("a1 69 47657452616e646f6d bf 66 72616e646f6d 41 "
 			      "aa ff"),
+		  0);
+	CHECK_INT(read_random(OPEN_RANDOM "bf 66 72616e646f6d 41 aa ff ff"), 0);
+	check_pcr(OPEN_PCR "bf" LOCK "f4" DATA "58 30", 48, 0, "ff ff", false);
+	check_pcr(OPEN_PCR "a2" DATA "58 30", 48, 0xfe, LOCK "f5 ff", true);
+	check_pcr(PCR "bf" DATA "58 30", 48, 0xfe, LOCK "f5 ff", true);
+	/* open values of fields that nobody knows */
+	check_pcr(OPEN_PCR "bf 61 78 9f 01 9f ff bf 61 61 80 ff ff" DATA
+			   "58 30",
+		  48, 7, LOCK "f5 61 79 bf ff ff ff", true);
+	/* refusals, also of the locks */
+	CHECK_INT(read_random(OPEN_ERROR "6d 496e7465726e616c4572726f72 ff"),
+		  -NSMC_E_INTERNAL_ERROR);
+	CHECK_INT(read_pcr(OPEN_ERROR "6c 496e76616c6964496e646578 ff"),
+		  -NSMC_E_INVALID_INDEX);
+	CHECK_INT(read_lock(OPEN_ERROR "6d 526561644f6e6c79496e646578 ff"),
+		  -NSMC_E_READ_ONLY_INDEX);
+	CHECK_INT(read_lock("bf 67 4c6f636b504352 a0 ff"), -NSMC_E_MALFORMED);
+}
+
+TEST(documents_are_found_in_open_answers)
+{
+	static const struct {
+		const char *before, *after;
+	} forms[] = {
+		{ "bf 6b 4174746573746174696f6e a1 68 646f63756d656e74 59 0400",
+		  "ff" },
+		{ "a1 6b 4174746573746174696f6e bf 68 646f63756d656e74 59 0400",
+		  "ff" },
+		{ "bf 6b 4174746573746174696f6e bf 68 646f63756d656e74 59 0400",
+		  "ffff" },
+	};
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		struct bytes b =
+			join(forms[i].before, 1024, 0x84, forms[i].after);
+		struct nsmc_bytes doc;
+
+		CHECK_INT(wire_read_attest(b.at, b.len, &doc), 0);
+		CHECK_INT(doc.len, 1024);
+		CHECK(doc.data[0] == 0x84 && doc.data[1023] == 0x84);
+		for (size_t len = 0; len < b.len; len++)
+			CHECK_INT(wire_read_attest(b.at, len, &doc),
+				  -NSMC_E_TRUNCATED);
+		free(b.at);
+	}
+}
+
+/* The description with this list of locked PCRs, in open maps or not. */
+static int describe_locked(bool open, const char *list, uint32_t *ret)
+{
+	struct nsmc_description d = { 0 };
+	char text[500];
+	int r;
+
+	(void)snprintf(text, sizeof(text),
+		       "%s 6b 44657363726962654e534d %s 66 "
+		       "646967657374 66 534841333834 68 "
+		       "6d61785f70637273 1820 69 6d6f64756c655f6964 "
+		       "61 69 6b 6c6f636b65645f70637273 %s 6d "
+		       "76657273696f6e5f6d616a6f72 01 6d "
+		       "76657273696f6e5f6d696e6f72 00 6d "
+		       "76657273696f6e5f7061746368 00 %s",
+		       open ? "bf" : "a1", open ? "bf" : "a7", list,
+		       open ? "ffff" : "");
+	r = read_describe(text, &d);
+	*ret = d.locked_pcrs;
+	return r;
+}
+
+TEST(locked_pcrs_may_be_an_open_list)
+{
+	static const struct {
+		const char *list;
+		uint32_t locked;
+		int r;
+	} rows[] = {
+		{ "80", 0, 0 },
+		{ "9f ff", 0, 0 },
+		{ "9f 00 01 02 ff", 7, 0 },
+		{ "9f 181f 1820 1840 ff", UINT32_C(1) << 31, 0 },
+		{ "83 00 01 02", 7, 0 },
+		{ "9f 00 20 ff", 0, -NSMC_E_MALFORMED },
+		{ "9f 9f ff ff", 0, -NSMC_E_MALFORMED },
+		{ "9f c1 00 ff", 0, -NSMC_E_MALFORMED },
+		{ "bf 00 00 ff", 0, -NSMC_E_MALFORMED },
+		{ "81 ff", 0, -NSMC_E_MALFORMED },
+		{ "9f 00 ff ff", 0, -NSMC_E_MALFORMED },
+	};
+
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+		uint32_t locked;
+		int r = describe_locked(i % 2, rows[i / 2].list, &locked);
+
+		/* A break too many is the end of the map that it is in. */
+		CHECK_INT(r, rows[i / 2].r);
+		if (r == 0)
+			CHECK_INT(locked, rows[i / 2].locked);
+	}
+}
+
+TEST(open_answers_end_where_they_say)
+{
+	/* no break, one too many, and one in place of a value or a key */
+	CHECK_INT(read_random(OPEN_RANDOM "a1 66 72616e646f6d 41 aa"),
+		  -NSMC_E_TRUNCATED);
+	CHECK_INT(read_random(OPEN_RANDOM "bf 66 72616e646f6d 41 aa ff"),
+		  -NSMC_E_TRUNCATED);
+	CHECK_INT(read_random(OPEN_RANDOM "a1 66 72616e646f6d 41 aa ff ff"),
 		  -NSMC_E_MALFORMED);
+	CHECK_INT(read_random(RANDOM "41 aa ff"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_random(OPEN_RANDOM "bf 66 72616e646f6d ff ff"),
+		  -NSMC_E_MALFORMED);
+	CHECK_INT(read_random("bf 69 47657452616e646f6d ff"),
+		  -NSMC_E_MALFORMED);
+	CHECK_INT(read_random("bf ff"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_random("bf"), -NSMC_E_TRUNCATED);
+	CHECK_INT(read_random("a1 ff"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_random(OPEN_RANDOM "a1 ff ff"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_random(OPEN_RANDOM "bf ff ff"), -NSMC_E_MALFORMED);
+	/* two answers in one */
+	CHECK_INT(read_random(OPEN_RANDOM "a1 66 72616e646f6d 41 aa 61 61 00 "
+					  "ff"),
+		  -NSMC_E_MALFORMED);
+	/* a field that comes twice, and one of an odd number of items */
+	CHECK_INT(read_random(OPEN_RANDOM "bf 66 72616e646f6d 41 aa "
+					  "66 72616e646f6d 41 aa ff ff"),
+		  -NSMC_E_MALFORMED);
+	CHECK_INT(read_random(OPEN_RANDOM "bf 61 78 bf 01 ff "
+					  "66 72616e646f6d 41 aa ff ff"),
+		  -NSMC_E_MALFORMED);
+	/* refusals */
+	CHECK_INT(read_random(OPEN_ERROR "6d 496e7465726e616c4572726f72"),
+		  -NSMC_E_TRUNCATED);
+	CHECK_INT(read_random(OPEN_ERROR "6d 496e7465726e616c4572726f72 ff ff"),
+		  -NSMC_E_MALFORMED);
+	CHECK_INT(read_random(OPEN_ERROR "6d 496e7465726e616c4572726f72 00 ff"),
+		  -NSMC_E_MALFORMED);
+	CHECK_INT(read_random(OPEN_ERROR "ff"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_random(ERROR "ff"), -NSMC_E_MALFORMED);
+	CHECK_INT(read_random("9f ff"), -NSMC_E_MALFORMED);
+}
+
+TEST(chunked_strings_and_tags_are_refused)
+{
 	CHECK_INT(read_random(RANDOM "5f 41 aa ff"), -NSMC_E_MALFORMED);
 	CHECK_INT(read_random("a1 7f 69 47657452616e646f6d ff"),
 		  -NSMC_E_MALFORMED);
@@ -681,6 +837,8 @@ TEST(any_byte_may_be_any_other)
 		join(PCR "a3 61 78 82 01 a1 01 02" DATA "58 30", 48, 0,
 		     LOCK "f5"),
 		hex(ERROR "6d 496e7465726e616c4572726f72"),
+		join(OPEN_PCR "bf 61 78 9f 01 bf 01 02 ff ff" DATA "58 30", 48,
+		     0, LOCK "f5 ff ff"),
 	};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -701,8 +859,8 @@ TEST(any_byte_may_be_any_other)
 							   good[i].len -
 							   data.data));
 			else
-				CHECK(r < -NSMC_E_FIRST &&
-				      r > -NSMC_E_DEVICE_END);
+				CHECK(r <= -NSMC_E_INVALID_ARGUMENT &&
+				      r >= -NSMC_E_MALFORMED);
 			good[i].at[at / 256] = kept;
 		}
 		free(good[i].at);
