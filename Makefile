@@ -528,7 +528,7 @@ shell: test-build
 
 # --- Reading ------------------------------------------------------------------
 
-C_FILES = $(sort $(wildcard $(foreach d,init nsm nsm/tool vsock rootfs rootfs/pack tests \
+C_FILES = $(sort $(wildcard $(foreach d,init nsm nsm/tool vsock rootfs rootfs/pack scripts tests \
 	tests/apps tests/seams tests/unit tests/ns tests/tool tests/interop \
 	tests/faults tests/fuzz,$(d)/*.c $(d)/*.h)))
 C_SHIPPED = $(MAIN) $(LIB) $(NSM_MORE:%=nsm/%.c) $(TOOL_C)
