@@ -357,11 +357,20 @@ def kernel_dir(name: str = "module") -> Path:
     return Path(emulator()["KERNELS"]) / name
 
 
+DOCUMENTS = ("open", "definite", "unsigned")  # the forms of attestation documents
+
+
+def nsm_root(arch: str = "x86_64") -> Path:
+    """The root certificate below which the emulated NSM signs, as PEM; its key lies beside it."""
+    return Path(emulator(arch, to_run=True)["NSM_ROOT"])
+
+
 @dataclass
 class Result:
     """What was seen of a machine; times are seconds since QEMU started."""
     console: list[tuple[float, str]] = field(default_factory=list)
     parent: list[dict] = field(default_factory=list)  # scripts/parent's events, "at" added
+    unsigned: str = ""  # why the NSM could not sign, in the words of its preload library
     ended: str = ""  # "restarted", "stopped" (by until), "deadline"
     seconds: float = 0.0
 
@@ -395,6 +404,8 @@ class Machine:
     locked, and nsm=False leaves the NSM out) or "virt" (arm64); by default what fits the image.
     APPEND goes behind the image's command line. KERNEL replaces the image's. JAM: behind a line
     that matches, the console takes nothing more until the machine has ended, or for 20 s.
+    DOCUMENTS: what attestation documents are like: "open", signed, the payload a map of indefinite
+    length, as AWS's since 2025; "definite", signed, as AWS's before; "unsigned", QEMU's own.
     """
     eif: Eif
     mode: str = ""
@@ -409,6 +420,7 @@ class Machine:
     parent: tuple[str, ...] = ()  # options of scripts/parent
     timeout: float = 60.0
     jam: str = ""
+    documents: str = DOCUMENTS[0]
     on_line: Callable[[float, str], None] | None = None
     on_event: Callable[[dict], None] | None = None
 
@@ -444,7 +456,8 @@ class Machine:
             time.sleep(0.01)
 
         self._start = time.monotonic()
-        qemu = self._spawn(self._qemu(tools), stdout=subprocess.PIPE, log="qemu.log")
+        qemu = self._spawn(self._qemu(tools), stdout=subprocess.PIPE, log="qemu.log",
+                           env=os.environ | self._preload(tools))
         console = self._follow(qemu, self._console_line)
         deadline = self._start + self.timeout
         while qemu.poll() is None and not self._matched.is_set() and time.monotonic() < deadline:
@@ -459,6 +472,8 @@ class Machine:
         else:
             raise RuntimeError("QEMU: " + (tmp / "qemu.log").read_text().strip())
         console.join()
+        said = (tmp / "qemu.log").read_text(errors="replace")
+        self._result.unsigned = "".join(re.findall("^nsm-preload: (.*)$", said, re.MULTILINE)[:1])
         # With the backend gone every connection ends, and the parent tells the rest.
         backend.terminate()
         backend.wait()
@@ -498,6 +513,15 @@ class Machine:
         self._result.parent.append(event)
         if self.on_event:
             self.on_event(event)
+
+    def _preload(self, tools: dict[str, str]) -> dict[str, str]:
+        """The variables by which QEMU's NSM signs."""
+        if self.documents not in DOCUMENTS:
+            raise ValueError(f"documents: '{self.documents}' is none of {' '.join(DOCUMENTS)}")
+        if self.documents == "unsigned":
+            return {}
+        return {"LD_PRELOAD": tools["NSM_PRELOAD"], "NSM_PRELOAD_FORM": self.documents,
+                "NSM_PRELOAD_ROOT": os.path.dirname(tools["NSM_ROOT"])}
 
     def _qemu(self, tools: dict[str, str]) -> list:
         eif, tmp = self.eif, self._tmp

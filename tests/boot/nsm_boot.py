@@ -5,10 +5,13 @@ import hashlib
 import json
 import struct
 import subprocess
+import tempfile
+from pathlib import Path
 
 import cbor2
 from aws_boot import aws_ramdisks
-from lib import TOP, Boot, Tree, boot, built, check, image, same, shared, test
+from documents import name_of, verified
+from lib import TOP, Boot, Tree, boot, built, check, enclave, image, same, shared, test
 
 
 def text(s: str) -> str:
@@ -113,18 +116,21 @@ def pcrs_are_those_of_the_image_and_as_predicted():
 
 
 @test()
+def documents_are_signed_as_awss():
+    """
+    The document, verified by python3-cryptography and openssl: today's form, AWS's sort of chain
+    from this machine's root, the leaf of this enclave, its time to the millisecond.
+    """
+    d = verified(bytes.fromhex(attested().fact("document")), enclave.nsm_root())
+    same(d.form, "open", "the form")
+    same(name_of(d.certs[-1]), "i-0123456789abcdef0-enc0.us-east-1.aws", "the leaf's name")
+    same(name_of(d.certs[-2]), "i-0123456789abcdef0.us-east-1.emulated.nitro-enclaves", "its issuer's name")
+
+
+@test()
 def documents_hold_what_was_asked_for():
-    """
-    The document, read by cbor2: COSE_Sign1, PCR0-2 of the image, the user PCRs as extended, what
-    was given and what was not.
-    """
-    b = attested()
-    document = bytes.fromhex(b.fact("document"))
-    protected, unprotected, payload, signature = cbor2.loads(document)
-    same(unprotected, {}, "the unprotected header")
-    same(cbor2.loads(protected), {1: -1}, "the protected header (the emulator's)")
-    same(len(signature), 64, "bytes of the signature (the emulator's)")
-    fields = cbor2.loads(payload)
+    """PCR0-2 of the image, the user PCRs as extended, what was given and what was not."""
+    fields = verified(bytes.fromhex(attested().fact("document")), enclave.nsm_root()).fields
     same(fields["user_data"], b"some data", "user_data")
     same((fields["nonce"], fields["public_key"]), (None, None), "what was not given")
     same(fields["module_id"], "i-0123456789abcdef0-enc0", "module_id")
@@ -136,22 +142,43 @@ def documents_hold_what_was_asked_for():
     same(pcrs[17], extended(measured(b"config", b"abc")), "PCR17")
 
 
+@shared
+def unsigned() -> Boot:
+    return boot(image("/bin/attest", "-", "", files=app("attest")), documents="unsigned")
+
+
 @test()
 def absent_and_empty_are_two_things():
     """An empty nonce comes back empty, not absent."""
-    b = boot(image("/bin/attest", "-", "", files=app("attest")))
-    fields = cbor2.loads(cbor2.loads(bytes.fromhex(b.fact("document")))[2])
+    fields = cbor2.loads(cbor2.loads(bytes.fromhex(unsigned().fact("document")))[2])
     same((fields["user_data"], fields["nonce"]), (None, b""), "user_data, nonce")
+
+
+@test()
+def unsigned_documents_are_qemus():
+    """As asked for: QEMU's algorithm, no signature, no certificates. The tool shows the document, and refuses it."""
+    document = bytes.fromhex(unsigned().fact("document"))
+    protected, unprotected, payload, signature = cbor2.loads(document)
+    same((cbor2.loads(protected), unprotected, signature), ({1: -1}, {}, bytes(64)), "headers and signature")
+    fields = cbor2.loads(payload)
+    same((fields["certificate"], fields["cabundle"]), (bytes(64), [bytes(64)]), "certificates")
+    code, said = host_tool("show", "-", "--json", stdin=document)
+    same(code, 0, said)
+    same(json.loads(said)["module_id"], fields["module_id"], "module_id")
+    code, said = host_tool("verify", "-", "--root", str(enclave.nsm_root()), "--nonce", "", "--max-age", "3600",
+                           *pcr_options(attest_image()), stdin=document)
+    same(code, 1, said)
+    check("ES384" in said, said)
 
 
 @test(8)
 def libnsmc_works_on_4_14():
-    """The same application on AWS's own 4.14 kernel for arm64, with AWS's driver."""
+    """The same application on AWS's own 4.14 kernel for arm64, with AWS's driver; its document is signed, too."""
     b = boot(aws_ramdisks(app("attest", "aarch64"), "/bin/attest", "x", "y"), append="panic=-1")
     b.expect(open="ok", describe="ok", random="ok", extend="ok", measure="ok", lock="ok",
              lock__below="ok", attest="ok", pcr16__locked=extended(b"abc"),
              pcr17__locked=extended(measured(b"config", b"abc")))
-    fields = cbor2.loads(cbor2.loads(bytes.fromhex(b.fact("document")))[2])
+    fields = verified(bytes.fromhex(b.fact("document")), enclave.nsm_root()).fields
     same((fields["user_data"], fields["nonce"]), (b"x", b"y"), "user_data, nonce")
 
 
@@ -179,7 +206,7 @@ def tool_image(arch_commands: list[list[str]] = COMMANDS):
 
 @shared
 def with_tool() -> Boot:
-    return boot(tool_image())
+    return boot(tool_image(), documents="definite")
 
 
 def host_tool(*words: str, stdin: bytes = b"") -> tuple[int, str]:
@@ -215,10 +242,22 @@ def the_tool_extends_as_it_predicts():
         same(pcrs[int(name[3:])], (True, value), name)
 
 
+def pcr_options(eif: enclave.Eif, **instead: str) -> list[str]:
+    """PCR0 to PCR2 as mkeif predicts them of the image, for `nsm verify`; INSTEAD names other values."""
+    with tempfile.NamedTemporaryFile(suffix=".eif") as f:
+        f.write(eif.pack())
+        f.flush()
+        said = subprocess.run([TOP / "build/mkeif", "pcr", f.name], check=True, stdout=subprocess.PIPE,
+                              text=True).stdout
+    pcrs = dict(line.split() for line in said.splitlines()) | instead
+    same(sorted(pcrs), ["PCR0", "PCR1", "PCR2"], "PCRs of mkeif")
+    return [word for name, value in pcrs.items() for word in ("--pcr", f"{name[3:]}={value}")]
+
+
 @test()
-def the_tool_shows_the_emulators_document_and_believes_it_not():
-    """Outside: `show` reads the document, `verify` refuses its algorithm; cbor2 agrees."""
-    document = next(o for o in with_tool().all("out") if o.startswith("hE"))
+def the_tool_shows_a_document():
+    """`show` outside reads what cbor2 reads."""
+    document = tools_document()
     fields = cbor2.loads(cbor2.loads(base64.b64decode(document))[2])
     same((fields["user_data"], fields["nonce"], fields["public_key"]),
          (b"some data", b"\0\xff", b"\0\1\2"), "user_data, nonce, public_key")
@@ -227,9 +266,31 @@ def the_tool_shows_the_emulators_document_and_believes_it_not():
     shown = json.loads(said)
     same(shown["module_id"], fields["module_id"], "module_id")
     same(base64.b64decode(shown["user_data"]), b"some data", "user_data")
-    code, said = host_tool("verify", "-", stdin=document.encode())
-    same(code, 1, said)
-    check("ES384" in said, said)
+
+
+def tools_document() -> str:
+    return next(o for o in with_tool().all("out") if o.startswith("hE"))
+
+
+@test()
+def an_enclaves_document_is_verified_end_to_end():
+    """
+    Outside, with the PCRs that mkeif predicts of the image and the nonce that was given: yes. With
+    another nonce, another PCR or AWS's root: no. The form is that of before 2025.
+    """
+    document = tools_document().encode()
+    d = verified(base64.b64decode(document), enclave.nsm_root())
+    same(d.form, "definite", "the form")
+    good = {"root": ["--root", str(enclave.nsm_root())], "age": ["--max-age", "3600"], "nonce": ["--nonce", "00ff"],
+            "pcrs": pcr_options(tool_image()), "user_data": ["--user-data", "text:some data"],
+            "public_key": ["--public-key", "base64:AAEC"]}
+    code, said = host_tool("verify", "-", *sum(good.values(), []), stdin=document)
+    same(code, 0, said)
+    check("verified:" in said and "yes\n" in said, said)
+    for what, bad in (("root", []), ("nonce", ["--nonce", "00fe"]), ("pcrs", pcr_options(tool_image(), PCR1="0" * 96)),
+                      ("pcrs", pcr_options(attest_image())), ("user_data", ["--user-data", "text:other data"])):
+        code, said = host_tool("verify", "-", *sum((good | {what: bad}).values(), []), stdin=document)
+        same(code, 1, f"with {what} {bad}: {said}")
 
 
 @test()

@@ -183,11 +183,12 @@ def run_enclave_prints_measurements_as_nitro_cli():
     """The object that nitro-cli build-enclave prints, PCR8 of a signed image in it, and only there."""
     plain = image("/bin/act")
     with tempfile.TemporaryDirectory() as tmp:
-        for eif in (plain, signed(plain, Path(tmp))[0]):
-            printed, rest = run_enclave(eif)
+        for eif, options, documents in ((plain, ["--unsigned"], "documents are QEMU's, not signed"),
+                                        (signed(plain, Path(tmp))[0], [], "documents are signed: nsm verify --root /")):
+            printed, rest = run_enclave(eif, *options)
             same(printed, {"Measurements": {"HashAlgorithm": "Sha384 { ... }", **eif.measurements()}}, "it printed")
             same("PCR8" in printed["Measurements"], bool(eif.signature), "PCR8")
-            check("parent: heartbeat after " in rest, rest)
+            check("parent: heartbeat after " in rest and documents in rest, rest)
 
 
 @test(6)
