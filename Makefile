@@ -444,8 +444,8 @@ OTHER := $(if $(filter x86_64,$(ARCH)),aarch64,x86_64)
 other-arch:
 	$(Q)$(MAKE) --no-print-directory ARCH=$(OTHER) UNIT= FUZZ= PACK_UNIT= PACK_FUZZ= test-build
 
-## run: boot an enclave image with the hello application under the emulator
-run: $(B)/init $(B)/hello
+## run: boot an enclave image with the hello application under the emulator, verify its document
+run: $(B)/init $(B)/hello $(B)/nsm
 	$(call need,python3)
 	$(Q)scripts/run-enclave --hello
 
