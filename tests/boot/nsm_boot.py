@@ -206,7 +206,7 @@ def tool_image(arch_commands: list[list[str]] = COMMANDS):
 
 @shared
 def with_tool() -> Boot:
-    return boot(tool_image(), documents="definite")
+    return boot(tool_image())
 
 
 def host_tool(*words: str, stdin: bytes = b"") -> tuple[int, str]:
@@ -276,11 +276,11 @@ def tools_document() -> str:
 def an_enclaves_document_is_verified_end_to_end():
     """
     Outside, with the PCRs that mkeif predicts of the image and the nonce that was given: yes. With
-    another nonce, another PCR or AWS's root: no. The form is that of before 2025.
+    another nonce, another PCR or AWS's root: no.
     """
     document = tools_document().encode()
     d = verified(base64.b64decode(document), enclave.nsm_root())
-    same(d.form, "definite", "the form")
+    same(d.form, "open", "the form")
     good = {"root": ["--root", str(enclave.nsm_root())], "age": ["--max-age", "3600"], "nonce": ["--nonce", "00ff"],
             "pcrs": pcr_options(tool_image()), "user_data": ["--user-data", "text:some data"],
             "public_key": ["--public-key", "base64:AAEC"]}
@@ -291,6 +291,19 @@ def an_enclaves_document_is_verified_end_to_end():
                       ("pcrs", pcr_options(attest_image())), ("user_data", ["--user-data", "text:other data"])):
         code, said = host_tool("verify", "-", *sum((good | {what: bad}).values(), []), stdin=document)
         same(code, 1, f"with {what} {bad}: {said}")
+
+
+@test(6)
+def a_document_of_before_2025_is_verified_as_well():
+    """The same of the form that AWS's had then."""
+    eif = tool_image([["attest", "--nonce", "00ff"]])
+    document = next(o for o in boot(eif, documents="definite").all("out") if o.startswith("hE")).encode()
+    same(verified(base64.b64decode(document), enclave.nsm_root()).form, "definite", "the form")
+    words = ["verify", "-", "--root", str(enclave.nsm_root()), *pcr_options(eif), "--no-user-data"]
+    code, said = host_tool(*words, "--nonce", "00ff", stdin=document)
+    same(code, 0, said)
+    code, said = host_tool(*words, "--nonce", "00fe", stdin=document)
+    same(code, 1, said)
 
 
 @test()
