@@ -8,7 +8,6 @@
 #include <mbedtls/pk.h>
 #include <mbedtls/rsa.h>
 #include <mbedtls/sha256.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -33,7 +32,7 @@ struct nsmc_recipient {
 	uint8_t spki[NSMC_RECIPIENT_SPKI_MAX];
 	uint8_t ski[SKI_SIZE]; /* SHA-256 of SPKI */
 	uint32_t allowed;      /* failures */
-	_Atomic uint32_t left, failed;
+	uint32_t left, failed; /* by __atomic_... alone */
 };
 
 /* --- random bytes --- */
@@ -100,8 +99,8 @@ int nsmc_recipient_attempts(struct nsmc_recipient *recipient, uint32_t failures)
 	if (!recipient || failures == 0)
 		return -EINVAL;
 	recipient->allowed = failures;
-	atomic_store(&recipient->left, failures);
-	atomic_store(&recipient->failed, 0);
+	__atomic_store_n(&recipient->left, failures, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&recipient->failed, 0, __ATOMIC_SEQ_CST);
 	return 0;
 }
 
@@ -453,26 +452,28 @@ out:
  */
 static int take_attempt(struct nsmc_recipient *recipient)
 {
-	uint32_t left = atomic_load(&recipient->left);
+	uint32_t left = __atomic_load_n(&recipient->left, __ATOMIC_SEQ_CST);
 
 	do {
 		if (left == 0)
-			return atomic_load(&recipient->failed) >=
+			return __atomic_load_n(&recipient->failed,
+					       __ATOMIC_SEQ_CST) >=
 					       recipient->allowed ?
 				       -NSMC_E_KEY_SPENT :
 				       -EAGAIN;
-	} while (!atomic_compare_exchange_weak(&recipient->left, &left,
-					       left - 1));
+	} while (!__atomic_compare_exchange_n(&recipient->left, &left, left - 1,
+					      true, __ATOMIC_SEQ_CST,
+					      __ATOMIC_SEQ_CST));
 	return 0;
 }
 
 /* What did not depend on the key, or was right, costs nothing. */
 static void end_attempt(struct nsmc_recipient *recipient, int r)
 {
-	if (r == -NSMC_E_DECRYPT || r == -NSMC_E_CMS_OTHER_KEY)
-		(void)atomic_fetch_add(&recipient->failed, 1);
-	else
-		(void)atomic_fetch_add(&recipient->left, 1);
+	bool failed = r == -NSMC_E_DECRYPT || r == -NSMC_E_CMS_OTHER_KEY;
+
+	(void)__atomic_fetch_add(failed ? &recipient->failed : &recipient->left,
+				 1, __ATOMIC_SEQ_CST);
 }
 
 int nsmc_recipient_open(struct nsmc_recipient *recipient, const void *cms,

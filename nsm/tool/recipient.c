@@ -483,11 +483,9 @@ static int remove_key(const struct tool *t, const char *path)
 	struct stat st;
 	int r = 0;
 
-	if (!real || stat(real, &st) < 0)
-		r = tool_fail_file(t, path, NULL, errno);
-	else if (!S_ISREG(st.st_mode))
+	if (real && stat(real, &st) == 0 && !S_ISREG(st.st_mode))
 		r = tool_usage(t, "--once", "it needs the key in a file");
-	else if (unlink(real) < 0)
+	else if (!real || unlink(real) < 0)
 		r = tool_fail_file(t, path, NULL, errno);
 	free(real);
 	return r;
@@ -504,8 +502,8 @@ static int run_open(struct tool *t, struct opts *o)
 	refuse_dumps();
 	out_fd(&out, -1);
 	r = read_open(t, o, &w);
-	if (r)
-		return r;
+	if (r || !w.key)
+		return r ? r : TOOL_USAGE;
 	r = read_key(t, w.key, &recipient);
 	if (r)
 		return refuse_open(t, &w, -NSMC_E_KEY, NULL, "key", r);
