@@ -93,6 +93,9 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion \
 
 HARDEN_x86_64 := -fcf-protection
 HARDEN_aarch64 := -mbranch-protection=standard
+# The compiler's functions for atomics have no mark for branch targets, and to ask for
+# them would take the mark from libnsmc.so and from programs with libnsmc.a.
+ATOMICS_aarch64 := -mno-outline-atomics
 HARDEN := -fstack-protector-strong -fstack-clash-protection \
 	-ftrivial-auto-var-init=zero -fno-common $(HARDEN_$(ARCH))
 ifneq ($(IS_CLANG),)
@@ -110,7 +113,7 @@ OPT ?= -Os -fomit-frame-pointer
 PIC = -fPIE
 CFLAGS_ALL = $(COMMON) $(MUSL) $(OPT) -g $(PIC) -ffunction-sections \
 	-fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables \
-	$(HARDEN) $(WARN) $(CFLAGS)
+	$(HARDEN) $(ATOMICS_$(ARCH)) $(WARN) $(CFLAGS)
 
 # Code and constants share a segment, which nothing may write: a page less.
 SEPARATE ?= noseparate-code
@@ -208,7 +211,7 @@ need = @bash -c '. scripts/lib.sh; need_packages $(1)'
 
 export ARCH CC T STRICT WERROR
 
-.PHONY: all run faults fuzz test check boot unit interop tool pack ns static \
+.PHONY: all run faults fuzz test check boot unit interop lang tool pack ns static \
 	layers bench lint libnsmc-verify fmt fmt-check \
 	size compdb shell install blobs dist repro clean help test-build other-arch FORCE
 .DELETE_ON_ERROR:
@@ -251,17 +254,18 @@ $(B)/libnsmc.a: $(LIBNSM_O)
 $(B)/compat/lib/libnsm.a: $(COMPAT_O)
 $(B)/libnsmc.a: FIRST = nsmc_
 $(B)/compat/lib/libnsm.a: FIRST = nsm_
+WHOLE = $(B)/obj/$(notdir $*)
 $(B)/libnsmc.a $(B)/compat/lib/libnsm.a: %.a:
 	$(call note,AR)
 	@mkdir -p $(@D)
 	$(Q)$(CROSS)nm -g --defined-only $^ | LC_ALL=C sort -k3 | \
-		awk '$$3 ~ /^$(FIRST)/ { print $$3 }' >$*.names
-	$(Q)$(XCC) -nostdlib -r -Wl,--gc-sections -o $*.o \
-		$$(sed 's/^/-Wl,-u,/' $*.names) $^ \
+		awk '$$3 ~ /^$(FIRST)/ { print $$3 }' >$(WHOLE).names
+	$(Q)$(XCC) -nostdlib -r -Wl,--gc-sections -o $(WHOLE).o \
+		$$(sed 's/^/-Wl,-u,/' $(WHOLE).names) $^ \
 		$(filter $(DEPS)/mbedtls/% $(DEPS)/cbor/%,$(LIBS))
 	$(Q)$(CROSS)objcopy --strip-unneeded -R .comment \
-		--keep-global-symbols=$*.names $*.o
-	$(Q)rm -f $@ && $(CROSS)ar rcsD $@ $*.o
+		--keep-global-symbols=$(WHOLE).names $(WHOLE).o
+	$(Q)rm -f $@ && $(CROSS)ar rcsD $@ $(WHOLE).o
 
 # Like the archives they ask the program's C library, musl or glibc, for what both
 # have, and name none: SO_LIBS=-lc does, for who packs them for one of both.
@@ -493,6 +497,11 @@ interop: $(INTEROP_X)
 	$(call need,python3)
 	$(Q)tests/run interop
 
+## lang: libnsmc from Python, Go, Rust, C and C++, AWS's libnsm, the verifier alone; T=NAME for one
+lang: all
+	$(call need,python3)
+	$(Q)tests/run lang
+
 ## fuzz: libFuzzer over the parsers: F=wire, doc, certificate, cms, config, user, notify, seccomp, oci, eif, sign (all), S=60 seconds each
 fuzz: $(F:%=$(FZ)/%)
 	$(Q)for f in $(F); do tests/fuzz/run $$f $(S) || exit 1; done
@@ -510,17 +519,18 @@ layers:
 	$(Q)scripts/check-layers --self-test
 	$(Q)scripts/check-layers
 
-# libnsmc as others link it, with glibc, beside OpenSSL.
-$(H)/bench_verify: tests/bench_verify.c $(B)/libnsmc.a
+# libnsmc as others link it, with glibc, beside OpenSSL; and what it does not show.
+$(H)/bench_verify: tests/bench_verify.c $(B)/libnsmc.a $(B)/obj/nsm/es384.o
 	$(call need,libssl-dev)
 	$(call note,LD)
 	@mkdir -p $(@D)
-	$(Q)$(HOSTCC) -O2 -I. $(WARN) -o $@ $^ -lcrypto
+	$(Q)$(HOSTCC) -O2 -I. $(WARN) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
+		-o $@ $^ -lcrypto
 
-## bench: size, memory, time to the first write, system calls; verifications; what packing costs
-bench: test-build other-arch $(H)/bench_verify
+## bench: size, memory, time to the first write, system calls; verifications; packing; T=verify for a part
+bench: $(if $(filter verify,$(T)),,test-build other-arch) $(H)/bench_verify
 	$(call need,python3 python3-cryptography time)
-	$(Q)tests/bench
+	$(Q)tests/bench $(T)
 
 ## shell: a shell beside the test build, which runs as PID 1 in namespaces
 shell: test-build
@@ -530,7 +540,7 @@ shell: test-build
 
 C_FILES = $(sort $(wildcard $(foreach d,init nsm nsm/tool vsock rootfs rootfs/pack scripts tests \
 	tests/apps tests/seams tests/unit tests/ns tests/tool tests/interop \
-	tests/faults tests/fuzz,$(d)/*.c $(d)/*.h)))
+	tests/faults tests/fuzz tests/lang,$(d)/*.c $(d)/*.h)))
 C_SHIPPED = $(MAIN) $(LIB) $(NSM_MORE:%=nsm/%.c) $(TOOL_C)
 SCRIPTS = $(shell grep -lE '^\#! ?/usr/bin/env bash|shellcheck shell' \
 	scripts/* scripts/hooks/* tests/* nsm/*.bash-completion .ci/* 2>/dev/null)
@@ -575,7 +585,7 @@ quote = $(subst ",\",$(1))
 compdb: $(B)/deps.stamp
 	@mkdir -p $(BUILD)
 	$(file >$(BUILD)/compile_commands.json,[)
-	$(foreach f,$(filter-out tests/unit/% tests/fuzz/%,$(filter %.c,$(C_FILES))),$(file \
+	$(foreach f,$(filter-out tests/unit/% tests/fuzz/% tests/lang/%,$(filter %.c,$(C_FILES))),$(file \
 	>>$(BUILD)/compile_commands.json,{"directory":"$(CURDIR)"$(comma)"file":"$(f)"$(comma)"command":"$(call \
 	quote,$(if $(filter rootfs/pack/%,$(f)),$(HOSTCC) $(PACK_CFLAGS),$(XCC) \
 	$(filter-out -ftrivial%,$(CFLAGS_ALL)))) -DENCLAVE_INIT_VERSION=\"\\\"\\\"\" -c $(f)"}$(comma)))
@@ -620,7 +630,8 @@ blobs: $(B)/init
 ## dist: release tarballs of both architectures, with SBOM and checksums, in build/dist
 dist:
 	$(Q)for a in x86_64 aarch64; do $(MAKE) --no-print-directory ARCH=$$a CC=gcc \
-		$(BUILD)/$$a/init $(BUILD)/$$a/nsm $(BUILD)/$$a/libnsmc.a || exit 1; done
+		$(BUILD)/$$a/init $(BUILD)/$$a/nsm $(BUILD)/$$a/libnsmc.a $(BUILD)/$$a/libnsmc.so.0 \
+		$(BUILD)/$$a/compat/lib/libnsm.so || exit 1; done
 	$(Q)scripts/dist $(BUILD)/dist
 
 ## repro: builds all of it twice, elsewhere and otherwise, and compares; DEEP=1: the libraries, too

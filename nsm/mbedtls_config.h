@@ -23,6 +23,9 @@
 #define MBEDTLS_PKCS1_V21
 #define MBEDTLS_GENPRIME
 #define MBEDTLS_AES_C
+/* Tables tell keys by the cache, which enclaves may share: they are for old processors. */
+#define MBEDTLS_AESNI_C
+#define MBEDTLS_AESCE_C
 #define MBEDTLS_AES_ROM_TABLES /* else they are made by whichever thread is first */
 #define MBEDTLS_AES_FEWER_TABLES
 #define MBEDTLS_CIPHER_C
@@ -35,4 +38,5 @@
 #define MBEDTLS_PEM_PARSE_C
 
 #define MBEDTLS_HAVE_ASM
+#define MBEDTLS_NO_UDBL_DIVISION /* else it asks for __udivti3 of libgcc, which has no marks */
 #define MBEDTLS_PLATFORM_C /* for mbedtls_calloc and mbedtls_free by name */

@@ -9,7 +9,8 @@
  * drivers/misc/nsm.c for the device; AWS's "Verifying the root of trust" for
  * documents; RFC 9052 (COSE), 5280 (X.509), 5652 (CMS), 8017 (RSA-OAEP).
  *
- * The library has no globals. Functions return 0 (or a descriptor) or a
+ * The library has no globals, but for what it once found out of the processor.
+ * Functions return 0 (or a descriptor) or a
  * negative number, for which nsmc_error_text has words: -errno where the system
  * failed, -NSMC_E_... for all else. What is called ret_x is set on success
  * only, unless its comment says otherwise. A NULL pointer with a length that is

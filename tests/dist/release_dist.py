@@ -16,13 +16,18 @@ from lib import ARCHES, TOP, VERSION, built, check, folder, run, same, test
 EPOCH = "1700000000"
 DOC = "share/doc/enclave-init"
 PROGRAMS = {"bin/nsm", "lib/enclave-init/{arch}/init"}
+COMPAT = "lib/enclave-init/compat"
 FILES = PROGRAMS | {
-    "include/nsmc.h", "lib/libnsmc.a", "lib/pkgconfig/libnsmc.pc", "share/bash-completion/completions/nsm",
+    "include/nsmc.h", "lib/libnsmc.a", f"lib/libnsmc.so.0.{VERSION}", "lib/pkgconfig/libnsmc.pc",
+    f"{COMPAT}/include/nsm.h", f"{COMPAT}/lib/libnsm.a", f"{COMPAT}/lib/libnsm.so.0", "share/bash-completion/completions/nsm",
     "share/man/man1/nsm.1", "share/man/man3/libnsmc.3", "share/man/man8/enclave-init.8",
     "share/man/man5/enclave-init.conf.5",
     *(f"{DOC}/{n}" for n in ("README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "NOTICE", "VERSION",
                              "enclave-init.spdx.json", "licenses/musl-COPYRIGHT", "licenses/libcbor-LICENSE.md",
                              "licenses/mbedtls-LICENSE"))}
+LINKS = {"lib/libnsmc.so": "libnsmc.so.0", "lib/libnsmc.so.0": f"libnsmc.so.0.{VERSION}",
+         f"{COMPAT}/lib/libnsm.so": "libnsm.so.0"}
+BUILT = ("init", "nsm", "libnsmc.a", "libnsmc.so.0", "compat/lib/libnsm.a", "compat/lib/libnsm.so.0")
 LOCK = {name: rest for name, *rest in (line.split() for line in (TOP / "scripts/deps.lock").read_text().splitlines()
                                        if not line.startswith("#"))}
 _making = Lock()
@@ -31,7 +36,7 @@ _making = Lock()
 def dist(out: Path, script: Path = TOP / "scripts/dist", epoch: str | None = EPOCH, env: dict | None = None,
          **how: object) -> subprocess.CompletedProcess:
     for arch in ARCHES:
-        for name in ("init", "nsm", "libnsmc.a"):
+        for name in BUILT:
             built(name, arch)
     return run(script, out, env={"SOURCE_DATE_EPOCH": epoch, **(env or {})}, **how)
 
@@ -65,17 +70,23 @@ def unpack(tmp: Path, arch: str) -> Path:
 
 @test(seconds=4)
 def a_release_is_complete():
-    """Both tarballs have programs, library, pages, documents, licences and SBOM, and nothing else: not mkeif."""
+    """Both tarballs have programs, libraries, pages, documents, licences and SBOM, and nothing else: not mkeif."""
     same(set(release()), {"SHA256SUMS", *(f"{name_of(a)}.tar.gz" for a in ARCHES)}, "the files of a release")
     docs = {f"{DOC}/docs/{p.name}" for p in (TOP / "docs").glob("*.md")}
     for arch in ARCHES:
         with folder() as tmp:
             tree = unpack(tmp, arch)
-            found = {p.relative_to(tree).as_posix() for p in tree.rglob("*") if p.is_file()}
+            found = {p.relative_to(tree).as_posix() for p in tree.rglob("*") if p.is_file() and not p.is_symlink()}
             same(found, {n.format(arch=arch) for n in FILES} | docs, arch)
+            links = {p.relative_to(tree).as_posix(): os.readlink(p) for p in tree.rglob("*") if p.is_symlink()}
+            same(links, LINKS, f"{arch}: the links")
             for name, source in (("bin/nsm", built("nsm", arch)), ("lib/libnsmc.a", built("libnsmc.a", arch)),
+                                 ("lib/libnsmc.so", built("libnsmc.so.0", arch)),
+                                 (f"{COMPAT}/lib/libnsm.a", built("compat/lib/libnsm.a", arch)),
+                                 (f"{COMPAT}/lib/libnsm.so", built("compat/lib/libnsm.so.0", arch)),
+                                 (f"{COMPAT}/include/nsm.h", TOP / "nsm/compat/nsm.h"),
                                  (f"lib/enclave-init/{arch}/init", built("init", arch)), ("include/nsmc.h", TOP / "nsm/nsmc.h")):
-                same((tree / name).read_bytes(), source.read_bytes(), f"{arch}: {name}")
+                check((tree / name).read_bytes() == source.read_bytes(), f"{arch}: {name} is another")
 
 
 @test
@@ -93,6 +104,9 @@ def members_depend_on_nothing_here():
             same(names, sorted(names, key=lambda n: n.split("/")), "the order")
             for m in members:
                 same((m.uid, m.gid, m.uname, m.gname, m.mtime), (0, 0, "", "", int(EPOCH)), m.name)
+                if m.issym():
+                    same(m.linkname, LINKS.get(m.name.partition("/")[2]), m.name)
+                    continue
                 program = m.name.partition("/")[2] in {n.format(arch=arch) for n in PROGRAMS}
                 same(oct(m.mode), "0o755" if m.isdir() or program else "0o644", m.name)
 
@@ -148,9 +162,10 @@ def what_is_not_built_is_named():
         shutil.copy(TOP / "VERSION", tmp / "VERSION")
         (tmp / "out").mkdir()
         (tmp / "out/SHA256SUMS").write_text("old")
-        for missing, have in (("build/x86_64/init", []), ("build/x86_64/libnsmc.a", ["init", "nsm"])):
-            for name in have:
-                (tmp / "build/x86_64").mkdir(parents=True, exist_ok=True)
+        for n, missing in enumerate(BUILT):
+            missing = f"build/x86_64/{missing}"
+            for name in BUILT[:n]:
+                (tmp / "build/x86_64" / name).parent.mkdir(parents=True, exist_ok=True)
                 (tmp / "build/x86_64" / name).write_text("x")
             done = dist(tmp / "out", tmp / "scripts/dist")
             same((done.returncode, done.stderr), (1, f"dist: {missing}: not built\n"), "the run")
@@ -174,19 +189,79 @@ def licences_are_those_of_the_pinned_sources():
 
 @test
 def what_is_unpacked_works():
-    """The tool says its version; pkg-config finds the library where it lies, and a program links with it."""
+    """The tool says its version; pkg-config finds the library where it lies, also after the folder moved."""
     arch = os.uname().machine
     with folder() as tmp:
-        tree = unpack(tmp, arch)
+        (tmp / "elsewhere").mkdir()
+        tree = unpack(tmp, arch).rename(tmp / "elsewhere/x")
         same(run(tree / "bin/nsm", "--version").stdout.split()[-1:], [VERSION], "the version")
         found = {"PKG_CONFIG_PATH": str(tree / "lib/pkgconfig")}
         same(run("pkg-config", "--modversion", "libnsmc", env=found).stdout.strip(), VERSION, "pkg-config")
-        flags = run("pkg-config", "--cflags", "--libs", "libnsmc", env=found).stdout.split()
-        (tmp / "a.c").write_text('#include <nsmc.h>\n#include <stdio.h>\n'
-                                 'int main(void) { puts(nsmc_error_text(0)); return 0; }\n')
-        done = run("gcc", "-o", tmp / "a", tmp / "a.c", *flags)
-        same((done.returncode, done.stderr), (0, ""), "gcc")
-        same(run(tmp / "a").returncode, 0, "the program")
+        for variable, wanted in (("libdir", "lib"), ("includedir", "include")):
+            said = run("pkg-config", f"--variable={variable}", "libnsmc", env=found).stdout.strip()
+            same(Path(said).resolve(), (tree / wanted).resolve(), variable)
+
+
+def linked(tmp: Path, code: str, *flags: object) -> Path:
+    """A program of CODE."""
+    (tmp / "a.c").write_text(code)
+    done = run("gcc", "-Wall", "-Wextra", "-Werror", "-o", tmp / "a", tmp / "a.c", *flags)
+    same((done.returncode, done.stdout + done.stderr), (0, ""), "gcc")
+    return tmp / "a"
+
+
+def needed(program: Path) -> list[str]:
+    return re.findall(r"\(NEEDED\).*\[(.*)\]", run("readelf", "-dW", program).stdout)
+
+
+@test
+def programs_link_with_what_is_unpacked():
+    """With the flags of pkg-config they run by LD_LIBRARY_PATH and name the soname; with the archive they run alone."""
+    code = "#include <nsmc.h>\n#include <stdio.h>\nint main(void) { return puts(nsmc_error_text(-5301)) < 0; }\n"
+    said = "the enclave is in debug mode\n"
+    with folder() as tmp:
+        tree = unpack(tmp, os.uname().machine)
+        flags = run("pkg-config", "--cflags", "--libs", "libnsmc",
+                    env={"PKG_CONFIG_PATH": str(tree / "lib/pkgconfig")}).stdout.split()
+        program = linked(tmp, code, *flags)
+        check("libnsmc.so.0" in needed(program), f"it needs {needed(program)}")
+        same(run(program, env={"LD_LIBRARY_PATH": str(tree / "lib")}).stdout, said, "the program")
+        archive = [f if f != "-lnsmc" else "-l:libnsmc.a" for f in flags]
+        program = linked(tmp, code, *archive)
+        check("libnsmc.so.0" not in needed(program), f"it needs {needed(program)}")
+        same(run(program, env={"LD_LIBRARY_PATH": None}).stdout, said, "the program with the archive")
+        program = linked(tmp, code, "-static", *archive)
+        same((needed(program), run(program).stdout), ([], said), "the static program")
+
+
+@test
+def programs_of_aws_link_with_what_is_unpacked():
+    """compat is a prefix for those who look for AWS's nsm.h and libnsm, shared and as an archive."""
+    code = ("#include <nsm.h>\nint main(void) { size_t n = 1; uint8_t b;\n"
+            "return nsm_get_random(-1, &b, &n) == ERROR_CODE_INVALID_ARGUMENT ? nsm_lib_init() + 1 : 9; }\n")
+    with folder() as tmp:
+        prefix = unpack(tmp, os.uname().machine) / COMPAT
+        flags = (f"-I{prefix}/include", f"-L{prefix}/lib")
+        program = linked(tmp, code, *flags, "-lnsm")
+        check("libnsm.so.0" in needed(program), f"it needs {needed(program)}")
+        check(run(program, env={"LD_LIBRARY_PATH": str(prefix / "lib")}).returncode != 9, "the program")
+        program = linked(tmp, code, *flags, "-static", "-lnsm")
+        same(needed(program), [], "what the static one needs")
+        check(run(program).returncode != 9, "the static program")
+        # Nobody gets it by accident.
+        tree = prefix.parents[2]
+        check(not (tree / "include/nsm.h").exists() and not [*(tree / "lib").glob("libnsm.*")], "it is among ours, too")
+
+
+@test
+def libraries_are_of_their_architecture():
+    """Each tarball's are the ones that were built for it."""
+    for arch, machine in (("x86_64", "X86-64"), ("aarch64", "AArch64")):
+        with folder() as tmp:
+            tree = unpack(tmp, arch)
+            for name in ("lib/libnsmc.so", "lib/libnsmc.a", f"{COMPAT}/lib/libnsm.so", f"{COMPAT}/lib/libnsm.a"):
+                said = set(re.findall(r"Machine: +(.*)", run("readelf", "-hW", tree / name).stdout))
+                check(len(said) == 1 and said.pop().endswith(machine), f"{arch}: {name}")
 
 
 # --- the SBOM ----------------------------------------------------------------
@@ -231,7 +306,7 @@ def sbom_has_the_files_with_their_hashes():
     with folder() as tmp:
         tree = unpack(tmp, "x86_64")
         s = sbom(tree)
-        paths = {f"./{p.relative_to(tree)}": p for p in tree.rglob("*") if p.is_file()}
+        paths = {f"./{p.relative_to(tree)}": p for p in tree.rglob("*") if p.is_file() and not p.is_symlink()}
         own = f"./{DOC}/enclave-init.spdx.json"
         same({f["fileName"] for f in s["files"]}, set(paths) - {own}, "the files")
         for f in s["files"]:
@@ -253,8 +328,9 @@ def sbom_has_the_libraries_of_the_lock():
     """Version, source and SHA-256 as in deps.lock, the licence, and which program has them inside."""
     licences = {"musl": "MIT", "libcbor": "MIT", "mbedtls": "Apache-2.0",
                 "libgcc": "GPL-3.0-or-later WITH GCC-exception-3.1"}
-    inside = {"musl": {"init", "nsm"}, "libcbor": {"init", "nsm", "libnsmc.a"}, "mbedtls": {"init", "nsm", "libnsmc.a"},
-              "libgcc": {"nsm"}}
+    shared = f"libnsmc.so.0.{VERSION}"
+    inside = {"musl": {"init", "nsm"}, "libcbor": {"init", "nsm", "libnsmc.a", shared, "libnsm.a", "libnsm.so.0"},
+              "mbedtls": {"init", "nsm", "libnsmc.a", shared}, "libgcc": {"nsm"}}
     for arch in ARCHES:
         s = sbom_of(arch)
         packages = {p["name"]: p for p in s["packages"]}

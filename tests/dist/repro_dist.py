@@ -7,7 +7,8 @@ from pathlib import Path
 from lib import TOP, check, folder, run, same, test
 
 QUICK = ("init", "init.debug", "nsm", "nsm.debug")
-EACH = (*QUICK, "libnsmc.a", "libnsmc.pc", "image.eif", "image-gzip.eif")
+EACH = (*QUICK, "libnsmc.a", "libnsmc.so.0", "libnsmc.pc", "compat/lib/libnsm.a", "compat/lib/libnsm.so.0", "image.eif",
+        "image-gzip.eif")
 ONCE = ("mkeif", "dist/SHA256SUMS", "dist/enclave-init-1-x86_64.tar.gz")
 
 
@@ -41,7 +42,8 @@ def a_difference_fails():
         same((done.returncode, done.stderr), (0, ""), "the same")
         same(done.stdout.splitlines(), [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(a)}"
                                         for p in sorted(a.rglob("*")) if p.is_file()], "the hashes")
-    for name in ("x86_64/init", "aarch64/libnsmc.a", "aarch64/image.eif", *ONCE):
+    for name in ("x86_64/init", "aarch64/libnsmc.a", "x86_64/libnsmc.so.0", "aarch64/compat/lib/libnsm.so.0",
+                 "aarch64/image.eif", *ONCE):
         with folder() as tmp:
             a, b = builds(tmp)
             (b / "build" / name).write_text(name.upper())

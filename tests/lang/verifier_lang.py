@@ -1,0 +1,76 @@
+"""The verifier alone (make libnsmc-verify), by each compiler that is here."""
+
+import re
+from functools import cache
+from pathlib import Path
+from threading import Lock
+
+from lib import ARCH, HEADER, HERE, TOP, check, check_verdicts, compiled, must, run, same, test, tool
+
+# What the C11 library has, and glibc's compilers and mbedTLS take where they see glibc.
+C11 = {"calloc", "free", "ldexp", "malloc", "memchr", "memcmp", "memcpy", "memmove", "memset", "snprintf", "strchr", "strcmp",
+       "strerror", "strlen", "strncmp", "strstr"}
+OF_GLIBC = {"bcmp", "explicit_bzero"}
+# Not what talks to the device, to KMS, or hashes files.
+OF_DOCUMENTS = re.compile(r"nsmc_(doc|policy|cache|error|check|aws)_\w+")
+COMPILERS = {"gcc": "gcc -m64" if ARCH == "x86_64" else "gcc -g", "clang": "clang"}
+_making = Lock()
+
+
+@cache
+def _made(name: str) -> Path:
+    build = TOP / "build/lang" / name
+    done = run("make", "-s", "-C", TOP, "libnsmc-verify", f"BUILD=build/lang/{name}", f"VERIFY_CC={COMPILERS[name]}")
+    # Of a make that is above this one, or not.
+    said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
+    same((done.returncode, said), (0, [f"libnsmc-verify: build/lang/{name}/verify/libnsmc-verify.a: made with "
+                                       f"{COMPILERS[name]}"]), f"make: {done.stdout}")
+    same((build / "verify/nsmc.h").read_text(), HEADER, "the header")
+    return build / "verify"
+
+
+def made(name: str) -> Path:
+    """The folder with header and archive, of a compiler that warned of nothing."""
+    tool(name)
+    with _making:
+        return _made(name)
+
+
+def asks_and_shows(archive: Path) -> tuple[set[str], set[str]]:
+    """What it asks for, and what it defines, of all members together."""
+    lines = [line.split() for line in must("nm", "-g", archive).splitlines() if line and not line.endswith(":")]
+    shown = {words[2] for words in lines if len(words) == 3}
+    return {words[1] for words in lines if len(words) == 2} - shown, shown
+
+
+def verifies(name: str) -> None:
+    folder = made(name)
+    asks, shown = asks_and_shows(folder / "libnsmc-verify.a")
+    check(asks <= C11 | OF_GLIBC, f"it asks for {sorted(asks - C11 - OF_GLIBC)}")
+    code = re.sub(r"/\*.*?\*/", "", HEADER, flags=re.S)
+    wanted = {f for f in re.findall(r"\b(nsmc_\w+)\(", code) if OF_DOCUMENTS.fullmatch(f)}
+    same({s for s in shown if s.startswith("nsmc_")}, wanted, "its functions")
+    program = folder / "verify"
+    compiled(*COMPILERS[name].split(), "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{folder}", "-o", program,
+             HERE / "verify.c", folder / "libnsmc-verify.a")
+    check_verdicts(program)
+
+
+@test(seconds=5)
+def verifier_of_gcc():
+    """It builds without a warning, asks for C11's library alone, and says of documents what the library says."""
+    verifies("gcc")
+
+
+@test(seconds=5)
+def verifier_of_clang():
+    """The same, where clang is."""
+    verifies("clang")
+
+
+@test
+def verifier_needs_a_compiler():
+    """One that is not there is named, and nothing is made."""
+    done = run("make", "-s", "-C", TOP, "libnsmc-verify", "BUILD=build/lang/none", "VERIFY_CC=no-such-compiler")
+    check(done.returncode != 0 and "no-such-compiler: no such compiler" in done.stderr, done.stderr)
+    check(not (TOP / "build/lang/none").exists(), "something was made")
