@@ -349,15 +349,16 @@ $(B)/lib.a $(H)/lib.a:
 	$(call note,AR)
 	$(Q)rm -f $@ && $(if $(filter $(H)/%,$@),,$(CROSS))ar rcsD $@ $^
 
+# Private, here and below: what is asked for first must not decide what flags says.
 # libnsmc.a may become part of a shared library, and shows nothing there.
-$(B)/obj/nsm/%.o: PIC = -fPIC -fvisibility=hidden
+$(B)/obj/nsm/%.o: private PIC = -fPIC -fvisibility=hidden
 
 # Nearly all of a verification is in there.
-$(B)/obj/nsm/es384.o $(B)/so/nsm/es384.o: OPT = -O2 -fomit-frame-pointer
-$(H)/obj/nsm/es384.o $(H)/obj/tests/interop/es384_32.o: HOST_CFLAGS += -O2
+$(B)/obj/nsm/es384.o $(B)/so/nsm/es384.o: private OPT = -O2 -fomit-frame-pointer
+$(H)/obj/nsm/es384.o $(H)/obj/tests/interop/es384_32.o: private HOST_CFLAGS += -O2
 
 # It is a program.
-$(B)/obj/nsm/tool/%.o: PIC = -fPIE
+$(B)/obj/nsm/tool/%.o: private PIC = -fPIE
 
 # The objects that know the version.
 VERSION_O := $(MAIN_O) $(call obj,nsm/tool/main.c) $(H)/obj/nsm/tool/main.o \
@@ -372,15 +373,15 @@ $(B)/obj/%.o: %.c $(B)/flags $(B)/deps.stamp
 	@mkdir -p $(@D)
 	$(Q)$(XCC) $(CFLAGS_ALL) $(DEFINE) -c -o $@ $<
 
-$(B)/so/%.o: PIC = -fPIC
+$(B)/so/%.o: private PIC = -fPIC
 $(B)/so/%.o: %.c $(B)/flags $(B)/deps.stamp
 	$(call note,CC)
 	@mkdir -p $(@D)
 	$(Q)$(XCC) $(CFLAGS_ALL) $(DEFINE) -c -o $@ $<
 
 # These see mkeif's libraries.
-$(H)/obj/rootfs/pack/%.o $(PACK_UNIT:%=$(H)/obj/tests/unit/%_test.o): HOST_INC = $(PACK_INC)
-$(FZ)/obj/rootfs/pack/%.o $(PACK_FUZZ:%=$(FZ)/obj/tests/fuzz/%_fuzz.o): FUZZ_INC = $(PACK_INC)
+$(H)/obj/rootfs/pack/%.o $(PACK_UNIT:%=$(H)/obj/tests/unit/%_test.o): private HOST_INC = $(PACK_INC)
+$(FZ)/obj/rootfs/pack/%.o $(PACK_FUZZ:%=$(FZ)/obj/tests/fuzz/%_fuzz.o): private FUZZ_INC = $(PACK_INC)
 $(HOST_PACK_O) $(PACK_FUZZ_X) $(PACK_UNIT:%=$(H)/obj/tests/unit/%_test.o): $(PK)/deps.stamp
 $(FUZZ_PACK_O) $(PACK_FUZZ:%=$(FZ)/obj/tests/fuzz/%_fuzz.o): $(PK)/deps.stamp
 
