@@ -210,7 +210,8 @@ static int check_sense(const struct tool *t, const struct verify *v)
 	if (!v->has_nonce && !v->has_age && !v->any_age && !v->time_of_document)
 		return tool_usage(
 			t, NULL,
-			"how new? --nonce BYTES or --max-age SECONDS, or "
+			"how new? --nonce BYTES or --max-age SECONDS; "
+			"--time document for a stored one; or "
 			"--any-age: a replayed one, too");
 	return 0;
 }

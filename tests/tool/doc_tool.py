@@ -148,7 +148,7 @@ def what_pins_nothing_is_misuse() -> None:
     doc, image, age = good(), ("--pcr", f"0={PCR[0]}"), ("--max-age", 0)
     at = ("verify", "-", "--root", root(), "--time", NOW)
     which = "of which image? --pcr N=BYTES, or --any-image: anybody's"
-    new = "how new? --nonce BYTES or --max-age SECONDS, or --any-age"
+    new = "how new? --nonce BYTES or --max-age SECONDS; --time document for a stored one; or --any-age"
     for words, err in (((), which), (age, which), (("--nonce", "010203"), which),
                        (("--any-age", "--user-data", "text:hello"), which),
                        (("--any-age", "--nitrotpm"), which), (image, new), (("--any-image",), new),

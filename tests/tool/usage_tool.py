@@ -128,7 +128,7 @@ def misuse_is_told_from_all_else() -> None:
                 (("verify", "a", "--time", "2026-02-28T00:00:00Zz"), "--time: it must be a time"),
                 (("verify", "a"), "of which image? --pcr N=BYTES, or --any-image: anybody's (see nsm verify --help)"),
                 (("verify", "a", "--any-image"),
-                 "how new? --nonce BYTES or --max-age SECONDS, or --any-age: a replayed one, too"),
+                 "how new? --nonce BYTES or --max-age SECONDS; --time document for a stored one; or --any-age: a replayed one, too"),
                 (("verify", "a", "--any-image", "--any-image"), "--any-image: given twice"),
                 (("verify", "a", "--any-age=1"), "--any-age: takes no value"),
                 (("verify", "a", "--max-ahead", "1"), "no option --max-ahead (see nsm verify --help)"),
