@@ -8,8 +8,9 @@
 
 /*
  * The links of chains whose signatures were found good. A link is the issuer's
- * key and the certificate's bytes, known by their SHA-384: whether the signature
- * holds depends on nothing else. CACHE may be NULL: it knows nothing.
+ * key and the certificate's bytes, known by their SHA-384: whether the
+ * signature holds depends on nothing else. CACHE may be NULL: it knows
+ * nothing.
  */
 
 enum { CACHE_KEY = 48 };

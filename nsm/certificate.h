@@ -8,11 +8,12 @@
 #include "nsm/nsmc.h"
 
 /*
- * An X.509 certificate (RFC 5280, 4.1) read strictly: DER alone, version 3, a key
- * on P-384, signed by ecdsa-with-SHA384. Pure; what is read points into the
- * bytes. A library's certificate would do if its fields meant one thing for each
- * encoding: mbedTLS takes a pathLenConstraint without cA for an authority, dates
- * without a zone, lengths and numbers in more bytes than DER allows.
+ * An X.509 certificate (RFC 5280, 4.1) read strictly: DER alone, version 3, a
+ * key on P-384, signed by ecdsa-with-SHA384. Pure; what is read points into
+ * the bytes. A library's certificate would do if its fields meant one thing
+ * for each encoding: mbedTLS takes a pathLenConstraint without cA for an
+ * authority, dates without a zone, lengths and numbers in more bytes than DER
+ * allows.
  */
 
 enum {
@@ -48,8 +49,8 @@ struct certificate {
 
 /*
  * Reads DER. -NSMC_E_CERT_FORM, _VERSION, _ALGORITHM, _KEY; _EXTENSION for one
- * that is critical and not looked at, that is there twice, that no certificate of
- * an NSM may have (constraints of names or policies), or that is malformed.
+ * that is critical and not looked at, that is there twice, that no certificate
+ * of an NSM may have (constraints of names or policies), or that is malformed.
  */
 int certificate_read(struct nsmc_bytes der, struct certificate *ret);
 

@@ -70,7 +70,8 @@ int item_more(struct item_reader *r, struct item_list *list);
 
 /*
  * Passes over one item with all that is in it. -EBADMSG as well if more than
- * ITEM_OPEN_MAX open ones lie in each other; others may be as deep as they like.
+ * ITEM_OPEN_MAX open ones lie in each other; others may be as deep as they
+ * like.
  */
 int item_skip(struct item_reader *r);
 

@@ -2,23 +2,24 @@
 #define NSMC_H
 
 /*
- * libnsmc: the Nitro Secure Module (NSM) from C. Requests to /dev/nsm, attestation
- * documents parsed and verified, data that KMS encrypted for an enclave opened.
+ * libnsmc: the Nitro Secure Module (NSM) from C. Requests to /dev/nsm,
+ * attestation documents parsed and verified, data that KMS encrypted for an
+ * enclave opened.
  *
  * Sources: aws-nitro-enclaves-nsm-api (src/api/mod.rs) and the kernel's
  * drivers/misc/nsm.c for the device; AWS's "Verifying the root of trust" for
  * documents; RFC 9052 (COSE), 5280 (X.509), 5652 (CMS), 8017 (RSA-OAEP).
  *
  * The library has no globals, but for what it once found out of the processor.
- * Functions return 0 (or a descriptor) or a
- * negative number, for which nsmc_error_text has words: -errno where the system
- * failed, -NSMC_E_... for all else. What is called ret_x is set on success
- * only, unless its comment says otherwise. A NULL pointer with a length that is
- * not 0 is -EINVAL wherever bytes are taken.
+ * Functions return 0 (or a descriptor) or a negative number, for which
+ * nsmc_error_text has words: -errno where the system failed, -NSMC_E_... for
+ * all else. What is called ret_x is set on success only, unless its comment
+ * says otherwise. A NULL pointer with a length that is not 0 is -EINVAL
+ * wherever bytes are taken.
  *
- * Threads: any number may call anything at once, as long as each has buffers of
- * its own. A policy that is no longer changed and a recipient may be shared; a
- * cache belongs to one thread at a time.
+ * Threads: any number may call anything at once, as long as each has buffers
+ * of its own. A policy that is no longer changed and a recipient may be
+ * shared; a cache belongs to one thread at a time.
  *
  * Structs end with reserved members, which are zero in what the library gives
  * out: later versions of the library use them without changing a size.
@@ -206,9 +207,9 @@ struct nsmc_pcr {
 int nsmc_describe_pcr(int fd, uint8_t index, struct nsmc_pcr *ret);
 
 /*
- * Extends PCR INDEX with LEN bytes of DATA, at most NSMC_EXTEND_MAX (-EMSGSIZE):
- * new = SHA384(old || DATA). DATA is not hashed before. *RET is the new value
- * (locked is false); NULL: not of interest.
+ * Extends PCR INDEX with LEN bytes of DATA, at most NSMC_EXTEND_MAX
+ * (-EMSGSIZE): new = SHA384(old || DATA). DATA is not hashed before. *RET is
+ * the new value (locked is false); NULL: not of interest.
  */
 int nsmc_extend_pcr(int fd, uint8_t index, const void *data, size_t len,
 		    struct nsmc_pcr *ret);
@@ -225,10 +226,10 @@ int nsmc_lock_pcrs_below(int fd, uint8_t end);
 /*
  * An attestation document over the locked PCRs with USER_DATA, NONCE and
  * PUBLIC_KEY, each absent (NSMC_ABSENT), empty (NSMC_EMPTY) or bytes; together
- * they must fit into a request of 4096 bytes (-EMSGSIZE). Verifiers refuse more
- * than 1024 bytes in one, some more than 512, and some an empty PUBLIC_KEY. The document goes to BUF of CAP
- * bytes (-ENOBUFS if that is short; NSMC_DOCUMENT_MAX is enough), its length to
- * *RET_LEN.
+ * they must fit into a request of 4096 bytes (-EMSGSIZE). Verifiers refuse
+ * more than 1024 bytes in one, some more than 512, and some an empty
+ * PUBLIC_KEY. The document goes to BUF of CAP bytes (-ENOBUFS if that is
+ * short; NSMC_DOCUMENT_MAX is enough), its length to *RET_LEN.
  */
 int nsmc_attest(int fd, struct nsmc_bytes user_data, struct nsmc_bytes nonce,
 		struct nsmc_bytes public_key, void *buf, size_t cap,
@@ -360,14 +361,14 @@ struct nsmc_bytes nsmc_aws_root(void);
  *
  *   - a time for the certificates: nsmc_policy_time or _time_of_document;
  *   - a PCR: nsmc_policy_pcr, or, said by name, nsmc_policy_any_image;
- *   - what makes a document new: nsmc_policy_field with a nonce, or
- *     nsmc_policy_max_age; or, said by name, nsmc_policy_any_age or
+ *   - what makes a document new: nsmc_policy_field with a nonce that is not
+ *     empty, or nsmc_policy_max_age; or, said by name, nsmc_policy_any_age or
  *     nsmc_policy_time_of_document.
  *
- * A policy without one of these is -NSMC_E_POLICY in nsmc_doc_verify: any customer
- * of AWS can make a document that pins nothing. All setters copy what they are
- * given. They return 0, or -EINVAL for an argument that is NULL, of another
- * length, or out of range; the policy is then unchanged.
+ * A policy without one of these is -NSMC_E_POLICY in nsmc_doc_verify: any
+ * customer of AWS can make a document that pins nothing. All setters copy what
+ * they are given. They return 0, or -EINVAL for an argument that is NULL, of
+ * another length, or out of range; the policy is then unchanged.
  */
 struct nsmc_policy;
 
@@ -396,8 +397,8 @@ void nsmc_policy_time_of_document(struct nsmc_policy *policy);
 /*
  * How many seconds the verifier's clock may be slow, 0 to NSMC_LEEWAY_MAX_S;
  * NSMC_LEEWAY_DEFAULT_S if not set. A certificate may begin, and a document be
- * made, so much after the time; the timestamp may lie so far outside of the leaf's
- * validity. The end of a certificate has no leeway.
+ * made, so much after the time; the timestamp may lie so far outside of the
+ * leaf's validity. The end of a certificate has no leeway.
  */
 int nsmc_policy_leeway(struct nsmc_policy *policy, uint32_t seconds);
 
@@ -483,13 +484,14 @@ void nsmc_cache_free(struct nsmc_cache *cache);
  * by the bundle, in its order, to the leaf: RFC 5280's names, key identifiers,
  * signatures, validity, authorities, path lengths, key usages and extensions,
  * all on P-384 with SHA-384 (revocation is not looked at, as AWS has it); the
- * timestamp within the leaf's validity; the signature; what the policy asks for.
+ * timestamp within the leaf's validity; the signature; what the policy asks
+ * for.
  *
  * CACHE may be NULL. *RET_DOC (may be NULL) is all zero unless 0 is returned:
  * nothing is given out of a refused document. *RET_REPORT (may be NULL) is set
- * in any case. -EINVAL: POLICY, or BUF with a length, is NULL. Nothing is allocated.
- * BUF must outlive *RET_DOC, and nobody may write to it meanwhile: what was
- * checked is not copied.
+ * in any case. -EINVAL: POLICY, or BUF with a length, is NULL. Nothing is
+ * allocated. BUF must outlive *RET_DOC, and nobody may write to it meanwhile:
+ * what was checked is not copied.
  */
 int nsmc_doc_verify(const void *buf, size_t len,
 		    const struct nsmc_policy *policy, struct nsmc_cache *cache,
@@ -500,10 +502,11 @@ int nsmc_doc_verify(const void *buf, size_t len,
 /*
  * An RSA key pair, of which KMS gets the public part in a document.
  *
- * A key belongs to one request: make one for each, by nsmc_recipient_attest. The
- * message's content is AES-CBC without authentication, so whoever may have many
- * altered messages opened, and sees which of them fail, learns the content of a
- * good one (Vaudenay's attack). Therefore a key is spent after a few failures.
+ * A key belongs to one request: make one for each, by nsmc_recipient_attest.
+ * The message's content is AES-CBC without authentication, so whoever may have
+ * many altered messages opened, and sees which of them fail, learns the
+ * content of a good one (Vaudenay's attack). Therefore a key is spent after a
+ * few failures.
  */
 struct nsmc_recipient;
 
@@ -511,19 +514,20 @@ struct nsmc_recipient;
 enum { NSMC_KERNEL_RANDOM = -1 };
 
 /*
- * Makes a key of BITS (2048, 3072, 4096; KMS's clients use 2048) from the random
- * bytes of the NSM FD and of the kernel. FD may be NSMC_KERNEL_RANDOM, outside an
- * enclave; any other negative number is an error of nsmc_open that was not looked
- * at, and is returned as it is. To be freed with nsmc_recipient_free.
- * -NSMC_E_KEY: another BITS.
+ * Makes a key of BITS (2048, 3072, 4096; KMS's clients use 2048) from the
+ * random bytes of the NSM FD and of the kernel. FD may be NSMC_KERNEL_RANDOM,
+ * outside an enclave; any other negative number is an error of nsmc_open that
+ * was not looked at, and is returned as it is. To be freed with
+ * nsmc_recipient_free. -NSMC_E_KEY: another BITS.
  */
 int nsmc_recipient_new(int fd, unsigned bits, struct nsmc_recipient **ret);
 
 /*
- * Makes a key, *RET, and a document with its public part, as nsmc_recipient_new
- * and nsmc_attest do: what a request to KMS needs. The document goes to BUF of CAP
- * bytes (-ENOBUFS; NSMC_DOCUMENT_MAX is enough), its length to *RET_LEN. FD is an
- * NSM's, a negative number is returned as it is.
+ * Makes a key, *RET, and a document with its public part, as
+ * nsmc_recipient_new and nsmc_attest do: what a request to KMS needs. The
+ * document goes to BUF of CAP bytes (-ENOBUFS; NSMC_DOCUMENT_MAX is enough),
+ * its length to *RET_LEN. FD is an NSM's, a negative number is returned as it
+ * is.
  */
 int nsmc_recipient_attest(int fd, unsigned bits, struct nsmc_bytes user_data,
 			  struct nsmc_bytes nonce, void *buf, size_t cap,
@@ -541,8 +545,8 @@ int nsmc_recipient_attempts(struct nsmc_recipient *recipient,
 void nsmc_recipient_free(struct nsmc_recipient *recipient);
 
 /*
- * The public key as KMS wants it in public_key: DER SubjectPublicKeyInfo, to BUF of
- * CAP bytes (-ENOBUFS; NSMC_RECIPIENT_SPKI_MAX is enough).
+ * The public key as KMS wants it in public_key: DER SubjectPublicKeyInfo, to
+ * BUF of CAP bytes (-ENOBUFS; NSMC_RECIPIENT_SPKI_MAX is enough).
  */
 int nsmc_recipient_public_key(const struct nsmc_recipient *recipient, void *buf,
 			      size_t cap, size_t *ret_len);
@@ -563,18 +567,19 @@ int nsmc_recipient_import(const void *key, size_t len,
 
 /*
  * Opens KMS's CiphertextForRecipient: a CMS EnvelopedData, BER or DER, of LEN
- * bytes (-EMSGSIZE: more than NSMC_CMS_MAX). The plaintext, always shorter than
- * LEN, goes to BUF of CAP bytes (-ENOBUFS if CAP < LEN), its length to *RET_LEN. The
- * caller wipes it; on failure BUF is wiped. BUF and CMS must not overlap.
+ * bytes (-EMSGSIZE: more than NSMC_CMS_MAX). The plaintext, always shorter
+ * than LEN, goes to BUF of CAP bytes (-ENOBUFS if CAP < LEN), its length to
+ * *RET_LEN. The caller wipes it; on failure BUF is wiped. BUF and CMS must not
+ * overlap.
  *
- * -NSMC_E_CMS_...: the form, which anybody can see; *RETERR_OBJECT (may be NULL)
- * names what is wrong. All that depends on the key is one error: -NSMC_E_DECRYPT,
- * or -NSMC_E_CMS_OTHER_KEY if the message names another key as well (KMS names
- * them by the SHA-256 of the public key). After NSMC_ATTEMPTS_DEFAULT of these
- * the key is spent: -NSMC_E_KEY_SPENT, for good, for every message of a good form. An attempt is
- * taken before the message is decrypted; -EAGAIN: other threads' openings, still
- * under way, have taken those that are left. Nothing in a message says that KMS
- * wrote it.
+ * -NSMC_E_CMS_...: the form, which anybody can see; *RETERR_OBJECT (may be
+ * NULL) names what is wrong. All that depends on the key is one error:
+ * -NSMC_E_DECRYPT, or -NSMC_E_CMS_OTHER_KEY if the message names another key
+ * as well (KMS names them by the SHA-256 of the public key). After
+ * NSMC_ATTEMPTS_DEFAULT of these the key is spent: -NSMC_E_KEY_SPENT, for
+ * good, for every message of a good form. An attempt is taken before the
+ * message is decrypted; -EAGAIN: other threads' openings, still under way,
+ * have taken those that are left. Nothing in a message says that KMS wrote it.
  */
 int nsmc_recipient_open(struct nsmc_recipient *recipient, const void *cms,
 			size_t len, void *buf, size_t cap, size_t *ret_len,
