@@ -8,27 +8,9 @@
 #include <errno.h>
 
 #include "tests/unit/authority.h"
+#include "tests/unit/memory.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-/* Allocations that succeed before one fails; negative: for ever. */
-static int allocations = -1;
-
-/* Neither the library nor mbedTLS allocates by anything else. */
-void *calloc(size_t n, size_t size)
-{
-	size_t len;
-	void *p;
-
-	if (__builtin_mul_overflow(n, size, &len))
-		return NULL;
-	if (allocations >= 0 && allocations-- == 0)
-		return NULL;
-	p = malloc(len ? len : 1);
-	if (p)
-		explicit_bzero(p, len); /* memset would make it calloc */
-	return p;
-}
 
 /* --- policies --- */
 

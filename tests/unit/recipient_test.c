@@ -16,6 +16,7 @@
 
 #include "nsm/dev.h"
 #include "tests/unit/data.h"
+#include "tests/unit/memory.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -38,9 +39,6 @@ static struct {
 	_Atomic bool hold;
 	_Atomic int waiting;
 } kernel;
-
-/* Allocations that succeed before one fails; negative: for ever. */
-static int allocations = -1;
 
 static uint64_t mix(uint64_t x)
 {
@@ -122,22 +120,6 @@ ssize_t getrandom(void *buf, size_t len, unsigned flags)
 	for (size_t i = 0; i < len; i++)
 		to[i] = (uint8_t)mix(++kernel.state << 21);
 	return (ssize_t)len;
-}
-
-/* mbedTLS allocates by nothing else. */
-void *calloc(size_t n, size_t size)
-{
-	size_t len;
-	void *p;
-
-	if (__builtin_mul_overflow(n, size, &len))
-		return NULL;
-	if (allocations >= 0 && allocations-- == 0)
-		return NULL;
-	p = malloc(len ? len : 1);
-	if (p)
-		explicit_bzero(p, len); /* memset would make it calloc */
-	return p;
 }
 
 /* --- what the tests share --- */
