@@ -17,6 +17,7 @@
 #include "rootfs/bind.h"
 #include "rootfs/cgroup.h"
 #include "rootfs/etc.h"
+#include "rootfs/loopback.h"
 #include "rootfs/mounts.h"
 
 enum {
@@ -431,7 +432,7 @@ static void set_up_defaults(struct boot *b)
 		{ "/dev", etc_dev_links },
 		{ "/dev/console", console_reopen_stdio },
 		{ "/sys/fs/cgroup", mount_cgroups },
-		{ "lo", etc_loopback },
+		{ "lo", loopback_up },
 		{ "/etc/hosts", etc_hosts },
 		{ "/etc/resolv.conf", etc_resolv_conf },
 		{ "RLIMIT_NOFILE", raise_nofile },

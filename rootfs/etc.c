@@ -3,10 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <net/if.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,25 +33,6 @@ int etc_dev_links(void)
 int etc_hostname(const char *name)
 {
 	return sethostname(name, strlen(name)) < 0 ? -errno : 0;
-}
-
-int etc_loopback(void)
-{
-	struct ifreq req = { .ifr_name = "lo" };
-	int fd, r = 0;
-
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (ioctl(fd, SIOCGIFFLAGS, &req) < 0) {
-		r = -errno;
-	} else {
-		req.ifr_flags |= IFF_UP;
-		if (ioctl(fd, SIOCSIFFLAGS, &req) < 0)
-			r = -errno;
-	}
-	close(fd);
-	return r;
 }
 
 int etc_sysctl(const char *name, const char *value)

@@ -12,9 +12,6 @@ int etc_dev_links(void);
 /* Sets the host name. */
 int etc_hostname(const char *name);
 
-/* Brings lo up; the kernel gives it 127.0.0.1/8 and ::1/128 by itself. */
-int etc_loopback(void);
-
 /* Writes VALUE to NAME below /proc/sys, whose parts have slashes between them. */
 int etc_sysctl(const char *name, const char *value);
 

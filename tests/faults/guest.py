@@ -69,6 +69,9 @@ TABLE = [
     Fault("dup2", "EMFILE", "warn", "mounts: /dev/console: "),
     Fault("socket", "EAFNOSUPPORT", "warn", "mounts: lo: ", 0, 2, "AF_INET"),
     Fault("ioctl", "EPERM", "warn", "mounts: lo: ", 1, 0x8914, "SIOCSIFFLAGS"),
+    Fault("ioctl", "EPERM", "warn", "mounts: lo: ", 1, 0x891c, "SIOCSIFNETMASK"),
+    Fault("socket", "EAFNOSUPPORT", "warn", "mounts: lo: ", 0, 16, "AF_NETLINK"),
+    Fault("sendto", "EPERM", "warn", "mounts: lo: "),
     Fault("sethostname", "EPERM", "warn", "mounts: hostname: "),
     Fault("prlimit64", "EPERM", "warn", "mounts: RLIMIT_NOFILE: "),
     # spawn

@@ -16,8 +16,8 @@
 #include "init/log.h"
 #include "init/power.h"
 #include "rootfs/cgroup.h"
-#include "rootfs/etc.h"
 #include "rootfs/file.h"
+#include "rootfs/loopback.h"
 #include "vsock/heartbeat.h"
 
 /* The real one, and the one in its place. */
@@ -31,10 +31,10 @@ static bool is(const char *mutant)
 }
 
 /* What fails of the network is none of its business. */
-WRAP(etc_loopback);
-int __wrap_etc_loopback(void)
+WRAP(loopback_up);
+int __wrap_loopback_up(void)
 {
-	int r = __real_etc_loopback();
+	int r = __real_loopback_up();
 
 	return is("blind") ? 0 : r;
 }

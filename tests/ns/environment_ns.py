@@ -1,0 +1,106 @@
+"""What the application finds around it: lo, devices, names, settings of the kernel."""
+
+import subprocess
+from pathlib import Path
+
+from lib import IS_ROOT, Jail, Tree, check, same, test
+
+SLEEP = ("/bin/act", "sleep", "600000")
+BUSYBOX = Path("/bin/busybox")
+
+
+def scripted(script: str, name: str = "bin/entrypoint.sh") -> Tree:
+    """An image with busybox, whose tools have their names, and SCRIPT."""
+    files = Tree()
+    files.file("bin/busybox", BUSYBOX.read_bytes(), 0o755)
+    for tool in ("sh", "cat", "cp", "echo", "hostname", "ifconfig", "ifup", "ip", "ls", "mkdir", "mount", "nc", "ping", "stat", "stty",
+                 "test", "touch"):
+        files.link(f"bin/{tool}", "busybox")
+    files.file(name, script, 0o755)
+    return files
+
+
+# --- lo ---
+
+# What well-known enclaves begin with, that AWS's init leaves lo down for.
+ENTRYPOINTS = {
+    # OpenSecretCloud/opensecret, entrypoint.sh at 0af28a7
+    "opensecret": "set -e\nip addr add 127.0.0.1/8 dev lo\nip link set dev lo up\necho 127.0.0.8 api.resend.com >>/etc/hosts\n"
+                  "ip addr show\nip route\ncat /etc/hosts\n",
+    # marlinprotocol/oyster-monorepo, enclaves/blue/setup.sh at 0ecc91a, without the bridge, which the kernel may lack
+    "oyster": 'set -e\nip addr add 127.0.0.1/8 dev lo\nip link set lo up\necho "127.0.0.1 localhost" > /etc/hosts\n'
+              "ip link\nip addr\nip route\ncat /etc/hosts\n",
+    # the same, sdks/docker-enclave/setup.sh at 0385aec
+    "oyster-docker": "set -e\nip=10.0.0.5\nifconfig lo $ip mtu 9001\nip addr add $ip dev lo\nip addr\nip route add default dev lo src $ip\n",
+    # MystenLabs/nautilus and its copies, run.sh
+    "nautilus": "set -e\nbusybox ip addr add 127.0.0.1/32 dev lo\nbusybox ip link set dev lo up\n",
+    # brave/nitriding-daemon, configureLoIface of system_linux.go at 0faeec8: netlink, any error is the end
+    "nitriding": "set -e\nip addr add 127.0.0.1/8 scope global dev lo\nip link set lo up\n",
+    "ifconfig": "set -e\nifconfig lo 127.0.0.1 up\nifconfig lo 127.0.0.1 netmask 255.0.0.0 up\n",
+    # Alpine's and Debian's networking: by busybox, `ip addr add 127.0.0.1/8 dev lo`
+    "ifup": "set -e\nmkdir -p /etc/network /var/run\necho 'iface lo inet loopback' >/etc/network/interfaces\n"
+            "touch /var/run/ifstate\nifup lo\n",
+}
+
+
+@test
+def entrypoints_that_set_lo_up_run() -> None:
+    """Under set -e: who adds 127.0.0.1/8 or /32 by ip, netlink or ifconfig need not know that it is there."""
+    for name, lines in ENTRYPOINTS.items():
+        with Jail("/bin/sh", "/bin/entrypoint.sh", files=scripted(lines)) as j:
+            j.expect_end("/bin/sh", "exited with code 0")
+            check("RTNETLINK" not in j.text, f"{name}: {j.text}")
+
+
+def in_net(j: Jail, *command: str) -> subprocess.CompletedProcess[str]:
+    """A program of the machine in the jail's network."""
+    return subprocess.run(["nsenter", "-t", str(j.init), "-U", "-n", *([] if IS_ROOT else ["--preserve-credentials"]), *command],
+                          capture_output=True, text=True, check=False, timeout=30)
+
+
+ANSWERS = """
+import socket
+for address in ("127.0.0.1", "127.0.0.53", "127.5.5.5", "127.255.255.254", "::1"):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
+        with socket.socket(family, kind) as s, socket.socket(family, kind) as c:
+            s.bind((address, 0))
+            if kind == socket.SOCK_STREAM:
+                s.listen()
+            c.connect(s.getsockname())
+            assert c.getsockname()[0] == ("::1" if family == socket.AF_INET6 else "127.0.0.1"), c.getsockname()
+"""
+
+
+@test
+def all_of_127_answers_before_and_after() -> None:
+    """Bound, connected to and from 127.0.0.1; an address that is added can be taken away; lo down and up is the kernel's again."""
+    with Jail(*SLEEP) as j:
+        j.started()
+        for command in ((), ("add", "127.0.0.1/8"), ("add", "127.0.0.1/32"), ("del", "127.0.0.1/8"), ("del", "127.0.0.1/32"),
+                        ("replace", "127.0.0.1/8")):
+            if command:
+                done = in_net(j, "ip", "addr", *command, "dev", "lo")
+                same((done.returncode, done.stderr), (0, ""), f"ip addr {command}")
+            done = in_net(j, "python3", "-c", ANSWERS)
+            same((done.returncode, done.stderr), (0, ""), f"after {command}")
+        done = in_net(j, "ip", "addr", "add", "127.0.0.1/8", "dev", "lo")
+        check(done.returncode == 2, f"the second time: {done}")
+        in_net(j, "ip", "link", "set", "lo", "down")
+        in_net(j, "ip", "link", "set", "lo", "up")
+        done = in_net(j, "python3", "-c", ANSWERS)
+        same((done.returncode, done.stderr), (0, ""), "after down and up")
+
+
+@test
+def lo_shows_one_address_of_each_kind() -> None:
+    """127.0.0.1 on the host's scope and ::1; no route but of this machine's own addresses."""
+    with Jail(*SLEEP) as j:
+        j.started()
+        found = [line.split()[:4] for line in in_net(j, "ip", "-o", "-4", "addr", "show", "dev", "lo").stdout.splitlines()]
+        same(found, [["1:", "lo", "inet", "127.0.0.1/31"]], "ip addr")
+        same(in_net(j, "ip", "route").stdout, "", "the main table")
+        routes = sorted(line.strip() for line in in_net(j, "ip", "route", "show", "table", "local").stdout.splitlines())
+        same(routes, ["local 127.0.0.0/31 dev lo proto kernel scope host src 127.0.0.1",
+                      "local 127.0.0.0/8 dev lo proto static scope host src 127.0.0.1",
+                      "local 127.0.0.1 dev lo proto kernel scope host src 127.0.0.1"], "the local table")
