@@ -364,7 +364,7 @@ static int put(struct target *t, struct archive *a, struct archive_entry *entry,
 	struct tree_node *dir, *root = tree_root(t->tree);
 	const char *target;
 
-	if (tree_make_dirs(t->tree, name->dir, number, &dir, reterr) < 0)
+	if (tree_make_dirs_above(t->tree, name->dir, number, &dir, reterr) < 0)
 		return -1;
 	if (archive_entry_hardlink(entry) && *name->base)
 		return put_link(t, dir, name->base, entry, reterr);

@@ -550,8 +550,20 @@ struct tree_node *tree_find(struct tree *t, const char *path, bool follow_last)
 	return found;
 }
 
-int tree_make_dirs(struct tree *t, const char *path, unsigned layer,
-		   struct tree_node **ret, struct fault *reterr)
+/* What WALK has ended at, which is no folder, becomes one: it is of a layer below. */
+static int make_way(struct tree *t, const struct walk *w, unsigned layer,
+		    struct fault *reterr)
+{
+	const struct tree_inode made = { .mode = S_IFDIR | 0755 };
+	char name[TREE_NAME_MAX + 1];
+
+	/* Its name goes with it. */
+	memcpy(name, w->node->name, strlen(w->node->name) + 1);
+	return tree_put(t, w->node->parent, name, &made, layer, NULL, reterr);
+}
+
+static int make_dirs(struct tree *t, const char *path, unsigned layer,
+		     bool replace, struct tree_node **ret, struct fault *reterr)
 {
 	const struct tree_inode made = { .mode = S_IFDIR | 0755 };
 	enum walk_result result;
@@ -559,7 +571,16 @@ int tree_make_dirs(struct tree *t, const char *path, unsigned layer,
 	char *name, *save = NULL;
 	int r = 0;
 
-	result = walk(t, path, true, &w);
+	for (;;) {
+		result = walk(t, path, true, &w);
+		if (!replace || w.node->layer >= layer || is_dir(w.node) ||
+		    (result != WALK_NO_DIR && result != WALK_DONE))
+			break;
+		r = make_way(t, &w, layer, reterr);
+		if (r < 0)
+			goto out;
+		free(w.missing);
+	}
 	if (result == WALK_NO_MEMORY)
 		r = fault_system(reterr, ENOMEM, "names");
 	else if (result == WALK_WORN_OUT)
@@ -582,6 +603,18 @@ int tree_make_dirs(struct tree *t, const char *path, unsigned layer,
 out:
 	free(w.missing);
 	return r;
+}
+
+int tree_make_dirs(struct tree *t, const char *path, unsigned layer,
+		   struct tree_node **ret, struct fault *reterr)
+{
+	return make_dirs(t, path, layer, false, ret, reterr);
+}
+
+int tree_make_dirs_above(struct tree *t, const char *path, unsigned layer,
+			 struct tree_node **ret, struct fault *reterr)
+{
+	return make_dirs(t, path, layer, true, ret, reterr);
 }
 
 char *tree_path(const struct tree_node *node)

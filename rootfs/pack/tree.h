@@ -108,6 +108,10 @@ int tree_end(struct tree *t, struct fault *reterr);
 int tree_make_dirs(struct tree *t, const char *path, unsigned layer,
 		   struct tree_node **ret, struct fault *reterr);
 
+/* The same for what LAYER has at PATH: what is no folder and of a layer below gives way. */
+int tree_make_dirs_above(struct tree *t, const char *path, unsigned layer,
+			 struct tree_node **ret, struct fault *reterr);
+
 /* The path of NODE from the root, without a slash before, for the caller to free. NULL
  * without memory. */
 char *tree_path(const struct tree_node *node);
