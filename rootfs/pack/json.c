@@ -107,8 +107,50 @@ int json_parse(const char *text, size_t len, cJSON **ret, struct fault *reterr)
 	return 0;
 }
 
-/* An item of a type of which IS is true. */
+/*
+ * The letter, in lower case, that Go's encoding/json sees at *AT: it takes two letters
+ * beyond ASCII for their like, as Unicode folds them. Steps over it.
+ */
+static int fold(const char **at)
+{
+	static const struct {
+		const char *bytes;
+		char letter;
+	} others[] = { { "\xc5\xbf", 's' }, { "\xe2\x84\xaa", 'k' } };
+	int c;
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		size_t len = strlen(others[i].bytes);
+
+		if (strncmp(*at, others[i].bytes, len) == 0) {
+			*at += len;
+			return others[i].letter;
+		}
+	}
+	c = (unsigned char)*(*at)++;
+	return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
+}
+
+static bool is_same_folded(const char *a, const char *b)
+{
+	int c;
+
+	do {
+		c = fold(&a);
+		if (c != fold(&b))
+			return false;
+	} while (c);
+	return true;
+}
+
+static bool is_exactly(const char *a, const char *b)
+{
+	return strcmp(a, b) == 0;
+}
+
+/* An item of a type of which IS is true, under a key that is KEY by IS_KEY. */
 static int get(const cJSON *object, const char *key,
+	       bool (*is_key)(const char *, const char *),
 	       cJSON_bool (*is)(const cJSON *), const char *type,
 	       const cJSON **ret, struct fault *reterr)
 {
@@ -121,9 +163,14 @@ static int get(const cJSON *object, const char *key,
 				    key);
 	cJSON_ArrayForEach(item, object)
 	{
-		if (!item->string || strcmp(item->string, key) != 0)
+		if (!item->string || !is_key(item->string, key))
 			continue;
 		/* Which one counts is for each reader to say. */
+		if (found && strcmp(found->string, item->string) != 0)
+			return fault_refuse(reterr,
+					    "\"%s\" is there twice, as "
+					    "\"%s\" and as \"%s\"",
+					    key, found->string, item->string);
 		if (found)
 			return fault_refuse(reterr, "\"%s\" is there twice",
 					    key);
@@ -140,13 +187,15 @@ static int get(const cJSON *object, const char *key,
 int json_object(const cJSON *object, const char *key, const cJSON **ret,
 		struct fault *reterr)
 {
-	return get(object, key, cJSON_IsObject, "object", ret, reterr);
+	return get(object, key, is_same_folded, cJSON_IsObject, "object", ret,
+		   reterr);
 }
 
 int json_array(const cJSON *object, const char *key, const cJSON **ret,
 	       struct fault *reterr)
 {
-	return get(object, key, cJSON_IsArray, "array", ret, reterr);
+	return get(object, key, is_same_folded, cJSON_IsArray, "array", ret,
+		   reterr);
 }
 
 int json_string(const cJSON *object, const char *key, const char **ret,
@@ -154,7 +203,20 @@ int json_string(const cJSON *object, const char *key, const char **ret,
 {
 	const cJSON *item;
 
-	if (get(object, key, cJSON_IsString, "string", &item, reterr) < 0)
+	if (get(object, key, is_same_folded, cJSON_IsString, "string", &item,
+		reterr) < 0)
+		return -1;
+	*ret = item ? item->valuestring : NULL;
+	return 0;
+}
+
+int json_entry(const cJSON *object, const char *key, const char **ret,
+	       struct fault *reterr)
+{
+	const cJSON *item;
+
+	if (get(object, key, is_exactly, cJSON_IsString, "string", &item,
+		reterr) < 0)
 		return -1;
 	*ret = item ? item->valuestring : NULL;
 	return 0;
@@ -166,7 +228,8 @@ int json_size(const cJSON *object, const char *key, uint64_t *ret,
 	const double max = (double)(1ULL << 53);
 	const cJSON *item;
 
-	if (get(object, key, cJSON_IsNumber, "number", &item, reterr) < 0)
+	if (get(object, key, is_same_folded, cJSON_IsNumber, "number", &item,
+		reterr) < 0)
 		return -1;
 	if (!item)
 		return fault_refuse(reterr, "no \"%s\"", key);
@@ -193,4 +256,22 @@ int json_strings(const cJSON *object, const char *key, struct strings *ret,
 			return -1;
 	}
 	return 0;
+}
+
+static cJSON_bool is_string_or_array(const cJSON *item)
+{
+	return cJSON_IsString(item) || cJSON_IsArray(item);
+}
+
+int json_words(const cJSON *object, const char *key, struct strings *ret,
+	       struct fault *reterr)
+{
+	const cJSON *item;
+
+	if (get(object, key, is_same_folded, is_string_or_array, "array", &item,
+		reterr) < 0)
+		return -1;
+	return item && cJSON_IsString(item) ?
+		       strings_add(ret, item->valuestring, reterr) :
+		       json_strings(object, key, ret, reterr);
 }

@@ -27,8 +27,10 @@ int json_check(const char *text, size_t len, struct fault *reterr);
 int json_parse(const char *text, size_t len, cJSON **ret, struct fault *reterr);
 
 /*
- * What OBJECT has under KEY, NULL where that is nothing, or null. Refused: another
- * type than the function's, and a key that is there twice.
+ * What OBJECT has under KEY, NULL where that is nothing, or null. The key may have its
+ * letters in any case, as Go's encoding/json reads them, and so what makes and runs
+ * containers. Refused: another type than the function's, and a key that is there twice,
+ * in whatever case: of these Go takes the last, other readers another.
  */
 int json_object(const cJSON *object, const char *key, const cJSON **ret,
 		struct fault *reterr);
@@ -37,6 +39,10 @@ int json_array(const cJSON *object, const char *key, const cJSON **ret,
 int json_string(const cJSON *object, const char *key, const char **ret,
 		struct fault *reterr);
 
+/* The same of an object whose keys are data (annotations): KEY is meant to the letter. */
+int json_entry(const cJSON *object, const char *key, const char **ret,
+	       struct fault *reterr);
+
 /* An integer of 0 to 2^53, which must be there. */
 int json_size(const cJSON *object, const char *key, uint64_t *ret,
 	      struct fault *reterr);
@@ -44,5 +50,9 @@ int json_size(const cJSON *object, const char *key, uint64_t *ret,
 /* An array of strings, added to *RET. */
 int json_strings(const cJSON *object, const char *key, struct strings *ret,
 		 struct fault *reterr);
+
+/* The same, where a string stands for an array of it alone, as docker has it of commands. */
+int json_words(const cJSON *object, const char *key, struct strings *ret,
+	       struct fault *reterr);
 
 #endif
