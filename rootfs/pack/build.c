@@ -260,23 +260,10 @@ static int set_variable(struct strings *env, const char *entry,
 			struct fault *reterr)
 {
 	const char *equals = strchr(entry, '=');
-	size_t len;
-	char *copy;
 
 	if (!equals || equals == entry)
 		return fault_usage(reterr, "--env: %s: not NAME=VALUE", entry);
-	len = (size_t)(equals - entry) + 1;
-	for (size_t i = 0; i < env->count; i++) {
-		if (strncmp(env->items[i], entry, len) != 0)
-			continue;
-		copy = strdup(entry);
-		if (!copy)
-			return out_of_memory(reterr);
-		free(env->items[i]);
-		env->items[i] = copy;
-		return 0;
-	}
-	return strings_add(env, entry, reterr);
+	return strings_set_variable(env, entry, reterr);
 }
 
 /* As `docker run` has it: another entrypoint drops the image's command. */
@@ -376,6 +363,7 @@ static int load_app(const struct command *c, struct build *b,
 {
 	const struct image_options o = {
 		.arch = eif_arch_name(b->parts.eif_arch),
+		.arch_is_given = b->parts.arch != NULL,
 		.tag = b->tag,
 		.drop_capabilities = b->drop_capabilities,
 		.keep_capabilities = b->ramdisk.squashfs,

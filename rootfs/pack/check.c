@@ -72,12 +72,14 @@ static const char *value_of(char *const *variables, size_t count,
 			    const char *name)
 {
 	size_t len = strlen(name);
+	const char *value = NULL;
 
+	/* The last one counts. */
 	for (size_t i = 0; i < count; i++)
 		if (strncmp(variables[i], name, len) == 0 &&
 		    variables[i][len] == '=')
-			return variables[i] + len + 1;
-	return NULL;
+			value = variables[i] + len + 1;
+	return value;
 }
 
 /* What a service's PATH is in the end, but for an environment-file of its own. */

@@ -133,6 +133,19 @@ out:
 	return r;
 }
 
+int digest_text(const char *text, size_t len, char ret[DIGEST_TEXT_MAX],
+		struct fault *reterr)
+{
+	struct digest *d;
+
+	if (digest_new("sha256:", &d, reterr) < 0)
+		return -1;
+	digest_add(d, text, len);
+	digest_finish(d, ret);
+	digest_free(d);
+	return 0;
+}
+
 int digest_check_text(const char *text, size_t len, const char *wanted,
 		      struct fault *reterr)
 {

@@ -29,6 +29,10 @@ void digest_free(struct digest *d);
 int digest_check(const struct content *c, const char *wanted,
 		 struct fault *reterr);
 
+/* The SHA-256 of a text. */
+int digest_text(const char *text, size_t len, char ret[DIGEST_TEXT_MAX],
+		struct fault *reterr);
+
 int digest_check_text(const char *text, size_t len, const char *wanted,
 		      struct fault *reterr);
 

@@ -21,6 +21,25 @@ const char *load_go_arch(const char *arch)
 	return strcmp(arch, "aarch64") == 0 ? "arm64" : "amd64";
 }
 
+bool load_is_arch(const char *said, const char *go_arch)
+{
+	static const struct {
+		const char *other, *name;
+	} others[] = {
+		{ "x86_64", "amd64" },
+		{ "x86-64", "amd64" },
+		{ "aarch64", "arm64" },
+		{ "arm64/v8", "arm64" },
+	};
+
+	if (!said)
+		return false;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (strcasecmp(said, others[i].other) == 0)
+			said = others[i].name;
+	return strcasecmp(said, go_arch) == 0;
+}
+
 bool load_is_tag(const char *name, const char *tag)
 {
 	const size_t len = strlen(name), tag_len = strlen(tag);
@@ -148,6 +167,19 @@ static int check_part(const struct part *part, const struct content *c,
 	return part->digest ? digest_check(c, part->digest, reterr) : 0;
 }
 
+static int keep_digest(struct loader *l, const struct part *part,
+		       const char *text, size_t len, struct fault *reterr)
+{
+	char digest[DIGEST_TEXT_MAX];
+
+	if (!part->digest && digest_text(text, len, digest, reterr) < 0)
+		return -1;
+	l->image->config_digest = strdup(part->digest ? part->digest : digest);
+	return l->image->config_digest ?
+		       0 :
+		       fault_system(reterr, ENOMEM, "a digest");
+}
+
 static int load_config(struct loader *l, const struct source *s,
 		       const struct part *part, struct strings *ret_diff_ids,
 		       struct fault *reterr)
@@ -167,6 +199,8 @@ static int load_config(struct loader *l, const struct source *s,
 	if (r < 0)
 		return r;
 	l->image->config = text;
+	if (keep_digest(l, part, text, c.len, reterr) < 0)
+		return -1;
 	r = settings_parse(l, text, c.len, ret_diff_ids, reterr);
 	return r < 0 ? fault_prefix(reterr, "%s", part->path) : 0;
 }
@@ -178,6 +212,11 @@ static int load_layer(struct loader *l, const struct source *s,
 	struct layer layer = { .number = number, .diff_id = diff_id };
 	int r;
 
+	if (part->may_lack && !source_has(s, part->path))
+		return fault_refuse(reterr,
+				    "layer %u (%s) is not part of the image, "
+				    "but to be fetched from elsewhere",
+				    number, part->path);
 	if (source_get(s, part->path, &layer.content, reterr) < 0)
 		return fault_prefix(reterr, "layer %u", number);
 	r = check_part(part, &layer.content, reterr);
@@ -188,6 +227,30 @@ static int load_layer(struct loader *l, const struct source *s,
 	return r < 0 ? fault_prefix(reterr, "layer %u (%s)", number,
 				    part->path) :
 		       0;
+}
+
+/* As containers have them: there, though no layer has them. */
+static int make_volumes(struct loader *l, struct fault *reterr)
+{
+	struct tree *tree = l->image->tree;
+	const char *path;
+	bool is_there;
+
+	for (size_t i = 0; i < l->volumes.count; i++) {
+		path = l->volumes.items[i];
+		is_there = tree_find(tree, path, true) != NULL;
+		if (tree_make_dirs(tree, path, 1, NULL, reterr) < 0) {
+			(void)load_at(reterr, path);
+			return fault_prefix(reterr, "VOLUME");
+		}
+		if (load_note(l, reterr,
+			      "VOLUME %s is a folder of the image%s: an "
+			      "enclave has no disk, and what is written is in "
+			      "its memory",
+			      path, is_there ? "" : ", made for it") < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int load_parts(struct loader *l, const struct source *s,
@@ -206,6 +269,8 @@ int load_parts(struct loader *l, const struct source *s,
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = load_layer(l, s, &layers[i], diff_ids.items[i],
 			       (unsigned)i + 1, reterr);
+	if (r == 0)
+		r = make_volumes(l, reterr);
 	strings_free(&diff_ids);
 	return r;
 }
@@ -260,7 +325,10 @@ static int load_archive(struct loader *l, const char *path, const char *tag,
 
 	if (source_open_archive(l, path, &s, reterr) < 0)
 		return -1;
-	if (*kind == ARCHIVE && source_has(&s, "oci-layout"))
+	/* Since Docker 25 an archive is both, and of 25.0.0 to 25.0.2 the index may be
+	 * empty though there is an image. */
+	if (*kind == ARCHIVE && source_has(&s, "oci-layout") &&
+	    !(source_has(&s, "manifest.json") && oci_is_empty(&s)))
 		*kind = OCI_ARCHIVE;
 	else if (*kind == ARCHIVE && source_has(&s, "manifest.json"))
 		*kind = DOCKER_ARCHIVE;
@@ -414,6 +482,7 @@ int image_load(const char *src, const struct image_options *options,
 out:
 	for (size_t i = 0; i < l.dropped.count; i++)
 		free(l.dropped.names[i]);
+	strings_free(&l.volumes);
 	free(path);
 	return r;
 }
@@ -431,5 +500,7 @@ void image_free(struct image *image)
 	free(image->stop_signal);
 	free(image->name);
 	free(image->config);
+	free(image->manifest_digest);
+	free(image->config_digest);
 	*image = (struct image){ .spool = SPOOL_NONE };
 }

@@ -16,12 +16,18 @@ struct strings {
 };
 
 int strings_add(struct strings *s, const char *item, struct fault *reterr);
+/* ENTRY, NAME=VALUE, takes the place of what has that name, or comes at the end. */
+int strings_set_variable(struct strings *s, const char *entry,
+			 struct fault *reterr);
+/* Of several NAME=VALUE of a name the last stays, in the place of the first. */
+int strings_merge_variables(struct strings *s, struct fault *reterr);
 void strings_free(struct strings *s);
 
 /* What to do with what a ramdisk cannot carry, and where to look. */
 struct image_options {
-	const char *arch; /* "x86_64" or "aarch64": which of an index */
-	const char *tag;  /* which of an index, or NULL */
+	const char *arch;   /* "x86_64" or "aarch64": which of an index */
+	bool arch_is_given; /* by the user, who may know better than the image */
+	const char *tag;    /* which of an index, or NULL */
 	bool drop_capabilities;
 	bool keep_capabilities; /* not of a ramdisk, but a squashfs */
 };
@@ -37,6 +43,8 @@ struct image {
 	char *user, *workdir, *stop_signal; /* NULL: not said */
 	char *name; /* the tag or name of the source, or NULL */
 	char *config; /* the configuration as it stands, JSON; NULL for a plain directory */
+	/* Of the image's manifest, NULL where it has none, and of its configuration. */
+	char *manifest_digest, *config_digest;
 	struct strings notes; /* what was left out, a line each, for the user */
 };
 

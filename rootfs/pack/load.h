@@ -36,6 +36,8 @@ struct dropped {
 struct loader {
 	const struct image_options *options;
 	struct image *image;
+	struct strings volumes; /* folders that the configuration names */
+	const char *digest;	/* that the image has to have, or NULL */
 	struct dropped dropped;
 	uint64_t packed, bytes; /* of all layers as they are, and unpacked */
 	size_t entries;
@@ -44,6 +46,9 @@ struct loader {
 
 /* What images call ARCH: "amd64", "arm64". */
 const char *load_go_arch(const char *arch);
+
+/* Is what an image SAID, or NULL, that architecture, by whatever name? */
+bool load_is_arch(const char *said, const char *go_arch);
 
 /* Is TAG what image NAME (docker.io/library/debian:12) is called: all of it, or from a
  * slash on, or what is behind the colon? */
@@ -84,6 +89,7 @@ struct part {
 	const char *path;
 	const char *digest; /* NULL: not known */
 	uint64_t size;	    /* UINT64_MAX: not known */
+	bool may_lack;	    /* others have it, and the image not always */
 };
 
 struct source;
@@ -120,6 +126,9 @@ int source_slurp(const struct source *s, const char *path, size_t max,
 		 char **ret, size_t *ret_len, struct fault *reterr);
 
 /* --- oci.c, docker.c, dir.c, skopeo.c, settings.c ------------------------------------ */
+
+/* Does index.json name nothing? False as well where it cannot be read. */
+bool oci_is_empty(const struct source *s);
 
 /* The one image for options->arch that has TAG (NULL: the only one). */
 int oci_load(struct loader *l, const struct source *s, const char *tag,

@@ -13,6 +13,8 @@
 enum {
 	INDEX_DEPTH_MAX = 4,
 	DESCRIPTORS_MAX = 4096, /* of all indexes */
+	INDEXES_BYTES_MAX = 16
+			    << 20, /* of them and the manifests that are read */
 	TAGS_SHOWN = 20,
 	PATH_ROOM = DIGEST_TEXT_MAX + 8,
 };
@@ -40,6 +42,21 @@ static const char *const layer_types[] = {
 	"application/vnd.docker.image.rootfs.diff.tar",
 	"application/vnd.docker.image.rootfs.diff.tar.gzip",
 	"application/vnd.docker.image.rootfs.diff.tar.zstd",
+	/* Of no specification; some write them. */
+	"application/vnd.oci.image.layer.v1.tar+xz",
+	"application/vnd.oci.image.layer.v1.tar+bzip2",
+	"application/vnd.docker.image.rootfs.diff.tar.xz",
+	"application/vnd.docker.image.rootfs.diff.tar.bzip2",
+	NULL,
+};
+/* Not to be pushed to a registry, and often not in the image. */
+static const char *const foreign_types[] = {
+	"application/vnd.oci.image.layer.nondistributable.v1.tar",
+	"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+	"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
+	"application/vnd.docker.image.rootfs.foreign.diff.tar",
+	"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+	"application/vnd.docker.image.rootfs.foreign.diff.tar.zstd",
 	NULL,
 };
 
@@ -122,18 +139,20 @@ static int take_layer(struct manifest *m, const cJSON *json,
 		      struct fault *reterr)
 {
 	struct descriptor d;
+	bool is_foreign;
 
 	if (take_descriptor(json, &d, reterr) < 0)
 		return -1;
 	if (strstr(d.type, "+encrypted"))
 		return fault_refuse(reterr, "is encrypted: %s", d.type);
-	if (strstr(d.type, ".nondistributable.") || strstr(d.type, ".foreign."))
-		return fault_refuse(reterr, "is not part of the image: %s",
-				    d.type);
-	if (!is_one_of(d.type, layer_types))
+	is_foreign = is_one_of(d.type, foreign_types);
+	if (!is_foreign && !is_one_of(d.type, layer_types))
 		return fault_refuse(reterr, "is of an unknown type: %s",
 				    d.type);
-	return take_part(m, &d, &m->layers[m->count], reterr);
+	if (take_part(m, &d, &m->layers[m->count], reterr) < 0)
+		return -1;
+	m->layers[m->count].may_lack = is_foreign;
+	return 0;
 }
 
 int manifest_parse(const char *text, size_t len, struct manifest *ret,
@@ -202,19 +221,34 @@ void manifest_free(struct manifest *m)
 
 /* --- indexes ---------------------------------------------------------------------- */
 
+/* A manifest that the index names: it may be the image. */
+struct candidate {
+	char digest[DIGEST_TEXT_MAX];
+	uint64_t size;
+	char *name;	   /* its tag, or NULL */
+	bool is_baseline;  /* any processor of the architecture runs it */
+	bool is_for_other; /* architecture */
+};
+
 /* The search for the image. */
 struct search {
 	struct loader *l;
 	const struct source *s;
 	const char *tag; /* wanted, or NULL */
 	size_t descriptors;
+	uint64_t bytes;			/* of JSON that was read */
 	struct strings tags, platforms; /* met, to be told */
+	struct strings digests;		/* that are not the one demanded, too */
+	struct strings indexes;		/* digests of those that were read */
+	struct candidate *candidates;	/* each digest once */
+	size_t count;
+};
 
-	/* What was found: the same thing twice is one. */
-	char digest[DIGEST_TEXT_MAX];
-	uint64_t size;
-	bool found, baseline, several;
-	char *name;
+/* What an index is to what lies in it. */
+struct above {
+	const char *tag, *name; /* or NULL */
+	bool is_pinned;		/* it has the digest that is demanded */
+	unsigned depth;
 };
 
 static int note_once(struct strings *s, const char *text, struct fault *reterr)
@@ -236,124 +270,25 @@ static const char *join(const struct strings *s, char *buf, size_t room)
 	return s->count ? buf : "none";
 }
 
-/* Any processor of the kind runs it. */
-static bool is_baseline(const char *arch, const char *variant)
-{
-	return !variant || *variant == '\0' ||
-	       strcmp(variant, strcmp(arch, "arm64") == 0 ? "v8" : "v1") == 0;
-}
-
-static int consider(struct search *f, const struct descriptor *d,
-		    const char *tag, const char *name, const cJSON *platform,
-		    struct fault *reterr)
-{
-	const char *wanted = load_go_arch(f->l->options->arch);
-	const char *arch = NULL, *os = NULL, *variant = NULL;
-	char words[200];
-	bool baseline;
-
-	if (platform &&
-	    (json_string(platform, "architecture", &arch, reterr) < 0 ||
-	     json_string(platform, "os", &os, reterr) < 0 ||
-	     json_string(platform, "variant", &variant, reterr) < 0))
-		return fault_prefix(reterr, "platform");
-	/* BuildKit's attestations */
-	if (arch && os && strcmp(arch, "unknown") == 0 &&
-	    strcmp(os, "unknown") == 0)
-		return 0;
-	if (tag && note_once(&f->tags, tag, reterr) < 0)
-		return -1;
-	if (f->tag && !(tag && strcmp(f->tag, tag) == 0) &&
-	    !(name && load_is_tag(name, f->tag)))
-		return 0;
-	if (arch || os) {
-		(void)snprintf(words, sizeof(words), "%s/%s%s%s", os ? os : "?",
-			       arch ? arch : "?",
-			       variant && *variant ? "/" : "",
-			       variant ? variant : "");
-		if (note_once(&f->platforms, words, reterr) < 0)
-			return -1;
-	}
-	if ((os && strcmp(os, "linux") != 0) ||
-	    (arch && strcmp(arch, wanted) != 0))
-		return 0;
-
-	baseline = is_baseline(wanted, variant);
-	if (f->found && strcmp(f->digest, d->digest) == 0) {
-		f->baseline |= baseline;
-		return 0;
-	}
-	if (f->found && f->baseline != baseline) {
-		if (f->baseline)
-			return 0;
-	} else if (f->found) {
-		f->several = true;
-		return 0;
-	}
-	f->several = false;
-	f->found = true;
-	f->baseline = baseline;
-	f->size = d->size;
-	(void)snprintf(f->digest, sizeof(f->digest), "%s", d->digest);
-	free(f->name);
-	f->name = NULL;
-	if (name || tag) {
-		f->name = strdup(name ? name : tag);
-		if (!f->name)
-			return fault_system(reterr, ENOMEM, "a name");
-	}
-	return 0;
-}
-
-static int search_index(struct search *f, const char *path,
-			const struct descriptor *of, const char *tag,
-			const char *name, unsigned depth, struct fault *reterr);
-
-static int search_entry(struct search *f, const cJSON *json, const char *tag,
-			const char *name, unsigned depth, struct fault *reterr)
-{
-	const cJSON *annotations, *platform;
-	const char *own = NULL, *own_name = NULL, *about = NULL;
-	struct descriptor d;
-	char path[PATH_ROOM];
-
-	if (++f->descriptors > DESCRIPTORS_MAX)
-		return fault_refuse(reterr, "more than %d manifests",
-				    DESCRIPTORS_MAX);
-	if (take_descriptor(json, &d, reterr) < 0 ||
-	    json_object(json, "annotations", &annotations, reterr) < 0 ||
-	    json_object(json, "platform", &platform, reterr) < 0)
-		return -1;
-	if (annotations &&
-	    (json_string(annotations, NOTE_TAG, &own, reterr) < 0 ||
-	     json_string(annotations, NOTE_NAME, &own_name, reterr) < 0 ||
-	     json_string(annotations, NOTE_ABOUT, &about, reterr) < 0))
-		return fault_prefix(reterr, "annotations");
-	/* An index within one is not another tag, but the same. */
-	if (!own)
-		own = tag;
-	if (!own_name)
-		own_name = name;
-	if (about)
-		return 0;
-	if (is_one_of(d.type, manifest_types))
-		return consider(f, &d, own, own_name, platform, reterr);
-	if (!is_one_of(d.type, index_types))
-		return note_once(&f->platforms, d.type, reterr);
-	blob_path(d.digest, path);
-	return search_index(f, path, &d, own, own_name, depth + 1, reterr);
-}
-
 /* A blob with a NUL behind, checked, for the caller to free. */
-static int read_blob(const struct source *s, const char *path,
+static int read_blob(struct search *f, const char *path,
 		     const struct descriptor *d, char **ret, size_t *ret_len,
 		     struct fault *reterr)
 {
+	const struct source *s = f->s;
 	struct content c;
 	int r = 0;
 
 	if (source_get(s, path, &c, reterr) < 0)
 		return -1;
+	f->bytes += c.len;
+	if (c.len <= JSON_TEXT_MAX && f->bytes > INDEXES_BYTES_MAX) {
+		source_done(s, &c);
+		return fault_refuse(reterr,
+				    "indexes and manifests of more than %d "
+				    "bytes",
+				    INDEXES_BYTES_MAX);
+	}
 	if (d && c.len != d->size)
 		r = fault_refuse(reterr, "%s: %llu bytes, not %llu", path,
 				 (unsigned long long)c.len,
@@ -373,9 +308,153 @@ static int read_blob(const struct source *s, const char *path,
 	return 0;
 }
 
+/* Any processor of the kind runs it. */
+static bool is_baseline(const char *arch, const char *variant)
+{
+	return !variant || *variant == '\0' ||
+	       strcasecmp(variant, strcmp(arch, "arm64") == 0 ? "v8" : "v1") ==
+		       0;
+}
+
+static int keep(struct search *f, const struct descriptor *d, const char *name,
+		bool is_base, bool is_for_other, struct fault *reterr)
+{
+	struct candidate *bigger;
+	struct candidate c = { .size = d->size,
+			       .is_baseline = is_base,
+			       .is_for_other = is_for_other };
+
+	for (size_t i = 0; i < f->count; i++) {
+		if (strcmp(f->candidates[i].digest, d->digest) != 0)
+			continue;
+		f->candidates[i].is_baseline |= is_base;
+		f->candidates[i].is_for_other &= is_for_other;
+		return 0;
+	}
+	bigger = reallocarray(f->candidates, f->count + 1, sizeof(*bigger));
+	if (!bigger)
+		return fault_system(reterr, ENOMEM, "manifests");
+	f->candidates = bigger;
+	if (name) {
+		c.name = strdup(name);
+		if (!c.name)
+			return fault_system(reterr, ENOMEM, "a name");
+	}
+	(void)snprintf(c.digest, sizeof(c.digest), "%s", d->digest);
+	f->candidates[f->count++] = c;
+	return 0;
+}
+
+/* A manifest that has the tag. */
+static int consider(struct search *f, const struct descriptor *d,
+		    const char *name, const cJSON *platform,
+		    struct fault *reterr)
+{
+	const char *wanted = load_go_arch(f->l->options->arch);
+	const char *arch = NULL, *os = NULL, *variant = NULL;
+	char words[200];
+
+	if (platform &&
+	    (json_string(platform, "architecture", &arch, reterr) < 0 ||
+	     json_string(platform, "os", &os, reterr) < 0 ||
+	     json_string(platform, "variant", &variant, reterr) < 0))
+		return fault_prefix(reterr, "platform");
+	/* BuildKit's attestations */
+	if (arch && os && strcmp(arch, "unknown") == 0 &&
+	    strcmp(os, "unknown") == 0)
+		return 0;
+	if (arch || os) {
+		(void)snprintf(words, sizeof(words), "%s/%s%s%s", os ? os : "?",
+			       arch ? arch : "?",
+			       variant && *variant ? "/" : "",
+			       variant ? variant : "");
+		if (note_once(&f->platforms, words, reterr) < 0)
+			return -1;
+	}
+	if (os && *os && strcasecmp(os, "linux") != 0)
+		return 0;
+	return keep(f, d, name, is_baseline(wanted, variant),
+		    arch && *arch && !load_is_arch(arch, wanted), reterr);
+}
+
+static bool is_wanted(const struct search *f, const char *tag, const char *name)
+{
+	return !f->tag || (tag && strcmp(f->tag, tag) == 0) ||
+	       (name && load_is_tag(name, f->tag));
+}
+
 static int search_index(struct search *f, const char *path,
-			const struct descriptor *of, const char *tag,
-			const char *name, unsigned depth, struct fault *reterr)
+			const struct descriptor *of, const struct above *above,
+			struct fault *reterr);
+
+static int search_below(struct search *f, const struct descriptor *d,
+			const struct above *here, struct fault *reterr)
+{
+	char path[PATH_ROOM], key[DIGEST_TEXT_MAX + 1];
+
+	/* Once is enough, or a small layout could take hours. */
+	(void)snprintf(key, sizeof(key), "%s%s", here->is_pinned ? "=" : "",
+		       d->digest);
+	for (size_t i = 0; i < f->indexes.count; i++)
+		if (strcmp(f->indexes.items[i], key) == 0)
+			return 0;
+	if (strings_add(&f->indexes, key, reterr) < 0)
+		return -1;
+	blob_path(d->digest, path);
+	return search_index(f, path, d, here, reterr);
+}
+
+static int search_entry(struct search *f, const cJSON *json,
+			const struct above *above, struct fault *reterr)
+{
+	const cJSON *annotations, *platform;
+	const char *tag = NULL, *name = NULL, *about = NULL, *type;
+	const char *digest = f->l->digest;
+	struct above here = { .depth = above->depth + 1 };
+	struct descriptor d;
+	bool is_index;
+
+	if (++f->descriptors > DESCRIPTORS_MAX)
+		return fault_refuse(reterr, "more than %d manifests",
+				    DESCRIPTORS_MAX);
+	if (json_string(json, "mediaType", &type, reterr) < 0 ||
+	    json_object(json, "annotations", &annotations, reterr) < 0)
+		return -1;
+	if (annotations &&
+	    (json_entry(annotations, NOTE_TAG, &tag, reterr) < 0 ||
+	     json_entry(annotations, NOTE_NAME, &name, reterr) < 0 ||
+	     json_entry(annotations, NOTE_ABOUT, &about, reterr) < 0))
+		return fault_prefix(reterr, "annotations");
+	/* An index within one is not another tag, but the same. */
+	here.tag = tag ? tag : above->tag;
+	here.name = name ? name : above->name;
+	is_index = type && is_one_of(type, index_types);
+	if (here.tag && note_once(&f->tags, here.tag, reterr) < 0)
+		return -1;
+	/* What is not asked for may be as it likes. Below an index without a tag there
+	 * may be some. */
+	if (about || (!is_wanted(f, here.tag, here.name) &&
+		      (!is_index || here.tag || here.name)))
+		return 0;
+
+	if (take_descriptor(json, &d, reterr) < 0 ||
+	    json_object(json, "platform", &platform, reterr) < 0)
+		return -1;
+	here.is_pinned = above->is_pinned ||
+			 (digest && strcmp(digest, d.digest) == 0);
+	if (is_index)
+		return search_below(f, &d, &here, reterr);
+	if (!is_one_of(d.type, manifest_types))
+		return note_once(&f->platforms, d.type, reterr);
+	if (digest && !here.is_pinned)
+		return note_once(&f->digests, d.digest, reterr);
+	return consider(f, &d, here.name ? here.name : here.tag, platform,
+			reterr);
+}
+
+static int search_index(struct search *f, const char *path,
+			const struct descriptor *of, const struct above *above,
+			struct fault *reterr)
 {
 	const cJSON *manifests, *entry;
 	cJSON *json = NULL;
@@ -383,10 +462,10 @@ static int search_index(struct search *f, const char *path,
 	size_t len;
 	int r = -1;
 
-	if (depth > INDEX_DEPTH_MAX)
+	if (above->depth > INDEX_DEPTH_MAX)
 		return fault_refuse(reterr, "%s: indexes more than %d deep",
 				    path, INDEX_DEPTH_MAX);
-	if (read_blob(f->s, path, of, &text, &len, reterr) < 0)
+	if (read_blob(f, path, of, &text, &len, reterr) < 0)
 		return -1;
 	if (json_parse(text, len, &json, reterr) < 0 ||
 	    check_schema(json, index_types, reterr) < 0 ||
@@ -395,7 +474,7 @@ static int search_index(struct search *f, const char *path,
 	r = 0;
 	cJSON_ArrayForEach(entry, manifests)
 	{
-		r = search_entry(f, entry, tag, name, depth, reterr);
+		r = search_entry(f, entry, above, reterr);
 		if (r < 0)
 			goto out;
 	}
@@ -431,6 +510,92 @@ static int check_layout(const struct source *s, struct fault *reterr)
 	return r < 0 ? fault_prefix(reterr, "oci-layout") : 0;
 }
 
+/* --- which of them ------------------------------------------------------------------ */
+
+/* Does the manifest say that it is no image, but a signature, a list of parts, ...? What
+ * cannot be read is not said to be one. */
+static bool is_artifact(struct search *f, const struct candidate *c)
+{
+	const struct descriptor d = { .digest = c->digest, .size = c->size };
+	const cJSON *config, *layers, *layer;
+	char path[PATH_ROOM], *text = NULL;
+	const char *type = NULL;
+	struct fault ignored;
+	cJSON *json = NULL;
+	bool is = false;
+	size_t len;
+
+	blob_path(c->digest, path);
+	if (read_blob(f, path, &d, &text, &len, &ignored) < 0)
+		return false;
+	if (json_parse(text, len, &json, &ignored) < 0 ||
+	    json_string(json, "artifactType", &type, &ignored) < 0)
+		goto out;
+	is = type && *type;
+	if (json_object(json, "config", &config, &ignored) < 0 || !config ||
+	    json_string(config, "mediaType", &type, &ignored) < 0)
+		goto out;
+	is |= type && !is_one_of(type, config_types);
+	if (json_array(json, "layers", &layers, &ignored) < 0)
+		goto out;
+	/* cosign's have the configuration of an image. */
+	cJSON_ArrayForEach(layer, layers)
+	{
+		if (json_string(layer, "mediaType", &type, &ignored) == 0)
+			is |= type && strstr(type, ".layer.") == NULL &&
+			      strstr(type, ".diff.tar") == NULL;
+	}
+out:
+	cJSON_Delete(json);
+	free(text);
+	return is;
+}
+
+static void drop(struct search *f, size_t i)
+{
+	free(f->candidates[i].name);
+	f->candidates[i] = f->candidates[--f->count];
+}
+
+/* Leaves those that are IS in one respect, if there are any. */
+static void narrow(struct search *f, bool (*is)(const struct candidate *))
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->count; i++)
+		n += is(&f->candidates[i]);
+	for (size_t i = f->count; n > 0 && i-- > 0;)
+		if (!is(&f->candidates[i]))
+			drop(f, i);
+}
+
+static bool is_for_this(const struct candidate *c)
+{
+	return !c->is_for_other;
+}
+
+static bool is_for_any(const struct candidate *c)
+{
+	return c->is_baseline;
+}
+
+/* Leaves those that may be the image. */
+static void choose(struct search *f)
+{
+	narrow(f, is_for_this);
+	/* What is for another architecture can be the one that is meant, if it is the only
+	 * one and the user says so. */
+	if (f->count > 0 && f->candidates[0].is_for_other &&
+	    !(f->platforms.count == 1 && f->count == 1 &&
+	      f->l->options->arch_is_given))
+		while (f->count > 0)
+			drop(f, f->count - 1);
+	for (size_t i = f->count; f->count > 1 && i-- > 0;)
+		if (is_artifact(f, &f->candidates[i]))
+			drop(f, i);
+	narrow(f, is_for_any);
+}
+
 /* Why there is no image, or not one. */
 static int refuse_choice(const struct search *f, struct fault *reterr)
 {
@@ -438,12 +603,18 @@ static int refuse_choice(const struct search *f, struct fault *reterr)
 
 	(void)join(&f->tags, tags, sizeof(tags));
 	(void)join(&f->platforms, platforms, sizeof(platforms));
-	if (f->several)
+	if (f->count > 1)
 		return fault_refuse(reterr,
 				    "several images for linux/%s, of which one "
 				    "is to be named by its tag: %s",
 				    load_go_arch(f->l->options->arch),
 				    f->tags.count ? tags : "they have none");
+	if (f->l->digest && f->platforms.count == 0)
+		return fault_refuse(reterr, "nothing has the digest %s: %s",
+				    f->l->digest,
+				    f->digests.count ? join(&f->digests, tags,
+							    sizeof(tags)) :
+						       "there is no image");
 	if (f->tag && f->platforms.count == 0)
 		return fault_refuse(reterr, "no image has the tag %s: %s",
 				    f->tag,
@@ -453,41 +624,78 @@ static int refuse_choice(const struct search *f, struct fault *reterr)
 			    f->platforms.count ? platforms : "there is none");
 }
 
-int oci_load(struct loader *l, const struct source *s, const char *tag,
-	     struct fault *reterr)
+bool oci_is_empty(const struct source *s)
 {
-	struct search f = { .l = l, .s = s, .tag = tag };
-	struct manifest m = { 0 };
-	struct descriptor d;
+	const cJSON *manifests = NULL;
+	struct fault ignored;
+	bool is_empty = false;
+	cJSON *json = NULL;
+	char *text = NULL;
+	size_t len;
+
+	if (source_slurp(s, "index.json", JSON_TEXT_MAX, &text, &len,
+			 &ignored) == 0 &&
+	    json_parse(text, len, &json, &ignored) == 0 &&
+	    json_array(json, "manifests", &manifests, &ignored) == 0)
+		is_empty = cJSON_GetArraySize(manifests) == 0;
+	cJSON_Delete(json);
+	free(text);
+	return is_empty;
+}
+
+static int load_candidate(struct search *f, struct candidate *c,
+			  struct fault *reterr)
+{
+	const struct descriptor d = { .digest = c->digest, .size = c->size };
+	struct image *image = f->l->image;
 	char path[PATH_ROOM], *text = NULL;
+	struct manifest m = { 0 };
 	size_t len;
 	int r = -1;
 
-	if (check_layout(s, reterr) < 0 ||
-	    search_index(&f, "index.json", NULL, NULL, NULL, 0, reterr) < 0)
-		goto out;
-	if (!f.found || f.several) {
-		(void)refuse_choice(&f, reterr);
-		goto out;
-	}
-	d = (struct descriptor){ .digest = f.digest, .size = f.size };
-	blob_path(f.digest, path);
-	if (read_blob(s, path, &d, &text, &len, reterr) < 0)
+	blob_path(c->digest, path);
+	if (read_blob(f, path, &d, &text, &len, reterr) < 0)
 		goto out;
 	if (manifest_parse(text, len, &m, reterr) < 0) {
 		(void)fault_prefix(reterr, "%s", path);
 		goto out;
 	}
-	r = load_parts(l, s, &m.config, m.layers, m.count, reterr);
+	image->manifest_digest = strdup(c->digest);
+	if (!image->manifest_digest) {
+		(void)fault_system(reterr, ENOMEM, "a digest");
+		goto out;
+	}
+	r = load_parts(f->l, f->s, &m.config, m.layers, m.count, reterr);
 	if (r == 0) {
-		l->image->name = f.name;
-		f.name = NULL;
+		image->name = c->name;
+		c->name = NULL;
 	}
 out:
-	free(f.name);
-	strings_free(&f.tags);
-	strings_free(&f.platforms);
 	manifest_free(&m);
 	free(text);
+	return r;
+}
+
+int oci_load(struct loader *l, const struct source *s, const char *tag,
+	     struct fault *reterr)
+{
+	struct search f = { .l = l, .s = s, .tag = tag };
+	const struct above top = { .depth = 0 };
+	int r = -1;
+
+	if (check_layout(s, reterr) < 0 ||
+	    search_index(&f, "index.json", NULL, &top, reterr) < 0)
+		goto out;
+	choose(&f);
+	r = f.count == 1 ? load_candidate(&f, &f.candidates[0], reterr) :
+			   refuse_choice(&f, reterr);
+out:
+	while (f.count > 0)
+		drop(&f, f.count - 1);
+	free(f.candidates);
+	strings_free(&f.tags);
+	strings_free(&f.platforms);
+	strings_free(&f.digests);
+	strings_free(&f.indexes);
 	return r;
 }

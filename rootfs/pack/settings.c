@@ -24,6 +24,15 @@ static int take(const cJSON *config, const char *key, char **ret,
 	return *ret ? 0 : fault_system(reterr, ENOMEM, "%s", key);
 }
 
+/* Each name once, with its last value, which is the one that a container has. */
+static int take_env(const cJSON *config, struct strings *ret,
+		    struct fault *reterr)
+{
+	return json_strings(config, "Env", ret, reterr) < 0 ?
+		       -1 :
+		       strings_merge_variables(ret, reterr);
+}
+
 static int check_platform(struct loader *l, const cJSON *json,
 			  struct fault *reterr)
 {
@@ -32,15 +41,23 @@ static int check_platform(struct loader *l, const cJSON *json,
 	if (json_string(json, "architecture", &arch, reterr) < 0 ||
 	    json_string(json, "os", &os, reterr) < 0)
 		return -1;
-	if (os && *os && strcmp(os, "linux") != 0)
+	if (os && *os && strcasecmp(os, "linux") != 0)
 		return fault_refuse(reterr, "the image is for %s, not linux",
 				    os);
-	if (!arch || strcmp(arch, wanted) != 0)
-		return fault_refuse(
-			reterr, "the image is for %s, not %s (%s)",
-			arch && *arch ? arch : "no architecture that it says",
-			wanted, l->options->arch);
-	return 0;
+	if (load_is_arch(arch, wanted))
+		return 0;
+	if (!arch || *arch == '\0')
+		arch = "no architecture that it says";
+	/* What its programs are for is looked at, too. */
+	if (l->options->arch_is_given)
+		return load_note(l, reterr,
+				 "the image is for %s: --arch %s stands for "
+				 "it",
+				 arch, l->options->arch);
+	return fault_refuse(reterr,
+			    "the image is for %s, not %s (%s); --arch stands "
+			    "for what is not said, or wrong",
+			    arch, wanted, l->options->arch);
 }
 
 static int take_diff_ids(const cJSON *json, struct strings *ret,
@@ -86,6 +103,22 @@ static int note_names(struct loader *l, const cJSON *config, const char *key,
 	return 0;
 }
 
+/* The folders are made when the layers are there. */
+static int take_volumes(struct loader *l, const cJSON *config,
+			struct fault *reterr)
+{
+	const cJSON *object, *item;
+
+	if (json_object(config, "Volumes", &object, reterr) < 0)
+		return -1;
+	cJSON_ArrayForEach(item, object)
+	{
+		if (strings_add(&l->volumes, item->string, reterr) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int note_ignored(struct loader *l, const cJSON *config,
 			struct fault *reterr)
 {
@@ -105,11 +138,7 @@ static int note_ignored(struct loader *l, const cJSON *config,
 			      "not run it") < 0)
 			return -1;
 	}
-	if (note_names(l, config, "Volumes", "VOLUME",
-		       "an enclave has no disk; the folder is part of the "
-		       "image",
-		       reterr) < 0 ||
-	    note_names(l, config, "ExposedPorts", "EXPOSE",
+	if (note_names(l, config, "ExposedPorts", "EXPOSE",
 		       "an enclave has no network but vsock", reterr) < 0)
 		return -1;
 	if (json_array(config, "Shell", &shell, reterr) < 0 ||
@@ -141,13 +170,13 @@ int settings_parse(struct loader *l, const char *text, size_t len,
 		r = 0;
 		goto out;
 	}
-	if (json_strings(config, "Entrypoint", &image->entrypoint, reterr) <
-		    0 ||
-	    json_strings(config, "Cmd", &image->cmd, reterr) < 0 ||
-	    json_strings(config, "Env", &image->env, reterr) < 0 ||
+	if (json_words(config, "Entrypoint", &image->entrypoint, reterr) < 0 ||
+	    json_words(config, "Cmd", &image->cmd, reterr) < 0 ||
+	    take_env(config, &image->env, reterr) < 0 ||
 	    take(config, "User", &image->user, reterr) < 0 ||
 	    take(config, "WorkingDir", &image->workdir, reterr) < 0 ||
 	    take(config, "StopSignal", &image->stop_signal, reterr) < 0 ||
+	    take_volumes(l, config, reterr) < 0 ||
 	    note_ignored(l, config, reterr) < 0) {
 		(void)fault_prefix(reterr, "config");
 		goto out;

@@ -210,6 +210,7 @@ static void settings(const char *text, size_t len)
 	for (size_t i = 0; i < image.notes.count; i++)
 		for (const char *p = image.notes.items[i]; *p; p++)
 			require((unsigned char)*p >= ' ');
+	strings_free(&l.volumes);
 	strings_free(&diff_ids);
 	image_free(&image);
 }

@@ -1,9 +1,11 @@
 """/etc/enclave-init.conf of an image: put together with what the image says, and refused where it is wrong."""
 
+import os
+import shutil
 from pathlib import Path
 
 import images
-from lib import ASAN, DONE, REFUSED, Eif, boot_options, build, check, folder, make, ramdisk, run, same, test, text
+from lib import ASAN, DONE, REFUSED, Done, Eif, boot_options, build, check, folder, make, ramdisk, run, same, test, text
 
 CONF = "enclave-init.conf"
 
@@ -94,6 +96,104 @@ def what_init_would_refuse_is_refused() -> None:
             done = run("build", "--output", path / "x.eif", *boot_options(), "--image", layout, program=ASAN)
             done.is_(REFUSED, said)
             check(not (path / "x.eif").exists(), "an output")
+
+
+# --- the image's configuration, by the eyes of Go --------------------------------
+
+def of_config(path: Path, **config: object) -> Done:
+    """What a build of an image of these makes; path/x.eif."""
+    shutil.rmtree(path / "image", ignore_errors=True)
+    layer = images.static_layer("etc")
+    layer.file("etc/passwd", images.PASSWD)
+    images.single(path / "image", [layer], config)
+    return build(path / "x.eif", "--image", path / "image", program=ASAN)
+
+
+@test
+def a_variable_is_there_once_with_its_last_value() -> None:
+    """In the image and by --env; with PATH the program is found by the last one. One with a newline is one of them."""
+    with folder() as path:
+        of_config(path, Cmd=["/tell"], Env=["A=1", "B=2", "A=3", "AB=4", "B=5", "=x"]).is_(REFUSED, "=x: not NAME=VALUE")
+        of_config(path, Cmd=["/tell"], Env=["A=1", "B=2", "A=3", "AB=4", "B=5", "C="]).is_(DONE)
+        same(text(Eif.load(path / "x.eif"), "env"), "A=3\nB=5\nAB=4\nC=\n", "env")
+        eif = make(path / "x.eif", "--image", path / "image", "--env", "A=9", "--env", "N=1", "--env", "N=2")
+        same(text(eif, "env"), "A=9\nB=5\nAB=4\nC=\nN=2\n", "env with --env")
+        of_config(path, Cmd=["tell"], Env=["PATH=/nowhere", "PATH=/"]).is_(DONE)
+        of_config(path, Cmd=["tell"], Env=["PATH=/", "PATH=/nowhere"]).is_(REFUSED, "tell: not in the image, in PATH /nowhere")
+        of_config(path, Cmd=["/tell"], Env=["A=1\n2", "B=1", "A=3", "B=1\n2"]).is_(DONE)
+        eif = Eif.load(path / "x.eif")
+        same((text(eif, "env"), text(eif, CONF)), ("A=3\n", 'environment = "B=1\\n2"\n'), "env and conf")
+
+
+@test
+def keys_are_read_in_any_case_of_letters() -> None:
+    """As Go reads them, to the long s and the sign of Kelvin; in two cases there is no telling, and none is taken."""
+    with folder() as path:
+        of_config(path, cmd=["/tell", "a"], USER="1000", workingDir="/w", eNV=["A=1"], **{"\u017ftop\u017fignal": "INT"}).is_(DONE)
+        eif = Eif.load(path / "x.eif")
+        same((text(eif, "cmd"), text(eif, "env")), ("/tell\na\n", "A=1\n"), "cmd and env")
+        same(text(eif, CONF), "workdir = /w\nuser = 1000\nstop-signal = INT\n", "conf")
+        of_config(path, Cmd=["/tell"], User="1", user="2").is_(
+            REFUSED, '"User" is there twice, as "User" and as "user"')
+        of_config(path, Cmd=["/tell"], Users="1", Use="2").is_(DONE)
+        check(CONF not in ramdisk(Eif.load(path / "x.eif")), "a user of another key")
+
+
+@test
+def commands_of_nothing_and_of_a_string() -> None:
+    """null and [] are none; a string is a list of one, as docker reads it, not a shell's words."""
+    with folder() as path:
+        for nothing in (None, []):
+            of_config(path, Entrypoint=["/tell", "a"], Cmd=nothing).is_(DONE)
+            same(text(Eif.load(path / "x.eif"), "cmd"), "/tell\na\n", "cmd")
+            of_config(path, Entrypoint=nothing, Cmd=["/tell", "b"]).is_(DONE)
+            same(text(Eif.load(path / "x.eif"), "cmd"), "/tell\nb\n", "cmd")
+            of_config(path, Entrypoint=nothing, Cmd=nothing).is_(REFUSED, "neither entrypoint nor command: --cmd does")
+        of_config(path, Entrypoint="/tell", Cmd="two words").is_(DONE)
+        same(text(Eif.load(path / "x.eif"), "cmd"), "/tell\ntwo words\n", "cmd")
+        of_config(path, Cmd="/tell me").is_(REFUSED, "/tell me: not in the image")
+        of_config(path, Cmd=["/tell"], Env="A=1").is_(REFUSED, '"Env" is no array')
+
+
+@test
+def volumes_are_folders_of_the_image() -> None:
+    """Made where no layer has them, below links too, and left as they are where one has; what is none is refused."""
+    with folder() as path:
+        layer = images.static_layer("etc", "var", "real")
+        layer.dir("var/has", 0o750, uid=7)
+        layer.link("data", "/real")
+        layer.file("file", "")
+        volumes = {"/prometheus": {}, "/var/has": {}, "/var/deep/er": {}, "/data/x": {}, "relative": {}}
+        images.single(path / "image", [layer], {"Cmd": ["/tell"], "Volumes": volumes})
+        done = build(path / "x.eif", "--image", path / "image", program=ASAN).is_(
+            DONE, "VOLUME /prometheus is a folder of the image, made for it: ", "VOLUME /var/has is a folder of the image: ")
+        check("EXPOSE" not in done.err, done.story)
+        files = ramdisk(Eif.load(path / "x.eif"))
+        for name in ("prometheus", "var/deep", "var/deep/er", "real/x", "relative"):
+            same((files[f"rootfs/{name}"].mode, files[f"rootfs/{name}"].uid), (0o40755, 0), name)
+        same((files["rootfs/var/has"].mode, files["rootfs/var/has"].uid), (0o40750, 7), "var/has")
+        for bad in ("/file", "/file/below"):
+            images.single(path / f"bad{len(bad)}", [layer], {"Cmd": ["/tell"], "Volumes": {bad: {}}})
+            build(path / "y.eif", "--image", path / f"bad{len(bad)}").is_(REFUSED, f"VOLUME: {bad}: not a folder")
+
+
+@test
+def architectures_have_many_names() -> None:
+    """Those of uname for Go's; --arch stands for one that is not said, or wrong, which is told."""
+    boots = [o for o in boot_options() if o not in ("--arch", "x86_64")]
+    with folder() as path:
+        for arch, err in (("amd64", ""), ("x86_64", ""), ("AMD64", ""), ("x86-64", ""),
+                          ("arm64", "for arm64: --arch x86_64 stands for it"), ("", "no architecture that it says: --arch")):
+            shutil.rmtree(path / "image", ignore_errors=True)
+            l = images.Layout(path / "image")
+            one = l.image([images.static_layer().bytes()], {"Cmd": ["/tell"]}, arch=arch)
+            for found in (one, {**one, "platform": {"architecture": arch, "os": "linux"}}):
+                l.index(images.tagged(found))
+                done = build(path / "x.eif", "--image", path / "image").is_(DONE, err)
+                check(err or "arch" not in done.err, done.story)
+                if os.uname().machine == "x86_64":
+                    run("build", "--output", path / "y.eif", *boots, "--image", path / "image").is_(
+                        REFUSED if err else DONE)
 
 
 @test

@@ -182,6 +182,10 @@ def platform(arch: str, os: str = "linux", **more: str) -> dict[str, str]:
     return {"architecture": arch, "os": os, **more}
 
 
+def expect_chosen_cmd(path: Path, cmd: str) -> None:
+    same(text(make(path / "x.eif", "--image", path / "image"), "cmd"), cmd, "cmd")
+
+
 def expect_chosen(path: Path, name: str, *options: object, source: object = None) -> None:
     eif = make(path / "x.eif", "--image", source or path / "image", *options)
     same(text(eif, "cmd"), f"/tell\n{name}\n", f"what is chosen with {options}")
@@ -234,6 +238,68 @@ def an_index_is_searched_for_the_platform() -> None:
     with folder() as path:  # the same image by two names is one
         several(path / "image", {"name": "a", "annotations": tag("x")}, {"name": "a", "annotations": tag("y")})
         expect_chosen(path, "a")
+
+
+@test
+def artifacts_are_no_images() -> None:
+    """Signatures, lists of parts and other artifacts beside the image, each with a configuration of its own kind or not."""
+    def artifact(l: Layout, config: str, layer: str, **more: object) -> dict:
+        return l.json({"schemaVersion": 2, "mediaType": OCI + "manifest.v1+json", "config": l.blob(b"{}", config),
+                       "layers": [l.blob(layer.encode(), layer)], **more}, OCI + "manifest.v1+json")
+
+    def with_artifacts(path: Path, *of: dict[str, object]) -> Layout:
+        l = several(path, *of)
+        found = json.loads((path / "index.json").read_text())["manifests"]
+        l.index(artifact(l, OCI + "config.v1+json", "application/vnd.dev.cosign.simplesigning.v1+json"),
+                artifact(l, "application/vnd.oci.empty.v1+json", "application/spdx+json", artifactType="application/spdx+json"),
+                artifact(l, OCI + "config.v1+json", OCI + "layer.v1.tar", artifactType="application/vnd.example"),
+                {"mediaType": "text/html", "digest": digest(b""), "size": 0}, *found,
+                artifact(l, "application/vnd.cncf.helm.config.v1+json", OCI + "layer.v1.tar"))
+        return l
+
+    with folder() as path:
+        with_artifacts(path / "image", {"name": "image"})
+        expect_chosen(path, "image")
+    with folder() as path:
+        with_artifacts(path / "image", {"name": "a"}, {"name": "b"})
+        expect_bad_image(path, "several images for linux/")
+    with folder() as path:  # a variant of its own loses against any other, but not against what is none
+        better = {"amd64": "v3", "arm64": "v9"}[images.GO_ARCH]
+        with_artifacts(path / "image", {"name": "image", "platform": platform(images.GO_ARCH, variant=better)})
+        expect_chosen(path, "image")
+
+
+@test
+def what_a_tag_does_not_name_may_be_as_it_likes() -> None:
+    """Of another tag or none: a digest that is none, a blob that is not there, a platform of another form."""
+    with folder() as path:
+        l = several(path / "image", {"name": "good", "annotations": tag("good")})
+        good = json.loads((path / "image/index.json").read_text())["manifests"]
+        manifest = {"mediaType": OCI + "manifest.v1+json", "digest": "md5:0", "size": -1}
+        for bad in (tagged(manifest, "bad"), manifest, tagged({**manifest, "platform": 5}, "bad"),
+                    tagged({"mediaType": OCI + "index.v1+json", "digest": f"sha256:{HEX}", "size": 5}, "bad"),
+                    tagged({"mediaType": 5}, "bad")):
+            l.index(bad, *good)
+            if "mediaType" in bad and bad["mediaType"] != 5:
+                expect_chosen(path, "good", "--tag", "good")
+            expect_bad_image(path)
+
+
+@test(seconds=2)
+def an_index_that_is_named_often_is_read_once() -> None:
+    """A hundred times one of 4 MB, which took half a minute; and of all that is read there is a limit."""
+    with folder() as path:
+        l = several(path / "image", {"name": "a"})
+        one = json.loads((path / "image/index.json").read_text())["manifests"]
+        large = {"schemaVersion": 2, "manifests": [], "x": [[]] * 1000000}
+        inner = l.json(large, OCI + "index.v1+json")
+        data = json.dumps(large, separators=(",", ":")).encode()
+        inner = l.blob(data, OCI + "index.v1+json")
+        l.index(*[inner] * 100, *one)
+        expect_chosen(path, "a")
+        others = [l.blob(data + b" " * n, OCI + "index.v1+json") for n in range(1, 7)]
+        l.index(*others, *one)
+        expect_bad_image(path, "indexes and manifests of more than 16777216 bytes")
 
 
 @test
@@ -332,6 +398,23 @@ def docker_saves_are_read() -> None:
         wanted = make(path / "x.eif", "--image", image).measurements()
         for source in (path / "image", f"docker-archive:{path}/image", f"oci-archive:{path}/image"):
             same(make(path / "y.eif", "--image", source).measurements(), wanted, f"measurements of {source}")
+
+
+@test
+def an_empty_index_beside_a_good_manifest_is_passed_over() -> None:
+    """Docker 25.0.0 to 25.0.2 saves an image that was named by its ID so (moby#47210); an index with an image is taken."""
+    with folder() as path:
+        saved = Saved()
+        saved.add("by-id", None)
+        saved.files["oci-layout"] = b'{"imageLayoutVersion":"1.0.0"}'
+        for manifests in (b"null", b"[]"):
+            saved.files["index.json"] = b'{"schemaVersion":2,"manifests":' + manifests + b"}"
+            saved.write(path / "image")
+            expect_chosen(path, "by-id")
+        del saved.files["index.json"]
+        saved.files["index.json"] = json.dumps({"schemaVersion": 2, "manifests": [{}]}).encode()
+        saved.write(path / "image")
+        expect_bad_image(path, "index.json")
 
 
 @test(seconds=2)
@@ -584,13 +667,44 @@ def layers_of_nothing_and_of_the_same_are_layers() -> None:
 
 @test
 def layers_that_are_elsewhere_or_secret_are_told() -> None:
-    """Foreign ones, which are to be fetched, and encrypted ones."""
-    for kind, word in ((OCI + "layer.nondistributable.v1.tar+gzip", "not part of the image"),
-                       ("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "not part of the image"),
-                       (OCI + "layer.v1.tar+gzip+encrypted", "encrypted")):
+    """Foreign ones, which are to be fetched unless they are there, and encrypted ones."""
+    for kind in (OCI + "layer.nondistributable.v1.tar+gzip", "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"):
         with folder() as path:
-            Documents().break_("manifest", lambda d: with_member(d, ("layers", 0, "mediaType"), kind)).write(path / "image")
-            expect_bad_image(path, "layer 1", word)
+            d = Documents().break_("manifest", lambda d: with_member(d, ("layers", 0, "mediaType"), kind))
+            d.write(path / "image")
+            expect_chosen_cmd(path, "/tell\n")
+            name = d.manifest["layers"][0]["digest"]
+            (path / "image/blobs" / name.replace(":", "/")).unlink()
+            expect_bad_image(path, "layer 1", name.split(":")[1], "is not part of the image")
+    with folder() as path:
+        kind = OCI + "layer.v1.tar+gzip+encrypted"
+        Documents().break_("manifest", lambda d: with_member(d, ("layers", 0, "mediaType"), kind)).write(path / "image")
+        expect_bad_image(path, "layer 1", "encrypted")
+
+
+@test
+def a_folder_takes_the_place_of_a_file_of_a_layer_below() -> None:
+    """a/b in a layer over a file, a link to a file, a device: as umoci since 0.5.0 (umoci#546). In one layer it is refused."""
+    base, over = images.static_layer(), Layer()
+    base.file("a", "a file\n")
+    base.file("c", "another\n")
+    base.link("l", "c")
+    base.node("n", 1, 3)
+    over.file("a/b", "below a\n")
+    over.file("l/deep/er", "below what l leads to\n")
+    over.dir("n/d")
+    with folder() as path:
+        images.single(path / "image", [base, over], CMD)
+        files = ramdisk(make(path / "x.eif", "--image", path / "image"))
+        same((files["rootfs/a"].mode, files["rootfs/a/b"].data), (0o40755, b"below a\n"), "a")
+        same((files["rootfs/l"].data, files["rootfs/c/deep/er"].data), (b"c", b"below what l leads to\n"), "l")
+        same(files["rootfs/n/d"].mode, 0o40755, "n")
+    both = images.static_layer()
+    both.file("a", "a file\n")
+    both.file("a/b", "in the same layer\n")
+    with folder() as path:
+        images.single(path / "image", [both], CMD)
+        expect_bad_image(path, "layer 1", "a/b: not a folder: a")
 
 
 @test
