@@ -46,18 +46,25 @@ static int check_platform(struct loader *l, const cJSON *json,
 				    os);
 	if (load_is_arch(arch, wanted))
 		return 0;
-	if (!arch || *arch == '\0')
-		arch = "no architecture that it says";
 	/* What its programs are for is looked at, too. */
-	if (l->options->arch_is_given)
-		return load_note(l, reterr,
-				 "the image is for %s: --arch %s stands for "
-				 "it",
-				 arch, l->options->arch);
-	return fault_refuse(reterr,
-			    "the image is for %s, not %s (%s); --arch stands "
-			    "for what is not said, or wrong",
-			    arch, wanted, l->options->arch);
+	if (arch && *arch)
+		return l->options->arch_is_given ?
+			       load_note(l, reterr,
+					 "the image says that it is for %s: "
+					 "--arch %s stands for it",
+					 arch, l->options->arch) :
+			       fault_refuse(reterr,
+					    "the image is for %s, not %s; if "
+					    "that is wrong, --arch %s stands "
+					    "for it",
+					    arch, wanted, l->options->arch);
+	return l->options->arch_is_given ?
+		       load_note(l, reterr,
+				 "the image does not say for which "
+				 "architecture: --arch %s stands for it",
+				 l->options->arch) :
+		       fault_refuse(reterr, "the image does not say for which "
+					    "architecture: --arch does");
 }
 
 static int take_diff_ids(const cJSON *json, struct strings *ret,

@@ -183,7 +183,7 @@ def architectures_have_many_names() -> None:
     boots = [o for o in boot_options() if o not in ("--arch", "x86_64")]
     with folder() as path:
         for arch, err in (("amd64", ""), ("x86_64", ""), ("AMD64", ""), ("x86-64", ""),
-                          ("arm64", "for arm64: --arch x86_64 stands for it"), ("", "no architecture that it says: --arch")):
+                          ("arm64", "the image says that it is for arm64: --arch x86_64 stands for it"), ("", "the image does not say for which architecture: --arch")):
             shutil.rmtree(path / "image", ignore_errors=True)
             l = images.Layout(path / "image")
             one = l.image([images.static_layer().bytes()], {"Cmd": ["/tell"]}, arch=arch)

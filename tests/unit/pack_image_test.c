@@ -632,8 +632,8 @@ TEST(layouts_that_are_refused)
 	char text[400];
 
 	temp_enter();
-	CHECK_LAYOUT(": the image is for arm64, not amd64 (x86_64); --arch "
-		     "stands for what is not said, or wrong",
+	CHECK_LAYOUT(": the image is for arm64, not amd64; if that is wrong, "
+		     "--arch x86_64 stands for it",
 		     .arch = "arm64");
 	CHECK_LAYOUT("no image for linux/amd64: linux/arm64",
 		     .platform = ",\"platform\":{\"os\":\"linux\","
