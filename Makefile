@@ -49,7 +49,7 @@ TOOL_MAX := 460800
 # mkeif: a program of the machine that builds.
 PACK := main commands build describe describe_json diff diff_json diff_listing extract \
 	pcr resign set_init pcrs fault escape \
-	image source oci docker layer dir skopeo settings strings json digest tree spool \
+	image source oci docker layer dir skopeo settings strings json digest hash tree spool \
 	parts kernel spec check cpio gzip tar squashfs ramdisk metadata \
 	eif eif_writer measure sign archive
 PACK_C := $(PACK:%=rootfs/pack/%.c) $(CONFIG:%=init/%.c) $(addprefix init/,signal.c spec.c user.c seccomp.c) \
@@ -64,7 +64,7 @@ UNIT := spec wire nsm report klog cgroup modules program log file tree io \
 	heartbeat seccomp spawn notify measure item cms recipient doc certificate cache verify policy config capabilities signal user bind clock stamp ptp
 
 # tests/unit/NAME_test.c, of rootfs/pack
-PACK_UNIT := pack_tree sign eif pack_image
+PACK_UNIT := pack_tree sign eif pack_image hash
 
 # tests/interop/NAME.c: the library for tests that are not in C
 INTEROP := verify recipient es384 es384_32
@@ -135,12 +135,12 @@ HOST_LIBS := $(H)/deps/mbedtls/lib/libmbedx509.a \
 	$(H)/deps/mbedtls/lib/libmbedcrypto.a $(H)/deps/cbor/lib/libcbor.a
 
 # mkeif's libraries: Debian's, and ours, whose names stay its own.
-PACK_PKGS := libarchive libcjson
+PACK_PKGS := libarchive libcjson libssl
 PACK_INC := -isystem $(PK)/deps/cbor/include -isystem $(PK)/deps/mbedtls/include \
 	-isystem $(PK)/deps/zlib/include
 PACK_LIBS := $(PK)/deps/mbedtls/lib/libmbedx509.a \
 	$(PK)/deps/mbedtls/lib/libmbedcrypto.a $(PK)/deps/cbor/lib/libcbor.a \
-	$(PK)/deps/zlib/lib/libz.a -larchive -lcjson -pthread \
+	$(PK)/deps/zlib/lib/libz.a -larchive -lcjson -lcrypto -pthread \
 	-Wl,--exclude-libs,libmbedx509.a:libmbedcrypto.a:libcbor.a:libz.a
 PACK_CFLAGS = $(COMMON) $(PACK_INC) -D_FILE_OFFSET_BITS=64 -O2 -g -fPIE \
 	-D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection \

@@ -3,13 +3,13 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
-#include <mbedtls/sha512.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "rootfs/pack/fault.h"
+#include "rootfs/pack/hash.h"
 
 enum {
 	CHUNK = 1 << 16,
@@ -17,7 +17,6 @@ enum {
 	MAGIC = 6,
 	FIELDS = 13, /* of eight hexadecimal digits each */
 	ARCHIVES_MAX = 1 << 16,
-	IS_384 = 1,
 };
 
 /* Bytes in their order: those of the section, or what a compressed part of it has. */
@@ -134,8 +133,8 @@ static void use(struct source *s, size_t n)
  * LEN bytes to TO (NULL: nowhere), and into HASH (NULL: none), if that is the content
  * of a file.
  */
-static int take(struct source *s, void *to, uint64_t len,
-		mbedtls_sha512_context *hash, struct fault *reterr)
+static int take(struct source *s, void *to, uint64_t len, struct hash *hash,
+		struct fault *reterr)
 {
 	uint8_t *end = to;
 	size_t n;
@@ -154,7 +153,7 @@ static int take(struct source *s, void *to, uint64_t len,
 			end += n;
 		}
 		if (hash)
-			(void)mbedtls_sha512_update(hash, s->data, n);
+			hash_add(hash, s->data, n);
 		if (hash && s->keep &&
 		    spool_append(s->keep, s->data, n, reterr) < 0)
 			return -1;
@@ -269,14 +268,13 @@ static int add(struct listing *l, struct member *m, struct fault *reterr)
 static int take_content(struct source *s, struct member *m, uint32_t sum,
 			bool has_sum, struct fault *reterr)
 {
-	mbedtls_sha512_context hash;
-	uint8_t full[64];
+	struct hash hash;
 	uint64_t at = s->at, from = s->keep ? s->keep->len : 0;
 	uint32_t got = 0;
 	int r = 0;
 
-	mbedtls_sha512_init(&hash);
-	(void)mbedtls_sha512_starts(&hash, IS_384);
+	if (hash_begin(&hash, HASH_SHA384, reterr) < 0)
+		return -1;
 	if (!has_sum) {
 		r = take(s, NULL, m->size, &hash, reterr);
 	} else {
@@ -293,9 +291,9 @@ static int take_content(struct source *s, struct member *m, uint32_t sum,
 		if (r == 0 && got != sum)
 			r = refuse(s, at, "a wrong checksum", reterr);
 	}
-	(void)mbedtls_sha512_finish(&hash, full);
-	mbedtls_sha512_free(&hash);
-	memcpy(m->hash, full, EIF_HASH);
+	if (r == 0)
+		r = hash_end(&hash, m->hash, reterr);
+	hash_free(&hash);
 	if (s->keep)
 		m->content = spool_content(s->keep, from);
 	return r;

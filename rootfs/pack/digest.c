@@ -5,13 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <mbedtls/md.h>
-
 #include "rootfs/pack/fault.h"
+#include "rootfs/pack/hash.h"
 
 struct digest {
-	mbedtls_md_context_t md;
-	bool failed;
+	struct hash hash;
 };
 
 enum { CHUNK = 1 << 16 };
@@ -19,10 +17,10 @@ enum { CHUNK = 1 << 16 };
 static const struct {
 	const char *prefix;
 	size_t hex;
-	mbedtls_md_type_t type;
+	enum hash_kind kind;
 } kinds[] = {
-	{ "sha256:", 64, MBEDTLS_MD_SHA256 },
-	{ "sha512:", 128, MBEDTLS_MD_SHA512 },
+	{ "sha256:", 64, HASH_SHA256 },
+	{ "sha512:", 128, HASH_SHA512 },
 };
 
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
@@ -52,20 +50,17 @@ bool digest_is_valid(const char *text)
 
 int digest_new(const char *text, struct digest **ret, struct fault *reterr)
 {
-	const mbedtls_md_info_t *info;
 	struct digest *d;
 	size_t i = kind_of(text);
 
 	if (i == KINDS)
 		return fault_refuse(reterr, "not a digest: %s", text);
-	info = mbedtls_md_info_from_type(kinds[i].type);
 	d = calloc(1, sizeof(*d));
 	if (!d)
 		return fault_system(reterr, ENOMEM, "a digest");
-	mbedtls_md_init(&d->md);
-	if (mbedtls_md_setup(&d->md, info, 0) || mbedtls_md_starts(&d->md)) {
-		digest_free(d);
-		return fault_system(reterr, ENOMEM, "a digest");
+	if (hash_begin(&d->hash, kinds[i].kind, reterr) < 0) {
+		free(d);
+		return -1;
 	}
 	*ret = d;
 	return 0;
@@ -73,38 +68,50 @@ int digest_new(const char *text, struct digest **ret, struct fault *reterr)
 
 void digest_add(struct digest *d, const void *data, size_t len)
 {
-	d->failed |= mbedtls_md_update(&d->md, data, len) != 0;
+	hash_add(&d->hash, data, len);
 }
 
-void digest_finish(struct digest *d, char ret[DIGEST_TEXT_MAX])
+int digest_finish(struct digest *d, char ret[DIGEST_TEXT_MAX],
+		  struct fault *reterr)
 {
-	const mbedtls_md_info_t *info = mbedtls_md_info_from_ctx(&d->md);
-	uint8_t hash[MBEDTLS_MD_MAX_SIZE];
+	const enum hash_kind kind = d->hash.kind;
+	uint8_t hash[HASH_MAX];
 	size_t n = 0;
 
-	d->failed |= mbedtls_md_finish(&d->md, hash) != 0;
-	ret[0] = '\0';
-	for (size_t i = 0; i < KINDS && !d->failed; i++)
-		if (kinds[i].type == mbedtls_md_get_type(info))
+	if (hash_end(&d->hash, hash, reterr) < 0)
+		return -1;
+	for (size_t i = 0; i < KINDS; i++)
+		if (kinds[i].kind == kind)
 			n = (size_t)snprintf(ret, DIGEST_TEXT_MAX, "%s",
 					     kinds[i].prefix);
-	for (size_t i = 0; n && i < mbedtls_md_get_size(info); i++)
+	for (size_t i = 0; i < hash_len(kind); i++)
 		n += (size_t)snprintf(ret + n, DIGEST_TEXT_MAX - n, "%02x",
 				      hash[i]);
+	return 0;
 }
 
 void digest_free(struct digest *d)
 {
 	if (!d)
 		return;
-	mbedtls_md_free(&d->md);
+	hash_free(&d->hash);
 	free(d);
+}
+
+static int check(struct digest *d, const char *wanted, struct fault *reterr)
+{
+	char got[DIGEST_TEXT_MAX];
+
+	if (digest_finish(d, got, reterr) < 0)
+		return -1;
+	if (strcmp(got, wanted) != 0)
+		return fault_refuse(reterr, "its digest is %s", got);
+	return 0;
 }
 
 int digest_check(const struct content *c, const char *wanted,
 		 struct fault *reterr)
 {
-	char got[DIGEST_TEXT_MAX];
 	struct digest *d = NULL;
 	uint64_t at, len;
 	uint8_t *buf;
@@ -124,9 +131,7 @@ int digest_check(const struct content *c, const char *wanted,
 			goto out;
 		digest_add(d, buf, len);
 	}
-	digest_finish(d, got);
-	if (strcmp(got, wanted) != 0)
-		r = fault_refuse(reterr, "its digest is %s", got);
+	r = check(d, wanted, reterr);
 out:
 	digest_free(d);
 	free(buf);
@@ -149,15 +154,13 @@ int digest_text(const char *text, size_t len, char ret[DIGEST_TEXT_MAX],
 int digest_check_text(const char *text, size_t len, const char *wanted,
 		      struct fault *reterr)
 {
-	char got[DIGEST_TEXT_MAX];
 	struct digest *d;
+	int r;
 
 	if (digest_new(wanted, &d, reterr) < 0)
 		return -1;
 	digest_add(d, text, len);
-	digest_finish(d, got);
+	r = check(d, wanted, reterr);
 	digest_free(d);
-	if (strcmp(got, wanted) != 0)
-		return fault_refuse(reterr, "its digest is %s", got);
-	return 0;
+	return r;
 }

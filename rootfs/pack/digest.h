@@ -21,8 +21,9 @@ struct digest; /* being taken */
 /* Of the kind of TEXT, a valid digest. */
 int digest_new(const char *text, struct digest **ret, struct fault *reterr);
 void digest_add(struct digest *d, const void *data, size_t len);
-/* As text. D is done with. */
-void digest_finish(struct digest *d, char ret[DIGEST_TEXT_MAX]);
+/* As text. D is done with, also on failure. */
+int digest_finish(struct digest *d, char ret[DIGEST_TEXT_MAX],
+		  struct fault *reterr);
 void digest_free(struct digest *d);
 
 /* Refuses C if its digest is not WANTED, a valid one. */

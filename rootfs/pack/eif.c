@@ -290,13 +290,15 @@ int eif_measure(const struct eif *eif, struct eif_pcrs *ret,
 	struct measure m;
 	int r = -1;
 
-	measure_begin(&m);
+	if (measure_begin(&m, reterr) < 0)
+		goto out;
 	for (size_t i = 0; i < eif->count; i++) {
 		const struct eif_section *s = &eif->sections[i];
 		uint64_t at = 0;
 		size_t n;
 
-		measure_section(&m, s->type);
+		if (measure_section(&m, s->type, reterr) < 0)
+			goto out;
 		while (at < s->data.len) {
 			n = s->data.len - at < BUFFER ?
 				    (size_t)(s->data.len - at) :
@@ -309,8 +311,7 @@ int eif_measure(const struct eif *eif, struct eif_pcrs *ret,
 			at += n;
 		}
 	}
-	measure_pcrs(&m, ret);
-	r = 0;
+	r = measure_pcrs(&m, ret, reterr);
 out:
 	measure_end(&m);
 	return r;

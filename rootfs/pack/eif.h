@@ -112,7 +112,8 @@ int eif_writer_add_bytes(struct eif_writer *w, enum eif_type type,
 			 const void *data, size_t len, struct fault *reterr);
 
 /* PCR0, 1 and 2 of what was written so far; a signature is of PCR0. */
-void eif_writer_measure(struct eif_writer *w, struct eif_pcrs *ret);
+int eif_writer_measure(struct eif_writer *w, struct eif_pcrs *ret,
+		       struct fault *reterr);
 
 /*
  * Puts the file in place and frees W, which is done with also on failure. What

@@ -128,7 +128,8 @@ int eif_writer_open(const char *path, enum eif_arch arch,
 	w->arch = arch;
 	w->default_mem = EIF_DEFAULT_MEM;
 	w->default_cpus = EIF_DEFAULT_CPUS;
-	measure_begin(&w->measure);
+	if (measure_begin(&w->measure, reterr) < 0)
+		goto fail;
 	w->path = strdup(path);
 	if (!w->path) {
 		(void)fault_system(reterr, ENOMEM, "%s", path);
@@ -169,7 +170,8 @@ int eif_writer_begin(struct eif_writer *w, enum eif_type type,
 	s = &w->sections[w->count];
 	*s = (struct eif_section){ .type = type, .offset = w->len };
 	w->crc = crc32(0, Z_NULL, 0);
-	measure_section(&w->measure, type);
+	if (measure_section(&w->measure, type, reterr) < 0)
+		return -1;
 	return append(w, &none, sizeof(none), reterr);
 }
 
@@ -229,9 +231,10 @@ int eif_writer_add_bytes(struct eif_writer *w, enum eif_type type,
 	return eif_writer_end(w, reterr);
 }
 
-void eif_writer_measure(struct eif_writer *w, struct eif_pcrs *ret)
+int eif_writer_measure(struct eif_writer *w, struct eif_pcrs *ret,
+		       struct fault *reterr)
 {
-	measure_pcrs(&w->measure, ret);
+	return measure_pcrs(&w->measure, ret, reterr);
 }
 
 static int write_head(struct eif_writer *w, struct fault *reterr)

@@ -517,7 +517,8 @@ static int check_digest(struct stream *s, const char *wanted,
 		return -1;
 	if (!s->digest)
 		return 0;
-	digest_finish(s->digest, got);
+	if (digest_finish(s->digest, got, reterr) < 0)
+		return -1;
 	if (strcmp(got, wanted) != 0)
 		return fault_refuse(reterr,
 				    "unpacked, its digest is %s, not the "

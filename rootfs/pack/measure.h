@@ -1,11 +1,11 @@
 #ifndef ROOTFS_PACK_MEASURE_H
 #define ROOTFS_PACK_MEASURE_H
 
-#include <mbedtls/sha512.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "rootfs/pack/eif.h"
+#include "rootfs/pack/hash.h"
 
 /*
  * The measurements of an image from its sections as they pass: SHA-384 over kernel,
@@ -15,23 +15,28 @@
 struct measure_thread;
 
 struct measure {
-	mbedtls_sha512_context boot; /* up to the first ramdisk */
-	mbedtls_sha512_context all, app;
+	struct hash boot; /* up to the first ramdisk */
+	struct hash all;  /* none before the second */
+	struct hash app;
 	unsigned ramdisks;
 	enum eif_type type;	       /* of the section that passes */
 	struct measure_thread *thread; /* hashes for APP, once there is much */
 };
 
-void measure_begin(struct measure *m);
-void measure_section(struct measure *m, enum eif_type type);
+/* M is for measure_end afterwards. */
+int measure_begin(struct measure *m, struct fault *reterr);
+int measure_section(struct measure *m, enum eif_type type,
+		    struct fault *reterr);
 void measure_add(struct measure *m, const void *data, size_t len);
 
 /* Of what has passed so far. */
-void measure_pcrs(const struct measure *m, struct eif_pcrs *ret);
+int measure_pcrs(const struct measure *m, struct eif_pcrs *ret,
+		 struct fault *reterr);
 void measure_end(struct measure *m);
 
 /* SHA384(48 zeros || CONTENT): what a PCR becomes when CONTENT first extends it. */
-void measure_extend(const void *content, size_t len, uint8_t ret[EIF_HASH]);
+int measure_extend(const void *content, size_t len, uint8_t ret[EIF_HASH],
+		   struct fault *reterr);
 
 /* SHA-384 of all of C. */
 int measure_content(const struct content *c, uint8_t ret[EIF_HASH],

@@ -106,11 +106,14 @@ static int pcr(const struct command *c, const struct ask *a,
 	}
 	look_at(c, a);
 	if (a->role) {
-		measure_extend(a->role, strlen(a->role), role);
+		if (measure_extend(a->role, strlen(a->role), role, reterr) < 0)
+			return -1;
 		pcrs.of[3] = role;
 	}
 	if (a->instance) {
-		measure_extend(a->instance, strlen(a->instance), instance);
+		if (measure_extend(a->instance, strlen(a->instance), instance,
+				   reterr) < 0)
+			return -1;
 		pcrs.of[4] = instance;
 	}
 	if (a->cert) {

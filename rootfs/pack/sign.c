@@ -468,7 +468,8 @@ int sign_write(const struct sign_key *key, struct eif_writer *w,
 	size_t len;
 	int r;
 
-	eif_writer_measure(w, ret);
+	if (eif_writer_measure(w, ret, reterr) < 0)
+		return -1;
 	if (!key)
 		return 0;
 	if (sign_pcr0(key, ret->pcr0, &section, &len, ret->pcr8, reterr) < 0)

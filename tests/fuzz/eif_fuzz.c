@@ -64,7 +64,7 @@ static void check_copy(const struct eif *eif, const struct eif_pcrs *pcrs)
 	for (size_t i = 0; i < eif->count; i++)
 		require(eif_writer_add(w, eif->sections[i].type,
 				       &eif->sections[i].data, &fault) == 0);
-	eif_writer_measure(w, &copied);
+	require(eif_writer_measure(w, &copied, &fault) == 0);
 	require(memcmp(&copied, pcrs, sizeof(copied)) == 0);
 	require(eif_writer_finish(w, &fault) == 0);
 	require(eif_open(name, &copy, &fault) == 0);

@@ -671,7 +671,7 @@ TEST(large_sections_are_written_read_and_measured)
 	REQUIRE(eif_writer_add(w, EIF_RAMDISK, &c, &fault) == 0);
 	REQUIRE(eif_writer_add_bytes(w, EIF_RAMDISK, large, LARGE, &fault) ==
 		0);
-	eif_writer_measure(w, &written);
+	REQUIRE(eif_writer_measure(w, &written, &fault) == 0);
 	REQUIRE(eif_writer_finish(w, &fault) == 0);
 
 	REQUIRE(eif_open("y.eif", &eif, &fault) == 0);
@@ -706,13 +706,13 @@ TEST(measures_what_was_written_so_far)
 	write_text(w, EIF_KERNEL, kernel);
 	write_text(w, EIF_CMDLINE, cmdline);
 	write_text(w, EIF_RAMDISK, one);
-	eif_writer_measure(w, &pcrs);
+	REQUIRE(eif_writer_measure(w, &pcrs, &fault) == 0);
 	check_hash(pcrs.pcr0, pcr1_of_one);
 	check_hash(pcrs.pcr1, pcr1_of_one);
 	check_hash(pcrs.pcr2, pcr2_of_nothing);
 	write_text(w, EIF_RAMDISK, two);
 	write_text(w, EIF_RAMDISK, three);
-	eif_writer_measure(w, &pcrs);
+	REQUIRE(eif_writer_measure(w, &pcrs, &fault) == 0);
 	check_hash(pcrs.pcr0, pcr0_of_three);
 	check_hash(pcrs.pcr1, pcr1_of_one);
 	check_hash(pcrs.pcr2, pcr2_of_three);

@@ -474,7 +474,7 @@ static void digest_of(const void *data, size_t len, char ret[DIGEST_TEXT_MAX])
 
 	REQUIRE(digest_new("sha256:", &d, &fault) == 0);
 	digest_add(d, data, len);
-	digest_finish(d, ret);
+	REQUIRE(digest_finish(d, ret, &fault) == 0);
 	digest_free(d);
 }
 
