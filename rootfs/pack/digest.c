@@ -142,13 +142,14 @@ int digest_text(const char *text, size_t len, char ret[DIGEST_TEXT_MAX],
 		struct fault *reterr)
 {
 	struct digest *d;
+	int r;
 
 	if (digest_new("sha256:", &d, reterr) < 0)
 		return -1;
 	digest_add(d, text, len);
-	digest_finish(d, ret);
+	r = digest_finish(d, ret, reterr);
 	digest_free(d);
-	return 0;
+	return r;
 }
 
 int digest_check_text(const char *text, size_t len, const char *wanted,
