@@ -211,7 +211,7 @@ need = @bash -c '. scripts/lib.sh; need_packages $(1)'
 
 export ARCH CC T STRICT WERROR
 
-.PHONY: all run faults fuzz test check boot unit interop lang tool pack ns static \
+.PHONY: all run soak faults fuzz test check boot unit interop lang tool pack ns static \
 	layers bench lint libnsmc-verify fmt fmt-check \
 	size compdb shell install blobs dist repro clean help test-build other-arch FORCE
 .DELETE_ON_ERROR:
@@ -453,6 +453,15 @@ other-arch:
 run: $(B)/init $(B)/hello $(B)/nsm
 	$(call need,python3)
 	$(Q)scripts/run-enclave --hello
+
+## soak: boot an image N=1000 times, J=2 at a time, and count; EIF=FILE, DEADLINE=S each, LOAD=N busy processes beside
+N ?= 1000
+J ?= 2
+DEADLINE ?= 600
+LOAD ?= 0
+soak: $(B)/init $(B)/hello $(B)/nsm
+	$(call need,python3)
+	$(Q)tests/soak -n $(N) -j $(J) --deadline $(DEADLINE) --load $(LOAD) $(if $(EIF),--eif '$(EIF)')
 
 ## test: all tests: check and boot
 test: test-build other-arch
