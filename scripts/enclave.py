@@ -333,7 +333,7 @@ def measurements_json(eif: Eif) -> dict:
 
 # --- the emulated machine ----------------------------------------------------
 
-JAM_SECONDS = 20.0
+JAM_SECONDS = 200.0
 BACKEND_SECONDS = 120.0  # for its socket to be there, on however busy a machine
 
 _emulators: dict[str, dict[str, str]] = {}
@@ -415,7 +415,7 @@ class Machine:
     One boot of an image. MODE is "nitro" (QEMU's nitro-enclave machine), "microvm" (no PCR is
     locked, and nsm=False leaves the NSM out) or "virt" (arm64); by default what fits the image.
     APPEND goes behind the image's command line. KERNEL replaces the image's. JAM: behind a line
-    that matches, the console takes nothing more until the machine has ended, or for 20 s.
+    that matches, the console takes nothing more until the machine has ended, or for JAM_SECONDS.
     DOCUMENTS: what attestation documents are like: "open", signed, the payload a map of indefinite
     length, as AWS's since 2025; "definite", signed, as AWS's before; "unsigned", QEMU's own.
     """

@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Lock
 
 TOP = Path(__file__).resolve().parents[1]
+TRIES = 25  # of what has to be quick
 TAIL = 30  # lines shown of what a failing test saw
 _printing = Lock()
 
@@ -63,6 +64,19 @@ def check(good: object, what: str) -> None:
 
 def same(got: object, wanted: object, what: str) -> None:
     check(got == wanted, f"{what}: {got!r}, not {wanted!r}")
+
+
+def soon(attempt: Callable[[], float], seconds: float, what: str) -> None:
+    """
+    WHAT takes less than SECONDS, which ATTEMPT says of one try. A busy machine makes some tries slow, a wait that should
+    not be there makes all of them slow: one quick try is enough, and only a try that takes long is followed by another.
+    """
+    took = []
+    while len(took) < TRIES:
+        took.append(attempt())
+        if took[-1] < seconds:
+            return
+    raise Failure(f"{what}: {len(took)} tries took {min(took):.1f} s and more, not less than {seconds:.1f} s")
 
 
 def _run(test: Test, shown: str, log: Path, verbose: bool, around: Callable[[], AbstractContextManager]) -> bool:

@@ -5,7 +5,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from lib import TOP, Skip, Tree, boot, built, check, enclave, same, test
+from lib import DEADLINE_S, TOP, Skip, Tree, boot, built, check, enclave, same, test
 from root_boot import expect_file_systems
 
 # What the formula gives for the image as AWS built it.
@@ -65,7 +65,7 @@ def file_systems_on_4_14():
 def run_enclave_shows_console_and_parent():
     """run-enclave boots an image, shows both sides, ends with the enclave, and has its document verified."""
     built("init"), built("hello"), built("nsm")
-    done = subprocess.run([TOP / "scripts/run-enclave", "--hello", "--timeout", "60"], cwd=TOP, text=True,
+    done = subprocess.run([TOP / "scripts/run-enclave", "--hello", "--timeout", str(DEADLINE_S)], cwd=TOP, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     same(done.returncode, 0, f"the status ({done.stdout[-500:]})")
     for text in ('"PCR0": "', "Hello from the enclave side!", "parent: heartbeat after ",

@@ -16,6 +16,7 @@ from enclave import Eif, Machine, Result, Tree  # noqa: E402
 VERSION = (TOP / "VERSION").read_text().strip()
 # Messages of the kernel would tear lines of ours apart.
 QUIET = "reboot=t panic=-1 quiet"
+DEADLINE_S = 300.0  # of a boot that takes two seconds: on whatever machine it fails, it is not for its speed
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -148,7 +149,7 @@ class Boot:
 def boot(eif: Eif, append: str = "", until: str = "", panics: bool = False, ends: bool = True,
          **machine) -> Boot:
     """Boots EIF; it has to end by itself (unless UNTIL or not ENDS), and without a panic."""
-    machine.setdefault("timeout", 60.0)
+    machine.setdefault("timeout", DEADLINE_S)
     result = Machine(eif, append=f"{QUIET} {append}".strip(), **machine).run(until)
     b = Boot(result)
     _local.boots.append(b)

@@ -130,7 +130,7 @@ def go_and_rust_run():
 @test(seconds=40)
 def python_serves():
     """Debian's Python: an asyncio server on localhost, a user by name."""
-    b, _ = booted("python", memory=1024, timeout=120.0)
+    b, _ = booted("python", memory=1024)
     b.expect(uid="1000", gid="44", served="[you said hello]", cwd="[/srv]")
     same(b.all("arg"), args("/srv/server.py", "an argument"), "arguments")
     check("[LANG=C.UTF-8]" in b.all("env"), f"LANG is not in {b.all('env')}")
@@ -140,7 +140,7 @@ def python_serves():
 
 def served(name: str) -> Boot:
     """Boots it; all was ready before the parent was told, and it ended in order."""
-    b = boot(made(name)[0], memory=1024, timeout=120.0)
+    b = boot(made(name)[0], memory=1024)
     b.expect_heartbeat()
     return b
 

@@ -14,7 +14,7 @@ sys.path.append(str(TOP / "tests/pack"))
 import images  # noqa: E402
 
 HEAD = "\n## From Dockerfile to enclave in five minutes\n"
-SECONDS = 90  # of the enclave
+SECONDS = 600  # of the enclave
 
 
 def commands() -> str:

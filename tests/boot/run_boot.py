@@ -9,7 +9,7 @@ from pathlib import Path
 import cbor2
 
 from aws_boot import AWS_PCR0, aws_image, aws_ramdisks
-from lib import TOP, Tree, boot, built, check, enclave, image, same, test
+from lib import DEADLINE_S, TOP, Tree, boot, built, check, enclave, image, same, test
 from root_boot import ordinary
 
 
@@ -171,7 +171,7 @@ def run_enclave(eif: enclave.Eif, *words: object) -> tuple[dict, str]:
     with tempfile.NamedTemporaryFile(suffix=".eif") as f:
         f.write(eif.pack())
         f.flush()
-        done = subprocess.run([TOP / "scripts/run-enclave", f.name, "--timeout", "60", *map(str, words)], text=True,
+        done = subprocess.run([TOP / "scripts/run-enclave", f.name, "--timeout", str(DEADLINE_S), *map(str, words)], text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     same(done.returncode, 0, f"the status ({done.stdout[-500:]})")
     first, end = json.JSONDecoder().raw_decode(done.stdout)

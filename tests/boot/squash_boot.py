@@ -201,7 +201,7 @@ def a_squashfs_on_4_14():
         tree = files("aarch64")
         tree.file("etc/app", "of the image\n")
         app = aws_ramdisks(Tree(), "/bin/act", *ACTS, boot_files={NAME: squashed(tree, compressor)})
-        b = boot(app, append="panic=-1", timeout=180.0)
+        b = boot(app, append="panic=-1")
         check(b.fact("kernel").startswith("4.14."), b.fact("kernel"))
         expect_layers(b)
         expect_writes(b)

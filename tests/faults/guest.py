@@ -12,7 +12,7 @@ from suite import Failure
 
 boot = other("boot")
 QUIET = "reboot=t panic=-1 quiet"
-TIMEOUT_S = 90.0
+TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from outcome import INJECT, STEPS, Outcome, Seen, judge, other
 from policy import CANNOT_FAIL, ERRNOS, MUSL, OTHERWISE, RULES, Rule
 
 ns = other("ns")
-DEADLINE_S = 30.0
+DEADLINE_S = 180.0
 BY_FD = {"close", "fchdir", "fchmod", "fchown", "fcntl", "fstat", "fstatfs", "ftruncate", "getdents64", "ioctl", "lseek",
          "pread64", "pwrite64", "read", "readv", "write", "writev"}
 

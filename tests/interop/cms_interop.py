@@ -49,7 +49,7 @@ def run(jobs: Iterable[str]) -> list[str]:
 
 
 def openssl(*words: object, data: bytes = b"") -> bytes:
-    done = subprocess.run(["openssl", *map(str, words)], input=data, capture_output=True, timeout=60)
+    done = subprocess.run(["openssl", *map(str, words)], input=data, capture_output=True, timeout=300)
     lib.check(done.returncode == 0, f"openssl {words[0]}: {done.stderr.decode()}")
     return done.stdout + (done.stderr if words[0] == "rsa" else b"")
 

@@ -115,7 +115,7 @@ def a_parent_that_is_absent_is_a_warning_after_ten_seconds() -> None:
     with Jail("/bin/act", parent=Parent(refuse=-1)) as j:
         j.expect_end("/bin/act", "exited with code 0")
         j.expect_said("init: heartbeat: CID 3 port 9000: no connection: Connection reset by peer")
-        check(9.5 < j.seconds < 20, f"it took {j.seconds:.1f} s")
+        check(j.seconds > 9.5, f"it took {j.seconds:.1f} s")
 
 
 @test
@@ -125,7 +125,7 @@ def a_parent_that_is_silent_is_a_warning_after_ten_seconds() -> None:
         j.expect_end("/bin/act", "exited with code 0")
         j.expect_said("init: heartbeat: CID 3 port 9000: sent, but not answered: "
                       "Operation timed out")
-        check(9.5 < j.seconds < 20, f"it took {j.seconds:.1f} s")
+        check(j.seconds > 9.5, f"it took {j.seconds:.1f} s")
 
 
 @test

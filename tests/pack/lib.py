@@ -25,7 +25,7 @@ MKEIF = TOP / "build/mkeif"      # as it is installed
 ASAN = TOP / "build/host/mkeif"  # ASan and UBSan
 VERSION = (TOP / "VERSION").read_text().strip()
 DONE, REFUSED, USAGE, FILE = 0, 1, 2, 5
-DEADLINE_S = 120.0
+DEADLINE_S = 600.0
 # What would change what it does, and is not the test's.
 NOT_OURS = ("SOURCE_DATE_EPOCH", "NITRO_CLI_BLOBS", "TMPDIR")
 PLAIN_ENV = {k: v for k, v in os.environ.items() if k not in NOT_OURS}

@@ -18,7 +18,7 @@ MUSL = BUILD / "test/nsm"     # the same objects with the NSM of device.c
 ASAN = TOP / "build/host/nsm"  # ASan and UBSan, and that NSM
 VERSION = (TOP / "VERSION").read_text().strip()
 DONE, REFUSED, USAGE, NO_NSM, NSM, FILE = range(6)
-DEADLINE_S = 60.0
+DEADLINE_S = 300.0
 PLAIN_ENV = {k: v for k, v in os.environ.items() if not k.startswith("NSM_")}
 Z48 = bytes(48)
 

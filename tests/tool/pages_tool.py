@@ -30,7 +30,7 @@ def complete(line: str, cwd: Path | None = None) -> list[str]:
         COMP_LINE="nsm $1" COMP_POINT=$((${{#1}} + 4))
         _nsm nsm "${{1##*[ =]}}" x
         printf '%s\\n' "${{COMPREPLY[@]}}" """
-    p = subprocess.run(["bash", "-uc", script, "bash", line], capture_output=True, text=True, cwd=cwd, timeout=20,
+    p = subprocess.run(["bash", "-uc", script, "bash", line], capture_output=True, text=True, cwd=cwd, timeout=DEADLINE_S,
                        check=False)
     check(p.returncode == 0 and not p.stderr, f"{line}: {p.returncode} {p.stderr}")
     return p.stdout.split()
@@ -281,7 +281,7 @@ def the_example_with_kms_uses_a_key_once() -> None:
         env = {"PATH": f"{d.path}/bin:/usr/bin:/bin", "NSM_STATE": str(d.state), "NSM_DOCUMENT": str(d.path / "document")}
         for _ in range(2):
             p = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=d.path, capture_output=True, text=True,
-                               check=False, env=env, timeout=60)
+                               check=False, env=env, timeout=DEADLINE_S)
             equal((p.returncode, p.stdout, p.stderr), (0, "", ""), "the example")
             words = (d.path / "words").read_text().split("\n--recipient\n")[1].split("\n--query\n")[0]
             equal(json.loads(words), {"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256",
@@ -337,7 +337,7 @@ def the_pipelines_of_the_man_page_fail_closed() -> None:
                                           (pcrs, "1", False)):
                 (path / "measurements").write_text(json.dumps({"Measurements": measured}))
                 p = subprocess.run(["sh", "-c", script], cwd=path, capture_output=True, text=True, check=False,
-                                   timeout=60, env={"PATH": f"{path}/bin:/usr/bin:/bin", "FAILS": fails})
+                                   timeout=DEADLINE_S, env={"PATH": f"{path}/bin:/usr/bin:/bin", "FAILS": fails})
                 equal(p.returncode == 0, good, f"{measured} {fails} {p.stdout}{p.stderr}: {script}")
 
 
@@ -347,6 +347,6 @@ def a_message_of_openssl_opens_as_the_page_says() -> None:
     script = marked("trial")
     with folder() as path:
         (path / "nsm").symlink_to(SHIPPED)
-        p = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=path, capture_output=True, check=False, timeout=60,
+        p = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=path, capture_output=True, check=False, timeout=DEADLINE_S,
                            env={"PATH": f"{path}:/usr/bin:/bin"})
         equal((p.returncode, p.stdout), (0, b"hello"), f"the example: {p.stderr!r}")

@@ -153,7 +153,6 @@ TEST(signals_neither_end_nor_prolong_the_wait)
 	REQUIRE(timer_settime(timer, 0, &each, NULL) == 0);
 	CHECK_INT(io_read_full(ours, &buf, 1, start + 100), -ETIMEDOUT);
 	CHECK(io_now_ms() >= start + 100);
-	CHECK(io_now_ms() < start + 10000);
 }
 
 CHECK_MAIN("io")
