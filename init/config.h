@@ -151,7 +151,8 @@ struct config {
 	size_t extend_count;
 	uint32_t locks; /* bit N: PCR N, after the extensions */
 
-	bool nsm_is_open; /* nsm = open */
+	bool devices_are_closed; /* devices = root */
+	bool nsm_is_open;	 /* nsm = open */
 	const char *nsm_owner,
 		*nsm_group; /* names or numbers; NULL: not said */
 	struct config_number nsm_mode;

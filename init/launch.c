@@ -13,7 +13,6 @@
 #include "init/seccomp.h"
 #include "init/spawn.h"
 #include "init/spec.h"
-#include "rootfs/etc.h"
 
 enum {
 	VARIABLES_MORE = 8, /* PATH, HOME, USER, ..., NULL */
@@ -135,23 +134,6 @@ out:
 	file_free(&passwd);
 	file_free(&group);
 	return r;
-}
-
-/* As a container runtime has it. Not all of it can be had in every kernel. */
-static void open_ports(const struct launch *l)
-{
-	const struct config *c = l->boot->config;
-	int r;
-
-	/* Asked for otherwise, that is what counts. */
-	for (size_t i = 0; i < c->sysctl_count; i++)
-		if (strcmp(c->sysctls[i].name,
-			   "net/ipv4/ip_unprivileged_port_start") == 0)
-			return;
-	r = etc_ports();
-	if (r < 0)
-		log_line(boot_steps[l->boot->step].name,
-			 "ip_unprivileged_port_start", strerror(-r));
 }
 
 static int enter_workdir(const struct launch *l)
@@ -456,8 +438,6 @@ pid_t launch_service(void *ctx, size_t i)
 
 	if (find_user(&l) < 0)
 		goto out;
-	if (l.user && !b->in_container)
-		open_ports(&l);
 	if (l.service->workdir) {
 		if (enter_workdir(&l) < 0)
 			goto out;

@@ -16,6 +16,7 @@
 #include "init/user.h"
 #include "rootfs/bind.h"
 #include "rootfs/cgroup.h"
+#include "rootfs/defaults.h"
 #include "rootfs/etc.h"
 #include "rootfs/loopback.h"
 #include "rootfs/mounts.h"
@@ -228,6 +229,20 @@ static int set_nsm_access(struct boot *b)
 	return r < 0 ? boot_fail(b, "/dev/nsm", strerror(-r)) : 0;
 }
 
+/* As on other machines; the NSM's device, which they do not have, is above. */
+static void open_devices(struct boot *b)
+{
+	int r;
+
+	if (b->config->devices_are_closed)
+		return;
+	for (size_t i = 0; i < defaults_device_count; i++) {
+		r = defaults_open_device(&defaults_devices[i]);
+		if (r < 0)
+			warn(b, defaults_devices[i].path, strerror(-r));
+	}
+}
+
 static void put_tool(struct boot *b)
 {
 	static const char path[] = "/run/enclave/bin/nsm";
@@ -331,15 +346,25 @@ static int set_hostname(struct boot *b)
 	const char *name = b->config->hostname;
 	int r = etc_hostname(name ? name : "localhost");
 
-	if (r == 0)
-		return 0;
-	if (name)
+	if (r < 0 && name)
 		return fail_named(b, "hostname", name, strerror(-r));
-	warn(b, "hostname", strerror(-r));
+	if (r < 0)
+		warn(b, "hostname", strerror(-r));
 	return 0;
 }
 
 /* --- the kernel --- */
+
+static void set_default_sysctls(struct boot *b)
+{
+	int r;
+
+	for (size_t i = 0; i < defaults_sysctl_count; i++) {
+		r = defaults_set_sysctl(&defaults_sysctls[i]);
+		if (r < 0)
+			warn(b, defaults_sysctls[i].name, strerror(-r));
+	}
+}
 
 static int set_sysctls(struct boot *b)
 {
@@ -451,9 +476,12 @@ int machine_set_up(struct boot *b)
 	if (mount_all(b) < 0 || mount_more(b) < 0 || set_nsm_access(b) < 0)
 		return -1;
 	set_up_defaults(b);
+	open_devices(b);
+	set_default_sysctls(b);
 	put_tool(b);
-	if (set_hostname(b) < 0 || add_hosts(b) < 0 ||
-	    write_resolv_conf(b) < 0 || set_sysctls(b) < 0 ||
+	if (set_hostname(b) < 0 || add_hosts(b) < 0)
+		return -1;
+	if (write_resolv_conf(b) < 0 || set_sysctls(b) < 0 ||
 	    lock_kernel(b) < 0)
 		return -1;
 	return make_read_only(b);

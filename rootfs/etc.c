@@ -57,13 +57,6 @@ int etc_sysctl(const char *name, const char *value)
 	return r;
 }
 
-int etc_ports(void)
-{
-	int r = etc_sysctl("net/ipv4/ip_unprivileged_port_start", "0");
-
-	return r == -ENOENT ? 0 : r;
-}
-
 int etc_hosts(void)
 {
 	static const char path[] = "/etc/hosts";

@@ -18,12 +18,6 @@ int etc_sysctl(const char *name, const char *value);
 /* Makes the directories that the absolute PATH lies in, where they are missing. */
 void etc_make_parents(const char *path);
 
-/*
- * Opens the ports below 1024 to every user, as in a container. A kernel without
- * that setting (it came with 4.11) is left as it is.
- */
-int etc_ports(void);
-
 /* Writes /etc/hosts for localhost where it is missing or empty. */
 int etc_hosts(void);
 

@@ -104,3 +104,27 @@ def lo_shows_one_address_of_each_kind() -> None:
         same(routes, ["local 127.0.0.0/31 dev lo proto kernel scope host src 127.0.0.1",
                       "local 127.0.0.0/8 dev lo proto static scope host src 127.0.0.1",
                       "local 127.0.0.1 dev lo proto kernel scope host src 127.0.0.1"], "the local table")
+
+
+# --- devices and settings of the kernel ---
+
+@test
+def devices_are_open_as_udev_has_them() -> None:
+    """/dev/vsock, whence a user learns the CID, and /dev/net/tun: 0666, whatever the NSM's is; devices = root leaves them."""
+    for config, mode in ((None, "666"), ("", "666"), ("devices = open\n", "666"), ("devices = root\n", "600")):
+        with Jail("/bin/sh", "-c", "stat -c '@%n=%a %u %g' /dev/vsock /dev/net/tun", files=scripted(""), config=config, options=("-n",)) as j:
+            j.expect_end("/bin/sh", "exited with code 0")
+            same([j.fact("/dev/vsock"), j.fact("/dev/net/tun")], [f"{mode} 0 0"] * 2, f"with {config!r}")
+    with Jail("/bin/act") as j:
+        j.restarted()
+        same([line for line in j.log() if "/dev" in line], [], "where there are none")
+
+
+@test
+def settings_of_the_kernel_are_a_distributions() -> None:
+    """Ports for every user, without a configuration too; what the configuration says of the same setting counts."""
+    name = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
+    for config, wanted in ((None, "0"), ("", "0"), ("sysctl = net.ipv4.ip_unprivileged_port_start=500\n", "500")):
+        with Jail("/bin/probe", "file", name, config=config) as j:
+            j.restarted()
+            same(j.facts(name), [f"[{wanted}\\x0a]"], f"the first port with {config!r}")

@@ -9,7 +9,7 @@
  *   -r FD       the ramdisk: newc cpio archives, one after the other
  *   -c PATH     what is bound on dev/console, of the ramdisk and of /rootfs
  *   -D          /rootfs/dev is left empty
- *   -n          /dev has a file nsm, as the driver's node would be
+ *   -n          /dev has files nsm, vsock and net/tun, as the drivers' nodes would be
  *   -0          descriptors 0 to 2 are closed
  *   -i          all signals are blocked and ignored, SIGCHLD too
  *   -t          instead of /init: tries all that is denied, and names on standard
@@ -230,6 +230,12 @@ static void make_dev(const char *dir)
 	if (opt.nsm) {
 		(void)snprintf(to, sizeof(to), "%s/nsm", dir);
 		must(mknod(to, S_IFREG | 0666, 0) == 0, to);
+		(void)snprintf(to, sizeof(to), "%s/vsock", dir);
+		must(mknod(to, S_IFREG | 0600, 0) == 0, to);
+		(void)snprintf(to, sizeof(to), "%s/net", dir);
+		must(mkdir(to, 0755) == 0, to);
+		(void)snprintf(to, sizeof(to), "%s/net/tun", dir);
+		must(mknod(to, S_IFREG | 0600, 0) == 0, to);
 	}
 	if (!opt.console)
 		return;

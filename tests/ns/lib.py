@@ -24,10 +24,12 @@ VERSION = (TOP / "VERSION").read_text().strip()
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEADLINE_S = 180.0
 IS_ROOT = os.geteuid() == 0
-# A user namespace has no devtmpfs, and may not raise limits.
+# A user namespace has no devtmpfs, may not raise limits, and sets few sysctls.
 OF_THE_JAIL = {"init: console: /dev: Operation not permitted",
                "init: mounts: /dev: Operation not permitted",
-               "init: mounts: RLIMIT_NOFILE: Operation not permitted"}
+               "init: mounts: RLIMIT_NOFILE: Operation not permitted",
+               "init: mounts: net/ipv4/ping_group_range: Invalid argument",
+               *(f"init: mounts: fs/protected_{what}: Permission denied" for what in ("symlinks", "hardlinks", "fifos", "regular"))}
 if not IS_ROOT:  # group 5 is not mapped
     OF_THE_JAIL.add("init: mounts: /dev/pts: Invalid argument")
 

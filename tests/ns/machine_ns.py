@@ -213,16 +213,6 @@ def sysctls_are_written_in_order() -> None:
         j.expect_stop(7, "mounts", "sysctl net/ipv4/ip_forward: Invalid argument")
 
 
-@test
-def a_sysctl_for_the_low_ports_counts() -> None:
-    """Over what users get otherwise, all ports."""
-    name = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
-    for config, wanted in (("", "0"), ("sysctl = net.ipv4.ip_unprivileged_port_start=500\n", "500")):
-        with Jail("/bin/probe", "file", name, config=f"user = 0\n{config}") as j:
-            j.restarted()
-            same(j.facts(name), [f"[{wanted}\\x0a]"], "the first port")
-
-
 # --- what the boot needs ---
 
 @test

@@ -654,6 +654,9 @@ TEST(words_are_one_of_a_few)
 	GOOD("nsm-tool", "no", ENCLAVE.no_nsm_tool);
 	GOOD("nsm-tool", "yes", !ENCLAVE.no_nsm_tool);
 	GOOD("nsm", "group", !ENCLAVE.nsm_is_open);
+	GOOD("devices", "open", !ENCLAVE.devices_are_closed);
+	GOOD("devices", "root", ENCLAVE.devices_are_closed);
+	BAD("devices", "closed", CONFIG_E_CHOICE, 0);
 	GOOD("read-only", "yes", ENCLAVE.read_only);
 	GOOD("modules-disabled", "yes", ENCLAVE.modules_disabled);
 	GOOD("kexec-load-disabled", "yes", ENCLAVE.kexec_load_disabled);
