@@ -353,6 +353,16 @@ static int set_hostname(struct boot *b)
 	return 0;
 }
 
+/* After the lines that were asked for, which may have it. */
+static void name_host(struct boot *b)
+{
+	const char *name = b->config->hostname;
+	int r = name ? etc_host_name(name) : 0;
+
+	if (r < 0)
+		warn(b, "hostname in /etc/hosts", strerror(-r));
+}
+
 /* --- the kernel --- */
 
 static void set_default_sysctls(struct boot *b)
@@ -481,6 +491,7 @@ int machine_set_up(struct boot *b)
 	put_tool(b);
 	if (set_hostname(b) < 0 || add_hosts(b) < 0)
 		return -1;
+	name_host(b);
 	if (write_resolv_conf(b) < 0 || set_sysctls(b) < 0 ||
 	    lock_kernel(b) < 0)
 		return -1;

@@ -3,9 +3,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "rootfs/file.h"
+
+enum {
+	HOSTS_MAX = 1 << 20,
+	NAME_BYTES = 64, /* as much as the kernel takes */
+};
 
 int etc_dev_links(void)
 {
@@ -78,6 +87,76 @@ int etc_hosts(void)
 		return -errno;
 	if (write(fd, text, sizeof(text) - 1) < 0)
 		r = -errno;
+	close(fd);
+	return r;
+}
+
+/* Whether one of the names of LINE, behind the address, is NAME. */
+static bool names(char *line, const char *name)
+{
+	static const char blanks[] = " \t\r";
+	char *at = NULL;
+
+	line[strcspn(line, "#")] = '\0';
+	if (!strtok_r(line, blanks, &at))
+		return false;
+	for (char *word; (word = strtok_r(NULL, blanks, &at));)
+		if (strcasecmp(word, name) == 0)
+			return true;
+	return false;
+}
+
+/* TEXT is cut up. */
+static bool has_name(char *text, const char *name)
+{
+	char *end;
+
+	for (; text; text = end) {
+		end = strchr(text, '\n');
+		if (end)
+			*end++ = '\0';
+		if (names(text, name))
+			return true;
+	}
+	return false;
+}
+
+int etc_host_name(const char *name)
+{
+	static const char address[] = "\n127.0.0.1\t";
+	char line[sizeof(address) + 2 * (NAME_BYTES + 1)], *to = line;
+	size_t len = strnlen(name, NAME_BYTES), dot = strcspn(name, ".");
+	struct file hosts;
+	bool is_ended;
+	ssize_t n;
+	int fd, r;
+
+	/* Not to hang on what is a fifo. */
+	fd = open("/etc/hosts",
+		  O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
+			  O_NONBLOCK,
+		  0644);
+	if (fd < 0)
+		return -errno;
+	r = file_read_fd(fd, HOSTS_MAX, &hosts);
+	if (r < 0)
+		goto out;
+	is_ended = hosts.len == 0 || hosts.data[hosts.len - 1] == '\n';
+	if (!has_name(hosts.data, name)) {
+		to = mempcpy(to, address + is_ended,
+			     sizeof(address) - 1 - is_ended);
+		to = mempcpy(to, name, len);
+		if (dot < len) { /* first the whole one: it is canonical */
+			*to++ = ' ';
+			to = mempcpy(to, name, dot);
+		}
+		*to++ = '\n';
+		n = write(fd, line, (size_t)(to - line));
+		if (n != to - line)
+			r = n < 0 ? -errno : -EIO;
+	}
+	file_free(&hosts);
+out:
 	close(fd);
 	return r;
 }

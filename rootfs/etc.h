@@ -22,6 +22,13 @@ void etc_make_parents(const char *path);
 int etc_hosts(void);
 
 /*
+ * Has /etc/hosts say 127.0.0.1 for NAME, of 64 bytes at the most, and for what of
+ * it stands before a dot: as a line behind what is there, unless NAME is. A link
+ * is not followed: -ELOOP.
+ */
+int etc_host_name(const char *name);
+
+/*
  * Makes an /etc/resolv.conf that is a link to nothing readable: linuxkit points
  * it into /run, which is empty. The file is empty, which resolvers take for
  * "a server at 127.0.0.1".

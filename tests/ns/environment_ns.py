@@ -128,3 +128,41 @@ def settings_of_the_kernel_are_a_distributions() -> None:
         with Jail("/bin/probe", "file", name, config=config) as j:
             j.restarted()
             same(j.facts(name), [f"[{wanted}\\x0a]"], f"the first port with {config!r}")
+
+
+# --- names ---
+
+@test
+def the_host_knows_its_name() -> None:
+    """hostname resolves to 127.0.0.1, behind what is there; the name of many parts is the canonical one."""
+    ours = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+    for config, image, wanted in (
+            ("hostname = web\n", None, f"{ours}127.0.0.1\tweb\n"),
+            ("hostname = web.example.com\n", None, f"{ours}127.0.0.1\tweb.example.com web\n"),
+            ("hostname = web\n", "10.0.0.1 x", "10.0.0.1 x\n127.0.0.1\tweb\n"),
+            ("hostname = web\n", "# web\n10.0.0.1 webx # web\nweb y\n", "# web\n10.0.0.1 webx # web\nweb y\n127.0.0.1\tweb\n"),
+            ("hostname = web\n", "10.0.0.1\tx WEB\r\n", "10.0.0.1\tx WEB\r\n"),
+            ("hostname = web\nadd-host = web:10.0.0.9\n", "1.1.1.1 x\n", "1.1.1.1 x\n10.0.0.9\tweb\n"),
+            ("hostname = localhost\n", None, ours), ("", None, ours), (None, "1.1.1.1 x", "1.1.1.1 x")):
+        files = scripted("")
+        if image is not None:
+            files.file("etc/hosts", image)
+        with Jail("/bin/sh", "-c", "hostname -f; /bin/act sleep 600000", files=files, config=config) as j:
+            j.started()
+            same(Path(f"/proc/{j.app}/root/etc/hosts").read_bytes().decode(), wanted, f"{config!r} over {image!r}")
+            if config and "hostname = web" in config and image != "10.0.0.1\tx WEB\r\n":
+                j.wait_said("web.example.com\n" if "example" in config else "web\n")
+
+
+@test
+def hosts_that_cannot_be_written_are_a_warning() -> None:
+    """A link and a folder: what was asked for is the name."""
+    for kind, fault in (("link", "Symbolic link loop"), ("folder", "Is a directory")):
+        files = Tree()
+        if kind == "link":
+            files.link("etc/hosts", "/x")
+        else:
+            files.file("etc/hosts/x", "")
+        with Jail("/bin/probe", files=files, config="hostname = web\n") as j:
+            j.restarted()
+            same((j.fact("hostname"), f"init: mounts: hostname in /etc/hosts: {fault}" in j.log()), ("web", True), f"{kind}: {j.log()}")
