@@ -51,7 +51,8 @@ PACK := main commands build describe describe_json diff diff_json diff_listing e
 	pcr resign set_init pcrs fault escape \
 	image source oci docker layer dir skopeo settings strings json digest hash tree spool \
 	parts kernel spec check cpio gzip tar squashfs ramdisk metadata \
-	eif eif_writer measure sign archive
+	eif eif_writer measure archive \
+	sign sign_key sign_options key_file ecdsa cose cert encode slurp ossl
 PACK_C := $(PACK:%=rootfs/pack/%.c) $(CONFIG:%=init/%.c) $(addprefix init/,signal.c spec.c user.c seccomp.c) \
 	nsm/item.c
 
@@ -138,10 +139,9 @@ HOST_LIBS := $(H)/deps/mbedtls/lib/libmbedx509.a \
 PACK_PKGS := libarchive libcjson libssl
 PACK_INC := -isystem $(PK)/deps/cbor/include -isystem $(PK)/deps/mbedtls/include \
 	-isystem $(PK)/deps/zlib/include
-PACK_LIBS := $(PK)/deps/mbedtls/lib/libmbedx509.a \
-	$(PK)/deps/mbedtls/lib/libmbedcrypto.a $(PK)/deps/cbor/lib/libcbor.a \
+PACK_LIBS := $(PK)/deps/mbedtls/lib/libmbedcrypto.a $(PK)/deps/cbor/lib/libcbor.a \
 	$(PK)/deps/zlib/lib/libz.a -larchive -lcjson -lcrypto -pthread \
-	-Wl,--exclude-libs,libmbedx509.a:libmbedcrypto.a:libcbor.a:libz.a
+	-Wl,--exclude-libs,libmbedcrypto.a:libcbor.a:libz.a
 PACK_CFLAGS = $(COMMON) $(PACK_INC) -D_FILE_OFFSET_BITS=64 -O2 -g -fPIE \
 	-D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection \
 	-fno-common $(WARN) $(HOSTFLAGS)

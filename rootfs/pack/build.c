@@ -18,6 +18,7 @@
 #include "rootfs/pack/pcrs.h"
 #include "rootfs/pack/ramdisk.h"
 #include "rootfs/pack/sign.h"
+#include "rootfs/pack/sign_options.h"
 #include "rootfs/pack/spec.h"
 #include "rootfs/pack/squashfs.h"
 #include "rootfs/pack/tree.h"
@@ -30,7 +31,8 @@ struct build {
 	/* As asked for; NULL: not said. */
 	const char *image, *output, *tag;
 	const char *name, *version, *custom, *metadata, *config;
-	const char *user, *workdir, *stop_signal, *key, *cert;
+	const char *user, *workdir, *stop_signal;
+	struct sign_key_source sign;
 	struct strings entrypoint, cmd, env;
 	struct parts parts;
 	struct part_list ramdisks;
@@ -67,8 +69,6 @@ enum {
 	O_SQUASHFS,
 	O_KEEP_TIMES,
 	O_DROP_CAPABILITIES,
-	O_SIGN_KEY,
-	O_SIGN_CERT,
 };
 
 static const struct option options[] = {
@@ -98,8 +98,7 @@ static const struct option options[] = {
 	{ "squashfs", optional_argument, NULL, O_SQUASHFS },
 	{ "keep-times", no_argument, NULL, O_KEEP_TIMES },
 	{ "drop-capabilities", no_argument, NULL, O_DROP_CAPABILITIES },
-	{ "sign-key", required_argument, NULL, O_SIGN_KEY },
-	{ "sign-cert", required_argument, NULL, O_SIGN_CERT },
+	SIGN_OPTIONS,
 	{ 0 },
 };
 
@@ -152,9 +151,8 @@ static int take_option(struct build *b, int option, struct fault *reterr)
 		{ O_IMAGE_VERSION, &b->version },
 		{ O_METADATA, &b->custom },
 		{ O_METADATA_SECTION, &b->metadata },
-		{ O_SIGN_KEY, &b->key },
-		{ O_SIGN_CERT, &b->cert },
 	};
+	int r;
 
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
 		if (strings[i].option != option)
@@ -165,6 +163,9 @@ static int take_option(struct build *b, int option, struct fault *reterr)
 		*strings[i].to = optarg;
 		return 0;
 	}
+	r = sign_options_take(&b->sign, option, optarg, reterr);
+	if (r != 0)
+		return r < 0 ? -1 : 0;
 	switch (option) {
 	case O_ENTRYPOINT:
 		return strings_add(&b->entrypoint, optarg, reterr);
@@ -204,9 +205,8 @@ static int check_options(const struct build *b, struct fault *reterr)
 			reterr,
 			b->image ? "either --image or --ramdisk, not both" :
 				   "--image or --ramdisk is missing");
-	if (!b->key != !b->cert)
-		return fault_usage(reterr, "--sign-key and --sign-cert go "
-					   "together");
+	if (sign_options_check(&b->sign, reterr) < 0)
+		return -1;
 	if (b->metadata && (b->custom || b->name || b->version))
 		return fault_usage(reterr, "--metadata-section is all of it: "
 					   "without --metadata, --name, "
@@ -512,7 +512,7 @@ static int build(const struct command *c, struct build *b, struct eif_pcrs *ret,
 		goto out;
 	if (b->ramdisk.squashfs && squashfs_version(version, reterr) < 0)
 		goto out;
-	if (b->key && sign_key_load(b->key, b->cert, &key, reterr) < 0)
+	if (sign_options_load(c, &b->sign, &key, reterr) < 0)
 		goto out;
 	if (b->image && load_app(c, b, &image, &spec, reterr) < 0)
 		goto out;
@@ -596,8 +596,7 @@ const struct command command_build = {
 		"  --boot-file DEST=FILE[:MODE]       another file beside init\n"
 		"The file:\n"
 		"  --name NAME, --image-version TEXT, --metadata FILE, --metadata-section FILE\n"
-		"  --compress none|gzip, --squashfs[=zstd|gzip|xz]\n"
-		"  --sign-key FILE --sign-cert FILE   PEM; gives PCR8\n"
+		"  --compress none|gzip, --squashfs[=zstd|gzip|xz]\n" SIGN_OPTIONS_HELP
 		"SOURCE_DATE_EPOCH is all times in it; 1970 if unset. Prints the measurements.\n",
 	.run = run,
 };

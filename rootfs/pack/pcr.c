@@ -65,6 +65,17 @@ static void look_at_signature(const struct command *c, const char *path,
 			     path, i->from, i->to);
 }
 
+/* The certificate of --cert: it can be measured at any time, and used at some. */
+static void look_at_cert(const struct command *c, const char *path,
+			 const struct sign_info *i)
+{
+	if (!i->is_cert_in_time)
+		command_note(c,
+			     "%s: the certificate is valid from %s to %s: it "
+			     "signs no image now, and no enclave would start",
+			     path, i->from, i->to);
+}
+
 /* --- the measurements --- */
 
 static int measure_image(const struct command *c, const struct ask *a,
@@ -95,7 +106,8 @@ out:
 static int pcr(const struct command *c, const struct ask *a,
 	       struct fault *reterr)
 {
-	uint8_t role[EIF_HASH], instance[EIF_HASH], cert[EIF_HASH];
+	uint8_t role[EIF_HASH], instance[EIF_HASH];
+	struct sign_info cert;
 	struct eif_pcrs image = { 0 };
 	struct pcrs pcrs = { 0 };
 
@@ -117,9 +129,10 @@ static int pcr(const struct command *c, const struct ask *a,
 		pcrs.of[4] = instance;
 	}
 	if (a->cert) {
-		if (sign_cert_pcr8(a->cert, cert, reterr) < 0)
+		if (sign_cert_info(a->cert, time(NULL), &cert, reterr) < 0)
 			return -1;
-		pcrs.of[8] = cert;
+		look_at_cert(c, a->cert, &cert);
+		pcrs.of[8] = cert.pcr8;
 	}
 	if (a->policy)
 		pcrs_print_policy(&pcrs);

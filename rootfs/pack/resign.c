@@ -4,18 +4,19 @@
 #include "rootfs/pack/fault.h"
 #include "rootfs/pack/pcrs.h"
 #include "rootfs/pack/sign.h"
+#include "rootfs/pack/sign_options.h"
 
-enum { O_SIGN_KEY = 1, O_SIGN_CERT, O_OUTPUT };
+enum { O_OUTPUT = 1 };
 
 static const struct option options[] = {
-	{ "sign-key", required_argument, NULL, O_SIGN_KEY },
-	{ "sign-cert", required_argument, NULL, O_SIGN_CERT },
+	SIGN_OPTIONS,
 	{ "output", required_argument, NULL, O_OUTPUT },
 	{ 0 },
 };
 
 struct ask {
-	const char *path, *key, *cert, *output;
+	const char *path, *output;
+	struct sign_key_source sign;
 };
 
 /* All sections but a signature, which is then the last one. */
@@ -35,14 +36,15 @@ static int write_signed(const struct eif *eif, const struct sign_key *key,
 }
 
 /* The image is open until the end: it may be the one that is replaced. */
-static int sign(const struct ask *a, struct eif_pcrs *ret, struct fault *reterr)
+static int sign(const struct command *c, const struct ask *a,
+		struct eif_pcrs *ret, struct fault *reterr)
 {
 	struct sign_key *key = NULL;
 	struct eif_writer *w;
 	struct eif eif;
 	int r = -1;
 
-	if (sign_key_load(a->key, a->cert, &key, reterr) < 0)
+	if (sign_options_load(c, &a->sign, &key, reterr) < 0)
 		return -1;
 	if (eif_open(a->path, &eif, reterr) < 0) {
 		sign_key_free(key);
@@ -71,22 +73,20 @@ static int run(const struct command *c, int argc, char **argv)
 	while ((option = command_option(c, argc, argv, options)) >= 0) {
 		if (option == '?')
 			return EXIT_USAGE;
-		if (option == O_SIGN_KEY)
-			a.key = optarg;
-		else if (option == O_SIGN_CERT)
-			a.cert = optarg;
-		else
+		if (option == O_OUTPUT)
 			a.output = optarg;
+		else if (sign_options_take(&a.sign, option, optarg, &fault) < 0)
+			return command_fail(c, &fault);
 	}
 	if (!command_arguments(c, argc, argv, 1, "the image"))
 		return EXIT_USAGE;
 	a.path = argv[optind];
-	if (!a.key || !a.cert || !a.output)
+	if (!a.sign.key || !a.sign.cert || !a.output)
 		return command_usage(c, "%s is missing",
-				     !a.key  ? "--sign-key" :
-				     !a.cert ? "--sign-cert" :
-					       "--output");
-	if (sign(&a, &pcrs, &fault) < 0)
+				     !a.sign.key  ? "--sign-key" :
+				     !a.sign.cert ? "--sign-cert" :
+						    "--output");
+	if (sign(c, &a, &pcrs, &fault) < 0)
 		return command_fail(c, &fault);
 	pcrs_print_json(&pcrs);
 	return command_end(c, EXIT_DONE);
@@ -95,10 +95,8 @@ static int run(const struct command *c, int argc, char **argv)
 const struct command command_sign = {
 	.name = "sign",
 	.does = "signs an image, or signs it anew",
-	.help = "usage: mkeif sign X.eif --sign-key FILE --sign-cert FILE --output Y.eif\n"
+	.help = "usage: mkeif sign X.eif --sign-key KEY --sign-cert FILE --output Y.eif\n"
 		"Y.eif is X.eif with a signature of its PCR0, instead of one that it has; both\n"
-		"may be the same file. Prints the measurements.\n"
-		"  --sign-key FILE    PEM, not encrypted; on P-256, P-384 or P-521\n"
-		"  --sign-cert FILE   PEM; the key's certificate, valid now. It gives PCR8\n",
+		"may be the same file. Prints the measurements.\n" SIGN_OPTIONS_HELP,
 	.run = run,
 };

@@ -8,21 +8,22 @@
 #include "rootfs/pack/pcrs.h"
 #include "rootfs/pack/ramdisk.h"
 #include "rootfs/pack/sign.h"
+#include "rootfs/pack/sign_options.h"
 #include "rootfs/pack/tree.h"
 
-enum { O_INIT = 1, O_BOOT_FILE, O_OUTPUT, O_SIGN_KEY, O_SIGN_CERT };
+enum { O_INIT = 1, O_BOOT_FILE, O_OUTPUT };
 
 static const struct option options[] = {
 	{ "init", required_argument, NULL, O_INIT },
 	{ "boot-file", required_argument, NULL, O_BOOT_FILE },
 	{ "output", required_argument, NULL, O_OUTPUT },
-	{ "sign-key", required_argument, NULL, O_SIGN_KEY },
-	{ "sign-cert", required_argument, NULL, O_SIGN_CERT },
+	SIGN_OPTIONS,
 	{ 0 },
 };
 
 struct ask {
-	const char *path, *output, *key, *cert;
+	const char *path, *output;
+	struct sign_key_source sign;
 	struct parts parts;
 	struct ramdisk_options ramdisk;
 };
@@ -39,12 +40,10 @@ static int take_option(struct ask *a, int option, struct fault *reterr)
 	case O_OUTPUT:
 		a->output = optarg;
 		return 0;
-	case O_SIGN_KEY:
-		a->key = optarg;
-		return 0;
 	default:
-		a->cert = optarg;
-		return 0;
+		return sign_options_take(&a->sign, option, optarg, reterr) < 0 ?
+			       -1 :
+			       0;
 	}
 }
 
@@ -126,7 +125,7 @@ static int open_and_set(const struct command *c, struct ask *a,
 		return -1;
 	if (eif_check_crc(&eif, reterr) < 0)
 		goto out;
-	if (a->key && sign_key_load(a->key, a->cert, &key, reterr) < 0)
+	if (sign_options_load(c, &a->sign, &key, reterr) < 0)
 		goto out;
 	r = set_init(a, &eif, key, ret, reterr);
 	if (r == 0 && !key && eif_find(&eif, EIF_SIGNATURE))
@@ -158,13 +157,12 @@ static int run(const struct command *c, int argc, char **argv)
 	if (!command_arguments(c, argc, argv, 1, "the image"))
 		goto out;
 	a.path = argv[optind];
-	if (!a.output || !a.key != !a.cert) {
-		(void)command_usage(c, a.output ? "--sign-key and --sign-cert "
-						  "go together" :
-						  "--output is missing");
+	if (!a.output) {
+		(void)command_usage(c, "--output is missing");
 		goto out;
 	}
-	if (open_and_set(c, &a, &pcrs, &fault) < 0) {
+	if (sign_options_check(&a.sign, &fault) < 0 ||
+	    open_and_set(c, &a, &pcrs, &fault) < 0) {
 		code = command_fail(c, &fault);
 		goto out;
 	}
@@ -184,7 +182,6 @@ const struct command command_set_init = {
 		"measurements: PCR2 is the same, PCR0 and PCR1 are not.\n"
 		"  --init FILE                the init; default: enclave-init\n"
 		"  --boot-file DEST=FILE[:MODE]  another file beside it\n"
-		"  --sign-key FILE --sign-cert FILE\n"
-		"                             sign it, as mkeif sign does\n",
+		"It is signed anew, as mkeif sign does it, by\n" SIGN_OPTIONS_HELP,
 	.run = run,
 };

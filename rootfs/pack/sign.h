@@ -9,23 +9,13 @@
 #include "rootfs/pack/eif.h"
 
 struct fault;
+struct sign_key;
 
 /*
  * The signature section: COSE_Sign1 (RFC 9052) over {register_index: 0,
  * register_value: PCR0}, ES256, ES384 or ES512 by the key's curve, with the PEM
  * certificate beside it, both as arrays of integers as AWS's reader wants them.
  */
-
-/* A private key and its certificate: they belong together, and the certificate
- * was valid when they were loaded. */
-struct sign_key;
-
-/* Both are PEM files; the certificate's may have others behind it. */
-int sign_key_load(const char *key_path, const char *cert_path,
-		  struct sign_key **ret, struct fault *reterr);
-
-/* Clears and frees it. Nothing for NULL. */
-void sign_key_free(struct sign_key *key);
 
 /* The section for PCR0, verified before it is given; for the caller to free. With the
  * certificate's PCR8. */
@@ -39,10 +29,6 @@ int sign_pcr0(const struct sign_key *key, const uint8_t pcr0[EIF_HASH],
  */
 int sign_write(const struct sign_key *key, struct eif_writer *w,
 	       struct eif_pcrs *ret, struct fault *reterr);
-
-/* PCR8 of the first certificate in a PEM file. */
-int sign_cert_pcr8(const char *path, uint8_t ret[EIF_HASH],
-		   struct fault *reterr);
 
 enum {
 	SIGN_NAME_CAP = 512,
@@ -81,8 +67,12 @@ struct sign_info {
 int sign_parse(const uint8_t *section, size_t len, const uint8_t pcr0[EIF_HASH],
 	       time_t now, struct sign_info *ret, struct fault *reterr);
 
+/* The first certificate of a PEM file, as slurp.h takes its path. IS_VALID is false. */
+int sign_cert_info(const char *path, time_t now, struct sign_info *ret,
+		   struct fault *reterr);
+
 /*
- * The same for EIF, whose PCR0 is in PCRS, which gets PCR8. Without a signature
+ * sign_parse for EIF, whose PCR0 is in PCRS, which gets PCR8. Without a signature
  * neither *PCRS nor *RET is touched.
  */
 int sign_read(const struct eif *eif, time_t now, struct eif_pcrs *pcrs,

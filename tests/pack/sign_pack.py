@@ -1,9 +1,14 @@
 """Signatures and predictions, judged by openssl, cbor2 and cryptography."""
 
+import errno
 import hashlib
+import os
 import struct
 import subprocess
+import time
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -15,7 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
-from lib import ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, Failure, check, folder, names, run, same, test, tool
+from lib import ASAN, DEADLINE_S, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, Failure, check, folder, names, run, same, test, tool
 
 # Curve: its COSE algorithm, hash, and how long r and s are (RFC 9053, 2.1).
 CURVES = {
@@ -155,6 +160,176 @@ def what_cannot_be_signed_is_refused() -> None:
         same(names(tmp), before, "the files")
 
 
+def through_pipe(data: bytes, *args: object, **how: object):
+    """mkeif with {} in ARGS for the descriptor of a pipe that holds DATA."""
+    out, into = os.pipe()
+    try:
+        with open(into, "wb") as f:  # less than a pipe takes
+            f.write(data)
+        return run(*(a.format(out) if isinstance(a, str) else a for a in args), pass_fds=(out,), **how)
+    finally:
+        os.close(out)
+
+
+@test
+def keys_come_by_descriptor() -> None:
+    """As <(...) gives them, and as fd:N; the certificate and what is predicted of it, too."""
+    with folder() as tmp:
+        image(tmp / "x.eif")
+        key, cert = key_pair(tmp)
+        sign(tmp / "x.eif", key, cert, tmp / "y.eif").is_(DONE)
+        signed = (tmp / "y.eif").read_bytes()
+        for program in (MKEIF, ASAN):
+            for name in ("/dev/fd/{}", "fd:{}"):
+                (tmp / "z.eif").unlink(missing_ok=True)
+                done = through_pipe(key.read_bytes(), "sign", tmp / "x.eif", "--sign-key", name, "--sign-cert", cert,
+                                    "--output", tmp / "z.eif", program=program).is_(DONE)
+                same((done.err, (tmp / "z.eif").read_bytes()), ("", signed), f"the key by {name}")
+                through_pipe(cert.read_bytes(), "sign", tmp / "x.eif", "--sign-key", key, "--sign-cert", name,
+                             "--output", tmp / "z.eif", program=program).is_(DONE)
+                same((tmp / "z.eif").read_bytes(), signed, f"the certificate by {name}")
+                same(through_pipe(cert.read_bytes(), "pcr", "--cert", name, program=program).is_(DONE).text,
+                     run("pcr", "--cert", cert).is_(DONE).text, f"PCR8 by {name}")
+            (tmp / "z.eif").unlink()
+            (tmp / "long").write_bytes(b"x" * 65537)
+            for name, code, words in (
+                    ("/dev/fd/{}", REFUSED, "empty, not a PEM private key"),
+                    ("fd:{}", REFUSED, "empty, not a PEM private key"),
+                    (tmp / "long", REFUSED, "longer than 65536 bytes"),
+                    ("fd:", USAGE, "fd:: not fd: and a number"), ("fd:-1", USAGE, "fd:-1: not fd: and a number"),
+                    ("fd:99999999999999999999", USAGE, "not fd: and a number"),
+                    ("fd:987", FILE, "fd:987: Bad file descriptor"), (tmp, FILE, f"{tmp}: Is a directory")):
+                through_pipe(b"", "sign", tmp / "x.eif", "--sign-key", name, "--sign-cert", cert, "--output",
+                             tmp / "z.eif", program=program).is_(code, words)
+        check(not (tmp / "z.eif").exists(), "an output")
+
+
+@test
+def a_terminal_is_no_key() -> None:
+    """Nobody knows there that mkeif waits for a key: refused at once."""
+    with folder() as tmp:
+        image(tmp / "x.eif")
+        key, cert = key_pair(tmp)
+        ours, theirs = os.openpty()
+        terminal = f"fd:{theirs}"
+        try:
+            for words in (("--sign-key", terminal), ("--sign-key", key, "--sign-key-pass-file", terminal)):
+                run("sign", tmp / "x.eif", *words, "--sign-cert", cert, "--output", tmp / "y.eif",
+                    pass_fds=(theirs,)).is_(REFUSED, f"{terminal}: a terminal")
+        finally:
+            os.close(ours)
+            os.close(theirs)
+
+
+# What openssl calls them: PKCS #8 by PBES2 of several ciphers and by scrypt, and the form of before.
+ENCRYPTED = {
+    "pkcs8-aes256": ("pkcs8", "-topk8", "-v2", "aes-256-cbc"),
+    "pkcs8-aes128-sha512": ("pkcs8", "-topk8", "-v2", "aes-128-cbc", "-v2prf", "hmacWithSHA512"),
+    "pkcs8-3des": ("pkcs8", "-topk8", "-v2", "des3"),
+    "pkcs8-scrypt": ("pkcs8", "-topk8", "-scrypt"),
+    "traditional-aes256": ("ec", "-aes256"),
+    "traditional-3des": ("ec", "-des3"),
+}
+
+
+@test(seconds=5)
+def encrypted_keys_sign() -> None:
+    """By the first line of a file or pipe; without it, and with another one, refused, and nobody is asked."""
+    with folder() as tmp:
+        image(tmp / "x.eif")
+        key, cert = key_pair(tmp, form="sec1")
+        sign(tmp / "x.eif", key, cert, tmp / "y.eif").is_(DONE)
+        signed = (tmp / "y.eif").read_bytes()
+        (tmp / "pass").write_bytes("löng and spaced ".encode() + b"\nsecond line\n")
+        (tmp / "crlf").write_bytes("löng and spaced ".encode() + b"\r\n")
+        (tmp / "wrong").write_bytes(b"other\n")
+        for name in ("pass", "crlf", "wrong"):
+            (tmp / name).chmod(0o600)
+        for name, words in ENCRYPTED.items():
+            secret = tmp / f"{name}.pem"
+            tool("openssl", *words, "-in", key, "-passout", f"file:{tmp / 'pass'}", "-out", secret)
+            for program in (MKEIF, ASAN):
+                (tmp / "z.eif").unlink(missing_ok=True)
+                run("sign", tmp / "x.eif", "--sign-key", secret, "--sign-cert", cert, "--output", tmp / "z.eif",
+                    program=program).is_(REFUSED, f"{name}.pem: encrypted: --sign-key-pass-file")
+                run("sign", tmp / "x.eif", "--sign-key", secret, "--sign-cert", cert, "--output", tmp / "z.eif",
+                    "--sign-key-pass-file", tmp / "wrong", program=program).is_(
+                        REFUSED, f"{name}.pem: cannot be decrypted by the passphrase")
+                check(not (tmp / "z.eif").exists(), "an output")
+                for given in ("pass", "crlf"):
+                    done = run("sign", tmp / "x.eif", "--sign-key", secret, "--sign-cert", cert, "--output",
+                               tmp / "z.eif", "--sign-key-pass-file", tmp / given, program=program).is_(DONE)
+                    same((done.err, (tmp / "z.eif").read_bytes()), ("", signed), f"{name} by {given}")
+        through_pipe((tmp / "pass").read_bytes(), "sign", tmp / "x.eif", "--sign-key", secret, "--sign-cert", cert,
+                     "--output", tmp / "z.eif", "--sign-key-pass-file", "fd:{}").is_(DONE)
+        for text, words in ((b"", "no passphrase in its first line"), (b"\nx", "no passphrase in its first line"),
+                            (b"a\0b\n", "a NUL byte"), (b"x" * 1024, "a passphrase of more than 1023 bytes")):
+            (tmp / "bad").write_bytes(text)
+            run("sign", tmp / "x.eif", "--sign-key", secret, "--sign-cert", cert, "--output", tmp / "n.eif",
+                "--sign-key-pass-file", tmp / "bad").is_(REFUSED, f"bad: {words}")
+        run("sign", tmp / "x.eif", "--sign-key", key, "--sign-cert", cert, "--output", tmp / "z.eif",
+            "--sign-key-pass-file", tmp / "pass").is_(DONE, "not encrypted", "pass was not needed")
+        for words in (("build", "--image", tmp, "--output", tmp / "n.eif"),
+                      ("set-init", tmp / "x.eif", "--output", tmp / "n.eif")):
+            run(*words, "--sign-key-pass-file", tmp / "pass").is_(USAGE, "--sign-key-pass-file is for --sign-key")
+        check(not (tmp / "n.eif").exists(), "an output")
+
+
+@test
+def a_key_that_others_may_read_is_told() -> None:
+    """One note with the mode, and the image is signed; a pipe has no mode."""
+    with folder() as tmp:
+        image(tmp / "x.eif")
+        key, cert = key_pair(tmp)
+        for mode, words in ((0o600, ""), (0o400, ""), (0o640, "mode 0640"), (0o604, "mode 0604"), (0o666, "mode 0666"),
+                            (0o622, "")):
+            key.chmod(mode)
+            done = sign(tmp / "x.eif", key, cert, tmp / "y.eif").is_(DONE, words)
+            same(bool(done.err), bool(words), f"a word of mode {mode:o}")
+            check(not words or f"{key}: a private key that others may read" in done.err, done.story)
+
+
+@contextmanager
+def writer(fifo: Path) -> Iterator[None]:
+    """FIFO, open to be written: somebody has it open to read."""
+    until = time.monotonic() + DEADLINE_S
+    while True:
+        try:
+            fd = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+            break
+        except OSError as e:
+            if e.errno != errno.ENXIO or time.monotonic() > until:
+                raise
+        time.sleep(0.01)
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+@test
+def no_core_dump_has_the_key() -> None:
+    """While mkeif waits for a passphrase, the kernel already refuses to dump it: its files in /proc are root's."""
+    with folder() as tmp:
+        tmp.chmod(0o755)
+        image(tmp / "x.eif")
+        key, cert = key_pair(tmp)
+        os.mkfifo(tmp / "pass", 0o644)
+        other = ["setpriv", "--reuid=12345", "--clear-groups"] if os.geteuid() == 0 else []
+        child = subprocess.Popen([*other, MKEIF, "sign", tmp / "x.eif", "--sign-key", key, "--sign-cert", cert,
+                                  "--output", tmp / "y.eif", "--sign-key-pass-file", tmp / "pass"],
+                                 stderr=subprocess.DEVNULL)
+        try:
+            with writer(tmp / "pass"):
+                same(os.stat(f"/proc/{child.pid}/environ").st_uid, 0, "the owner of its files in /proc")
+                limits = Path(f"/proc/{child.pid}/limits").read_text().splitlines()
+                same([line.split()[4:6] for line in limits if line.startswith("Max core")], [["0", "0"]],
+                     "the limit of a core's size")
+        finally:
+            child.kill()
+            child.wait()
+
+
 def certificate(key: Path, path: Path, start: datetime, end: datetime) -> Path:
     private = load_pem_private_key(key.read_bytes(), None)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "late")])
@@ -175,10 +350,16 @@ def the_certificates_time_counts() -> None:
                                   (datetime(1999, 1, 2), datetime(2051, 3, 4, 5, 6, 7), "")):
             cert = certificate(key, tmp / "cert.pem", start, end)
             done = sign(tmp / "x.eif", key, cert, tmp / "y.eif")
+            span = f"from {start.isoformat()}Z to {end.isoformat()}Z"
+            predicted = run("pcr", "--cert", cert).is_(DONE)
             if words:
-                done.is_(REFUSED, f"cert.pem: {words}: from {start.isoformat()}Z to {end.isoformat()}Z")
+                done.is_(REFUSED, f"cert.pem: {words}: {span}")
+                predicted.is_(DONE, f"cert.pem: the certificate is valid {span}: it signs no image now")
             else:
                 done.is_(DONE)
+                same(predicted.err, "", "what is said of one that is valid")
+            der = tool("openssl", "x509", "-in", cert, "-outform", "DER")
+            same(predicted.text, f"PCR8 {pcr(hashlib.sha384(der).digest())}\n", "PCR8 all the same")
         check("valid" not in run("pcr", tmp / "y.eif").is_(DONE).err, "a word of its validity")
         # An image that was signed in time, and is now too old.
         signed = Eif.load(tmp / "y.eif")

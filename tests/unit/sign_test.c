@@ -3,6 +3,7 @@
 #include "rootfs/pack/sign.h"
 
 #include "rootfs/pack/fault.h"
+#include "rootfs/pack/sign_key.h"
 #include "tests/unit/data.h"
 #include "tests/unit/temp.h"
 
@@ -25,6 +26,15 @@ struct section {
 	uint8_t pcr8[EIF_HASH];
 };
 
+/* Without a passphrase. */
+static int load(const char *key_path, const char *cert_path,
+		struct sign_key **ret)
+{
+	return sign_key_load(&(struct sign_key_source){ .key = key_path,
+							.cert = cert_path },
+			     ret, &fault);
+}
+
 static struct section make(const char *key_path, const char *cert_path)
 {
 	struct sign_key *key = NULL;
@@ -32,7 +42,7 @@ static struct section make(const char *key_path, const char *cert_path)
 	uint8_t *data;
 
 	count_up();
-	if (!CHECK_INT(sign_key_load(key_path, cert_path, &key, &fault), 0))
+	if (!CHECK_INT(load(key_path, cert_path, &key), 0))
 		CHECK_STR(fault.text, "");
 	REQUIRE(key);
 	REQUIRE(sign_pcr0(key, pcr0, &data, &s.len, s.pcr8, &fault) == 0);
@@ -204,14 +214,15 @@ TEST(pcr8_is_the_certificates)
 		EACH_CURVE(c)
 		{
 			struct section s = make(c->key, c->cert);
-			uint8_t pcr8[EIF_HASH];
 			struct sign_info info;
 
 			check_hex(s.pcr8, sizeof(s.pcr8), c->pcr8);
 			REQUIRE(parse(s.data, s.len, &info) == 0);
 			CHECK_MEM(info.pcr8, s.pcr8, EIF_HASH);
-			REQUIRE(sign_cert_pcr8(c->cert, pcr8, &fault) == 0);
-			CHECK_MEM(pcr8, s.pcr8, EIF_HASH);
+			REQUIRE(sign_cert_info(c->cert, NOW, &info, &fault) ==
+				0);
+			CHECK_MEM(info.pcr8, s.pcr8, EIF_HASH);
+			CHECK(info.is_cert_in_time);
 			free(s.data);
 		}
 }
@@ -295,8 +306,8 @@ static void no_key(int line, const char *key_path, const char *cert_path,
 {
 	struct sign_key *key = NULL;
 
-	check_int(__FILE__, line, "the result",
-		  sign_key_load(key_path, cert_path, &key, &fault), -1);
+	check_int(__FILE__, line, "the result", load(key_path, cert_path, &key),
+		  -1);
 	check_true(__FILE__, line, "no key", !key);
 	if (!strstr(fault.text, words))
 		check_str(__FILE__, line, "the fault", fault.text, words);
@@ -384,7 +395,7 @@ TEST(a_section_that_is_too_long_is_refused)
 	for (int i = 0; i < 16384; i++)
 		(void)fputc('x', f);
 	REQUIRE(fclose(f) == 0);
-	REQUIRE(sign_key_load("key", "cert", &key, &fault) == 0);
+	REQUIRE(load("key", "cert", &key) == 0);
 	CHECK_INT(sign_pcr0(key, pcr0, &section, &len, pcr8, &fault), -1);
 	CHECK(!section);
 	CHECK(strstr(fault.text, "longer than 32768 bytes"));

@@ -1,0 +1,67 @@
+#include "rootfs/pack/sign_options.h"
+
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "rootfs/pack/commands.h"
+#include "rootfs/pack/fault.h"
+
+int sign_options_take(struct sign_key_source *to, int option, const char *value,
+		      struct fault *reterr)
+{
+	const struct {
+		int option;
+		const char **to, *name;
+	} all[] = {
+		{ SIGN_OPTIONS_KEY, &to->key, "--sign-key" },
+		{ SIGN_OPTIONS_CERT, &to->cert, "--sign-cert" },
+		{ SIGN_OPTIONS_PASS, &to->pass, "--sign-key-pass-file" },
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (all[i].option != option)
+			continue;
+		if (*all[i].to)
+			return fault_usage(reterr, "%s: twice", all[i].name);
+		*all[i].to = value;
+		return 1;
+	}
+	return 0;
+}
+
+int sign_options_check(const struct sign_key_source *from, struct fault *reterr)
+{
+	if (!from->key != !from->cert)
+		return fault_usage(reterr, "--sign-key and --sign-cert go "
+					   "together");
+	if (from->pass && !from->key)
+		return fault_usage(reterr, "--sign-key-pass-file is for "
+					   "--sign-key");
+	return 0;
+}
+
+/* No key goes to a collector of core dumps. */
+static void refuse_dumps(void)
+{
+	static const struct rlimit none = { 0, 0 };
+
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	(void)setrlimit(RLIMIT_CORE, &none);
+}
+
+int sign_options_load(const struct command *c,
+		      const struct sign_key_source *from, struct sign_key **ret,
+		      struct fault *reterr)
+{
+	const char *note;
+
+	if (!from->key)
+		return 0;
+	refuse_dumps();
+	if (sign_key_load(from, ret, reterr) < 0)
+		return -1;
+	for (size_t i = 0; (note = sign_key_note(*ret, i)); i++)
+		command_note(c, "%s", note);
+	return 0;
+}

@@ -1,0 +1,48 @@
+#ifndef ROOTFS_PACK_SIGN_OPTIONS_H
+#define ROOTFS_PACK_SIGN_OPTIONS_H
+
+#include "rootfs/pack/sign_key.h"
+
+struct command;
+struct fault;
+
+/* The options that sign: the same in build, set-init and sign. */
+
+enum {
+	SIGN_OPTIONS_KEY = 1000, /* above the command's own */
+	SIGN_OPTIONS_CERT,
+	SIGN_OPTIONS_PASS,
+};
+
+/* Rows of a command's table for getopt_long(3). */
+#define SIGN_OPTIONS                                                         \
+	{ "sign-key", required_argument, NULL, SIGN_OPTIONS_KEY },           \
+		{ "sign-cert", required_argument, NULL, SIGN_OPTIONS_CERT }, \
+	{                                                                    \
+		"sign-key-pass-file", required_argument, NULL,               \
+			SIGN_OPTIONS_PASS                                    \
+	}
+
+/* For a command's help. */
+#define SIGN_OPTIONS_HELP                                                                     \
+	"  --sign-key FILE            PEM, on P-256, P-384 or P-521; also a pipe, fd:N\n"     \
+	"  --sign-cert FILE           PEM; the key's certificate, valid now. It gives PCR8\n" \
+	"  --sign-key-pass-file FILE  its first line is the passphrase of an encrypted key\n"
+
+/* Takes OPTION with its VALUE: 1, or 0 where it is none of these; a second one is refused. */
+int sign_options_take(struct sign_key_source *to, int option, const char *value,
+		      struct fault *reterr);
+
+/* A misuse where some are given without the others they need. */
+int sign_options_check(const struct sign_key_source *from,
+		       struct fault *reterr);
+
+/*
+ * Loads the key, and says on stderr, as C does, what is to be known of it; *RET stays
+ * NULL where none was asked for. From then on the process leaves no core dump.
+ */
+int sign_options_load(const struct command *c,
+		      const struct sign_key_source *from, struct sign_key **ret,
+		      struct fault *reterr);
+
+#endif
