@@ -52,7 +52,7 @@ PACK := main commands build describe describe_json diff diff_json diff_listing e
 	image source oci docker layer dir skopeo settings strings json digest hash tree spool \
 	parts kernel spec check cpio gzip tar squashfs ramdisk metadata \
 	eif eif_writer measure archive \
-	sign sign_key sign_options key_file ecdsa cose cert encode slurp ossl
+	sign sign_key sign_options key_file token ecdsa cose cert encode slurp ossl
 PACK_C := $(PACK:%=rootfs/pack/%.c) $(CONFIG:%=init/%.c) $(addprefix init/,signal.c spec.c user.c seccomp.c) \
 	nsm/item.c
 
@@ -136,11 +136,11 @@ HOST_LIBS := $(H)/deps/mbedtls/lib/libmbedx509.a \
 	$(H)/deps/mbedtls/lib/libmbedcrypto.a $(H)/deps/cbor/lib/libcbor.a
 
 # mkeif's libraries: Debian's, and ours, whose names stay its own.
-PACK_PKGS := libarchive libcjson libssl
+PACK_PKGS := libarchive libcjson libssl libp11-kit
 PACK_INC := -isystem $(PK)/deps/cbor/include -isystem $(PK)/deps/mbedtls/include \
-	-isystem $(PK)/deps/zlib/include
+	-isystem $(PK)/deps/zlib/include -isystem /usr/include/p11-kit-1
 PACK_LIBS := $(PK)/deps/mbedtls/lib/libmbedcrypto.a $(PK)/deps/cbor/lib/libcbor.a \
-	$(PK)/deps/zlib/lib/libz.a -larchive -lcjson -lcrypto -pthread \
+	$(PK)/deps/zlib/lib/libz.a -larchive -lcjson -lcrypto -lp11-kit -pthread \
 	-Wl,--exclude-libs,libmbedcrypto.a:libcbor.a:libz.a
 PACK_CFLAGS = $(COMMON) $(PACK_INC) -D_FILE_OFFSET_BITS=64 -O2 -g -fPIE \
 	-D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection \

@@ -10,8 +10,8 @@
 #include "rootfs/pack/cose.h"
 #include "rootfs/pack/encode.h"
 #include "rootfs/pack/fault.h"
+#include "rootfs/pack/key_file.h"
 #include "rootfs/pack/sign_key.h"
-#include "rootfs/pack/slurp.h"
 #include "rootfs/pack/spool.h"
 
 static const char signing_certificate[] = "signing_certificate";
@@ -80,20 +80,19 @@ int sign_write(const struct sign_key *key, struct eif_writer *w,
 int sign_cert_info(const char *path, time_t now, struct sign_info *ret,
 		   struct fault *reterr)
 {
-	struct slurp s = { 0 };
+	static const struct key_passphrase none = { .is_there = false };
 	X509 *cert = NULL;
-	int r = -1;
+	char *pem = NULL;
+	size_t len;
+	int r;
 
-	if (slurp_read(path, &s, reterr) < 0)
+	if (sign_key_cert_load(path, &none, false, &cert, &pem, &len, reterr) <
+	    0)
 		return -1;
-	if (cert_read(s.text, s.len, &cert, reterr) < 0 ||
-	    cert_info(cert, now, ret, reterr) < 0)
-		(void)fault_prefix(reterr, "%s", path);
-	else
-		r = 0;
+	r = cert_info(cert, now, ret, reterr);
 	X509_free(cert);
-	slurp_free(&s);
-	return r;
+	free(pem);
+	return r < 0 ? fault_prefix(reterr, "%s", path) : 0;
 }
 
 /* --- reading --- */

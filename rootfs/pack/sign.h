@@ -67,7 +67,7 @@ struct sign_info {
 int sign_parse(const uint8_t *section, size_t len, const uint8_t pcr0[EIF_HASH],
 	       time_t now, struct sign_info *ret, struct fault *reterr);
 
-/* The first certificate of a PEM file, as slurp.h takes its path. IS_VALID is false. */
+/* The certificate at PATH, as sign_key.h takes it. IS_VALID is false. */
 int sign_cert_info(const char *path, time_t now, struct sign_info *ret,
 		   struct fault *reterr);
 

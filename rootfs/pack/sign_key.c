@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,14 +16,18 @@
 #include "rootfs/pack/fault.h"
 #include "rootfs/pack/key_file.h"
 #include "rootfs/pack/slurp.h"
+#include "rootfs/pack/token.h"
 
 enum { NOTES_MAX = 4 };
 
 struct sign_key {
-	EVP_PKEY *private;
+	char *name;	   /* for messages */
+	EVP_PKEY *private; /* of a file, or */
+	struct token_key *token;
 	const struct cose_curve *curve;
 	X509 *cert;
-	struct slurp pem; /* the certificate's file */
+	char *pem; /* the certificate's file */
+	size_t pem_len;
 	struct fault notes[NOTES_MAX];
 	size_t note_count;
 };
@@ -32,22 +38,14 @@ static struct fault *add_note(struct sign_key *key)
 	return &key->notes[key->note_count++];
 }
 
-static int load_private(const struct sign_key_source *from,
-			struct sign_key *key, struct fault *reterr)
+static int load_file(const struct sign_key_source *from,
+		     const struct key_passphrase *pass, struct sign_key *key,
+		     struct fault *reterr)
 {
-	struct key_passphrase pass = { .is_there = false };
 	struct key_file_notes notes;
-	int r = 0;
 
-	if (from->pass)
-		r = key_file_passphrase(from->pass, &pass, reterr);
-	if (r == 0)
-		r = key_file_read(from->key, &pass, &key->private, &notes,
-				  reterr);
-	explicit_bzero(&pass, sizeof(pass));
-	if (r < 0)
+	if (key_file_read(from->key, pass, &key->private, &notes, reterr) < 0)
 		return -1;
-	key->curve = cose_curve_of(key->private);
 	if (notes.is_readable_by_others)
 		(void)fault_refuse(add_note(key),
 				   "%s: a private key that others may read "
@@ -60,47 +58,144 @@ static int load_private(const struct sign_key_source *from,
 	return 0;
 }
 
-static int load_cert(const char *path, struct sign_key *key,
+static int load_token(const struct sign_key_source *from,
+		      const struct key_passphrase *pin, struct sign_key *key,
+		      struct fault *reterr)
+{
+	if (strstr(from->key, "pin-value="))
+		(void)fault_refuse(add_note(key),
+				   "%s: pin-value shows the PIN in the list of "
+				   "processes; pin-source does not",
+				   key->name);
+	if (token_key_open(from->key, pin, &key->token, reterr) < 0)
+		return fault_prefix(reterr, "%s", key->name);
+	return 0;
+}
+
+/* What a certificate of a token is in the image. */
+static int write_pem(const X509 *cert, char **ret, size_t *ret_len,
 		     struct fault *reterr)
 {
-	if (slurp_read(path, &key->pem, reterr) < 0)
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *data;
+	long len = 0;
+	int r = -1;
+
+	if (bio && PEM_write_bio_X509(bio, cert) == 1)
+		len = BIO_get_mem_data(bio, &data);
+	*ret = len > 0 ? calloc((size_t)len + 1, 1) : NULL;
+	if (*ret) {
+		memcpy(*ret, data, (size_t)len);
+		*ret_len = (size_t)len;
+		r = 0;
+	} else {
+		(void)fault_system(reterr, ENOMEM, "certificate");
+	}
+	BIO_free(bio);
+	return r;
+}
+
+int sign_key_cert_load(const char *path, const struct key_passphrase *pin,
+		       bool is_for_image, X509 **ret, char **ret_pem,
+		       size_t *ret_len, struct fault *reterr)
+{
+	const size_t shown = token_shown_len(path);
+	struct slurp s = { 0 };
+	int r = -1;
+
+	if (token_is_uri(path)) {
+		if (token_cert(path, pin, ret, reterr) < 0)
+			return fault_prefix(reterr, "%.*s", (int)shown, path);
+		if (write_pem(*ret, ret_pem, ret_len, reterr) == 0)
+			return 0;
+		X509_free(*ret);
+		return -1;
+	}
+	if (slurp_read(path, &s, reterr) < 0)
 		return -1;
 	/* All of the file gets into the image. */
-	if (strstr(key->pem.text, "PRIVATE KEY-----"))
+	if (is_for_image && strstr(s.text, "PRIVATE KEY-----"))
+		(void)fault_refuse(reterr,
+				   "%s: has a private key in it, which would "
+				   "be in the image",
+				   path);
+	else if (cert_read(s.text, s.len, ret, reterr) < 0)
+		(void)fault_prefix(reterr, "%s", path);
+	else
+		r = 0;
+	if (r == 0) {
+		*ret_pem = s.text;
+		*ret_len = s.len;
+	} else {
+		slurp_free(&s);
+	}
+	return r;
+}
+
+/* They belong together, and images are signed on the key's curve. */
+static int check_pair(const struct sign_key_source *from, struct sign_key *key,
+		      struct fault *reterr)
+{
+	const EVP_PKEY *public = X509_get0_pubkey(key->cert);
+	bool is_same;
+
+	if (key->token)
+		is_same = public && !token_key_differs(key->token, public);
+	else
+		is_same = EVP_PKEY_eq(public, key->private) == 1;
+	ERR_clear_error();
+	if (!is_same)
+		return fault_refuse(reterr, "%s: of another key than %s",
+				    from->cert, key->name);
+	key->curve = cose_curve_of(public);
+	if (!key->curve)
 		return fault_refuse(reterr,
-				    "%s: has a private key in it, which would "
-				    "be in the image",
-				    path);
-	if (cert_read(key->pem.text, key->pem.len, &key->cert, reterr) < 0)
-		return fault_prefix(reterr, "%s", path);
+				    "%s: of a key on none of the curves P-256, "
+				    "P-384 and P-521",
+				    from->cert);
+	return 0;
+}
+
+static int load(const struct sign_key_source *from, struct sign_key *key,
+		struct key_passphrase *pass, struct fault *reterr)
+{
+	if (from->pass && key_file_passphrase(from->pass, pass, reterr) < 0)
+		return -1;
+	if (token_is_uri(from->key) ? load_token(from, pass, key, reterr) < 0 :
+				      load_file(from, pass, key, reterr) < 0)
+		return -1;
+	if (sign_key_cert_load(from->cert, pass, true, &key->cert, &key->pem,
+			       &key->pem_len, reterr) < 0)
+		return -1;
+	if (check_pair(from, key, reterr) < 0)
+		return -1;
+	if (cert_check_time(key->cert, time(NULL), reterr) < 0)
+		return fault_prefix(reterr, "%s", from->cert);
 	return 0;
 }
 
 int sign_key_load(const struct sign_key_source *from, struct sign_key **ret,
 		  struct fault *reterr)
 {
+	struct key_passphrase pass = { .is_there = false };
 	struct sign_key *key = calloc(1, sizeof(*key));
+	int r;
 
 	if (!key)
-		return fault_system(reterr, ENOMEM, "%s", from->key);
-	if (load_private(from, key, reterr) < 0 ||
-	    load_cert(from->cert, key, reterr) < 0)
-		goto fail;
-	if (EVP_PKEY_eq(X509_get0_pubkey(key->cert), key->private) != 1) {
-		ERR_clear_error();
-		(void)fault_refuse(reterr, "%s: of another key than %s",
-				   from->cert, from->key);
-		goto fail;
-	}
-	if (cert_check_time(key->cert, time(NULL), reterr) < 0) {
-		(void)fault_prefix(reterr, "%s", from->cert);
-		goto fail;
-	}
-	*ret = key;
-	return 0;
-fail:
-	sign_key_free(key);
-	return -1;
+		return fault_system(reterr, ENOMEM, "key");
+	key->name = token_is_uri(from->key) ?
+			    strndup(from->key, token_shown_len(from->key)) :
+			    strdup(from->key);
+	if (key->name)
+		r = load(from, key, &pass, reterr);
+	else
+		r = fault_system(reterr, ENOMEM, "key");
+	explicit_bzero(&pass, sizeof(pass));
+	if (r < 0)
+		sign_key_free(key);
+	else
+		*ret = key;
+	return r;
 }
 
 void sign_key_free(struct sign_key *key)
@@ -109,7 +204,9 @@ void sign_key_free(struct sign_key *key)
 		return;
 	X509_free(key->cert);
 	EVP_PKEY_free(key->private);
-	slurp_free(&key->pem);
+	token_key_close(key->token);
+	free(key->pem);
+	free(key->name);
 	free(key);
 }
 
@@ -130,18 +227,27 @@ const X509 *sign_key_cert(const struct sign_key *key)
 
 const uint8_t *sign_key_pem(const struct sign_key *key, size_t *ret_len)
 {
-	*ret_len = key->pem.len;
-	return (const uint8_t *)key->pem.text;
+	*ret_len = key->pem_len;
+	return (const uint8_t *)key->pem;
 }
 
 int sign_key_sign(const struct sign_key *key, const uint8_t *hash, uint8_t *ret,
 		  struct fault *reterr)
 {
-	if (ecdsa_sign(key->private, key->curve, hash, ret, reterr) < 0)
-		return -1;
-	/* A fault of the machine must not get out: it can tell the key. */
+	int r;
+
+	r = key->token ?
+		    token_key_sign(key->token, key->curve, hash, ret, reterr) :
+		    ecdsa_sign(key->private, key->curve, hash, ret, reterr);
+	if (r < 0)
+		return fault_prefix(reterr, "%s", key->name);
+	/* A token need not have shown whose key it has; and a fault of the machine
+	 * must not get out, as it can tell the key. */
 	if (!cose_is_signature(X509_get0_pubkey(key->cert), key->curve, hash,
 			       ret))
-		return fault_refuse(reterr, "the signature made is wrong");
+		return fault_refuse(reterr,
+				    "%s: the signature that it made is not of "
+				    "the certificate's key",
+				    key->name);
 	return 0;
 }

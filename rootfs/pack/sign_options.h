@@ -24,10 +24,10 @@ enum {
 	}
 
 /* For a command's help. */
-#define SIGN_OPTIONS_HELP                                                                     \
-	"  --sign-key FILE            PEM, on P-256, P-384 or P-521; also a pipe, fd:N\n"     \
-	"  --sign-cert FILE           PEM; the key's certificate, valid now. It gives PCR8\n" \
-	"  --sign-key-pass-file FILE  its first line is the passphrase of an encrypted key\n"
+#define SIGN_OPTIONS_HELP                                                                      \
+	"  --sign-key KEY             PEM file, pipe, fd:N or pkcs11: URI, on P-256/384/521\n" \
+	"  --sign-cert FILE           the key's certificate, valid now; gives PCR8\n"          \
+	"  --sign-key-pass-file FILE  its first line: the key's passphrase or PIN\n"
 
 /* Takes OPTION with its VALUE: 1, or 0 where it is none of these; a second one is refused. */
 int sign_options_take(struct sign_key_source *to, int option, const char *value,
