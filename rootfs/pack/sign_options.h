@@ -24,9 +24,9 @@ enum {
 	}
 
 /* For a command's help. */
-#define SIGN_OPTIONS_HELP                                                                      \
-	"  --sign-key KEY             PEM file, pipe, fd:N or pkcs11: URI, on P-256/384/521\n" \
-	"  --sign-cert FILE           the key's certificate, valid now; gives PCR8\n"          \
+#define SIGN_OPTIONS_HELP                                                                \
+	"  --sign-key KEY             PEM, also from a pipe or fd:N; or a pkcs11: URI\n" \
+	"  --sign-cert FILE           the key's certificate, valid now; gives PCR8\n"    \
 	"  --sign-key-pass-file FILE  its first line: the key's passphrase or PIN\n"
 
 /* Takes OPTION with its VALUE: 1, or 0 where it is none of these; a second one is refused. */
