@@ -99,6 +99,9 @@ static const struct option options[] = {
 	{ "keep-times", no_argument, NULL, O_KEEP_TIMES },
 	{ "drop-capabilities", no_argument, NULL, O_DROP_CAPABILITIES },
 	SIGN_OPTIONS,
+	/* nitro-cli's names. */
+	{ "output-file", required_argument, NULL, O_OUTPUT },
+	{ "version", required_argument, NULL, O_IMAGE_VERSION },
 	{ 0 },
 };
 
@@ -580,6 +583,7 @@ out:
 
 const struct command command_build = {
 	.name = "build",
+	.nitro_cli = "build-enclave",
 	.does = "an image from a container image or a folder",
 	.help = "usage: mkeif build --image SRC --output X.eif [OPTION]...\n"
 		"       mkeif build --ramdisk FILE... --kernel FILE --output X.eif [OPTION]...\n"
@@ -598,5 +602,6 @@ const struct command command_build = {
 		"  --name NAME, --image-version TEXT, --metadata FILE, --metadata-section FILE\n"
 		"  --compress none|gzip, --squashfs[=zstd|gzip|xz]\n" SIGN_OPTIONS_HELP
 		"SOURCE_DATE_EPOCH is all times in it; 1970 if unset. Prints the measurements.\n",
+	.options = options,
 	.run = run,
 };

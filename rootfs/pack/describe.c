@@ -25,6 +25,7 @@ enum {
 static const struct option options[] = {
 	{ "json", no_argument, NULL, O_JSON },
 	{ "files", no_argument, NULL, O_FILES },
+	{ "eif-path", required_argument, NULL, COMMAND_ARGUMENT },
 	{ 0 },
 };
 
@@ -374,7 +375,7 @@ static int print_json(const struct command *c, const struct description *d,
 static int run(const struct command *c, int argc, char **argv)
 {
 	struct description d = { 0 };
-	bool json = false, files = false;
+	bool json = command_is_nitro_cli(c, argv), files = false;
 	int option, code = EXIT_DONE;
 	struct fault fault;
 
@@ -400,11 +401,13 @@ static int run(const struct command *c, int argc, char **argv)
 
 const struct command command_describe = {
 	.name = "describe",
+	.nitro_cli = "describe-eif",
 	.does = "header, sections, measurements, signature, files of an image",
 	.help = "usage: mkeif describe X.eif [--json | --files]\n"
 		"  --json   what nitro-cli describe-eif prints\n"
 		"  --files  the ramdisks' files, too\n"
 		"A wrong checksum, signature or metadata is said on stderr, the rest is\n"
 		"described, and the exit code is 1.\n",
+	.options = options,
 	.run = run,
 };

@@ -404,5 +404,6 @@ const struct command command_diff = {
 		"line, each ramdisk's files, the certificate. Where no file differs it says\n"
 		"what of the archive does. What is not measured comes last.\n"
 		"The exit code is 0 where the PCRs are equal, and 1 where they are not.\n",
+	.options = options,
 	.run = run,
 };

@@ -109,32 +109,51 @@ static int check(struct digest *d, const char *wanted, struct fault *reterr)
 	return 0;
 }
 
+static int take(const struct content *c, struct digest *d, struct fault *reterr)
+{
+	uint8_t *buf = malloc(CHUNK);
+	uint64_t at, len;
+	int r = 0;
+
+	if (!buf)
+		return fault_system(reterr, ENOMEM, "a digest");
+	for (at = 0; r == 0 && at < c->len; at += len) {
+		len = c->len - at < CHUNK ? c->len - at : CHUNK;
+		r = content_read(c, at, buf, len, reterr);
+		if (r == 0)
+			digest_add(d, buf, len);
+	}
+	free(buf);
+	return r;
+}
+
 int digest_check(const struct content *c, const char *wanted,
 		 struct fault *reterr)
 {
-	struct digest *d = NULL;
-	uint64_t at, len;
-	uint8_t *buf;
-	int r = 0;
+	struct digest *d;
+	int r;
 
-	buf = malloc(CHUNK);
-	if (!buf)
-		return fault_system(reterr, ENOMEM, "a digest");
-	if (digest_new(wanted, &d, reterr) < 0) {
-		r = -1;
-		goto out;
-	}
-	for (at = 0; at < c->len; at += len) {
-		len = c->len - at < CHUNK ? c->len - at : CHUNK;
-		r = content_read(c, at, buf, len, reterr);
-		if (r < 0)
-			goto out;
-		digest_add(d, buf, len);
-	}
-	r = check(d, wanted, reterr);
-out:
+	if (digest_new(wanted, &d, reterr) < 0)
+		return -1;
+	r = take(c, d, reterr);
+	if (r == 0)
+		r = check(d, wanted, reterr);
 	digest_free(d);
-	free(buf);
+	return r;
+}
+
+int digest_content(const struct content *c, char ret[DIGEST_TEXT_MAX],
+		   struct fault *reterr)
+{
+	struct digest *d;
+	int r;
+
+	if (digest_new("sha256:", &d, reterr) < 0)
+		return -1;
+	r = take(c, d, reterr);
+	if (r == 0)
+		r = digest_finish(d, ret, reterr);
+	digest_free(d);
 	return r;
 }
 

@@ -30,7 +30,9 @@ void digest_free(struct digest *d);
 int digest_check(const struct content *c, const char *wanted,
 		 struct fault *reterr);
 
-/* The SHA-256 of a text. */
+/* The SHA-256 of a content, and of a text. */
+int digest_content(const struct content *c, char ret[DIGEST_TEXT_MAX],
+		   struct fault *reterr);
 int digest_text(const char *text, size_t len, char ret[DIGEST_TEXT_MAX],
 		struct fault *reterr);
 

@@ -20,6 +20,7 @@ enum {
 
 static const struct option options[] = {
 	{ "output", required_argument, NULL, O_OUTPUT },
+	{ "eif-path", required_argument, NULL, COMMAND_ARGUMENT },
 	{ 0 },
 };
 
@@ -201,5 +202,6 @@ const struct command command_extract = {
 		"  mkeif build --kernel DIR/kernel --cmdline @DIR/cmdline \\\n"
 		"      --metadata-section DIR/metadata.json --ramdisk DIR/ramdisk-0 \\\n"
 		"      --ramdisk DIR/ramdisk-1 --output same.eif\n",
+	.options = options,
 	.run = run,
 };

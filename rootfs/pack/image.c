@@ -257,21 +257,20 @@ int load_parts(struct loader *l, const struct source *s,
 	       const struct part *config, const struct part *layers,
 	       size_t count, struct fault *reterr)
 {
-	struct strings diff_ids = { 0 };
+	struct strings *diff_ids = &l->image->diff_ids;
 	int r;
 
-	r = load_config(l, s, config, &diff_ids, reterr);
-	if (r == 0 && count != diff_ids.count)
+	r = load_config(l, s, config, diff_ids, reterr);
+	if (r == 0 && count != diff_ids->count)
 		r = fault_refuse(reterr,
 				 "%zu layers, but the configuration has %zu "
 				 "diff_ids",
-				 count, diff_ids.count);
+				 count, diff_ids->count);
 	for (size_t i = 0; r == 0 && i < count; i++)
-		r = load_layer(l, s, &layers[i], diff_ids.items[i],
+		r = load_layer(l, s, &layers[i], diff_ids->items[i],
 			       (unsigned)i + 1, reterr);
 	if (r == 0)
 		r = make_volumes(l, reterr);
-	strings_free(&diff_ids);
 	return r;
 }
 
@@ -502,5 +501,6 @@ void image_free(struct image *image)
 	free(image->config);
 	free(image->manifest_digest);
 	free(image->config_digest);
+	strings_free(&image->diff_ids);
 	*image = (struct image){ .spool = SPOOL_NONE };
 }

@@ -45,6 +45,7 @@ struct image {
 	char *config; /* the configuration as it stands, JSON; NULL for a plain directory */
 	/* Of the image's manifest, NULL where it has none, and of its configuration. */
 	char *manifest_digest, *config_digest;
+	struct strings diff_ids; /* digests of its layers, unpacked */
 	struct strings notes; /* what was left out, a line each, for the user */
 };
 

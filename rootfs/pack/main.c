@@ -44,9 +44,28 @@ static int print_list(void)
 static const struct command *find(const char *name)
 {
 	for (size_t i = 0; i < COUNT; i++)
-		if (strcmp(commands[i]->name, name) == 0)
+		if (strcmp(commands[i]->name, name) == 0 ||
+		    (commands[i]->nitro_cli &&
+		     strcmp(commands[i]->nitro_cli, name) == 0))
 			return commands[i];
 	return NULL;
+}
+
+static const char *command_name(const void *list, size_t i)
+{
+	return ((const struct command *const *)list)[i]->name;
+}
+
+static int no_such_command(const char *word)
+{
+	const char *nearest =
+		command_nearest(word, command_name, commands, COUNT);
+
+	if (nearest)
+		return command_usage(NULL,
+				     "%s: no such command; did you mean %s?",
+				     word, nearest);
+	return command_usage(NULL, "%s: no such command", word);
 }
 
 static int run(int argc, char **argv)
@@ -67,8 +86,8 @@ static int run(int argc, char **argv)
 	}
 	c = find(argv[1]);
 	if (!c)
-		return command_usage(NULL, "%s: no such command", argv[1]);
-	if (argc == 3 && is_help(argv[2])) {
+		return no_such_command(argv[1]);
+	if (command_wants_help(c, argc - 1, argv + 1)) {
 		(void)fputs(c->help, stdout);
 		return command_end(c, EXIT_DONE);
 	}

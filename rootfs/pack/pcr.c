@@ -18,6 +18,7 @@ static const struct option options[] = {
 	{ "cert", required_argument, NULL, O_CERT },
 	{ "policy", no_argument, NULL, O_POLICY },
 	{ "json", no_argument, NULL, O_JSON },
+	{ "eif-path", required_argument, NULL, COMMAND_ARGUMENT },
 	{ 0 },
 };
 
@@ -204,5 +205,6 @@ const struct command command_pcr = {
 		"  --policy        as a condition of a KMS key's policy, which wants all of them\n"
 		"  --json          as nitro-cli prints measurements\n"
 		"With one of the first three X.eif may be missing. In debug mode all PCRs are 0.\n",
+	.options = options,
 	.run = run,
 };

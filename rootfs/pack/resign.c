@@ -11,6 +11,7 @@ enum { O_OUTPUT = 1 };
 static const struct option options[] = {
 	SIGN_OPTIONS,
 	{ "output", required_argument, NULL, O_OUTPUT },
+	{ "eif-path", required_argument, NULL, COMMAND_ARGUMENT },
 	{ 0 },
 };
 
@@ -81,6 +82,9 @@ static int run(const struct command *c, int argc, char **argv)
 	if (!command_arguments(c, argc, argv, 1, "the image"))
 		return EXIT_USAGE;
 	a.path = argv[optind];
+	/* sign-eif has no other file. */
+	if (!a.output && command_is_nitro_cli(c, argv))
+		a.output = a.path;
 	if (!a.sign.key || !a.sign.cert || !a.output)
 		return command_usage(c, "%s is missing",
 				     !a.sign.key  ? "--sign-key" :
@@ -94,9 +98,11 @@ static int run(const struct command *c, int argc, char **argv)
 
 const struct command command_sign = {
 	.name = "sign",
+	.nitro_cli = "sign-eif",
 	.does = "signs an image, or signs it anew",
 	.help = "usage: mkeif sign X.eif --sign-key KEY --sign-cert FILE --output Y.eif\n"
 		"Y.eif is X.eif with a signature of its PCR0, instead of one that it has; both\n"
 		"may be the same file. Prints the measurements.\n" SIGN_OPTIONS_HELP,
+	.options = options,
 	.run = run,
 };

@@ -18,6 +18,7 @@ static const struct option options[] = {
 	{ "boot-file", required_argument, NULL, O_BOOT_FILE },
 	{ "output", required_argument, NULL, O_OUTPUT },
 	SIGN_OPTIONS,
+	{ "eif-path", required_argument, NULL, COMMAND_ARGUMENT },
 	{ 0 },
 };
 
@@ -183,5 +184,6 @@ const struct command command_set_init = {
 		"  --init FILE                the init; default: enclave-init\n"
 		"  --boot-file DEST=FILE[:MODE]  another file beside it\n"
 		"It is signed anew, as mkeif sign does it, by\n" SIGN_OPTIONS_HELP,
+	.options = options,
 	.run = run,
 };

@@ -14,13 +14,16 @@ enum {
 	SIGN_OPTIONS_PASS,
 };
 
-/* Rows of a command's table for getopt_long(3). */
-#define SIGN_OPTIONS                                                         \
-	{ "sign-key", required_argument, NULL, SIGN_OPTIONS_KEY },           \
-		{ "sign-cert", required_argument, NULL, SIGN_OPTIONS_CERT }, \
-	{                                                                    \
-		"sign-key-pass-file", required_argument, NULL,               \
-			SIGN_OPTIONS_PASS                                    \
+/* Rows of a command's table for command_option(), nitro-cli's names among them. */
+#define SIGN_OPTIONS                                                          \
+	{ "sign-key", required_argument, NULL, SIGN_OPTIONS_KEY },            \
+		{ "sign-cert", required_argument, NULL, SIGN_OPTIONS_CERT },  \
+		{ "private-key", required_argument, NULL, SIGN_OPTIONS_KEY }, \
+		{ "signing-certificate", required_argument, NULL,             \
+		  SIGN_OPTIONS_CERT },                                        \
+	{                                                                     \
+		"sign-key-pass-file", required_argument, NULL,                \
+			SIGN_OPTIONS_PASS                                     \
 	}
 
 /* For a command's help. */

@@ -1,8 +1,11 @@
 """Help, commands and options."""
 
 import re
+from pathlib import Path
 
-from lib import ASAN, DONE, MKEIF, TOP, USAGE, VERSION, check, run, same, test
+from lib import (ASAN, DONE, FILE, MKEIF, REFUSED, TOP, USAGE, VERSION, built, check, fake_kernel, folder, layout, run, same,
+                 test)
+from sign_pack import key_pair
 
 PROGRAMS = (MKEIF, ASAN)
 
@@ -54,11 +57,92 @@ def misuse_is_told_from_all_else() -> None:
         for words, err in (
                 ((), "which command?"),
                 (("frob",), "frob: no such command"),
+                (("bild",), "bild: no such command; did you mean build?"),
                 (("--frob",), "--frob: no such command"),
                 (("build",), "build: "),
                 (("build", "--frob"), "build: --frob: no such option"),
                 (("pcr", "-xy"), "pcr: -x: no such option"),
                 (("build", "--image"), "build: --image: a value is missing"),
+                (("describe", "x", "--json=yes"), "describe: --json: this option has no value"),
                 (("build", "extra"), "build: extra: one argument too many")):
             done = run(*words, program=program).is_(USAGE, f"mkeif: {err}", "\nTry mkeif ")
             same(done.err.count("\n"), 2, f"lines of {done.command}")
+
+
+@test
+def names_of_options_are_exact() -> None:
+    """Not cut short, and a slip is named; else each new option would break somebody's script."""
+    for words, err in (
+            (("build", "--outp", "x"), "build: --outp: no such option; did you mean --output?"),
+            (("build", "--ramdsik", "x"), "build: --ramdsik: no such option; did you mean --ramdisk?"),
+            (("build", "--imgae=x"), "build: --imgae: no such option; did you mean --image?"),
+            (("describe", "--file"), "describe: --file: no such option; did you mean --files?"),
+            (("pcr", "--x"), "pcr: --x: no such option\n"),
+            (("sign", "--" + "x" * 5000), "no such option\n")):
+        run(*words).is_(USAGE, err)
+
+
+def small(path: Path) -> list[object]:
+    """The options of a small image whose kernel is none."""
+    return ["--image", layout("nopasswd"), "--kernel", fake_kernel(path / "bzImage"), "--init", built("init", "x86_64")]
+
+
+@test
+def options_stand_anywhere_whatever_the_environment_says() -> None:
+    """Behind arguments with POSIXLY_CORRECT, too; behind -- there are none."""
+    with folder() as path:
+        run("build", *small(path), "--output", path / "x.eif").is_(DONE)
+        wanted = run("describe", "--json", path / "x.eif").is_(DONE).out
+        for env in ({}, {"POSIXLY_CORRECT": "1"}):
+            for words in (("describe", path / "x.eif", "--json"), ("describe", "--json", "--", path / "x.eif"),
+                          ("describe", "--eif-path", path / "x.eif", "--json"), ("describe-eif", "--eif-path", path / "x.eif"),
+                          ("describe-eif", f"--eif-path={path / 'x.eif'}")):
+                same(run(*words, env=env).is_(DONE).out, wanted, f"{words}")
+        (path / "--json").write_bytes((path / "x.eif").read_bytes())
+        same(run("pcr", "--", "--json", cwd=path).is_(DONE).out, run("pcr", path / "x.eif").is_(DONE).out, "pcr")
+        run("describe", "--", path / "x.eif", "--json").is_(USAGE, "--json: one argument too many")
+        run("describe", "-", path / "x.eif").is_(USAGE, "x.eif: one argument too many")
+
+
+@test
+def help_is_anywhere_but_behind_what_is_wrong() -> None:
+    """And not where it is a value or an argument."""
+    text = run("build", "--help").is_(DONE).out
+    for words in (("build", "--image", "x", "--help"), ("build", "-h", "--image"), ("build-enclave", "--help"),
+                  ("help", "build-enclave")):
+        same(run(*words).is_(DONE).out, text, f"{words}")
+    run("build", "--frob", "--help").is_(USAGE, "--frob: no such option")
+    run("describe", "--", "--help").is_(FILE, "--help: No such file or directory")
+    run("build", "--image", "--help").is_(USAGE, "--output is missing")
+
+
+@test
+def quiet_is_quiet_but_for_what_failed() -> None:
+    """Of all commands: no notes, the same result, and errors as ever."""
+    with folder() as path:
+        loud = run("build", *small(path), "--output", path / "x.eif").is_(DONE, "no --module")
+        quiet = run("build", *small(path), "--output", path / "y.eif", "--quiet").is_(DONE)
+        same((quiet.err, quiet.out), ("", loud.out), "quiet")
+        same((path / "x.eif").read_bytes(), (path / "y.eif").read_bytes(), "the image")
+        run("pcr", "--role", "x", "--quiet").is_(DONE)
+        same(run("pcr", "--role", "x", "--quiet").err, "", "a note of pcr")
+        check(run("pcr", "--role", "x").err, "no note of pcr")
+    run("describe", "--quiet", "/dev/null").is_(REFUSED, "/dev/null: ")
+    run("describe", "--quiet", "--frob").is_(USAGE, "--frob: no such option")
+
+
+@test
+def nitro_clis_names_do_the_same() -> None:
+    """build-enclave, sign-eif, describe-eif, and the options that they have."""
+    with folder() as path:
+        key, cert = key_pair(path)
+        ours = run("build", *small(path), "--output", path / "x.eif", "--image-version", "7", "--name", "n", "--sign-key", key,
+                   "--sign-cert", cert).is_(DONE)
+        theirs = run("build-enclave", *small(path), "--output-file", path / "y.eif", "--version", "7", "--name", "n",
+                     "--private-key", key, "--signing-certificate", cert).is_(DONE)
+        same(theirs.out, ours.out, "the measurements")
+        same((path / "y.eif").read_bytes(), (path / "x.eif").read_bytes(), "the image")
+        run("build", *small(path), "--output", path / "z.eif", "--image-version", "7", "--name", "n").is_(DONE)
+        run("sign-eif", "--eif-path", path / "z.eif", "--signing-certificate", cert, "--private-key", key).is_(DONE)
+        same((path / "z.eif").read_bytes(), (path / "x.eif").read_bytes(), "the image signed in its place")
+        run("sign", path / "z.eif", "--sign-cert", cert, "--sign-key", key).is_(USAGE, "--output is missing")
