@@ -286,7 +286,6 @@ const struct eif_section *eif_find(const struct eif *eif, enum eif_type type)
 int eif_measure(const struct eif *eif, struct eif_pcrs *ret,
 		struct fault *reterr)
 {
-	static uint8_t buffer[BUFFER];
 	struct measure m;
 	int r = -1;
 
@@ -300,14 +299,15 @@ int eif_measure(const struct eif *eif, struct eif_pcrs *ret,
 		if (measure_section(&m, s->type, reterr) < 0)
 			goto out;
 		while (at < s->data.len) {
-			n = s->data.len - at < BUFFER ?
+			n = s->data.len - at < MEASURE_BLOCK ?
 				    (size_t)(s->data.len - at) :
-				    BUFFER;
-			if (content_read(&s->data, at, buffer, n, reterr) < 0) {
+				    MEASURE_BLOCK;
+			if (content_read(&s->data, at, measure_block(&m), n,
+					 reterr) < 0) {
 				(void)fault_prefix(reterr, "%s", eif->path);
 				goto out;
 			}
-			measure_add(&m, buffer, n);
+			measure_add(&m, n);
 			at += n;
 		}
 	}

@@ -14,8 +14,6 @@
 #include "rootfs/pack/fault.h"
 #include "rootfs/pack/measure.h"
 
-enum { BUFFER = 1 << 18 };
-
 struct eif_writer {
 	char *path;
 	char *temporary; /* a name beside it; NULL: the file has none (yet) */
@@ -28,7 +26,8 @@ struct eif_writer {
 	unsigned long crcs[EIF_SECTIONS_MAX]; /* header and data */
 	unsigned long crc; /* of the data of the one at work */
 	struct measure measure;
-	uint8_t buffer[BUFFER];
+	uint8_t *block; /* of the section, to be hashed and written at once */
+	size_t used;
 };
 
 static int write_at(struct eif_writer *w, const void *data, size_t len,
@@ -170,29 +169,61 @@ int eif_writer_begin(struct eif_writer *w, enum eif_type type,
 	s = &w->sections[w->count];
 	*s = (struct eif_section){ .type = type, .offset = w->len };
 	w->crc = crc32(0, Z_NULL, 0);
+	w->block = measure_block(&w->measure);
 	if (measure_section(&w->measure, type, reterr) < 0)
 		return -1;
 	return append(w, &none, sizeof(none), reterr);
 }
 
+/* What has come is hashed and written; there is room in the block again. */
+static int flush(struct eif_writer *w, struct fault *reterr)
+{
+	const size_t len = w->used;
+
+	w->used = 0;
+	if (len == 0)
+		return 0;
+	w->crc = crc32_z(w->crc, w->block, len);
+	w->sections[w->count].data.len += len;
+	measure_add(&w->measure, len);
+	/* Of zeros there is a hole, and no block on the disk. */
+	if (w->block[0] == 0 && memcmp(w->block, w->block + 1, len - 1) == 0)
+		w->len += len;
+	else if (append(w, w->block, len, reterr) < 0)
+		return -1;
+	w->block = measure_block(&w->measure);
+	return 0;
+}
+
 int eif_writer_write(struct eif_writer *w, const void *data, size_t len,
 		     struct fault *reterr)
 {
-	w->crc = crc32_z(w->crc, data, len);
-	w->sections[w->count].data.len += len;
-	measure_add(&w->measure, data, len);
-	return append(w, data, len, reterr);
+	const uint8_t *at = data;
+
+	while (len > 0) {
+		size_t n = MEASURE_BLOCK - w->used;
+
+		if (n > len)
+			n = len;
+		memcpy(w->block + w->used, at, n);
+		w->used += n;
+		at += n;
+		len -= n;
+		if (w->used == MEASURE_BLOCK && flush(w, reterr) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int eif_writer_end(struct eif_writer *w, struct fault *reterr)
 {
 	const struct eif_section *s = &w->sections[w->count];
-	const struct eif_section_head head = {
-		.type = htobe16((uint16_t)s->type),
-		.size = htobe64(s->data.len),
-	};
+	struct eif_section_head head = { .type = htobe16((uint16_t)s->type) };
 	unsigned long crc = crc32(0, Z_NULL, 0);
 
+	if (flush(w, reterr) < 0)
+		return -1;
+	head.size = htobe64(s->data.len);
 	if (s->type == EIF_SIGNATURE && s->data.len > EIF_SIGNATURE_MAX)
 		return fault_refuse(reterr,
 				    "%s: a signature section of more than %d "
@@ -213,9 +244,12 @@ int eif_writer_add(struct eif_writer *w, enum eif_type type,
 	if (eif_writer_begin(w, type, reterr) < 0)
 		return -1;
 	while (at < c->len) {
-		n = c->len - at < BUFFER ? (size_t)(c->len - at) : BUFFER;
-		if (content_read(c, at, w->buffer, n, reterr) < 0 ||
-		    eif_writer_write(w, w->buffer, n, reterr) < 0)
+		n = c->len - at < MEASURE_BLOCK ? (size_t)(c->len - at) :
+						  MEASURE_BLOCK;
+		if (content_read(c, at, w->block, n, reterr) < 0)
+			return -1;
+		w->used = n;
+		if (flush(w, reterr) < 0)
 			return -1;
 		at += n;
 	}
@@ -280,6 +314,10 @@ int eif_writer_finish(struct eif_writer *w, struct fault *reterr)
 			       reterr) < 0 ||
 	    write_head(w, reterr) < 0 || name_temporary(w, reterr) < 0)
 		goto out;
+	if (ftruncate(w->fd, (off_t)w->len) < 0) {
+		(void)fault_system(reterr, errno, "%s", w->path);
+		goto out;
+	}
 	if (fchmod(w->fd, 0644) < 0 || close_file(w) < 0 ||
 	    rename(w->temporary, w->path) < 0) {
 		(void)fault_system(reterr, errno, "%s", w->path);

@@ -1,11 +1,13 @@
 #include "rootfs/pack/image.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "rootfs/pack/fault.h"
 #include "rootfs/pack/json.h"
@@ -157,14 +159,14 @@ static int note_dropped(struct loader *l, struct fault *reterr)
 
 /* --- layers ------------------------------------------------------------------------- */
 
-static int check_part(const struct part *part, const struct content *c,
+static int check_size(const struct part *part, const struct content *c,
 		      struct fault *reterr)
 {
 	if (part->size != UINT64_MAX && c->len != part->size)
 		return fault_refuse(reterr, "%llu bytes, not %llu",
 				    (unsigned long long)c->len,
 				    (unsigned long long)part->size);
-	return part->digest ? digest_check(c, part->digest, reterr) : 0;
+	return 0;
 }
 
 static int keep_digest(struct loader *l, const struct part *part,
@@ -190,7 +192,7 @@ static int load_config(struct loader *l, const struct source *s,
 
 	if (source_get(s, part->path, &c, reterr) < 0)
 		return -1;
-	r = check_part(part, &c, reterr);
+	r = check_size(part, &c, reterr);
 	if (r < 0)
 		(void)fault_prefix(reterr, "%s", part->path);
 	else
@@ -199,6 +201,9 @@ static int load_config(struct loader *l, const struct source *s,
 	if (r < 0)
 		return r;
 	l->image->config = text;
+	if (part->digest &&
+	    digest_check_text(text, c.len, part->digest, reterr) < 0)
+		return fault_prefix(reterr, "%s", part->path);
 	if (keep_digest(l, part, text, c.len, reterr) < 0)
 		return -1;
 	r = settings_parse(l, text, c.len, ret_diff_ids, reterr);
@@ -209,7 +214,11 @@ static int load_layer(struct loader *l, const struct source *s,
 		      const struct part *part, const char *diff_id,
 		      unsigned number, struct fault *reterr)
 {
-	struct layer layer = { .number = number, .diff_id = diff_id };
+	struct layer layer = {
+		.number = number,
+		.digest = part->digest,
+		.diff_id = diff_id,
+	};
 	int r;
 
 	if (part->may_lack && !source_has(s, part->path))
@@ -219,7 +228,7 @@ static int load_layer(struct loader *l, const struct source *s,
 				    number, part->path);
 	if (source_get(s, part->path, &layer.content, reterr) < 0)
 		return fault_prefix(reterr, "layer %u", number);
-	r = check_part(part, &layer.content, reterr);
+	r = check_size(part, &layer.content, reterr);
 	if (r == 0)
 		r = layer_apply(l, &layer, l->image->tree, &l->image->spool,
 				reterr);
@@ -486,10 +495,66 @@ out:
 	return r;
 }
 
+struct image_file {
+	int fd;
+	struct stat st; /* before it was hashed */
+};
+
+int image_keep_file(struct image *image, int fd)
+{
+	struct image_file f, *more;
+
+	if (image->file_count == IMAGE_FILES_MAX || fstat(fd, &f.st) < 0)
+		return -1;
+	more = reallocarray(image->files, image->file_count + 1, sizeof(*more));
+	if (!more)
+		return -1;
+	image->files = more;
+	f.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (f.fd < 0)
+		return -1;
+	image->files[image->file_count++] = f;
+	return f.fd;
+}
+
+static bool is_same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+int image_check_files(const struct image *image, struct fault *reterr)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < image->file_count; i++) {
+		const struct stat *was = &image->files[i].st;
+
+		if (fstat(image->files[i].fd, &st) < 0)
+			return fault_system(reterr, errno, "a layer");
+		/* To be linked or unlinked changes the other time, too. */
+		if (st.st_size != was->st_size ||
+		    !is_same_time(&st.st_mtim, &was->st_mtim) ||
+		    (st.st_nlink == was->st_nlink &&
+		     !is_same_time(&st.st_ctim, &was->st_ctim)))
+			return fault_refuse(reterr,
+					    "a layer changed while it was "
+					    "read");
+	}
+	return 0;
+}
+
+static void close_files(struct image *image)
+{
+	for (size_t i = 0; i < image->file_count; i++)
+		close(image->files[i].fd);
+	free(image->files);
+}
+
 void image_free(struct image *image)
 {
 	tree_free(image->tree);
 	spool_close(&image->spool);
+	close_files(image);
 	strings_free(&image->entrypoint);
 	strings_free(&image->cmd);
 	strings_free(&image->env);

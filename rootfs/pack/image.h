@@ -7,7 +7,10 @@
 #include "rootfs/pack/spool.h"
 
 struct fault;
+struct image_file;
 struct tree;
+
+enum { IMAGE_FILES_MAX = 256 }; /* that stay open */
 
 /* A list of strings, which it owns. */
 struct strings {
@@ -38,7 +41,9 @@ struct image_options {
  */
 struct image {
 	struct tree *tree;
-	struct spool spool; /* the contents of the tree */
+	struct spool spool; /* the contents of the tree, but for those in: */
+	struct image_file *files;
+	size_t file_count;
 	struct strings entrypoint, cmd, env;
 	char *user, *workdir, *stop_signal; /* NULL: not said */
 	char *name; /* the tag or name of the source, or NULL */
@@ -57,5 +62,14 @@ struct image {
 int image_load(const char *src, const struct image_options *options,
 	       struct image *ret, struct fault *reterr);
 void image_free(struct image *image);
+
+/*
+ * A descriptor of the file that FD is, open until image_free: contents of the tree may
+ * lie in it. -1 where there are enough.
+ */
+int image_keep_file(struct image *image, int fd);
+
+/* Refuses an image that one of these files has changed below. */
+int image_check_files(const struct image *image, struct fault *reterr);
 
 #endif

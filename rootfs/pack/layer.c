@@ -17,7 +17,7 @@
  */
 
 enum {
-	CHUNK = 1 << 16,
+	CHUNK = 1 << 18,
 	/* Linux' device numbers */
 	MAJOR_MAX = (1 << 12) - 1,
 	MINOR_MAX = (1 << 20) - 1,
@@ -33,9 +33,12 @@ struct stream {
 	struct content in;
 	uint64_t at;
 	uint8_t *buf;
+	uint64_t len; /* of the bytes in BUF, which are those before AT */
 	struct archive *unpack; /* NULL: they are plain */
 	bool ended;		/* nothing more comes out of that */
+	struct digest *packed;	/* of what goes in, or NULL */
 	struct digest *digest;	/* of what comes out, or NULL */
+	int keep;		/* where contents may stay, or -1 */
 	struct fault *reterr;
 	bool failed; /* *reterr says why */
 };
@@ -55,6 +58,9 @@ static la_ssize_t read_plain(struct stream *s, const void **ret)
 	if (content_read(&s->in, s->at, s->buf, len, s->reterr) < 0)
 		return fail(s);
 	s->at += len;
+	s->len = len;
+	if (s->packed)
+		digest_add(s->packed, s->buf, len);
 	*ret = s->buf;
 	return (la_ssize_t)len;
 }
@@ -125,6 +131,34 @@ static la_ssize_t on_read(struct archive *a, void *arg, const void **ret)
 	return n;
 }
 
+/* Bytes that nobody hashes need not be read. */
+static la_int64_t on_skip(struct archive *a, void *arg, la_int64_t request)
+{
+	struct stream *s = arg;
+	uint64_t left = s->in.len - s->at;
+
+	(void)a;
+	if (request < 0)
+		return 0;
+	if ((uint64_t)request < left)
+		left = (uint64_t)request;
+	s->at += left;
+	return (la_int64_t)left;
+}
+
+/* Where in the file the bytes at DATA are, if they are still where they were read to. */
+static bool find(const struct stream *s, const void *data, size_t len,
+		 uint64_t *ret)
+{
+	const uintptr_t from = (uintptr_t)s->buf, at = (uintptr_t)data;
+
+	if (s->keep < 0 || at < from || at - from > s->len ||
+	    len > s->len - (at - from))
+		return false;
+	*ret = s->in.offset + s->at - s->len + (at - from);
+	return true;
+}
+
 /* gzip and zstd are told by their first bytes; a tar may begin with them in a name. */
 static int filter_of(const struct content *c, int *ret, struct fault *reterr)
 {
@@ -176,6 +210,7 @@ static int open_unpack(struct stream *s, int filter, struct fault *reterr)
 /* What an entry is applied to. */
 struct target {
 	struct loader *l;
+	struct stream *s;
 	const struct layer *layer;
 	struct tree *tree;
 	struct spool *spool;
@@ -278,11 +313,36 @@ static int attributes(const struct layer *layer, struct archive_entry *entry,
 	return 0;
 }
 
+/* What was thought to stay where it is goes to the spool after all. */
+static int copy(struct target *t, uint64_t where, uint64_t len,
+		struct fault *reterr)
+{
+	const struct content c = {
+		.fd = t->s->in.fd,
+		.offset = where,
+		.len = len,
+	};
+	char some[4096];
+	size_t n;
+
+	for (uint64_t at = 0; at < len; at += n) {
+		n = len - at < sizeof(some) ? (size_t)(len - at) : sizeof(some);
+		if (content_read(&c, at, some, n, reterr) < 0 ||
+		    spool_append(t->spool, some, n, reterr) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int read_content(struct target *t, struct archive *a,
 			struct archive_entry *entry, struct content *ret,
 			struct fault *reterr)
 {
+	const bool skip = t->layer->is_archive &&
+			  archive_entry_sparse_count(entry) == 0;
 	const uint64_t from = t->spool->len;
+	uint64_t where = 0, pos;
+	bool in_place = t->s->keep >= 0;
 	la_int64_t size = archive_entry_size(entry), offset;
 	const void *data;
 	uint64_t at = 0;
@@ -310,12 +370,38 @@ static int read_content(struct target *t, struct archive *a,
 		    len > (uint64_t)size - (uint64_t)offset)
 			return fault_refuse(reterr,
 					    "a sparse file in disorder");
+		if (in_place && (uint64_t)offset == at &&
+		    find(t->s, data, len, &pos) &&
+		    (at == 0 || pos == where + at)) {
+			if (at == 0)
+				where = pos;
+			at += len;
+			if (!skip || len == 0)
+				continue;
+			at = (uint64_t)size;
+			if (archive_read_data_skip(a) != ARCHIVE_OK)
+				return refuse_archive(a, reterr);
+			break;
+		}
+		if (in_place && copy(t, where, at, reterr) < 0)
+			return -1;
+		in_place = false;
 		if (spool_append_zeros(t->spool, (uint64_t)offset - at,
 				       reterr) < 0 ||
 		    spool_append(t->spool, data, len, reterr) < 0)
 			return -1;
 		at = (uint64_t)offset + len;
 	}
+	if (in_place && at == (uint64_t)size) {
+		*ret = (struct content){
+			.fd = t->s->keep,
+			.offset = where,
+			.len = at,
+		};
+		return 0;
+	}
+	if (in_place && copy(t, where, at, reterr) < 0)
+		return -1;
 	if (spool_append_zeros(t->spool, (uint64_t)size - at, reterr) < 0)
 		return -1;
 	*ret = spool_content(t->spool, from);
@@ -527,11 +613,89 @@ static int check_digest(struct stream *s, const char *wanted,
 	return 0;
 }
 
+/* The same of the bytes as they are. */
+static int check_packed(struct stream *s, const char *wanted,
+			struct fault *reterr)
+{
+	char got[DIGEST_TEXT_MAX];
+	const void *data;
+
+	while (s->at < s->in.len)
+		if (read_plain(s, &data) < 0)
+			return -1;
+	if (digest_finish(s->packed, got, reterr) < 0)
+		return -1;
+	if (strcmp(got, wanted) != 0)
+		return fault_refuse(reterr, "its digest is %s", got);
+	return 0;
+}
+
+/*
+ * What a layer's bytes are comes before what they make: who has another layer than he
+ * should is not to look for a fault in its tar.
+ */
+static int check_digests(struct stream *s, const struct layer *layer, int r,
+			 struct fault *reterr)
+{
+	struct fault of_tar, of_bytes;
+
+	if (r < 0)
+		of_tar = *reterr;
+	if (s->failed && reterr->kind == FAULT_SYSTEM)
+		return -1;
+	if (r == 0)
+		r = check_digest(s, layer->diff_id, &of_tar);
+	if (s->failed && r < 0)
+		of_tar = *reterr;
+	if (s->packed) {
+		s->reterr = &of_bytes;
+		if (check_packed(s, layer->digest, &of_bytes) < 0) {
+			*reterr = of_bytes;
+			return -1;
+		}
+	}
+	if (r < 0)
+		*reterr = of_tar;
+	return r;
+}
+
+static int open_digests(struct stream *s, const struct layer *layer,
+			struct fault *reterr)
+{
+	if (layer->diff_id &&
+	    digest_new(layer->diff_id, &s->digest, reterr) < 0)
+		return -1;
+	if (!layer->digest)
+		return 0;
+	return digest_new(layer->digest, &s->packed, reterr);
+}
+
+static int open_tar(struct stream *s, bool skips, struct archive **ret,
+		    struct fault *reterr)
+{
+	struct archive *a = archive_read_new();
+
+	if (!a)
+		return fault_system(reterr, ENOMEM, "tar");
+	*ret = a;
+	if (archive_read_support_format_tar(a) != ARCHIVE_OK ||
+	    archive_read_support_format_empty(a) != ARCHIVE_OK ||
+	    archive_read_open2(a, s, NULL, on_read, skips ? on_skip : NULL,
+			       NULL) != ARCHIVE_OK)
+		return s->failed ? -1 : refuse_archive(a, reterr);
+	return 0;
+}
+
 int layer_apply(struct loader *l, const struct layer *layer, struct tree *tree,
 		struct spool *spool, struct fault *reterr)
 {
-	struct target t = { l, layer, tree, spool };
-	struct stream s = { .l = l, .in = layer->content, .reterr = reterr };
+	struct stream s = {
+		.l = l,
+		.in = layer->content,
+		.reterr = reterr,
+		.keep = -1,
+	};
+	struct target t = { l, &s, layer, tree, spool };
 	struct archive *a = NULL;
 	struct fault ignored;
 	int filter, r = -1;
@@ -543,34 +707,35 @@ int layer_apply(struct loader *l, const struct layer *layer, struct tree *tree,
 		(void)fault_system(reterr, ENOMEM, "tar");
 		goto out;
 	}
-	if (layer->diff_id && digest_new(layer->diff_id, &s.digest, reterr) < 0)
+	if (open_digests(&s, layer, reterr) < 0 ||
+	    filter_of(&layer->content, &filter, reterr) < 0)
 		goto out;
-	if (filter_of(&layer->content, &filter, reterr) < 0)
-		goto out;
-	if (filter != ARCHIVE_FILTER_NONE &&
-	    open_unpack(&s, filter, reterr) < 0)
-		goto out;
-	a = archive_read_new();
-	if (!a) {
-		(void)fault_system(reterr, ENOMEM, "tar");
-		goto out;
+	if (filter != ARCHIVE_FILTER_NONE) {
+		r = open_unpack(&s, filter, reterr);
+	} else {
+		r = 0;
+		s.keep = layer->is_archive ?
+				 layer->content.fd :
+				 image_keep_file(l->image, layer->content.fd);
+		/* The same bytes: one hash is both. */
+		if (layer->digest && layer->diff_id &&
+		    strcmp(layer->digest, layer->diff_id) == 0) {
+			digest_free(s.digest);
+			s.digest = NULL;
+		}
 	}
-	if (archive_read_support_format_tar(a) != ARCHIVE_OK ||
-	    archive_read_support_format_empty(a) != ARCHIVE_OK ||
-	    archive_read_open(a, &s, NULL, on_read, NULL) != ARCHIVE_OK) {
-		if (!s.failed)
-			(void)refuse_archive(a, reterr);
-		goto out;
-	}
-	r = read_entries(&t, a, &s, reterr);
 	if (r == 0)
-		r = check_digest(&s, layer->diff_id, reterr);
+		r = open_tar(&s, layer->is_archive && s.keep >= 0, &a, reterr);
+	if (r == 0)
+		r = read_entries(&t, a, &s, reterr);
+	r = check_digests(&s, layer, r, reterr);
 out:
 	if (a)
 		(void)archive_read_free(a);
 	if (s.unpack)
 		(void)archive_read_free(s.unpack);
 	digest_free(s.digest);
+	digest_free(s.packed);
 	free(s.buf);
 	if (tree_end(tree, r < 0 ? &ignored : reterr) < 0)
 		r = -1;

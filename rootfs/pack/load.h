@@ -75,12 +75,17 @@ int load_xattr(struct loader *l, const char *path, const char *name,
 
 struct layer {
 	struct content content; /* tar, plain or by gzip or zstd */
+	const char *digest;	/* of these bytes, or NULL */
 	const char *diff_id;	/* the digest of the tar, or NULL */
 	unsigned number;	/* from 1 */
 	bool is_archive; /* no layer: no whiteouts, attributes do not matter */
 };
 
-/* Applies it to TREE; contents go to SPOOL. */
+/*
+ * Applies it to TREE. Contents stay where they lie in a plain tar, whose descriptor IMAGE
+ * then keeps, and else go to SPOOL. Each byte is read once, and hashed once for each
+ * digest.
+ */
 int layer_apply(struct loader *l, const struct layer *layer, struct tree *tree,
 		struct spool *spool, struct fault *reterr);
 
@@ -102,12 +107,16 @@ int load_parts(struct loader *l, const struct source *s,
 /* --- where files of an image's layout are ---------------------------------------- */
 
 struct source {
-	int dirfd;	   /* -1: in TREE */
-	struct tree *tree; /* of an archive, whose contents are in SPOOL */
+	int dirfd; /* -1: in TREE */
+	struct tree
+		*tree; /* of an archive, whose contents are in it or in SPOOL */
 	struct spool spool;
+	struct content archive;
 };
 
-#define SOURCE_NONE ((struct source){ .dirfd = -1, .spool = SPOOL_NONE })
+#define SOURCE_NONE       \
+	((struct source){ \
+		.dirfd = -1, .spool = SPOOL_NONE, .archive = { .fd = -1 } })
 
 int source_open_dir(const char *path, struct source *ret, struct fault *reterr);
 int source_open_archive(struct loader *l, const char *path, struct source *ret,

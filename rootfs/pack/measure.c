@@ -2,86 +2,106 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <semaphore.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	CHUNK = 1 << 16,
-	MUCH = 1 << 16, /* bytes that are worth two threads */
-};
+#include "rootfs/pack/fault.h"
 
-/* --- the second of two hashes over the same bytes --- */
+enum { BLOCKS = 4, HASHES = 2 };
 
-struct measure_thread {
-	pthread_t id;
-	sem_t work, done;
+/* --- two hashes over the same bytes, each by its thread --- */
+
+struct worker {
+	struct measure_ring *ring;
 	struct hash *hash;
-	const void *data; /* NULL: that is all */
-	size_t len;
+	size_t done; /* blocks */
+	pthread_t id;
 };
 
-static void wait_for(sem_t *s)
-{
-	while (sem_wait(s) < 0 && errno == EINTR)
-		;
-}
+struct measure_ring {
+	pthread_mutex_t lock;
+	pthread_cond_t moved;
+	size_t head; /* blocks given to the threads */
+	size_t len[BLOCKS];
+	size_t running; /* threads */
+	bool ends, has_failed;
+	struct worker workers[HASHES];
+	uint8_t blocks[BLOCKS][MEASURE_BLOCK];
+};
 
-static void *thread_run(void *arg)
+static void *worker_run(void *arg)
 {
-	struct measure_thread *t = arg;
+	struct worker *w = arg;
+	struct measure_ring *ring = w->ring;
 
+	(void)pthread_mutex_lock(&ring->lock);
 	for (;;) {
-		wait_for(&t->work);
-		if (!t->data)
-			return NULL;
-		hash_add(t->hash, t->data, t->len);
-		(void)sem_post(&t->done);
+		size_t i = w->done % BLOCKS;
+
+		if (w->done == ring->head) {
+			if (ring->ends)
+				break;
+			(void)pthread_cond_wait(&ring->moved, &ring->lock);
+			continue;
+		}
+		(void)pthread_mutex_unlock(&ring->lock);
+		hash_add(w->hash, ring->blocks[i], ring->len[i]);
+		(void)pthread_mutex_lock(&ring->lock);
+		w->done++;
+		(void)pthread_cond_broadcast(&ring->moved);
 	}
-}
-
-/* NULL: there is none to be had, and one thread does all. */
-static struct measure_thread *thread_start(struct hash *hash)
-{
-	struct measure_thread *t = calloc(1, sizeof(*t));
-
-	if (!t)
-		return NULL;
-	t->hash = hash;
-	(void)sem_init(&t->work, 0, 0);
-	(void)sem_init(&t->done, 0, 0);
-	if (pthread_create(&t->id, NULL, thread_run, t) == 0)
-		return t;
-	free(t);
+	(void)pthread_mutex_unlock(&ring->lock);
 	return NULL;
 }
 
-static void thread_end(struct measure_thread *t)
+/* Waits until no thread has more than LEFT blocks to do. */
+static void wait_for(struct measure_ring *ring, size_t left)
 {
-	if (!t)
+	if (ring->running == 0)
 		return;
-	t->data = NULL;
-	(void)sem_post(&t->work);
-	(void)pthread_join(t->id, NULL);
-	(void)sem_destroy(&t->work);
-	(void)sem_destroy(&t->done);
-	free(t);
+	(void)pthread_mutex_lock(&ring->lock);
+	for (size_t i = 0; i < HASHES;) {
+		if (ring->head - ring->workers[i].done <= left)
+			i++;
+		else
+			(void)pthread_cond_wait(&ring->moved, &ring->lock);
+	}
+	(void)pthread_mutex_unlock(&ring->lock);
 }
 
-static void add_application(struct measure *m, const void *data, size_t len)
+static void end_threads(struct measure_ring *ring)
 {
-	if (!m->thread && len >= MUCH)
-		m->thread = thread_start(&m->app);
-	if (!m->thread || len < MUCH) {
-		hash_add(&m->app, data, len);
-		hash_add(&m->all, data, len);
-		return;
+	(void)pthread_mutex_lock(&ring->lock);
+	ring->ends = true;
+	(void)pthread_cond_broadcast(&ring->moved);
+	(void)pthread_mutex_unlock(&ring->lock);
+	for (; ring->running > 0; ring->running--)
+		(void)pthread_join(ring->workers[ring->running - 1].id, NULL);
+}
+
+/* False where there are none to be had: then one thread does all. */
+static bool start_threads(struct measure *m)
+{
+	struct measure_ring *ring = m->ring;
+	struct hash *hashes[HASHES] = { &m->all, &m->app };
+
+	if (ring->running > 0 || ring->has_failed)
+		return ring->running > 0;
+	for (size_t i = 0; i < HASHES; i++) {
+		struct worker *w = &ring->workers[i];
+
+		*w = (struct worker){ .ring = ring, .hash = hashes[i] };
+		ring->has_failed =
+			pthread_create(&w->id, NULL, worker_run, w) != 0;
+		if (ring->has_failed) {
+			end_threads(ring);
+			return false;
+		}
+		ring->running++;
 	}
-	m->thread->data = data;
-	m->thread->len = len;
-	(void)sem_post(&m->thread->work);
-	hash_add(&m->all, data, len);
-	wait_for(&m->thread->done);
+	return true;
 }
 
 /* --- */
@@ -89,6 +109,12 @@ static void add_application(struct measure *m, const void *data, size_t len)
 int measure_begin(struct measure *m, struct fault *reterr)
 {
 	memset(m, 0, sizeof(*m));
+	m->ring = malloc(sizeof(*m->ring));
+	if (!m->ring)
+		return fault_system(reterr, ENOMEM, "measurements");
+	memset(m->ring, 0, offsetof(struct measure_ring, blocks));
+	(void)pthread_mutex_init(&m->ring->lock, NULL);
+	(void)pthread_cond_init(&m->ring->moved, NULL);
 	if (hash_begin(&m->boot, HASH_SHA384, reterr) < 0)
 		return -1;
 	return hash_begin(&m->app, HASH_SHA384, reterr);
@@ -103,8 +129,31 @@ int measure_section(struct measure *m, enum eif_type type, struct fault *reterr)
 	return hash_copy(&m->boot, &m->all, reterr);
 }
 
-void measure_add(struct measure *m, const void *data, size_t len)
+uint8_t *measure_block(struct measure *m)
 {
+	wait_for(m->ring, BLOCKS - 1);
+	return m->ring->blocks[m->ring->head % BLOCKS];
+}
+
+static void add_application(struct measure *m, const uint8_t *block, size_t len)
+{
+	struct measure_ring *ring = m->ring;
+
+	if (ring->running == 0 && (len < MEASURE_BLOCK || !start_threads(m))) {
+		hash_add(&m->all, block, len);
+		hash_add(&m->app, block, len);
+		return;
+	}
+	(void)pthread_mutex_lock(&ring->lock);
+	ring->len[ring->head++ % BLOCKS] = len;
+	(void)pthread_cond_broadcast(&ring->moved);
+	(void)pthread_mutex_unlock(&ring->lock);
+}
+
+void measure_add(struct measure *m, size_t len)
+{
+	const uint8_t *block = m->ring->blocks[m->ring->head % BLOCKS];
+
 	switch (m->type) {
 	case EIF_SIGNATURE:
 	case EIF_METADATA:
@@ -112,17 +161,18 @@ void measure_add(struct measure *m, const void *data, size_t len)
 	case EIF_KERNEL:
 	case EIF_CMDLINE:
 		/* Only by hand is one of them behind the ramdisks. */
-		hash_add(&m->boot, data, len);
+		hash_add(&m->boot, block, len);
+		wait_for(m->ring, 0);
 		if (m->ramdisks > 1)
-			hash_add(&m->all, data, len);
+			hash_add(&m->all, block, len);
 		return;
 	case EIF_RAMDISK:
 		break;
 	}
 	if (m->ramdisks < 2)
-		hash_add(&m->boot, data, len);
+		hash_add(&m->boot, block, len);
 	else
-		add_application(m, data, len);
+		add_application(m, block, len);
 }
 
 static int finish(const struct hash *h, uint8_t ret_content[EIF_HASH],
@@ -136,9 +186,9 @@ static int finish(const struct hash *h, uint8_t ret_content[EIF_HASH],
 	return measure_extend(ret_content, EIF_HASH, ret, reterr);
 }
 
-int measure_pcrs(const struct measure *m, struct eif_pcrs *ret,
-		 struct fault *reterr)
+int measure_pcrs(struct measure *m, struct eif_pcrs *ret, struct fault *reterr)
 {
+	wait_for(m->ring, 0);
 	memset(ret, 0, sizeof(*ret));
 	if (finish(m->ramdisks > 1 ? &m->all : &m->boot, ret->contents[0],
 		   ret->pcr0, reterr) < 0 ||
@@ -149,8 +199,13 @@ int measure_pcrs(const struct measure *m, struct eif_pcrs *ret,
 
 void measure_end(struct measure *m)
 {
-	thread_end(m->thread);
-	m->thread = NULL;
+	if (m->ring) {
+		end_threads(m->ring);
+		(void)pthread_cond_destroy(&m->ring->moved);
+		(void)pthread_mutex_destroy(&m->ring->lock);
+	}
+	free(m->ring);
+	m->ring = NULL;
 	hash_free(&m->boot);
 	hash_free(&m->all);
 	hash_free(&m->app);
@@ -172,14 +227,15 @@ int measure_extend(const void *content, size_t len, uint8_t ret[EIF_HASH],
 int measure_content(const struct content *c, uint8_t ret[EIF_HASH],
 		    struct fault *reterr)
 {
-	static uint8_t chunk[CHUNK];
+	static uint8_t chunk[MEASURE_BLOCK];
 	struct hash hash;
 	size_t n;
 
 	if (hash_begin(&hash, HASH_SHA384, reterr) < 0)
 		return -1;
 	for (uint64_t at = 0; at < c->len; at += n) {
-		n = c->len - at < CHUNK ? (size_t)(c->len - at) : CHUNK;
+		n = c->len - at < MEASURE_BLOCK ? (size_t)(c->len - at) :
+						  MEASURE_BLOCK;
 		if (content_read(c, at, chunk, n, reterr) < 0) {
 			hash_free(&hash);
 			return -1;

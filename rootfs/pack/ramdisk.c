@@ -264,6 +264,8 @@ int ramdisk_write_app(struct eif_writer *w, struct image *image,
 		goto out;
 	r = write_ramdisk(w, o->squashfs ? NULL : image->tree, first, texts, o,
 			  reterr);
+	if (r == 0)
+		r = image_check_files(image, reterr);
 out:
 	spool_close(&squashed);
 	spool_close(&spool);

@@ -27,14 +27,14 @@ int source_open_archive(struct loader *l, const char *path, struct source *ret,
 	struct source s = SOURCE_NONE;
 	int r = -1;
 
-	if (content_open(path, &layer.content, reterr) < 0)
+	if (content_open(path, &s.archive, reterr) < 0)
 		return -1;
+	layer.content = s.archive;
 	s.tree = tree_new();
 	if (!s.tree)
 		(void)fault_system(reterr, ENOMEM, "names");
 	else if (spool_open(&s.spool, reterr) == 0)
 		r = layer_apply(l, &layer, s.tree, &s.spool, reterr);
-	close(layer.content.fd);
 	if (r < 0) {
 		source_close(&s);
 		return -1;
@@ -51,6 +51,8 @@ void source_close(struct source *s)
 		close(s->dirfd);
 	tree_free(s->tree);
 	spool_close(&s->spool);
+	if (s->archive.fd >= 0)
+		close(s->archive.fd);
 	*s = SOURCE_NONE;
 }
 

@@ -73,6 +73,8 @@ int spool_append_zeros(struct spool *s, uint64_t len, struct fault *reterr)
 {
 	uint64_t end;
 
+	if (len == 0)
+		return 0;
 	if (__builtin_add_overflow(s->len, len, &end) || end > INT64_MAX)
 		return fault_system(reterr, EFBIG, "a temporary file");
 	if (ftruncate(s->fd, (off_t)end) < 0)

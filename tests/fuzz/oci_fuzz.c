@@ -79,6 +79,16 @@ static void count_names(const struct tree_node *dir, bool clear)
 	}
 }
 
+/* In the spool, or in the layer where it lies. */
+static void check_content(const struct content *c, const struct spool *spool)
+{
+	struct stat st;
+
+	require(fstat(c->fd, &st) == 0 && st.st_size >= 0);
+	require(c->offset + c->len <= (uint64_t)st.st_size);
+	require(c->fd != spool->fd || c->offset + c->len <= spool->len);
+}
+
 static void check_dir(const struct tree_node *dir, const struct spool *spool)
 {
 	require(S_ISDIR(dir->inode->mode) || dir->count == 0);
@@ -100,9 +110,7 @@ static void check_dir(const struct tree_node *dir, const struct spool *spool)
 		require(inode->nlink == inode->written);
 		require(!S_ISLNK(inode->mode) == !inode->target);
 		if (S_ISREG(inode->mode) && inode->content.fd >= 0)
-			require(inode->content.fd == spool->fd &&
-				inode->content.offset + inode->content.len <=
-					spool->len);
+			check_content(&inode->content, spool);
 		check_dir(node, spool);
 	}
 }

@@ -879,7 +879,7 @@ TEST(a_full_disk_leaves_what_was_there)
 {
 	const struct rlimit limit = { 600, RLIM_INFINITY };
 	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
-	static const char bytes[1000];
+	static const char bytes[1000] = "not zeros alone, which take no room";
 	struct eif_writer *w;
 	char text[20] = "";
 	int fd;

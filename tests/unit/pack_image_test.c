@@ -128,6 +128,8 @@ static int apply(struct tar *t, unsigned number, const char *diff_id)
 	int r;
 
 	tar_end(t);
+	/* Another file each time: contents stay in the one before. */
+	(void)unlink("layer");
 	temp_file("layer", t->data, t->len, 0600);
 	REQUIRE(content_open("layer", &layer.content, &fault) == 0);
 	r = layer_apply(&loader, &layer, image.tree, &image.spool, &fault);
