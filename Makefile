@@ -211,7 +211,7 @@ need = @bash -c '. scripts/lib.sh; need_packages $(1)'
 
 export ARCH CC T STRICT WERROR
 
-.PHONY: all run soak faults fuzz test check boot unit interop lang tool pack ns static \
+.PHONY: all emulator run soak faults fuzz test check boot unit interop lang tool pack ns static \
 	layers bench lint libnsmc-verify fmt fmt-check \
 	size compdb shell install blobs dist repro clean help test-build other-arch FORCE
 .DELETE_ON_ERROR:
@@ -449,8 +449,12 @@ OTHER := $(if $(filter x86_64,$(ARCH)),aarch64,x86_64)
 other-arch:
 	$(Q)$(MAKE) --no-print-directory ARCH=$(OTHER) UNIT= FUZZ= PACK_UNIT= PACK_FUZZ= test-build
 
+## emulator: get or build what boots images here; its kernel to build/emulator, for mkeif build --blobs
+emulator:
+	$(Q)scripts/emulator --blobs $(BUILD)/emulator run
+
 ## run: boot an enclave image with the hello application under the emulator, verify its document
-run: $(B)/init $(B)/hello $(B)/nsm
+run: $(B)/init $(B)/hello $(B)/nsm emulator
 	$(call need,python3)
 	$(Q)scripts/run-enclave --hello
 

@@ -95,6 +95,26 @@ static int out_of_memory(struct fault *reterr)
 	return fault_system(reterr, ENOMEM, "build");
 }
 
+/* For who has no kernel yet, the newcomer among others. */
+static int no_kernel(const struct parts *p, struct fault *reterr)
+{
+	const char *arch = eif_arch_name(p->eif_arch);
+	const bool is_emulated = p->eif_arch == EIF_X86_64;
+
+	return fault_usage(
+		reterr,
+		"--kernel or --blobs is missing: an image holds the Linux "
+		"kernel that the enclave boots, and its nsm.ko. On an "
+		"instance: --blobs /usr/share/nitro_enclaves/blobs, of the "
+		"package aws-nitro-enclaves-cli-devel. Elsewhere: blobs/%s of "
+		"github.com/aws/aws-nitro-enclaves-cli%s",
+		arch,
+		is_emulated ? ". To try images without an instance: `make "
+			      "run` in the sources of enclave-init, then "
+			      "--blobs build/emulator" :
+			      "");
+}
+
 /* What is not given is in the folder of nitro-cli's blobs. */
 static int find_kernel(struct parts *p, struct fault *reterr)
 {
@@ -111,7 +131,7 @@ static int find_kernel(struct parts *p, struct fault *reterr)
 	if (p->kernel_file.path)
 		return 0;
 	if (!dir || *dir == '\0')
-		return fault_usage(reterr, "--kernel or --blobs is missing");
+		return no_kernel(p, reterr);
 	p->own[0] = below(dir, names[p->eif_arch]);
 	p->own[1] = below(dir, "nsm.ko");
 	p->own[2] = below(dir, "cmdline");

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import images
 from images import Layer, Layout, digest, tagged
-from lib import (ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Skip, boot_options, build, built, check, copied, folder, kernels,
+from lib import (ASAN, DONE, FILE, MKEIF, REFUSED, TOP, USAGE, Skip, boot_options, build, built, check, copied, folder, kernels,
                  layout, make, names, run, same, test, tool)
 
 OLD = b"what was there\n"
@@ -401,6 +402,25 @@ def kernels_and_modules_have_to_fit() -> None:
                        good / "bzImage", "--init", Path(sys.executable).resolve())
         expect_refused(path, USAGE, ("without --kernel",), *image, "--kernel", good / "bzImage", "--blobs", good)
         run("build", *image, "--kernel", good / "bzImage", "--output", path / "x.eif").is_(DONE, "no --module: ")
+
+
+@test
+def a_newcomer_is_told_where_a_kernel_is() -> None:
+    """Neither --kernel nor --blobs nor NITRO_CLI_BLOBS: what is missing, and three places that have it; one that is there will do."""
+    with folder() as path:
+        image = ("--image", layout("nopasswd"), "--output", path / "x.eif")
+        for blobs in ("", None):
+            env = {} if blobs is None else {"NITRO_CLI_BLOBS": blobs}
+            run("build", *image, "--arch", "x86_64", env=env).is_(
+                USAGE, "--kernel or --blobs is missing: an image holds the Linux kernel", "/usr/share/nitro_enclaves/blobs",
+                "blobs/x86_64 of github.com/aws/aws-nitro-enclaves-cli", "`make run`", "--blobs build/emulator")
+        other = run("build", *image, "--arch", "aarch64").is_(USAGE, "blobs/aarch64 of github.com")
+        same("build/emulator" in other.err, False, "a kernel for another architecture")
+        same((path / "x.eif").exists(), False, "a file")
+        subprocess.run([TOP / "scripts/emulator", "--blobs", path / "emulator", "run"], check=True)
+        same(sorted(p.name for p in (path / "emulator").iterdir()), ["bzImage", "nsm.ko"], "the emulator's folder")
+        done = run("build", *image, "--init", built("init", "x86_64"), "--blobs", path / "emulator").is_(DONE)
+        same("no --module" in done.err, False, "a note of a missing driver")
 
 
 @test
