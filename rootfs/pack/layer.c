@@ -38,6 +38,8 @@ struct stream {
 	bool ended;		/* nothing more comes out of that */
 	struct digest *packed;	/* of what goes in, or NULL */
 	struct digest *digest;	/* of what comes out, or NULL */
+	uint64_t out;		/* bytes that came out, */
+	uint64_t nonzero_end;	/* and those to the last that is not zero */
 	int keep;		/* where contents may stay, or -1 */
 	struct fault *reterr;
 	bool failed; /* *reterr says why */
@@ -87,6 +89,17 @@ static int refuse_archive(struct archive *a, struct fault *reterr)
 	return fault_refuse(reterr, "%s", text ? text : "a broken archive");
 }
 
+static void note_zeros(struct stream *s, const uint8_t *data, size_t len)
+{
+	size_t n = len;
+
+	while (n > 0 && data[n - 1] == 0)
+		n--;
+	if (n > 0)
+		s->nonzero_end = s->out + n;
+	s->out += len;
+}
+
 /* The next bytes of the tar; 0 is its end. */
 static la_ssize_t read_tar(struct stream *s, const void **ret)
 {
@@ -118,6 +131,7 @@ static la_ssize_t read_tar(struct stream *s, const void **ret)
 		return fail(s);
 	if (s->digest)
 		digest_add(s->digest, *ret, len);
+	note_zeros(s, *ret, len);
 	return (la_ssize_t)len;
 }
 
@@ -143,6 +157,7 @@ static la_int64_t on_skip(struct archive *a, void *arg, la_int64_t request)
 	if ((uint64_t)request < left)
 		left = (uint64_t)request;
 	s->at += left;
+	s->out += left;
 	return (la_int64_t)left;
 }
 
@@ -303,9 +318,11 @@ static int attributes(const struct layer *layer, struct archive_entry *entry,
 	};
 	if (layer->is_archive)
 		return 0;
-	if (uid < 0 || uid > UINT32_MAX || gid < 0 || gid > UINT32_MAX)
+	/* The last of 32 bits is nobody's: chown(2) takes it for "as it is". */
+	if (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX)
 		return fault_refuse(reterr,
-				    "owner %lld:%lld: a ramdisk has 32 bits",
+				    "owner %lld:%lld: the highest is "
+				    "4294967294",
 				    (long long)uid, (long long)gid);
 	ret->uid = (uint32_t)uid;
 	ret->gid = (uint32_t)gid;
@@ -613,7 +630,32 @@ static int check_digest(struct stream *s, const char *wanted,
 	return 0;
 }
 
-/* The same of the bytes as they are. */
+/*
+ * What is behind the entries, which end at byte END, is all zeros: one reader of tar ends
+ * at a block of zeros, another reads on. All of it was read.
+ */
+static int check_rest(const struct stream *s, uint64_t end,
+		      struct fault *reterr)
+{
+	uint64_t used;
+
+	if (s->nonzero_end > end)
+		return fault_refuse(reterr,
+				    "more than zeros behind the tar's end at "
+				    "byte %llu",
+				    (unsigned long long)end);
+	if (!s->unpack)
+		return 0;
+	used = (uint64_t)archive_filter_bytes(s->unpack, -1);
+	return used < s->in.len ?
+		       fault_refuse(reterr,
+				    "%llu bytes behind the end of what is "
+				    "compressed",
+				    (unsigned long long)(s->in.len - used)) :
+		       0;
+}
+
+/* As check_digest, of the bytes as they are. */
 static int check_packed(struct stream *s, const char *wanted,
 			struct fault *reterr)
 {
@@ -634,8 +676,8 @@ static int check_packed(struct stream *s, const char *wanted,
  * What a layer's bytes are comes before what they make: who has another layer than he
  * should is not to look for a fault in its tar.
  */
-static int check_digests(struct stream *s, const struct layer *layer, int r,
-			 struct fault *reterr)
+static int check_digests(struct stream *s, const struct layer *layer,
+			 uint64_t end, int r, struct fault *reterr)
 {
 	struct fault of_tar, of_bytes;
 
@@ -645,6 +687,8 @@ static int check_digests(struct stream *s, const struct layer *layer, int r,
 		return -1;
 	if (r == 0)
 		r = check_digest(s, layer->diff_id, &of_tar);
+	if (r == 0)
+		r = check_rest(s, end, &of_tar);
 	if (s->failed && r < 0)
 		of_tar = *reterr;
 	if (s->packed) {
@@ -728,7 +772,9 @@ int layer_apply(struct loader *l, const struct layer *layer, struct tree *tree,
 		r = open_tar(&s, layer->is_archive && s.keep >= 0, &a, reterr);
 	if (r == 0)
 		r = read_entries(&t, a, &s, reterr);
-	r = check_digests(&s, layer, r, reterr);
+	r = check_digests(&s, layer,
+			  a ? (uint64_t)archive_filter_bytes(a, 0) : 0, r,
+			  reterr);
 out:
 	if (a)
 		(void)archive_read_free(a);

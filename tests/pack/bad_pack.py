@@ -214,6 +214,45 @@ def broken_archives_are_told() -> None:
 
 
 @test
+def a_layer_has_one_end() -> None:
+    """Behind a block of zeros there are only zeros: Go's tar refuses it, libarchive ends there without what follows. The
+    same of gzip and zstd: what is behind their end is part of the blob, and no reader's."""
+    first, second = Layer(tarfile.USTAR_FORMAT), Layer(tarfile.USTAR_FORMAT)
+    first.file("tell", built("apps/tell"), 0o755)
+    second.file("etc/shadow", "secret\n")
+    whole = first.bytes()
+    end = -(-len(whole.rstrip(b"\0")) // 512) * 512
+    for tar in (whole[:end] + bytes(512) + second.bytes(), whole + second.bytes(), whole + b"x",
+                whole[:end] + bytes(1024) + b"\0" * 100000 + b"x" + bytes(411)):
+        for packed in ("plain", "gzip", "zstd"):
+            with folder() as path:
+                raw_image(path / "image", tar, packed)
+                expect_bad_image(path, "layer 1", "more than zeros behind the tar's end")
+    for packed, behind in (("gzip", b"x" * 20), ("gzip", bytes(20)), ("gzip", b"\x1f\x8b"), ("zstd", b"x" * 20)):
+        with folder() as path:
+            l = Layout(path / "image")
+            kind, pack = images.PACKED[packed]
+
+            def change(manifest: dict, config: dict, l: Layout) -> None:
+                manifest["layers"] = [l.blob(pack(whole) + behind, kind)]
+
+            l.index(tagged(l.image([whole], TELL, packed)))
+            change_json(path / "image", change)
+            expect_bad_image(path, "layer 1")
+
+
+@test
+def an_owner_that_is_nobodys_is_refused() -> None:
+    """4294967295 is -1 to chown(2), which would leave the file root's."""
+    for uid, gid in ((0xffffffff, 0), (0, 0xffffffff), (1 << 32, 0)):
+        with folder() as path:
+            layer = images.static_layer()
+            layer.file("x", "", uid=uid, gid=gid)
+            images.single(path / "image", [layer], TELL)
+            expect_bad_image(path, f"x: owner {uid}:{gid}: the highest is 4294967294")
+
+
+@test
 def nothing_is_written_outside() -> None:
     """Names with .., absolute ones, and links that lead out: refused, or within the image."""
     def dots(layer: Layer, victim: Path) -> None:
