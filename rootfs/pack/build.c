@@ -37,7 +37,7 @@ struct build {
 	struct parts parts;
 	struct part_list ramdisks;
 	struct ramdisk_options ramdisk;
-	bool drop_capabilities;
+	bool drop_capabilities, keep_owner;
 };
 
 /* --- options --- */
@@ -69,6 +69,7 @@ enum {
 	O_SQUASHFS,
 	O_KEEP_TIMES,
 	O_DROP_CAPABILITIES,
+	O_OWNER,
 };
 
 static const struct option options[] = {
@@ -98,6 +99,7 @@ static const struct option options[] = {
 	{ "squashfs", optional_argument, NULL, O_SQUASHFS },
 	{ "keep-times", no_argument, NULL, O_KEEP_TIMES },
 	{ "drop-capabilities", no_argument, NULL, O_DROP_CAPABILITIES },
+	{ "owner", required_argument, NULL, O_OWNER },
 	SIGN_OPTIONS,
 	/* nitro-cli's names. */
 	{ "output-file", required_argument, NULL, O_OUTPUT },
@@ -129,6 +131,14 @@ static int take_squashfs(struct build *b, const char *value,
 				   value);
 	b->ramdisk.squashfs = *name;
 	return 0;
+}
+
+static int take_owner(struct build *b, const char *value, struct fault *reterr)
+{
+	b->keep_owner = strcmp(value, "keep") == 0;
+	if (b->keep_owner || strcmp(value, "root") == 0)
+		return 0;
+	return fault_usage(reterr, "--owner: %s: neither root nor keep", value);
 }
 
 static int take_option(struct build *b, int option, struct fault *reterr)
@@ -187,6 +197,8 @@ static int take_option(struct build *b, int option, struct fault *reterr)
 		return take_compress(b, optarg, reterr);
 	case O_SQUASHFS:
 		return take_squashfs(b, optarg, reterr);
+	case O_OWNER:
+		return take_owner(b, optarg, reterr);
 	case O_KEEP_TIMES:
 		b->ramdisk.keep_times = true;
 		return 0;
@@ -223,7 +235,7 @@ static int check_options(const struct build *b, struct fault *reterr)
 	if (b->entrypoint.count || b->cmd.count || b->env.count || b->user ||
 	    b->workdir || b->stop_signal || b->config || b->tag ||
 	    b->ramdisk.gzip || b->ramdisk.squashfs || b->ramdisk.keep_times ||
-	    b->drop_capabilities)
+	    b->drop_capabilities || b->keep_owner)
 		return fault_usage(reterr, of_image, "options of the image");
 	return 0;
 }
@@ -369,6 +381,7 @@ static int load_app(const struct command *c, struct build *b,
 		.arch_is_given = b->parts.arch != NULL,
 		.tag = b->tag,
 		.drop_capabilities = b->drop_capabilities,
+		.keep_owner = b->keep_owner,
 		.keep_capabilities = b->ramdisk.squashfs,
 	};
 	const char *conf_path = NULL;
@@ -594,6 +607,7 @@ const struct command command_build = {
 		"  --env NAME=VALUE, --user USER[:GROUP], --workdir DIR, --stop-signal SIGNAL\n"
 		"  --config FILE                      the configuration, not the image's\n"
 		"  --drop-capabilities, --keep-times  of its files\n"
+		"  --owner root|keep                  whose a folder's files become (root)\n"
 		"What boots it:\n"
 		"  --blobs DIR                        kernel, nsm.ko, cmdline (NITRO_CLI_BLOBS)\n"
 		"  --kernel FILE, --module FILE, --cmdline TEXT|@FILE, --init FILE\n"

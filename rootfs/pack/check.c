@@ -1,6 +1,7 @@
 #include "rootfs/pack/check.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +25,17 @@ enum {
 	SCRIPTS_MAX = 5,
 };
 
-static int check_runs(struct image *image, const char *name,
-		      const struct tree_node *node, enum eif_arch arch,
+/* One service of an image, the application or another. */
+struct run {
+	const struct config_service *service;
+	const char *program, *workdir, *path;
+	enum eif_arch arch;
+	const struct user *user; /* NULL: root, who may all */
+	const char *user_name;
+};
+
+static int check_runs(struct image *image, const struct run *run,
+		      const char *name, const struct tree_node *node,
 		      unsigned depth, struct fault *reterr);
 
 /* What init makes or mounts is not in the image. */
@@ -45,11 +55,55 @@ static bool is_program(const struct tree_node *node)
 	return node && S_ISREG(node->inode->mode) && (node->inode->mode & 0111);
 }
 
-/* One service of an image, the application or another. */
-struct run {
-	const struct config_service *service;
-	const char *program, *workdir, *path;
-};
+/* --- what a user may ------------------------------------------------------------ */
+
+/* WHAT: 4 to read, 1 to execute or enter. */
+static bool may(const struct user *u, const struct tree_inode *inode,
+		unsigned what)
+{
+	if (!u)
+		return true;
+	if (u->uid == inode->uid)
+		return inode->mode >> 6 & what;
+	for (size_t i = 0; i < u->group_count; i++)
+		if (u->groups[i] == inode->gid)
+			return inode->mode >> 3 & what;
+	return inode->mode & what;
+}
+
+static bool may_enter(const void *ctx, const struct tree_inode *dir)
+{
+	return may(ctx, dir, 1);
+}
+
+/* What PATH leads to for the user; *RET_CLOSED as tree_find_as has it. */
+static struct tree_node *find(struct image *image, const struct run *run,
+			      const char *path, struct tree_node **ret_closed)
+{
+	const struct tree_access as = { may_enter, run->user };
+
+	return tree_find_as(image->tree, path, &as, ret_closed);
+}
+
+/* NODE is why NAME cannot be run, or used, by the user, who may not DO it. */
+static int refuse_user(const struct run *run, const char *name,
+		       const struct tree_node *node, const char *doing,
+		       struct fault *reterr)
+{
+	const struct tree_inode *inode = node->inode;
+	char *path = tree_path(node);
+
+	if (!path)
+		return fault_system(reterr, ENOMEM, "%s", name);
+	(void)fault_refuse(reterr,
+			   "%s: user %s may not %s /%s, which is %04o of %u:%u",
+			   name, run->user_name, doing, path,
+			   inode->mode & 07777, inode->uid, inode->gid);
+	free(path);
+	return -1;
+}
+
+/* --- programs ------------------------------------------------------------------- */
 
 /* NAME below DIR, which is LEN bytes, from the working directory. */
 static char *path_of(const struct run *run, const char *dir, size_t len,
@@ -93,45 +147,60 @@ static const char *path_variable(const struct image *image,
 	return path ? path : default_path;
 }
 
-/* Sets *RET to the node, or NULL; *RET_ELSEWHERE where it may yet come to be. */
+/* What a search along PATH has met. */
+struct found {
+	struct tree_node *node;	  /* the program, or what is none; or NULL */
+	struct tree_node *closed; /* a folder that kept the user out, or NULL */
+	bool elsewhere; /* where there is neither, it may yet come to be */
+};
+
 static int find_program(struct image *image, const struct run *run,
-			const struct tree_node **ret, bool *ret_elsewhere,
-			struct fault *reterr)
+			struct found *ret, struct fault *reterr)
 {
 	const char *dirs = strchr(run->program, '/') ? "" : run->path;
+	struct tree_node *node, *closed;
 	const char *end;
-	struct tree_node *node;
 	char *path;
 
-	*ret = NULL;
+	*ret = (struct found){ 0 };
 	/* A file of variables may say another PATH. */
-	*ret_elsewhere = run->service->environment_file != NULL;
+	ret->elsewhere = run->service->environment_file != NULL;
 	for (;; dirs = end + 1) {
 		end = strchrnul(dirs, ':');
 		path = path_of(run, dirs, (size_t)(end - dirs), run->program);
 		if (!path)
 			return fault_system(reterr, ENOMEM, "%s", run->program);
 		if (is_made_at_boot(path))
-			*ret_elsewhere = true;
-		node = tree_find(image->tree, path, true);
+			ret->elsewhere = true;
+		node = find(image, run, path, &closed);
+		/* One that is not there is not missed. */
+		if (closed && !ret->closed &&
+		    tree_find(image->tree, path, true))
+			ret->closed = closed;
 		free(path);
-		if (node && (!*ret || is_program(node)))
-			*ret = node;
-		if (is_program(node) || *end == '\0')
+		if (is_program(node) && may(run->user, node->inode, 1)) {
+			ret->node = node;
+			return 0;
+		}
+		if (node && (!ret->node || is_program(node)))
+			ret->node = node;
+		if (*end == '\0')
 			return 0;
 	}
 }
 
 /* What NAME, a program, is run by, which is one itself. */
-static int check_interpreter(struct image *image, const char *name,
-			     const char *interpreter, enum eif_arch arch,
+static int check_interpreter(struct image *image, const struct run *run,
+			     const char *name, const char *interpreter,
 			     unsigned depth, struct fault *reterr)
 {
-	const struct tree_node *node;
+	struct tree_node *node, *closed;
 
 	if (is_made_at_boot(interpreter))
 		return 0;
-	node = tree_find(image->tree, interpreter, true);
+	node = find(image, run, interpreter, &closed);
+	if (closed)
+		return refuse_user(run, name, closed, "enter", reterr);
 	if (!node)
 		return fault_refuse(
 			reterr, "%s: its interpreter %s is not in the image",
@@ -141,12 +210,14 @@ static int check_interpreter(struct image *image, const char *name,
 				    "%s: its interpreter %s is no executable "
 				    "file",
 				    name, interpreter);
-	return check_runs(image, interpreter, node, arch, depth + 1, reterr);
+	if (!may(run->user, node->inode, 1))
+		return refuse_user(run, name, node, "execute", reterr);
+	return check_runs(image, run, interpreter, node, depth + 1, reterr);
 }
 
 /* As the kernel has it: blanks around the first word behind the mark. */
-static int check_script(struct image *image, const char *name, char *line,
-			enum eif_arch arch, unsigned depth,
+static int check_script(struct image *image, const struct run *run,
+			const char *name, char *line, unsigned depth,
 			struct fault *reterr)
 {
 	line[strcspn(line, "\n")] = '\0';
@@ -154,20 +225,22 @@ static int check_script(struct image *image, const char *name, char *line,
 	line[strcspn(line, " \t")] = '\0';
 	if (*line != '/') /* of the working directory, or nothing */
 		return 0;
-	return check_interpreter(image, name, line, arch, depth, reterr);
+	return check_interpreter(image, run, name, line, depth, reterr);
 }
 
 /*
- * NODE is executed under NAME: an ELF file for ARCH, with its loader; a script, with
- * its interpreter; or a text, which is the shell's. Of what else it wants nothing is known.
+ * NODE is executed under NAME: an ELF file for the architecture, with its loader; a script,
+ * with its interpreter, which reads it; or a text, which is the shell's. Of what else it
+ * wants nothing is known.
  */
-static int check_runs(struct image *image, const char *name,
-		      const struct tree_node *node, enum eif_arch arch,
+static int check_runs(struct image *image, const struct run *run,
+		      const char *name, const struct tree_node *node,
 		      unsigned depth, struct fault *reterr)
 {
 	const struct content *c = &node->inode->content;
 	char head[HEAD_MAX + 1] = { 0 }, loader[KERNEL_LOADER_MAX];
 	size_t len = c->len < HEAD_MAX ? (size_t)c->len : HEAD_MAX;
+	bool is_text;
 
 	if (depth > SCRIPTS_MAX)
 		return fault_refuse(reterr,
@@ -176,56 +249,71 @@ static int check_runs(struct image *image, const char *name,
 				    name, SCRIPTS_MAX);
 	if (content_read(c, 0, head, len, reterr) < 0)
 		return fault_prefix(reterr, "%s", name);
+	is_text = memcmp(head, "#!", 2) == 0 ||
+		  (memcmp(head, "\177ELF", 4) != 0 && !memchr(head, '\0', len));
+	if (is_text && !may(run->user, node->inode, 4))
+		return refuse_user(run, name, node, "read", reterr);
 	if (memcmp(head, "#!", 2) == 0)
-		return check_script(image, name, head, arch, depth, reterr);
+		return check_script(image, run, name, head, depth, reterr);
+	if (is_text)
+		return check_interpreter(image, run, name, "/bin/sh", depth,
+					 reterr);
 	if (memcmp(head, "\177ELF", 4) != 0)
-		return memchr(head, '\0', len) ?
-			       0 :
-			       check_interpreter(image, name, "/bin/sh", arch,
-						 depth, reterr);
-	if (kernel_check_program(name, c, arch, reterr) < 0 ||
+		return 0;
+	if (kernel_check_program(name, c, run->arch, reterr) < 0 ||
 	    kernel_find_loader(name, c, loader, reterr) < 0)
 		return -1;
-	return *loader ? check_interpreter(image, name, loader, arch, depth,
+	return *loader ? check_interpreter(image, run, name, loader, depth,
 					   reterr) :
 			 0;
 }
 
 static int check_program(struct image *image, const struct run *run,
-			 enum eif_arch arch, struct fault *reterr)
-{
-	const struct tree_node *node;
-	bool elsewhere;
-
-	if (find_program(image, run, &node, &elsewhere, reterr) < 0)
-		return -1;
-	if (!node && elsewhere)
-		return 0;
-	if (!node)
-		return fault_refuse(
-			reterr, "%s: not in the image%s%s", run->program,
-			strchr(run->program, '/') ? "" : ", in PATH ",
-			strchr(run->program, '/') ? "" : run->path);
-	if (!is_program(node))
-		return fault_refuse(reterr, "%s: not an executable file",
-				    run->program);
-	return check_runs(image, run->program, node, arch, 0, reterr);
-}
-
-static int check_workdir(struct image *image, const char *path,
 			 struct fault *reterr)
 {
-	struct tree_node *node;
+	struct found found;
+
+	if (find_program(image, run, &found, reterr) < 0)
+		return -1;
+	if (is_program(found.node) && may(run->user, found.node->inode, 1))
+		return check_runs(image, run, run->program, found.node, 0,
+				  reterr);
+	if (found.elsewhere && !found.node)
+		return 0;
+	if (is_program(found.node))
+		return refuse_user(run, run->program, found.node, "execute",
+				   reterr);
+	if (found.closed)
+		return refuse_user(run, run->program, found.closed, "enter",
+				   reterr);
+	if (found.node)
+		return fault_refuse(reterr, "%s: not an executable file",
+				    run->program);
+	return fault_refuse(reterr, "%s: not in the image%s%s", run->program,
+			    strchr(run->program, '/') ? "" : ", in PATH ",
+			    strchr(run->program, '/') ? "" : run->path);
+}
+
+static int check_workdir(struct image *image, const struct run *run,
+			 const char *path, struct fault *reterr)
+{
+	struct tree_node *node, *closed;
 
 	if (!path || is_made_at_boot(path))
 		return 0;
 	node = tree_find(image->tree, path, true);
-	if (!node)
-		return tree_make_dirs(image->tree, path, 1, &node, reterr);
+	if (!node && tree_make_dirs(image->tree, path, 1, &node, reterr) < 0)
+		return -1;
 	if (!S_ISDIR(node->inode->mode))
 		return fault_refuse(reterr,
 				    "working directory %s: not a folder", path);
-	return 0;
+	(void)find(image, run, path, &closed);
+	if (!closed && !may(run->user, node->inode, 1))
+		closed = node;
+	if (!closed)
+		return 0;
+	(void)refuse_user(run, path, closed, "enter", reterr);
+	return fault_prefix(reterr, "working directory");
 }
 
 /* A file that init or the service reads when it starts. */
@@ -324,7 +412,6 @@ static int check_groups(const struct names *names,
 
 	if (words->count == 0)
 		return 0;
-	names->user->group_count = 0;
 	r = user_add_groups(words->first, words->count, names->groups,
 			    names->user, &group);
 	if (r == -USER_E_MANY)
@@ -361,25 +448,34 @@ static int check_filter(const struct image *image, const char *path,
 		       0;
 }
 
+/* Capabilities that make modes no matter, and reach the program of a user. */
+static bool passes_modes(const struct config_service *s)
+{
+	return s->ambient >> CAP_DAC_OVERRIDE & 1;
+}
+
 static int check_service(struct image *image, const struct names *names,
-			 const struct run *run, enum eif_arch arch,
-			 struct fault *reterr)
+			 struct run *run, struct fault *reterr)
 {
 	const struct config_service *s = run->service;
 
-	if (check_workdir(image, s->workdir, reterr) < 0 ||
-	    check_program(image, run, arch, reterr) < 0)
-		return -1;
+	run->user_name = s->user ? s->user : "0";
+	names->user->group_count = 0;
 	if ((s->user || s->group) &&
-	    check_user(names, s->user ? s->user : "0", s->group, reterr) < 0)
+	    check_user(names, run->user_name, s->group, reterr) < 0)
 		return -1;
 	if (check_groups(names, &s->supplementary_groups, reterr) < 0)
+		return -1;
+	if (s->user && names->user->uid != 0 && !passes_modes(s))
+		run->user = names->user;
+	if (check_workdir(image, run, s->workdir, reterr) < 0 ||
+	    check_program(image, run, reterr) < 0)
 		return -1;
 	if (!s->environment_file_may_lack &&
 	    check_file(image, "environment-file", s->environment_file, reterr) <
 		    0)
 		return -1;
-	return check_filter(image, s->seccomp, arch, reterr);
+	return check_filter(image, s->seccomp, run->arch, reterr);
 }
 
 int check_image(struct image *image, const struct spec *spec,
@@ -391,14 +487,15 @@ int check_image(struct image *image, const struct spec *spec,
 
 	for (size_t i = 0; r == 0 && i < c->service_count; i++) {
 		const struct config_service *s = &c->services[i];
-		const struct run run = {
+		struct run run = {
 			.service = s,
+			.arch = arch,
 			.program = i == 0 ? spec->program : s->command.first,
 			.workdir = s->workdir ? s->workdir : "",
 			.path = path_variable(image, s),
 		};
 
-		r = check_service(image, &names, &run, arch, reterr);
+		r = check_service(image, &names, &run, reterr);
 		if (r < 0 && i > 0)
 			(void)fault_prefix(reterr, "service %s", s->name);
 	}

@@ -225,6 +225,38 @@ static int remember(struct walk *w, const struct stat *st,
 	return 0;
 }
 
+/*
+ * Mode and owner. What was set-user-ID for one user would be for root, as which the file is
+ * taken: chown(2) clears the bits for this reason.
+ */
+static int take_owner(struct walk *w, const char *path, const struct stat *st,
+		      struct tree_inode *ret, struct fault *reterr)
+{
+	mode_t cleared = 0;
+
+	ret->mode = st->st_mode;
+	if (w->l->options->keep_owner) {
+		if (st->st_uid == UINT32_MAX || st->st_gid == UINT32_MAX)
+			return fault_refuse(reterr, "owner %u:%u: nobody's",
+					    st->st_uid, st->st_gid);
+		ret->uid = st->st_uid;
+		ret->gid = st->st_gid;
+		return 0;
+	}
+	if (S_ISREG(st->st_mode) && st->st_uid != 0)
+		cleared |= st->st_mode & S_ISUID;
+	if (S_ISREG(st->st_mode) && st->st_gid != 0)
+		cleared |= st->st_mode & S_ISGID;
+	ret->mode &= ~cleared;
+	return cleared ? load_note(w->l, reterr,
+				   "%.400s: set-%s-ID of %u:%u is cleared, as "
+				   "the file becomes root's; --owner keep "
+				   "leaves it whose it is",
+				   path, cleared & S_ISUID ? "user" : "group",
+				   st->st_uid, st->st_gid) :
+			 0;
+}
+
 static int add(struct walk *w, struct tree_node *dir, int dirfd,
 	       const char *name, const char *path, struct fault *reterr)
 {
@@ -248,7 +280,8 @@ static int add(struct walk *w, struct tree_node *dir, int dirfd,
 				 (*(struct linked *const *)found)->node, 1,
 				 reterr);
 
-	inode.mode = st.st_mode;
+	if (take_owner(w, path, &st, &inode, reterr) < 0)
+		return -1;
 	inode.mtime = st.st_mtime;
 	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) {
 		inode.rdev_major = major(st.st_rdev);
@@ -323,8 +356,18 @@ static int read_all(struct walk *w, struct fault *reterr)
 
 	if (fstat(w->root, &st) < 0)
 		return fault_system(reterr, errno, "stat");
-	root->inode->mode = st.st_mode;
+	/* A new folder of mktemp(1) is 0700: a user would not get in. */
+	root->inode->mode = S_IFDIR | 0755;
 	root->inode->mtime = st.st_mtime;
+	if (w->l->options->keep_owner) {
+		root->inode->uid = st.st_uid;
+		root->inode->gid = st.st_gid;
+	}
+	if ((st.st_mode & 07777) != 0755 &&
+	    load_note(w->l, reterr,
+		      "the folder itself, / of the image, is 0755, not %04o",
+		      (unsigned)st.st_mode & 07777) < 0)
+		return -1;
 	if (push(w, root, &st, reterr) < 0)
 		return -1;
 	while (w->count) {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,15 +84,47 @@ int load_at(struct fault *f, const char *path)
 	return fault_prefix(f, "%.*s... (%zu bytes)", PATH_SHOWN, path, len);
 }
 
-static int keep_capability(const void *value, size_t len,
+static uint32_t le32(const uint8_t *at)
+{
+	return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
+	       (uint32_t)at[3] << 24;
+}
+
+/*
+ * linux/capability.h: vfs_cap_data. Version 3 names the root that it is for, a rootless
+ * builder's; in an enclave there is one root, whose form is version 2.
+ */
+static int keep_capability(struct loader *l, const char *path,
+			   const uint8_t *value, size_t len,
 			   struct tree_inode *inode, struct fault *reterr)
 {
-	if (len == 0 || len > TREE_CAPABILITY_MAX)
+	const uint32_t magic = len >= 4 ? le32(value) : 0;
+	const uint32_t version = magic & VFS_CAP_REVISION_MASK;
+	size_t kept = len;
+
+	if (magic & VFS_CAP_FLAGS_MASK & ~(uint32_t)VFS_CAP_FLAGS_EFFECTIVE ||
+	    !((version == VFS_CAP_REVISION_1 && len == XATTR_CAPS_SZ_1) ||
+	      (version == VFS_CAP_REVISION_2 && len == XATTR_CAPS_SZ_2) ||
+	      (version == VFS_CAP_REVISION_3 && len == XATTR_CAPS_SZ_3)))
 		return fault_refuse(reterr,
-				    "file capabilities of %zu bytes (1 to %d)",
-				    len, TREE_CAPABILITY_MAX);
-	memcpy(inode->capability, value, len);
-	inode->capability_len = (uint8_t)len;
+				    "file capabilities that are none: %zu "
+				    "bytes that begin with 0x%08x",
+				    len, magic);
+	if (version == VFS_CAP_REVISION_3) {
+		const uint32_t root = le32(value + XATTR_CAPS_SZ_2);
+
+		kept = XATTR_CAPS_SZ_2;
+		if (root != 0 &&
+		    load_note(l, reterr,
+			      "%.*s: its file capabilities are for the root "
+			      "that is user %u outside; they become root's",
+			      PATH_SHOWN, path, root) < 0)
+			return -1;
+	}
+	memcpy(inode->capability, value, kept);
+	if (version == VFS_CAP_REVISION_3)
+		inode->capability[3] = VFS_CAP_REVISION_2 >> 24;
+	inode->capability_len = (uint8_t)kept;
 	return 0;
 }
 
@@ -105,7 +138,8 @@ int load_xattr(struct loader *l, const char *path, const char *name,
 
 	if (is_capability && !l->options->drop_capabilities) {
 		if (l->options->keep_capabilities)
-			return keep_capability(value, len, inode, reterr);
+			return keep_capability(l, path, value, len, inode,
+					       reterr);
 		return fault_refuse(reterr,
 				    "has file capabilities, which a ramdisk "
 				    "cannot carry; --squashfs can, "

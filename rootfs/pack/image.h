@@ -32,6 +32,7 @@ struct image_options {
 	bool arch_is_given; /* by the user, who may know better than the image */
 	const char *tag;    /* which of an index, or NULL */
 	bool drop_capabilities;
+	bool keep_owner; /* of a folder's files, which else become root's */
 	bool keep_capabilities; /* not of a ramdisk, but a squashfs */
 };
 

@@ -406,7 +406,8 @@ enum walk_result {
 	WALK_LOOP,
 	WALK_NO_DIR,
 	WALK_WORN_OUT,
-	WALK_NO_MEMORY
+	WALK_NO_MEMORY,
+	WALK_DENIED, /* at the last node */
 };
 
 struct walk {
@@ -452,8 +453,9 @@ static bool splice(char *rest, const char *at, const char *target)
  * Follows PATH from the root as far as there is something. Behind what is missing, ".."
  * takes back what was said, as nothing there can be a link.
  */
-static enum walk_result walk(struct tree *t, const char *path, bool follow_last,
-			     struct walk *w)
+static enum walk_result walk_as(struct tree *t, const char *path,
+				bool follow_last, const struct tree_access *as,
+				struct walk *w)
 {
 	size_t links = 0, len = strlen(path);
 	enum walk_result r = WALK_DONE;
@@ -486,6 +488,11 @@ static enum walk_result walk(struct tree *t, const char *path, bool follow_last,
 		}
 		end = at + strcspn(at, "/");
 		len = (size_t)(end - at);
+		if (as && is_dir(w->node) && !w->missing_len &&
+		    !as->may_enter(as->ctx, w->node->inode)) {
+			r = WALK_DENIED;
+			break;
+		}
 		if (len == 1 && at[0] == '.') {
 			at = end;
 			continue;
@@ -539,12 +546,34 @@ static enum walk_result walk(struct tree *t, const char *path, bool follow_last,
 	return r;
 }
 
+static enum walk_result walk(struct tree *t, const char *path, bool follow_last,
+			     struct walk *w)
+{
+	return walk_as(t, path, follow_last, NULL, w);
+}
+
 struct tree_node *tree_find(struct tree *t, const char *path, bool follow_last)
 {
 	struct tree_node *found = NULL;
 	struct walk w;
 
 	if (walk(t, path, follow_last, &w) == WALK_DONE && !w.missing_len)
+		found = w.node;
+	free(w.missing);
+	return found;
+}
+
+struct tree_node *tree_find_as(struct tree *t, const char *path,
+			       const struct tree_access *as,
+			       struct tree_node **ret_closed)
+{
+	struct tree_node *found = NULL;
+	enum walk_result r;
+	struct walk w;
+
+	r = walk_as(t, path, true, as, &w);
+	*ret_closed = r == WALK_DENIED ? w.node : NULL;
+	if (r == WALK_DONE && !w.missing_len)
 		found = w.node;
 	free(w.missing);
 	return found;

@@ -72,6 +72,18 @@ struct tree_node *tree_child(const struct tree_node *dir, const char *name);
  */
 struct tree_node *tree_find(struct tree *t, const char *path, bool follow_last);
 
+/* Who looks: MAY_ENTER says whether a folder lets them in. */
+struct tree_access {
+	bool (*may_enter)(const void *ctx, const struct tree_inode *dir);
+	const void *ctx;
+};
+
+/* The same with all links followed. *RET_CLOSED: the folder that did not let them in, or
+ * NULL. */
+struct tree_node *tree_find_as(struct tree *t, const char *path,
+			       const struct tree_access *as,
+			       struct tree_node **ret_closed);
+
 /*
  * Puts a node NAME below DIR, in place of what was there with all below it (but a
  * folder over a folder keeps what is in it, and takes the new attributes). INODE's

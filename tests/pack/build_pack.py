@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import stat
 import tarfile
 from collections import defaultdict
@@ -387,6 +388,131 @@ def all_forms_give_the_same_image() -> None:
             same(eif.measurements(), wanted.measurements(), f"measurements of {form}")
 
 
+def plain_folder(path: Path) -> Path:
+    """A root file system with tell and a user, 0755 whatever the umask is."""
+    for name in ("bin", "etc"):
+        (path / name).mkdir(parents=True)
+        (path / name).chmod(0o755)
+    path.chmod(0o755)
+    for name, data, mode in (("bin/tell", built("apps/tell").read_bytes(), 0o755), ("etc/passwd", images.PASSWD.encode(), 0o644),
+                             ("etc/group", images.GROUP.encode(), 0o644)):
+        (path / name).write_bytes(data)
+        (path / name).chmod(mode)
+    return path
+
+
+@test
+def a_folder_of_any_mode_is_the_same_image() -> None:
+    """mktemp's 0700, too, which would keep a user out: / of the image is 0755, and it is told."""
+    with folder() as path:
+        root = plain_folder(path / "root")
+        options = ("--image", root, "--cmd", "/bin/tell", "--user", "app")
+        wanted = make(path / "x.eif", *options)
+        check("itself" not in build(path / "x.eif", *options).err, "a note without need")
+        for mode in (0o700, 0o2755, 0o1777):
+            root.chmod(mode)
+            build(path / "y.eif", *options).is_(DONE, f"the folder itself, / of the image, is 0755, not {mode:04o}")
+            same(Eif.load(path / "y.eif").measurements(), wanted.measurements(), f"measurements with {mode:o}")
+
+
+@test
+def what_is_set_user_id_for_somebody_is_not_for_root() -> None:
+    """A folder's files become root's, and so the bits go, as with chown(2), which is told; root's own, and those of
+    folders, stay. --owner keep leaves all of it as it is."""
+    if not IS_ROOT:
+        raise Skip("files of others are made as root alone")
+    with folder() as path:
+        root = plain_folder(path / "root")
+        (root / "bin/g").mkdir()
+        files = (("user", 1000, 0, 0o4755, 0o755), ("group", 0, 50, 0o2755, 0o755), ("both", 7, 8, 0o6711, 0o711),
+                 ("half", 0, 8, 0o6711, 0o4711), ("roots", 0, 0, 0o6755, 0o6755), ("plain", 7, 8, 0o1640, 0o1640))
+        for name, uid, gid, mode, _ in files:
+            (root / "bin" / name).write_text(name)
+            os.chown(root / "bin" / name, uid, gid)
+            (root / "bin" / name).chmod(mode)
+        os.chown(root / "bin/g", 7, 8)
+        (root / "bin/g").chmod(0o2775)
+        done = build(path / "x.eif", "--image", root, "--cmd", "/bin/tell", program=ASAN).is_(
+            DONE, "bin/user: set-user-ID of 1000:0 is cleared", "bin/group: set-group-ID of 0:50 is cleared")
+        check("roots" not in done.err and "plain" not in done.err, done.story)
+        got = rootfs(Eif.load(path / "x.eif"))
+        for name, _, _, _, mode in files:
+            same((got[f"bin/{name}"].mode & 0o7777, got[f"bin/{name}"].uid, got[f"bin/{name}"].gid), (mode, 0, 0), name)
+        same(got["bin/g"].mode & 0o7777, 0o2775, "a folder")
+
+        done = build(path / "x.eif", "--image", root, "--cmd", "/bin/tell", "--owner", "keep", program=ASAN).is_(DONE)
+        check("cleared" not in done.err, done.story)
+        got = rootfs(Eif.load(path / "x.eif"))
+        for name, uid, gid, mode, _ in (*files, ("g", 7, 8, 0o2775, 0)):
+            same((got[f"bin/{name}"].mode & 0o7777, got[f"bin/{name}"].uid, got[f"bin/{name}"].gid), (mode, uid, gid), name)
+        same(got["etc/passwd"].uid, 0, "root's")
+        build(path / "x.eif", "--image", root, "--owner", "me").is_(2, "--owner: me: neither root nor keep")
+
+
+@test
+def a_user_who_cannot_run_the_program_is_told() -> None:
+    """Folders on the way, the working directory, the program, its interpreter and loader: for that user, by owner,
+    group and groups, and of a script to read. Root, and a capability, pass all modes."""
+    def image(**modes: tuple[int, int, int]) -> None:
+        """Each name of MODES has that mode and owner, in an image of scripts, programs and folders."""
+        shutil.rmtree(path / "image", ignore_errors=True)
+        layer = images.Layer()
+        layer.file("etc/passwd", images.PASSWD + "other:x:7:8::/:/bin/sh\n")
+        layer.file("etc/group", images.GROUP)
+
+        def of(name: str, mode: int) -> dict:
+            mode, uid, gid = modes.get(name.replace("/", "_"), (mode, 0, 0))
+            return {"mode": mode, "uid": uid, "gid": gid}
+        for name in ("opt", "opt/in", "work"):
+            layer.dir(name, **of(name, 0o755))
+        for name in ("bin/sh", "opt/in/tell"):
+            layer.file(name, built("apps/tell"), **of(name, 0o755))
+        layer.file("opt/in/script", "#!/bin/sh\n", **of("opt/in/script", 0o755))
+        layer.link("go", "opt/in")
+        images.single(path / "image", [layer], {"Cmd": ["/go/script"], "WorkingDir": "/work", "User": "app",
+                                                "Env": ["PATH=/opt:/opt/in"]})
+
+    good = (
+        {}, {"opt_in_script": (0o705, 0, 0)}, {"opt_in_script": (0o750, 0, 50)}, {"opt_in_script": (0o570, 0, 44)},
+        {"opt_in_script": (0o500, 1000, 0)}, {"work": (0o711, 0, 0)}, {"opt": (0o001, 0, 0)}, {"bin_sh": (0o111, 0, 0)},
+    )
+    bad = (
+        ({"opt": (0o700, 0, 0)}, "/go/script: user app may not enter /opt, which is 0700 of 0:0"),
+        ({"opt_in": (0o705, 0, 50)}, "may not enter /opt/in, which is 0705 of 0:50"),
+        ({"opt_in": (0o077, 1000, 0)}, "may not enter /opt/in"),
+        ({"work": (0o700, 0, 0)}, "working directory: /work: user app may not enter /work, which is 0700"),
+        ({"opt_in_script": (0o744, 0, 0)}, "/go/script: user app may not execute /opt/in/script, which is 0744"),
+        ({"opt_in_script": (0o711, 0, 0)}, "/go/script: user app may not read /opt/in/script, which is 0711"),
+        ({"bin_sh": (0o750, 0, 0)}, "/go/script: user app may not execute /bin/sh, which is 0750"),
+    )
+    with folder() as path:
+        for modes in good:
+            image(**modes)
+            build(path / "x.eif", "--image", path / "image", program=ASAN).is_(DONE)
+        for modes, err in bad:
+            image(**modes)
+            build(path / "x.eif", "--image", path / "image", program=ASAN).is_(REFUSED, err)
+            build(path / "x.eif", "--image", path / "image", "--user", "root").is_(DONE)
+        # What execvp(3) passes over in PATH, and a program that is never read.
+        image(opt_in_tell=(0o711, 0, 0))
+        build(path / "x.eif", "--image", path / "image", "--cmd", "tell").is_(DONE)
+        image(opt_in_tell=(0o710, 0, 0))
+        build(path / "x.eif", "--image", path / "image", "--cmd", "tell").is_(
+            REFUSED, "tell: user app may not execute /opt/in/tell")
+        image(opt_in=(0o700, 0, 0))
+        build(path / "x.eif", "--image", path / "image", "--cmd", "tell").is_(REFUSED, "tell: user app may not enter /opt/in")
+        build(path / "x.eif", "--image", path / "image", "--cmd", "none").is_(REFUSED, "none: not in the image, in PATH")
+        # Of services, with groups and capabilities of their own.
+        image(opt_in=(0o750, 7, 44))
+        (path / "conf").write_text("user = root\n[b]\ncommand = /opt/in/tell\nuser = other\n[c]\ncommand = /opt/in/tell\n"
+                                   "user = 99\nsupplementary-groups = video\n[d]\ncommand = /opt/in/tell\nuser = 99\n"
+                                   "ambient-capabilities = dac_override\n")
+        build(path / "x.eif", "--image", path / "image", "--config", path / "conf", program=ASAN).is_(DONE)
+        (path / "conf").write_text("user = root\n[b]\ncommand = /opt/in/tell\nuser = 99\n")
+        build(path / "x.eif", "--image", path / "image", "--config", path / "conf").is_(
+            REFUSED, "service b: /opt/in/tell: user 99 may not enter /opt/in")
+
+
 @test
 def a_folder_gives_its_files_as_roots() -> None:
     """As the same image in layers does, whoever owns it and whatever the umask was."""
@@ -399,7 +525,7 @@ def a_folder_gives_its_files_as_roots() -> None:
             (root / name).chmod(mode)
             layer.dir(name, mode)
         root.chmod(0o755)
-        for name, data, mode in (("bin/tell", built("apps/tell").read_bytes(), 0o4755), ("etc/passwd", images.PASSWD.encode(), 0o644),
+        for name, data, mode in (("bin/tell", built("apps/tell").read_bytes(), 0o755), ("etc/passwd", images.PASSWD.encode(), 0o644),
                                  ("etc/group", images.GROUP.encode(), 0o644), ("etc/deep/empty", b"", 0o600)):
             (root / name).write_bytes(data)
             (root / name).chmod(mode)
@@ -407,14 +533,13 @@ def a_folder_gives_its_files_as_roots() -> None:
         (root / "bin/sh").symlink_to("/bin/tell")
         layer.link("bin/sh", "/bin/tell")
         (root / "bin/same").hardlink_to(root / "bin/tell")
-        layer.hard("bin/same", "bin/tell", 0o4755)
+        layer.hard("bin/same", "bin/tell", 0o755)
         os.mkfifo(root / "etc/fifo")
         (root / "etc/fifo").chmod(0o620)
         layer.add("etc/fifo", tarfile.FIFOTYPE, 0o620)
         if IS_ROOT:
             for name in ("bin/tell", "etc/passwd", "etc"):
                 os.chown(root / name, 1000, 50)
-            (root / "bin/tell").chmod(0o4755)
         images.single(path / "layout", [layer], {"Entrypoint": ["/bin/sh"], "Cmd": ["a b"], "Env": ["X=1"], "User": "app"})
         wanted = make(path / "x.eif", "--image", path / "layout")
         got = make(path / "y.eif", "--image", root, "--entrypoint", "/bin/sh", "--cmd", "a b", "--env", "X=1", "--user", "app")

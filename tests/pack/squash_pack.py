@@ -1,6 +1,7 @@
 """mkeif build --squashfs: as another program unpacks it, the same everywhere, and what else takes such an image."""
 
 import os
+import shutil
 import struct
 from pathlib import Path
 
@@ -87,11 +88,43 @@ def capabilities_are_kept() -> None:
             value = struct.pack("<6I", 0x03000001, 1 << 10, 0, 0, 0, 1000)
             os.setxattr(path / "from/bin/tell", CAPABILITY, value)
             (path / "2").mkdir()
-            eif = make(path / "y.eif", "--image", path / "from", "--cmd", "/bin/tell", "--squashfs")
-            same(os.getxattr(unsquashed(eif, path / "2") / "bin/tell", CAPABILITY)[:20], value[:20], "its value")
+            build(path / "y.eif", "--image", path / "from", "--cmd", "/bin/tell", "--squashfs", program=ASAN).is_(
+                DONE, "bin/tell: its file capabilities are for the root that is user 1000 outside; they become root's")
+            same(os.getxattr(unsquashed(Eif.load(path / "y.eif"), path / "2") / "bin/tell", CAPABILITY),
+                 struct.pack("<5I", 0x02000001, 1 << 10, 0, 0, 0), "its value")
         eif = make(path / "x.eif", "--image", layout("capabilities"), "--squashfs", "--drop-capabilities")
         (path / NAME).write_bytes(ramdisk(eif)[NAME].data)
         same(tool("rdsquashfs", "-x", "server", path / NAME).decode().strip(), "", "xattrs")
+
+
+@test
+def capabilities_are_what_the_kernel_takes() -> None:
+    """Versions 1 and 2 as they are, version 3 as 2, told where it is of another root; all else is refused: a program with
+    it would not start, or without what it needs."""
+    def of(value: bytes) -> None:
+        shutil.rmtree(path / "image", ignore_errors=True)
+        layer = images.static_layer()
+        text = value.decode("utf-8", "surrogateescape")
+        layer.file("server", built("apps/tell"), 0o755, pax_headers={"SCHILY.xattr.security.capability": text})
+        images.single(path / "image", [layer], {"Cmd": ["/server"]})
+
+    words = (1 << 10, 0, 0, 0)
+    two = struct.pack("<5I", 0x02000001, *words)
+    with folder() as path:
+        for value, err in ((two, ""), (struct.pack("<6I", 0x03000001, *words, 0), ""),
+                           (struct.pack("<6I", 0x03000001, *words, 100000), "the root that is user 100000 outside"),
+                           (struct.pack("<3I", 0x01000001, 1 << 10, 0), "")):
+            of(value)
+            done = build(path / "x.eif", "--image", path / "image", "--squashfs", program=ASAN).is_(DONE, err)
+            check(err or "capabilities" not in done.err, done.story)
+            (path / NAME).write_bytes(ramdisk(Eif.load(path / "x.eif"))[NAME].data)
+            got = tool("rdsquashfs", "-x", "server", path / NAME).decode().strip().split("=")[1]
+            same(got.removeprefix("0x").lower(), (value if len(value) == 12 else two).hex(), f"what is kept of {value.hex()}")
+        for value in (b"\xff" * 7, two[:-1], two + b"\0" * 4, struct.pack("<6I", 0x04000001, *words, 0),
+                      struct.pack("<5I", 0x02000002, *words), b"\1", two * 2):
+            of(value)
+            build(path / "y.eif", "--image", path / "image", "--squashfs", program=ASAN).is_(
+                REFUSED, "server: file capabilities that are none: ")
 
 
 @test(seconds=10)
