@@ -23,8 +23,8 @@ static const char *other_form(const char *text, size_t len)
 	if (len == 0)
 		return "empty, not a PEM certificate";
 	if (len >= 3 && memcmp(s, "\xef\xbb\xbf", 3) == 0)
-		return "begins with a byte order mark, which no reader of PEM "
-		       "takes";
+		return "begins with a byte order mark, which not all readers "
+		       "of PEM take";
 	if (len >= 2 &&
 	    (memcmp(s, "\xff\xfe", 2) == 0 || memcmp(s, "\xfe\xff", 2) == 0))
 		return "UTF-16, not a PEM certificate";
@@ -39,6 +39,14 @@ static const char *other_form(const char *text, size_t len)
 		return "DER, not a PEM certificate (openssl x509 -inform DER "
 		       "-in FILE)";
 	return NULL;
+}
+
+/* Of a line that begins with "-----BEGIN ". */
+static int label_len(const char *begin)
+{
+	size_t len = strcspn(begin, "\r\n");
+
+	return len < 60 ? (int)len : 60;
 }
 
 int cert_read(const char *text, size_t len, X509 **ret, struct fault *reterr)
@@ -57,10 +65,15 @@ int cert_read(const char *text, size_t len, X509 **ret, struct fault *reterr)
 				    strlen(text));
 	/* OpenSSL has other names for some, and passes over a block of any other kind. */
 	first = strstr(text, "-----BEGIN ");
-	if (!first || strncmp(first, begin, sizeof(begin) - 1) != 0 ||
-	    (first > text && first[-1] != '\n'))
+	if (!first)
 		return fault_refuse(reterr, "does not begin with a PEM "
 					    "certificate");
+	if (strncmp(first, begin, sizeof(begin) - 1) != 0 ||
+	    (first > text && first[-1] != '\n'))
+		return fault_refuse(reterr,
+				    "does not begin with a PEM certificate, "
+				    "but with %.*s",
+				    label_len(first), first);
 	ERR_clear_error();
 	bio = BIO_new_mem_buf(text, (int)len);
 	if (bio)

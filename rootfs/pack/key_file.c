@@ -50,6 +50,7 @@ int key_file_passphrase(const char *path, struct key_passphrase *ret,
 static const char *other_form(const char *text, size_t len)
 {
 	const unsigned char *s = (const unsigned char *)text;
+	const char *begin;
 
 	if (len == 0)
 		return "empty, not a PEM private key";
@@ -70,6 +71,13 @@ static const char *other_form(const char *text, size_t len)
 				       "pkey -inform DER -in FILE)";
 	if (strlen(text) != len)
 		return "not a PEM private key";
+	/* A key that went through a variable or JSON, or through YAML. */
+	if (strstr(text, "-----\\n"))
+		return "has \\n where lines should end, not a PEM private key "
+		       "(printf '%b')";
+	begin = strstr(text, "-----BEGIN ");
+	if (begin && begin > text && (begin[-1] == ' ' || begin[-1] == '\t'))
+		return "is indented, not a PEM private key";
 	if (strstr(text, "-----BEGIN OPENSSH PRIVATE KEY-----"))
 		return "OpenSSH's form, not a PEM private key (ssh-keygen -p "
 		       "-m PEM -f COPY)";
@@ -123,6 +131,15 @@ static int check_kind(const EVP_PKEY *key, struct fault *reterr)
 			    kind ? kind : "another kind of");
 }
 
+/* What libcrypto noted last says so; what it noted first would fit a wrong passphrase. */
+static bool is_cipher_missing(void)
+{
+	unsigned long e = ERR_peek_last_error();
+
+	return ERR_GET_LIB(e) == ERR_LIB_EVP &&
+	       ERR_GET_REASON(e) == ERR_R_UNSUPPORTED;
+}
+
 static int read_key(const struct slurp *s, const struct key_passphrase *pass,
 		    EVP_PKEY **ret, bool *ret_is_plain, struct fault *reterr)
 {
@@ -145,11 +162,23 @@ static int read_key(const struct slurp *s, const struct key_passphrase *pass,
 				    "encrypted: --sign-key-pass-file names the "
 				    "file of its passphrase");
 	}
-	if (!key)
-		return ossl_refuse(reterr, asked.is_encrypted ?
-						   "cannot be decrypted by the "
-						   "passphrase that was given" :
-						   "not a private key");
+	if (!key && asked.is_encrypted && is_cipher_missing()) {
+		ERR_clear_error();
+		return fault_refuse(reterr,
+				    "encrypted in a way that libcrypto no "
+				    "longer knows (openssl pkey -provider "
+				    "legacy -provider default)");
+	}
+	if (!key && asked.is_encrypted)
+		return ossl_refuse(reterr, "cannot be decrypted by the "
+					   "passphrase that was given");
+	/* libcrypto's reason would be "unsupported". */
+	if (!key) {
+		ERR_clear_error();
+		return fault_refuse(reterr,
+				    "not a private key: damaged, or of a kind "
+				    "that libcrypto does not know");
+	}
 	if (check_kind(key, reterr) < 0) {
 		EVP_PKEY_free(key);
 		return -1;

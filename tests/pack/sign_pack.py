@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 import struct
 import subprocess
 import time
@@ -230,9 +231,11 @@ ENCRYPTED = {
     "traditional-aes256": ("ec", "-aes256"),
     "traditional-3des": ("ec", "-des3"),
 }
+# What OpenSSL 1 took for granted, and 3 has in its legacy provider only.
+LEGACY = ("pkcs8", "-topk8", "-v1", "PBE-MD5-DES", "-provider", "legacy", "-provider", "default")
 
 
-@test(seconds=5)
+@test(seconds=12)
 def encrypted_keys_sign() -> None:
     """By the first line of a file or pipe; without it, and with another one, refused, and nobody is asked."""
     with folder() as tmp:
@@ -256,10 +259,13 @@ def encrypted_keys_sign() -> None:
                     "--sign-key-pass-file", tmp / "wrong", program=program).is_(
                         REFUSED, f"{name}.pem: cannot be decrypted by the passphrase")
                 check(not (tmp / "z.eif").exists(), "an output")
-                for given in ("pass", "crlf"):
+                for given in ("pass", "crlf") if program == MKEIF else ("pass",):
                     done = run("sign", tmp / "x.eif", "--sign-key", secret, "--sign-cert", cert, "--output",
                                tmp / "z.eif", "--sign-key-pass-file", tmp / given, program=program).is_(DONE)
                     same((done.err, (tmp / "z.eif").read_bytes()), ("", signed), f"{name} by {given}")
+        tool("openssl", *LEGACY, "-in", key, "-passout", f"file:{tmp / 'pass'}", "-out", tmp / "old.pem")
+        run("sign", tmp / "x.eif", "--sign-key", tmp / "old.pem", "--sign-cert", cert, "--output", tmp / "n.eif",
+            "--sign-key-pass-file", tmp / "pass").is_(REFUSED, "old.pem: encrypted in a way that libcrypto no longer knows")
         through_pipe((tmp / "pass").read_bytes(), "sign", tmp / "x.eif", "--sign-key", secret, "--sign-cert", cert,
                      "--output", tmp / "z.eif", "--sign-key-pass-file", "fd:{}").is_(DONE)
         for text, words in ((b"", "no passphrase in its first line"), (b"\nx", "no passphrase in its first line"),
@@ -273,6 +279,100 @@ def encrypted_keys_sign() -> None:
                       ("set-init", tmp / "x.eif", "--output", tmp / "n.eif")):
             run(*words, "--sign-key-pass-file", tmp / "pass").is_(USAGE, "--sign-key-pass-file is for --sign-key")
         check(not (tmp / "n.eif").exists(), "an output")
+
+
+def lines(text: str, before: str = "", after: str = "") -> str:
+    return "".join(f"{before}{line}{after}\n" for line in text.splitlines())
+
+
+# What editors, shells, key stores and programs make of a PEM file, key or certificate.
+TEXTS = {
+    "crlf": lambda t: lines(t, after="\r"),
+    "no last newline": lambda t: t.rstrip("\n"),
+    "spaces behind": lambda t: lines(t, after="   "),
+    "blank lines before": lambda t: "\n\n" + t,
+    "Bag Attributes": lambda t: "Bag Attributes\n    localKeyID: 54 69 6D 65 \n    friendlyName: eif\n"
+                                "Key Attributes: <No Attributes>\n" + t,
+    "one line": lambda t: re.sub(r"(?<=[A-Za-z0-9+/=])\n(?=[A-Za-z0-9+/])", "", t),
+}
+
+
+@test(seconds=5)
+def keys_and_certificates_as_people_have_them_sign() -> None:
+    """As editors leave them; with EC PARAMETERS, in explicit or compressed form, without the public part, of chains."""
+    with folder() as tmp:
+        image(tmp / "x.eif")
+        key, cert = key_pair(tmp)
+        sec1, _ = key_pair(tmp, form="sec1")  # has EC PARAMETERS before the key
+        check("BEGIN EC PARAMETERS" in sec1.read_text(), "no EC PARAMETERS")
+        for name, change in TEXTS.items():
+            (tmp / "k.pem").write_text(change(key.read_text()))
+            (tmp / "c.pem").write_text(change(cert.read_text()))
+            (tmp / "k.pem").chmod(0o600)
+            for program in (MKEIF, ASAN):
+                same(sign(tmp / "x.eif", tmp / "k.pem", tmp / "c.pem", tmp / "y.eif", program=program).is_(DONE).err, "",
+                     f"{name}: what is said")
+            verify(Eif.load(tmp / "y.eif"), "secp384r1", tmp / "c.pem")
+        for curve in CURVES:
+            key, cert = key_pair(tmp, curve)
+            sign(tmp / "x.eif", key, cert, tmp / "y.eif").is_(DONE)
+            for name, words in (("explicit", ("-param_enc", "explicit")), ("compressed", ("-conv_form", "compressed")),
+                                ("no public", ("-no_public",))):
+                tool("openssl", "ec", "-in", key, *words, "-out", tmp / "k.pem")
+                for program in (MKEIF, ASAN):
+                    sign(tmp / "x.eif", tmp / "k.pem", cert, tmp / "z.eif", program=program).is_(DONE)
+                    same((tmp / "z.eif").read_bytes(), (tmp / "y.eif").read_bytes(), f"{name} on {curve}")
+        (tmp / "chain.pem").write_text(lines(cert.read_text()) + "the authority:\n" + cert.read_text())
+        sign(tmp / "x.eif", key, tmp / "chain.pem", tmp / "z.eif").is_(DONE)
+        verify(Eif.load(tmp / "z.eif"), "secp521r1", tmp / "chain.pem")
+
+
+@test(seconds=4)
+def other_forms_of_keys_and_certificates_are_named() -> None:
+    """What is handed over instead of PEM: the words say what it is, and mostly how to make PEM of it."""
+    with folder() as tmp:
+        image(tmp / "x.eif")
+        key, cert = key_pair(tmp)
+        pem, cert_pem = key.read_bytes(), cert.read_bytes()
+        tool("openssl", "pkcs12", "-export", "-inkey", key, "-in", cert, "-passout", "pass:x", "-out", tmp / "p12")
+        tool("openssl", "req", "-new", "-key", key, "-subj", "/CN=x", "-out", tmp / "csr")
+        p12 = (tmp / "p12").read_bytes()
+        der = tool("openssl", "x509", "-in", cert, "-outform", "DER")
+        bad = tmp / "bad"
+        for data, words in (
+                (tool("openssl", "ec", "-in", key, "-outform", "DER"), "DER, not a PEM private key (openssl pkey"),
+                (tool("openssl", "pkcs8", "-topk8", "-nocrypt", "-in", key, "-outform", "DER"), "DER, not a PEM"),
+                (p12, "PKCS #12, not a PEM private key (openssl pkcs12"),
+                (b"\xfe\xed\xfe\xed" + bytes(60), "a Java key store"),
+                (pem.decode().encode("utf-16"), "UTF-16"), (pem.replace(b"\n", b"\\n"), "has \\n where lines should end"),
+                (lines(pem.decode(), "  ").encode(), "is indented"), (b"", "empty"), (cert_pem, "not a PEM private key"),
+                (tool("openssl", "pkey", "-in", key, "-pubout"), "a public key, not a PEM private key"),
+                (pem.replace(b"PRIVATE", b"OPENSSH PRIVATE"), "OpenSSH's form, not a PEM private key (ssh-keygen"),
+                (pem.replace(b"M", b"!"), "not a private key: damaged"), (pem[:len(pem) // 2], "not a "),
+                (tool("openssl", "genpkey", "-algorithm", "x25519"), "X25519 key; images"),
+                (tool("openssl", "genpkey", "-algorithm", "ed448"), "ED448 key; images"),
+                (tool("openssl", "genpkey", "-algorithm", "RSA-PSS"), "RSA-PSS key; images"),
+                (tool("openssl", "ecparam", "-name", "brainpoolP384r1", "-genkey", "-noout"), "EC key on brainpoolP384r1;"),
+                (tool("openssl", "ecparam", "-name", "secp224r1", "-genkey", "-noout"), "EC key on secp224r1; images")):
+            bad.write_bytes(data)
+            for program in (MKEIF, ASAN):
+                sign(tmp / "x.eif", bad, cert, tmp / "y.eif", program=program).is_(REFUSED, f"{bad}: ", words)
+        for data, words in (
+                (der, "DER, not a PEM certificate (openssl x509"), (p12, "PKCS #12, not a PEM certificate (openssl pkcs12"),
+                (b"\xfe\xed\xfe\xed" + bytes(60), "a Java key store"), (cert_pem.decode().encode("utf-16"), "UTF-16"),
+                (b"\xef\xbb\xbf" + cert_pem, "a byte order mark"), (b"", "empty"), (b"text", "does not begin with a PEM"),
+                ((tmp / "csr").read_bytes(), "but with -----BEGIN CERTIFICATE REQUEST-----"),
+                (cert_pem.replace(b" CERT", b" TRUSTED CERT"), "but with -----BEGIN TRUSTED CERTIFICATE-----"),
+                (lines(cert_pem.decode(), "  ").encode(), "does not begin with a PEM certificate"),
+                (cert_pem.replace(b"M", b"!"), "not a certificate: bad base64 decode"),
+                (cert_pem[:len(cert_pem) // 2], "not a certificate"), (cert_pem + b"\0", "a NUL byte at offset"),
+                (cert_pem.replace(b"-----\nMII", b"-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: DES-CBC,0011223344556677\n\nMII"),
+                 "not a certificate")):
+            bad.write_bytes(data)
+            for program in (MKEIF, ASAN):
+                sign(tmp / "x.eif", key, bad, tmp / "y.eif", program=program).is_(REFUSED, f"{bad}: ", words)
+                run("pcr", "--cert", bad, program=program).is_(REFUSED, f"{bad}: ", words)
+        check(not (tmp / "y.eif").exists(), "an output")
 
 
 @test
