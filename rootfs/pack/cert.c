@@ -210,13 +210,25 @@ static void set_part(struct sign_part *part, const X509_NAME_ENTRY *entry)
 	OPENSSL_free(utf8);
 }
 
+/* Of an attribute that is there several times the last one, as in nitro-cli's map. */
 static void set_issuer_parts(struct sign_info *i, const X509_NAME *name)
 {
 	int count = X509_NAME_entry_count(name);
 
-	for (int n = 0; n < count && n < SIGN_PARTS_MAX; n++)
-		set_part(&i->issuer_parts[i->issuer_part_count++],
-			 X509_NAME_get_entry(name, n));
+	for (int n = 0; n < count; n++) {
+		struct sign_part part;
+		size_t at = 0;
+
+		set_part(&part, X509_NAME_get_entry(name, n));
+		while (at < i->issuer_part_count &&
+		       strcmp(i->issuer_parts[at].key, part.key) != 0)
+			at++;
+		if (at == SIGN_PARTS_MAX)
+			continue;
+		i->issuer_parts[at] = part;
+		if (at == i->issuer_part_count)
+			i->issuer_part_count++;
+	}
 }
 
 int cert_info(const X509 *cert, time_t now, struct sign_info *ret,

@@ -163,77 +163,16 @@ static bool add_measurements(cJSON *to, const struct eif_pcrs *pcrs)
 
 /* --- the certificate --- */
 
-/* Names as OpenSSL has them, which nitro-cli prints. */
-static const char *long_name(const char *name)
+static bool add_issuer(cJSON *to, const struct sign_info *s)
 {
-	static const char *const names[][2] = {
-		{ "CN", "commonName" },	     { "C", "countryName" },
-		{ "L", "localityName" },     { "ST", "stateOrProvinceName" },
-		{ "O", "organizationName" }, { "OU", "organizationalUnitName" },
-		{ "SN", "surname" },	     { "GN", "givenName" },
-		{ "DC", "domainComponent" }, { "UID", "userId" },
-	};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(names[i][0], name) == 0)
-			return names[i][1];
-	return name;
-}
-
-static int hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = c ? strchr(digits, c | 0x20) : NULL;
-
-	return c >= '0' && at ? (int)(at - digits) : -1;
-}
-
-/* The next of "C=US, O=One\, Two": its value without escapes. */
-static char *next_part(char **rest)
-{
-	char *part = *rest, *from = part, *to = part;
-
-	if (*part == '\0')
-		return NULL;
-	while (*from && strncmp(from, ", ", 2) != 0 &&
-	       strncmp(from, " + ", 3) != 0) {
-		if (*from == '\\' && from[1]) {
-			int high = hex_digit(from[1]);
-			int low = high < 0 ? -1 : hex_digit(from[2]);
-
-			if (low >= 0) {
-				*to++ = (char)(high << 4 | low);
-				from += 3;
-				continue;
-			}
-			from++;
-		}
-		*to++ = *from++;
-	}
-	if (*from == ',')
-		from += 2;
-	else if (*from)
-		from += 3;
-	*to = '\0';
-	*rest = from;
-	return part;
-}
-
-static bool add_issuer(cJSON *to, const char *issuer)
-{
-	char text[SIGN_NAME_CAP], *rest = text, *part, *value;
 	cJSON *names = cJSON_AddObjectToObject(to, "IssuerName");
 
 	if (!names)
 		return false;
-	(void)snprintf(text, sizeof(text), "%s", issuer);
-	while ((part = next_part(&rest))) {
-		value = strchr(part, '=');
-		if (!value)
-			continue;
-		*value++ = '\0';
-		cJSON_DeleteItemFromObjectCaseSensitive(names, long_name(part));
-		if (!cJSON_AddStringToObject(names, long_name(part), value))
+	for (size_t i = 0; i < s->issuer_part_count; i++) {
+		const struct sign_part *part = &s->issuer_parts[i];
+
+		if (!cJSON_AddStringToObject(names, part->key, part->value))
 			return false;
 	}
 	return describe_sort(names);
@@ -255,19 +194,14 @@ static bool add_time(cJSON *to, const char *key, int64_t seconds)
 static bool add_certificate(cJSON *to, const struct sign_info *s)
 {
 	cJSON *c = cJSON_AddObjectToObject(to, "SigningCertificate");
-	char text[3 * SIGN_CERT_SIGNATURE_MAX + 1] = "", algorithm[64];
-	static const char ecdsa[] = "ECDSA with ";
+	char text[3 * SIGN_CERT_SIGNATURE_MAX + 1] = "";
 
-	if (!c || !add_issuer(c, s->issuer))
+	if (!c || !add_issuer(c, s))
 		return false;
-	(void)snprintf(algorithm, sizeof(algorithm), "%s", s->algorithm);
-	if (strncmp(algorithm, ecdsa, sizeof(ecdsa) - 1) == 0)
-		(void)snprintf(algorithm, sizeof(algorithm), "ecdsa-with-%s",
-			       s->algorithm + sizeof(ecdsa) - 1);
 	for (size_t i = 0; i < s->cert_signature_len; i++)
 		(void)snprintf(text + 3 * i, 4, "%02X%s", s->cert_signature[i],
 			       i + 1 < s->cert_signature_len ? ":" : "");
-	return cJSON_AddStringToObject(c, "Algorithm", algorithm) &&
+	return cJSON_AddStringToObject(c, "Algorithm", s->algorithm) &&
 	       add_time(c, "NotBefore", s->not_before) &&
 	       add_time(c, "NotAfter", s->not_after) &&
 	       cJSON_AddStringToObject(c, "Signature", text);

@@ -38,8 +38,8 @@ enum {
 	SIGN_CERT_SIGNATURE_MAX = 1024, /* bytes: RSA's of 8192 bits */
 };
 
-/* Of a name: OpenSSL's long name of the attribute (or its OID), and its value in
- * UTF-8. */
+/* Of a name: OpenSSL's long name of the attribute (or its OID), which is there once, and
+ * its value in UTF-8. */
 struct sign_part {
 	char key[SIGN_KEY_CAP], value[SIGN_NAME_CAP];
 };

@@ -430,9 +430,10 @@ def no_core_dump_has_the_key() -> None:
             child.wait()
 
 
-def certificate(key: Path, path: Path, start: datetime, end: datetime) -> Path:
+def certificate(key: Path, path: Path, start: datetime, end: datetime, name: x509.Name | None = None) -> Path:
     private = load_pem_private_key(key.read_bytes(), None)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "late")])
+    if name is None:  # one without attributes is one, too
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "late")])
     made = x509.CertificateBuilder(name, name, private.public_key(), 1, start, end).sign(private, hashes.SHA384())
     path.write_bytes(made.public_bytes(Encoding.PEM))
     return path
@@ -468,6 +469,43 @@ def the_certificates_time_counts() -> None:
         section[0]["signing_certificate"] = [*old.read_bytes()]
         image(tmp / "old.eif", signature=cbor2.dumps(section))
         run("pcr", tmp / "old.eif").is_(DONE, f"valid from {(now - 2 * day).isoformat()}Z", "no enclave")
+
+
+ODD = x509.ObjectIdentifier("1.3.6.1.4.1.99999.1")
+# Attributes in sets, and what describe --json and describe say of them.
+NAMES = (
+    ([[("CN", "Grüße, 世界 🚀")], [("O", "a+b=c,d\\e")]],
+     {"commonName": "Grüße, 世界 🚀", "organizationName": "a+b=c,d\\e"},
+     "CN=Gr\\C3\\BC\\C3\\9Fe\\, \\E4\\B8\\96\\E7\\95\\8C \\F0\\9F\\9A\\80, O=a\\+b=c\\,d\\\\e"),
+    ([[("CN", "a"), ("UID", "b")], [("odd", "c")]], {"commonName": "a", "userId": "b", str(ODD.dotted_string): "c"},
+     "CN=a + UID=b, 1.3.6.1.4.1.99999.1="),
+    ([], {}, ""),
+    ([[("OU", f"unit {n}")] for n in range(40)] + [[("CN", "x")]], {"organizationalUnitName": "unit 39", "commonName": "x"},
+     "OU=unit 0, OU=unit 1"),
+    ([[("CN", "a\x1b[31m\u202eb\nc\0d")]], {"commonName": "a?[31m???b?c?d"}, "CN=a\\1B[31m\\E2\\80\\AEb\\0Ac\\00d"),
+)
+ATTRIBUTES = {"CN": x509.NameOID.COMMON_NAME, "O": x509.NameOID.ORGANIZATION_NAME, "UID": x509.NameOID.USER_ID,
+              "OU": x509.NameOID.ORGANIZATIONAL_UNIT_NAME, "odd": ODD}
+
+
+@test(seconds=2)
+def names_of_all_kinds_are_shown() -> None:
+    """UTF-8, sets, unknown attributes, none, one forty times, and what must not reach a terminal."""
+    with folder() as tmp:
+        image(tmp / "x.eif")
+        key, _ = key_pair(tmp)
+        now = datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0)
+        for sets, wanted, shown in NAMES:
+            name = x509.Name([x509.RelativeDistinguishedName([x509.NameAttribute(ATTRIBUTES[k], v) for k, v in one])
+                              for one in sets])
+            cert = certificate(key, tmp / "cert.pem", now - timedelta(days=1), now + timedelta(days=1), name)
+            sign(tmp / "x.eif", key, cert, tmp / "y.eif").is_(DONE)
+            for program in (MKEIF, ASAN):
+                found = run("describe", tmp / "y.eif", "--json", program=program).is_(DONE).json["SigningCertificate"]
+                same(found["IssuerName"], wanted, "the issuer")
+                same(found["Algorithm"], "ecdsa-with-SHA384", "the algorithm")
+                text = run("describe", tmp / "y.eif", program=program).is_(DONE).text
+                check(f"  issuer        {shown}" in text, f"no {shown!r}: {text}")
 
 
 @test
