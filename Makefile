@@ -211,7 +211,7 @@ need = @bash -c '. scripts/lib.sh; need_packages $(1)'
 
 export ARCH CC T STRICT WERROR
 
-.PHONY: all emulator run soak faults fuzz test check boot unit interop lang tool pack ns static \
+.PHONY: all nitro-cli emulator run soak faults fuzz test check boot unit interop lang tool pack ns static \
 	layers bench lint libnsmc-verify fmt fmt-check \
 	size compdb shell install blobs dist repro clean help test-build other-arch FORCE
 .DELETE_ON_ERROR:
@@ -501,6 +501,11 @@ pack: test-build $(if $(T),,other-arch)
 ns: test-build
 	$(call need,python3)
 	$(Q)tests/run ns
+
+## nitro-cli: this machine's nitro-cli with its blobs and with ours: PCRs, set-init, four boots; no part of test
+nitro-cli: all $(B)/hello
+	$(call need,python3)
+	$(Q)tests/run aws
 
 ## faults: each system call of the boot fails, by each likely error; the table of what came of it
 faults: test-build

@@ -149,12 +149,19 @@ def architectures_agree():
 
 @test
 def a_config_that_nitro_cli_cannot_read_is_refused():
-    """The kernel's version is in the third line: nitro-cli panics where there is none."""
-    for config in (b"", b"#\n#\n", b"#\n#\n#\n", b"# Linux/x86_64 4.14\n"):
+    """nitro-cli panics where there is no third line; where it is another one it writes Unknown, and that is said."""
+    for config in (b"", b"#\n#\n", b"#\n#", b"# Linux/x86_64 4.14\n"):
         with folder() as tmp:
             source = installed(tmp / "in", bzImage__config=config)
             refused(tmp, blobs(tmp, source=source),
-                    f"{source}/bzImage.config: the third line is not '# Linux/ARCH VERSION ...'")
+                    f"{source}/bzImage.config: fewer than three lines, at which nitro-cli panics")
+    for config in (b"#\n#\n#\n", b"\n\n\n", b"#\n#\n#"):
+        with folder() as tmp:
+            source = installed(tmp / "in", bzImage__config=config)
+            done = blobs(tmp, source=source)
+            same((done.returncode, done.stderr),
+                 (0, f"blobs: warning: {source}/bzImage.config: the third line is not '# Linux/ARCH VERSION ...': nitro-cli "
+                     "will write a KernelVersion that means nothing into the metadata\n"), "the run")
 
 
 @test
