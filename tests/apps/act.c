@@ -709,7 +709,7 @@ static void do_barrier(void)
 	notify("BARRIER=1", fds[1]);
 	close(fds[1]);
 	p.fd = fds[0];
-	say("@barrier=%s\n", poll(&p, 1, 10000) == 1 ? "passed" : "late");
+	say("@barrier=%s\n", poll(&p, 1, 120000) == 1 ? "passed" : "late");
 }
 
 static void in_child(const char *text, bool of_session)

@@ -70,10 +70,10 @@ def who_ends_before_it_is_ready_stops_the_boot() -> None:
 @test
 def who_is_late_stops_the_boot() -> None:
     """ready-timeout; EXTEND_TIMEOUT_USEC puts it off."""
-    with Jail("/bin/act", "notify", "STATUS=slow", "sleep", "600000", config="ready = notify\nready-timeout = 300ms\n") as j:
-        j.expect_stop(8, "spawn", "/bin/act: not ready within 300 ms, its last status: slow")
-    with Jail("/bin/act", "notify", "EXTEND_TIMEOUT_USEC=20000000", "sleep", "600", "notify", "READY=1", *SLEEP.split(),
-              config="ready = notify\nready-timeout = 300ms\n") as j:
+    with Jail("/bin/act", "notify", "STATUS=slow", "sleep", "600000", config="ready = notify\nready-timeout = 4s\n") as j:
+        j.expect_stop(8, "spawn", "/bin/act: not ready within 4 s, its last status: slow")
+    with Jail("/bin/act", "notify", "EXTEND_TIMEOUT_USEC=120000000", "sleep", "4500", "notify", "READY=1", *SLEEP.split(),
+              config="ready = notify\nready-timeout = 4s\n") as j:
         j.started()
 
 
@@ -110,9 +110,9 @@ def a_boot_that_stops_starts_nothing_again() -> None:
 @test
 def messages_of_others_are_not_heard() -> None:
     """A process that left the session, and a service that does not tell; it is said once."""
-    config = ("ready = notify\nready-timeout = 500ms\n[x]\ncommand = /bin/act await /run/starts-y sleep 600000\n")
+    config = ("ready = notify\nready-timeout = 4s\n[x]\ncommand = /bin/act await /run/starts-y sleep 600000\n")
     with Jail("/bin/act", "notify-outsider", "READY=1", "notify-outsider", "READY=1", *SLEEP.split(), config=config) as j:
-        j.expect_stop(8, "spawn", "main: not ready within 500 ms")
+        j.expect_stop(8, "spawn", "main: not ready within 4 s")
         said = [s for s in j.log() if "is ignored" in s]
         same(len(said), 1, f"lines: {said}")
         check("init: supervise: NOTIFY_SOCKET: a message of process " in said[0], said[0])
@@ -222,27 +222,26 @@ def a_restart_that_fails_counts() -> None:
 @test
 def the_watchdog_ends_who_is_silent() -> None:
     """By SIGABRT, which is a failure; then by KILL; WATCHDOG_USEC says how long."""
-    config = ("ready = notify\nwatchdog = 200ms\nrestart = on-failure\nrestart-delay = 1ms\nrestart-limit = 1\n"
-              "stop-timeout = 100ms\n")
+    config = "ready = notify\nwatchdog = 2s\nrestart = on-failure\nrestart-delay = 1ms\nrestart-limit = 1\nstop-timeout = "
     with Jail("/bin/act", "start", "main", "env", "WATCHDOG_USEC", "notify", "READY=1", "until-term", "main", "exit", "0",
-              config=config) as j:
+              config=config + "2m\n") as j:
         j.expect_end("/bin/act", "exited with code 0")
-        same(j.facts("env.WATCHDOG_USEC"), ["200000"] * 2, "the variable")
+        same(j.facts("env.WATCHDOG_USEC"), ["2000000"] * 2, "the variable")
         same(j.facts("stopped"), ["main Aborted"] * 2, "signals")
-        j.expect_said(line("main", "no sign of life for 200 ms"))
-    with Jail("/bin/act", "ignore-term", "notify", "READY=1", *SLEEP.split(), config=config) as j:
+        j.expect_said(line("main", "no sign of life for 2 s"))
+    with Jail("/bin/act", "ignore-term", "notify", "READY=1", *SLEEP.split(), config=config + "100ms\n") as j:
         j.expect_end("/bin/act", "killed by SIGKILL")
 
 
 @test
 def who_tells_in_time_is_left_alone() -> None:
     """WATCHDOG=1 within the time, and one that is switched off by WATCHDOG_USEC=0."""
-    config = "ready = notify\nwatchdog = 400ms\n"
-    beats = ("notify", "WATCHDOG=1", "sleep", "100") * 10
+    config = "ready = notify\nwatchdog = 4s\n"
+    beats = ("notify", "WATCHDOG=1", "sleep", "500") * 10
     with Jail("/bin/act", "notify", "READY=1", *beats, "exit", "6", config=config) as j:
         j.expect_end("/bin/act", "exited with code 6")
         check("no sign of life" not in j.text, j.text)
-    with Jail("/bin/act", "notify", "READY=1;WATCHDOG_USEC=0", "sleep", "900", "exit", "6", config=config) as j:
+    with Jail("/bin/act", "notify", "READY=1;WATCHDOG_USEC=0", "sleep", "4500", "exit", "6", config=config) as j:
         j.expect_end("/bin/act", "exited with code 6")
     with Jail("/bin/act", "notify", "READY=1", "notify", "WATCHDOG=trigger", *SLEEP.split(), config="ready = notify\nwatchdog = 1h\n") as j:
         j.expect_end("/bin/act", "killed by SIGABRT")
