@@ -71,6 +71,32 @@ out:
 	return r;
 }
 
+bool docker_is_saved(const struct source *s)
+{
+	const cJSON *layers = NULL, *first;
+	const char *config = NULL;
+	struct fault ignored;
+	cJSON *json = NULL;
+	char *text = NULL;
+	size_t len;
+	bool is = false;
+
+	if (source_has(s, "manifest.json") &&
+	    source_slurp(s, "manifest.json", JSON_TEXT_MAX, &text, &len,
+			 &ignored) == 0 &&
+	    json_parse(text, len, &json, &ignored) == 0 &&
+	    cJSON_IsArray(json)) {
+		first = json->child;
+		is = cJSON_IsObject(first) &&
+		     json_string(first, "Config", &config, &ignored) == 0 &&
+		     json_array(first, "Layers", &layers, &ignored) == 0 &&
+		     config && layers;
+	}
+	cJSON_Delete(json);
+	free(text);
+	return is;
+}
+
 /* The configuration's name is its digest: HEX.json, or blobs/sha256/HEX. */
 static void digest_of_name(const char *path, char ret[DIGEST_TEXT_MAX])
 {

@@ -319,7 +319,15 @@ int load_parts(struct loader *l, const struct source *s,
 
 /* --- which kind ----------------------------------------------------------------------- */
 
-enum kind { OCI_DIR, OCI_ARCHIVE, DOCKER_ARCHIVE, ARCHIVE, FOLDER, BY_SKOPEO };
+enum kind {
+	OCI_DIR,
+	OCI_ARCHIVE,
+	DOCKER_DIR,
+	DOCKER_ARCHIVE,
+	ARCHIVE,
+	FOLDER,
+	BY_SKOPEO,
+};
 
 static const struct {
 	const char *prefix;
@@ -340,23 +348,48 @@ static const struct {
 static const char *const kind_words[] = {
 	[OCI_DIR] = "an OCI layout",
 	[OCI_ARCHIVE] = "an OCI archive",
+	[DOCKER_DIR] = "an unpacked docker save archive",
 	[DOCKER_ARCHIVE] = "a docker save archive",
 	[ARCHIVE] = "an archive",
 	[FOLDER] = "a plain folder",
 	[BY_SKOPEO] = "an image that skopeo copies",
 };
 
-static int load_oci_dir(struct loader *l, const char *path, const char *tag,
-			struct fault *reterr)
+/*
+ * Which of the two S is. Since Docker 25 an archive is both, and of 25.0.0 to 25.0.2 the
+ * index may be empty though there is an image.
+ */
+static bool is_oci(const struct source *s)
+{
+	return source_has(s, "oci-layout") &&
+	       !(source_has(s, "manifest.json") && oci_is_empty(s));
+}
+
+static int load_dir(struct loader *l, const char *path, const char *tag,
+		    enum kind kind, struct fault *reterr)
 {
 	struct source s;
 	int r;
 
 	if (source_open_dir(path, &s, reterr) < 0)
 		return -1;
-	r = oci_load(l, &s, tag, reterr);
+	r = kind == DOCKER_DIR ? docker_load(l, &s, tag, reterr) :
+				 oci_load(l, &s, tag, reterr);
 	source_close(&s);
 	return r;
+}
+
+static int refuse_archive(const struct source *s, struct fault *reterr)
+{
+	if (source_has(s, "repositories"))
+		return fault_refuse(reterr,
+				    "no manifest.json in it: saved by a Docker "
+				    "before 1.10; docker load and docker save "
+				    "of a later one mend that");
+	return fault_refuse(reterr,
+			    "neither oci-layout nor manifest.json in it; a "
+			    "root file system, as docker export writes it, is "
+			    "to be unpacked, and its folder is SRC");
 }
 
 static int load_archive(struct loader *l, const char *path, const char *tag,
@@ -367,10 +400,7 @@ static int load_archive(struct loader *l, const char *path, const char *tag,
 
 	if (source_open_archive(l, path, &s, reterr) < 0)
 		return -1;
-	/* Since Docker 25 an archive is both, and of 25.0.0 to 25.0.2 the index may be
-	 * empty though there is an image. */
-	if (*kind == ARCHIVE && source_has(&s, "oci-layout") &&
-	    !(source_has(&s, "manifest.json") && oci_is_empty(&s)))
+	if (*kind == ARCHIVE && is_oci(&s))
 		*kind = OCI_ARCHIVE;
 	else if (*kind == ARCHIVE && source_has(&s, "manifest.json"))
 		*kind = DOCKER_ARCHIVE;
@@ -379,8 +409,7 @@ static int load_archive(struct loader *l, const char *path, const char *tag,
 	else if (*kind == DOCKER_ARCHIVE)
 		r = docker_load(l, &s, tag, reterr);
 	else
-		r = fault_refuse(reterr,
-				 "neither oci-layout nor manifest.json in it");
+		r = refuse_archive(&s, reterr);
 	source_close(&s);
 	return r;
 }
@@ -393,7 +422,7 @@ static int load_by_skopeo(struct loader *l, const char *src,
 
 	if (skopeo_copy(src, l->options->arch, &copy, reterr) < 0)
 		return -1;
-	r = load_oci_dir(l, copy.dir, NULL, reterr);
+	r = load_dir(l, copy.dir, NULL, OCI_DIR, reterr);
 	skopeo_remove(&copy);
 	if (r == 0 && !l->image->name) {
 		const char *name = strchr(src, ':') + 1;
@@ -406,9 +435,38 @@ static int load_by_skopeo(struct loader *l, const char *src,
 	return r;
 }
 
-static int kind_of_path(const char *path, enum kind *ret, struct fault *reterr)
+/*
+ * A folder may be a root file system, which can have any file at its top: a manifest.json
+ * is docker save's only as docker_is_saved() has it.
+ */
+static int kind_of_folder(const char *path, enum kind *ret,
+			  struct fault *reterr)
 {
 	struct source s;
+	int r = 0;
+
+	if (source_open_dir(path, &s, reterr) < 0)
+		return -1;
+	if (skopeo_is_dir(&s))
+		r = fault_refuse(reterr,
+				 "%s: a folder of skopeo's own: dir:%s is its "
+				 "name",
+				 path, path);
+	else if (is_oci(&s))
+		*ret = OCI_DIR;
+	else if (docker_is_saved(&s))
+		*ret = DOCKER_DIR;
+	else
+		*ret = source_has(&s, "oci-layout") ||
+				       source_has(&s, "index.json") ?
+			       OCI_DIR :
+			       FOLDER;
+	source_close(&s);
+	return r;
+}
+
+static int kind_of_path(const char *path, enum kind *ret, struct fault *reterr)
+{
 	struct stat st;
 
 	if (stat(path, &st) < 0 && errno == ENOENT && !strstr(path, "://"))
@@ -419,15 +477,7 @@ static int kind_of_path(const char *path, enum kind *ret, struct fault *reterr)
 	if (stat(path, &st) < 0)
 		return fault_system(reterr, errno, "%s", path);
 	*ret = ARCHIVE;
-	if (!S_ISDIR(st.st_mode))
-		return 0;
-	if (source_open_dir(path, &s, reterr) < 0)
-		return -1;
-	*ret = source_has(&s, "oci-layout") || source_has(&s, "index.json") ?
-		       OCI_DIR :
-		       FOLDER;
-	source_close(&s);
-	return 0;
+	return S_ISDIR(st.st_mode) ? kind_of_folder(path, ret, reterr) : 0;
 }
 
 /* SRC as its kind, path and tag; *RET_COPY is for the caller to free. */
@@ -502,7 +552,8 @@ int image_load(const char *src, const struct image_options *options,
 
 	switch (kind) {
 	case OCI_DIR:
-		r = load_oci_dir(&l, path, tag, reterr);
+	case DOCKER_DIR:
+		r = load_dir(&l, path, tag, kind, reterr);
 		break;
 	case OCI_ARCHIVE:
 	case DOCKER_ARCHIVE:

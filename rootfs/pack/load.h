@@ -143,6 +143,9 @@ bool oci_is_empty(const struct source *s);
 int oci_load(struct loader *l, const struct source *s, const char *tag,
 	     struct fault *reterr);
 
+/* Does manifest.json name an image, as docker save's does? Others have files of that name. */
+bool docker_is_saved(const struct source *s);
+
 /* The same of manifest.json, as docker save writes it. */
 int docker_load(struct loader *l, const struct source *s, const char *tag,
 		struct fault *reterr);
@@ -155,6 +158,9 @@ struct skopeo {
 	int pipe;
 	pid_t keeper;
 };
+
+/* Is it what skopeo's transport dir: writes, which is no layout? */
+bool skopeo_is_dir(const struct source *s);
 
 /* Has skopeo copy SRC to a new folder, for skopeo_remove. */
 int skopeo_copy(const char *src, const char *arch, struct skopeo *ret,

@@ -17,6 +17,7 @@
 
 enum {
 	OPEN_MAX_HERE = 16,
+	VERSION_MAX = 256,
 	/* Exit codes, as a shell has them. */
 	EXEC_FAILED = 126,
 	EXEC_NONE = 127,
@@ -124,6 +125,22 @@ static int run(const struct skopeo *s, char *const *argv, struct fault *reterr)
 				    "skopeo could not copy it (code %d)",
 				    WEXITSTATUS(status));
 	return 0;
+}
+
+bool skopeo_is_dir(const struct source *s)
+{
+	static const char words[] = "Directory Transport Version: ";
+	char *text = NULL;
+	struct fault ignored;
+	size_t len;
+	bool is;
+
+	is = source_has(s, "version") && source_has(s, "manifest.json") &&
+	     source_slurp(s, "version", VERSION_MAX, &text, &len, &ignored) ==
+		     0 &&
+	     strncmp(text, words, strlen(words)) == 0;
+	free(text);
+	return is;
 }
 
 int skopeo_copy(const char *src, const char *arch, struct skopeo *ret,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import images
 from images import OCI, Layer, Layout, digest, tagged, zstd
-from lib import REFUSED, Eif, Failure, build, check, folder, make, ramdisk, same, test, text
+from lib import REFUSED, Eif, Failure, build, check, folder, make, ramdisk, same, test, text, tool
 
 DOCKER = "application/vnd.docker."
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -296,6 +296,62 @@ def archives_of_real_builders_are_taken() -> None:
                 same(make(path / "y.eif", "--image", path / "image.gz").measurements(), wanted, "gzip'ed")
             except Failure as e:
                 raise Failure(f"{a.where}: {e}") from None
+
+
+@test(seconds=5)
+def archives_that_were_unpacked_are_taken() -> None:
+    """docker save | tar x, crane's --format legacy in a folder: the same image as from the archive."""
+    for a in ARCHIVES:
+        with folder() as path:
+            write_archive(path / "image.tar", a)
+            (path / "image").mkdir()
+            tool("tar", "-C", path / "image", "-xf", path / "image.tar")
+            try:
+                same(make(path / "x.eif", "--image", path / "image").measurements(),
+                     make(path / "y.eif", "--image", path / "image.tar").measurements(), "measurements")
+            except Failure as e:
+                raise Failure(f"{a.where}: {e}") from None
+    with folder() as path:
+        one, two = ({"Config": f"{n}.json", "RepoTags": [f"x:{n}"], "Layers": []} for n in "12")
+        (path / "image").mkdir()
+        (path / "image/manifest.json").write_text(json.dumps([one, two]))
+        build(path / "x.eif", "--image", path / "image").is_(REFUSED, "an unpacked docker save archive", "x:1, x:2")
+
+
+@test
+def folders_that_only_look_like_it_are_folders() -> None:
+    """A root file system may have a manifest.json or a file "version" at its top, as web applications have."""
+    for name, content in (("manifest.json", '{"name":"an app","icons":[]}'), ("manifest.json", "[]"), ("manifest.json", "[1"),
+                          ("manifest.json", '[{"Config":"x"}]'), ("version", "Directory Transport Version: 1.1\n")):
+        with folder() as path:
+            (path / "image/bin").mkdir(parents=True)
+            (path / "image/bin/tell").write_bytes(images.built("apps/tell").read_bytes())
+            (path / "image/bin/tell").chmod(0o755)
+            (path / "image").chmod(0o755)
+            (path / "image" / name).write_text(content)
+            files = ramdisk(make(path / "x.eif", "--image", path / "image", "--cmd", "/bin/tell"))
+            check(f"rootfs/{name}" in files, f"no {name} with {content!r}")
+
+
+@test
+def what_is_no_image_is_told_what_it_is() -> None:
+    """
+    A folder of skopeo's dir: (podman save --format docker-dir 4.3.1, skopeo copy --format v2s1), docker export and buildx
+    -o type=tar, an archive of a Docker before 1.10 (google/go-containerregistry no_manifest.tar).
+    """
+    with folder() as path:
+        (path / "image").mkdir()
+        (path / "image/version").write_text("Directory Transport Version: 1.1\n")
+        (path / "image/manifest.json").write_text('{"schemaVersion": 1, "name": "bb"}')
+        build(path / "x.eif", "--image", path / "image").is_(REFUSED, f"dir:{path}/image")
+    for members, word in ((("bin/sh", "etc/passwd"), "docker export"), (("README.md",), "docker export"),
+                          ((f"{HEX}/json", f"{HEX}/layer.tar", "repositories"), "a Docker before 1.10")):
+        with folder() as path:
+            tar = Layer(tarfile.USTAR_FORMAT)
+            for name in members:
+                tar.file(name, "x")
+            (path / "image").write_bytes(tar.bytes())
+            build(path / "x.eif", "--image", path / "image").is_(REFUSED, word)
 
 
 # --- descriptors -------------------------------------------------------------
