@@ -17,6 +17,7 @@
  */
 
 enum {
+	END_MARK = 2 * 512,
 	CHUNK = 1 << 18,
 	/* Linux' device numbers */
 	MAJOR_MAX = (1 << 12) - 1,
@@ -630,20 +631,39 @@ static int check_digest(struct stream *s, const char *wanted,
 	return 0;
 }
 
+/* Where the entries of a tar end. */
+struct end {
+	uint64_t at;
+	bool is_marked; /* by two blocks of zeros, as a tar's end is to be */
+};
+
+static struct end end_of(struct archive *a)
+{
+	struct end end = { 0 };
+
+	if (!a)
+		return end;
+	end.at = (uint64_t)archive_filter_bytes(a, 0);
+	end.is_marked = end.at - (uint64_t)archive_read_header_position(a) >=
+			END_MARK;
+	return end;
+}
+
 /*
- * What is behind the entries, which end at byte END, is all zeros: one reader of tar ends
- * at a block of zeros, another reads on. All of it was read.
+ * Behind an end of two blocks of zeros every reader of tar has done: BuildKit's estargz has
+ * its table of contents there. At one block of zeros some readers end and others read on,
+ * so that only zeros may follow. All of it was read.
  */
-static int check_rest(const struct stream *s, uint64_t end,
+static int check_rest(const struct stream *s, const struct end *end,
 		      struct fault *reterr)
 {
 	uint64_t used;
 
-	if (s->nonzero_end > end)
+	if (!end->is_marked && s->nonzero_end > end->at)
 		return fault_refuse(reterr,
 				    "more than zeros behind the tar's end at "
 				    "byte %llu",
-				    (unsigned long long)end);
+				    (unsigned long long)end->at);
 	if (!s->unpack)
 		return 0;
 	used = (uint64_t)archive_filter_bytes(s->unpack, -1);
@@ -677,7 +697,7 @@ static int check_packed(struct stream *s, const char *wanted,
  * should is not to look for a fault in its tar.
  */
 static int check_digests(struct stream *s, const struct layer *layer,
-			 uint64_t end, int r, struct fault *reterr)
+			 const struct end *end, int r, struct fault *reterr)
 {
 	struct fault of_tar, of_bytes;
 
@@ -742,6 +762,7 @@ int layer_apply(struct loader *l, const struct layer *layer, struct tree *tree,
 	struct target t = { l, &s, layer, tree, spool };
 	struct archive *a = NULL;
 	struct fault ignored;
+	struct end end;
 	int filter, r = -1;
 
 	l->packed += layer->content.len;
@@ -772,9 +793,8 @@ int layer_apply(struct loader *l, const struct layer *layer, struct tree *tree,
 		r = open_tar(&s, layer->is_archive && s.keep >= 0, &a, reterr);
 	if (r == 0)
 		r = read_entries(&t, a, &s, reterr);
-	r = check_digests(&s, layer,
-			  a ? (uint64_t)archive_filter_bytes(a, 0) : 0, r,
-			  reterr);
+	end = end_of(a);
+	r = check_digests(&s, layer, &end, r, reterr);
 out:
 	if (a)
 		(void)archive_read_free(a);

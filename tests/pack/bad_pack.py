@@ -12,7 +12,7 @@ from pathlib import Path
 import images
 from images import Layer, Layout, digest, tagged
 from lib import (ASAN, DONE, FILE, MKEIF, REFUSED, TOP, USAGE, Skip, boot_options, build, built, check, copied, folder, kernels,
-                 layout, make, names, run, same, test, tool)
+                 layout, make, names, ramdisk, run, same, test, tool)
 
 OLD = b"what was there\n"
 TELL = {"Cmd": ["/tell"]}
@@ -215,16 +215,20 @@ def broken_archives_are_told() -> None:
 
 @test
 def a_layer_has_one_end() -> None:
-    """Behind a block of zeros there are only zeros: Go's tar refuses it, libarchive ends there without what follows. The
-    same of gzip and zstd: what is behind their end is part of the blob, and no reader's."""
+    """Behind one block of zeros there are only zeros: Go's tar refuses it, libarchive ends there without what follows. Behind
+    two, a tar's end, every reader has done. What is behind the end of gzip and zstd is part of the blob, and no reader's."""
     first, second = Layer(tarfile.USTAR_FORMAT), Layer(tarfile.USTAR_FORMAT)
     first.file("tell", built("apps/tell"), 0o755)
     second.file("etc/shadow", "secret\n")
     whole = first.bytes()
     end = -(-len(whole.rstrip(b"\0")) // 512) * 512
-    for tar in (whole[:end] + bytes(512) + second.bytes(), whole + second.bytes(), whole + b"x",
-                whole[:end] + bytes(1024) + b"\0" * 100000 + b"x" + bytes(411)):
-        for packed in ("plain", "gzip", "zstd"):
+    for packed in ("plain", "gzip", "zstd"):
+        for behind in (second.bytes(), b"x", bytes(100000) + b"x" + bytes(411)):
+            with folder() as path:
+                raw_image(path / "image", whole[:end] + bytes(1024) + behind, packed)
+                files = ramdisk(make(path / "x.eif", "--image", path / "image"))
+                check("rootfs/tell" in files and "rootfs/etc" not in files, f"what is behind the end: {sorted(files)}")
+        for tar in (whole[:end] + bytes(512) + second.bytes(), whole[:end] + bytes(512) + b"x" + bytes(511)):
             with folder() as path:
                 raw_image(path / "image", tar, packed)
                 expect_bad_image(path, "layer 1", "more than zeros behind the tar's end")
