@@ -51,7 +51,7 @@ PACK := main commands build describe describe_json diff diff_json diff_listing e
 	pcr resign set_init pcrs fault escape \
 	image source oci docker layer dir skopeo settings strings json digest hash tree spool \
 	parts kernel spec check cpio gzip tar squashfs ramdisk metadata \
-	eif eif_writer measure archive \
+	eif eif_writer measure archive unpack emit rewrite \
 	sign sign_key sign_options key_file token ecdsa cose cert encode slurp ossl
 PACK_C := $(PACK:%=rootfs/pack/%.c) $(CONFIG:%=init/%.c) $(addprefix init/,signal.c spec.c user.c seccomp.c) \
 	nsm/item.c
@@ -156,7 +156,7 @@ HOST_CFLAGS = $(COMMON) $(HOST_INC) -O1 -g -fPIE \
 # libFuzzer is clang's, and so are the sanitizers that go with it.
 FUZZ := wire cms doc certificate config user notify seccomp
 # Those of rootfs/pack
-PACK_FUZZ := oci eif sign
+PACK_FUZZ := oci eif sign ramdisk
 F ?= $(FUZZ) $(PACK_FUZZ)
 S ?= 60
 FZ := $(BUILD)/fuzz
@@ -522,7 +522,7 @@ lang: all
 	$(call need,python3)
 	$(Q)tests/run lang
 
-## fuzz: libFuzzer over the parsers: F=wire, doc, certificate, cms, config, user, notify, seccomp, oci, eif, sign (all), S=60 seconds each
+## fuzz: libFuzzer over the parsers: F=wire, doc, certificate, cms, config, user, notify, seccomp, oci, eif, sign, ramdisk (all), S=60 seconds each
 fuzz: $(F:%=$(FZ)/%)
 	$(Q)for f in $(F); do tests/fuzz/run $$f $(S) || exit 1; done
 

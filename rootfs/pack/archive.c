@@ -22,7 +22,10 @@ enum {
 /* Bytes in their order: those of the section, or what a compressed part of it has. */
 struct source {
 	const struct content *c;
-	struct spool *keep;	/* for contents, or NULL */
+	struct spool *keep; /* for what was compressed, or NULL */
+	uint64_t kept;	    /* where in it this begins */
+	uint64_t skew;	    /* bytes before this: the kernel aligns by all */
+	bool hashes;
 	uint64_t next;		/* of C, the first that was not read yet */
 	struct archive *filter; /* NULL: plain */
 	const uint8_t *data;	/* read, and not used yet */
@@ -118,6 +121,8 @@ static int fill(struct source *s, struct fault *reterr)
 				reterr, "offset %llu",
 				(unsigned long long)(s->c->offset + s->within));
 		s->data = data;
+		if (s->keep && spool_append(s->keep, data, s->len, reterr) < 0)
+			return -1;
 	}
 	return 1;
 }
@@ -129,10 +134,25 @@ static void use(struct source *s, size_t n)
 	s->at += n;
 }
 
-/*
- * LEN bytes to TO (NULL: nowhere), and into HASH (NULL: none), if that is the content
- * of a file.
- */
+/* Skips LEN bytes, those that were not read yet unread. */
+static int skip(struct source *s, uint64_t len, struct fault *reterr)
+{
+	size_t n = s->len < len ? s->len : (size_t)len;
+
+	use(s, n);
+	len -= n;
+	if (len == 0)
+		return 0;
+	if (len > s->c->len - s->next) {
+		s->at += s->c->len - s->next;
+		return refuse(s, s->at, "the archive is cut short", reterr);
+	}
+	s->next += len;
+	s->at += len;
+	return 0;
+}
+
+/* LEN bytes to TO (NULL: nowhere), and into HASH (NULL: none). */
 static int take(struct source *s, void *to, uint64_t len, struct hash *hash,
 		struct fault *reterr)
 {
@@ -140,6 +160,8 @@ static int take(struct source *s, void *to, uint64_t len, struct hash *hash,
 	size_t n;
 	int r;
 
+	if (!s->filter && !to && !hash)
+		return skip(s, len, reterr);
 	while (len > 0) {
 		r = fill(s, reterr);
 		if (r < 0)
@@ -154,9 +176,6 @@ static int take(struct source *s, void *to, uint64_t len, struct hash *hash,
 		}
 		if (hash)
 			hash_add(hash, s->data, n);
-		if (hash && s->keep &&
-		    spool_append(s->keep, s->data, n, reterr) < 0)
-			return -1;
 		use(s, n);
 		len -= n;
 	}
@@ -165,7 +184,7 @@ static int take(struct source *s, void *to, uint64_t len, struct hash *hash,
 
 static int align(struct source *s, struct fault *reterr)
 {
-	return take(s, NULL, -s->at & 3, NULL, reterr);
+	return take(s, NULL, -(s->skew + s->at) & 3, NULL, reterr);
 }
 
 /* Skips zeros: the byte behind them, or -1 at the end, -2 on failure. */
@@ -203,34 +222,13 @@ static bool read_hex(const uint8_t *from, uint32_t *ret)
 	return true;
 }
 
-/* "./a//b/" is "a/b", and "/" is ".". */
-static void normalise(char *path)
-{
-	const char *from = path;
-	char *to = path;
-
-	while (*from) {
-		size_t n = strcspn(from, "/");
-
-		if (n > 0 && !(n == 1 && *from == '.')) {
-			if (to > path)
-				*to++ = '/';
-			memmove(to, from, n);
-			to += n;
-		}
-		from += n + (from[n] == '/');
-	}
-	if (to == path)
-		*to++ = '.';
-	*to = '\0';
-}
-
-/* LEN bytes, which are a text without a NUL. */
+/* LEN bytes, which are a text; zeros behind it are what some writers align by. */
 static int take_text(struct source *s, size_t len, char **ret,
 		     struct fault *reterr)
 {
 	uint64_t at = s->at;
 	char *text = malloc(len + 1);
+	size_t end;
 
 	if (!text)
 		return fault_system(reterr, ENOMEM, "a ramdisk's names");
@@ -239,40 +237,113 @@ static int take_text(struct source *s, size_t len, char **ret,
 		return -1;
 	}
 	text[len] = '\0';
-	if (strlen(text) != len) {
+	end = strlen(text);
+	while (len > end && text[len - 1] == '\0')
+		len--;
+	if (end != len || len == 0) {
 		free(text);
-		return refuse(s, at, "a NUL in a name", reterr);
+		return refuse(s, at,
+			      len ? "a NUL in a name" : "a name of no bytes",
+			      reterr);
 	}
 	*ret = text;
 	return 0;
 }
 
+/* ITEMS with room for one more of SIZE bytes, or NULL, and they are as they were. */
+static void *grow(void *items, size_t count, size_t *room, size_t size,
+		  struct fault *reterr)
+{
+	size_t more = *room ? *room * 2 : 64;
+	void *grown;
+
+	if (count < *room)
+		return items;
+	grown = reallocarray(items, more, size);
+	if (grown)
+		*room = more;
+	else
+		(void)fault_system(reterr, ENOMEM, "a ramdisk's names");
+	return grown;
+}
+
 static int add(struct listing *l, struct member *m, struct fault *reterr)
 {
-	size_t room = l->room ? l->room * 2 : 64;
-	struct member *grown;
+	struct member *grown =
+		grow(l->members, l->count, &l->room, sizeof(*m), reterr);
 
-	if (l->count == l->room) {
-		grown = reallocarray(l->members, room, sizeof(*grown));
-		if (!grown)
-			return fault_system(reterr, ENOMEM,
-					    "a ramdisk's names");
-		l->members = grown;
-		l->room = room;
-	}
+	if (!grown)
+		return -1;
+	l->members = grown;
 	l->members[l->count++] = *m;
 	*m = (struct member){ 0 };
 	return 0;
+}
+
+static int add_trailer(struct listing *l, const struct member *m,
+		       struct fault *reterr)
+{
+	struct trailer *grown = grow(l->trailers, l->trailer_count,
+				     &l->trailer_room, sizeof(*grown), reterr);
+
+	if (!grown)
+		return -1;
+	l->trailers = grown;
+	l->trailers[l->trailer_count++] = (struct trailer){
+		.part = m->part,
+		.ino = m->ino,
+		.at = m->at,
+		.end = m->body,
+		.before = l->count,
+	};
+	return 0;
+}
+
+static int add_part(struct listing *l, uint64_t from, const char *method,
+		    struct fault *reterr)
+{
+	struct listing_part *grown = grow(
+		l->parts, l->part_count, &l->part_room, sizeof(*grown), reterr);
+
+	if (!grown)
+		return -1;
+	l->parts = grown;
+	l->parts[l->part_count++] = (struct listing_part){
+		.from = from,
+		.method = method,
+		.content = { .fd = -1 },
+	};
+	return 0;
+}
+
+static struct listing_part *last_part(struct listing *l)
+{
+	return &l->parts[l->part_count - 1];
+}
+
+/* Where S is in the bytes of its part. */
+static uint64_t place(const struct source *s, struct listing *l)
+{
+	return s->filter ? s->at : s->at - last_part(l)->from;
 }
 
 static int take_content(struct source *s, struct member *m, uint32_t sum,
 			bool has_sum, struct fault *reterr)
 {
 	struct hash hash;
-	uint64_t at = s->at, from = s->keep ? s->keep->len : 0;
+	uint64_t at = s->at;
 	uint32_t got = 0;
 	int r = 0;
 
+	if (!s->filter)
+		m->content = (struct content){ s->c->fd, s->c->offset + at,
+					       m->size };
+	else if (s->keep)
+		m->content =
+			(struct content){ s->keep->fd, s->kept + at, m->size };
+	/* Whether names share a content is to be told even so. */
+	if (!s->hashes && m->nlink < 2 && !has_sum)
+		return take(s, NULL, m->size, NULL, reterr);
 	if (hash_begin(&hash, HASH_SHA384, reterr) < 0)
 		return -1;
 	if (!has_sum) {
@@ -294,8 +365,6 @@ static int take_content(struct source *s, struct member *m, uint32_t sum,
 	if (r == 0)
 		r = hash_end(&hash, m->hash, reterr);
 	hash_free(&hash);
-	if (s->keep)
-		m->content = spool_content(s->keep, from);
 	return r;
 }
 
@@ -327,14 +396,14 @@ static int take_body(struct source *s, struct member *m, uint32_t sum,
 	}
 }
 
-/* The next member of an archive: 1; 0 behind its last. */
+/* The next member of an archive: 1; 0: its trailer. */
 static int take_member(struct source *s, struct listing *l,
 		       struct fault *reterr)
 {
 	uint8_t head[HEAD];
 	uint32_t f[FIELDS];
-	struct member m = { 0 };
-	uint64_t at = s->at;
+	struct member m = { .content = { .fd = -1 } };
+	uint64_t at = s->at, from = place(s, l);
 	bool has_sum, is_last;
 	int r = -1;
 
@@ -347,7 +416,7 @@ static int take_member(struct source *s, struct listing *l,
 		if (!read_hex(head + MAGIC + 8 * i, &f[i]))
 			return refuse(s, at, "a header with no number", reterr);
 	m.ino = f[0];
-	m.mode = f[1];
+	m.mode = f[1] & 0xffff; /* umode_t */
 	m.uid = f[2];
 	m.gid = f[3];
 	m.nlink = f[4];
@@ -358,6 +427,8 @@ static int take_member(struct source *s, struct listing *l,
 	m.rdev_major = f[9];
 	m.rdev_minor = f[10];
 	m.archive = l->archives;
+	m.part = (uint32_t)(l->part_count - 1);
+	m.at = from;
 	if (f[11] < 2 || f[11] > LISTING_PATH_MAX + 1)
 		return refuse(s, at, "a name of no or too many bytes", reterr);
 	if (take_text(s, f[11] - 1, &m.path, reterr) < 0)
@@ -369,21 +440,22 @@ static int take_member(struct source *s, struct listing *l,
 	use(s, 1);
 	if (align(s, reterr) < 0)
 		goto out;
-	is_last = strcmp(m.path, "TRAILER!!!") == 0;
+	m.body = place(s, l);
+	is_last = strcmp(m.path, LISTING_TRAILER) == 0;
 	if (is_last && m.size > 0) {
 		(void)refuse(s, at, "a trailer with a content", reterr);
 		goto out;
 	}
 	if (is_last) {
-		r = 0;
+		r = add_trailer(l, &m, reterr);
 		goto out;
 	}
-	normalise(m.path);
 	if (take_body(s, &m, f[12], has_sum, reterr) < 0 ||
 	    align(s, reterr) < 0) {
 		(void)fault_prefix(reterr, "%s", m.path);
 		goto out;
 	}
+	m.end = place(s, l);
 	l->bytes += strlen(m.path) + (m.target ? strlen(m.target) : 0);
 	if (l->count == LISTING_MEMBERS_MAX || l->bytes > LISTING_BYTES_MAX) {
 		(void)refuse(s, at, "too many names", reterr);
@@ -398,95 +470,18 @@ out:
 	return r;
 }
 
-/* --- hard links --- */
-
-struct link {
-	const struct member *of;
-	size_t index;
-};
-
-static int compare(uint64_t a, uint64_t b)
-{
-	return (a > b) - (a < b);
-}
-
-/* As the kernel tells them apart, and then as they lie. */
-static int compare_links(const void *a, const void *b)
-{
-	const struct member *x = ((const struct link *)a)->of;
-	const struct member *y = ((const struct link *)b)->of;
-
-	return compare(x->archive, y->archive)		   ?:
-		       compare(x->ino, y->ino)		   ?:
-		       compare(x->dev_major, y->dev_major) ?:
-		       compare(x->dev_minor, y->dev_minor) ?:
-		       compare(x->mode & S_IFMT, y->mode & S_IFMT);
-}
-
-static int compare_links_in_order(const void *a, const void *b)
-{
-	return compare_links(a, b) ?:
-				     compare(((const struct link *)a)->index,
-					     ((const struct link *)b)->index);
-}
-
-/* The last one's owner, mode and time are those of all, and the last content. */
-static void share(struct listing *l, const struct link *links, size_t count)
-{
-	const struct member *last = links[count - 1].of, *content = last;
-
-	for (size_t i = 0; i < count; i++)
-		if (links[i].of->size > 0)
-			content = links[i].of;
-	for (size_t i = 0; i < count; i++) {
-		struct member *m = &l->members[links[i].index];
-
-		m->link = (uint32_t)links[0].index + 1;
-		m->mode = last->mode;
-		m->uid = last->uid;
-		m->gid = last->gid;
-		m->mtime = last->mtime;
-		m->size = content->size;
-		m->content = content->content;
-		memcpy(m->hash, content->hash, EIF_HASH);
-	}
-}
-
-static int find_links(struct listing *l, struct fault *reterr)
-{
-	struct link *links = calloc(l->count ?: 1, sizeof(*links));
-	size_t count = 0, n;
-
-	if (!links)
-		return fault_system(reterr, ENOMEM, "a ramdisk's names");
-	for (size_t i = 0; i < l->count; i++)
-		if (S_ISREG(l->members[i].mode) && l->members[i].nlink > 1)
-			links[count++] = (struct link){ &l->members[i], i };
-	qsort(links, count, sizeof(*links), compare_links_in_order);
-	for (size_t i = 0; i < count; i += n) {
-		for (n = 1; i + n < count; n++)
-			if (compare_links(&links[i], &links[i + n]) != 0)
-				break;
-		if (n > 1)
-			share(l, links + i, n);
-	}
-	free(links);
-	return 0;
-}
-
 /* --- a ramdisk --- */
 
-static int take_archive(struct source *s, struct listing *l,
-			struct fault *reterr)
+/* The kernel takes zeros between members, too, and no trailer at the end of all. */
+static int take_next(struct source *s, struct listing *l, bool *is_open,
+		     struct fault *reterr)
 {
-	int r;
+	int r = take_member(s, l, reterr);
 
-	do
-		r = take_member(s, l, reterr);
-	while (r > 0);
 	if (r < 0)
 		return -1;
-	if (++l->archives == ARCHIVES_MAX)
+	*is_open = r > 0;
+	if (r == 0 && ++l->archives == ARCHIVES_MAX)
 		return refuse(s, s->at, "too many archives", reterr);
 	return 0;
 }
@@ -496,27 +491,49 @@ static int take_archive(struct source *s, struct listing *l,
  * something compressed in a plain source.
  */
 static int take_archives(struct source *s, struct listing *l,
-			 struct fault *reterr)
+			 struct listing_state *state, struct fault *reterr)
 {
-	bool behind_one = false;
+	bool is_open = false;
 	int c;
 
-	while ((c = skip_zeros(s, reterr)) >= 0) {
-		if (behind_one && s->at & 3)
+	for (;;) {
+		/* It looks for a header before it has seen one. */
+		if (s->filter && !state->has_begun) {
+			c = fill(s, reterr);
+			c = c > 0 ? *s->data : c - 1;
+			if (c == 0 || c == -1)
+				return refuse(s, s->at,
+					      "no archive, which must come "
+					      "first",
+					      reterr);
+		} else {
+			c = skip_zeros(s, reterr);
+		}
+		if (c < 0)
+			break;
+		if (state->is_plain && (s->skew + s->at) & 3)
 			return refuse(s, s->at,
 				      "the padding behind an archive does not "
 				      "end at a multiple of 4",
 				      reterr);
-		if (c != '0' || s->at & 3) {
+		if (c != '0' || (s->skew + s->at) & 3) {
+			if (!s->filter && c == '0')
+				return refuse(s, s->at,
+					      "an archive that does not begin "
+					      "at a multiple of 4",
+					      reterr);
 			if (!s->filter)
-				return 1;
+				break;
 			return refuse(s, s->at, "no archive", reterr);
 		}
-		if (take_archive(s, l, reterr) < 0)
+		if (take_next(s, l, &is_open, reterr) < 0)
 			return -1;
-		behind_one = true;
+		state->has_begun = true;
+		state->is_plain = true;
 	}
-	return c == -1 ? 0 : -1;
+	if (is_open)
+		l->archives++;
+	return c == -2 ? -1 : c == -1 ? 0 : 1;
 }
 
 static const struct {
@@ -575,7 +592,8 @@ static int open_filter(struct source *s, size_t method, struct fault *reterr)
 
 /* What is compressed at AT of the section: where it ends, in *RET_END. */
 static int take_compressed(const struct content *c, uint64_t at,
-			   struct spool *keep, struct listing *l,
+			   const struct listing_how *how,
+			   struct listing_state *state, struct listing *l,
 			   uint64_t *ret_end, struct fault *reterr)
 {
 	enum { COUNT = sizeof(methods) / sizeof(methods[0]) };
@@ -594,24 +612,42 @@ static int take_compressed(const struct content *c, uint64_t at,
 				    "offset %llu: neither a newc archive nor "
 				    "compressed in a known way",
 				    (unsigned long long)(c->offset + at));
+	/* Each costs a reader. */
+	if (++l->compressed > LISTING_PARTS_MAX)
+		return fault_refuse(reterr,
+				    "offset %llu: more than %d compressed "
+				    "parts",
+				    (unsigned long long)(c->offset + at),
+				    LISTING_PARTS_MAX);
+	if (add_part(l, at, methods[i].name, reterr) < 0)
+		return -1;
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return fault_system(reterr, ENOMEM, "a ramdisk");
 	s->c = c;
-	s->keep = keep;
+	s->keep = how->keep;
+	s->kept = s->keep ? s->keep->len : 0;
+	s->hashes = !how->without_hashes;
 	s->next = s->within = at;
 	s->before = l->unpacked;
+	state->is_plain = false;
 	r = open_filter(s, i, reterr);
+	if (r == 0 && !state->has_begun)
+		r = refuse(s, 0, "no archive, which must come first", reterr);
 	if (r > 0)
-		r = take_archives(s, l, reterr);
+		r = take_archives(s, l, state, reterr);
 	if (r < 0)
 		goto out;
+	state->is_plain = false;
 	*ret_end = (uint64_t)archive_filter_bytes(s->filter, -1) + at;
 	l->unpacked += s->at;
 	if (!l->compression || strcmp(l->compression, methods[i].name) == 0)
 		l->compression = methods[i].name;
 	else
 		l->compression = "mixed";
+	if (s->keep)
+		last_part(l)->content = spool_content(s->keep, s->kept);
+	last_part(l)->to = *ret_end;
 	if (*ret_end <= at || *ret_end > c->len)
 		r = fault_refuse(reterr, "offset %llu: it has no end",
 				 (unsigned long long)(c->offset + at));
@@ -621,51 +657,77 @@ out:
 	return r;
 }
 
-int listing_read(const struct content *c, struct spool *keep,
-		 struct listing *ret, struct fault *reterr)
+static int read_all(const struct content *c, const struct listing_how *how,
+		    struct listing_state *state, struct listing *l,
+		    struct fault *reterr)
 {
-	struct source *s;
+	struct source *s = calloc(1, sizeof(*s));
 	uint64_t end = 0;
 	uint32_t before;
 	int r;
 
-	memset(ret, 0, sizeof(*ret));
-	s = calloc(1, sizeof(*s));
 	if (!s)
 		return fault_system(reterr, ENOMEM, "a ramdisk");
 	s->c = c;
-	s->keep = keep;
+	s->hashes = !how->without_hashes;
+	s->skew = state->at;
 	for (;;) {
 		uint64_t from = s->at;
 
-		before = ret->archives;
-		r = take_archives(s, ret, reterr);
-		if (r >= 0 && ret->archives > before)
-			ret->compression = ret->compression ? "mixed" : "none";
-		ret->unpacked += s->at - from;
+		before = l->archives;
+		r = add_part(l, from, NULL, reterr);
+		if (r < 0)
+			break;
+		r = take_archives(s, l, state, reterr);
+		if (r >= 0 && l->archives > before)
+			l->compression = l->compression ? "mixed" : "none";
+		l->unpacked += s->at - from;
+		last_part(l)->to = s->at;
+		last_part(l)->content = (struct content){ c->fd,
+							  c->offset + from,
+							  s->at - from };
 		if (r <= 0)
 			break;
-		r = take_compressed(c, s->at, keep, ret, &end, reterr);
+		r = take_compressed(c, s->at, how, state, l, &end, reterr);
 		if (r < 0)
 			break;
 		s->at = s->next = end;
 		s->len = 0;
 	}
 	free(s);
-	if (r < 0)
-		return -1;
-	if (!ret->compression)
+	return r;
+}
+
+int listing_read(const struct content *c, const struct listing_how *how,
+		 struct listing *ret, struct fault *reterr)
+{
+	struct listing_state state = { 0 };
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	if (how->state)
+		state = *how->state;
+	r = read_all(c, how, &state, ret, reterr);
+	if (how->state) {
+		/* Behind a fault the next one is looked at as if it were none. */
+		state.at += c->len;
+		if (r < 0)
+			state = (struct listing_state){ state.at & ~UINT64_C(3),
+							true, false };
+		*how->state = state;
+	}
+	if (r == 0 && !ret->compression)
 		ret->compression = "none";
-	return find_links(ret, reterr);
+	return r;
 }
 
 int listing_read_section(const struct eif *eif, size_t index,
-			 struct spool *keep, struct listing *ret,
+			 const struct listing_how *how, struct listing *ret,
 			 struct fault *reterr)
 {
 	const struct eif_section *s = &eif->sections[index];
 
-	if (listing_read(&s->data, keep, ret, reterr) == 0)
+	if (listing_read(&s->data, how, ret, reterr) == 0)
 		return 0;
 	return fault_prefix(reterr, "%s: section %zu (%s)", eif->path, index,
 			    eif_type_name(s->type));
@@ -678,5 +740,7 @@ void listing_free(struct listing *l)
 		free(l->members[i].target);
 	}
 	free(l->members);
+	free(l->trailers);
+	free(l->parts);
 	memset(l, 0, sizeof(*l));
 }

@@ -12,7 +12,7 @@ struct fault;
 enum command_exit {
 	EXIT_DONE = 0,
 	EXIT_REFUSED =
-		1, /* malformed, or not as it should be; diff: PCRs differ */
+		1, /* malformed, or not as it should be; diff has its own codes */
 	EXIT_USAGE = 2,
 	EXIT_FILE = 5, /* a file, or the system, failed */
 };

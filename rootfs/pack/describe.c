@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "rootfs/pack/archive.h"
 #include "rootfs/pack/commands.h"
 #include "rootfs/pack/escape.h"
 #include "rootfs/pack/fault.h"
@@ -15,6 +14,7 @@
 #include "rootfs/pack/kernel.h"
 #include "rootfs/pack/measure.h"
 #include "rootfs/pack/metadata.h"
+#include "rootfs/pack/unpack.h"
 
 enum {
 	O_JSON = 1,
@@ -279,69 +279,133 @@ static void print_mode(uint32_t mode)
 	(void)printf("  %s", text);
 }
 
-static void print_member(const struct listing *l, const struct member *m)
+static void print_file(const struct unpacked *r, const struct unpacked_file *f)
 {
-	time_t at = (time_t)m->mtime;
+	time_t at = (time_t)f->mtime;
 	char when[32] = "", device[32];
 	const char *first;
 	struct tm tm;
 
-	print_mode(m->mode);
-	(void)printf(" %3u %5u %5u", m->nlink, m->uid, m->gid);
-	if (S_ISCHR(m->mode) || S_ISBLK(m->mode)) {
-		(void)snprintf(device, sizeof(device), "%u, %u", m->rdev_major,
-			       m->rdev_minor);
+	print_mode(f->mode);
+	(void)printf(" %3u %5u %5u", f->nlink, f->uid, f->gid);
+	if (S_ISCHR(f->mode) || S_ISBLK(f->mode)) {
+		(void)snprintf(device, sizeof(device), "%u, %u", f->rdev_major,
+			       f->rdev_minor);
 		(void)printf(" %10s", device);
 	} else {
-		(void)printf(" %10" PRIu64, m->size);
+		(void)printf(" %10" PRIu64,
+			     f->target ? strlen(f->target) : f->size);
 	}
 	if (gmtime_r(&at, &tm))
 		(void)strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
 	(void)printf(" %s ", when);
-	escape_print(stdout, m->path, strlen(m->path));
-	if (m->target) {
+	escape_print(stdout, f->path, strlen(f->path));
+	if (f->target) {
 		(void)fputs(" -> ", stdout);
-		escape_print(stdout, m->target, strlen(m->target));
+		escape_print(stdout, f->target, strlen(f->target));
 	}
-	if (m->link && l->members + m->link - 1 != m) {
-		first = l->members[m->link - 1].path;
+	if (f->link && r->files + f->link - 1 != f) {
+		first = r->files[f->link - 1].path;
 		(void)fputs(" link to ", stdout);
 		escape_print(stdout, first, strlen(first));
 	}
 	(void)putchar('\n');
 }
 
-static int print_files(const struct command *c, const struct eif *eif, int code)
+static void print_warnings(const struct unpacked *r)
 {
-	unsigned number = 0;
+	for (size_t i = 0; i < r->warning_count; i++) {
+		(void)fputs("  warning: ", stdout);
+		escape_print(stdout, r->warnings[i], strlen(r->warnings[i]));
+		(void)putchar('\n');
+	}
+	if (r->more_warnings)
+		(void)printf("  warning: and %zu more\n", r->more_warnings);
+}
+
+static void print_files(const struct description *d)
+{
+	for (size_t i = 0; i < d->ramdisk_count; i++) {
+		const struct description_ramdisk *rd = &d->ramdisks[i];
+
+		(void)printf("\nRamdisk %zu (section %zu)", i, rd->section);
+		if (rd->fault) {
+			(void)printf(": cannot be read\n");
+			continue;
+		}
+		(void)printf(": %zu names, %u archive%s, compression: %s\n",
+			     rd->unpacked.count, rd->archives,
+			     rd->archives == 1 ? "" : "s", rd->compression);
+		for (size_t n = 0; n < rd->unpacked.count; n++)
+			print_file(&rd->unpacked, &rd->unpacked.files[n]);
+		print_warnings(&rd->unpacked);
+	}
+}
+
+static int read_ramdisk(struct description *d, size_t section, struct unpack *u,
+			struct listing_state *state, struct fault *reterr)
+{
+	struct description_ramdisk *rd = &d->ramdisks[d->ramdisk_count++];
+	const struct listing_how how = {
+		.without_hashes = !d->has_files,
+		.state = state,
+	};
+	struct listing l;
+	int r;
+
+	rd->section = section;
+	r = listing_read_section(&d->eif, section, &how, &l, reterr);
+	if (r == 0) {
+		rd->archives = l.archives;
+		rd->compression = l.compression;
+		r = unpack_ramdisk(u, &l, &rd->unpacked, reterr);
+		if (r < 0)
+			(void)fault_prefix(reterr, "%s: section %zu (ramdisk)",
+					   d->eif.path, section);
+	} else {
+		unpack_skip(u);
+	}
+	listing_free(&l);
+	if (r < 0)
+		rd->fault = strdup(reterr->text);
+	return r;
+}
+
+/* All of them in one root; without a file's hash where it is not to be shown. */
+static int read_ramdisks(const struct command *c, struct description *d,
+			 int code)
+{
+	struct listing_state state = { 0 };
+	struct unpack *u = unpack_new();
 	struct fault f;
 
-	for (size_t i = 0; i < eif->count; i++) {
-		struct listing l;
-
-		if (eif->sections[i].type != EIF_RAMDISK)
-			continue;
-		(void)printf("\nRamdisk %u (section %zu)", number++, i);
-		if (listing_read_section(eif, i, NULL, &l, &f) < 0) {
-			(void)printf(": cannot be read\n");
-			code = tell(c, &f, code);
-		} else {
-			(void)printf(": %zu names, %u archive%s, compression: "
-				     "%s\n",
-				     l.count, l.archives,
-				     l.archives == 1 ? "" : "s", l.compression);
-			for (size_t n = 0; n < l.count; n++)
-				print_member(&l, &l.members[n]);
-		}
-		listing_free(&l);
+	if (!u) {
+		(void)fault_system(&f, ENOMEM, "%s", d->eif.path);
+		return tell(c, &f, code);
 	}
+	for (size_t i = 0; i < d->eif.count; i++) {
+		if (d->eif.sections[i].type != EIF_RAMDISK)
+			continue;
+		/* That one cannot be read is a warning if nobody asks for its files. */
+		if (read_ramdisk(d, i, u, &state, &f) < 0 && d->has_files)
+			code = tell(c, &f, code);
+	}
+	unpack_free(u);
 	return code;
+}
+
+static void free_ramdisks(struct description *d)
+{
+	for (size_t i = 0; i < d->ramdisk_count; i++) {
+		free(d->ramdisks[i].fault);
+		unpacked_free(&d->ramdisks[i].unpacked);
+	}
 }
 
 /* --- the command --- */
 
 static int print_text(const struct command *c, const struct description *d,
-		      bool files, int code)
+		      int code)
 {
 	struct fault f;
 
@@ -352,7 +416,9 @@ static int print_text(const struct command *c, const struct description *d,
 	print_measurements(&d->pcrs);
 	print_signature(d);
 	print_metadata(d->metadata);
-	return files ? print_files(c, &d->eif, code) : code;
+	if (d->has_files)
+		print_files(d);
+	return code;
 }
 
 static int print_json(const struct command *c, const struct description *d,
@@ -374,7 +440,7 @@ static int print_json(const struct command *c, const struct description *d,
 
 static int run(const struct command *c, int argc, char **argv)
 {
-	struct description d = { 0 };
+	struct description *d = NULL;
 	bool json = command_is_nitro_cli(c, argv), files = false;
 	int option, code = EXIT_DONE;
 	struct fault fault;
@@ -387,15 +453,24 @@ static int run(const struct command *c, int argc, char **argv)
 	}
 	if (!command_arguments(c, argc, argv, 1, "the image"))
 		return EXIT_USAGE;
-	if (json && files)
-		return command_usage(c, "--files is of the text, without "
-					"--json");
-	if (open_image(argv[optind], &d, &fault) < 0)
+	d = calloc(1, sizeof(*d));
+	if (!d) {
+		(void)fault_system(&fault, ENOMEM, "describe");
 		return command_fail(c, &fault);
-	code = examine(c, &d, code);
-	code = json ? print_json(c, &d, code) : print_text(c, &d, files, code);
-	cJSON_Delete(d.metadata);
-	eif_close(&d.eif);
+	}
+	if (open_image(argv[optind], d, &fault) < 0) {
+		free(d);
+		return command_fail(c, &fault);
+	}
+	d->has_files = files;
+	code = examine(c, d, code);
+	if (json || files)
+		code = read_ramdisks(c, d, code);
+	code = json ? print_json(c, d, code) : print_text(c, d, code);
+	free_ramdisks(d);
+	cJSON_Delete(d->metadata);
+	eif_close(&d->eif);
+	free(d);
 	return command_end(c, code);
 }
 
@@ -403,9 +478,10 @@ const struct command command_describe = {
 	.name = "describe",
 	.nitro_cli = "describe-eif",
 	.does = "header, sections, measurements, signature, files of an image",
-	.help = "usage: mkeif describe X.eif [--json | --files]\n"
-		"  --json   what nitro-cli describe-eif prints\n"
-		"  --files  the ramdisks' files, too\n"
+	.help = "usage: mkeif describe X.eif [--json] [--files]\n"
+		"  --json   what nitro-cli describe-eif prints; Warnings, if there are any\n"
+		"  --files  the ramdisks' files, too, as the kernel leaves them; warnings where a\n"
+		"           member of a ramdisk is left out, replaced, or goes elsewhere\n"
 		"A wrong checksum, signature or metadata is said on stderr, the rest is\n"
 		"described, and the exit code is 1.\n",
 	.options = options,

@@ -1,8 +1,11 @@
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "rootfs/pack/describe.h"
+#include "rootfs/pack/emit.h"
 #include "rootfs/pack/escape.h"
 
 /* --- printing --- */
@@ -27,7 +30,7 @@ static size_t print_escape(FILE *to, const char *text, size_t len)
 	return 1;
 }
 
-static void print_string(FILE *to, const char *text)
+void describe_print_string(FILE *to, const char *text)
 {
 	static const char *const short_ones = "\"\"\\\\\bb\ff\nn\rr\tt";
 	size_t len = strlen(text), n;
@@ -81,7 +84,7 @@ void describe_print_value(FILE *to, const cJSON *value, int indent)
 	const cJSON *child;
 
 	if (cJSON_IsString(value)) {
-		print_string(to, value->valuestring);
+		describe_print_string(to, value->valuestring);
 	} else if (cJSON_IsNumber(value)) {
 		print_number(to, value->valuedouble);
 	} else if (cJSON_IsBool(value)) {
@@ -96,7 +99,7 @@ void describe_print_value(FILE *to, const cJSON *value, int indent)
 		{
 			print_line(to, indent + 1);
 			if (is_object) {
-				print_string(to, child->string);
+				describe_print_string(to, child->string);
 				(void)fputs(": ", to);
 			}
 			describe_print_value(to, child, indent + 1);
@@ -295,9 +298,129 @@ static bool add_metadata(cJSON *to, const cJSON *m, const char **ret_key)
 					 m, "CustomMetadata"));
 }
 
+/* --- ramdisks --- */
+
+const char *describe_type(uint32_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+		return "file";
+	case S_IFDIR:
+		return "folder";
+	case S_IFLNK:
+		return "link";
+	case S_IFCHR:
+		return "character device";
+	case S_IFBLK:
+		return "block device";
+	case S_IFIFO:
+		return "FIFO";
+	default:
+		return "socket";
+	}
+}
+
+void describe_emit_file(struct emit *e, const char *key,
+			const struct unpacked *r, const struct unpacked_file *f)
+{
+	char mode[16];
+
+	(void)snprintf(mode, sizeof(mode), "%04o", f->mode & 07777);
+	emit_open(e, key, '{');
+	emit_string(e, "Path", f->path);
+	emit_string(e, "Type", describe_type(f->mode));
+	emit_string(e, "Mode", mode);
+	emit_number(e, "Uid", f->uid);
+	emit_number(e, "Gid", f->gid);
+	emit_number(e, "Links", f->nlink);
+	emit_number(e, "Time", f->mtime);
+	if (f->target)
+		emit_string(e, "Target", f->target);
+	if (f->link && r->files + f->link - 1 != f)
+		emit_string(e, "HardLinkOf", r->files[f->link - 1].path);
+	if (S_ISCHR(f->mode) || S_ISBLK(f->mode)) {
+		emit_open(e, "Device", '[');
+		emit_number(e, NULL, f->rdev_major);
+		emit_number(e, NULL, f->rdev_minor);
+		emit_close(e, '[');
+	}
+	if (S_ISREG(f->mode)) {
+		emit_number(e, "Size", f->size);
+		emit_hash(e, "Sha384", f->hash);
+	}
+	emit_close(e, '{');
+}
+
+static void emit_ramdisks(struct emit *e, const struct description *d)
+{
+	emit_open(e, "Ramdisks", '[');
+	for (size_t i = 0; i < d->ramdisk_count; i++) {
+		const struct description_ramdisk *rd = &d->ramdisks[i];
+
+		emit_open(e, NULL, '{');
+		emit_number(e, "Section", rd->section);
+		if (!rd->fault) {
+			emit_number(e, "Archives", rd->archives);
+			emit_string(e, "Compression", rd->compression);
+			emit_open(e, "Files", '[');
+			for (size_t n = 0; n < rd->unpacked.count; n++)
+				describe_emit_file(e, NULL, &rd->unpacked,
+						   &rd->unpacked.files[n]);
+			emit_close(e, '[');
+		}
+		emit_close(e, '{');
+	}
+	emit_close(e, '[');
+}
+
+__attribute__((format(printf, 2, 3))) static bool add_warning(
+	cJSON *list, const char *format, ...)
+{
+	cJSON *item = NULL;
+	va_list args;
+	char *text;
+	int n;
+
+	va_start(args, format);
+	n = vasprintf(&text, format, args);
+	va_end(args);
+	if (n >= 0) {
+		item = cJSON_CreateString(text);
+		free(text);
+	}
+	return item && cJSON_AddItemToArray(list, item);
+}
+
+static bool add_warnings(cJSON *all, const struct description *d)
+{
+	cJSON *list = cJSON_CreateArray();
+	bool good = list != NULL;
+
+	for (size_t i = 0; good && i < d->ramdisk_count; i++) {
+		const struct description_ramdisk *rd = &d->ramdisks[i];
+
+		if (rd->fault)
+			good = add_warning(list,
+					   "ramdisk %zu: cannot be read: %s", i,
+					   rd->fault);
+		for (size_t n = 0; good && n < rd->unpacked.warning_count; n++)
+			good = add_warning(list, "ramdisk %zu: %s", i,
+					   rd->unpacked.warnings[n]);
+		if (good && rd->unpacked.more_warnings)
+			good = add_warning(list, "ramdisk %zu: and %zu more", i,
+					   rd->unpacked.more_warnings);
+	}
+	if (good && list->child)
+		return cJSON_AddItemToObject(all, "Warnings", list);
+	cJSON_Delete(list);
+	return good;
+}
+
 bool describe_print_json(const struct description *d, const char **ret_key)
 {
 	cJSON *all = cJSON_CreateObject();
+	struct emit e = { .to = stdout };
+	const cJSON *child;
 	bool good;
 
 	*ret_key = NULL;
@@ -311,10 +434,17 @@ bool describe_print_json(const struct description *d, const char **ret_key)
 	       (!d->is_signed ||
 		cJSON_AddBoolToObject(all, "SignatureCheck",
 				      d->has_sign_info && d->sign.is_valid)) &&
-	       (!d->metadata || add_metadata(all, d->metadata, ret_key));
+	       (!d->metadata || add_metadata(all, d->metadata, ret_key)) &&
+	       add_warnings(all, d);
 	if (good) {
-		describe_print_value(stdout, all, 0);
-		(void)fputc('\n', stdout);
+		emit_open(&e, NULL, '{');
+		cJSON_ArrayForEach(child, all)
+		{
+			emit_value(&e, child->string, child);
+		}
+		if (d->has_files)
+			emit_ramdisks(&e, d);
+		emit_close(&e, '{');
 	}
 	cJSON_Delete(all);
 	return good;

@@ -6,53 +6,49 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "rootfs/pack/describe.h"
 #include "rootfs/pack/diff.h"
+#include "rootfs/pack/emit.h"
 #include "rootfs/pack/escape.h"
 #include "rootfs/pack/fault.h"
 
-/* A listing's names in order, each once: the last of it, which is what remains. */
+/* A ramdisk's files in the order of their names. */
 struct names {
-	const struct listing *l;
-	const struct member **items;
-	size_t count;
-	const char **first; /* of hard links, by member.link: the first name */
+	const struct unpacked *r;
+	const struct unpacked_file **items;
+	const char **first; /* of hard links, by file.link: the first name */
 };
 
 static int compare_names(const void *a, const void *b)
 {
-	const struct member *x = *(const struct member *const *)a;
-	const struct member *y = *(const struct member *const *)b;
-	int r = strcmp(x->path, y->path);
+	const struct unpacked_file *x = *(const struct unpacked_file *const *)a;
+	const struct unpacked_file *y = *(const struct unpacked_file *const *)b;
 
-	/* Both are in one array. */
-	return r ? r : (x > y) - (x < y);
+	return strcmp(x->path, y->path);
 }
 
-static int make_names(const struct listing *l, struct names *ret,
+static int out_of_memory(struct fault *reterr)
+{
+	return fault_system(reterr, ENOMEM, "a ramdisk's names");
+}
+
+static int make_names(const struct unpacked *r, struct names *ret,
 		      struct fault *reterr)
 {
-	size_t count = 0;
-
-	ret->l = l;
-	ret->items = calloc(l->count + 1, sizeof(*ret->items));
-	ret->first = calloc(l->count + 1, sizeof(*ret->first));
+	ret->r = r;
+	ret->items = calloc(r->count + 1, sizeof(*ret->items));
+	ret->first = calloc(r->count + 1, sizeof(*ret->first));
 	if (!ret->items || !ret->first)
-		return fault_system(reterr, ENOMEM, "a ramdisk's names");
-	for (size_t i = 0; i < l->count; i++)
-		ret->items[i] = &l->members[i];
-	qsort(ret->items, l->count, sizeof(*ret->items), compare_names);
-	for (size_t i = 0; i < l->count; i++) {
-		const struct member *m = ret->items[i];
+		return out_of_memory(reterr);
+	for (size_t i = 0; i < r->count; i++)
+		ret->items[i] = &r->files[i];
+	qsort(ret->items, r->count, sizeof(*ret->items), compare_names);
+	for (size_t i = 0; i < r->count; i++) {
+		const struct unpacked_file *f = ret->items[i];
 
-		if (i + 1 < l->count &&
-		    strcmp(m->path, ret->items[i + 1]->path) == 0)
-			continue;
-		ret->items[count++] = m;
-		if (!ret->first[m->link])
-			ret->first[m->link] = m->path;
+		if (f->link && !ret->first[f->link])
+			ret->first[f->link] = f->path;
 	}
-	ret->first[0] = NULL;
-	ret->count = count;
 	return 0;
 }
 
@@ -69,65 +65,41 @@ static void print_text(const char *text)
 	escape_print(stdout, text, strlen(text));
 }
 
-static const char *type_name(uint32_t mode)
+static bool is_device(const struct unpacked_file *f)
 {
-	switch (mode & S_IFMT) {
-	case S_IFREG:
-		return "file";
-	case S_IFDIR:
-		return "folder";
-	case S_IFLNK:
-		return "link";
-	case S_IFCHR:
-		return "character device";
-	case S_IFBLK:
-		return "block device";
-	case S_IFIFO:
-		return "FIFO";
-	default:
-		return "socket";
-	}
+	return S_ISCHR(f->mode) || S_ISBLK(f->mode);
 }
 
-static bool is_device(const struct member *m)
+static void print_file(char side, const struct names *n,
+		       const struct unpacked_file *f)
 {
-	return S_ISCHR(m->mode) || S_ISBLK(m->mode);
-}
-
-static void print_member(char side, const struct names *n,
-			 const struct member *m)
-{
-	const char *first = n->first[m->link];
+	const char *first = n->first[f->link];
 
 	(void)printf("    %c: %s, mode %04o, owner %u:%u", side,
-		     type_name(m->mode), m->mode & 07777, m->uid, m->gid);
-	if (is_device(m))
-		(void)printf(", device %u:%u", m->rdev_major, m->rdev_minor);
-	if (m->target) {
+		     describe_type(f->mode), f->mode & 07777, f->uid, f->gid);
+	if (is_device(f))
+		(void)printf(", device %u:%u", f->rdev_major, f->rdev_minor);
+	if (f->target) {
 		(void)printf(", to ");
-		print_text(m->target);
+		print_text(f->target);
 	}
-	if (first && strcmp(first, m->path) != 0) {
+	if (first && strcmp(first, f->path) != 0) {
 		(void)printf(", hard link of ");
 		print_text(first);
 	}
-	if (S_ISREG(m->mode)) {
-		(void)printf(", %" PRIu64 " bytes, SHA-384 ", m->size);
+	if (S_ISREG(f->mode)) {
+		(void)printf(", %" PRIu64 " bytes, SHA-384 ", f->size);
 		for (size_t i = 0; i < EIF_HASH; i++)
-			(void)printf("%02x", m->hash[i]);
+			(void)printf("%02x", f->hash[i]);
 	}
 	(void)putchar('\n');
 }
 
-static void print_only(char side, const struct names *n, const struct member *m)
-{
-	(void)printf("  only in %c: ", side);
-	print_text(m->path);
-	(void)putchar('\n');
-	print_member(side, n, m);
-}
-
 /* --- files --- */
+
+static const char *const properties[] = {
+	"type", "mode", "owner", "device", "target", "hard links", "content",
+};
 
 enum {
 	TYPE = 1,
@@ -136,7 +108,8 @@ enum {
 	DEVICE = 8,
 	TARGET = 16,
 	LINKS = 32,
-	CONTENT = 64
+	CONTENT = 64,
+	COUNT = sizeof(properties) / sizeof(properties[0]),
 };
 
 static bool is_same_text(const char *a, const char *b)
@@ -144,8 +117,10 @@ static bool is_same_text(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static unsigned compare_members(const struct names *a, const struct member *x,
-				const struct names *b, const struct member *y)
+static unsigned compare_files(const struct names *a,
+			      const struct unpacked_file *x,
+			      const struct names *b,
+			      const struct unpacked_file *y)
 {
 	unsigned r = 0;
 
@@ -169,57 +144,136 @@ static unsigned compare_members(const struct names *a, const struct member *x,
 	return r;
 }
 
-static void print_differs(unsigned what, const char *path)
+/* X, Y: NULL where the side has no such file. */
+static void emit_difference(struct emit *e, unsigned what,
+			    const struct names *a,
+			    const struct unpacked_file *x,
+			    const struct names *b,
+			    const struct unpacked_file *y)
 {
-	static const char *const words[] = {
-		"type",	  "mode",	"owner",   "device",
-		"target", "hard links", "content",
-	};
-	const char *comma = "";
-
-	(void)printf("  differs: ");
-	print_text(path);
-	(void)printf(" (");
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (!(what & 1U << i))
-			continue;
-		(void)printf("%s%s", comma, words[i]);
-		comma = ", ";
-	}
-	(void)puts(")");
+	emit_open(e, NULL, '{');
+	emit_string(e, "Path", x ? x->path : y->path);
+	emit_open(e, "Differs", '[');
+	for (size_t i = 0; i < COUNT; i++)
+		if (what & 1U << i)
+			emit_string(e, NULL, properties[i]);
+	emit_close(e, '[');
+	if (x)
+		describe_emit_file(e, "A", a->r, x);
+	if (y)
+		describe_emit_file(e, "B", b->r, y);
+	emit_close(e, '{');
 }
 
-static bool diff_files(const struct names *a, const struct names *b)
+static void print_difference(unsigned what, const struct names *a,
+			     const struct unpacked_file *x,
+			     const struct names *b,
+			     const struct unpacked_file *y)
+{
+	const char *comma = "";
+
+	if (x && y)
+		(void)printf("  differs: ");
+	else
+		(void)printf("  only in %c: ", x ? 'A' : 'B');
+	print_text(x ? x->path : y->path);
+	for (size_t i = 0; i < COUNT; i++) {
+		if (!(what & 1U << i))
+			continue;
+		(void)printf("%s%s", *comma ? comma : " (", properties[i]);
+		comma = ", ";
+	}
+	(void)puts(what ? ")" : "");
+	if (x)
+		print_file('A', a, x);
+	if (y)
+		print_file('B', b, y);
+}
+
+static bool diff_files(struct emit *e, const struct names *a,
+		       const struct names *b)
 {
 	size_t i = 0, j = 0;
 	bool differs = false;
 
-	while (i < a->count || j < b->count) {
-		const struct member *x = i < a->count ? a->items[i] : NULL;
-		const struct member *y = j < b->count ? b->items[j] : NULL;
+	if (e)
+		emit_open(e, "Files", '[');
+	while (i < a->r->count || j < b->r->count) {
+		const struct unpacked_file *x = i < a->r->count ? a->items[i] :
+								  NULL;
+		const struct unpacked_file *y = j < b->r->count ? b->items[j] :
+								  NULL;
 		int order = !x ? 1 : !y ? -1 : strcmp(x->path, y->path);
-		unsigned what;
+		unsigned what = 0;
 
 		i += order <= 0;
 		j += order >= 0;
-		if (order < 0) {
-			print_only('A', a, x);
-		} else if (order > 0) {
-			print_only('B', b, y);
-		} else {
-			what = compare_members(a, x, b, y);
-			if (what == 0)
-				continue;
-			print_differs(what, x->path);
-			print_member('A', a, x);
-			print_member('B', b, y);
-		}
+		if (order < 0)
+			y = NULL;
+		else if (order > 0)
+			x = NULL;
+		else
+			what = compare_files(a, x, b, y);
+		if (x && y && what == 0)
+			continue;
 		differs = true;
+		if (e)
+			emit_difference(e, what, a, x, b, y);
+		else
+			print_difference(what, a, x, b, y);
 	}
+	if (e)
+		emit_close(e, '[');
 	return differs;
 }
 
+bool diff_is_same(const struct unpacked *a, const struct unpacked *b,
+		  unsigned ramdisk, bool *ret_foreign)
+{
+	bool same = a->count == b->count;
+
+	for (size_t i = 0; same && i < a->count; i++) {
+		const struct unpacked_file *x = &a->files[i], *y = &b->files[i];
+
+		same = strcmp(x->path, y->path) == 0 && x->mode == y->mode &&
+		       x->uid == y->uid && x->gid == y->gid &&
+		       x->rdev_major == y->rdev_major &&
+		       x->rdev_minor == y->rdev_minor && x->link == y->link &&
+		       x->ramdisk == y->ramdisk && x->member == y->member &&
+		       is_same_text(x->target, y->target);
+	}
+	for (size_t i = 0; i < a->count; i++)
+		*ret_foreign |= S_ISREG(a->files[i].mode) &&
+				a->files[i].ramdisk != ramdisk;
+	for (size_t i = 0; i < b->count; i++)
+		*ret_foreign |= S_ISREG(b->files[i].mode) &&
+				b->files[i].ramdisk != ramdisk;
+	return same;
+}
+
 /* --- the same files --- */
+
+static int compare_members(const void *a, const void *b)
+{
+	const struct member *x = *(const struct member *const *)a;
+	const struct member *y = *(const struct member *const *)b;
+	int r = strcmp(x->path, y->path);
+
+	/* Both are in one array. */
+	return r ? r : (x > y) - (x < y);
+}
+
+static const struct member **sort_members(const struct listing *l)
+{
+	const struct member **items = calloc(l->count + 1, sizeof(*items));
+
+	if (!items)
+		return NULL;
+	for (size_t i = 0; i < l->count; i++)
+		items[i] = &l->members[i];
+	qsort(items, l->count, sizeof(struct member *), compare_members);
+	return items;
+}
 
 static bool is_same_order(const struct listing *a, const struct listing *b)
 {
@@ -229,41 +283,57 @@ static bool is_same_order(const struct listing *a, const struct listing *b)
 	return true;
 }
 
-static bool print_count(const char *what, size_t count)
+/* What of the archives is reported. */
+struct report {
+	struct emit *e;
+	bool said;
+};
+
+static void report_two(struct report *r, const char *what, const char *key,
+		       uint64_t a, uint64_t b, const char *behind)
 {
-	if (count > 0)
-		(void)printf("    %s, of %zu names\n", what, count);
-	return count > 0;
+	if (a == b)
+		return;
+	r->said = true;
+	if (!r->e) {
+		(void)printf("    %s: %" PRIu64 ", %" PRIu64 "%s\n", what, a, b,
+			     behind);
+		return;
+	}
+	emit_open(r->e, key, '{');
+	emit_number(r->e, "A", a);
+	emit_number(r->e, "B", b);
+	emit_close(r->e, '{');
 }
 
-/* Both have the same names. */
-static void diff_archives(const struct names *a, const struct names *b)
+static void report_count(struct report *r, const char *what, const char *key,
+			 size_t count)
 {
-	const struct listing *x = a->l, *y = b->l;
-	size_t times = 0, inodes = 0, devices = 0, links = 0, archives = 0;
-	bool said = false;
+	if (count == 0)
+		return;
+	r->said = true;
+	if (r->e)
+		emit_number(r->e, key, count);
+	else
+		(void)printf("    %s, of %zu names\n", what, count);
+}
 
-	(void)puts("  no file differs, but the archives do:");
-	if (strcmp(x->compression, y->compression) != 0) {
-		(void)printf("    compression: %s, %s\n", x->compression,
-			     y->compression);
-		said = true;
-	}
-	if (x->archives != y->archives) {
-		(void)printf("    archives: %u, %u\n", x->archives,
-			     y->archives);
-		said = true;
-	}
-	if (x->count != y->count) {
-		(void)printf("    names that are there twice: %zu, %zu\n",
-			     x->count - a->count, y->count - b->count);
-		said = true;
-	} else if (!is_same_order(x, y)) {
-		(void)puts("    order of names");
-		said = true;
-	}
-	for (size_t i = 0; i < a->count; i++) {
-		const struct member *m = a->items[i], *n = b->items[i];
+static void report_words(struct report *r, const char *words, const char *key)
+{
+	r->said = true;
+	if (r->e)
+		emit_bool(r->e, key, true);
+	else
+		(void)printf("    %s\n", words);
+}
+
+static void compare_headers(struct report *r, const struct member **a,
+			    const struct member **b, size_t count)
+{
+	size_t times = 0, inodes = 0, devices = 0, links = 0, archives = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct member *m = a[i], *n = b[i];
 
 		times += m->mtime != n->mtime;
 		inodes += m->ino != n->ino;
@@ -274,37 +344,157 @@ static void diff_archives(const struct names *a, const struct names *b)
 		links += m->nlink != n->nlink;
 		archives += m->archive != n->archive;
 	}
-	said |= print_count("times", times);
-	said |= print_count("inode numbers", inodes);
-	said |= print_count("device numbers", devices);
-	said |= print_count("link counts", links);
-	said |= print_count("which archive has them", archives);
-	if (x->unpacked != y->unpacked) {
-		(void)printf("    padding: %" PRIu64 ", %" PRIu64
-			     " bytes without compression\n",
-			     x->unpacked, y->unpacked);
-		said = true;
-	}
-	if (said)
-		return;
-	(void)puts(
-		strcmp(x->compression, "none") == 0 ?
-			"    padding, or how headers and names are written" :
-			"    how they are compressed, padding, or how headers "
-			"and names are written");
+	report_count(r, "times", "Times", times);
+	report_count(r, "inode numbers", "Inodes", inodes);
+	report_count(r, "device numbers", "Devices", devices);
+	report_count(r, "link counts", "LinkCounts", links);
+	report_count(r, "which archive has them", "WhichArchive", archives);
 }
 
-int diff_listings(const struct listing *a, const struct listing *b,
-		  struct fault *reterr)
+static bool has_same_names(const struct member **a, const struct member **b,
+			   size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(a[i]->path, b[i]->path) != 0)
+			return false;
+	return true;
+}
+
+static int diff_archives(struct emit *e, const struct listing *a,
+			 const struct listing *b, struct fault *reterr)
+{
+	struct report r = { .e = e };
+	const struct member **x = sort_members(a), **y = sort_members(b);
+	int ret = -1;
+
+	if (!x || !y) {
+		(void)out_of_memory(reterr);
+		goto out;
+	}
+	if (e)
+		emit_open(e, "Archives", '{');
+	else
+		(void)puts("  no file differs, but the archives do:");
+	if (strcmp(a->compression, b->compression) != 0) {
+		r.said = true;
+		if (e) {
+			emit_open(e, "Compression", '{');
+			emit_string(e, "A", a->compression);
+			emit_string(e, "B", b->compression);
+			emit_close(e, '{');
+		} else {
+			(void)printf("    compression: %s, %s\n",
+				     a->compression, b->compression);
+		}
+	}
+	report_two(&r, "archives", "Count", a->archives, b->archives, "");
+	report_two(&r, "members", "Members", a->count, b->count, "");
+	if (a->count == b->count) {
+		if (!has_same_names(x, y, a->count))
+			report_words(&r, "how names are written", "Names");
+		else if (!is_same_order(a, b))
+			report_words(&r, "order of names", "Order");
+		compare_headers(&r, x, y, a->count);
+	}
+	report_two(&r, "padding", "Unpacked", a->unpacked, b->unpacked,
+		   " bytes without compression");
+	if (!r.said)
+		report_words(&r,
+			     strcmp(a->compression, "none") == 0 ?
+				     "padding, or how headers and names are "
+				     "written" :
+				     "how they are compressed, padding, or how "
+				     "headers and names are written",
+			     "Form");
+	if (e)
+		emit_close(e, '{');
+	ret = 0;
+out:
+	free(x);
+	free(y);
+	return ret;
+}
+
+/* --- warnings --- */
+
+static int compare_texts(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static const char **sort_warnings(const struct unpacked *r)
+{
+	size_t count = r ? r->warning_count : 0;
+	const char **items = calloc(count + 1, sizeof(*items));
+
+	if (!items)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		items[i] = r->warnings[i];
+	qsort(items, count, sizeof(char *), compare_texts);
+	return items;
+}
+
+static void report_warning(struct emit *e, char side, const char *text)
+{
+	if (e) {
+		emit_open(e, NULL, '{');
+		emit_string(e, "In", (char[]){ side, '\0' });
+		emit_string(e, "Text", text);
+		emit_close(e, '{');
+		return;
+	}
+	(void)printf("  warning, in %c: ", side);
+	print_text(text);
+	(void)putchar('\n');
+}
+
+int diff_warnings(struct emit *e, const struct unpacked *a,
+		  const struct unpacked *b, struct fault *reterr)
+{
+	const char **x = sort_warnings(a), **y = sort_warnings(b);
+	const char **at = x, **to = y;
+	int order;
+
+	if (!x || !y) {
+		free(x);
+		free(y);
+		return out_of_memory(reterr);
+	}
+	if (e)
+		emit_open(e, "Warnings", '[');
+	for (; *at || *to; at += order <= 0, to += order >= 0) {
+		order = !*at ? 1 : !*to ? -1 : strcmp(*at, *to);
+		if (order < 0)
+			report_warning(e, 'A', *at);
+		if (order > 0)
+			report_warning(e, 'B', *to);
+	}
+	if (a && a->more_warnings)
+		report_warning(e, 'A', "and more");
+	if (b && b->more_warnings)
+		report_warning(e, 'B', "and more");
+	if (e)
+		emit_close(e, '[');
+	free(x);
+	free(y);
+	return 0;
+}
+
+int diff_ramdisk(struct emit *e, const struct diff_ramdisk *a,
+		 const struct diff_ramdisk *b, bool same_bytes,
+		 struct fault *reterr)
 {
 	struct names x = { 0 }, y = { 0 };
 	int r = -1;
 
-	if (make_names(a, &x, reterr) < 0 || make_names(b, &y, reterr) < 0)
+	if (make_names(&a->unpacked, &x, reterr) < 0 ||
+	    make_names(&b->unpacked, &y, reterr) < 0)
 		goto out;
-	if (!diff_files(&x, &y))
-		diff_archives(&x, &y);
-	r = 0;
+	if (!diff_files(e, &x, &y) && !same_bytes &&
+	    diff_archives(e, &a->listing, &b->listing, reterr) < 0)
+		goto out;
+	r = diff_warnings(e, &a->unpacked, &b->unpacked, reterr);
 out:
 	free_names(&x);
 	free_names(&y);

@@ -327,8 +327,8 @@ out:
 	return r;
 }
 
-/* DEST=SRC[:MODE]; SRC may have a colon where no octal number follows it. */
-static int add_boot_file(struct part *f, struct tree *boot,
+/* SRC may have a colon where no octal number follows it. */
+int parts_open_boot_file(struct part *f, char **ret_dest, uint32_t *ret_mode,
 			 struct fault *reterr)
 {
 	char *text = strdup(f->path), *src, *colon, *end;
@@ -357,11 +357,27 @@ static int add_boot_file(struct part *f, struct tree *boot,
 		}
 		*colon = '\0';
 	}
-	if (content_open(src, &f->content, reterr) == 0)
-		r = ramdisk_add_file(boot, text + (*text == '/'),
-				     (uint32_t)mode, &f->content, reterr);
+	if (content_open(src, &f->content, reterr) < 0)
+		goto out;
+	*ret_mode = (uint32_t)mode;
+	*ret_dest = strdup(text + (*text == '/'));
+	r = *ret_dest ? 0 : out_of_memory(reterr);
 out:
 	free(text);
+	return r;
+}
+
+static int add_boot_file(struct part *f, struct tree *boot,
+			 struct fault *reterr)
+{
+	uint32_t mode;
+	char *dest;
+	int r;
+
+	if (parts_open_boot_file(f, &dest, &mode, reterr) < 0)
+		return -1;
+	r = ramdisk_add_file(boot, dest, mode, &f->content, reterr);
+	free(dest);
 	return r;
 }
 

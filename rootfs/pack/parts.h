@@ -66,6 +66,13 @@ int parts_find_time(uint32_t *ret, struct fault *reterr);
 int parts_find_init(struct parts *p, struct fault *reterr);
 
 /*
+ * DEST=FILE[:MODE] of F, whose file is opened: *RET_DEST, for the caller to free, is without a
+ * slash before.
+ */
+int parts_open_boot_file(struct part *f, char **ret_dest, uint32_t *ret_mode,
+			 struct fault *reterr);
+
+/*
  * Writes the boot ramdisk as the next section of W: init, modules and boot files, in
  * place of what BOOT, which may be empty, has under their names.
  */

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "rootfs/pack/archive.h"
 #include "rootfs/pack/cpio.h"
 #include "rootfs/pack/eif.h"
 #include "rootfs/pack/fault.h"
@@ -15,14 +14,19 @@
 #include "rootfs/pack/squashfs.h"
 #include "rootfs/pack/tree.h"
 
-/* What was in the boot ramdisk, and what comes into it. */
-enum { LAYER_OLD = 1, LAYER_NEW };
+enum { LAYER = 1 };
 
-static int check_path(const char *path, struct fault *reterr)
+int ramdisk_check_path(const char *path, struct fault *reterr)
 {
+	static const char trailer[] = "TRAILER!!!";
 	const char *end;
 	size_t len;
 
+	/* That name alone ends the archive, also a folder's. */
+	len = sizeof(trailer) - 1;
+	if (strncmp(path, trailer, len) == 0 &&
+	    (path[len] == '/' || path[len] == '\0'))
+		return fault_usage(reterr, "%s: no name for a file here", path);
 	for (const char *at = path;; at = end + 1) {
 		end = strchrnul(at, '/');
 		len = (size_t)(end - at);
@@ -48,97 +52,25 @@ int ramdisk_add_file(struct tree *boot, const char *path, uint32_t mode,
 	char *parent = NULL;
 	int r = -1;
 
-	if (check_path(path, reterr) < 0)
+	if (ramdisk_check_path(path, reterr) < 0)
 		return -1;
-	/* Alone among names it would end the archive. */
-	if (strcmp(path, "TRAILER!!!") == 0)
-		return fault_usage(reterr, "%s: no name for a file here", path);
 	if (name) {
 		parent = strndup(path, (size_t)(name - path));
 		if (!parent)
 			return fault_system(reterr, ENOMEM, "%s", path);
-		if (tree_make_dirs(boot, parent, LAYER_NEW, &dir, reterr) < 0)
+		if (tree_make_dirs(boot, parent, LAYER, &dir, reterr) < 0)
 			goto out;
 	}
 	name = name ? name + 1 : path;
 	there = tree_child(dir, name);
-	if (there && there->layer == LAYER_NEW) {
+	if (there) {
 		(void)fault_usage(reterr, "%s: twice in the boot ramdisk",
 				  path);
 		goto out;
 	}
-	r = tree_put(boot, dir, name, &in, LAYER_NEW, NULL, reterr);
+	r = tree_put(boot, dir, name, &in, LAYER, NULL, reterr);
 out:
 	free(parent);
-	return r;
-}
-
-static int put_member(struct tree *boot, const struct member *m,
-		      struct tree_node **links, struct fault *reterr)
-{
-	const struct tree_inode in = {
-		.mode = m->mode,
-		.uid = m->uid,
-		.gid = m->gid,
-		.rdev_major = m->rdev_major,
-		.rdev_minor = m->rdev_minor,
-		.mtime = m->mtime,
-		.content = m->content,
-		.target = m->target,
-	};
-	const char *slash = strrchr(m->path, '/');
-	const char *name = slash ? slash + 1 : m->path;
-	struct tree_node *dir = tree_root(boot), **link = NULL;
-	char *parent = NULL;
-	int r = -1;
-
-	if (m->path[0] == '\0')
-		return 0; /* the root itself */
-	if (check_path(m->path, reterr) < 0)
-		return -1;
-	if (slash) {
-		parent = strndup(m->path, (size_t)(slash - m->path));
-		if (!parent)
-			return fault_system(reterr, ENOMEM, "%s", m->path);
-		if (tree_make_dirs(boot, parent, LAYER_OLD, &dir, reterr) < 0)
-			goto out;
-	}
-	if (m->link)
-		link = &links[m->link - 1];
-	if (link && *link)
-		r = tree_link(boot, dir, name, *link, LAYER_OLD, reterr);
-	else
-		r = tree_put(boot, dir, name, &in, LAYER_OLD, link, reterr);
-out:
-	free(parent);
-	return r;
-}
-
-int ramdisk_load(const struct eif *eif, size_t section, struct spool *spool,
-		 struct tree *boot, struct fault *reterr)
-{
-	struct tree_node **links = NULL;
-	struct listing l = { 0 };
-	int r = -1;
-
-	if (listing_read_section(eif, section, spool, &l, reterr) < 0)
-		goto out;
-	links = calloc(l.count + 1, sizeof(*links));
-	if (!links) {
-		(void)fault_system(reterr, ENOMEM, "%s", eif->path);
-		goto out;
-	}
-	tree_begin(boot);
-	for (size_t i = 0; i < l.count; i++)
-		if (put_member(boot, &l.members[i], links, reterr) < 0) {
-			(void)fault_prefix(reterr, "%s: section %zu", eif->path,
-					   section);
-			goto out;
-		}
-	r = tree_end(boot, reterr);
-out:
-	free(links);
-	listing_free(&l);
 	return r;
 }
 
@@ -186,7 +118,7 @@ out:
 int ramdisk_write_boot(struct eif_writer *w, struct tree *boot,
 		       const struct ramdisk_options *o, struct fault *reterr)
 {
-	if (tree_make_dirs(boot, "dev", LAYER_OLD, NULL, reterr) < 0)
+	if (tree_make_dirs(boot, "dev", LAYER, NULL, reterr) < 0)
 		return -1;
 	return write_ramdisk(w, NULL, NULL, boot, o, reterr);
 }

@@ -26,16 +26,12 @@ struct ramdisk_options {
 	uint32_t mtime;
 };
 
-/*
- * The files of a ramdisk of EIF, to be written as a boot ramdisk: names to BOOT, contents
- * to SPOOL.
- */
-int ramdisk_load(const struct eif *eif, size_t section, struct spool *spool,
-		 struct tree *boot, struct fault *reterr);
+/* Refuses a PATH that no file of a ramdisk can have, as wrong usage. */
+int ramdisk_check_path(const char *path, struct fault *reterr);
 
 /*
- * A file of the boot ramdisk, in place of what was loaded under its name. PATH is where
- * it goes; C stays the caller's.
+ * A file of the boot ramdisk. PATH is where it goes, and no other file does; C stays the
+ * caller's.
  */
 int ramdisk_add_file(struct tree *boot, const char *path, uint32_t mode,
 		     const struct content *c, struct fault *reterr);

@@ -1,15 +1,18 @@
 #include "rootfs/pack/commands.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "rootfs/pack/eif.h"
 #include "rootfs/pack/fault.h"
+#include "rootfs/pack/gzip.h"
 #include "rootfs/pack/parts.h"
 #include "rootfs/pack/pcrs.h"
 #include "rootfs/pack/ramdisk.h"
+#include "rootfs/pack/rewrite.h"
 #include "rootfs/pack/sign.h"
 #include "rootfs/pack/sign_options.h"
-#include "rootfs/pack/tree.h"
 
 enum { O_INIT = 1, O_BOOT_FILE, O_OUTPUT };
 
@@ -26,7 +29,9 @@ struct ask {
 	const char *path, *output;
 	struct sign_key_source sign;
 	struct parts parts;
-	struct ramdisk_options ramdisk;
+	struct rewrite_file files[REWRITE_FILES_MAX];
+	char *paths[REWRITE_FILES_MAX]; /* theirs, but for init's */
+	size_t count;
 };
 
 static int take_option(struct ask *a, int option, struct fault *reterr)
@@ -48,10 +53,50 @@ static int take_option(struct ask *a, int option, struct fault *reterr)
 	}
 }
 
-/* The first ramdisk anew, all else as it is but for a signature, which was of that. */
-static int write_sections(struct ask *a, const struct eif *eif,
-			  struct tree *boot, struct eif_writer *w,
-			  struct fault *reterr)
+_Static_assert((int)PARTS_FILES_MAX < (int)REWRITE_FILES_MAX, "");
+
+static int add_file(struct ask *a, const char *path, uint32_t mode,
+		    const struct content *c, struct fault *reterr)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (strcmp(a->files[i].path, path) == 0)
+			return fault_usage(
+				reterr, "%s: twice in the boot ramdisk", path);
+	a->files[a->count++] = (struct rewrite_file){ path, mode, *c };
+	return 0;
+}
+
+/* Init, and the boot files. */
+static int find_files(struct ask *a, struct fault *reterr)
+{
+	struct part_list *list = &a->parts.boot_files;
+	uint32_t mode;
+
+	if (parts_find_init(&a->parts, reterr) < 0 ||
+	    add_file(a, "init", 0755, &a->parts.init_file.content, reterr) < 0)
+		return -1;
+	for (size_t i = 0; i < list->count; i++) {
+		char **path = &a->paths[i];
+
+		if (parts_open_boot_file(&list->items[i], path, &mode, reterr) <
+			    0 ||
+		    ramdisk_check_path(*path, reterr) < 0 ||
+		    add_file(a, *path, mode, &list->items[i].content, reterr) <
+			    0)
+			return -1;
+	}
+	return 0;
+}
+
+static int to_eif(void *ctx, const void *data, size_t len, struct fault *reterr)
+{
+	return eif_writer_write(ctx, data, len, reterr);
+}
+
+/* The first ramdisk with its new files, all else as it is but for a signature, which was of
+ * that. */
+static int write_sections(struct rewrite *r, const struct eif *eif,
+			  struct eif_writer *w, struct fault *reterr)
 {
 	const struct eif_section *first = eif_find(eif, EIF_RAMDISK);
 
@@ -60,8 +105,9 @@ static int write_sections(struct ask *a, const struct eif *eif,
 		const struct eif_section *s = &eif->sections[i];
 
 		if (s == first) {
-			if (parts_write_boot(&a->parts, boot, &a->ramdisk, w,
-					     reterr) < 0)
+			if (eif_writer_begin(w, s->type, reterr) < 0 ||
+			    rewrite_write(r, to_eif, w, reterr) < 0 ||
+			    eif_writer_end(w, reterr) < 0)
 				return -1;
 		} else if (s->type != EIF_SIGNATURE &&
 			   eif_writer_add(w, s->type, &s->data, reterr) < 0) {
@@ -71,45 +117,152 @@ static int write_sections(struct ask *a, const struct eif *eif,
 	return 0;
 }
 
-static int set_init(struct ask *a, const struct eif *eif,
-		    const struct sign_key *key, struct eif_pcrs *ret,
-		    struct fault *reterr)
+static int check_files(const struct ask *a, const struct eif *eif,
+		       size_t section, const struct unpacked *r,
+		       struct fault *reterr)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (unpacked_find(r, a->files[i].path))
+			return fault_refuse(
+				reterr,
+				"%s: section %zu (ramdisk): it has the kernel "
+				"put another %s in the place of the first "
+				"ramdisk's",
+				eif->path, section, a->files[i].path);
+	return 0;
+}
+
+/* The other ramdisks are unpacked over the first one. */
+static int check_others(const struct command *c, const struct ask *a,
+			const struct eif *eif, struct unpack *u,
+			struct listing_state *state, struct fault *reterr)
 {
 	const struct eif_section *first = eif_find(eif, EIF_RAMDISK);
-	struct spool spool = SPOOL_NONE;
-	struct tree *boot = tree_new();
+	const struct listing_how how = {
+		.without_hashes = true,
+		.state = state,
+	};
+
+	for (size_t i = 0; i < eif->count; i++) {
+		struct unpacked found = { 0 };
+		struct listing l = { 0 };
+		int r = 0;
+
+		if (eif->sections[i].type != EIF_RAMDISK ||
+		    &eif->sections[i] == first)
+			continue;
+		if (listing_read_section(eif, i, &how, &l, reterr) < 0) {
+			command_note(c, "%s", reterr->text);
+			unpack_skip(u);
+		} else if (unpack_ramdisk(u, &l, &found, reterr) < 0) {
+			r = fault_prefix(reterr, "%s: section %zu (ramdisk)",
+					 eif->path, i);
+		} else {
+			r = check_files(a, eif, i, &found, reterr);
+		}
+		unpacked_free(&found);
+		listing_free(&l);
+		if (r < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* What is not as nitro-cli would write it. */
+static void tell_compression(const struct command *c, const struct ask *a,
+			     const char *method)
+{
+	if (!method)
+		return;
+	if (strcmp(method, "gzip") == 0)
+		command_note(c,
+			     "%s: the first ramdisk is compressed anew by zlib "
+			     "%s: another gzip gives other bytes, and so "
+			     "another PCR0 and PCR1",
+			     a->output, gzip_zlib_version());
+	else
+		command_note(c,
+			     "%s: the first ramdisk was compressed by %s, and "
+			     "is written without compression",
+			     a->output, method);
+}
+
+static int read_first(const struct command *c, const struct ask *a,
+		      const struct eif *eif, struct rewrite **ret,
+		      struct fault *reterr)
+{
+	const struct eif_section *first = eif_find(eif, EIF_RAMDISK);
+	struct listing_state state = { 0 };
+	struct unpack *u = unpack_new();
+	int r = -1;
+
+	if (!u)
+		return fault_system(reterr, ENOMEM, "%s", a->path);
+	if (rewrite_open(&first->data, a->files, a->count, u, &state, ret,
+			 reterr) < 0)
+		(void)fault_prefix(reterr, "%s: section %zu (ramdisk)", a->path,
+				   (size_t)(first - eif->sections));
+	else
+		r = check_others(c, a, eif, u, &state, reterr);
+	unpack_free(u);
+	return r;
+}
+
+/* An image without an init is none that this command is for. */
+static int check_init(const struct ask *a, const struct eif *eif,
+		      struct fault *reterr)
+{
+	const struct eif_section *first = eif_find(eif, EIF_RAMDISK);
+	const struct listing_how how = { .without_hashes = true };
+	struct unpack *u = unpack_new();
+	struct unpacked found = { 0 };
+	struct listing l = { 0 };
+	int r = -1;
+
+	if (!u)
+		return fault_system(reterr, ENOMEM, "%s", a->path);
+	if (listing_read_section(eif, (size_t)(first - eif->sections), &how, &l,
+				 reterr) < 0)
+		goto out;
+	if (unpack_ramdisk(u, &l, &found, reterr) < 0)
+		(void)fault_prefix(reterr, "%s", a->path);
+	else if (!unpacked_find(&found, "init"))
+		(void)fault_refuse(reterr, "%s: no init in the first ramdisk",
+				   a->path);
+	else
+		r = 0;
+out:
+	unpacked_free(&found);
+	listing_free(&l);
+	unpack_free(u);
+	return r;
+}
+
+static int set_init(const struct command *c, struct ask *a,
+		    const struct eif *eif, const struct sign_key *key,
+		    struct eif_pcrs *ret, struct fault *reterr)
+{
+	struct rewrite *rewrite = NULL;
 	struct eif_writer *w = NULL;
 	int r = -1;
 
-	if (!boot) {
-		(void)fault_system(reterr, ENOMEM, "%s", a->path);
-		goto out;
-	}
-	if (!first) {
-		(void)fault_refuse(reterr, "%s: no ramdisk", a->path);
-		goto out;
-	}
+	if (!eif_find(eif, EIF_RAMDISK))
+		return fault_refuse(reterr, "%s: no ramdisk", a->path);
 	a->parts.eif_arch = eif->arch;
-	if (parts_find_init(&a->parts, reterr) < 0 ||
-	    spool_open(&spool, reterr) < 0 ||
-	    ramdisk_load(eif, (size_t)(first - eif->sections), &spool, boot,
-			 reterr) < 0)
+	if (find_files(a, reterr) < 0 || check_init(a, eif, reterr) < 0 ||
+	    read_first(c, a, eif, &rewrite, reterr) < 0)
 		goto out;
-	if (!tree_child(tree_root(boot), "init")) {
-		(void)fault_refuse(reterr, "%s: no init in the first ramdisk",
-				   a->path);
-		goto out;
-	}
 	if (eif_writer_open(a->output, eif->arch, &w, reterr) < 0)
 		goto out;
-	if (write_sections(a, eif, boot, w, reterr) < 0 ||
+	if (write_sections(rewrite, eif, w, reterr) < 0 ||
 	    sign_write(key, w, ret, reterr) < 0)
 		eif_writer_abort(w);
 	else
 		r = eif_writer_finish(w, reterr);
+	if (r == 0)
+		tell_compression(c, a, rewrite_compression(rewrite));
 out:
-	spool_close(&spool);
-	tree_free(boot);
+	rewrite_free(rewrite);
 	return r;
 }
 
@@ -121,14 +274,13 @@ static int open_and_set(const struct command *c, struct ask *a,
 	struct eif eif;
 	int r = -1;
 
-	if (parts_find_time(&a->ramdisk.mtime, reterr) < 0 ||
-	    eif_open(a->path, &eif, reterr) < 0)
+	if (eif_open(a->path, &eif, reterr) < 0)
 		return -1;
 	if (eif_check_crc(&eif, reterr) < 0)
 		goto out;
 	if (sign_options_load(c, &a->sign, &key, reterr) < 0)
 		goto out;
-	r = set_init(a, &eif, key, ret, reterr);
+	r = set_init(c, a, &eif, key, ret, reterr);
 	if (r == 0 && !key && eif_find(&eif, EIF_SIGNATURE))
 		command_note(c,
 			     "%s: the signature is left out, it was of the "
@@ -170,6 +322,8 @@ static int run(const struct command *c, int argc, char **argv)
 	pcrs_print_json(&pcrs);
 	code = command_end(c, EXIT_DONE);
 out:
+	for (size_t i = 0; i < REWRITE_FILES_MAX; i++)
+		free(a.paths[i]);
 	parts_close(&a.parts);
 	return code;
 }
@@ -179,8 +333,9 @@ const struct command command_set_init = {
 	.does = "another init for an image",
 	.help = "usage: mkeif set-init X.eif --output Y.eif [OPTION]...\n"
 		"Y.eif is X.eif with another init; both may be the same file. Kernel, command\n"
-		"line, metadata and the application stay, a signature does not. Prints the\n"
-		"measurements: PCR2 is the same, PCR0 and PCR1 are not.\n"
+		"line, metadata, the application and all else of the boot ramdisk stay byte for\n"
+		"byte, a signature does not. Prints the measurements: PCR2 is the same, PCR0 and\n"
+		"PCR1 are those that nitro-cli gives with that init in its blobs.\n"
 		"  --init FILE                the init; default: enclave-init\n"
 		"  --boot-file DEST=FILE[:MODE]  another file beside it\n"
 		"It is signed anew, as mkeif sign does it, by\n" SIGN_OPTIONS_HELP,

@@ -5,19 +5,21 @@ import hashlib
 import json
 import re
 import stat
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 from eifs import APP, BOOT, CHAR, DIR, FIFO, FILE, LINK, METADATA, app, certificate, cpio, hello, metadata, signed, small, write
-from lib import ASAN, DONE, MKEIF, REFUSED, USAGE, Done, Eif, Entry, check, cpio_read, folder, run, same, test
-from lib import FILE as EXIT_FILE
+from lib import ASAN, DONE, MKEIF, USAGE, Done, Eif, Entry, check, cpio_read, folder, run, same, test
+
+EQUAL, DIFFERS, TROUBLE = 0, 1, 2  # as diff and cmp have them
 
 
 def diff(a: Eif, b: Eif, differ: str = "", program: Path = MKEIF, before: tuple = ()) -> Done:
     """DIFFER: the PCRs that do, as "01"; the values are those of an independent reader."""
     with folder() as path:
         done = run("diff", write(path / "a.eif", a), write(path / "b.eif", b), program=program, before=before)
-    same((done.code, done.err), (REFUSED if differ else DONE, ""), done.story)
+    same((done.code, done.err), (DIFFERS if differ else EQUAL, ""), done.story)
     found = dict(re.findall(r"^PCR(\d): (the same|differs)$", done.text, re.M))
     for n in "012":
         same(found[n], "differs" if n in differ else "the same", f"PCR{n}")
@@ -140,6 +142,7 @@ def the_boot_ramdisk_makes_pcr0_and_pcr1() -> None:
     third = cpio(BOOT)
     expect(diff(small(), small(ramdisks=[cpio(BOOT), cpio(APP), third]), "02"),
            f"ramdisk 2 (PCR0, PCR2): only in B, SHA-384 {sha(third)}",
+           "  warning, in B: init: overwrites a file of ramdisk 0", "  warning, in B: nsm.ko: overwrites a file of ramdisk 0",
            "sections: others, or in another order", "  A: kernel cmdline metadata ramdisk ramdisk",
            "  B: kernel cmdline metadata ramdisk ramdisk ramdisk")
 
@@ -174,7 +177,9 @@ def where_no_file_differs_the_archive_does() -> None:
            "ramdisk 1 (PCR0, PCR2): differs", "  no file differs, but the archives do:",
            "    how they are compressed, padding, or how headers and names are written")
     done = diff(app(APP), app([APP[0], *APP]), "02")
-    check("    names that are there twice: 0, 1\n" in done.text, done.text)
+    check("    members: 10, 11\n" in done.text, done.text)
+    expect(diff(app(APP), app([replace(e, name=f"./{e.name}") for e in APP]), "02"),
+           "ramdisk 1 (PCR0, PCR2): differs", "  no file differs, but the archives do:", "    how names are written")
 
 
 @test
@@ -245,7 +250,7 @@ def the_certificate_is_told() -> None:
         for a, b, first, second in ((one, two, "CN=one, issued by CN=one, ", "CN=two, issued by CN=two, "),
                                     (plain, two, "none", "CN=two, issued by CN=two, ")):
             done = run("diff", a, b)
-            same(done.code, REFUSED, done.story)
+            same(done.code, DIFFERS, done.story)
             for n, path_ in ((0, a), (1, b)):
                 pcr8 = Eif.load(path_).measurements().get("PCR8", "none: not signed")
                 check(f"  {'AB'[n]}: {pcr8}\n" in done.text, f"PCR8 of {path_}: {done.text}")
@@ -261,21 +266,90 @@ def the_certificate_is_told() -> None:
 
 @test
 def what_cannot_be_compared_is_refused() -> None:
-    """A wrong checksum, no image: code 1 and the file's name; a ramdisk that cannot be read: all else is told."""
+    """A wrong checksum, no image: code 2 and the file's name; a ramdisk that cannot be read: all else is told."""
     with folder() as path:
         good = write(path / "good.eif", small())
         raw = bytearray(small().pack())
         raw[-1] ^= 1
         bad = write(path / "bad.eif", raw)
         for words in ((good, bad), (bad, good)):
-            run("diff", *words).is_(REFUSED, "bad.eif: offset 544: the CRC")
-        run("diff", good, path / "none").is_(EXIT_FILE, "none: No such file")
+            run("diff", *words).is_(TROUBLE, "bad.eif: offset 544: the CRC")
+        run("diff", good, path / "none").is_(TROUBLE, "none: No such file")
         run("diff", good).is_(USAGE, "an image is missing")
         run("diff", good, good, good).is_(USAGE, "one argument too many")
-        run("diff", "--json", good, good).is_(USAGE, "--json: no such option")
+        run("diff", "--jsn", good, good).is_(USAGE, "--jsn: no such option")
+        with open("/dev/full", "wb") as full:
+            p = subprocess.run([MKEIF, "diff", good, good], stdout=full, stderr=subprocess.PIPE, check=False)
+            same(p.returncode, TROUBLE, f"code where stdout is full: {p.stderr!r}")
         broken = write(path / "broken.eif", small(cmdline="other", ramdisks=[b"070701junk", cpio(APP[:1])]))
         done = run("diff", good, broken)
-        same(done.code, REFUSED, done.story)
+        same(done.code, TROUBLE, done.story)
         check("broken.eif: section 3 (ramdisk): offset " in done.err, done.story)
         for part in ("cmdline (PCR0, PCR1): differs", "  only in A: cmd\n"):
             check(part in done.text, f"no {part!r}: {done.text}")
+
+
+@test
+def what_the_kernel_leaves_is_compared() -> None:
+    """
+    Not what the archive seems to say: of these two, as they were booted, one runs cmd with GOOD, the other with EVIL; and
+    what is behind a ramdisk that changes the root.
+    """
+    good, bad = b"/bin/busybox\necho\nGOOD\n", b"/bin/busybox\necho\nEVIL\n"
+    one = app([Entry("cmd", FILE | 0o644, good, ino=9001), Entry("zz", FILE | 0o644, ino=9002)])
+    two = app([Entry("cmd", FILE | 0o644, ino=9000, nlink=2), Entry("cmd", FILE | 0o644, good, ino=9001),
+               Entry("zz", FILE | 0o644, bad, ino=9000, nlink=2)])
+    line = "    {}: file, mode 0644, owner 0:0, {}{} bytes, SHA-384 {}"
+    for program in (MKEIF, ASAN):
+        expect(diff(one, two, "02", program), "ramdisk 1 (PCR0, PCR2): differs",
+               "  differs: cmd (hard links, content)", line.format("A", "", 23, sha(good)), line.format("B", "", 23, sha(bad)),
+               "  differs: zz (hard links, content)", line.format("A", "", 0, sha(b"")),
+               line.format("B", "hard link of cmd, ", 23, sha(bad)), "  warning, in B: cmd: overwrites a file",
+               "  warning, in B: zz: a hard link of cmd, which another member has changed since",
+               "  warning, in B: zz: overwrites what its other names have")
+        # The same bytes, and a link of the first ramdisk that they go through.
+        second = cpio([Entry("a/f", FILE | 0o644, b"1")])
+        got = diff(small(ramdisks=[cpio([Entry("a", DIR | 0o755), Entry("b", DIR | 0o755)]), second]),
+                   small(ramdisks=[cpio([Entry("a", LINK | 0o777, b"b"), Entry("b", DIR | 0o755)]), second]), "01", program)
+        expect(got, "ramdisk 0 (PCR0, PCR1): differs", "  differs: a (type, mode)", "    A: folder, mode 0755, owner 0:0",
+               "    B: link, mode 0777, owner 0:0, to b",
+               "ramdisk 1 (PCR0, PCR2): the same, but by what is before it the kernel leaves something else of it",
+               "  only in A: a/f", line.format("A", "", 1, sha(b"1")), "  only in B: b/f", line.format("B", "", 1, sha(b"1")),
+               '  warning, in B: a/f: its path goes through a link or "..": it is b/f')
+
+
+def diff_json(a: Eif, b: Eif, code: int, program: Path = MKEIF) -> dict:
+    with folder() as path:
+        done = run("diff", write(path / "a.eif", a), write(path / "b.eif", b), "--json", program=program)
+    same((done.code, done.err), (code, ""), done.story)
+    return done.json
+
+
+@test
+def all_of_it_is_json_too() -> None:
+    """What the text has, by key; of what is equal only the measurements."""
+    a = small()
+    b = small(kernel=a.kernel + b"x", cmdline="other", arch="aarch64", metadata=metadata(ImageName="x"),
+              ramdisks=[cpio(BOOT), cpio([*changed("rootfs/null", rdev=(1, 5)), Entry("no/f", FILE)]), b""])
+    pcrs = [e.measurements() for e in (a, b)]
+    for program in (MKEIF, ASAN):
+        same(diff_json(a, a, EQUAL, program),
+             {"Measurements": {p: {"Equal": True, "A": pcrs[0][p], "B": pcrs[0][p]} for p in ("PCR0", "PCR1", "PCR2")}},
+             "nothing")
+        got = diff_json(a, b, DIFFERS, program)
+        same(got["Measurements"],
+             {p: {"Equal": False, "A": pcrs[0][p], "B": pcrs[1][p]} for p in ("PCR0", "PCR1", "PCR2")}, "PCRs")
+        same(got["Kernel"], {"A": {"Size": 1024, "Sha384": sha(a.kernel)}, "B": {"Size": 1025, "Sha384": sha(b.kernel)}},
+             "kernel")
+        same(got["Cmdline"], {"A": a.cmdline, "B": "other"}, "command line")
+        same(got["Flags"], {"A": 0, "B": 1}, "flags")
+        same(got["Metadata"], [{"Key": ".ImageName", "A": "small", "B": "x"}], "metadata")
+        same(got["Sections"]["B"], ["kernel", "cmdline", "metadata", "ramdisk", "ramdisk", "ramdisk"], "sections")
+        one, two = got["Ramdisks"]
+        same((one["Number"], one["SameBytes"], [f["Path"] for f in one["Files"]]), (1, False, ["rootfs/null"]), "files")
+        f = one["Files"][0]
+        same((f["Differs"], f["A"]["Device"], f["B"]["Device"]), (["device"], [1, 3], [1, 5]), "a device")
+        same(one["Warnings"], [{"In": "B", "Text": "no/f: not unpacked: its folder is missing"}], "warnings")
+        same((two["Number"], two["OnlyIn"], two["Sha384"]), (2, "B", sha(b"")), "a ramdisk that one has")
+        again = diff_json(app(APP), app([replace(e, mtime=5) for e in APP]), DIFFERS, program)["Ramdisks"][0]
+        same((again["Files"], again["Archives"]), ([], {"Times": 10}), "archives")
