@@ -372,6 +372,19 @@ static int check_init_takes(const struct command *c, const struct build *b,
 	return 0;
 }
 
+/* mmdebstrap, and who copies a machine's root, take that machine's along. */
+static void note_resolver(const struct command *c, const struct image *image)
+{
+	const struct tree_node *n =
+		tree_find(image->tree, "/etc/resolv.conf", false);
+
+	if (n && S_ISREG(n->inode->mode) && n->inode->content.len > 0)
+		command_note(c, "/etc/resolv.conf of the image is measured, "
+				"and most likely that of the machine that made "
+				"it: without it the PCRs are the same "
+				"wherever it is made");
+}
+
 static int load_app(const struct command *c, struct build *b,
 		    struct image *image, struct spec *spec,
 		    struct fault *reterr)
@@ -399,6 +412,7 @@ static int load_app(const struct command *c, struct build *b,
 		goto out;
 	for (size_t i = 0; i < image->notes.count; i++)
 		command_note(c, "%s", image->notes.items[i]);
+	note_resolver(c, image);
 	r = 0;
 out:
 	free(conf);

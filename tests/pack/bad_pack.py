@@ -448,6 +448,21 @@ def kernels_and_modules_have_to_fit() -> None:
 
 
 @test
+def a_resolv_conf_of_the_builder_is_mentioned() -> None:
+    """A file with something in it: not an empty one, as container tools leave it, nor a link."""
+    with folder() as path:
+        for n, (content, said) in enumerate((("nameserver 192.0.2.1\n", True), ("", False), (None, False))):
+            layer = images.static_layer()
+            if content is None:
+                layer.link("etc/resolv.conf", "/run/resolv.conf")
+            else:
+                layer.file("etc/resolv.conf", content)
+            images.single(path / str(n), [layer], {"Cmd": ["/tell"]})
+            done = build(path / f"{n}.eif", "--image", path / str(n)).is_(DONE)
+            same("/etc/resolv.conf of the image is measured" in done.err, said, f"a note for {content!r}")
+
+
+@test
 def a_newcomer_is_told_where_a_kernel_is() -> None:
     """Neither --kernel nor --blobs nor NITRO_CLI_BLOBS: what is missing, and three places that have it; one that is there will do."""
     with folder() as path:
