@@ -22,14 +22,46 @@ static bool has_tag(const struct strings *tags, const char *wanted)
 	return false;
 }
 
+/* The configuration's name is its digest: HEX.json, or blobs/sha256/HEX. */
+static void digest_of_name(const char *path, char ret[DIGEST_TEXT_MAX])
+{
+	const char *base = strrchr(path, '/');
+	size_t len;
+
+	base = base ? base + 1 : path;
+	len = strcspn(base, ".");
+	ret[0] = '\0';
+	if (len == 64)
+		(void)snprintf(ret, DIGEST_TEXT_MAX, "sha256:%.64s", base);
+	if (!digest_is_valid(ret))
+		ret[0] = '\0';
+}
+
+/* Is ENTRY asked for? */
+static int is_asked_for(const cJSON *entry, const struct strings *tags,
+			const char *tag, const char *digest, bool *ret,
+			struct fault *reterr)
+{
+	char own[DIGEST_TEXT_MAX] = "";
+	const char *config;
+
+	if (json_string(entry, "Config", &config, reterr) < 0)
+		return -1;
+	if (config)
+		digest_of_name(config, own);
+	*ret = (!tag || has_tag(tags, tag)) &&
+	       (!digest || strcmp(own, digest) == 0);
+	return 0;
+}
+
 /* The image that has TAG, or the only one; *RET_NAME is its first tag, a copy. */
-static int choose(const cJSON *json, const char *tag, const cJSON **ret,
-		  char **ret_name, struct fault *reterr)
+static int choose(const cJSON *json, const char *tag, const char *digest,
+		  const cJSON **ret, char **ret_name, struct fault *reterr)
 {
 	struct strings all = { 0 }, tags = { 0 };
 	const cJSON *entry, *found = NULL;
 	char words[WORDS] = "";
-	bool several = false;
+	bool several = false, is_wanted;
 	int r = -1;
 
 	if (!cJSON_IsArray(json))
@@ -40,7 +72,10 @@ static int choose(const cJSON *json, const char *tag, const cJSON **ret,
 		if (json_strings(entry, "RepoTags", &tags, reterr) < 0 ||
 		    json_strings(entry, "RepoTags", &all, reterr) < 0)
 			goto out;
-		if (tag && !has_tag(&tags, tag))
+		if (is_asked_for(entry, &tags, tag, digest, &is_wanted,
+				 reterr) < 0)
+			goto out;
+		if (!is_wanted)
 			continue;
 		several |= found != NULL;
 		found = entry;
@@ -60,6 +95,12 @@ static int choose(const cJSON *json, const char *tag, const cJSON **ret,
 				   "several images, of which one is to be "
 				   "named by its tag: %s",
 				   all.count ? words : "they have none");
+	else if (digest)
+		(void)fault_refuse(reterr,
+				   "no image%s%s has a configuration with the "
+				   "digest %s",
+				   tag ? " of the tag " : "", tag ? tag : "",
+				   digest);
 	else if (tag)
 		(void)fault_refuse(reterr, "no image has the tag %s: %s", tag,
 				   all.count ? words : "there are none");
@@ -97,21 +138,6 @@ bool docker_is_saved(const struct source *s)
 	return is;
 }
 
-/* The configuration's name is its digest: HEX.json, or blobs/sha256/HEX. */
-static void digest_of_name(const char *path, char ret[DIGEST_TEXT_MAX])
-{
-	const char *base = strrchr(path, '/');
-	size_t len;
-
-	base = base ? base + 1 : path;
-	len = strcspn(base, ".");
-	ret[0] = '\0';
-	if (len == 64)
-		(void)snprintf(ret, DIGEST_TEXT_MAX, "sha256:%.64s", base);
-	if (!digest_is_valid(ret))
-		ret[0] = '\0';
-}
-
 int docker_load(struct loader *l, const struct source *s, const char *tag,
 		struct fault *reterr)
 {
@@ -127,7 +153,7 @@ int docker_load(struct loader *l, const struct source *s, const char *tag,
 			 reterr) < 0)
 		return -1;
 	if (json_parse(text, len, &json, reterr) < 0 ||
-	    choose(json, tag, &entry, &name, reterr) < 0 ||
+	    choose(json, tag, l->digest, &entry, &name, reterr) < 0 ||
 	    json_string(entry, "Config", &config.path, reterr) < 0 ||
 	    json_strings(entry, "Layers", &layers, reterr) < 0)
 		goto bad;

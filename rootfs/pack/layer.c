@@ -86,7 +86,7 @@ static int refuse_archive(struct archive *a, struct fault *reterr)
 	if (archive_errno(a) == ENOMEM)
 		return fault_system(reterr, ENOMEM, "tar");
 	if (text && strcmp(text, "Unrecognized archive format") == 0)
-		text = "neither tar nor tar by gzip or zstd";
+		text = "neither tar nor tar by gzip, zstd, xz or bzip2";
 	return fault_refuse(reterr, "%s", text ? text : "a broken archive");
 }
 
@@ -175,10 +175,15 @@ static bool find(const struct stream *s, const void *data, size_t len,
 	return true;
 }
 
-/* gzip and zstd are told by their first bytes; a tar may begin with them in a name. */
+/* What it is compressed by is told by the first bytes; a tar may begin with them in a name. */
 static int filter_of(const struct content *c, int *ret, struct fault *reterr)
 {
 	static const uint8_t gzip[] = { 0x1f, 0x8b, 8 };
+	static const uint8_t xz[] = { 0xfd, '7', 'z', 'X', 'Z', 0 };
+	/* The digits of pi, or, at its end, of pi's root, behind a size. */
+	static const uint8_t bzip2[] = { 'B', 'Z', 'h' };
+	static const uint8_t block[] = { 0x31, 0x41, 0x59, 0x26, 0x53, 0x59 };
+	static const uint8_t none[] = { 0x17, 0x72, 0x45, 0x38, 0x50, 0x90 };
 	static const uint8_t zstd[] = { 0x28, 0xb5, 0x2f, 0xfd };
 	static const uint8_t skip[] = { 0x2a, 0x4d, 0x18 }; /* 5x before */
 	size_t len = c->len < 512 ? c->len : 512;
@@ -191,6 +196,12 @@ static int filter_of(const struct content *c, int *ret, struct fault *reterr)
 		return 0;
 	if (memcmp(b, gzip, sizeof(gzip)) == 0)
 		*ret = ARCHIVE_FILTER_GZIP;
+	else if (len > sizeof(xz) && memcmp(b, xz, sizeof(xz)) == 0)
+		*ret = ARCHIVE_FILTER_XZ;
+	else if (len > 10 && memcmp(b, bzip2, sizeof(bzip2)) == 0 &&
+		 (memcmp(b + 4, block, sizeof(block)) == 0 ||
+		  memcmp(b + 4, none, sizeof(none)) == 0))
+		*ret = ARCHIVE_FILTER_BZIP2;
 	else if (memcmp(b, zstd, sizeof(zstd)) == 0 ||
 		 ((b[0] & 0xf0) == 0x50 && memcmp(b + 1, skip, 3) == 0))
 		*ret = ARCHIVE_FILTER_ZSTD;
@@ -550,7 +561,7 @@ static int apply(struct target *t, struct archive *a,
 	    path[strlen(path) - 1] == '/')
 		archive_entry_set_filetype(entry, AE_IFDIR);
 	r = parse_name(path, &name, reterr);
-	if (r < 0 || t->layer->is_archive)
+	if (r < 0 || t->layer->is_archive || t->layer->is_rootfs)
 		goto out;
 	if (is_below(name.dir, WHITEOUT_AUFS))
 		return 0;

@@ -78,6 +78,7 @@ struct layer {
 	const char *digest;	/* of these bytes, or NULL */
 	const char *diff_id;	/* the digest of the tar, or NULL */
 	unsigned number;	/* from 1 */
+	bool is_rootfs;		/* no layer, but all there is: no whiteouts */
 	bool is_archive; /* no layer: no whiteouts, attributes do not matter */
 };
 
@@ -107,7 +108,8 @@ int load_parts(struct loader *l, const struct source *s,
 /* --- where files of an image's layout are ---------------------------------------- */
 
 struct source {
-	int dirfd; /* -1: in TREE */
+	int dirfd;    /* -1: in TREE */
+	bool is_flat; /* blobs lie at the top, as skopeo's dir: has them */
 	struct tree
 		*tree; /* of an archive, whose contents are in it or in SPOOL */
 	struct spool spool;
@@ -142,6 +144,10 @@ bool oci_is_empty(const struct source *s);
 /* The one image for options->arch that has TAG (NULL: the only one). */
 int oci_load(struct loader *l, const struct source *s, const char *tag,
 	     struct fault *reterr);
+
+/* The same of what skopeo writes to dir:. S is flat. */
+int oci_load_flat(struct loader *l, const struct source *s, const char *tag,
+		  struct fault *reterr);
 
 /* Does manifest.json name an image, as docker save's does? Others have files of that name. */
 bool docker_is_saved(const struct source *s);

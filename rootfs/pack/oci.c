@@ -228,6 +228,7 @@ struct candidate {
 	char *name;	   /* its tag, or NULL */
 	bool is_baseline;  /* any processor of the architecture runs it */
 	bool is_for_other; /* architecture */
+	bool is_pinned;	   /* it, or what it lies in, has the digest demanded */
 };
 
 /* The search for the image. */
@@ -242,6 +243,7 @@ struct search {
 	struct strings indexes;		/* digests of those that were read */
 	struct candidate *candidates;	/* each digest once */
 	size_t count;
+	bool is_other_digest; /* there are some, but none is the one demanded */
 };
 
 /* What an index is to what lies in it. */
@@ -317,18 +319,21 @@ static bool is_baseline(const char *arch, const char *variant)
 }
 
 static int keep(struct search *f, const struct descriptor *d, const char *name,
-		bool is_base, bool is_for_other, struct fault *reterr)
+		bool is_base, bool is_for_other, bool is_pinned,
+		struct fault *reterr)
 {
 	struct candidate *bigger;
 	struct candidate c = { .size = d->size,
 			       .is_baseline = is_base,
-			       .is_for_other = is_for_other };
+			       .is_for_other = is_for_other,
+			       .is_pinned = is_pinned };
 
 	for (size_t i = 0; i < f->count; i++) {
 		if (strcmp(f->candidates[i].digest, d->digest) != 0)
 			continue;
 		f->candidates[i].is_baseline |= is_base;
 		f->candidates[i].is_for_other &= is_for_other;
+		f->candidates[i].is_pinned |= is_pinned;
 		return 0;
 	}
 	bigger = reallocarray(f->candidates, f->count + 1, sizeof(*bigger));
@@ -347,7 +352,7 @@ static int keep(struct search *f, const struct descriptor *d, const char *name,
 
 /* A manifest that has the tag. */
 static int consider(struct search *f, const struct descriptor *d,
-		    const char *name, const cJSON *platform,
+		    const char *name, const cJSON *platform, bool is_pinned,
 		    struct fault *reterr)
 {
 	const char *wanted = load_go_arch(f->l->options->arch);
@@ -374,7 +379,8 @@ static int consider(struct search *f, const struct descriptor *d,
 	if (os && *os && strcasecmp(os, "linux") != 0)
 		return 0;
 	return keep(f, d, name, is_baseline(wanted, variant),
-		    arch && *arch && !load_is_arch(arch, wanted), reterr);
+		    arch && *arch && !load_is_arch(arch, wanted), is_pinned,
+		    reterr);
 }
 
 static bool is_wanted(const struct search *f, const char *tag, const char *name)
@@ -446,10 +452,11 @@ static int search_entry(struct search *f, const cJSON *json,
 		return search_below(f, &d, &here, reterr);
 	if (!is_one_of(d.type, manifest_types))
 		return note_once(&f->platforms, d.type, reterr);
-	if (digest && !here.is_pinned)
-		return note_once(&f->digests, d.digest, reterr);
+	if (digest && !here.is_pinned &&
+	    note_once(&f->digests, d.digest, reterr) < 0)
+		return -1;
 	return consider(f, &d, here.name ? here.name : here.tag, platform,
-			reterr);
+			here.is_pinned, reterr);
 }
 
 static int search_index(struct search *f, const char *path,
@@ -579,9 +586,48 @@ static bool is_for_any(const struct candidate *c)
 	return c->is_baseline;
 }
 
+static bool is_pinned(const struct candidate *c)
+{
+	return c->is_pinned;
+}
+
+/* Is the digest demanded that of its configuration, which docker calls the image's ID? */
+static bool has_config(struct search *f, const struct candidate *c)
+{
+	const struct descriptor d = { .digest = c->digest, .size = c->size };
+	char path[PATH_ROOM], *text = NULL;
+	struct manifest m = { 0 };
+	struct fault ignored;
+	bool has = false;
+	size_t len;
+
+	blob_path(c->digest, path);
+	if (read_blob(f, path, &d, &text, &len, &ignored) < 0)
+		return false;
+	if (manifest_parse(text, len, &m, &ignored) == 0)
+		has = strcmp(m.config.digest, f->l->digest) == 0;
+	manifest_free(&m);
+	free(text);
+	return has;
+}
+
+static void demand_digest(struct search *f)
+{
+	narrow(f, is_pinned);
+	for (size_t i = f->count; i-- > 0;)
+		if (!f->candidates[i].is_pinned &&
+		    !has_config(f, &f->candidates[i]))
+			drop(f, i);
+}
+
 /* Leaves those that may be the image. */
 static void choose(struct search *f)
 {
+	const bool had_some = f->count > 0;
+
+	if (f->l->digest)
+		demand_digest(f);
+	f->is_other_digest = had_some && f->count == 0;
 	narrow(f, is_for_this);
 	/* What is for another architecture can be the one that is meant, if it is the only
 	 * one and the user says so. */
@@ -609,7 +655,7 @@ static int refuse_choice(const struct search *f, struct fault *reterr)
 				    "is to be named by its tag: %s",
 				    load_go_arch(f->l->options->arch),
 				    f->tags.count ? tags : "they have none");
-	if (f->l->digest && f->platforms.count == 0)
+	if (f->is_other_digest)
 		return fault_refuse(reterr, "nothing has the digest %s: %s",
 				    f->l->digest,
 				    f->digests.count ? join(&f->digests, tags,
@@ -643,19 +689,13 @@ bool oci_is_empty(const struct source *s)
 	return is_empty;
 }
 
-static int load_candidate(struct search *f, struct candidate *c,
-			  struct fault *reterr)
+static int load_manifest(struct search *f, const char *path, const char *text,
+			 size_t len, struct candidate *c, struct fault *reterr)
 {
-	const struct descriptor d = { .digest = c->digest, .size = c->size };
 	struct image *image = f->l->image;
-	char path[PATH_ROOM], *text = NULL;
 	struct manifest m = { 0 };
-	size_t len;
 	int r = -1;
 
-	blob_path(c->digest, path);
-	if (read_blob(f, path, &d, &text, &len, reterr) < 0)
-		goto out;
 	if (manifest_parse(text, len, &m, reterr) < 0) {
 		(void)fault_prefix(reterr, "%s", path);
 		goto out;
@@ -672,8 +712,41 @@ static int load_candidate(struct search *f, struct candidate *c,
 	}
 out:
 	manifest_free(&m);
+	return r;
+}
+
+static int load_candidate(struct search *f, struct candidate *c,
+			  struct fault *reterr)
+{
+	const struct descriptor d = { .digest = c->digest, .size = c->size };
+	char path[PATH_ROOM], *text = NULL;
+	size_t len;
+	int r;
+
+	blob_path(c->digest, path);
+	if (read_blob(f, path, &d, &text, &len, reterr) < 0)
+		return -1;
+	r = load_manifest(f, path, text, len, c, reterr);
 	free(text);
 	return r;
+}
+
+static int load_chosen(struct search *f, struct fault *reterr)
+{
+	choose(f);
+	return f->count == 1 ? load_candidate(f, &f->candidates[0], reterr) :
+			       refuse_choice(f, reterr);
+}
+
+static void free_search(struct search *f)
+{
+	while (f->count > 0)
+		drop(f, f->count - 1);
+	free(f->candidates);
+	strings_free(&f->tags);
+	strings_free(&f->platforms);
+	strings_free(&f->digests);
+	strings_free(&f->indexes);
 }
 
 int oci_load(struct loader *l, const struct source *s, const char *tag,
@@ -683,19 +756,50 @@ int oci_load(struct loader *l, const struct source *s, const char *tag,
 	const struct above top = { .depth = 0 };
 	int r = -1;
 
-	if (check_layout(s, reterr) < 0 ||
-	    search_index(&f, "index.json", NULL, &top, reterr) < 0)
+	if (check_layout(s, reterr) == 0 &&
+	    search_index(&f, "index.json", NULL, &top, reterr) == 0)
+		r = load_chosen(&f, reterr);
+	free_search(&f);
+	return r;
+}
+
+/* manifest.json is the manifest, or, of `skopeo copy --all`, an index. */
+int oci_load_flat(struct loader *l, const struct source *s, const char *tag,
+		  struct fault *reterr)
+{
+	static const char path[] = "manifest.json";
+	struct search f = { .l = l, .s = s, .tag = tag };
+	struct above top = { .depth = 0 };
+	struct candidate c = { .name = NULL };
+	const cJSON *manifests;
+	cJSON *json = NULL;
+	char *text = NULL;
+	size_t len;
+	int r = -1;
+
+	if (tag)
+		return fault_refuse(reterr, "it has no tag");
+	if (read_blob(&f, path, NULL, &text, &len, reterr) < 0 ||
+	    digest_text(text, len, c.digest, reterr) < 0)
 		goto out;
-	choose(&f);
-	r = f.count == 1 ? load_candidate(&f, &f.candidates[0], reterr) :
-			   refuse_choice(&f, reterr);
+	if (json_parse(text, len, &json, reterr) < 0 ||
+	    json_array(json, "manifests", &manifests, reterr) < 0) {
+		(void)fault_prefix(reterr, "%s", path);
+		goto out;
+	}
+	top.is_pinned = l->digest && strcmp(l->digest, c.digest) == 0;
+	if (manifests)
+		r = search_index(&f, path, NULL, &top, reterr) < 0 ?
+			    -1 :
+			    load_chosen(&f, reterr);
+	else if (l->digest && !top.is_pinned)
+		r = fault_refuse(reterr, "nothing has the digest %s: %s",
+				 l->digest, c.digest);
+	else
+		r = load_manifest(&f, path, text, len, &c, reterr);
 out:
-	while (f.count > 0)
-		drop(&f, f.count - 1);
-	free(f.candidates);
-	strings_free(&f.tags);
-	strings_free(&f.platforms);
-	strings_free(&f.digests);
-	strings_free(&f.indexes);
+	cJSON_Delete(json);
+	free(text);
+	free_search(&f);
 	return r;
 }

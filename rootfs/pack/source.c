@@ -1,6 +1,8 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,7 +29,7 @@ int source_open_archive(struct loader *l, const char *path, struct source *ret,
 	struct source s = SOURCE_NONE;
 	int r = -1;
 
-	if (content_open(path, &s.archive, reterr) < 0)
+	if (content_open_stream(path, &s.archive, reterr) < 0)
 		return -1;
 	layer.content = s.archive;
 	s.tree = tree_new();
@@ -56,16 +58,48 @@ void source_close(struct source *s)
 	*s = SOURCE_NONE;
 }
 
+/* A path of an image's own documents, in a folder: it leads nowhere else. */
+static bool leads_out(const char *path)
+{
+	if (*path == '/')
+		return true;
+	for (const char *p = path; p; p = strchr(p, '/')) {
+		p += *p == '/';
+		if (strncmp(p, "..", 2) == 0 && (p[2] == '/' || p[2] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+/* Where PATH, of an OCI layout, is. skopeo has other names for manifests of an index. */
+static const char *place(const struct source *s, const char *path,
+			 char manifest[DIGEST_TEXT_MAX + 16])
+{
+	if (!s->is_flat || strncmp(path, "blobs/", 6) != 0)
+		return path;
+	path = strrchr(path, '/') + 1;
+	(void)snprintf(manifest, DIGEST_TEXT_MAX + 16, "%s.manifest.json",
+		       path);
+	return faccessat(s->dirfd, path, F_OK, 0) < 0 &&
+			       faccessat(s->dirfd, manifest, F_OK, 0) == 0 ?
+		       manifest :
+		       path;
+}
+
 bool source_has(const struct source *s, const char *path)
 {
+	char name[DIGEST_TEXT_MAX + 16];
+
 	if (s->dirfd < 0)
 		return tree_find(s->tree, path, true);
-	return faccessat(s->dirfd, path, F_OK, 0) == 0;
+	path = place(s, path, name);
+	return !leads_out(path) && faccessat(s->dirfd, path, F_OK, 0) == 0;
 }
 
 int source_get(const struct source *s, const char *path, struct content *ret,
 	       struct fault *reterr)
 {
+	char name[DIGEST_TEXT_MAX + 16];
 	const struct tree_node *node;
 	struct stat st;
 	int fd;
@@ -80,6 +114,9 @@ int source_get(const struct source *s, const char *path, struct content *ret,
 		*ret = node->inode->content;
 		return 0;
 	}
+	path = place(s, path, name);
+	if (leads_out(path))
+		return fault_refuse(reterr, "%s: not within the folder", path);
 	fd = openat(s->dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT)
 		return fault_refuse(reterr, "%s: not there", path);

@@ -184,3 +184,73 @@ int content_slurp_path(const char *path, size_t max, char **ret,
 		*ret_len = c.len;
 	return r;
 }
+
+/* All of FD, a pipe, at the end of S. */
+static int append_pipe(struct spool *s, int fd, struct fault *reterr)
+{
+	enum { PIPE_CHUNK = 1 << 16 };
+	char *buf = malloc(PIPE_CHUNK);
+	int r = 0;
+	ssize_t n;
+
+	if (!buf)
+		return fault_system(reterr, ENOMEM, "a pipe");
+	while (r == 0) {
+		n = read(fd, buf, PIPE_CHUNK);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			r = n < 0 ? fault_system(reterr, errno, "read") : 0;
+			break;
+		}
+		if (s->len + (uint64_t)n > SPOOL_UNPACKED_MAX)
+			r = fault_refuse(reterr, "more than %llu bytes",
+					 SPOOL_UNPACKED_MAX);
+		else
+			r = spool_append(s, buf, (size_t)n, reterr);
+	}
+	free(buf);
+	return r;
+}
+
+int content_open_stream(const char *path, struct content *ret,
+			struct fault *reterr)
+{
+	const bool is_stdin = strcmp(path, "-") == 0;
+	const char *name = is_stdin ? "standard input" : path;
+	struct spool spool = SPOOL_NONE;
+	off_t at = 0;
+	struct stat st;
+	int fd, r;
+
+	fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) :
+			open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		(void)fault_system(reterr, errno, "%s", name);
+		r = -1;
+	} else if (S_ISREG(st.st_mode)) {
+		if (is_stdin)
+			at = lseek(fd, 0, SEEK_CUR);
+		if (at < 0 || at > st.st_size)
+			at = st.st_size;
+		*ret = (struct content){
+			.fd = fd,
+			.offset = (uint64_t)at,
+			.len = (uint64_t)(st.st_size - at),
+		};
+		return 0;
+	} else if (!S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode)) {
+		r = fault_refuse(reterr, "%s: neither a file nor a pipe", name);
+	} else {
+		r = spool_open(&spool, reterr);
+		if (r == 0 && append_pipe(&spool, fd, reterr) < 0)
+			r = fault_prefix(reterr, "%s", name);
+	}
+	if (r == 0)
+		*ret = spool_content(&spool, 0);
+	else
+		spool_close(&spool);
+	if (fd >= 0)
+		close(fd);
+	return r;
+}

@@ -65,4 +65,8 @@ int content_slurp(const struct content *c, size_t max, const char *what,
 /* A regular file, opened to be read, as a content whose fd is the caller's. */
 int content_open(const char *path, struct content *ret, struct fault *reterr);
 
+/* The same, where PATH may be a pipe, of which it is a copy, or "-", standard input. */
+int content_open_stream(const char *path, struct content *ret,
+			struct fault *reterr);
+
 #endif

@@ -232,7 +232,8 @@ def a_layer_has_one_end() -> None:
             with folder() as path:
                 raw_image(path / "image", tar, packed)
                 expect_bad_image(path, "layer 1", "more than zeros behind the tar's end")
-    for packed, behind in (("gzip", b"x" * 20), ("gzip", bytes(20)), ("gzip", b"\x1f\x8b"), ("zstd", b"x" * 20)):
+    for packed, behind in (("gzip", b"x" * 20), ("gzip", bytes(20)), ("gzip", b"\x1f\x8b"), ("zstd", b"x" * 20), ("xz", b"x" * 20),
+                           ("bzip2", b"x" * 20)):
         with folder() as path:
             l = Layout(path / "image")
             kind, pack = images.PACKED[packed]

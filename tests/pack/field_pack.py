@@ -315,7 +315,7 @@ def archives_that_were_unpacked_are_taken() -> None:
         one, two = ({"Config": f"{n}.json", "RepoTags": [f"x:{n}"], "Layers": []} for n in "12")
         (path / "image").mkdir()
         (path / "image/manifest.json").write_text(json.dumps([one, two]))
-        build(path / "x.eif", "--image", path / "image").is_(REFUSED, "an unpacked docker save archive", "x:1, x:2")
+        build(path / "x.eif", "--image", path / "image").is_(REFUSED, "a docker save archive, unpacked", "x:1, x:2")
 
 
 @test
@@ -336,15 +336,15 @@ def folders_that_only_look_like_it_are_folders() -> None:
 @test
 def what_is_no_image_is_told_what_it_is() -> None:
     """
-    A folder of skopeo's dir: (podman save --format docker-dir 4.3.1, skopeo copy --format v2s1), docker export and buildx
-    -o type=tar, an archive of a Docker before 1.10 (google/go-containerregistry no_manifest.tar).
+    A folder of skopeo's dir: with a manifest of before (skopeo copy --format v2s1), docker export and buildx -o type=tar
+    without --cmd, an archive of a Docker before 1.10 (google/go-containerregistry no_manifest.tar).
     """
     with folder() as path:
         (path / "image").mkdir()
         (path / "image/version").write_text("Directory Transport Version: 1.1\n")
         (path / "image/manifest.json").write_text('{"schemaVersion": 1, "name": "bb"}')
-        build(path / "x.eif", "--image", path / "image").is_(REFUSED, f"dir:{path}/image")
-    for members, word in ((("bin/sh", "etc/passwd"), "docker export"), (("README.md",), "docker export"),
+        build(path / "x.eif", "--image", path / "image").is_(REFUSED, "skopeo's dir:", "schemaVersion is not 2")
+    for members, word in ((("bin/sh", "etc/passwd"), "--cmd"), (("README.md",), "--cmd"),
                           ((f"{HEX}/json", f"{HEX}/layer.tar", "repositories"), "a Docker before 1.10")):
         with folder() as path:
             tar = Layer(tarfile.USTAR_FORMAT)

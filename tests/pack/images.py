@@ -4,11 +4,13 @@ Container images for tests, made without a registry: OCI layouts, byte for byte 
 images.py NAME DEST writes one to the folder DEST; images.py lists them.
 """
 
+import bz2
 import fcntl
 import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import re
 import shutil
@@ -87,6 +89,8 @@ PACKED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "gzip": (OCI + "layer.v1.tar+gzip", gzipped),
     "zstd": (OCI + "layer.v1.tar+zstd", zstd),
     "plain": (OCI + "layer.v1.tar", bytes),
+    "xz": (OCI + "layer.v1.tar+xz", lzma.compress),
+    "bzip2": (OCI + "layer.v1.tar+bzip2", bz2.compress),
 }
 
 # --- layouts -----------------------------------------------------------------

@@ -1,8 +1,10 @@
 """What images lie in: layouts and archives of every maker, the choice of one of several, and what is wrong with them."""
 
+import bz2
 import gzip
 import hashlib
 import json
+import lzma
 import os
 import shutil
 import subprocess
@@ -14,8 +16,8 @@ from pathlib import Path
 import images
 from bad_pack import expect_bad_image, expect_refused
 from images import OCI, Layer, Layout, digest, tagged, zstd
-from lib import (ASAN, DONE, MKEIF, REFUSED, USAGE, Eif, Failure, boot_options, build, check, folder, layout, make, names,
-                 ramdisk, same, test, text, tool)
+from lib import (ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, Failure, boot_options, build, check, folder, layout, make,
+                 names, ramdisk, run, same, test, text, tool)
 
 CMD = {"Cmd": ["/tell"]}
 HEX = "0" * 64
@@ -487,12 +489,153 @@ def other_transports_are_skopeos() -> None:
         (path / "tmp").mkdir()
         image = layout("shell")
         tool("skopeo", "--insecure-policy", "copy", "--quiet", f"oci:{image}:latest", f"dir:{path}/store")
-        # The machine may have no policy of its own.
-        script = f'#!/bin/sh\nexec {shutil.which("skopeo")} --insecure-policy "$@"\n'
+        # The machine may have no policy of its own, and no daemon: what is asked of it comes from a folder.
+        script = f"""#!/bin/sh
+for word; do
+	shift
+	[ "$word" = docker-daemon:shell:latest ] && word=dir:{path}/store
+	set -- "$@" "$word"
+done
+exec {shutil.which("skopeo")} --insecure-policy "$@"
+"""
         with own_skopeo(script) as (_, env):
-            eif = make(path / "x.eif", "--image", f"dir:{path}/store", env={**env, "TMPDIR": f"{path}/tmp"})
+            eif = make(path / "x.eif", "--image", "docker-daemon:shell:latest", env={**env, "TMPDIR": f"{path}/tmp"})
         same(eif.measurements(), make(path / "y.eif", "--image", image).measurements(), "measurements")
         same(names(path / "tmp"), set(), "what is left")
+
+
+@test(seconds=4)
+def every_kind_of_source_has_a_prefix() -> None:
+    """A layout, an archive of it, docker save as archive and unpacked, skopeo's folders, each by its name and, but for a
+    root file system that looks like one of them, without: one image."""
+    with folder() as path:
+        image = layout("shell")
+        tool("skopeo", "--insecure-policy", "copy", "--quiet", f"oci:{image}:latest", f"dir:{path}/store")
+        tool("skopeo", "--insecure-policy", "copy", "--quiet", f"oci:{image}:latest", f"docker-archive:{path}/saved:shell:latest")
+        (path / "unpacked").mkdir()
+        tool("tar", "-xf", path / "saved", "-C", path / "unpacked")
+        tool("tar", "-cf", path / "layout.tar", "-C", image, ".")
+        wanted = make(path / "x.eif", "--image", image).measurements()
+        for source in (f"oci:{image}", f"oci-archive:{path}/layout.tar", f"oci-archive:{image}", path / "store",
+                       f"dir:{path}/store", path / "unpacked", f"docker-archive:{path}/unpacked",
+                       f"docker-archive:{path}/unpacked:shell:latest", f"docker-archive:{path}/saved"):
+            done = build(path / "y.eif", "--image", source, program=ASAN).is_(DONE)
+            same(Eif.load(path / "y.eif").measurements(), wanted, f"measurements of {source}: {done.story}")
+        for source, code, err in (("", USAGE, "--image: no name of a file, folder or image"),
+                                  ("oci:", USAGE, "--image: oci:: no path behind it"),
+                                  ("rootfs:", USAGE, "no path behind it"), (f"dir:{image}", REFUSED, "manifest.json: not there"),
+                                  (f"docker-archive:{image}", REFUSED, "manifest.json: not there"),
+                                  (f"dir:{path}/none", FILE, "No such file"), (f"rootfs:{path}/none", FILE, "No such file")):
+            build(path / "z.eif", "--image", source, program=ASAN).is_(code, err)
+        # Documents of an unpacked archive lead nowhere else.
+        (path / "outside").write_bytes(json.dumps({"architecture": "amd64", "os": "linux", "rootfs": {
+            "type": "layers", "diff_ids": []}}).encode())
+        for name in ("../outside", f"{path}/outside", "x/../../outside"):
+            (path / "unpacked/manifest.json").write_text(json.dumps([{"Config": name, "Layers": []}]))
+            build(path / "z.eif", "--image", path / "unpacked", program=ASAN).is_(REFUSED, "not within the folder")
+
+
+@test
+def a_digest_can_be_demanded() -> None:
+    """Of the manifest, of an index above it, of the configuration; with a tag, or of a file without a prefix."""
+    with folder() as path:
+        l = several(path / "image", {"name": "one", "annotations": tag("one")}, {"name": "two", "annotations": tag("two")})
+        one, two = json.loads((path / "image/index.json").read_text())["manifests"]
+        index = l.json({"schemaVersion": 2, "mediaType": OCI + "index.v1+json", "manifests": [two]}, OCI + "index.v1+json")
+        l.index(one, index)
+        config = json.loads(l.blob_path(two["digest"]).read_text())["config"]["digest"]
+        for wanted in (two["digest"], index["digest"], config):
+            for source in (f"oci:{path}/image@{wanted}", f"{path}/image@{wanted}", f"oci:{path}/image:two@{wanted}"):
+                expect_chosen(path, "two", source=source)
+        expect_chosen(path, "one", source=f"oci:{path}/image:one@{one['digest']}")
+        nothing = f"sha256:{HEX}"
+        for source in (f"oci:{path}/image@{nothing}", f"oci:{path}/image:one@{two['digest']}"):
+            build(path / "z.eif", "--image", source, program=ASAN).is_(REFUSED, f"nothing has the digest {source[-71:]}",
+                                                                       one["digest"])
+        saved = Saved()
+        saved.add("one", ["x:1"])
+        name = saved.add("two", ["x:2"])["Config"].removesuffix(".json")
+        saved.write(path / "saved")
+        expect_chosen(path, "two", source=f"docker-archive:{path}/saved@sha256:{name}")
+        expect_chosen(path, "two", source=f"{path}/saved@sha256:{name}")
+        build(path / "z.eif", "--image", f"docker-archive:{path}/saved:x:1@sha256:{name}").is_(
+            REFUSED, f"no image of the tag x:1 has a configuration with the digest sha256:{name}")
+        (path / "root").mkdir()
+        build(path / "z.eif", "--image", f"rootfs:{path}/root@{nothing}").is_(USAGE, "a plain folder has no digest")
+        # skopeo's folder, of one image and of all.
+        for words, digests in (((), ("one",)), (("--all",), ("one", "index"))):
+            l.index(tagged(l.json({"schemaVersion": 2, "mediaType": OCI + "index.v1+json", "manifests": [
+                {**one, "platform": platform(images.GO_ARCH)}]}, OCI + "index.v1+json")) if words else one)
+            tool("skopeo", "--insecure-policy", "copy", "--quiet", *words, f"oci:{path}/image", f"dir:{path}/s{len(words)}")
+            raw = (path / f"s{len(words)}/manifest.json").read_bytes()
+            for wanted in {digest(raw), one["digest"]}:
+                expect_chosen(path, "one", source=f"dir:{path}/s{len(words)}@{wanted}")
+            build(path / "z.eif", "--image", f"dir:{path}/s{len(words)}@{nothing}").is_(REFUSED, "nothing has the digest")
+
+
+@test
+def images_come_through_pipes() -> None:
+    """By "-", by a name of a pipe, compressed too; a file as standard input from where it stands; no terminal, no device."""
+    with folder() as path:
+        saved = Saved()
+        saved.add("piped", None)
+        saved.write(path / "saved")
+        data = (path / "saved").read_bytes()
+        (path / "packed").write_bytes(gzip.compress(data))
+        command = f'exec "{ASAN}" build --output "{path}/x.eif" "$@"'
+        options = [str(o) for o in boot_options()]
+        for script in (f'cat "{path}/saved" | {{ {command} --image -; }}', f'{command} --image - <"{path}/saved"',
+                       f'cat "{path}/packed" | {{ {command} --image docker-archive:-; }}',
+                       f'cat "{path}/saved" | {{ {command} --image /dev/stdin; }}'):
+            (path / "x.eif").unlink(missing_ok=True)
+            run("-c", script, "sh", *options, program=Path("/bin/sh")).is_(DONE)
+            same(text(Eif.load(path / "x.eif"), "cmd"), "/tell\npiped\n", script)
+        (path / "tmp").mkdir()
+        done = run("-c", f'head -c {len(data) // 2} "{path}/saved" | {{ {command} --image -; }}', "sh", *options,
+                   program=Path("/bin/sh"), env={"TMPDIR": str(path / "tmp")}).is_(REFUSED)
+        same(names(path / "tmp"), set(), f"what is left: {done.story}")
+        run("-c", f'{command} --image - </dev/null', "sh", *options, program=Path("/bin/sh")).is_(
+            REFUSED, "standard input: neither a file nor a pipe")
+
+
+@test
+def what_docker_export_writes_is_a_root_file_system() -> None:
+    """An archive without an image: as the same files in a layer, owners and all, a name like a whiteout's a name; told."""
+    with folder() as path:
+        layer = images.static_layer("srv")
+        layer.file("srv/mine", "mine\n", 0o4755, uid=7, gid=8)
+        images.single(path / "layout", [layer], {"Cmd": ["/tell"], "Env": ["A=1"]})
+        wanted = make(path / "x.eif", "--image", path / "layout").measurements()
+        for name, data in (("plain", layer.bytes()), ("packed", gzip.compress(layer.bytes()))):
+            (path / name).write_bytes(data)
+            for prefix in ("", "rootfs:"):
+                done = build(path / "y.eif", "--image", f"{prefix}{path}/{name}", "--cmd", "/tell", "--env", "A=1", program=ASAN)
+                done.is_(DONE, "as docker export writes it: without Entrypoint, Cmd, Env, User")
+                same(Eif.load(path / "y.eif").measurements(), wanted, f"measurements of {prefix}{name}")
+            build(path / "z.eif", "--image", path / name).is_(REFUSED, "neither entrypoint nor command: --cmd does")
+        odd = images.static_layer()
+        odd.without("tell")
+        odd.file("manifest.json", "{}")
+        (path / "odd").write_bytes(odd.bytes())
+        files = ramdisk(make(path / "y.eif", "--image", f"rootfs:{path}/odd", "--cmd", "/tell"))
+        check({"rootfs/tell", "rootfs/.wh.tell", "rootfs/manifest.json"} <= set(files), sorted(files))
+
+
+@test
+def a_folder_is_what_its_documents_say() -> None:
+    """A web root with index.json or manifest.json at its top is a root file system, and rootfs: makes one of any folder."""
+    with folder() as path:
+        root = path / "root"
+        root.mkdir()
+        shutil.copy(images.built("apps/tell"), root / "tell")
+        for name in ("index.json", "manifest.json", "version"):
+            (root / name).write_text('[{"name": "an application"}]')
+            make(path / "x.eif", "--image", root, "--cmd", "/tell")
+        check("rootfs/index.json" in ramdisk(Eif.load(path / "x.eif")), "no index.json")
+        shutil.copytree(layout("nopasswd"), path / "layout")
+        shutil.copy(images.built("apps/tell"), path / "layout/tell")
+        files = ramdisk(make(path / "x.eif", "--image", f"rootfs:{path}/layout", "--cmd", "/tell"))
+        check("rootfs/oci-layout" in files, "no layout in it")
 
 
 @test
@@ -612,6 +755,10 @@ def every_way_to_pack_is_the_same() -> None:
                 ("empty members", "+gzip", lambda d: gzip.compress(b"") + gzip.compress(d) + gzip.compress(b"")),
                 ("a name", "+gzip", named),
                 ("stored", "+gzip", lambda d: gzip.compress(d, 0)),
+                ("xz", "+xz", lzma.compress),
+                ("xz called gzip", "+gzip", lzma.compress),
+                ("bzip2", "+bzip2", bz2.compress),
+                ("bzip2 of two streams", "+bzip2", lambda d: bz2.compress(d[:half]) + bz2.compress(d[half:], 1)),
                 ("frames", "+zstd", lambda d: zstd(d[:half]) + zstd(d[half:])),
                 ("a skipped frame", "+zstd", lambda d: skip + zstd(d) + skip),
                 ("gzip called zstd", "+zstd", gzip.compress),

@@ -326,7 +326,7 @@ TEST(layers_that_are_refused)
 	CHECK_REFUSED(&tar, "Ignoring malformed pax extended attribute");
 	FILE_(&tar, "a", "");
 	tar.data[0] = 'b'; /* the checksum is for another name */
-	CHECK_REFUSED(&tar, "neither tar nor tar by gzip or zstd");
+	CHECK_REFUSED(&tar, "neither tar nor tar by gzip, zstd, xz or bzip2");
 	FILE_(&tar, "a", "");
 	FILE_(&tar, "b", "");
 	tar.data[BLOCK] = 'c';
