@@ -1,6 +1,20 @@
 """7 and on: the clock, on machines without the hypervisor's."""
 
-from lib import Tree, boot, built, check, image, same, test
+import re
+
+from lib import DEADLINE_S, Machine, Skip, Tree, boot, built, check, enclave, image, same, test
+
+
+@test()
+def the_guest_measures_no_timer():
+    """It gets the rate of its time stamp counter, and does not try the timer: both fail where the machine is busy."""
+    if enclave.tsc_khz() == 0:
+        raise Skip("no time stamp counter to be read here")
+    text = Machine(image("/bin/act"), append="reboot=t panic=-1", timeout=DEADLINE_S).run().text
+    given = re.search(r"Command line: .* no_timer_check tsc_early_khz=(\d+) tsc=reliable", text)
+    check(given, f"the command line: {text[:2000]}")
+    check(abs(int(given[1]) - enclave.tsc_khz()) < int(given[1]) / 100, f"{given[1]} kHz, not {enclave.tsc_khz()}")
+    check("Calibrating delay loop (skipped)" in text and "Unable to calibrate" not in text, text[:4000])
 
 
 @test()
