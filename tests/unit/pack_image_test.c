@@ -854,7 +854,7 @@ TEST(archives_may_be_compressed)
 	temp_text("text", "no archive", 0600);
 	CHECK_INT(load("text", NULL), -1);
 	CHECK_STR(fault.text, "text, taken for an archive: neither tar nor "
-			      "tar by gzip or zstd");
+			      "tar by gzip, zstd, xz or bzip2");
 	image_free(&image);
 	temp_leave();
 }
