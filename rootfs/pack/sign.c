@@ -25,7 +25,7 @@ int sign_pcr0(const struct sign_key *key, const uint8_t pcr0[EIF_HASH],
 {
 	uint8_t buf[COSE_CAP], pcr8[EIF_HASH], signature[2 * COSE_HALF_MAX];
 	struct encode cose = { .data = buf, .cap = sizeof(buf) }, e;
-	struct cose_draft draft;
+	struct cose_draft draft = { .curve = NULL };
 	const uint8_t *pem;
 	size_t pem_len;
 

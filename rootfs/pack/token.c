@@ -259,7 +259,7 @@ static int pin_of_uri(const struct token *t, struct key_passphrase *ret,
 	if (value) {
 		if (strlen(value) >= sizeof(ret->text))
 			return fault_refuse(reterr, "pin-value: too long");
-		strcpy(ret->text, value);
+		memcpy(ret->text, value, strlen(value) + 1);
 		ret->is_there = true;
 		return 0;
 	}

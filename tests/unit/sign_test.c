@@ -2,6 +2,13 @@
 
 #include "rootfs/pack/sign.h"
 
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+
+#include "rootfs/pack/cose.h"
+#include "rootfs/pack/ecdsa.h"
 #include "rootfs/pack/fault.h"
 #include "rootfs/pack/sign_key.h"
 #include "tests/unit/data.h"
@@ -240,6 +247,74 @@ TEST(the_same_twice)
 			free(a.data);
 			free(b.data);
 		}
+}
+
+/* RFC 6979, A.2.5 to A.2.7: "sample", by the hash of the curve's length. */
+static const struct {
+	const char *group, *private, *signature;
+} rfc6979[] = {
+	{ "P-256",
+	  "c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721",
+	  "efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716"
+	  "f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8" },
+	{ "P-384",
+	  "6b9d3dad2e1b8c1c05b19875b6659f4de23c3b667bf297ba9aa47740787137d8"
+	  "96d5724e4c70a825f872c9ea60d2edf5",
+	  "94edbb92a5ecb8aad4736e56c691916b3f88140666ce9fa73d64c4ea95ad133c"
+	  "81a648152e44acf96e36dd1e80fabe46"
+	  "99ef4aeb15f178cea1fe40db2603138f130e740a19624526203b6351d0a3a94f"
+	  "a329c145786e679e7b82c71a38628ac8" },
+	{ "P-521",
+	  "00fad06daa62ba3b25d2fb40133da757205de67f5bb0018fee8c86e1b68c7e75"
+	  "caa896eb32f1f47c70855836a6d16fcc1466f6d8fbec67db89ec0c08b0e996b8"
+	  "3538",
+	  "00c328fafcbd79dd77850370c46325d987cb525569fb63c5d3bc53950e6d4c5f"
+	  "174e25a1ee9017b5d450606add152b534931d7d4e8455cc91f9b15bf05ec36e3"
+	  "77fa"
+	  "00617cce7cf5064806c467f678d3b4080d6f1cc50af26ca209417308281b68af"
+	  "282623eaa63e5b5c0723d8b8c37ff0777b1a20f8ccb1dccc43997f1ee0e44da4"
+	  "a67a" },
+};
+
+static EVP_PKEY *key_of(const char *group, const char *private_hex)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+	OSSL_PARAM *params;
+	EVP_PKEY *key = NULL;
+	BIGNUM *d = NULL;
+
+	REQUIRE(ctx && bld && BN_hex2bn(&d, private_hex) > 0);
+	REQUIRE(OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME,
+						group, 0));
+	REQUIRE(OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_PRIV_KEY, d));
+	params = OSSL_PARAM_BLD_to_param(bld);
+	REQUIRE(params && EVP_PKEY_fromdata_init(ctx) == 1);
+	REQUIRE(EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEYPAIR, params) == 1);
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(bld);
+	EVP_PKEY_CTX_free(ctx);
+	BN_free(d);
+	return key;
+}
+
+TEST(signatures_are_rfc_6979s)
+{
+	for (size_t i = 0; i < sizeof(rfc6979) / sizeof(rfc6979[0]); i++) {
+		EVP_PKEY *key = key_of(rfc6979[i].group, rfc6979[i].private);
+		const struct cose_curve *c = cose_curve_of(key);
+		uint8_t hash[HASH_MAX], signature[2 * COSE_HALF_MAX];
+		struct hash h = HASH_NONE;
+
+		REQUIRE(c);
+		CHECK_STR(c->name, rfc6979[i].group);
+		REQUIRE(hash_begin(&h, c->hash, &fault) == 0);
+		hash_add(&h, "sample", 6);
+		REQUIRE(hash_end(&h, hash, &fault) == 0);
+		REQUIRE(ecdsa_sign(key, c, hash, signature, &fault) == 0);
+		check_hex(signature, 2 * c->half, rfc6979[i].signature);
+		EVP_PKEY_free(key);
+	}
 }
 
 TEST(info_says_who_and_when)
