@@ -28,6 +28,8 @@ static int first_line(const struct slurp *s, struct key_passphrase *ret,
 	memcpy(ret->text, s->text, len);
 	ret->text[len] = '\0';
 	ret->is_there = true;
+	ret->is_readable_by_others = s->is_readable_by_others;
+	ret->mode = s->mode;
 	return 0;
 }
 

@@ -12,6 +12,8 @@ enum { KEY_PASSPHRASE_CAP = 1024 };
 struct key_passphrase {
 	char text[KEY_PASSPHRASE_CAP];
 	bool is_there;
+	bool is_readable_by_others; /* its file */
+	unsigned mode;
 };
 
 /* The first line of PATH, as slurp.h takes it. */

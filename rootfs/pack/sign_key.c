@@ -38,6 +38,16 @@ static struct fault *add_note(struct sign_key *key)
 	return &key->notes[key->note_count++];
 }
 
+static void note_pass(struct sign_key *key, const struct key_passphrase *pass,
+		      const char *path)
+{
+	if (pass->is_readable_by_others)
+		(void)fault_refuse(add_note(key),
+				   "%s: a passphrase or PIN that others may "
+				   "read (mode %04o); chmod 600",
+				   path, pass->mode);
+}
+
 static int load_file(const struct sign_key_source *from,
 		     const struct key_passphrase *pass, struct sign_key *key,
 		     struct fault *reterr)
@@ -69,6 +79,8 @@ static int load_token(const struct sign_key_source *from,
 				   key->name);
 	if (token_key_open(from->key, pin, &key->token, reterr) < 0)
 		return fault_prefix(reterr, "%s", key->name);
+	if (!pin->is_there)
+		note_pass(key, token_key_pin(key->token), "pin-source");
 	return 0;
 }
 
@@ -159,8 +171,11 @@ static int check_pair(const struct sign_key_source *from, struct sign_key *key,
 static int load(const struct sign_key_source *from, struct sign_key *key,
 		struct key_passphrase *pass, struct fault *reterr)
 {
-	if (from->pass && key_file_passphrase(from->pass, pass, reterr) < 0)
-		return -1;
+	if (from->pass) {
+		if (key_file_passphrase(from->pass, pass, reterr) < 0)
+			return -1;
+		note_pass(key, pass, from->pass);
+	}
 	if (token_is_uri(from->key) ? load_token(from, pass, key, reterr) < 0 :
 				      load_file(from, pass, key, reterr) < 0)
 		return -1;

@@ -411,6 +411,11 @@ fail:
 	return -1;
 }
 
+const struct key_passphrase *token_key_pin(const struct token_key *key)
+{
+	return &key->pin;
+}
+
 void token_key_close(struct token_key *key)
 {
 	if (!key)

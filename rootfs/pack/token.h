@@ -33,6 +33,9 @@ struct token_key;
 int token_key_open(const char *uri, const struct key_passphrase *pin,
 		   struct token_key **ret, struct fault *reterr);
 
+/* The PIN that was used, for what is to be said of its file. */
+const struct key_passphrase *token_key_pin(const struct token_key *key);
+
 /* Nothing for NULL. */
 void token_key_close(struct token_key *key);
 

@@ -387,6 +387,14 @@ def a_key_that_others_may_read_is_told() -> None:
             done = sign(tmp / "x.eif", key, cert, tmp / "y.eif").is_(DONE, words)
             same(bool(done.err), bool(words), f"a word of mode {mode:o}")
             check(not words or f"{key}: a private key that others may read" in done.err, done.story)
+        key.chmod(0o600)
+        tool("openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:x", "-out", tmp / "secret.pem")
+        (tmp / "pass").write_text("x\n")
+        for mode, words in ((0o644, f"{tmp / 'pass'}: a passphrase or PIN that others may read (mode 0644)"), (0o600, "")):
+            (tmp / "pass").chmod(mode)
+            done = run("sign", tmp / "x.eif", "--sign-key", tmp / "secret.pem", "--sign-cert", cert, "--output",
+                       tmp / "y.eif", "--sign-key-pass-file", tmp / "pass").is_(DONE, words)
+            same(bool(done.err), bool(words), f"a word of mode {mode:o}")
 
 
 @contextmanager

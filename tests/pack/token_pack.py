@@ -105,6 +105,8 @@ def keys_in_a_token_sign() -> None:
                     same(done.err, "", done.command)
                     verify(Eif.load(t.where / "y.eif"), curve, cert)
                     (t.where / "y.eif").unlink()
+        pin.chmod(0o640)
+        t.sign(f"{key}?pin-source={pin}", cert).is_(DONE, "pin-source: a passphrase or PIN that others may read (mode 0640)")
         done = t.sign(f"{key}?pin-value={PIN}", cert).is_(DONE, f"{key}: pin-value shows the PIN")
         check(f"value={PIN}" not in done.err, "the PIN is told")
         done = through_pipe(PIN.encode(), "sign", t.where / "x.eif", "--sign-key", key, "--sign-cert", cert, "--output",
