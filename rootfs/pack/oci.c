@@ -155,6 +155,7 @@ static int take_layer(struct manifest *m, const cJSON *json,
 	return 0;
 }
 
+/* No layers are an empty list, null, as Go's programs write it, or not said. */
 int manifest_parse(const char *text, size_t len, struct manifest *ret,
 		   struct fault *reterr)
 {
@@ -169,9 +170,8 @@ int manifest_parse(const char *text, size_t len, struct manifest *ret,
 	    json_object(json, "config", &config, reterr) < 0 ||
 	    json_array(json, "layers", &layers, reterr) < 0)
 		goto out;
-	if (!config || !layers) {
-		(void)fault_refuse(reterr, "no \"%s\"",
-				   config ? "layers" : "config");
+	if (!config) {
+		(void)fault_refuse(reterr, "no \"config\"");
 		goto out;
 	}
 	if (take_descriptor(config, &d, reterr) < 0) {

@@ -214,6 +214,21 @@ def images_for_other_systems_are_named() -> None:
             check(done.code == REFUSED and f"the image is for {word}, not linux" in done.err, f"{where}: {done.story}")
 
 
+@test
+def an_image_without_layers_has_no_program() -> None:
+    """BuildKit writes "layers":null then: containers/container-libs common/libimage/testdata/buildkit-oci.tar, 2021-12-10."""
+    for program, code in (("/hello", REFUSED), ("/run/made/later", 0)):
+        with folder() as path:
+            l = Layout(path / "image")
+            config = l.json({"architecture": images.GO_ARCH, "os": "linux", "created": "2021-12-10T12:13:03.262961Z", "config": {
+                "Env": [PATH], "Entrypoint": [program], "OnBuild": None}, "history": None,
+                "rootfs": {"type": "layers", "diff_ids": None}}, DOCKER + "container.image.v1+json")
+            kind = DOCKER + "distribution.manifest.v2+json"
+            l.index(tagged(l.json({"schemaVersion": 2, "mediaType": kind, "config": config, "layers": None}, kind)))
+            done = build(path / "x.eif", "--image", path / "image").is_(code)
+            check(code == 0 or "/hello: not in the image" in done.err, done.story)
+
+
 # --- archives ----------------------------------------------------------------
 
 @dataclass
@@ -243,6 +258,10 @@ ARCHIVES = (
             members={"oci-layout": '{"imageLayoutVersion":"1.0.0"}',
                      "index.json": '{"schemaVersion":2,"mediaType":"%sindex.v1+json","manifests":null}' % OCI}),
     Archive("kaniko, in wagoodman/dive .data/test-kaniko-image.tar, 2021-03-07", "sha256:{c}", "{l}.tar.gz", {}, gzip=True),
+    Archive("docker save of two images of Docker 18.03, in containers/container-libs docker-two-images.tar.xz, 2018-07-27",
+            "{c}.json", HEX + "/layer.tar", {"Parent": f"sha256:{HEX}"}, links={HEX[::-1] + "/layer.tar": f"../{HEX}/layer.tar"},
+            members={HEX + "/VERSION": "1.0", "repositories": '{"example.com/empty":{"latest":"%s"}}' % HEX}),
+    Archive("containerify 4.1.0 --toTar, run 2026-11-29", "config.json", "{l}.tar.gz", {}, gzip=True, last=False),
     Archive("crane 0.22.1 pull --format tarball, run 2026-11-29", "sha256:{c}", "{l}.tar.gz", {}, gzip=True),
     Archive("jib-core, in GoogleContainerTools/jib core/busybox-jib.tar, 2019-08-30", "config.json", "{l}.tar.gz", {}, gzip=True,
             keys=("config", "repoTags", "layers")),

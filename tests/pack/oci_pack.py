@@ -107,7 +107,7 @@ WRONG: tuple[tuple[str, tuple, tuple, str], ...] = (
     ("manifest", ("schemaVersion",), (ABSENT, 1, "2"), "schemaVersion"),
     ("manifest", ("mediaType",), (5, "text/plain"), "mediaType"),
     ("manifest", ("config",), (ABSENT, None, [], "x"), "config"),
-    ("manifest", ("layers",), (ABSENT, None, {}, "x"), "layers"),
+    ("manifest", ("layers",), ({}, "x"), "layers"),
     ("manifest", ("layers", 0), ("x", [], None), "layer 1"),
     *(("manifest", ("config", key), values, "config") for key, values in DESCRIPTOR),
     *(("manifest", ("layers", 0, key), values, "layer 1") for key, values in DESCRIPTOR),
