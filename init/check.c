@@ -119,6 +119,22 @@ static int check_root(const char *file, const char *path,
 	return bad;
 }
 
+/* What is right and may not be what was meant. */
+static void hint(const char *file, const struct config *c)
+{
+	const char *word;
+
+	for (size_t i = 0; i < c->service_count; i++) {
+		word = config_find_quote(&c->services[i].command);
+		if (word)
+			(void)complain_file(file, "command", word,
+					    "a single quote is a character of "
+					    "the word; double quotes hold a "
+					    "word together",
+					    "");
+	}
+}
+
 int check_config(const char *file, const char *root)
 {
 	struct config_fault fault = { 0 };
@@ -138,5 +154,6 @@ int check_config(const char *file, const char *root)
 		report_config(r, &fault, &why);
 		return complain(file, "", text_string(&why));
 	}
+	hint(file, c);
 	return root ? check_root(file, root, c) : 0;
 }

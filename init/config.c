@@ -415,6 +415,9 @@ int config_parse(char *text, size_t len, struct config *ret,
 	ret->is_there = true;
 	f.reader.service = ret->services;
 	f.reader.section_lines[0] = 1;
+	/* An editor's byte order mark is no part of the first key. */
+	if (len >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0)
+		at += 3;
 	while (at < end) {
 		f.reader.line++;
 		f.reader.line_start = at;
@@ -437,6 +440,16 @@ int config_parse(char *text, size_t len, struct config *ret,
 	if (r < 0)
 		*reterr_fault = where;
 	return r;
+}
+
+const char *config_find_quote(const struct config_words *words)
+{
+	const char *word = words->first;
+
+	for (size_t i = 0; i < words->count; i++, word += strlen(word) + 1)
+		if (word[0] == '\'')
+			return word;
+	return NULL;
 }
 
 /* In the order of their codes, each with its NUL: pointers would be relocations. */

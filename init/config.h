@@ -240,12 +240,19 @@ struct config_fault {
 void config_defaults(struct config *ret);
 
 /*
- * Reads TEXT of LEN bytes, with room for one byte more. Returns 0 and what it
+ * Reads TEXT of LEN bytes, with room for one byte more; a byte order mark at its start is
+ * passed over. Returns 0 and what it
  * says, whose strings lie in TEXT, and defaults for all else; or -CONFIG_E_... and
  * where.
  */
 int config_parse(char *text, size_t len, struct config *ret,
 		 struct config_fault *reterr_fault);
+
+/*
+ * The first of WORDS that begins with a single quote, or NULL: it means itself, which who
+ * comes from a shell may not expect.
+ */
+const char *config_find_quote(const struct config_words *words);
 
 /* The words for one of these. Never NULL. */
 const char *config_error_text(int r);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "init/config.h"
 #include "rootfs/pack/check.h"
 #include "rootfs/pack/eif.h"
 #include "rootfs/pack/fault.h"
@@ -385,6 +386,21 @@ static void note_resolver(const struct command *c, const struct image *image)
 				"wherever it is made");
 }
 
+static void note_quotes(const struct command *c, const struct spec *spec)
+{
+	const char *word;
+
+	for (size_t i = 0; i < spec->config->service_count; i++) {
+		word = config_find_quote(&spec->config->services[i].command);
+		if (word)
+			command_note(c,
+				     "command: %s: a single quote is a "
+				     "character of the word; double quotes "
+				     "hold a word together",
+				     word);
+	}
+}
+
 static int load_app(const struct command *c, struct build *b,
 		    struct image *image, struct spec *spec,
 		    struct fault *reterr)
@@ -413,6 +429,7 @@ static int load_app(const struct command *c, struct build *b,
 	for (size_t i = 0; i < image->notes.count; i++)
 		command_note(c, "%s", image->notes.items[i]);
 	note_resolver(c, image);
+	note_quotes(c, spec);
 	r = 0;
 out:
 	free(conf);

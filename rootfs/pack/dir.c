@@ -35,12 +35,20 @@ struct pending {
 	ino_t ino;
 };
 
+/* One whose names were read, and as what. */
+struct folder {
+	struct tree_node *node;
+	struct stat st;
+};
+
 struct walk {
 	struct loader *l;
 	int root;
 	void *links; /* of struct linked: a tree of tsearch(3) */
 	struct pending *pending;
 	size_t count, room;
+	struct folder *folders;
+	size_t folder_count, folder_room;
 	uint8_t *buf;
 };
 
@@ -301,6 +309,49 @@ static int add(struct walk *w, struct tree_node *dir, int dirfd,
 	return r;
 }
 
+static int keep_folder(struct walk *w, struct tree_node *node, int fd,
+		       struct fault *reterr)
+{
+	size_t room = w->folder_room ? w->folder_room * 2 : 64;
+	struct folder *bigger;
+
+	if (w->folder_count == w->folder_room) {
+		bigger = reallocarray(w->folders, room, sizeof(*bigger));
+		if (!bigger)
+			return fault_system(reterr, ENOMEM, "names");
+		w->folders = bigger;
+		w->folder_room = room;
+	}
+	w->folders[w->folder_count].node = node;
+	if (fstat(fd, &w->folders[w->folder_count].st) < 0)
+		return fault_system(reterr, errno, "stat");
+	w->folder_count++;
+	return 0;
+}
+
+/* What was renamed from a folder yet to be read to one that was read is in neither: when
+ * all were read, each has to be what it was before. */
+static int check_folders(const struct walk *w, struct fault *reterr)
+{
+	struct stat now;
+	char *path;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < w->folder_count; i++) {
+		path = tree_path(w->folders[i].node);
+		if (!path)
+			return fault_system(reterr, ENOMEM, "names");
+		if (fstatat(w->root, *path ? path : ".", &now,
+			    AT_SYMLINK_NOFOLLOW) < 0 ||
+		    !is_same(&now, &w->folders[i].st)) {
+			(void)fault_refuse(reterr, "changed while it was read");
+			r = load_at(reterr, *path ? path : ".");
+		}
+		free(path);
+	}
+	return r;
+}
+
 static int read_dir(struct walk *w, const struct pending *p, const char *path,
 		    struct fault *reterr)
 {
@@ -313,6 +364,10 @@ static int read_dir(struct walk *w, const struct pending *p, const char *path,
 	fd = open_dir(w, p, path, reterr);
 	if (fd < 0)
 		return load_at(reterr, where);
+	if (keep_folder(w, p->node, fd, reterr) < 0) {
+		close(fd);
+		return load_at(reterr, where);
+	}
 	dir = fdopendir(fd);
 	if (!dir) {
 		(void)fault_system(reterr, errno, "%s", where);
@@ -380,7 +435,7 @@ static int read_all(struct walk *w, struct fault *reterr)
 		if (r < 0)
 			return -1;
 	}
-	return 0;
+	return check_folders(w, reterr);
 }
 
 int dir_load(struct loader *l, const char *path, struct fault *reterr)
@@ -402,6 +457,7 @@ int dir_load(struct loader *l, const char *path, struct fault *reterr)
 		r = -1;
 	tdestroy(w.links, free);
 	free(w.pending);
+	free(w.folders);
 	free(w.buf);
 	close(w.root);
 	return r;

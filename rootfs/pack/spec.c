@@ -9,6 +9,12 @@
 #include "init/spec.h"
 #include "rootfs/pack/fault.h"
 
+enum {
+	STRING_MAX =
+		32 * 4096, /* linux/binfmts.h: MAX_ARG_STRLEN, with the NUL */
+	NAME_SHOWN = 100,
+};
+
 int buffer_add(struct buffer *b, const char *data, size_t len,
 	       struct fault *reterr)
 {
@@ -75,12 +81,30 @@ static bool has_newline(const struct strings *s)
 	return false;
 }
 
+/* Is it short enough for execve(2), which says E2BIG of all? */
+static int check_length(const char *what, const char *string, int shown,
+			struct fault *reterr)
+{
+	const size_t len = strlen(string);
+
+	return len < STRING_MAX ?
+		       0 :
+		       fault_refuse(reterr,
+				    "%s%.*s: %zu bytes; a program "
+				    "can be given %d in one",
+				    what, shown, string, len, STRING_MAX - 1);
+}
+
 static int add_command(struct spec *spec, const struct strings *args,
 		       struct fault *reterr)
 {
 	bool quoted = has_newline(args);
 	struct buffer *b = quoted ? &spec->conf : &spec->cmd;
 
+	for (size_t i = 0; i < args->count; i++)
+		if (check_length("command: ", args->items[i], NAME_SHOWN,
+				 reterr) < 0)
+			return -1;
 	if (quoted && add(b, "command =", reterr) < 0)
 		return -1;
 	for (size_t i = 0; i < args->count; i++) {
@@ -104,6 +128,11 @@ static int add_variable(struct spec *spec, const char *entry,
 	if (!equals || equals == entry)
 		return fault_refuse(reterr, "environment: %s: not NAME=VALUE",
 				    entry);
+	if (check_length("environment: ", entry,
+			 equals - entry < NAME_SHOWN ? (int)(equals - entry) :
+						       NAME_SHOWN,
+			 reterr) < 0)
+		return -1;
 	if (!strchr(entry, '\n'))
 		return add(&spec->env, entry, reterr) < 0 ?
 			       -1 :
@@ -226,6 +255,15 @@ static int find_program(struct spec *spec, const struct strings *args,
 	return spec->program ? 0 : fault_system(reterr, ENOMEM, "command");
 }
 
+/* init passes a byte order mark over at the start of a file alone. */
+static const char *without_mark(const char *conf)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+
+	return strncmp(conf, mark, strlen(mark)) == 0 ? conf + strlen(mark) :
+							conf;
+}
+
 int spec_make(const struct image *image, const char *conf,
 	      const char *conf_path, bool conf_is_read, struct spec *ret,
 	      struct fault *reterr)
@@ -279,7 +317,7 @@ int spec_make(const struct image *image, const char *conf,
 		if (add_variable(&spec, image->env.items[i], reterr) < 0)
 			goto out;
 	if (conf && (spec.conf.len > 0 || !conf_is_read) &&
-	    add(&spec.conf, conf, reterr) < 0)
+	    add(&spec.conf, without_mark(conf), reterr) < 0)
 		goto out;
 	config_defaults(all);
 	spec.config = all;

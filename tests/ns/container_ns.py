@@ -617,6 +617,9 @@ def a_file_is_checked() -> None:
                 ("seccomp = /no-filter\n", True, 1, "{}: seccomp /no-filter: it forbids execve\n"),
                 ("seccomp = /none\n", True, 1, "{}: seccomp /none: No such file or directory\n"),
                 ("environment-file = /vars\n", True, 1, "{}: environment-file /vars: not NAME=VALUE\n"),
+                ("\ufeffnice = 3\n", False, 0, ""),
+                ("command = sh -c 'echo hi'\n", False, 0, "{}: command 'echo: a single quote is a character of the word; double "
+                                                          "quotes hold a word together\n"),
                 ("environment-file = -/none\n", True, 0, "")):
             conf = path / "x.conf"
             conf.write_text(text)

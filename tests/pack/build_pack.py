@@ -415,6 +415,49 @@ def a_folder_of_any_mode_is_the_same_image() -> None:
             same(Eif.load(path / "y.eif").measurements(), wanted.measurements(), f"measurements with {mode:o}")
 
 
+MOVER = r"""
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int closedir(DIR *dir)
+{
+	static int count;
+	int (*real)(DIR *) = dlsym(RTLD_NEXT, "closedir");
+
+	if (++count == atoi(getenv("MOVE_AT")) && rename(getenv("MOVE_FROM"), getenv("MOVE_TO")) < 0)
+		abort();
+	return real(dir);
+}
+"""
+
+
+@test(seconds=2)
+def a_folder_that_changes_while_it_is_read_is_refused() -> None:
+    """A file moves from one folder of it to another, whenever: it is in the image, or the image is refused."""
+    with folder() as path:
+        (path / "mover.c").write_text(MOVER)
+        tool("gcc", "-shared", "-fPIC", "-o", path / "mover.so", path / "mover.c")
+        codes = []
+        for from_, to in (("a", "z"), ("z", "a")):
+            for at in range(1, 6):
+                root = plain_folder(path / f"{from_}{at}")
+                for name in ("a", "z"):
+                    (root / name).mkdir()
+                (root / from_ / "keep").write_text("kept\n")
+                env = {"LD_PRELOAD": f"{path}/mover.so", "MOVE_AT": str(at), "MOVE_FROM": f"{root}/{from_}/keep",
+                       "MOVE_TO": f"{root}/{to}/keep"}
+                done = build(path / "x.eif", "--image", root, "--cmd", "/bin/tell", env=env)
+                codes.append(done.code)
+                if done.code == DONE:
+                    check({"rootfs/a/keep", "rootfs/z/keep"} & set(ramdisk(Eif.load(path / "x.eif"))), f"lost: {done.story}")
+                else:
+                    done.is_(REFUSED, ": changed while it was read")
+        check(REFUSED in codes and DONE in codes, f"codes {codes}")
+
+
 @test
 def what_is_set_user_id_for_somebody_is_not_for_root() -> None:
     """A folder's files become root's, and so the bits go, as with chown(2), which is told; root's own, and those of

@@ -98,6 +98,39 @@ def what_init_would_refuse_is_refused() -> None:
             check(not (path / "x.eif").exists(), "an output")
 
 
+@test
+def a_byte_order_mark_is_passed_over() -> None:
+    """Alone, and behind what the image says, where it would be in the middle."""
+    with folder() as path:
+        for config in ({}, {"User": "app"}):
+            own = image(path / f"{len(config)}", "\ufeffumask = 077\n", **config)
+            eif = make(path / "x.eif", "--image", own)
+            if config:
+                same(text(eif, CONF), "user = app\numask = 077\n", "conf")
+        (path / "mine").write_bytes(b"\xef\xbb\xbfumsk = 9\n")
+        build(path / "y.eif", "--image", own, "--config", path / "mine").is_(REFUSED, "mine: line 1, column 1: no such key")
+
+
+@test
+def a_single_quote_is_mentioned() -> None:
+    """Who comes from a shell writes sh -c 'echo hi': two words, with a quote each."""
+    with folder() as path:
+        own = image(path, "command = /tell -c 'echo hi'\n")
+        build(path / "x.eif", "--image", own).is_(DONE, "command: 'echo: a single quote is a character of the word")
+        own = image(path / "good", "command = /tell \"-c it's\" a'b'\n")
+        check("quote" not in build(path / "x.eif", "--image", own).is_(DONE).err, "a note without need")
+
+
+@test
+def what_no_program_can_be_given_is_named() -> None:
+    """A variable or an argument of more than 131071 bytes: execve(2) says E2BIG of all of them, in the enclave."""
+    with folder() as path:
+        of_config(path, Cmd=["/tell", "x" * 131071], Env=["BIG=" + "x" * 131067]).is_(DONE)
+        of_config(path, Cmd=["/tell"], Env=["A=1", "BIG=" + "x" * 131068]).is_(
+            REFUSED, "environment: BIG: 131072 bytes; a program can be given 131071 in one")
+        of_config(path, Cmd=["/tell", "x" * 131072]).is_(REFUSED, "command: xxx", ": 131072 bytes; a program can be given")
+
+
 # --- the image's configuration, by the eyes of Go --------------------------------
 
 def of_config(path: Path, **config: object) -> Done:

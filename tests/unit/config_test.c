@@ -520,6 +520,29 @@ TEST(bad_words_are_refused)
 	CHECK_ERROR("command = a\ncommand = a\n", CONFIG_E_TWICE, 2, 1);
 }
 
+TEST(a_byte_order_mark_is_passed_over)
+{
+	struct parsed p = PARSE("\xef\xbb\xbfworkdir = /w\n");
+
+	CHECK_STR(p.c->services[0].workdir, "/w");
+	release(&p);
+	p = PARSE("\xef\xbb\xbf");
+	release(&p);
+	CHECK_ERROR("\xef\xbb\xbfumsk = 9\n", CONFIG_E_UNKNOWN, 1, 1);
+	CHECK_ERROR("\xef\xbbworkdir = /w\n", CONFIG_E_UNKNOWN, 1, 1);
+	CHECK_ERROR("umask = 7\n\xef\xbb\xbfworkdir = /w\n", CONFIG_E_UNKNOWN,
+		    2, 1);
+}
+TEST(a_single_quote_is_found)
+{
+	struct parsed p = PARSE("command = sh -c 'echo hi'\n"
+				"[b]\ncommand = it's \"a 'b\"\n");
+
+	CHECK_STR(config_find_quote(&p.c->services[0].command), "'echo");
+	CHECK(!config_find_quote(&p.c->services[1].command));
+	CHECK(!config_find_quote(&p.c->services[0].supplementary_groups));
+	release(&p);
+}
 TEST(words_stay_when_later_lines_are_read)
 {
 	struct parsed p = PARSE("command = \"\\x61\\x62\" \"c\\n\"\n"
