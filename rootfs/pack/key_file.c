@@ -133,15 +133,6 @@ static int check_kind(const EVP_PKEY *key, struct fault *reterr)
 			    kind ? kind : "another kind of");
 }
 
-/* What libcrypto noted last says so; what it noted first would fit a wrong passphrase. */
-static bool is_cipher_missing(void)
-{
-	unsigned long e = ERR_peek_last_error();
-
-	return ERR_GET_LIB(e) == ERR_LIB_EVP &&
-	       ERR_GET_REASON(e) == ERR_R_UNSUPPORTED;
-}
-
 static int read_key(const struct slurp *s, const struct key_passphrase *pass,
 		    EVP_PKEY **ret, bool *ret_is_plain, struct fault *reterr)
 {
@@ -164,12 +155,15 @@ static int read_key(const struct slurp *s, const struct key_passphrase *pass,
 				    "encrypted: --sign-key-pass-file names the "
 				    "file of its passphrase");
 	}
-	if (!key && asked.is_encrypted && is_cipher_missing()) {
+	/* Also of a wrong passphrase, one in 256 times, where it decrypts to nonsense. */
+	if (!key && asked.is_encrypted &&
+	    ERR_GET_REASON(ERR_peek_error()) == ERR_R_UNSUPPORTED) {
 		ERR_clear_error();
 		return fault_refuse(reterr,
-				    "encrypted in a way that libcrypto no "
-				    "longer knows (openssl pkey -provider "
-				    "legacy -provider default)");
+				    "cannot be decrypted by the passphrase "
+				    "that was given, or is encrypted in a way "
+				    "that libcrypto no longer knows (openssl "
+				    "pkey -provider legacy -provider default)");
 	}
 	if (!key && asked.is_encrypted)
 		return ossl_refuse(reterr, "cannot be decrypted by the "
