@@ -62,6 +62,7 @@ struct unpack {
 	bool is_indirect; /* its path went through a link, or ".." */
 	const char *why;  /* it cannot be put there */
 	bool no_memory, is_too_much;
+	const char *stops; /* why the kernel unpacks no more */
 	struct unpacked *ret;
 };
 
@@ -711,10 +712,12 @@ static void put_file(struct unpack *u)
 			warn(u, "not written: it is a socket");
 			return;
 		}
-		warn(u,
-		     S_ISFIFO(in->mode) ?
-			     "it is a FIFO, for whose reader the kernel waits" :
-			     "it is a device, which is written to");
+		if (S_ISFIFO(in->mode))
+			u->stops = "the kernel waits for who reads this FIFO";
+		else if (m->size > 0)
+			u->stops = "the kernel stops where a file is to be "
+				   "written into a device";
+		warn(u, "by a link it is a device");
 		change_owner(u, n);
 		change_mode(u, n);
 		return;
@@ -1024,6 +1027,9 @@ int unpack_ramdisk(struct unpack *u, const struct listing *l,
 		if (u->no_memory)
 			return fault_system(reterr, ENOMEM,
 					    "a ramdisk's names");
+		if (u->stops)
+			return fault_refuse(reterr, "%s: %s", u->m->path,
+					    u->stops);
 		if (u->is_too_much)
 			return fault_refuse(reterr,
 					    "%s: links that take too "

@@ -525,6 +525,17 @@ def what_the_kernel_leaves_is_listed() -> None:
 
 
 @test
+def where_the_kernel_stops_unpacking_is_told() -> None:
+    """A file that is to be written into what a hard link has made of a device or a FIFO, as no writer makes it."""
+    for mode, rdev, err in ((0o20666, (1, 3), "written into a device"), (0o10666, (0, 0), "who reads this FIFO")):
+        entries = [entry("a", ino=5, nlink=2), entry("a", mode, rdev=rdev), entry("b", ino=5, nlink=2, data=b"1")]
+        for program in (MKEIF, ASAN):
+            described(small(ramdisks=[cpio(entries)]), "--files", code=REFUSED, err=("b: the kernel ",), program=program)
+            said = described(small(ramdisks=[cpio(entries)]), "--json", program=program).json["Warnings"]
+            check(any(err in line for line in said), f"{said}")
+
+
+@test
 def all_ramdisks_are_unpacked_into_one_root() -> None:
     """What one does to files of those before it is told; each is listed as it is once that one is unpacked."""
     first = [entry("init", FILE | 0o755, b"mine"), entry("rootfs", LINK_, b"etc"), entry("etc", DIR_), entry("d", DIR_)]
