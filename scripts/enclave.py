@@ -591,7 +591,7 @@ class Machine:
             # when this machine has no time for QEMU meanwhile. Linux leaves out that check by itself under KVM.
             append += " nolapic_timer no_timer_check"
             # For the same reason Linux cannot measure its time stamp counter against the timer ("Unable to calibrate
-            # against PIT"). It would count ticks instead, of which many are lost, and all that it times would be late.
+            # against PIT"). It would count ticks instead, of which some are lost, and all that it times would be late.
             if not self.icount and (khz := tsc_khz()):
                 append += f" tsc_early_khz={khz} tsc=reliable"
         if mode == "nitro":
