@@ -462,7 +462,7 @@ class Machine:
     nsm: bool = True
     module_id: str = "i-0123456789abcdef0-enc0"
     parent: tuple[str, ...] = ()  # options of scripts/parent
-    timeout: float = 60.0
+    timeout: float = 300.0
     jam: str = ""
     documents: str = DOCUMENTS[0]
     on_line: Callable[[float, str], None] | None = None
