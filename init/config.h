@@ -85,6 +85,7 @@ struct config_sysctl {
 };
 
 enum config_stdin { CONFIG_STDIN_CONSOLE, CONFIG_STDIN_NULL };
+enum config_output { CONFIG_OUTPUT_INHERIT, CONFIG_OUTPUT_NULL };
 enum config_restart {
 	CONFIG_RESTART_NEVER,
 	CONFIG_RESTART_ON_FAILURE, /* a signal, a code but 0, the watchdog */
@@ -111,6 +112,7 @@ struct config_service {
 	struct config_words supplementary_groups; /* names or numbers */
 	struct config_number umask, nice, oom_score_adjust;
 	enum config_stdin standard_input;
+	enum config_output standard_output, standard_error;
 	bool terminal; /* the console controls it */
 
 	uint32_t limits_set;			   /* bit N: limits[N] */

@@ -2,8 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+enum {
+	TTY_GROUP = 5, /* as that of /dev/pts, and of all distributions */
+	TTY_MODE = 0620,
+	ROWS = 24,
+	COLUMNS = 80,
+};
 
 int console_open_stdio(void)
 {
@@ -23,6 +32,20 @@ int console_open_stdio(void)
 	return 0;
 }
 
+/* As a terminal of a login is: for its group to write, and of a size. */
+static void set_up(int fd)
+{
+	struct winsize size;
+
+	(void)!fchown(fd, 0, TTY_GROUP);
+	(void)!fchmod(fd, TTY_MODE);
+	if (ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_row || size.ws_col)
+		return;
+	size.ws_row = ROWS;
+	size.ws_col = COLUMNS;
+	(void)ioctl(fd, TIOCSWINSZ, &size);
+}
+
 int console_reopen_stdio(void)
 {
 	int fd = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -30,10 +53,12 @@ int console_reopen_stdio(void)
 
 	if (fd < 0)
 		return 0;
+	set_up(fd);
 	for (int want = 0; want <= 2; want++)
 		if (dup2(fd, want) < 0)
 			r = -errno;
-	close(fd);
+	if (fd > 2)
+		close(fd);
 	return r;
 }
 

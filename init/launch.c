@@ -387,6 +387,7 @@ static pid_t run(struct launch *l)
 		.service = l->service,
 		.filter = l->filter.data,
 		.filter_len = l->filter.len,
+		.console = l->boot->in_container ? NULL : "/dev/console",
 		.in_container = l->boot->in_container,
 	};
 	enum spawn_stage stage;

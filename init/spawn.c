@@ -83,24 +83,40 @@ static void close_others(void)
 }
 
 /*
- * A console is root's alone. The first other user gets it, and where there are
- * more, as services have users of their own, all may write to it: /dev/stdout
- * has to open for each of them. Where that fails it stays usable.
+ * A console is root's and its group's, a pipe or file of a container root's. The
+ * first other user gets it, and where there are more, as services have users of
+ * their own, all may write to it, unless it is a file: /dev/stdout has to open for
+ * each of them. Where that fails it stays usable.
  */
-static void give_stdio(uid_t uid)
+static void give_stdio(uid_t uid, bool in_container)
 {
 	const dev_t null = makedev(1, 3);
 	struct stat st;
+	bool is_device;
 
 	for (int fd = 0; fd <= 2; fd++) {
-		if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) ||
-		    st.st_rdev == null || st.st_uid == uid)
+		if (fstat(fd, &st) < 0 || st.st_uid == uid)
+			continue;
+		is_device = S_ISCHR(st.st_mode);
+		if (is_device ? st.st_rdev == null : !in_container)
 			continue;
 		if (st.st_uid == 0)
 			(void)!fchown(fd, uid, (gid_t)-1);
-		else
+		else if (!S_ISREG(st.st_mode))
 			(void)!fchmod(fd, (st.st_mode & 07777) | 0022);
 	}
+}
+
+/*
+ * A description of its own, whose flags are nobody else's; what PID 1 has is the
+ * console as well, and does where this fails.
+ */
+static void open_console(const char *path)
+{
+	int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	for (int want = 0; fd >= 0 && want <= 2; want++)
+		(void)dup2(fd, want);
 }
 
 /* By raw calls: libc's would have all threads follow, of which there are none. */
@@ -114,13 +130,12 @@ static int become(const struct user *u)
 
 /* --- what a service asks for: 0 or -errno --- */
 
-static int null_stdin(void)
+static int make_null(int want)
 {
-	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int fd = open("/dev/null",
+		      (want == 0 ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
 
-	if (fd < 0 || (fd > 0 && dup2(fd, 0) < 0))
-		return -errno;
-	return 0;
+	return fd < 0 || dup2(fd, want) < 0 ? -errno : 0;
 }
 
 static int set_limit(const struct config_service *s, int number)
@@ -293,7 +308,7 @@ static void take_privileges(int fd, const struct spawn_job *job)
 		expect(fd, SPAWN_BOUNDING, drop_capabilities(s->bounding));
 	expect(fd, SPAWN_SECUREBITS, set_securebits(s, user));
 	if (user) {
-		give_stdio(user->uid);
+		give_stdio(user->uid, job->in_container);
 		expect(fd, SPAWN_USER, become(user));
 	}
 	expect(fd, SPAWN_AMBIENT,
@@ -324,14 +339,30 @@ static int begin_session(const struct spawn_job *job)
 	return 0;
 }
 
+/* The terminal controls it although all of its descriptors may be elsewhere. */
+static void take_stdio(int fd, const struct spawn_job *job)
+{
+	const struct config_service *s = job->service;
+	const bool is_null[] = {
+		s->standard_input == CONFIG_STDIN_NULL,
+		s->standard_output == CONFIG_OUTPUT_NULL,
+		s->standard_error == CONFIG_OUTPUT_NULL,
+	};
+
+	if (job->console)
+		open_console(job->console);
+	expect(fd, SPAWN_SESSION, begin_session(job));
+	for (int want = 0; want <= 2; want++)
+		if (is_null[want])
+			expect(fd, SPAWN_NULL, make_null(want));
+}
+
 static _Noreturn void run_child(int fd, const struct spawn_job *job)
 {
 	const struct program *p = job->program;
 	char **argv = job->argv;
 
-	expect(fd, SPAWN_SESSION, begin_session(job));
-	if (job->service->standard_input == CONFIG_STDIN_NULL)
-		expect(fd, SPAWN_STDIN, null_stdin());
+	take_stdio(fd, job);
 	close_others();
 	default_signals();
 	take_limits(fd, job);
@@ -434,7 +465,7 @@ void spawn_name_stage(enum spawn_stage stage, struct text *t)
 	} names[] = {
 		{ SPAWN_FORK, "fork" },
 		{ SPAWN_SESSION, "setsid" },
-		{ SPAWN_STDIN, "/dev/null" },
+		{ SPAWN_NULL, "/dev/null" },
 		{ SPAWN_OOM, "oom-score-adjust" },
 		{ SPAWN_NICE, "nice" },
 		{ SPAWN_BOUNDING, "capability-bounding-set" },

@@ -14,7 +14,7 @@ struct user;
 enum spawn_stage {
 	SPAWN_FORK = 1, /* there is no child */
 	SPAWN_SESSION,
-	SPAWN_STDIN,
+	SPAWN_NULL, /* stdin, stdout or stderr = null */
 	SPAWN_OOM,
 	SPAWN_NICE,
 	SPAWN_BOUNDING,
@@ -39,6 +39,8 @@ struct spawn_job {
 	const struct config_service *service; /* limits, privileges, terminal */
 	const void *filter; /* FILTER_LEN bytes that seccomp_check has passed */
 	size_t filter_len;  /* 0: none */
+	/* Opened anew for descriptors 0 to 2, if it can be; NULL: what they are. */
+	const char *console;
 	/* Limits, score and nice value: a failure is told. The terminal's session is
 	 * kept, the child's group made its foreground. */
 	bool in_container;
@@ -50,8 +52,9 @@ struct spawn_job {
  * default signal dispositions, an empty mask and no descriptor above 2. Then, in
  * this order: oom score, nice value, limits, umask, bounding set, securebits,
  * groups, user, ambient capabilities, no new privileges, the filter. A user owns
- * descriptors 0 to 2 where they are devices, but for /dev/null: /dev/stdout may
- * then be opened again. A filter brings no new privileges to who is not root, since
+ * descriptors 0 to 2 where they are devices, but for /dev/null, and in a container
+ * also where they are pipes, sockets or files of root's: /dev/stdout may then be
+ * opened again. A filter brings no new privileges to who is not root, since
  * the kernel asks for it.
  *
  * Waits until exec has succeeded: 0, and the child's *RET_PID. Otherwise -errno

@@ -214,6 +214,13 @@ static void do_fill_console(void)
 			end = now() + 0.5;
 }
 
+/* What event loops do to their standard output. */
+static void do_nonblock(void)
+{
+	if (fcntl(1, F_SETFL, fcntl(1, F_GETFL) | O_NONBLOCK) < 0)
+		fatal("F_SETFL");
+}
+
 /* The flood goes on when the application has ended. */
 static void do_flood_behind(void)
 {
@@ -898,6 +905,7 @@ static const struct {
 	{ "stop-console", .plain = do_stop_console },
 	{ "flood", .with = do_flood },
 	{ "fill-console", .plain = do_fill_console },
+	{ "nonblock", .plain = do_nonblock },
 	{ "flood-behind", .plain = do_flood_behind },
 	{ "orphans", .with = do_orphans },
 	{ "idle", .plain = do_idle },

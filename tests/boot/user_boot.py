@@ -27,7 +27,7 @@ def expect_user(b: Boot) -> None:
         same(b.fact(f"self.{key}").split("\\x09"), [wanted] * 4, key)
     same(b.fact("self.Groups").split(), ["1001", "2002"], "the groups")
     b.expect(cwd="/srv/my app", tty="ok", foreground=b.fact("pid"))
-    same(b.path("/dev/console"), "020600 1000:0", "the console")
+    same(b.path("/dev/console"), "020620 1000:5", "the console")
     same(b.path("/dev/nsm"), "020660 0:1001", "the device")
     same(sorted(b.all("env")), ["[A=two\\x0alines]", "[HOME=/home/app]", "[LOGNAME=app]",
                                   "[PATH=../bin:/bin]", "[SHELL=/bin/sh]", "[USER=app]"],

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lib import BUILD, DEADLINE_S, TOP, app, check, children, same, status, test
+from lib import BUILD, DEADLINE_S, IS_ROOT, TOP, Skip, app, check, children, same, status, test
 
 INIT = BUILD / "init"
 VERSION = (TOP / "VERSION").read_text().strip()
@@ -505,6 +505,34 @@ def what_the_container_forbids_is_a_warning() -> None:
         same(done.returncode, 0, f"{done.stdout}{done.stderr}")
         check("@say=ran" in done.stdout, done.stdout)
         check("init: spawn: limit-nofile: Operation not permitted" in done.stdout + done.stderr, done.stderr)
+
+
+@test
+def pipes_and_files_are_the_users() -> None:
+    """As runc has it: what is root's on 0 to 2 becomes the user's, so that /dev/stdout opens; /dev/null stays root's."""
+    if not IS_ROOT:
+        raise Skip("needs to be root for other users")
+    conf = "command = act onto /dev/stdout say opened\nuser = 1234\n"
+    with root(conf) as (path, command):
+        for name in ("stdin", "stdout", "stderr"):
+            (path / "dev" / name).symlink_to(f"/proc/self/fd/{'stdin stdout stderr'.split().index(name)}")
+        command = [word for word in command if word not in ("--user", "--map-root-user")]
+        path.chmod(0o755)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=DEADLINE_S,
+                              env={"PATH": "/bin"})
+        same((done.returncode, done.stdout), (0, "@say=opened\n"), done.stderr)
+        same(os.stat("/dev/null").st_uid, 0, "the owner of /dev/null")
+        out, other = path / "tmp/out", path / "tmp/other"
+        for file, owner in ((out, 1234), (other, 77)):
+            file.touch(0o600)
+            if owner == 77:
+                os.chown(file, owner, 77)
+            with file.open("w") as f:
+                done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=f, stderr=subprocess.PIPE, text=True, check=False,
+                                      timeout=DEADLINE_S, env={"PATH": "/bin"})
+            st = file.stat()
+            same((st.st_uid, st.st_mode & 0o7777), (owner, 0o600), f"{file.name}: {done.stderr}")
+        same(out.read_text(), "@say=opened\n", "the file")
 
 
 # --- TERM, and what it means ---

@@ -1,5 +1,7 @@
 """What the application finds around it: lo, devices, names, settings of the kernel."""
 
+import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -166,3 +168,51 @@ def hosts_that_cannot_be_written_are_a_warning() -> None:
         with Jail("/bin/probe", files=files, config="hostname = web\n") as j:
             j.restarted()
             same((j.fact("hostname"), f"init: mounts: hostname in /etc/hosts: {fault}" in j.log()), ("web", True), f"{kind}: {j.log()}")
+
+
+# --- the console ---
+
+def flags(pid: int, fd: int = 1) -> int:
+    """Those of open(2), as /proc has them."""
+    text = Path(f"/proc/{pid}/fdinfo/{fd}").read_text()
+    return int(re.search(r"^flags:\t(\d+)$", text, re.M)[1], 8)
+
+
+def two(j: Jail) -> tuple[int, int]:
+    """The application and the service x, which has "nonblock" among its arguments."""
+    j.wait(lambda: j.parent.received, "a heartbeat")
+    j.wait(lambda: len(j.children()) == 2, "two services alone")
+    return tuple(sorted(j.children(), key=lambda p: b"nonblock" in Path(f"/proc/{p}/cmdline").read_bytes()))
+
+
+@test
+def no_service_has_anothers_flags() -> None:
+    """O_NONBLOCK that one sets on its output is not the other's, nor PID 1's."""
+    with Jail(*SLEEP, config="[x]\ncommand = act nonblock sleep 600000\n") as j:
+        main, x = two(j)
+        j.wait(lambda: flags(x) & os.O_NONBLOCK, "x is not blocking")
+        same([bool(flags(p) & os.O_NONBLOCK) for p in (main, j.init)], [False, False], "the application and PID 1")
+        same({str(Path(f"/proc/{p}/fd/{n}").readlink()) for p in (main, x) for n in (1, 2)}, {"/dev/console"}, "what it is")
+
+
+@test
+def output_may_go_nowhere() -> None:
+    """stdout and stderr, each alone: null is /dev/null, inherit the console; the log is not meant."""
+    for config, wanted in (("stdout = null\n", ["console", "null", "console"]), ("stderr = null\n", ["console", "console", "null"]),
+                           ("stdin = null\nstdout = null\nstderr = null\n", ["null"] * 3), ("stdout = inherit\n", ["console"] * 3)):
+        with Jail(*SLEEP, config=config) as j:
+            j.started()
+            same([Path(f"/proc/{j.app}/fd/{n}").readlink().name for n in range(3)], wanted, config)
+            check("init: spawn: /bin/act: started by enclave-init" in j.text, j.text)
+    # Nobody reads: what would block does not.
+    with Jail("/bin/act", "flood", "2048", config="stdout = null\nstderr = null\n", drain=False) as j:
+        j.expect_end("/bin/act", "exited with code 0")
+
+
+@test
+def terminal_has_a_size() -> None:
+    """24 lines of 80 where the machine says none; what it says stays."""
+    for size, wanted in ((None, "24 80"), ((50, 132), "50 132")):
+        with Jail("/bin/sh", "-c", "echo @size=$(stty size)", files=scripted(""), size=size) as j:
+            j.expect_end("/bin/sh", "exited with code 0")
+            same(j.fact("size"), wanted, f"of {size}")

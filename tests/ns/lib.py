@@ -1,13 +1,16 @@
 """What the namespace tests share: a jail with init as PID 1, its console, its parent, its record."""
 
+import fcntl
 import os
 import re
 import resource
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +80,7 @@ class Jail:
                  modules: dict[str, bytes] | None = None, load_order: list[str] | None = None,
                  config: str | bytes | None = None, boot_files: dict[str, bytes] | None = None,
                  parent: Parent | None = None, options: tuple[str, ...] = (), console: bool = True,
-                 drain: bool = True, init: str = "test/init",
+                 drain: bool = True, init: str = "test/init", size: tuple[int, int] | None = None,
                  change: Callable[[Tree, Tree], None] | None = None,  # both ramdisks
                  below: tuple[str, ...] = (),  # what runs the jail
                  **seams: int | str) -> None:
@@ -100,6 +103,7 @@ class Jail:
 
         self.parent = parent or Parent()
         self.drain = drain
+        self.size = size  # of the console: lines, columns
         self.began = time.monotonic()
         self.raw = b""
         self.recorded = b""
@@ -115,6 +119,8 @@ class Jail:
             f.write(ramdisk)
         self.console, tty = os.openpty()
         os.fchmod(tty, 0o666)
+        if self.size:
+            fcntl.ioctl(tty, termios.TIOCSWINSZ, struct.pack("4H", *self.size, 0, 0))
         self.tty_device = os.fstat(tty).st_rdev
         self.record, record = os.pipe()
         self.listener, sock = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

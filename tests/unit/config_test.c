@@ -655,6 +655,14 @@ TEST(numbers_of_a_process_have_limits)
 TEST(words_are_one_of_a_few)
 {
 	GOOD("stdin", "null", MAIN.standard_input == CONFIG_STDIN_NULL);
+	GOOD("stdout", "null", MAIN.standard_output == CONFIG_OUTPUT_NULL);
+	GOOD("stdout", "inherit",
+	     MAIN.standard_output == CONFIG_OUTPUT_INHERIT);
+	GOOD("stderr", "null",
+	     MAIN.standard_error == CONFIG_OUTPUT_NULL &&
+		     MAIN.standard_output == CONFIG_OUTPUT_INHERIT);
+	BAD("stdout", "console", CONFIG_E_CHOICE, 0);
+	BAD("stderr", "/dev/null", CONFIG_E_CHOICE, 0);
 	GOOD("terminal", "no", !MAIN.terminal);
 	GOOD("terminal", "yes", MAIN.terminal);
 	GOOD("no-new-privileges", "yes", MAIN.no_new_privileges);

@@ -350,6 +350,12 @@ TEST(what_a_service_asks_for_is_there)
 		  0);
 	s.standard_input = CONFIG_STDIN_NULL;
 	CHECK_INT(shell("test $(readlink /proc/self/fd/0) = /dev/null"), 0);
+	s.standard_output = CONFIG_OUTPUT_NULL;
+	CHECK_INT(shell("test $(readlink /proc/$$/fd/1) = /dev/null && "
+			"test $(readlink /proc/$$/fd/2) != /dev/null"),
+		  0);
+	s.standard_error = CONFIG_OUTPUT_NULL;
+	CHECK_INT(shell("test $(readlink /proc/$$/fd/2) = /dev/null"), 0);
 }
 
 TEST(capabilities_are_what_the_service_says)

@@ -1,0 +1,86 @@
+"""7: what the application finds around it: lo, devices, names, settings of the kernel; by busybox, as entrypoints have it."""
+
+from pathlib import Path
+
+from aws_boot import aws_image, aws_ramdisks
+from lib import Boot, Tree, boot, check, enclave, image, same, test
+
+TOOLS = ("sh", "cat", "hostname", "ip", "ifconfig", "ls", "nc", "ping", "stat", "stty", "id")
+
+LOOK = """
+set -e
+for f in net/ipv4/ip_unprivileged_port_start net/ipv4/ping_group_range net/unix/max_dgram_qlen fs/protected_symlinks \
+    fs/protected_hardlinks fs/protected_fifos fs/protected_regular; do
+	if [ -e /proc/sys/$f ]; then echo "@$f="$(cat /proc/sys/$f); else echo "@$f=none"; fi
+done
+for f in /dev/vsock /dev/net/tun /dev/fuse /dev/console; do
+	if [ -e $f ]; then stat -c '@%n=%a %u:%g' $f; else echo "@$f=none"; fi
+done
+"""
+LOOPBACK = """
+set -e
+ip addr add 127.0.0.1/8 dev lo
+ip addr add 127.0.0.1/32 dev lo
+ip link set dev lo up
+ifconfig lo 127.0.0.1 up
+ip route get 127.5.5.5 | head -1 | sed 's/^/@route=/'
+"""
+SETTINGS = {"net/ipv4/ip_unprivileged_port_start": "0", "net/ipv4/ping_group_range": "0 2147483647", "net/unix/max_dgram_qlen": "512",
+            "fs/protected_symlinks": "1", "fs/protected_hardlinks": "1", "fs/protected_fifos": "1", "fs/protected_regular": "2"}
+
+
+def tools() -> Tree:
+    files = Tree()
+    files.file("bin/busybox", Path("/bin/busybox").read_bytes(), 0o4755)  # ping of its own does not need that
+    for tool in (*TOOLS, "head", "sed"):
+        files.link(f"bin/{tool}", "busybox")
+    files.file("etc/passwd", "root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/:\n")
+    files.file("etc/group", "root:x:0:\napp:x:1000:\n")
+    return files
+
+
+def expect_lo(b: Boot) -> None:
+    check(b.fact("route").startswith("local 127.5.5.5 dev lo ") and "src 127.0.0.1" in b.fact("route"), b.fact("route"))
+
+
+@test()
+def settings_devices_and_lo_are_usual():
+    """Without a configuration: sysctls of a distribution, devices as udev's, and an entrypoint that sets lo up itself."""
+    files = tools()
+    files.file("look.sh", LOOK + LOOPBACK)
+    b = boot(image("/bin/sh", "/look.sh", files=files))
+    b.expect_end("/bin/sh", "exited with code 0")
+    same({k: b.fact(k) for k in SETTINGS}, SETTINGS, "sysctls")
+    for device in ("/dev/vsock", "/dev/net/tun", "/dev/fuse"):
+        check(b.fact(device) in ("666 0:0", "none"), f"{device}: {b.fact(device)}")
+    same(b.fact("/dev/vsock"), "666 0:0", "/dev/vsock")
+    expect_lo(b)
+    same(len(b.log), 2, "lines of log")
+
+
+@test(8)
+def settings_and_lo_on_4_14():
+    """The same on AWS's kernel, into which AWS has put the newer settings."""
+    app = Tree()
+    for e in enclave.cpio_read(aws_image().ramdisks[1]):
+        if e.name.startswith("rootfs/"):
+            app.add(e.name.removeprefix("rootfs/"), e.mode, e.data, e.uid, e.gid, e.rdev)
+    app.file("look.sh", LOOK + LOOPBACK)
+    b = boot(aws_ramdisks(app, "/bin/sh", "/look.sh"), append="panic=-1")
+    b.expect_end("/bin/sh", "exited with code 0")
+    same({k: b.fact(k) for k in SETTINGS}, SETTINGS, "sysctls")
+    same(b.fact("/dev/vsock"), "666 0:0", "/dev/vsock")
+    expect_lo(b)
+    same(len(b.log), 2, "lines of log")
+
+
+@test()
+def users_ping_and_learn_the_cid():
+    """A user without privileges: ping of localhost and of the host's name, which is canonical; the CID of /dev/vsock."""
+    b = boot(image("/bin/sh", "-c", "ping -c 1 127.0.0.1 >/run/x 2>&1 || ping -c 1 127.0.0.1; echo @name=$(hostname -f); "
+                   "ping -c 1 web | sed -n 's/^PING/@ping=/p'; (exec 3</dev/vsock) && echo @vsock=open; id | sed 's/^/@id=/'",
+                   files=tools(), config="user = app\nno-new-privileges = yes\nhostname = web.example.com\n"))
+    b.expect_end("/bin/sh", "exited with code 0")
+    b.expect(name="web.example.com", vsock="open")
+    check(b.fact("ping").strip().startswith("web (127.0.0.1)"), b.fact("ping"))
+    check("uid=1000" in b.fact("id"), b.fact("id"))
