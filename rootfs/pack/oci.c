@@ -108,6 +108,10 @@ static int check_schema(const cJSON *json, const char *const *types,
 	if (json_string(json, "mediaType", &type, reterr) < 0 ||
 	    json_size(json, "schemaVersion", &version, reterr) < 0)
 		return -1;
+	if (version == 1)
+		return fault_refuse(reterr,
+				    "schemaVersion is 1, Docker's until 1.10: "
+				    "skopeo copy to oci: makes it 2");
 	if (version != 2)
 		return fault_refuse(reterr, "schemaVersion is not 2");
 	if (type && !is_one_of(type, types))

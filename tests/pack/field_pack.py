@@ -362,7 +362,7 @@ def what_is_no_image_is_told_what_it_is() -> None:
         (path / "image").mkdir()
         (path / "image/version").write_text("Directory Transport Version: 1.1\n")
         (path / "image/manifest.json").write_text('{"schemaVersion": 1, "name": "bb"}')
-        build(path / "x.eif", "--image", path / "image").is_(REFUSED, "skopeo's dir:", "schemaVersion is not 2")
+        build(path / "x.eif", "--image", path / "image").is_(REFUSED, "skopeo's dir:", "schemaVersion is 1", "skopeo copy")
     for members, word in ((("bin/sh", "etc/passwd"), "--cmd"), (("README.md",), "--cmd"),
                           ((f"{HEX}/json", f"{HEX}/layer.tar", "repositories"), "a Docker before 1.10")):
         with folder() as path:
