@@ -49,7 +49,7 @@ TOOL_MAX := 460800
 # mkeif: a program of the machine that builds.
 PACK := main commands build describe describe_json diff diff_json diff_listing extract \
 	pcr resign set_init pcrs fault escape \
-	image source oci docker layer dir skopeo settings strings json digest hash tree spool \
+	image source oci docker layer dir skopeo settings strings json digest hash tree spool output cleanup \
 	parts kernel spec check cpio gzip tar squashfs ramdisk metadata \
 	eif eif_writer measure archive unpack emit rewrite \
 	sign sign_key sign_options key_file token ecdsa cose cert encode slurp ossl

@@ -15,6 +15,7 @@
 #include "rootfs/pack/gzip.h"
 #include "rootfs/pack/image.h"
 #include "rootfs/pack/metadata.h"
+#include "rootfs/pack/output.h"
 #include "rootfs/pack/parts.h"
 #include "rootfs/pack/pcrs.h"
 #include "rootfs/pack/ramdisk.h"
@@ -511,15 +512,18 @@ static int write_ramdisks(struct build *b, struct eif_writer *w,
 
 static int write_image(struct build *b, struct image *image,
 		       const struct spec *spec, const struct sign_key *key,
-		       struct eif_pcrs *ret, struct fault *reterr)
+		       struct output *output, struct eif_pcrs *ret,
+		       struct fault *reterr)
 {
 	const char *cmdline = b->parts.cmdline;
 	struct eif_writer *w = NULL;
 	struct tree *boot = tree_new();
 
-	if (!boot)
+	if (!boot) {
+		output_abort(output);
 		return out_of_memory(reterr);
-	if (eif_writer_open(b->output, b->parts.eif_arch, &w, reterr) < 0)
+	}
+	if (eif_writer_open_output(output, b->parts.eif_arch, &w, reterr) < 0)
 		goto fail;
 	if (eif_writer_add(w, EIF_KERNEL, &b->parts.kernel_file.content,
 			   reterr) < 0 ||
@@ -550,8 +554,11 @@ static int build(const struct command *c, struct build *b, struct eif_pcrs *ret,
 	struct sign_key *key = NULL;
 	struct image image = { .spool = SPOOL_NONE };
 	struct spec spec = { 0 };
+	struct output *output;
 	int r = -1;
 
+	if (output_open(b->output, &output, reterr) < 0)
+		return -1;
 	/* What is quickly seen to be wrong comes first. */
 	b->parts.has_ramdisks = !b->image;
 	if (parts_find_time(&b->ramdisk.mtime, reterr) < 0 ||
@@ -576,8 +583,10 @@ static int build(const struct command *c, struct build *b, struct eif_pcrs *ret,
 			     "a squashfs (%s) by tar2sqfs %s: another one may "
 			     "give other PCRs",
 			     b->ramdisk.squashfs, version);
-	r = write_image(b, &image, &spec, key, ret, reterr);
+	r = write_image(b, &image, &spec, key, output, ret, reterr);
+	output = NULL;
 out:
+	output_abort(output);
 	spec_free(&spec);
 	image_free(&image);
 	sign_key_free(key);

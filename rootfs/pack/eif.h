@@ -8,6 +8,7 @@
 #include "rootfs/pack/spool.h"
 
 struct fault;
+struct output;
 
 /* Enclave image files: FACTS of the format in aws-nitro-enclaves-image-format's
  * src/defs (version 4). All integers are big endian. */
@@ -88,14 +89,17 @@ int eif_measure(const struct eif *eif, struct eif_pcrs *ret,
 /* --- writing --- */
 
 /*
- * Writes an image in the order of its sections, to a temporary file beside PATH
- * that becomes PATH at the end, or never was. Hashes and CRC are taken on the way: each byte is
+ * Writes an image in the order of its sections, to an output (output.h), which
+ * becomes PATH at the end, or never was. Hashes and CRC are taken on the way: each byte is
  * read once, and nothing but a buffer is in memory.
  */
 struct eif_writer;
 
 int eif_writer_open(const char *path, enum eif_arch arch,
 		    struct eif_writer **ret, struct fault *reterr);
+/* The same to O, which is the writer's from then on, also on failure. */
+int eif_writer_open_output(struct output *o, enum eif_arch arch,
+			   struct eif_writer **ret, struct fault *reterr);
 /* The header's memory and CPUs shall be those of FROM, not nitro-cli's. */
 void eif_writer_like(struct eif_writer *w, const struct eif *from);
 

@@ -9,8 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "rootfs/pack/cleanup.h"
 #include "rootfs/pack/eif.h"
 #include "rootfs/pack/fault.h"
+#include "rootfs/pack/output.h"
 
 enum {
 	NAME_CAP = 32,
@@ -25,15 +27,16 @@ static const struct option options[] = {
 };
 
 /* Where the sections go, and what was made there. */
-struct output {
+struct folder {
 	const char *path;
 	int fd; /* -1: not open */
 	bool is_made;
 	size_t count;
 	char names[EIF_SECTIONS_MAX][NAME_CAP];
+	int dir_slot, slots[EIF_SECTIONS_MAX]; /* of what a signal removes */
 };
 
-static int check_empty(const struct output *o, struct fault *reterr)
+static int check_empty(const struct folder *o, struct fault *reterr)
 {
 	int fd = fcntl(o->fd, F_DUPFD_CLOEXEC, 0), r = 0;
 	struct dirent *e;
@@ -60,43 +63,43 @@ static int check_empty(const struct output *o, struct fault *reterr)
 	return r;
 }
 
-static int open_output(struct output *o, struct fault *reterr)
+static int open_output(struct folder *o, struct fault *reterr)
 {
+	bool is_made = true;
+
 	if (mkdir(o->path, 0777) == 0)
-		o->is_made = true;
+		o->dir_slot = cleanup_add(AT_FDCWD, o->path, AT_REMOVEDIR);
 	else if (errno != EEXIST)
 		return fault_system(reterr, errno, "%s", o->path);
+	else
+		is_made = false;
+	o->is_made = is_made;
 	o->fd = open(o->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (o->fd < 0)
 		return fault_system(reterr, errno, "%s", o->path);
 	return o->is_made ? 0 : check_empty(o, reterr);
 }
 
-static void remove_output(struct output *o)
+/* No signal removes it any more. */
+static void keep_output(struct folder *o)
+{
+	for (size_t i = 0; i < o->count; i++)
+		cleanup_drop(o->slots[i]);
+	cleanup_drop(o->dir_slot);
+	o->dir_slot = -1;
+}
+
+static void remove_output(struct folder *o)
 {
 	for (size_t i = 0; i < o->count; i++)
 		(void)unlinkat(o->fd, o->names[i], 0);
 	if (o->is_made)
 		(void)rmdir(o->path);
-}
-
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
+	keep_output(o);
 }
 
 /* One that is made here: never what is there already, nor behind a link. */
-static int write_section(struct output *o, const struct content *c,
+static int write_section(struct folder *o, const struct content *c,
 			 const char *name, struct fault *reterr)
 {
 	static char chunk[CHUNK];
@@ -104,29 +107,35 @@ static int write_section(struct output *o, const struct content *c,
 			O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 			0666);
 	size_t n;
+	int r;
 
 	if (fd < 0)
 		return fault_system(reterr, errno, "%s/%s", o->path, name);
-	(void)snprintf(o->names[o->count++], NAME_CAP, "%s", name);
+	(void)snprintf(o->names[o->count], NAME_CAP, "%s", name);
+	o->slots[o->count] = cleanup_add(o->fd, o->names[o->count], 0);
+	o->count++;
 	for (uint64_t at = 0; at < c->len; at += n) {
 		n = c->len - at < CHUNK ? (size_t)(c->len - at) : CHUNK;
 		if (content_read(c, at, chunk, n, reterr) < 0)
 			goto fail;
-		if (write_all(fd, chunk, n) < 0) {
-			(void)fault_system(reterr, errno, "%s/%s", o->path,
-					   name);
-			goto fail;
-		}
+		r = output_write(fd, chunk, n);
+		if (r < 0)
+			goto system;
 	}
+	r = output_sync(fd);
+	if (r < 0)
+		goto system;
 	if (close(fd) == 0)
 		return 0;
 	return fault_system(reterr, errno, "%s/%s", o->path, name);
+system:
+	(void)fault_system(reterr, -r, "%s/%s", o->path, name);
 fail:
 	close(fd);
 	return -1;
 }
 
-static int write_sections(const struct eif *eif, struct output *o,
+static int write_sections(const struct eif *eif, struct folder *o,
 			  struct fault *reterr)
 {
 	unsigned ramdisks = 0;
@@ -148,7 +157,14 @@ static int write_sections(const struct eif *eif, struct output *o,
 	return 0;
 }
 
-static int extract(const char *path, struct output *o, struct fault *reterr)
+static int sync_output(const struct folder *o, struct fault *reterr)
+{
+	int r = output_sync(o->fd);
+
+	return r < 0 ? fault_system(reterr, -r, "%s", o->path) : 0;
+}
+
+static int extract(const char *path, struct folder *o, struct fault *reterr)
 {
 	struct eif eif;
 	int r = -1;
@@ -157,10 +173,12 @@ static int extract(const char *path, struct output *o, struct fault *reterr)
 		return -1;
 	if (eif_check_crc(&eif, reterr) < 0)
 		goto out;
-	if (open_output(o, reterr) < 0 || write_sections(&eif, o, reterr) < 0)
+	if (open_output(o, reterr) < 0 || write_sections(&eif, o, reterr) < 0 ||
+	    sync_output(o, reterr) < 0)
 		remove_output(o);
 	else
 		r = 0;
+	keep_output(o);
 out:
 	if (o->fd >= 0)
 		close(o->fd);
@@ -170,7 +188,7 @@ out:
 
 static int run(const struct command *c, int argc, char **argv)
 {
-	struct output o = { .fd = -1 };
+	struct folder o = { .fd = -1, .dir_slot = -1 };
 	struct fault fault;
 	int option;
 

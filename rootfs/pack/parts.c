@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -232,9 +233,10 @@ static int find_init(struct parts *p, struct fault *reterr)
 	if (p->init_file.path)
 		return 0;
 	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	if (n < 0)
-		return fault_system(reterr, errno, "/proc/self/exe");
-	exe[n] = '\0';
+	if (n >= 0)
+		exe[n] = '\0';
+	else if (!realpath((const char *)getauxval(AT_EXECFN), exe))
+		return fault_system(reterr, errno, "mkeif");
 	slash = strrchr(exe, '/');
 	if (slash)
 		*slash = '\0';

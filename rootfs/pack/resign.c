@@ -2,6 +2,7 @@
 
 #include "rootfs/pack/eif.h"
 #include "rootfs/pack/fault.h"
+#include "rootfs/pack/output.h"
 #include "rootfs/pack/pcrs.h"
 #include "rootfs/pack/sign.h"
 #include "rootfs/pack/sign_options.h"
@@ -41,18 +42,27 @@ static int sign(const struct command *c, const struct ask *a,
 		struct eif_pcrs *ret, struct fault *reterr)
 {
 	struct sign_key *key = NULL;
+	struct output *output;
 	struct eif_writer *w;
 	struct eif eif;
 	int r = -1;
 
-	if (sign_options_load(c, &a->sign, &key, reterr) < 0)
+	if (output_open(a->output, &output, reterr) < 0)
 		return -1;
+	if (sign_options_load(c, &a->sign, &key, reterr) < 0) {
+		output_abort(output);
+		return -1;
+	}
 	if (eif_open(a->path, &eif, reterr) < 0) {
+		output_abort(output);
 		sign_key_free(key);
 		return -1;
 	}
-	if (eif_check_crc(&eif, reterr) < 0 ||
-	    eif_writer_open(a->output, eif.arch, &w, reterr) < 0)
+	if (eif_check_crc(&eif, reterr) < 0) {
+		output_abort(output);
+		goto out;
+	}
+	if (eif_writer_open_output(output, eif.arch, &w, reterr) < 0)
 		goto out;
 	if (write_signed(&eif, key, w, ret, reterr) < 0)
 		eif_writer_abort(w);

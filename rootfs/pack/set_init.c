@@ -7,6 +7,7 @@
 #include "rootfs/pack/eif.h"
 #include "rootfs/pack/fault.h"
 #include "rootfs/pack/gzip.h"
+#include "rootfs/pack/output.h"
 #include "rootfs/pack/parts.h"
 #include "rootfs/pack/pcrs.h"
 #include "rootfs/pack/ramdisk.h"
@@ -240,7 +241,8 @@ out:
 
 static int set_init(const struct command *c, struct ask *a,
 		    const struct eif *eif, const struct sign_key *key,
-		    struct eif_pcrs *ret, struct fault *reterr)
+		    struct output **output, struct eif_pcrs *ret,
+		    struct fault *reterr)
 {
 	struct rewrite *rewrite = NULL;
 	struct eif_writer *w = NULL;
@@ -252,8 +254,11 @@ static int set_init(const struct command *c, struct ask *a,
 	if (find_files(a, reterr) < 0 || check_init(a, eif, reterr) < 0 ||
 	    read_first(c, a, eif, &rewrite, reterr) < 0)
 		goto out;
-	if (eif_writer_open(a->output, eif->arch, &w, reterr) < 0)
+	r = eif_writer_open_output(*output, eif->arch, &w, reterr);
+	*output = NULL;
+	if (r < 0)
 		goto out;
+	r = -1;
 	if (write_sections(rewrite, eif, w, reterr) < 0 ||
 	    sign_write(key, w, ret, reterr) < 0)
 		eif_writer_abort(w);
@@ -271,22 +276,28 @@ static int open_and_set(const struct command *c, struct ask *a,
 			struct eif_pcrs *ret, struct fault *reterr)
 {
 	struct sign_key *key = NULL;
+	struct output *output;
 	struct eif eif;
 	int r = -1;
 
-	if (eif_open(a->path, &eif, reterr) < 0)
+	if (output_open(a->output, &output, reterr) < 0)
 		return -1;
+	if (eif_open(a->path, &eif, reterr) < 0) {
+		output_abort(output);
+		return -1;
+	}
 	if (eif_check_crc(&eif, reterr) < 0)
 		goto out;
 	if (sign_options_load(c, &a->sign, &key, reterr) < 0)
 		goto out;
-	r = set_init(c, a, &eif, key, ret, reterr);
+	r = set_init(c, a, &eif, key, &output, ret, reterr);
 	if (r == 0 && !key && eif_find(&eif, EIF_SIGNATURE))
 		command_note(c,
 			     "%s: the signature is left out, it was of the "
 			     "image as it was: see --sign-key",
 			     a->output);
 out:
+	output_abort(output);
 	sign_key_free(key);
 	eif_close(&eif);
 	return r;

@@ -13,13 +13,18 @@
 
 enum { UNPACKED_FREE = 1 << 30, UNPACKED_RATIO = 4096 };
 
-int spool_open(struct spool *s, struct fault *reterr)
+const char *spool_dir(void)
 {
 	const char *dir = getenv("TMPDIR");
+
+	return dir && *dir ? dir : "/var/tmp";
+}
+
+int spool_open(struct spool *s, struct fault *reterr)
+{
+	const char *dir = spool_dir();
 	char name[4096];
 
-	if (!dir || *dir == '\0')
-		dir = "/var/tmp";
 	s->len = 0;
 	s->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (s->fd >= 0)

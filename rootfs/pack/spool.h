@@ -24,6 +24,9 @@ struct spool {
 
 #define SPOOL_NONE ((struct spool){ .fd = -1 })
 
+/* TMPDIR, or else /var/tmp. */
+const char *spool_dir(void);
+
 int spool_open(struct spool *s, struct fault *reterr);
 void spool_close(struct spool *s);
 

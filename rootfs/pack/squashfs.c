@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "rootfs/pack/cleanup.h"
 #include "rootfs/pack/fault.h"
 #include "rootfs/pack/spool.h"
 #include "rootfs/pack/tar.h"
@@ -203,11 +204,69 @@ static int run(struct tree *t, const struct squashfs_options *o, char **argv,
 	return r;
 }
 
+/* Where tar2sqfs finds the spool's file: by /proc, or else by a name of a folder of ours. */
+struct place {
+	char dir[4096], file[4096 + 16];
+	int dir_slot, file_slot;
+};
+
+static int place_open(struct place *p, const struct spool *spool,
+		      struct fault *reterr)
+{
+	p->dir_slot = p->file_slot = -1;
+	p->dir[0] = '\0';
+	(void)snprintf(p->file, sizeof(p->file), "/proc/self/fd/%d", spool->fd);
+	if (access(p->file, F_OK) == 0)
+		return 0;
+	if (snprintf(p->dir, sizeof(p->dir), "%s/mkeif.XXXXXX", spool_dir()) >=
+	    (int)sizeof(p->dir)) {
+		p->dir[0] = '\0';
+		return fault_system(reterr, ENAMETOOLONG, "TMPDIR");
+	}
+	if (!mkdtemp(p->dir)) {
+		(void)fault_system(reterr, errno, "a temporary folder in %s",
+				   spool_dir());
+		p->dir[0] = '\0';
+		return -1;
+	}
+	(void)snprintf(p->file, sizeof(p->file), "%s/squashfs", p->dir);
+	p->dir_slot = cleanup_add(AT_FDCWD, p->dir, AT_REMOVEDIR);
+	p->file_slot = cleanup_add(AT_FDCWD, p->file, 0);
+	return 0;
+}
+
+/* What was written there, if it was not the spool itself, becomes the spool. */
+static int place_take(const struct place *p, struct spool *spool,
+		      struct fault *reterr)
+{
+	int fd;
+
+	if (p->dir[0] == '\0')
+		return 0;
+	fd = open(p->file, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return fault_system(reterr, errno, "%s", p->file);
+	spool_close(spool);
+	spool->fd = fd;
+	return 0;
+}
+
+static void place_close(struct place *p)
+{
+	if (p->dir[0]) {
+		(void)unlink(p->file);
+		(void)rmdir(p->dir);
+	}
+	cleanup_drop(p->file_slot);
+	cleanup_drop(p->dir_slot);
+}
+
 int squashfs_write(struct tree *t, const struct squashfs_options *o,
 		   struct spool *spool, struct fault *reterr)
 {
 	const char *level = level_of(o->compressor);
 	char *words = NULL, *argv[24], *save = NULL;
+	struct place place;
 	size_t n = 0;
 	struct stat st;
 	int r = -1;
@@ -216,16 +275,19 @@ int squashfs_write(struct tree *t, const struct squashfs_options *o,
 	if (asprintf(&words,
 		     "%s --quiet --force --no-skip --compressor %s%s%s "
 		     "--block-size 131072 --dev-block-size 4096 "
-		     "--defaults uid=0,gid=0,mode=0755,mtime=%u "
-		     "/proc/self/fd/%d",
+		     "--defaults uid=0,gid=0,mode=0755,mtime=%u",
 		     program, o->compressor, level ? " --comp-extra " : "",
-		     level ? level : "", o->mtime, spool->fd) < 0)
+		     level ? level : "", o->mtime) < 0)
 		return fault_system(reterr, ENOMEM, "%s", program);
 	for (char *at = strtok_r(words, " ", &save); at;
 	     at = strtok_r(NULL, " ", &save))
 		argv[n++] = at;
+	if (place_open(&place, spool, reterr) < 0)
+		goto out;
+	argv[n++] = place.file;
 	argv[n] = NULL;
-	if (run(t, o, argv, spool->fd, reterr) < 0)
+	if (run(t, o, argv, spool->fd, reterr) < 0 ||
+	    place_take(&place, spool, reterr) < 0)
 		goto out;
 	if (fstat(spool->fd, &st) < 0) {
 		(void)fault_system(reterr, errno, "%s", program);
@@ -234,6 +296,7 @@ int squashfs_write(struct tree *t, const struct squashfs_options *o,
 	spool->len = (uint64_t)st.st_size;
 	r = check(spool, reterr);
 out:
+	place_close(&place);
 	free(words);
 	return r;
 }

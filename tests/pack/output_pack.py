@@ -1,0 +1,204 @@
+"""Where mkeif writes to: what is there, links, signals, file systems and machines that lack something, standard output."""
+
+import os
+import pty
+import signal
+import stat
+import subprocess
+from pathlib import Path
+
+from lib import (ASAN, DONE, FILE, MKEIF, PLAIN_ENV, REFUSED, USAGE, Eif, check, fake_kernel, folder,
+                 layout, names, run, same, test, tool)
+from suite import Skip
+
+# An older overlayfs, NFS, FUSE: no file without a name.
+NO_TMPFILE = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/types.h>
+
+#define REFUSE(name, arguments, ...) \
+	int name arguments \
+	{ \
+		va_list list; \
+		mode_t mode; \
+		va_start(list, flags); \
+		mode = va_arg(list, mode_t); \
+		va_end(list); \
+		if ((flags & O_TMPFILE) == O_TMPFILE) { \
+			errno = EOPNOTSUPP; \
+			return -1; \
+		} \
+		return ((int (*) arguments)dlsym(RTLD_NEXT, #name))(__VA_ARGS__, flags, mode); \
+	}
+
+REFUSE(open, (const char *path, int flags, ...), path)
+REFUSE(open64, (const char *path, int flags, ...), path)
+REFUSE(openat, (int dir, const char *path, int flags, ...), dir, path)
+REFUSE(openat64, (int dir, const char *path, int flags, ...), dir, path)
+"""
+
+
+def no_tmpfile(path: Path) -> dict[str, str]:
+    """The environment of a machine without O_TMPFILE."""
+    (path / "no.c").write_text(NO_TMPFILE)
+    tool("gcc", "-shared", "-fPIC", "-O1", "-o", path / "no.so", path / "no.c", "-ldl")
+    return {"LD_PRELOAD": str(path / "no.so")}
+
+
+def image(path: Path) -> tuple[object, ...]:
+    return ("--arch", "x86_64", "--kernel", fake_kernel(path / "kernel"), "--image", layout("nopasswd"))
+
+
+def ramdisks(path: Path) -> tuple[object, ...]:
+    """The least that makes an image."""
+    (path / "r").write_bytes(b"\0" * 512)
+    return ("--kernel", fake_kernel(path / "kernel"), "--ramdisk", path / "r")
+
+
+@test
+def the_folder_is_looked_for_before_the_image() -> None:
+    """No folder for the output is said, not what else is wrong: it would have taken the whole build to get there."""
+    with folder() as path:
+        (path / "file").write_text("x")
+        (path / "dir").mkdir()
+        for output, code, err in (("none/x.eif", FILE, "none/x.eif: No such file"), ("file/x.eif", FILE, "Not a directory"),
+                                  ("dir", REFUSED, "no regular file"), ("dir/", REFUSED, "no regular file"), ("", FILE, "")):
+            to = f"{path}/{output}" if output else ""
+            run("build", "--output", to, "--arch", "x86_64", "--kernel", "missing", "--image", "missing").is_(code, err)
+            run("sign", "missing", "--sign-key", "missing", "--sign-cert", "missing", "--output", to).is_(code, err)
+            run("set-init", "missing", "--output", to).is_(code, err)
+        same(names(path / "dir"), set(), "what is left")
+
+
+@test(seconds=3)
+def a_link_stays_and_what_it_leads_to_is_replaced() -> None:
+    """As a compiler's output does; a link to nothing is refused, and one to a folder."""
+    with folder() as path:
+        (path / "dir").mkdir()
+        (path / "dir/real.eif").write_text("old")
+        for name, to in (("link.eif", "dir/next"), ("dir/next", "real.eif"), ("dangling", "none.eif"), ("folder", "dir")):
+            (path / name).symlink_to(to)
+        run("build", "--output", path / "link.eif", *ramdisks(path)).is_(DONE)
+        same(os.readlink(path / "link.eif"), "dir/next", "the link")
+        same(os.readlink(path / "dir/next"), "real.eif", "the link behind it")
+        Eif.load(path / "dir/real.eif")
+        same(names(path / "dir"), {"next", "real.eif"}, "what is there")
+        run("build", "--output", path / "dangling", *ramdisks(path)).is_(REFUSED, "dangling: a link to nothing")
+        run("build", "--output", path / "folder", *ramdisks(path)).is_(REFUSED, "no regular file")
+
+
+@test(seconds=3)
+def an_image_has_the_mode_of_the_umask() -> None:
+    """Whether the file has a name while it is written or not."""
+    with folder() as path:
+        for env in ({}, no_tmpfile(path)):
+            for umask, mode in ((0o022, 0o644), (0o077, 0o600), (0o002, 0o664)):
+                run("build", "--output", path / "x.eif", *ramdisks(path), env=env, umask=umask).is_(DONE)
+                same(stat.S_IMODE((path / "x.eif").stat().st_mode), mode, f"mode by umask {umask:03o}")
+
+
+@test(seconds=5)
+def a_signal_leaves_nothing() -> None:
+    """Also where a file must have a name: it waits for a key in a pipe, the output has begun."""
+    with folder() as path:
+        env = no_tmpfile(path)
+        (path / "out").mkdir()
+        os.mkfifo(path / "key")
+        words = ["build", "--output", path / "out/x.eif", *ramdisks(path), "--sign-key", path / "key", "--sign-cert", path / "key"]
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            p = subprocess.Popen([MKEIF, *map(str, words)], env={**PLAIN_ENV, **env}, stderr=subprocess.DEVNULL)
+            # It opens the key after its output.
+            with open(path / "key", "wb"):
+                check(len(names(path / "out")) == 1, "no file with a name: the test tests nothing")
+                p.send_signal(number)
+                same(p.wait(60), -number, "how it ended")
+            same(names(path / "out"), set(), f"what is left by signal {number}")
+
+
+@test(seconds=3)
+def a_failure_leaves_nothing_that_has_a_name() -> None:
+    """The second of two files that are read is not there, and the output is a file with a name."""
+    with folder() as path:
+        (path / "out").mkdir()
+        run("build", "--output", path / "out/x.eif", "--kernel", fake_kernel(path / "kernel"), "--ramdisk", path / "none",
+            env=no_tmpfile(path)).is_(FILE, "none: No such file")
+        same(names(path / "out"), set(), "what is left")
+
+
+@test(seconds=5)
+def an_image_is_on_the_disk_before_it_has_its_name() -> None:
+    """fsync of the file, then its name, then fsync of the folder."""
+    try:
+        tool("strace", "-V")
+    except FileNotFoundError:
+        raise Skip("no strace") from None
+    with folder() as path:
+        tool("strace", "-f", "-o", path / "trace", "-e", "trace=fsync,rename,renameat,renameat2", MKEIF, "build", "--output",
+             path / "x.eif", *ramdisks(path), env=PLAIN_ENV)
+        calls = [line.split("(")[0].split()[-1] for line in (path / "trace").read_text().splitlines() if "(" in line]
+        same([c.replace("renameat2", "renameat") for c in calls if c in ("fsync", "renameat", "renameat2")],
+             ["fsync", "renameat", "fsync"], "calls")
+
+
+@test(seconds=5)
+def no_proc_is_needed() -> None:
+    """In a namespace whose /proc is empty, by root alone. The init is found beside the program all the same."""
+    if os.geteuid():
+        raise Skip("not root")
+    with folder() as path:
+        run("build", "--output", path / "a.eif", *image(path), "--squashfs").is_(DONE)
+        words = " ".join(f"'{w}'" for w in (MKEIF, "build", "--output", path / "b.eif", *image(path), "--squashfs"))
+        run("-m", "sh", "-c", f"mount -t tmpfs none /proc && exec {words}", program=Path("/usr/bin/unshare"),
+            env={"TMPDIR": str(path)}).is_(DONE)
+        check((path / "a.eif").read_bytes() == (path / "b.eif").read_bytes(), "another image")
+        same(names(path), {"a.eif", "b.eif", "kernel"}, "what is left")
+
+
+@test(seconds=5)
+def standard_output_is_an_output() -> None:
+    """The file alone goes there, by a pipe, and what is printed to standard error; a full one is an error."""
+    with folder() as path:
+        for program in (MKEIF, ASAN):
+            run("build", "--output", path / "x.eif", *ramdisks(path), program=program).is_(DONE)
+            p = subprocess.run([program, "build", "--output", "-", *map(str, ramdisks(path))], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=PLAIN_ENV)
+            same(p.returncode, DONE, "code")
+            check(p.stdout == (path / "x.eif").read_bytes(), "not the file's bytes")
+            check(b'"PCR0"' in p.stderr, "no measurements on standard error")
+        with open("/dev/full", "wb") as full:
+            p = subprocess.run([MKEIF, "build", "--output", "-", *map(str, ramdisks(path))], stdout=full,
+                               stderr=subprocess.PIPE, env=PLAIN_ENV)
+            same(p.returncode, FILE, "code of a full one")
+            check(b"standard output: No space" in p.stderr, "not said")
+
+
+@test
+def a_terminal_gets_no_image() -> None:
+    """--output - is refused there, as gzip refuses it."""
+    with folder() as path:
+        ours, theirs = pty.openpty()
+        p = subprocess.run([MKEIF, "build", "--output", "-", *map(str, ramdisks(path))], stdout=theirs, stderr=subprocess.PIPE,
+                           env=PLAIN_ENV)
+        os.close(theirs)
+        os.close(ours)
+        same(p.returncode, USAGE, "code")
+        check(b"is a terminal" in p.stderr, "not said")
+
+
+@test(seconds=3)
+def zeros_take_no_room() -> None:
+    """A ramdisk of 64 MB that is nearly nothing but zeros: the image has holes where it has them."""
+    with folder() as path:
+        with open(path / "r", "wb") as f:
+            f.truncate(64 << 20)
+        run("build", "--output", path / "x.eif", "--kernel", fake_kernel(path / "kernel"), "--ramdisk", path / "r").is_(DONE)
+        st = (path / "x.eif").stat()
+        check(st.st_size > 64 << 20, "too short")
+        check(st.st_blocks * 512 < 8 << 20, f"{st.st_blocks * 512} bytes on the disk")
+        with open(path / "x.eif", "rb") as f:
+            f.seek(-(32 << 20), os.SEEK_END)
+            check(not any(f.read(1 << 20)), "not zeros")
