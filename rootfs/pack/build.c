@@ -413,6 +413,7 @@ static int load_app(const struct command *c, struct build *b,
 		.drop_capabilities = b->drop_capabilities,
 		.keep_owner = b->keep_owner,
 		.keep_capabilities = b->ramdisk.squashfs,
+		.large_files = b->ramdisk.squashfs,
 	};
 	const char *conf_path = NULL;
 	char *conf = NULL;

@@ -146,19 +146,35 @@ static bool is_same(const struct stat *a, const struct stat *b)
 	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
+/* What is a hole of the file becomes one of the spool, and is not read. */
+static int skip_hole(int fd, uint64_t from, uint64_t size, struct spool *spool,
+		     struct fault *reterr)
+{
+	const off_t at = (off_t)(spool->len - from), end = (off_t)size;
+	off_t data = at < end ? lseek(fd, at, SEEK_DATA) : at;
+
+	if (data < 0 && errno == ENXIO)
+		data = lseek(fd, end, SEEK_SET);
+	if (data < 0)
+		data = lseek(fd, at, SEEK_SET);
+	if (data < 0)
+		return fault_system(reterr, errno, "read");
+	return data > at ? spool_append_zeros(spool, (uint64_t)(data - at),
+					      reterr) :
+			   0;
+}
+
 static int copy_content(struct walk *w, int fd, const struct stat *st,
 			struct content *ret, struct fault *reterr)
 {
 	struct spool *spool = &w->l->image->spool;
 	const uint64_t from = spool->len, size = (uint64_t)st->st_size;
+	const bool has_holes = (uint64_t)st->st_blocks < size / 512;
 	struct stat now;
 	ssize_t n;
 
-	if (size > LOAD_FILE_MAX)
-		return fault_refuse(reterr,
-				    "%llu bytes: a ramdisk's files have less "
-				    "than 4 GiB",
-				    (unsigned long long)size);
+	if (load_check_size(w->l, size, reterr) < 0)
+		return -1;
 	if (from + size > SPOOL_UNPACKED_MAX)
 		return fault_refuse(reterr, "files of more than %llu bytes",
 				    SPOOL_UNPACKED_MAX);
@@ -167,6 +183,8 @@ static int copy_content(struct walk *w, int fd, const struct stat *st,
 	if (!is_same(&now, st))
 		return fault_refuse(reterr, "changed while it was read");
 	for (;;) {
+		if (has_holes && skip_hole(fd, from, size, spool, reterr) < 0)
+			return -1;
 		n = read(fd, w->buf, CHUNK);
 		if (n < 0 && errno == EINTR)
 			continue;

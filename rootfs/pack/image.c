@@ -54,6 +54,16 @@ bool load_is_tag(const char *name, const char *tag)
 	       name[len - tag_len - 1] == ':';
 }
 
+int load_check_size(const struct loader *l, uint64_t size, struct fault *reterr)
+{
+	if (size <= LOAD_FILE_MAX || l->options->large_files)
+		return 0;
+	return fault_refuse(reterr,
+			    "%llu bytes: a ramdisk's files have less than "
+			    "4 GiB; --squashfs carries larger ones",
+			    (unsigned long long)size);
+}
+
 int load_note(struct loader *l, struct fault *reterr, const char *format, ...)
 {
 	struct fault clean;

@@ -33,7 +33,9 @@ struct image_options {
 	const char *tag;    /* which of an index, or NULL */
 	bool drop_capabilities;
 	bool keep_owner; /* of a folder's files, which else become root's */
-	bool keep_capabilities; /* not of a ramdisk, but a squashfs */
+	/* What a squashfs carries, and a ramdisk does not: */
+	bool keep_capabilities;
+	bool large_files; /* of 4 GiB and more */
 };
 
 /*

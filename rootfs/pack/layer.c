@@ -378,15 +378,17 @@ static int read_content(struct target *t, struct archive *a,
 	size_t len;
 	int r;
 
-	if (size < 0 ||
-	    (!t->layer->is_archive && (uint64_t)size > LOAD_FILE_MAX))
-		return fault_refuse(reterr,
-				    "%lld bytes: a ramdisk's files have less "
-				    "than 4 GiB",
-				    (long long)size);
-	/* Holes may be as large. */
-	if (spool_check_unpacked(t->l->packed, from + (uint64_t)size, reterr) <
-	    0)
+	if (size < 0)
+		return fault_refuse(reterr, "%lld bytes", (long long)size);
+	if (!t->layer->is_archive &&
+	    load_check_size(t->l, (uint64_t)size, reterr) < 0)
+		return -1;
+	/* Holes may be as large: they take no room in a squashfs. */
+	if (t->l->options->large_files && archive_entry_sparse_count(entry) &&
+	    from + (uint64_t)size <= SPOOL_UNPACKED_MAX)
+		;
+	else if (spool_check_unpacked(t->l->packed, from + (uint64_t)size,
+				      reterr) < 0)
 		return -1;
 	for (;;) {
 		r = archive_read_data_block(a, &data, &len, &offset);

@@ -44,6 +44,10 @@ struct loader {
 	size_t more_notes; /* than an image may have */
 };
 
+/* Refuses a file of SIZE bytes that the image cannot carry. */
+int load_check_size(const struct loader *l, uint64_t size,
+		    struct fault *reterr);
+
 /* What images call ARCH: "amd64", "arm64". */
 const char *load_go_arch(const char *arch);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "rootfs/pack/fault.h"
 #include "rootfs/pack/tree.h"
@@ -13,8 +14,13 @@ enum {
 	BLOCK = 512,
 	BUFFER = 1 << 18,
 	ID_MAX = 07777777, /* seven octal digits */
-	RECORDS_MAX = 2 * (TREE_PATH_MAX + 64) + 512,
+	RECORDS_MAX = 2 * (TREE_PATH_MAX + 64) + 1024,
+	SPARSE_MIN = 1 << 20, /* bytes of a file whose holes are looked for */
+	EXTENTS_MAX = 4096,
+	MAP_MAX = (EXTENTS_MAX + 2) * 42 + BLOCK,
 };
+
+#define SIZE_MAX_OCTAL 077777777777ULL /* eleven digits */
 
 /* ustar's header; what has no room in it is in pax records before. */
 struct header {
@@ -66,17 +72,18 @@ static void add_record(struct records *r, const char *key, const void *value,
 	while ((size_t)snprintf(digits, sizeof(digits), "%zu", all) + rest !=
 	       all)
 		all++;
-	/* Three of them at the most, two of these paths: there is room. */
+	/* Few of them, two of these paths: there is room. */
 	r->len += (size_t)sprintf(r->data + r->len, "%s %s=", digits, key);
 	memcpy(r->data + r->len, value, len);
 	r->len += len;
 	r->data[r->len++] = '\n';
 }
 
-static void add_number(struct records *r, const char *key, uint32_t n)
+static void add_number(struct records *r, const char *key, uint64_t n)
 {
-	char digits[16];
-	int len = snprintf(digits, sizeof(digits), "%u", n);
+	char digits[24];
+	int len =
+		snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n);
 
 	add_record(r, key, digits, (size_t)len);
 }
@@ -125,21 +132,92 @@ static int put_records(struct tar_writer *w, const struct records *r,
 	return pad(w, r->len, reterr);
 }
 
+/* What is there of a file: all of it, or what its holes leave. */
+struct extents {
+	struct {
+		uint64_t at, len;
+	} list[EXTENTS_MAX];
+	size_t count;
+	uint64_t len; /* of all */
+	bool has_holes;
+};
+
+static void add_extent(struct extents *e, uint64_t at, uint64_t end)
+{
+	e->list[e->count].at = at;
+	e->list[e->count++].len = end - at;
+	e->len += end - at;
+}
+
+static void whole(const struct content *c, struct extents *ret)
+{
+	ret->count = 0;
+	ret->len = 0;
+	ret->has_holes = false;
+	add_extent(ret, 0, c->len);
+}
+
+/* Where a file system knows of holes; else, and where they are many, there are none. */
+static void find_extents(const struct content *c, struct extents *ret)
+{
+	const off_t from = (off_t)c->offset, end = from + (off_t)c->len;
+	off_t at = from, hole;
+
+	ret->count = 0;
+	ret->len = 0;
+	while (c->len >= SPARSE_MIN && at < end) {
+		at = lseek(c->fd, at, SEEK_DATA);
+		if (at < 0 && errno == ENXIO)
+			break;
+		hole = at < 0 ? -1 : lseek(c->fd, at, SEEK_HOLE);
+		if (hole < 0 || ret->count == EXTENTS_MAX - 1) {
+			whole(c, ret);
+			return;
+		}
+		if (hole > end)
+			hole = end;
+		if (at < hole)
+			add_extent(ret, (uint64_t)(at - from),
+				   (uint64_t)(hole - from));
+		at = hole;
+	}
+	ret->has_holes = c->len >= SPARSE_MIN && ret->len < c->len;
+	if (!ret->has_holes)
+		whole(c, ret);
+}
+
+/* GNU tar's "PAX format, version 1.0": in front of the data, where it belongs. */
+static size_t write_map(const struct extents *e, uint64_t size, char *map)
+{
+	size_t n = (size_t)sprintf(map, "%zu\n", e->count + 1);
+
+	for (size_t i = 0; i < e->count; i++)
+		n += (size_t)sprintf(map + n, "%llu\n%llu\n",
+				     (unsigned long long)e->list[i].at,
+				     (unsigned long long)e->list[i].len);
+	n += (size_t)sprintf(map + n, "%llu\n0\n", (unsigned long long)size);
+	while (n % BLOCK)
+		map[n++] = '\0';
+	return n;
+}
+
 static int put_content(struct tar_writer *w, const struct content *c,
-		       struct fault *reterr)
+		       const struct extents *e, struct fault *reterr)
 {
 	static char buffer[BUFFER];
-	uint64_t at = 0;
 	size_t n;
 
-	while (at < c->len) {
-		n = c->len - at < BUFFER ? (size_t)(c->len - at) : BUFFER;
-		if (content_read(c, at, buffer, n, reterr) < 0 ||
-		    put(w, buffer, n, reterr) < 0)
-			return -1;
-		at += n;
+	for (size_t i = 0; i < e->count; i++) {
+		uint64_t at = e->list[i].at, end = at + e->list[i].len;
+
+		for (; at < end; at += n) {
+			n = end - at < BUFFER ? (size_t)(end - at) : BUFFER;
+			if (content_read(c, at, buffer, n, reterr) < 0 ||
+			    put(w, buffer, n, reterr) < 0)
+				return -1;
+		}
 	}
-	return pad(w, c->len, reterr);
+	return pad(w, e->len, reterr);
 }
 
 static char type_of(uint32_t mode)
@@ -201,6 +279,9 @@ static int put_node(struct tar_writer *w, const char *path,
 		    struct tree_node *node, struct fault *reterr)
 {
 	static struct records r;
+	static struct extents extents;
+	static char map[MAP_MAX];
+	size_t map_len = 0;
 	struct tree_inode *in = node->inode;
 	struct content none = { .fd = -1 }, *c = &none;
 	struct header h = { .type = type_of(in->mode) };
@@ -208,7 +289,20 @@ static int put_node(struct tar_writer *w, const char *path,
 	int ret = -1;
 
 	r.len = 0;
-	set_name(&r, "path", h.name, path);
+	if (S_ISREG(in->mode) && in->number == 0)
+		find_extents(&in->content, &extents);
+	else
+		whole(&none, &extents);
+	if (extents.has_holes) {
+		memcpy(h.name, "sparse", 6);
+		add_record(&r, "GNU.sparse.major", "1", 1);
+		add_record(&r, "GNU.sparse.minor", "0", 1);
+		add_record(&r, "GNU.sparse.name", path, strlen(path));
+		add_number(&r, "GNU.sparse.realsize", in->content.len);
+		map_len = write_map(&extents, in->content.len, map);
+	} else {
+		set_name(&r, "path", h.name, path);
+	}
 	octal(h.mode, sizeof(h.mode), in->mode & 07777);
 	octal(h.uid, sizeof(h.uid), in->uid & ID_MAX);
 	octal(h.gid, sizeof(h.gid), in->gid & ID_MAX);
@@ -241,9 +335,13 @@ static int put_node(struct tar_writer *w, const char *path,
 			add_record(&r, "SCHILY.xattr.security.capability",
 				   in->capability, in->capability_len);
 	}
-	octal(h.size, sizeof(h.size), c->len);
+	if (map_len + extents.len > SIZE_MAX_OCTAL)
+		add_number(&r, "size", map_len + extents.len);
+	else
+		octal(h.size, sizeof(h.size), map_len + extents.len);
 	if (put_records(w, &r, reterr) < 0 || put_header(w, &h, reterr) < 0 ||
-	    put_content(w, c, reterr) < 0)
+	    (map_len && put(w, map, map_len, reterr) < 0) ||
+	    put_content(w, c, &extents, reterr) < 0)
 		goto out;
 	ret = 0;
 out:

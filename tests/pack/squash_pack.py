@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 
 import images
+from bad_pack import raw_image
 from build_pack import IS_ROOT, elsewhere, expect_files, on_disk, rootfs
 from lib import (ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, boot_options, build, built, check, folder, kernels, layout,
                  make, ramdisk, run, same, test, text, tool)
@@ -229,3 +230,32 @@ def other_commands_take_such_an_image() -> None:
         run("extract", x, "--output", path / "out").is_(DONE)
         run("set-init", x, "--init", built("init", "x86_64"), "--output", z).is_(DONE)
         same(ramdisk(Eif.load(z))[NAME], ramdisk(Eif.load(x))[NAME], NAME)
+
+
+@test(seconds=30)
+def a_file_of_5_gib_is_carried() -> None:
+    """Nearly all of it holes, which nobody writes out: in a folder, and in layers by each of GNU tar's ways. Without it, refused."""
+    with folder() as path:
+        (path / "image").mkdir()
+        shutil.copy(built("apps/tell"), path / "image/tell")
+        with open(path / "image/large", "wb") as f:
+            for at, data in ((3_000_000_001, b"middle"), ((5 << 30) - 3, b"end")):
+                f.seek(at)
+                f.write(data)
+        sources = {"folder": path / "image"}
+        for name, how in (("pax 1.0", ("--format=pax",)), ("pax 0.1", ("--format=pax", "--sparse-version=0.1")),
+                          ("old", ("--format=gnu",))):
+            tool("tar", *how, "--mtime=@0", "--owner=0", "--group=0", "--sparse", "-C", path / "image", "-cf", path / "layer.tar",
+                 "tell", "large")
+            raw_image(path / name, (path / "layer.tar").read_bytes(), packed="plain")
+            sources[name] = path / name
+        for name, source in sources.items():
+            eif = make(path / "x.eif", "--image", source, "--squashfs", "--cmd", "/tell")
+            large = unsquashed(eif, path) / "large"
+            same(large.stat().st_size, 5 << 30, f"{name}: bytes")
+            with open(large, "rb") as f:
+                for at, data in ((3_000_000_000, b"\0middle\0"), (1 << 32, bytes(9)), ((5 << 30) - 4, b"\0end")):
+                    f.seek(at)
+                    same(f.read(len(data)), data, f"{name}: what is at {at}")
+            shutil.rmtree(path / "root")
+            build(path / "y.eif", "--image", source, "--cmd", "/tell").is_(REFUSED, "large: 5368709120 bytes", "--squashfs")

@@ -309,7 +309,7 @@ TEST(layers_that_are_refused)
 	FILE_(&tar, "a", "");
 	CHECK_REFUSED(&tar,
 		      "a: 4294967296 bytes: a ramdisk's files have less than "
-		      "4 GiB");
+		      "4 GiB; --squashfs carries larger ones");
 	FILE_(&tar, "a/", "what would be read as a header");
 	CHECK_REFUSED(&tar, "a/: a folder with a content");
 	tar_pax(&tar, "path", "\xc3\xa9/");
