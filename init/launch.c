@@ -17,6 +17,8 @@
 enum {
 	VARIABLES_MORE = 8, /* PATH, HOME, USER, ..., NULL */
 	VARIABLE_MAX = 64,
+	ARG_PAGES = 32, /* of one argument: the kernel's MAX_ARG_STRLEN */
+	NAME_SHOWN = 64,
 };
 
 /* What one start is made of. */
@@ -341,6 +343,53 @@ static int fail_find(const struct launch *l, const char *search, int r)
 	return fail(l, name, text_string(&t));
 }
 
+static size_t name_len(const char *variable)
+{
+	size_t len = strcspn(variable, "=");
+
+	return len < NAME_SHOWN ? len : NAME_SHOWN;
+}
+
+/* Adds to *SUM; whether one of STRINGS is more than execve takes, and which. */
+static bool find_long(char *const *strings, bool are_variables, size_t *sum,
+		      struct text *t)
+{
+	const size_t max = ARG_PAGES * (size_t)getpagesize();
+	size_t len;
+
+	for (size_t i = 0; strings[i]; i++) {
+		len = strlen(strings[i]) + 1;
+		*sum += len + sizeof(char *);
+		if (len <= max)
+			continue;
+		text_add(t, are_variables ? ": variable " : ": argument ");
+		if (are_variables)
+			text_add_bytes(t, strings[i], name_len(strings[i]));
+		else
+			text_add_number(t, (long long)i);
+		text_add(t, " has ");
+		text_add_number(t, (long long)len - 1);
+		text_add(t, " bytes, ");
+		text_add_number(t, (long long)max - 1);
+		text_add(t, " at most");
+		return true;
+	}
+	return false;
+}
+
+/* What of the vectors is too long for execve, or how long they are. */
+static void explain_size(const struct launch *l, struct text *t)
+{
+	size_t sum = 0;
+
+	if (find_long(l->argv, false, &sum, t) ||
+	    find_long(l->envp, true, &sum, t))
+		return;
+	text_add(t, ": arguments and variables have ");
+	text_add_number(t, (long long)sum);
+	text_add(t, " bytes");
+}
+
 static int fail_spawn(const struct launch *l, int r, enum spawn_stage stage,
 		      int status)
 {
@@ -352,6 +401,8 @@ static int fail_spawn(const struct launch *l, int r, enum spawn_stage stage,
 	switch ((int)stage) {
 	case SPAWN_EXEC:
 		program_explain(l->program, r, &t);
+		if (r == -E2BIG)
+			explain_size(l, &t);
 		if (r == -EACCES && l->service->user) {
 			text_add(&t, ", as user ");
 			text_add(&t, l->service->user);

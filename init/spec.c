@@ -126,6 +126,9 @@ int spec_parse_env_file(char *text, size_t len, char **envp, size_t *count,
 	char *at = text, *end = text + len, *line;
 	size_t number = 0, variables = 0, line_len;
 
+	/* A byte order mark is no part of a name, for docker neither. */
+	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		at += 3;
 	while (at < end) {
 		*reterr_line = ++number;
 		if (number > SPEC_ENTRIES_MAX)

@@ -91,9 +91,9 @@ def a_child_that_dies_before_exec_is_told():
 
 @test()
 def an_argument_list_too_long_is_told():
-    """execve's own errno comes back."""
+    """execve's own errno comes back, and which argument it is."""
     b = boot(image("/bin/probe", "x" * (200 << 10)))
-    b.expect_stop(8, "init: spawn: /bin/probe: Argument list too long")
+    b.expect_stop(8, "init: spawn: /bin/probe: Argument list too long: argument 1 has 204800 bytes, 131071 at most")
 
 
 @test()

@@ -428,6 +428,11 @@ TEST(a_file_of_variables_is_as_docker_reads_it)
 	CHECK_ENV_FILE("  A= x = \"y\" # z \r\nC=\n",
 		       "B=0|A= x = \"y\" # z |C=|");
 	CHECK_ENV_FILE("C=1\nC=2\n", "A=0|B=0|C=2|");
+	CHECK_INT(env_file("\xef\xbb\xbf"
+			   "A=1",
+			   6, got, &line),
+		  0);
+	CHECK_STR(got, "B=0|A=1|");
 	CHECK_INT(env_file("A=1\nB\n", 6, got, &line), -SPEC_E_VARIABLE);
 	CHECK_INT(line, 2);
 	CHECK_INT(env_file("=1\n", 3, got, &line), -SPEC_E_VARIABLE);
