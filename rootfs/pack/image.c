@@ -609,6 +609,12 @@ int image_load(const char *src, const struct image_options *options,
 				  src, kind_words[from.kind]);
 		goto out;
 	}
+	if (options->keep_owner && has_parts(from.kind)) {
+		(void)fault_usage(reterr,
+				  "--owner is for a folder's files: layers "
+				  "have their own");
+		goto out;
+	}
 	if (!tag)
 		tag = options->tag;
 	ret->tree = tree_new();
