@@ -32,7 +32,7 @@ enum {
 struct build {
 	/* As asked for; NULL: not said. */
 	const char *image, *output, *tag;
-	const char *name, *version, *custom, *metadata, *config;
+	const char *name, *version, *custom, *metadata, *flags, *config;
 	const char *user, *workdir, *stop_signal;
 	struct sign_key_source sign;
 	struct strings entrypoint, cmd, env;
@@ -66,6 +66,7 @@ enum {
 	O_IMAGE_VERSION,
 	O_METADATA,
 	O_METADATA_SECTION,
+	O_FLAGS,
 	O_RAMDISK,
 	O_COMPRESS,
 	O_SQUASHFS,
@@ -96,6 +97,7 @@ static const struct option options[] = {
 	{ "image-version", required_argument, NULL, O_IMAGE_VERSION },
 	{ "metadata", required_argument, NULL, O_METADATA },
 	{ "metadata-section", required_argument, NULL, O_METADATA_SECTION },
+	{ "flags", required_argument, NULL, O_FLAGS },
 	{ "ramdisk", required_argument, NULL, O_RAMDISK },
 	{ "compress", required_argument, NULL, O_COMPRESS },
 	{ "squashfs", optional_argument, NULL, O_SQUASHFS },
@@ -166,6 +168,7 @@ static int take_option(struct build *b, int option, struct fault *reterr)
 		{ O_IMAGE_VERSION, &b->version },
 		{ O_METADATA, &b->custom },
 		{ O_METADATA_SECTION, &b->metadata },
+		{ O_FLAGS, &b->flags },
 	};
 	int r;
 
@@ -478,8 +481,30 @@ out:
 	return r;
 }
 
-/* The kernel wants the next archive to begin at a multiple of four. */
-static int check_ramdisk(const struct part *f, bool is_last,
+/* Flags of the header, in any base; none if it is not said. */
+static int set_flags(const struct build *b, struct eif_writer *w,
+		     struct fault *reterr)
+{
+	unsigned long flags;
+	char *end;
+
+	if (!b->flags)
+		return 0;
+	errno = 0;
+	flags = strtoul(b->flags, &end, 0);
+	if (errno || *end || end == b->flags || flags > UINT16_MAX)
+		return fault_usage(reterr, "--flags: %s: no flags, as 0x0240",
+				   b->flags);
+	if (eif_writer_set_flags(w, (unsigned)flags, reterr) < 0)
+		return fault_prefix(reterr, "--flags");
+	return 0;
+}
+
+/*
+ * The kernel reads all ramdisks as one, BEFORE bytes of which come before F, and wants each
+ * plain archive at a multiple of four, also behind what is compressed.
+ */
+static int check_ramdisk(const struct part *f, uint64_t before, bool is_last,
 			 struct fault *reterr)
 {
 	char head[6] = { 0 };
@@ -487,6 +512,11 @@ static int check_ramdisk(const struct part *f, bool is_last,
 
 	if (content_read(&f->content, 0, head, n, reterr) < 0)
 		return fault_prefix(reterr, "%s", f->path);
+	if (before % 4 && memcmp(head, "0707", 4) == 0)
+		return fault_refuse(reterr,
+				    "%s: behind %llu bytes, not a multiple of "
+				    "4: the kernel would lose this ramdisk",
+				    f->path, (unsigned long long)before);
 	if (!is_last && f->content.len % 4 && memcmp(head, "0707", 4) == 0)
 		return fault_refuse(reterr,
 				    "%s: %llu bytes, not a multiple of 4: the "
@@ -499,12 +529,16 @@ static int check_ramdisk(const struct part *f, bool is_last,
 static int write_ramdisks(struct build *b, struct eif_writer *w,
 			  struct fault *reterr)
 {
+	uint64_t before = 0;
+
 	for (size_t i = 0; i < b->ramdisks.count; i++) {
 		struct part *f = &b->ramdisks.items[i];
 
 		if (part_open(f, reterr) < 0 ||
-		    check_ramdisk(f, i + 1 == b->ramdisks.count, reterr) < 0)
+		    check_ramdisk(f, before, i + 1 == b->ramdisks.count,
+				  reterr) < 0)
 			return -1;
+		before += f->content.len;
 		if (eif_writer_add(w, EIF_RAMDISK, &f->content, reterr) < 0)
 			return fault_prefix(reterr, "%s", f->path);
 	}
@@ -524,7 +558,8 @@ static int write_image(struct build *b, struct image *image,
 		output_abort(output);
 		return out_of_memory(reterr);
 	}
-	if (eif_writer_open_output(output, b->parts.eif_arch, &w, reterr) < 0)
+	if (eif_writer_open_output(output, b->parts.eif_arch, &w, reterr) < 0 ||
+	    set_flags(b, w, reterr) < 0)
 		goto fail;
 	if (eif_writer_add(w, EIF_KERNEL, &b->parts.kernel_file.content,
 			   reterr) < 0 ||
@@ -658,6 +693,7 @@ const struct command command_build = {
 		"  --boot-file DEST=FILE[:MODE]       another file beside init\n"
 		"The file:\n"
 		"  --name NAME, --image-version TEXT, --metadata FILE, --metadata-section FILE\n"
+		"  --flags NUMBER                     of the header, as 0x0240\n"
 		"  --compress none|gzip, --squashfs[=zstd|gzip|xz]\n" SIGN_OPTIONS_HELP
 		"SOURCE_DATE_EPOCH is all times in it; 1970 if unset. Prints the measurements.\n",
 	.options = options,

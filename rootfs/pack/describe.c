@@ -144,15 +144,21 @@ static void print_hash(const uint8_t hash[EIF_HASH])
 
 static void print_head(const struct eif *eif)
 {
+	const char *flag;
+
 	escape_print(stdout, eif->path, strlen(eif->path));
 	(void)printf("\n"
 		     "  version       %u\n"
-		     "  flags         0x%04x (%s)\n"
+		     "  flags         0x%04x (%s",
+		     eif->version, eif->flags, eif_arch_name(eif->arch));
+	for (unsigned n = 0; (flag = eif_flag_name(eif->flags, n)); n++)
+		(void)printf(", %s", flag);
+	(void)printf("%s)\n"
 		     "  default_mem   %" PRIu64 "\n"
 		     "  default_cpus  %" PRIu64 "\n"
 		     "  size          %" PRIu64 "\n"
 		     "  CRC           %08x",
-		     eif->version, eif->flags, eif_arch_name(eif->arch),
+		     eif_flag_name(eif->flags, 0) ? "; in no PCR" : "",
 		     eif->default_mem, eif->default_cpus, eif->len, eif->crc);
 	if (eif->crc == eif->crc_computed)
 		(void)puts(" (computed: the same)");

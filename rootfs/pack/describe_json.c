@@ -373,8 +373,9 @@ static void emit_ramdisks(struct emit *e, const struct description *d)
 	emit_close(e, '[');
 }
 
-__attribute__((format(printf, 2, 3))) static bool add_warning(
-	cJSON *list, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static bool add_text(cJSON *list,
+							   const char *format,
+							   ...)
 {
 	cJSON *item = NULL;
 	va_list args;
@@ -391,6 +392,21 @@ __attribute__((format(printf, 2, 3))) static bool add_warning(
 	return item && cJSON_AddItemToArray(list, item);
 }
 
+/* Those that nitro-cli's images do not have. */
+static bool add_flags(cJSON *all, unsigned flags)
+{
+	const char *name;
+	cJSON *list;
+
+	if (!eif_flag_name(flags, 0))
+		return true;
+	list = cJSON_AddArrayToObject(all, "Flags");
+	for (unsigned n = 0; list && (name = eif_flag_name(flags, n)); n++)
+		if (!add_text(list, "%s", name))
+			return false;
+	return list != NULL;
+}
+
 static bool add_warnings(cJSON *all, const struct description *d)
 {
 	cJSON *list = cJSON_CreateArray();
@@ -400,15 +416,14 @@ static bool add_warnings(cJSON *all, const struct description *d)
 		const struct description_ramdisk *rd = &d->ramdisks[i];
 
 		if (rd->fault)
-			good = add_warning(list,
-					   "ramdisk %zu: cannot be read: %s", i,
-					   rd->fault);
+			good = add_text(list, "ramdisk %zu: cannot be read: %s",
+					i, rd->fault);
 		for (size_t n = 0; good && n < rd->unpacked.warning_count; n++)
-			good = add_warning(list, "ramdisk %zu: %s", i,
-					   rd->unpacked.warnings[n]);
+			good = add_text(list, "ramdisk %zu: %s", i,
+					rd->unpacked.warnings[n]);
 		if (good && rd->unpacked.more_warnings)
-			good = add_warning(list, "ramdisk %zu: and %zu more", i,
-					   rd->unpacked.more_warnings);
+			good = add_text(list, "ramdisk %zu: and %zu more", i,
+					rd->unpacked.more_warnings);
 	}
 	if (good && list->child)
 		return cJSON_AddItemToObject(all, "Warnings", list);
@@ -435,7 +450,7 @@ bool describe_print_json(const struct description *d, const char **ret_key)
 		cJSON_AddBoolToObject(all, "SignatureCheck",
 				      d->has_sign_info && d->sign.is_valid)) &&
 	       (!d->metadata || add_metadata(all, d->metadata, ret_key)) &&
-	       add_warnings(all, d);
+	       add_flags(all, d->eif.flags) && add_warnings(all, d);
 	if (good) {
 		emit_open(&e, NULL, '{');
 		cJSON_ArrayForEach(child, all)

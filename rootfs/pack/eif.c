@@ -33,6 +33,22 @@ const char *eif_type_name(enum eif_type type)
 	return "unknown";
 }
 
+const char *eif_flag_name(unsigned flags, unsigned n)
+{
+	static const struct {
+		unsigned flag;
+		const char *name;
+	} names[] = {
+		{ EIF_FLAG_PCIE, "PCIE" },
+		{ EIF_FLAG_PCIE_VIRTIO, "PCIE_VIRTIO" },
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (flags & names[i].flag && n-- == 0)
+			return names[i].name;
+	return NULL;
+}
+
 /* --- checks --- */
 
 static int refuse_section(const char *path, const struct eif_section *s,
@@ -64,7 +80,7 @@ static int check_head(const struct eif_head *h, struct eif *eif,
 				    "%d",
 				    path, eif->version, EIF_VERSION_MIN,
 				    EIF_VERSION);
-	if (eif->flags & ~EIF_FLAG_AARCH64)
+	if (eif->flags & ~(EIF_FLAG_AARCH64 | EIF_FLAGS_MORE))
 		return fault_refuse(reterr,
 				    "%s: offset 6: unknown flags 0x%04x", path,
 				    eif->flags);

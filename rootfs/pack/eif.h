@@ -30,6 +30,12 @@ enum eif_type {
 	EIF_METADATA,
 };
 
+/*
+ * The flags that are known beside the architecture's: the Nth one that is in FLAGS by
+ * name, "PCIE", or NULL. They are in no PCR.
+ */
+const char *eif_flag_name(unsigned flags, unsigned n);
+
 enum eif_arch { EIF_X86_64, EIF_AARCH64 };
 
 /* "x86_64", "aarch64". */
@@ -100,8 +106,12 @@ int eif_writer_open(const char *path, enum eif_arch arch,
 /* The same to O, which is the writer's from then on, also on failure. */
 int eif_writer_open_output(struct output *o, enum eif_arch arch,
 			   struct eif_writer **ret, struct fault *reterr);
-/* The header's memory and CPUs shall be those of FROM, not nitro-cli's. */
+/* The header's memory, CPUs and flags shall be those of FROM, not nitro-cli's. */
 void eif_writer_like(struct eif_writer *w, const struct eif *from);
+
+/* These flags, too. Refuses what is not known, and the architecture's, as wrong usage. */
+int eif_writer_set_flags(struct eif_writer *w, unsigned flags,
+			 struct fault *reterr);
 
 int eif_writer_begin(struct eif_writer *w, enum eif_type type,
 		     struct fault *reterr);

@@ -15,6 +15,9 @@ enum {
 	EIF_VERSION_METADATA = 4,
 	EIF_SECTIONS_MIN = 2,
 	EIF_FLAG_AARCH64 = 1,
+	EIF_FLAG_PCIE = 1 << 6, /* of Bottlerocket's images: with these the */
+	EIF_FLAG_PCIE_VIRTIO = 1 << 9, /* root is a block device */
+	EIF_FLAGS_MORE = EIF_FLAG_PCIE | EIF_FLAG_PCIE_VIRTIO,
 	EIF_DEFAULT_MEM = 1 << 30, /* bytes; what nitro-cli writes */
 	EIF_DEFAULT_CPUS = 2,
 };

@@ -13,6 +13,7 @@
 struct eif_writer {
 	struct output *output;
 	enum eif_arch arch;
+	unsigned flags; /* but for the architecture's */
 	uint64_t default_mem, default_cpus;
 	uint64_t len;
 	size_t count; /* of sections that are done */
@@ -71,6 +72,19 @@ void eif_writer_like(struct eif_writer *w, const struct eif *from)
 {
 	w->default_mem = from->default_mem;
 	w->default_cpus = from->default_cpus;
+	w->flags = from->flags & EIF_FLAGS_MORE;
+}
+
+int eif_writer_set_flags(struct eif_writer *w, unsigned flags,
+			 struct fault *reterr)
+{
+	if (flags & ~(unsigned)EIF_FLAGS_MORE)
+		return fault_usage(reterr,
+				   "flags 0x%04x: known are PCIE, 0x%04x, and "
+				   "PCIE_VIRTIO, 0x%04x",
+				   flags, EIF_FLAG_PCIE, EIF_FLAG_PCIE_VIRTIO);
+	w->flags = flags;
+	return 0;
 }
 
 int eif_writer_begin(struct eif_writer *w, enum eif_type type,
@@ -192,7 +206,10 @@ static int write_head(struct eif_writer *w, struct fault *reterr)
 {
 	struct eif_head head = {
 		.version = htobe16(EIF_VERSION),
-		.flags = htobe16(w->arch == EIF_AARCH64 ? EIF_FLAG_AARCH64 : 0),
+		.flags = htobe16(
+			(uint16_t)(w->flags |
+				   (w->arch == EIF_AARCH64 ? EIF_FLAG_AARCH64 :
+							     0U))),
 		.default_mem = htobe64(w->default_mem),
 		.default_cpus = htobe64(w->default_cpus),
 		.num_sections = htobe16((uint16_t)w->count),

@@ -31,6 +31,7 @@ struct folder {
 	const char *path;
 	int fd; /* -1: not open */
 	bool is_made;
+	unsigned flags; /* of the image's header, but for the architecture */
 	size_t count;
 	char names[EIF_SECTIONS_MAX][NAME_CAP];
 	int dir_slot, slots[EIF_SECTIONS_MAX]; /* of what a signal removes */
@@ -171,6 +172,8 @@ static int extract(const char *path, struct folder *o, struct fault *reterr)
 
 	if (eif_open(path, &eif, reterr) < 0)
 		return -1;
+	if (eif_flag_name(eif.flags, 0))
+		o->flags = eif.flags & ~1U; /* EIF_FLAG_AARCH64 */
 	if (eif_check_crc(&eif, reterr) < 0)
 		goto out;
 	if (open_output(o, reterr) < 0 || write_sections(&eif, o, reterr) < 0 ||
@@ -207,6 +210,11 @@ static int run(const struct command *c, int argc, char **argv)
 		return command_fail(c, &fault);
 	for (size_t i = 0; i < o.count; i++)
 		(void)puts(o.names[i]);
+	if (o.flags)
+		command_note(c,
+			     "%s: the header's flags are in none of these "
+			     "files: mkeif build --flags 0x%04x",
+			     argv[optind], o.flags);
 	return command_end(c, EXIT_DONE);
 }
 

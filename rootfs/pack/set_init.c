@@ -251,7 +251,7 @@ static int set_init(const struct command *c, struct ask *a,
 	if (!eif_find(eif, EIF_RAMDISK))
 		return fault_refuse(reterr, "%s: no ramdisk", a->path);
 	a->parts.eif_arch = eif->arch;
-	if (find_files(a, reterr) < 0 || check_init(a, eif, reterr) < 0 ||
+	if (check_init(a, eif, reterr) < 0 || find_files(a, reterr) < 0 ||
 	    read_first(c, a, eif, &rewrite, reterr) < 0)
 		goto out;
 	r = eif_writer_open_output(*output, eif->arch, &w, reterr);

@@ -12,7 +12,7 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 
-from eifs import (APP, BOOT, FILE, FIRST, LINK, METADATA, app, certificate, cpio, expired, hello, metadata, sections,
+from eifs import (APP, BOOT, FILE, FIRST, IMAGE, LINK, METADATA, app, certificate, cpio, expired, hello, metadata, sections,
                   signed, small, with_crc, write)
 from lib import ASAN, DONE, MKEIF, REFUSED, USAGE, Done, Eif, Entry, built, check, enclave, folder, names, run, same, test, tool
 from lib import FILE as EXIT_FILE
@@ -649,6 +649,7 @@ def a_header_that_lies_is_refused() -> None:
         (put(raw, 4, ">H", 5), ("offset 4", "version 5")),
         (put(raw, 4, ">H", 0), ("offset 4", "version 0")),
         (put(raw, 6, ">H", 2), ("offset 6", "flags 0x0002")),
+        (put(raw, 6, ">H", 0x0242), ("offset 6", "flags 0x0242")),
         (put(raw, 26, ">H", 33), ("offset 26", "33 sections")),
         (put(raw, 26, ">H", 65535), ("offset 26", "65535 sections")),
         (put(raw, 26, ">H", 1), ("offset 26", "1 sections")),
@@ -675,6 +676,61 @@ def a_header_that_lies_is_refused() -> None:
     cases.append((put(raw, offsets + 8 * 2, ">Q", table[1][1] + 12), ("section 2", f"offset {table[1][1] + 12}")))
     for bad, err in cases:
         refused(bad, *err)
+
+
+def with_flags(eif: Eif, flags: int) -> bytes:
+    return put(eif.pack(), 6, ">H", flags)
+
+
+@test
+def images_for_sidecars_are_known() -> None:
+    """
+    Bottlerocket's: flags PCIE (1 << 6) and PCIE_VIRTIO (1 << 9), one empty ramdisk, the root on a block device that the
+    command line names (bottlerocket-os/twoliter#673). Described, measured, compared, extracted, built and signed.
+    """
+    eif = replace(small(), kernel=IMAGE, arch="aarch64", cmdline="root=/dev/dm-0 dm-mod.create=x", ramdisks=[b""])
+    raw, plain = with_flags(eif, 0x0241), eif.pack()
+    with folder() as path:
+        x, y = write(path / "x.eif", raw), write(path / "y.eif", plain)
+        for program in (MKEIF, ASAN):
+            text = described(raw, "--files", program=program).text
+            for part in ("flags         0x0241 (aarch64, PCIE, PCIE_VIRTIO; in no PCR)\n", "Ramdisk 0 (section 3): 0 names"):
+                check(part in text, f"no {part!r}: {text}")
+            found = described(raw, "--json", program=program).json
+            same((found["Flags"], found["Measurements"]["PCR0"]), (["PCIE", "PCIE_VIRTIO"], eif.measurements()["PCR0"]), "JSON")
+            check("Flags" not in described(plain, "--json", program=program).json, "flags of one that has none")
+            done = run("diff", x, y, program=program)
+            same((done.code, done.text.splitlines()[3:]), (0, ["flags (not measured): A 0x0241, B 0x0001"]), done.story)
+            run("extract", x, "--output", path / program.parent.name, program=program).is_(
+                DONE, "the header's flags are in none of these files: mkeif build --flags 0x0240")
+        parts = path / MKEIF.parent.name
+        key, cert = certificate(path)
+        made = ("build", "--kernel", parts / "kernel", "--cmdline", f"@{parts}/cmdline", "--metadata-section",
+                parts / "metadata.json", "--ramdisk", parts / "ramdisk-0")
+        run(*made, "--flags", "0x240", "--output", path / "z.eif").is_(DONE)
+        check((path / "z.eif").read_bytes() == raw, "another image of its parts")
+        run("sign", x, "--sign-key", key, "--sign-cert", cert, "--output", path / "s.eif").is_(DONE)
+        same((path / "s.eif").read_bytes()[6:8].hex(), "0241", "flags of the signed one")
+        run("set-init", x, "--output", path / "i.eif", "--init", x).is_(REFUSED, "no init in the first")
+        for flags, err in (("0x2", "known are PCIE"), ("1", "known are PCIE"), ("x", "no flags"), ("", "no flags")):
+            run(*made, "--flags", flags, "--output", path / "bad.eif").is_(USAGE, "--flags: ", err)
+            check(not (path / "bad.eif").exists(), "an output in spite of that")
+
+
+@test
+def ramdisks_that_the_kernel_would_lose_are_not_built() -> None:
+    """A plain one behind a compressed one of odd length."""
+    odd = gzip.compress(cpio(BOOT))
+    odd += bytes((1 - len(odd)) % 4)
+    with folder() as path:
+        write(path / "kernel", IMAGE)
+        write(path / "odd", odd)
+        write(path / "plain", cpio(APP))
+        made = ("build", "--kernel", path / "kernel", "--cmdline", "quiet", "--output", path / "x.eif")
+        for program in (MKEIF, ASAN):
+            run(*made, "--ramdisk", path / "odd", "--ramdisk", path / "plain", program=program).is_(
+                REFUSED, f"plain: behind {len(odd)} bytes, not a multiple of 4")
+            run(*made, "--ramdisk", path / "odd", "--ramdisk", path / "odd", program=program).is_(DONE)
 
 
 @test
