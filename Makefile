@@ -49,7 +49,7 @@ TOOL_MAX := 460800
 # mkeif: a program of the machine that builds.
 PACK := main commands build describe describe_json diff diff_json diff_listing extract \
 	pcr resign set_init pcrs fault escape \
-	image source oci docker layer dir skopeo settings strings json digest hash tree spool output cleanup \
+	image source oci docker layer dir skopeo settings strings json digest hash tree spool output cleanup progress \
 	parts kernel spec check cpio gzip tar squashfs ramdisk metadata \
 	eif eif_writer measure archive unpack emit rewrite \
 	sign sign_key sign_options key_file token ecdsa cose cert encode slurp ossl
@@ -65,7 +65,7 @@ UNIT := spec wire nsm report klog cgroup modules program log file tree io \
 	heartbeat seccomp spawn notify measure item cms recipient doc certificate cache verify policy config capabilities signal user bind clock stamp ptp
 
 # tests/unit/NAME_test.c, of rootfs/pack
-PACK_UNIT := pack_tree sign eif pack_image hash
+PACK_UNIT := pack_tree sign eif pack_image hash progress
 
 # tests/interop/NAME.c: the library for tests that are not in C
 INTEROP := verify recipient es384 es384_32

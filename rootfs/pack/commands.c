@@ -8,6 +8,7 @@
 
 #include "rootfs/pack/describe.h"
 #include "rootfs/pack/fault.h"
+#include "rootfs/pack/progress.h"
 
 enum {
 	COMMAND_QUIET = COMMAND_ARGUMENT + 1,
@@ -40,6 +41,7 @@ __attribute__((format(printf, 2, 0))) static void say(const struct command *c,
 	(void)fault_refuse(&f, "%s", text ? text : "no memory for the words");
 	free(text);
 	(void)fflush(stdout);
+	progress_clear();
 	(void)fprintf(stderr, "mkeif: %s%s%s\n", c ? c->name : "",
 		      c ? ": " : "", f.text);
 }
@@ -100,6 +102,8 @@ int command_fail(const struct command *c, const struct fault *fault)
 int command_end(const struct command *c, int code)
 {
 	struct fault f;
+
+	progress_clear();
 
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return code;

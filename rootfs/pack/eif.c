@@ -8,6 +8,7 @@
 #include "rootfs/pack/eif_format.h"
 #include "rootfs/pack/fault.h"
 #include "rootfs/pack/measure.h"
+#include "rootfs/pack/progress.h"
 
 enum { BUFFER = 1 << 18 };
 
@@ -200,13 +201,16 @@ static int compute_crc(const struct content *file, const struct eif_head *h,
 	size_t n;
 
 	crc = crc32(crc, (const uint8_t *)h, offsetof(struct eif_head, crc));
+	progress_begin("image", file->len);
 	while (at < file->len) {
 		n = file->len - at < BUFFER ? (size_t)(file->len - at) : BUFFER;
+		progress_add(n);
 		if (content_read(file, at, buffer, n, reterr) < 0)
 			return -1;
 		crc = crc32(crc, buffer, (uInt)n);
 		at += n;
 	}
+	progress_clear();
 	*ret = (uint32_t)crc;
 	return 0;
 }
@@ -312,6 +316,7 @@ int eif_measure(const struct eif *eif, struct eif_pcrs *ret,
 		uint64_t at = 0;
 		size_t n;
 
+		progress_begin(eif_type_name(s->type), s->data.len);
 		if (measure_section(&m, s->type, reterr) < 0)
 			goto out;
 		while (at < s->data.len) {
@@ -324,11 +329,13 @@ int eif_measure(const struct eif *eif, struct eif_pcrs *ret,
 				goto out;
 			}
 			measure_add(&m, n);
+			progress_add(n);
 			at += n;
 		}
 	}
 	r = measure_pcrs(&m, ret, reterr);
 out:
+	progress_clear();
 	measure_end(&m);
 	return r;
 }

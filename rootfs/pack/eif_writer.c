@@ -9,6 +9,7 @@
 #include "rootfs/pack/fault.h"
 #include "rootfs/pack/measure.h"
 #include "rootfs/pack/output.h"
+#include "rootfs/pack/progress.h"
 
 struct eif_writer {
 	struct output *output;
@@ -100,6 +101,7 @@ int eif_writer_begin(struct eif_writer *w, enum eif_type type,
 	*s = (struct eif_section){ .type = type, .offset = w->len };
 	w->crc = crc32(0, Z_NULL, 0);
 	w->block = measure_block(&w->measure);
+	progress_begin(eif_type_name(type), 0);
 	if (measure_section(&w->measure, type, reterr) < 0)
 		return -1;
 	return append(w, &none, sizeof(none), reterr);
@@ -116,6 +118,7 @@ static int flush(struct eif_writer *w, struct fault *reterr)
 	w->crc = crc32_z(w->crc, w->block, len);
 	w->sections[w->count].data.len += len;
 	measure_add(&w->measure, len);
+	progress_add(len);
 	/* Of zeros there is a hole, and no block on the disk. */
 	if (w->block[0] == 0 && memcmp(w->block, w->block + 1, len - 1) == 0)
 		w->len += len;
@@ -235,6 +238,7 @@ int eif_writer_finish(struct eif_writer *w, struct fault *reterr)
 {
 	int r = -1;
 
+	progress_clear();
 	if (eif_check_sections(output_path(w->output), EIF_VERSION, w->sections,
 			       w->count, reterr) < 0 ||
 	    write_head(w, reterr) < 0)

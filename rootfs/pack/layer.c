@@ -9,6 +9,7 @@
 #include "rootfs/pack/digest.h"
 #include "rootfs/pack/fault.h"
 #include "rootfs/pack/load.h"
+#include "rootfs/pack/progress.h"
 #include "rootfs/pack/tree.h"
 
 /*
@@ -62,6 +63,7 @@ static la_ssize_t read_plain(struct stream *s, const void **ret)
 		return fail(s);
 	s->at += len;
 	s->len = len;
+	progress_add(len);
 	if (s->packed)
 		digest_add(s->packed, s->buf, len);
 	*ret = s->buf;
@@ -779,6 +781,8 @@ int layer_apply(struct loader *l, const struct layer *layer, struct tree *tree,
 	int filter, r = -1;
 
 	l->packed += layer->content.len;
+	progress_begin(layer->is_archive ? "archive" : "layer",
+		       layer->content.len);
 	tree_begin(tree);
 	s.buf = malloc(CHUNK);
 	if (!s.buf) {

@@ -13,6 +13,7 @@
 
 #include "rootfs/pack/cleanup.h"
 #include "rootfs/pack/fault.h"
+#include "rootfs/pack/progress.h"
 #include "rootfs/pack/spool.h"
 #include "rootfs/pack/tar.h"
 
@@ -146,6 +147,7 @@ static int to_pipe(void *ctx, const void *data, size_t len,
 		}
 		at += n;
 		len -= (size_t)n;
+		progress_add((uint64_t)n);
 	}
 	return 0;
 }
@@ -193,6 +195,7 @@ static int run(struct tree *t, const struct squashfs_options *o, char **argv,
 	if (start(argv, false, kept, &c, reterr) < 0)
 		return -1;
 	w.ctx = &c;
+	progress_begin("squashfs, of", 0);
 	r = tar_write_tree(&w, t, reterr);
 	/* Half an archive must not look like a whole one. */
 	if (r < 0 && !c.is_deaf)

@@ -1,0 +1,56 @@
+#include "rootfs/pack/progress.h"
+
+#include <fcntl.h>
+#include <pty.h>
+#include <termios.h>
+
+#include "check.h"
+
+/* What was written to standard error, of which TERMINAL says what it is. */
+static void run(bool terminal, char text[256])
+{
+	int ends[2], keep = dup(STDERR_FILENO);
+	struct termios raw;
+	ssize_t n;
+
+	REQUIRE(keep >= 0);
+	memset(&raw, 0, sizeof(raw));
+	REQUIRE(terminal ? openpty(&ends[0], &ends[1], NULL, &raw, NULL) == 0 :
+			   pipe(ends) == 0);
+	REQUIRE(fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0);
+	REQUIRE(dup2(ends[1], STDERR_FILENO) >= 0);
+	progress_begin_at("a layer", 5000000, 100);
+	progress_add_at(1000000, 1099);
+	progress_add_at(1000000, 1100);
+	progress_add_at(1000000, 1199);
+	progress_begin_at("the image", 0, 1199);
+	progress_add_at(7000000, 1200);
+	progress_clear();
+	progress_clear();
+	REQUIRE(dup2(keep, STDERR_FILENO) >= 0);
+	n = read(ends[0], text, 255);
+	text[n > 0 ? n : 0] = '\0';
+	close(ends[0]);
+	close(ends[1]);
+	close(keep);
+}
+
+TEST(a_terminal_sees_what_takes_more_than_a_second)
+{
+	char text[256];
+
+	run(true, text);
+	CHECK_STR(text, "\rmkeif: a layer: 2 of 5 MB\033[K"
+			"\rmkeif: the image: 7 MB\033[K"
+			"\r\033[K");
+}
+
+TEST(what_is_no_terminal_sees_nothing)
+{
+	char text[256];
+
+	run(false, text);
+	CHECK_STR(text, "");
+}
+
+CHECK_MAIN("progress")
