@@ -547,7 +547,7 @@ $(H)/bench_verify: tests/bench_verify.c $(B)/libnsmc.a $(B)/obj/nsm/es384.o
 	$(Q)$(HOSTCC) -O2 -I. $(WARN) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
 		-o $@ $^ -lcrypto
 
-## bench: size, memory, time to the first write, system calls; verifications; packing; T=verify for a part
+## bench: size, memory, time to the first write, system calls; verifications; packing; T=layers for a part
 bench: $(if $(filter verify,$(T)),,test-build other-arch) $(H)/bench_verify
 	$(call need,python3 python3-cryptography time)
 	$(Q)tests/bench $(T)
