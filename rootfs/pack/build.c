@@ -676,10 +676,9 @@ const struct command command_build = {
 	.does = "an image from a container image or a folder",
 	.help = "usage: mkeif build --image SRC --output X.eif [OPTION]...\n"
 		"       mkeif build --ramdisk FILE... --kernel FILE --output X.eif [OPTION]...\n"
-		"SRC: an OCI layout (folder or archive), a docker save archive, a folder or\n"
-		"archive of a root file system, - for a pipe, docker://NAME and what else skopeo\n"
-		"knows; by name oci:, oci-archive:, docker-archive:, dir:, rootfs:, and\n"
-		"@sha256:... behind.\n"
+		"SRC: an OCI layout, docker save archive or root file system (folder or archive),\n"
+		"- for a pipe, docker://NAME and what else skopeo knows; by name oci:, dir:,\n"
+		"oci-archive:, docker-archive:, rootfs:, and @sha256:... behind.\n"
 		"Its options:\n"
 		"  --arch ARCH, --tag TAG             which of several (this machine's ARCH)\n"
 		"  --entrypoint ARG, --cmd ARG        one argument each time\n"
