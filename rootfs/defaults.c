@@ -12,7 +12,6 @@ enum { MODE_OPEN = 0666 };
 const struct defaults_device defaults_devices[] = {
 	{ "/dev/vsock" },
 	{ "/dev/net/tun" },
-	{ "/dev/fuse" },
 };
 
 const size_t defaults_device_count =

@@ -13,7 +13,7 @@ for f in net/ipv4/ip_unprivileged_port_start net/ipv4/ping_group_range net/unix/
     fs/protected_hardlinks fs/protected_fifos fs/protected_regular; do
 	if [ -e /proc/sys/$f ]; then echo "@$f="$(cat /proc/sys/$f); else echo "@$f=none"; fi
 done
-for f in /dev/vsock /dev/net/tun /dev/fuse /dev/console; do
+for f in /dev/vsock /dev/net/tun /dev/console; do
 	if [ -e $f ]; then stat -c '@%n=%a %u:%g' $f; else echo "@$f=none"; fi
 done
 """
@@ -51,7 +51,7 @@ def settings_devices_and_lo_are_usual():
     b = boot(image("/bin/sh", "/look.sh", files=files))
     b.expect_end("/bin/sh", "exited with code 0")
     same({k: b.fact(k) for k in SETTINGS}, SETTINGS, "sysctls")
-    for device in ("/dev/vsock", "/dev/net/tun", "/dev/fuse"):
+    for device in ("/dev/vsock", "/dev/net/tun"):
         check(b.fact(device) in ("666 0:0", "none"), f"{device}: {b.fact(device)}")
     same(b.fact("/dev/vsock"), "666 0:0", "/dev/vsock")
     expect_lo(b)
