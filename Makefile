@@ -50,7 +50,7 @@ TOOL_MAX := 460800
 PACK := main commands build describe describe_json diff diff_json diff_listing extract \
 	pcr resign set_init pcrs fault escape \
 	image source oci docker layer dir skopeo settings strings json digest hash tree spool output cleanup progress \
-	parts kernel spec check cpio gzip tar squashfs ramdisk metadata \
+	parts inputs kernel spec check cpio gzip tar squashfs ramdisk metadata \
 	eif eif_writer measure archive unpack emit rewrite \
 	sign sign_key sign_options key_file token ecdsa cose cert encode slurp ossl
 PACK_C := $(PACK:%=rootfs/pack/%.c) $(CONFIG:%=init/%.c) $(addprefix init/,signal.c spec.c user.c seccomp.c) \
@@ -563,7 +563,7 @@ C_FILES = $(sort $(wildcard $(foreach d,init nsm nsm/tool vsock rootfs rootfs/pa
 	tests/faults tests/fuzz tests/lang,$(d)/*.c $(d)/*.h)))
 C_SHIPPED = $(MAIN) $(LIB) $(NSM_MORE:%=nsm/%.c) $(TOOL_C)
 SCRIPTS = $(shell grep -lE '^\#! ?/usr/bin/env bash|shellcheck shell' \
-	scripts/* scripts/hooks/* tests/* nsm/*.bash-completion .ci/* 2>/dev/null)
+	scripts/* scripts/hooks/* tests/* nsm/*.bash-completion rootfs/pack/*.bash-completion .ci/* 2>/dev/null)
 
 # gcc 12 believes that no other file's function fills in what a pointer names.
 ANALYZE = $(if $(IS_CLANG),,-fanalyzer \
@@ -630,6 +630,8 @@ install: $(B)/init $(B)/nsm $(B)/libnsmc.a $(B)/libnsmc.so.0 $(B)/libnsmc.pc $(B
 	install -D -m 0644 nsm/libnsmc.3 $(DESTDIR)$(PREFIX)/share/man/man3/libnsmc.3
 	install -D -m 0644 nsm/nsm.bash-completion \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nsm
+	install -D -m 0644 rootfs/pack/mkeif.bash-completion \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/mkeif
 	install -D -m 0644 $(B)/libnsmc.a $(DESTDIR)$(LIBDIR)/libnsmc.a
 	install -D -m 0644 $(B)/libnsmc.so.0 $(DESTDIR)$(LIBDIR)/libnsmc.so.0.$(VERSION)
 	ln -sfn libnsmc.so.0.$(VERSION) $(DESTDIR)$(LIBDIR)/libnsmc.so.0

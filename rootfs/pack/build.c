@@ -10,10 +10,13 @@
 
 #include "init/config.h"
 #include "rootfs/pack/check.h"
+#include "rootfs/pack/digest.h"
 #include "rootfs/pack/eif.h"
 #include "rootfs/pack/fault.h"
 #include "rootfs/pack/gzip.h"
 #include "rootfs/pack/image.h"
+#include "rootfs/pack/inputs.h"
+#include "rootfs/pack/json.h"
 #include "rootfs/pack/metadata.h"
 #include "rootfs/pack/output.h"
 #include "rootfs/pack/parts.h"
@@ -40,6 +43,13 @@ struct build {
 	struct part_list ramdisks;
 	struct ramdisk_options ramdisk;
 	bool drop_capabilities, keep_owner;
+	const char *docker_uri, *kernel_config, *mtime;
+	const char *default_mem, *default_cpus;
+	char *docker_image; /* --docker-uri for skopeo */
+	uint64_t mem, cpus;
+	bool json;
+	struct pcrs_expected expected;
+	cJSON *inputs;
 };
 
 /* --- options --- */
@@ -73,6 +83,13 @@ enum {
 	O_KEEP_TIMES,
 	O_DROP_CAPABILITIES,
 	O_OWNER,
+	O_MTIME,
+	O_CMDLINE_SECTION,
+	O_DEFAULT_MEM,
+	O_DEFAULT_CPUS,
+	O_DOCKER_URI,
+	O_JSON,
+	O_KERNEL_CONFIG,
 };
 
 static const struct option options[] = {
@@ -104,10 +121,32 @@ static const struct option options[] = {
 	{ "keep-times", no_argument, NULL, O_KEEP_TIMES },
 	{ "drop-capabilities", no_argument, NULL, O_DROP_CAPABILITIES },
 	{ "owner", required_argument, NULL, O_OWNER },
+	{ "mtime", required_argument, NULL, O_MTIME },
+	{ "cmdline-section", required_argument, NULL, O_CMDLINE_SECTION },
+	{ "default-mem", required_argument, NULL, O_DEFAULT_MEM },
+	{ "default-cpus", required_argument, NULL, O_DEFAULT_CPUS },
+	{ "docker-uri", required_argument, NULL, O_DOCKER_URI },
+	{ "json", no_argument, NULL, O_JSON },
+	{ "kernel_config", required_argument, NULL, O_KERNEL_CONFIG },
+	PCRS_EXPECT_OPTIONS,
 	SIGN_OPTIONS,
 	/* nitro-cli's names. */
 	{ "output-file", required_argument, NULL, O_OUTPUT },
 	{ "version", required_argument, NULL, O_IMAGE_VERSION },
+	{ 0 },
+};
+
+static const struct command_hint hints[] = {
+	{ "docker-dir",
+	  "mkeif builds no Dockerfile: docker build -t NAME DIR, or buildah, and "
+	  "then --docker-uri NAME, or --image" },
+	{ "build-time", "BuildTime is SOURCE_DATE_EPOCH" },
+	{ "pcrs_output", "mkeif pcr X.eif prints them" },
+	{ "build-tool", "the metadata name mkeif" },
+	{ "build-tool-version", "the metadata name mkeif" },
+	{ "img-os", "the kernel says it, or --metadata-section" },
+	{ "img-kernel", "the kernel says it, or --metadata-section" },
+	{ "algo", "hypervisors measure by SHA-384 alone" },
 	{ 0 },
 };
 
@@ -169,6 +208,12 @@ static int take_option(struct build *b, int option, struct fault *reterr)
 		{ O_METADATA, &b->custom },
 		{ O_METADATA_SECTION, &b->metadata },
 		{ O_FLAGS, &b->flags },
+		{ O_MTIME, &b->mtime },
+		{ O_CMDLINE_SECTION, &b->parts.cmdline_section },
+		{ O_DEFAULT_MEM, &b->default_mem },
+		{ O_DEFAULT_CPUS, &b->default_cpus },
+		{ O_DOCKER_URI, &b->docker_uri },
+		{ O_KERNEL_CONFIG, &b->kernel_config },
 	};
 	int r;
 
@@ -182,9 +227,14 @@ static int take_option(struct build *b, int option, struct fault *reterr)
 		return 0;
 	}
 	r = sign_options_take(&b->sign, option, optarg, reterr);
+	if (r == 0)
+		r = pcrs_expect_take(&b->expected, option, optarg, reterr);
 	if (r != 0)
 		return r < 0 ? -1 : 0;
 	switch (option) {
+	case O_JSON:
+		b->json = true;
+		return 0;
 	case O_ENTRYPOINT:
 		return strings_add(&b->entrypoint, optarg, reterr);
 	case O_CMD:
@@ -213,6 +263,47 @@ static int take_option(struct build *b, int option, struct fault *reterr)
 	}
 }
 
+/* An image of the local Docker's, as nitro-cli takes it; without a tag it is the latest. */
+static int take_docker_uri(struct build *b, struct fault *reterr)
+{
+	const char *name, *slash;
+
+	if (!b->docker_uri)
+		return 0;
+	if (b->image)
+		return fault_usage(reterr,
+				   "either --image or --docker-uri, not both");
+	if (*b->docker_uri == '\0' || strstr(b->docker_uri, "://"))
+		return fault_usage(reterr,
+				   "--docker-uri: %s: not a name of Docker's; "
+				   "--image takes all others",
+				   b->docker_uri);
+	slash = strrchr(b->docker_uri, '/');
+	name = slash ? slash + 1 : b->docker_uri;
+	if (asprintf(&b->docker_image, "docker-daemon:%s%s", b->docker_uri,
+		     strpbrk(name, ":@") ? "" : ":latest") < 0) {
+		b->docker_image = NULL;
+		return fault_system(reterr, ENOMEM, "build");
+	}
+	b->image = b->docker_image;
+	return 0;
+}
+
+static int take_number(const char *option, const char *text, uint64_t *ret,
+		       struct fault *reterr)
+{
+	char *end;
+
+	if (!text)
+		return 0;
+	errno = 0;
+	*ret = strtoull(text, &end, 10);
+	if (errno || *end || *text < '0' || *text > '9')
+		return fault_usage(reterr, "%s: %s: not a number", option,
+				   text);
+	return 0;
+}
+
 static int check_options(const struct build *b, struct fault *reterr)
 {
 	static const char *const of_image =
@@ -224,7 +315,9 @@ static int check_options(const struct build *b, struct fault *reterr)
 		return fault_usage(
 			reterr,
 			b->image ? "either --image or --ramdisk, not both" :
-				   "--image or --ramdisk is missing");
+				   "--image or --ramdisk is missing: an OCI "
+				   "layout, a docker save archive, a folder, "
+				   "or docker://NAME of a registry");
 	if (sign_options_check(&b->sign, reterr) < 0)
 		return -1;
 	if (b->metadata && (b->custom || b->name || b->version))
@@ -240,7 +333,7 @@ static int check_options(const struct build *b, struct fault *reterr)
 	if (b->entrypoint.count || b->cmd.count || b->env.count || b->user ||
 	    b->workdir || b->stop_signal || b->config || b->tag ||
 	    b->ramdisk.gzip || b->ramdisk.squashfs || b->ramdisk.keep_times ||
-	    b->drop_capabilities || b->keep_owner)
+	    b->mtime || b->drop_capabilities || b->keep_owner)
 		return fault_usage(reterr, of_image, "options of the image");
 	return 0;
 }
@@ -443,6 +536,34 @@ out:
 
 /* --- the image --- */
 
+/* A file of text, without a NUL, with which others would end it. */
+static int read_text(const char *path, size_t max, char **ret,
+		     struct fault *reterr)
+{
+	size_t len;
+
+	if (content_slurp_path(path, max, ret, &len, reterr) < 0)
+		return -1;
+	if (strlen(*ret) == len)
+		return 0;
+	len = strlen(*ret);
+	free(*ret);
+	*ret = NULL;
+	return fault_refuse(reterr, "%s: a NUL byte at offset %zu", path, len);
+}
+
+static int read_section(const char *path, char **ret, struct fault *reterr)
+{
+	cJSON *parsed;
+
+	if (read_text(path, METADATA_MAX, ret, reterr) < 0)
+		return -1;
+	if (json_parse(*ret, strlen(*ret), &parsed, reterr) < 0)
+		return fault_prefix(reterr, "%s", path);
+	cJSON_Delete(parsed);
+	return 0;
+}
+
 static int write_metadata(const struct build *b, const struct image *image,
 			  struct eif_writer *w, struct fault *reterr)
 {
@@ -451,30 +572,29 @@ static int write_metadata(const struct build *b, const struct image *image,
 		.version = b->version,
 		.kernel_version = b->parts.kernel.version,
 		.tool_version = ENCLAVE_INIT_VERSION,
-		.time = b->ramdisk.mtime,
 		.image_name = image->name,
 		.image_config = image->config,
 		.custom_path = b->custom,
+		.inputs = b->inputs,
 	};
 	char *custom = NULL, *text = NULL;
-	size_t len;
+	uint32_t time;
 	int r = -1;
 
 	if (b->metadata) {
-		if (content_slurp_path(b->metadata, METADATA_MAX, &text, &len,
-				       reterr) < 0)
-			return -1;
+		if (read_section(b->metadata, &text, reterr) < 0)
+			goto out;
 	} else {
-		if (b->custom &&
-		    content_slurp_path(b->custom, METADATA_CUSTOM_MAX, &custom,
-				       &len, reterr) < 0)
-			return -1;
+		if (parts_find_time(&time, reterr) < 0 ||
+		    (b->custom && read_text(b->custom, METADATA_CUSTOM_MAX,
+					    &custom, reterr) < 0))
+			goto out;
+		m.time = time;
 		m.custom = custom;
 		if (metadata_make(&m, &text, reterr) < 0)
 			goto out;
-		len = strlen(text);
 	}
-	r = eif_writer_add_bytes(w, EIF_METADATA, text, len, reterr);
+	r = eif_writer_add_bytes(w, EIF_METADATA, text, strlen(text), reterr);
 out:
 	free(custom);
 	free(text);
@@ -499,6 +619,99 @@ static int set_flags(const struct build *b, struct eif_writer *w,
 		return fault_prefix(reterr, "--flags");
 	return 0;
 }
+
+/* --- what it is made of --- */
+
+static bool add_string(cJSON *to, const char *key, const char *text)
+{
+	return !text || cJSON_AddStringToObject(to, key, text);
+}
+
+static bool add_strings(cJSON *to, const char *key, const struct strings *list)
+{
+	cJSON *array;
+
+	if (list->count == 0)
+		return true;
+	array = cJSON_AddArrayToObject(to, key);
+	for (size_t i = 0; array && i < list->count; i++)
+		if (!cJSON_AddItemToArray(array,
+					  cJSON_CreateString(list->items[i])))
+			return false;
+	return array;
+}
+
+/* What was asked for and changes what is measured: before it is put into the image. */
+static cJSON *make_arguments(const struct build *b)
+{
+	cJSON *to = cJSON_CreateObject();
+	bool good =
+		to && add_strings(to, "Entrypoint", &b->entrypoint) &&
+		add_strings(to, "Cmd", &b->cmd) &&
+		add_strings(to, "Env", &b->env) &&
+		add_string(to, "User", b->user) &&
+		add_string(to, "WorkingDir", b->workdir) &&
+		add_string(to, "StopSignal", b->stop_signal) &&
+		add_string(to, "Mtime", b->mtime) &&
+		add_string(to, "Compress", b->ramdisk.gzip ? "gzip" : NULL) &&
+		add_string(to, "Squashfs", b->ramdisk.squashfs) &&
+		(!b->ramdisk.keep_times ||
+		 cJSON_AddTrueToObject(to, "KeepTimes")) &&
+		add_string(to, "Owner", b->keep_owner ? "keep" : NULL) &&
+		(!b->drop_capabilities ||
+		 cJSON_AddTrueToObject(to, "DropCapabilities"));
+
+	if (good)
+		return to;
+	cJSON_Delete(to);
+	return NULL;
+}
+
+static int add_config(const struct build *b, cJSON *to, struct fault *reterr)
+{
+	char digest[DIGEST_TEXT_MAX], *text;
+	size_t len;
+	int r;
+
+	if (!b->config)
+		return 0;
+	if (content_slurp_path(b->config, TEXT_MAX, &text, &len, reterr) < 0)
+		return -1;
+	r = digest_text(text, len, digest, reterr);
+	free(text);
+	if (r < 0)
+		return -1;
+	return add_string(to, "Config", digest) ? 0 : out_of_memory(reterr);
+}
+
+/* ARGUMENTS become a part of it. */
+static int make_inputs(struct build *b, const struct image *image,
+		       cJSON *arguments, const char *tar2sqfs,
+		       struct fault *reterr)
+{
+	cJSON *tools;
+
+	if (inputs_make(&b->parts, b->image ? image : NULL, &b->ramdisks,
+			&b->inputs, reterr) < 0) {
+		cJSON_Delete(arguments);
+		return -1;
+	}
+	if (!cJSON_AddItemToObject(b->inputs, "Arguments", arguments)) {
+		cJSON_Delete(arguments);
+		return out_of_memory(reterr);
+	}
+	if (add_config(b, b->inputs, reterr) < 0)
+		return -1;
+	tools = cJSON_AddObjectToObject(b->inputs, "Tools");
+	if (!tools || !add_string(tools, "mkeif", ENCLAVE_INIT_VERSION) ||
+	    !add_string(tools, "zlib",
+			b->ramdisk.gzip ? gzip_zlib_version() : NULL) ||
+	    !add_string(tools, "tar2sqfs", tar2sqfs))
+		return out_of_memory(reterr);
+	return 0;
+}
+
+/* --- the image, written --- */
 
 /*
  * The kernel reads all ramdisks as one, BEFORE bytes of which come before F, and wants each
@@ -526,8 +739,7 @@ static int check_ramdisk(const struct part *f, uint64_t before, bool is_last,
 	return 0;
 }
 
-static int write_ramdisks(struct build *b, struct eif_writer *w,
-			  struct fault *reterr)
+static int open_ramdisks(struct build *b, struct fault *reterr)
 {
 	uint64_t before = 0;
 
@@ -539,6 +751,16 @@ static int write_ramdisks(struct build *b, struct eif_writer *w,
 				  reterr) < 0)
 			return -1;
 		before += f->content.len;
+	}
+	return 0;
+}
+
+static int write_ramdisks(struct build *b, struct eif_writer *w,
+			  struct fault *reterr)
+{
+	for (size_t i = 0; i < b->ramdisks.count; i++) {
+		struct part *f = &b->ramdisks.items[i];
+
 		if (eif_writer_add(w, EIF_RAMDISK, &f->content, reterr) < 0)
 			return fault_prefix(reterr, "%s", f->path);
 	}
@@ -550,7 +772,6 @@ static int write_image(struct build *b, struct image *image,
 		       struct output *output, struct eif_pcrs *ret,
 		       struct fault *reterr)
 {
-	const char *cmdline = b->parts.cmdline;
 	struct eif_writer *w = NULL;
 	struct tree *boot = tree_new();
 
@@ -561,10 +782,12 @@ static int write_image(struct build *b, struct image *image,
 	if (eif_writer_open_output(output, b->parts.eif_arch, &w, reterr) < 0 ||
 	    set_flags(b, w, reterr) < 0)
 		goto fail;
+	eif_writer_defaults(w, b->default_mem ? &b->mem : NULL,
+			    b->default_cpus ? &b->cpus : NULL);
 	if (eif_writer_add(w, EIF_KERNEL, &b->parts.kernel_file.content,
 			   reterr) < 0 ||
-	    eif_writer_add_bytes(w, EIF_CMDLINE, cmdline, strlen(cmdline),
-				 reterr) < 0 ||
+	    eif_writer_add_bytes(w, EIF_CMDLINE, b->parts.cmdline,
+				 b->parts.cmdline_len, reterr) < 0 ||
 	    write_metadata(b, image, w, reterr) < 0)
 		goto fail;
 	if (b->image ? parts_write_boot(&b->parts, boot, &b->ramdisk, w,
@@ -573,7 +796,8 @@ static int write_image(struct build *b, struct image *image,
 						 reterr) < 0 :
 		       write_ramdisks(b, w, reterr) < 0)
 		goto fail;
-	if (sign_write(key, w, ret, reterr) < 0)
+	if (sign_write(key, w, ret, reterr) < 0 ||
+	    pcrs_expect_check(&b->expected, ret, reterr) < 0)
 		goto fail;
 	tree_free(boot);
 	return eif_writer_finish(w, reterr);
@@ -587,6 +811,7 @@ static int build(const struct command *c, struct build *b, struct eif_pcrs *ret,
 		 struct fault *reterr)
 {
 	char version[SQUASHFS_VERSION_MAX];
+	cJSON *arguments = NULL;
 	struct sign_key *key = NULL;
 	struct image image = { .spool = SPOOL_NONE };
 	struct spec spec = { 0 };
@@ -597,9 +822,28 @@ static int build(const struct command *c, struct build *b, struct eif_pcrs *ret,
 		return -1;
 	/* What is quickly seen to be wrong comes first. */
 	b->parts.has_ramdisks = !b->image;
-	if (parts_find_time(&b->ramdisk.mtime, reterr) < 0 ||
+	if ((b->mtime && parts_take_time("--mtime", b->mtime, &b->ramdisk.mtime,
+					 reterr) < 0) ||
+	    take_number("--default-mem", b->default_mem, &b->mem, reterr) < 0 ||
+	    take_number("--default-cpus", b->default_cpus, &b->cpus, reterr) <
+		    0 ||
 	    parts_find(&b->parts, reterr) < 0)
 		goto out;
+	if (b->image ? parts_open_boot(&b->parts, reterr) < 0 :
+		       open_ramdisks(b, reterr) < 0)
+		goto out;
+	if (b->parts.blobs_are_installed)
+		command_note(c, "kernel and module are those of %s",
+			     b->parts.blobs);
+	if (b->kernel_config)
+		command_note(c,
+			     "--kernel_config is not read: the kernel says its "
+			     "version itself");
+	arguments = make_arguments(b);
+	if (!arguments) {
+		(void)out_of_memory(reterr);
+		goto out;
+	}
 	if (b->ramdisk.squashfs && squashfs_version(version, reterr) < 0)
 		goto out;
 	if (sign_options_load(c, &b->sign, &key, reterr) < 0)
@@ -619,10 +863,17 @@ static int build(const struct command *c, struct build *b, struct eif_pcrs *ret,
 			     "a squashfs (%s) by tar2sqfs %s: another one may "
 			     "give other PCRs",
 			     b->ramdisk.squashfs, version);
+	if (make_inputs(b, &image, arguments,
+			b->ramdisk.squashfs ? version : NULL, reterr) < 0) {
+		arguments = NULL;
+		goto out;
+	}
+	arguments = NULL;
 	r = write_image(b, &image, &spec, key, output, ret, reterr);
 	output = NULL;
 out:
 	output_abort(output);
+	cJSON_Delete(arguments);
 	spec_free(&spec);
 	image_free(&image);
 	sign_key_free(key);
@@ -635,7 +886,24 @@ static void close_build(struct build *b)
 	strings_free(&b->cmd);
 	strings_free(&b->env);
 	part_list_close(&b->ramdisks);
+	free(b->docker_image);
+	cJSON_Delete(b->inputs);
 	parts_close(&b->parts);
+}
+
+static int print_result(const struct command *c, struct build *b,
+			const struct eif_pcrs *pcrs)
+{
+	cJSON *all;
+
+	if (!b->json) {
+		pcrs_print_json(pcrs);
+		return EXIT_DONE;
+	}
+	all = pcrs_json(pcrs);
+	if (all && cJSON_AddItemToObject(all, "BuildInputs", b->inputs))
+		b->inputs = NULL;
+	return command_print_json(c, all);
 }
 
 static int run(const struct command *c, int argc, char **argv)
@@ -659,12 +927,12 @@ static int run(const struct command *c, int argc, char **argv)
 		code = EXIT_USAGE;
 		goto out;
 	}
-	if (check_options(&b, &fault) < 0 || build(c, &b, &pcrs, &fault) < 0) {
+	if (take_docker_uri(&b, &fault) < 0 || check_options(&b, &fault) < 0 ||
+	    build(c, &b, &pcrs, &fault) < 0) {
 		code = command_fail(c, &fault);
 		goto out;
 	}
-	pcrs_print_json(&pcrs);
-	code = command_end(c, EXIT_DONE);
+	code = command_end(c, print_result(c, &b, &pcrs));
 out:
 	close_build(&b);
 	return code;
@@ -676,25 +944,26 @@ const struct command command_build = {
 	.does = "an image from a container image or a folder",
 	.help = "usage: mkeif build --image SRC --output X.eif [OPTION]...\n"
 		"       mkeif build --ramdisk FILE... --kernel FILE --output X.eif [OPTION]...\n"
-		"SRC: an OCI layout, docker save archive or root file system (folder or archive),\n"
-		"- for a pipe, docker://NAME and what else skopeo knows; by name oci:, dir:,\n"
-		"oci-archive:, docker-archive:, rootfs:, and @sha256:... behind.\n"
-		"Its options:\n"
-		"  --arch ARCH, --tag TAG             which of several (this machine's ARCH)\n"
+		"SRC: an OCI layout or docker save archive, a folder or archive of a root file\n"
+		"system, -, docker://NAME and what else skopeo knows; by name oci:, oci-archive:,\n"
+		"docker-archive:, dir:, rootfs:, and @sha256:... behind. Its options:\n"
+		"  --arch ARCH, --tag TAG             which of several (the kernel's ARCH)\n"
 		"  --entrypoint ARG, --cmd ARG        one argument each time\n"
 		"  --env NAME=VALUE, --user USER[:GROUP], --workdir DIR, --stop-signal SIGNAL\n"
 		"  --config FILE                      the configuration, not the image's\n"
-		"  --drop-capabilities, --keep-times  of its files\n"
+		"  --drop-capabilities, --keep-times, --mtime SECONDS  of its files\n"
 		"  --owner root|keep                  whose a folder's files become (root)\n"
 		"What boots it:\n"
-		"  --blobs DIR                        kernel, nsm.ko, cmdline (NITRO_CLI_BLOBS)\n"
-		"  --kernel FILE, --module FILE, --cmdline TEXT|@FILE, --init FILE\n"
-		"  --boot-file DEST=FILE[:MODE]       another file beside init\n"
+		"  --blobs DIR                        kernel, nsm.ko, cmdline of nitro-cli\n"
+		"  --kernel FILE, --module FILE, --cmdline TEXT|@FILE, --cmdline-section FILE\n"
+		"  --init FILE, --boot-file DEST=FILE[:MODE], --default-mem N, --default-cpus N\n"
 		"The file:\n"
 		"  --name NAME, --image-version TEXT, --metadata FILE, --metadata-section FILE\n"
 		"  --flags NUMBER                     of the header, as 0x0240\n"
 		"  --compress none|gzip, --squashfs[=zstd|gzip|xz]\n" SIGN_OPTIONS_HELP
-		"SOURCE_DATE_EPOCH is all times in it; 1970 if unset. Prints the measurements.\n",
+		"  --expect-pcr0 HEX                  or -pcr1, -pcr2, -pcr8: or it is not made\n"
+		"Prints the measurements; with --json all inputs. --docker-uri: as nitro-cli.\n",
 	.options = options,
+	.hints = hints,
 	.run = run,
 };

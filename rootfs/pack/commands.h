@@ -14,7 +14,7 @@ enum command_exit {
 	EXIT_REFUSED =
 		1, /* malformed, or not as it should be; diff has its own codes */
 	EXIT_USAGE = 2,
-	EXIT_FILE = 5, /* a file, or the system, failed */
+	EXIT_FILE = 5, /* a file, a program or the system failed: try again */
 };
 
 /* An option of another tool that has no place here, and what to do instead. */

@@ -113,6 +113,10 @@ void eif_writer_like(struct eif_writer *w, const struct eif *from);
 int eif_writer_set_flags(struct eif_writer *w, unsigned flags,
 			 struct fault *reterr);
 
+/* Or these, where they are not NULL. */
+void eif_writer_defaults(struct eif_writer *w, const uint64_t *mem,
+			 const uint64_t *cpus);
+
 int eif_writer_begin(struct eif_writer *w, enum eif_type type,
 		     struct fault *reterr);
 int eif_writer_write(struct eif_writer *w, const void *data, size_t len,

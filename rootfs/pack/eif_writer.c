@@ -88,6 +88,15 @@ int eif_writer_set_flags(struct eif_writer *w, unsigned flags,
 	return 0;
 }
 
+void eif_writer_defaults(struct eif_writer *w, const uint64_t *mem,
+			 const uint64_t *cpus)
+{
+	if (mem)
+		w->default_mem = *mem;
+	if (cpus)
+		w->default_cpus = *cpus;
+}
+
 int eif_writer_begin(struct eif_writer *w, enum eif_type type,
 		     struct fault *reterr)
 {

@@ -11,6 +11,7 @@
 
 #include "rootfs/pack/cleanup.h"
 #include "rootfs/pack/eif.h"
+#include "rootfs/pack/eif_format.h"
 #include "rootfs/pack/fault.h"
 #include "rootfs/pack/output.h"
 
@@ -18,10 +19,12 @@ enum {
 	NAME_CAP = 32,
 	CHUNK = 1 << 16,
 	O_OUTPUT = 1,
+	O_JSON,
 };
 
 static const struct option options[] = {
 	{ "output", required_argument, NULL, O_OUTPUT },
+	{ "json", no_argument, NULL, O_JSON },
 	{ "eif-path", required_argument, NULL, COMMAND_ARGUMENT },
 	{ 0 },
 };
@@ -165,7 +168,25 @@ static int sync_output(const struct folder *o, struct fault *reterr)
 	return r < 0 ? fault_system(reterr, -r, "%s", o->path) : 0;
 }
 
-static int extract(const char *path, struct folder *o, struct fault *reterr)
+/* What no file holds, and build is to be told. */
+static void say_header(const struct command *c, const struct eif *eif)
+{
+	if (eif->default_mem != EIF_DEFAULT_MEM ||
+	    eif->default_cpus != EIF_DEFAULT_CPUS)
+		command_note(c,
+			     "%s: its header has other defaults: build it with "
+			     "--default-mem %llu --default-cpus %llu",
+			     eif->path, (unsigned long long)eif->default_mem,
+			     (unsigned long long)eif->default_cpus);
+	if (eif_find(eif, EIF_SIGNATURE))
+		command_note(c,
+			     "%s: build leaves the signature out: see "
+			     "--sign-key",
+			     eif->path);
+}
+
+static int extract(const struct command *c, const char *path, struct folder *o,
+		   struct fault *reterr)
 {
 	struct eif eif;
 	int r = -1;
@@ -182,6 +203,8 @@ static int extract(const char *path, struct folder *o, struct fault *reterr)
 	else
 		r = 0;
 	keep_output(o);
+	if (r == 0)
+		say_header(c, &eif);
 out:
 	if (o->fd >= 0)
 		close(o->fd);
@@ -189,15 +212,42 @@ out:
 	return r;
 }
 
+static int print_names(const struct command *c, const struct folder *o,
+		       bool json)
+{
+	cJSON *all, *list;
+
+	for (size_t i = 0; !json && i < o->count; i++)
+		(void)puts(o->names[i]);
+	if (!json)
+		return EXIT_DONE;
+	all = cJSON_CreateObject();
+	list = cJSON_AddArrayToObject(all, "Files");
+	for (size_t i = 0; list && i < o->count; i++)
+		if (!cJSON_AddItemToArray(list,
+					  cJSON_CreateString(o->names[i])))
+			list = NULL;
+	if (!list) {
+		cJSON_Delete(all);
+		all = NULL;
+	}
+	return command_print_json(c, all);
+}
+
 static int run(const struct command *c, int argc, char **argv)
 {
 	struct folder o = { .fd = -1, .dir_slot = -1 };
 	struct fault fault;
+	bool json = false;
 	int option;
 
 	while ((option = command_option(c, argc, argv, options)) >= 0) {
 		if (option == '?')
 			return EXIT_USAGE;
+		if (option == O_JSON) {
+			json = true;
+			continue;
+		}
 		if (o.path)
 			return command_usage(c, "--output: twice");
 		o.path = optarg;
@@ -206,16 +256,14 @@ static int run(const struct command *c, int argc, char **argv)
 		return EXIT_USAGE;
 	if (!o.path)
 		return command_usage(c, "--output is missing");
-	if (extract(argv[optind], &o, &fault) < 0)
+	if (extract(c, argv[optind], &o, &fault) < 0)
 		return command_fail(c, &fault);
-	for (size_t i = 0; i < o.count; i++)
-		(void)puts(o.names[i]);
 	if (o.flags)
 		command_note(c,
 			     "%s: the header's flags are in none of these "
 			     "files: mkeif build --flags 0x%04x",
 			     argv[optind], o.flags);
-	return command_end(c, EXIT_DONE);
+	return command_end(c, print_names(c, &o, json));
 }
 
 const struct command command_extract = {
@@ -223,9 +271,9 @@ const struct command command_extract = {
 	.does = "the sections of an image as files",
 	.help = "usage: mkeif extract X.eif --output DIR\n"
 		"Writes kernel, cmdline, metadata.json, ramdisk-0, ramdisk-1, ... and signature\n"
-		"to DIR, which is made, or is there and empty. Prints their names. mkeif build\n"
-		"makes the same image of them:\n"
-		"  mkeif build --kernel DIR/kernel --cmdline @DIR/cmdline \\\n"
+		"to DIR, which is made, or is there and empty. Prints their names, as an object\n"
+		"with --json. mkeif build makes the same image of them, but for what it says:\n"
+		"  mkeif build --kernel DIR/kernel --cmdline-section DIR/cmdline \\\n"
 		"      --metadata-section DIR/metadata.json --ramdisk DIR/ramdisk-0 \\\n"
 		"      --ramdisk DIR/ramdisk-1 --output same.eif\n",
 	.options = options,

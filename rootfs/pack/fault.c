@@ -101,6 +101,16 @@ int fault_usage(struct fault *f, const char *format, ...)
 	return -1;
 }
 
+int fault_failed(struct fault *f, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	(void)set(f, FAULT_SYSTEM, format, args, NULL);
+	va_end(args);
+	return -1;
+}
+
 int fault_system(struct fault *f, int error, const char *format, ...)
 {
 	va_list args;

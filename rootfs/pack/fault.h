@@ -28,6 +28,10 @@ int fault_usage(struct fault *f, const char *format, ...)
 int fault_system(struct fault *f, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* A failure of the system that has no errno: a program that mkeif runs. */
+int fault_failed(struct fault *f, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
 /* Puts words and ": " before those that *F has; returns -1. */
 int fault_prefix(struct fault *f, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

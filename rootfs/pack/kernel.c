@@ -1,6 +1,9 @@
 #include "rootfs/pack/kernel.h"
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <elf.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +12,8 @@
 enum {
 	HEAD = 0x240, /* bytes that tell a kernel */
 	CHUNK = 1 << 16,
-	MARK_MAX = 32, /* of what is searched */
+	MARK_MAX = 32,	       /* of what is searched */
+	MODULE_MAX = 64 << 20, /* bytes of a module, unpacked */
 };
 
 int kernel_search(const struct content *c, const char *text, uint64_t *ret_at,
@@ -185,4 +189,76 @@ int kernel_check_module(const char *path, const struct content *c,
 				    "kernel is %s",
 				    path, version, k->version);
 	return 0;
+}
+
+static bool is_packed(const uint8_t head[6])
+{
+	return memcmp(head, "\x1f\x8b", 2) == 0 ||
+	       memcmp(head,
+		      "\xfd"
+		      "7zXZ\0",
+		      6) == 0 ||
+	       memcmp(head, "\x28\xb5\x2f\xfd", 4) == 0;
+}
+
+/* All of what A gives; 0, or -1, with reterr if it is not A's fault. */
+static int unpack(struct archive *a, struct spool *spool, bool *ret_is_ours,
+		  struct fault *reterr)
+{
+	static char chunk[CHUNK];
+	struct archive_entry *entry;
+	uint64_t from = spool->len;
+	la_ssize_t n;
+
+	*ret_is_ours = false;
+	if (archive_read_next_header(a, &entry) != ARCHIVE_OK)
+		return -1;
+	while ((n = archive_read_data(a, chunk, sizeof(chunk))) > 0) {
+		*ret_is_ours = true;
+		if (spool->len - from + (uint64_t)n > MODULE_MAX)
+			return fault_refuse(reterr,
+					    "a module of more than %d bytes",
+					    MODULE_MAX);
+		if (spool_append(spool, chunk, (size_t)n, reterr) < 0)
+			return -1;
+		*ret_is_ours = false;
+	}
+	return n < 0 ? -1 : 0;
+}
+
+int kernel_unpack_module(const char *path, struct content *c,
+			 struct spool *spool, struct fault *reterr)
+{
+	uint8_t head[6];
+	uint64_t from = spool->len;
+	struct archive *a;
+	bool is_ours = false;
+	int r = -1;
+
+	if (c->len < sizeof(head))
+		return 0;
+	if (content_read(c, 0, head, sizeof(head), reterr) < 0)
+		return fault_prefix(reterr, "%s", path);
+	if (!is_packed(head))
+		return 0;
+	a = archive_read_new();
+	if (!a)
+		return fault_system(reterr, ENOMEM, "%s", path);
+	if (archive_read_support_filter_gzip(a) == ARCHIVE_OK &&
+	    archive_read_support_filter_xz(a) == ARCHIVE_OK &&
+	    archive_read_support_filter_zstd(a) == ARCHIVE_OK &&
+	    archive_read_support_format_raw(a) == ARCHIVE_OK &&
+	    archive_read_open_fd(a, c->fd, CHUNK) == ARCHIVE_OK)
+		r = unpack(a, spool, &is_ours, reterr);
+	if (r < 0 && is_ours)
+		(void)fault_prefix(reterr, "%s", path);
+	else if (r < 0)
+		(void)fault_refuse(reterr, "%s: a compressed module: %s", path,
+				   archive_error_string(a) ?
+					   archive_error_string(a) :
+					   "cannot be unpacked");
+	else
+		*c = spool_content(spool, from);
+	(void)archive_read_free(a);
+	return r;
 }

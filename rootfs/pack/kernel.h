@@ -32,6 +32,13 @@ int kernel_check_program(const char *path, const struct content *c,
 int kernel_check_module(const char *path, const struct content *c,
 			const struct kernel *k, struct fault *reterr);
 
+/*
+ * Of a module as distributions ship it, compressed by gzip, xz or zstd: replaces *C by
+ * what is in it, which SPOOL gets. Any other stays as it is.
+ */
+int kernel_unpack_module(const char *path, struct content *c,
+			 struct spool *spool, struct fault *reterr);
+
 /* The loader (PT_INTERP) that such a program asks for, "" where it is static. */
 int kernel_find_loader(const char *path, const struct content *c,
 		       char ret[KERNEL_LOADER_MAX], struct fault *reterr);

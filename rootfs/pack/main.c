@@ -24,8 +24,9 @@ static const char tail[] =
 	"mkeif COMMAND --help says more of one; mkeif(1) has it all, with examples.\n"
 	"\n"
 	"Exit codes: 0 done; 1 refused: an image is malformed or not as it should be;\n"
-	"2 wrong usage; 5 a file, or the system, failed. Those of diff: 0 the PCRs are\n"
-	"equal; 1 they differ; 2 trouble.\n";
+	"2 wrong usage; 5 a file, a network, the system or a program that mkeif runs\n"
+	"failed, so that trying again may help. Those of diff: 0 the PCRs are equal;\n"
+	"1 they differ; 2 trouble.\n";
 
 static bool is_help(const char *word)
 {

@@ -98,6 +98,9 @@ int metadata_make(const struct metadata *m, char **ret, struct fault *reterr)
 						     "unknown");
 	cJSON_AddItemToObject(root, "DockerInfo", docker_info(m));
 	cJSON_AddItemToObject(root, "CustomMetadata", custom);
+	if (m->inputs)
+		cJSON_AddItemToObject(root, "BuildInputs",
+				      cJSON_Duplicate(m->inputs, true));
 	text = cJSON_PrintUnformatted(root);
 	cJSON_Delete(root);
 	if (!text)

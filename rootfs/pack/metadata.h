@@ -1,6 +1,7 @@
 #ifndef ROOTFS_PACK_METADATA_H
 #define ROOTFS_PACK_METADATA_H
 
+#include <cjson/cJSON.h>
 #include <stdint.h>
 
 struct fault;
@@ -19,6 +20,8 @@ struct metadata {
 	const char *image_config; /* NULL or its configuration, JSON */
 	const char *custom;	  /* NULL or JSON of the user's */
 	const char *custom_path;  /* names it in faults */
+	const cJSON *
+		inputs; /* what it was made of, or NULL: our own, nitro-cli reads over it */
 };
 
 /*

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "rootfs/pack/fault.h"
@@ -15,6 +14,7 @@
 
 enum {
 	CMDLINE_MAX = 2047, /* bytes: COMMAND_LINE_SIZE of both, and a NUL */
+	BOOT_MODE = 0755,   /* of a boot file, if it has none */
 	TEXT_MAX = 1 << 20, /* bytes of a file of text that an option names */
 };
 
@@ -47,7 +47,7 @@ int part_add(struct part_list *list, const char *path, const char *option,
 
 static void close_part(struct part *f)
 {
-	if (f->content.fd >= 0)
+	if (f->content.fd >= 0 && !f->is_spooled)
 		close(f->content.fd);
 }
 
@@ -67,23 +67,17 @@ static char *below(const char *dir, const char *name)
 
 /* --- kernel, command line, init --- */
 
-static int find_arch(struct parts *p, struct fault *reterr)
+static int take_arch(struct parts *p, struct fault *reterr)
 {
-	struct utsname uts;
 	const char *name = p->arch;
 
-	if (!name && p->has_ramdisks)
-		return 0; /* the kernel's */
-	if (!name && uname(&uts) < 0)
-		return fault_system(reterr, errno, "uname");
 	if (!name)
-		name = uts.machine;
-	p->eif_arch = strcmp(name, "aarch64") == 0 ||
-				      strcmp(name, "arm64") == 0 ?
-			      EIF_AARCH64 :
-			      EIF_X86_64;
-	if (p->eif_arch == EIF_X86_64 && strcmp(name, "x86_64") != 0 &&
-	    strcmp(name, "amd64") != 0)
+		return 0; /* the kernel's */
+	if (strcmp(name, "x86_64") == 0 || strcmp(name, "amd64") == 0)
+		p->eif_arch = EIF_X86_64;
+	else if (strcmp(name, "aarch64") == 0 || strcmp(name, "arm64") == 0)
+		p->eif_arch = EIF_AARCH64;
+	else
 		return fault_usage(reterr,
 				   "--arch: %s: neither x86_64 nor "
 				   "aarch64",
@@ -116,31 +110,77 @@ static int no_kernel(const struct parts *p, struct fault *reterr)
 			      "");
 }
 
+static bool is_there(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+/* Where nitro-cli's package for developers has them. */
+static const char installed[] = "/usr/share/nitro_enclaves/blobs";
+
+/* No folder is named: the installed one, but what is measured is not the environment's. */
+static int find_blobs(struct parts *p, struct fault *reterr)
+{
+	const char *of_nitro_cli = getenv("NITRO_CLI_BLOBS");
+
+	if (of_nitro_cli && *of_nitro_cli)
+		return fault_usage(reterr,
+				   "--kernel or --blobs is missing; the "
+				   "environment is not measured: say --blobs "
+				   "%s, which NITRO_CLI_BLOBS names",
+				   of_nitro_cli);
+	if (!is_there(installed))
+		return no_kernel(p, reterr);
+	p->blobs = installed;
+	p->blobs_are_installed = true;
+	return 0;
+}
+
+static int choose_kernel(struct parts *p, struct fault *reterr)
+{
+	char *image = below(p->blobs, "Image");
+
+	p->own[0] = below(p->blobs, "bzImage");
+	if (!p->own[0] || !image) {
+		free(image);
+		return out_of_memory(reterr);
+	}
+	if (!p->arch && is_there(p->own[0]) && is_there(image)) {
+		free(image);
+		return fault_usage(reterr,
+				   "%s: both a bzImage and an Image: see "
+				   "--arch",
+				   p->blobs);
+	}
+	if (p->arch ? p->eif_arch == EIF_AARCH64 :
+		      !is_there(p->own[0]) && is_there(image)) {
+		free(p->own[0]);
+		p->own[0] = image;
+	} else {
+		free(image);
+	}
+	p->kernel_file.path = p->own[0];
+	return 0;
+}
+
 /* What is not given is in the folder of nitro-cli's blobs. */
 static int find_kernel(struct parts *p, struct fault *reterr)
 {
-	static const char *const names[] = {
-		[EIF_X86_64] = "bzImage",
-		[EIF_AARCH64] = "Image",
-	};
-	const char *dir = p->blobs ? p->blobs : getenv("NITRO_CLI_BLOBS");
-
 	if (p->kernel_file.path && p->blobs)
 		return fault_usage(reterr,
 				   "--blobs is where the kernel and its "
 				   "module are: without --kernel");
 	if (p->kernel_file.path)
 		return 0;
-	if (!dir || *dir == '\0')
-		return no_kernel(p, reterr);
-	p->own[0] = below(dir, names[p->eif_arch]);
-	p->own[1] = below(dir, "nsm.ko");
-	p->own[2] = below(dir, "cmdline");
-	if (!p->own[0] || !p->own[1] || !p->own[2])
+	if (!p->blobs && find_blobs(p, reterr) < 0)
+		return -1;
+	if (choose_kernel(p, reterr) < 0)
+		return -1;
+	p->own[1] = below(p->blobs, "nsm.ko");
+	p->own[2] = below(p->blobs, "cmdline");
+	if (!p->own[1] || !p->own[2])
 		return out_of_memory(reterr);
-	p->kernel_file.path = p->own[0];
-	if (!p->has_ramdisks && p->modules.count == 0 &&
-	    access(p->own[1], F_OK) == 0 &&
+	if (!p->has_ramdisks && p->modules.count == 0 && is_there(p->own[1]) &&
 	    part_add(&p->modules, p->own[1], "--module", reterr) < 0)
 		return -1;
 	return 0;
@@ -152,7 +192,7 @@ static int open_kernel(struct parts *p, struct fault *reterr)
 	    kernel_inspect(p->kernel_file.path, &p->kernel_file.content,
 			   &p->kernel, reterr) < 0)
 		return -1;
-	if (!p->arch && p->has_ramdisks)
+	if (!p->arch)
 		p->eif_arch = p->kernel.arch;
 	if (p->kernel.arch != p->eif_arch)
 		return fault_refuse(reterr,
@@ -188,38 +228,71 @@ int parts_read_text(const char *option, char **ret, struct fault *reterr)
 	return 0;
 }
 
-static int make_cmdline(struct parts *p, struct fault *reterr)
+static bool is_blank(char c)
 {
-	const char *text = p->cmdline_option, *blob = p->own[2];
-	char *at = NULL, *cmdline;
-	int r;
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
-	if (!text && blob && access(blob, F_OK) == 0) {
-		if (asprintf(&at, "@%s", blob) < 0)
-			return out_of_memory(reterr);
-		text = at;
-	}
-	r = parts_read_text(text ? text : cmdlines[p->eif_arch], &cmdline,
-			    reterr);
-	free(at);
-	if (r < 0)
+/* As nitro-cli takes it, whose trim() has no other blanks in ASCII. */
+static int read_blob_cmdline(const char *path, char **ret, struct fault *reterr)
+{
+	char *text, *begin;
+	size_t len;
+
+	if (content_slurp_path(path, TEXT_MAX, &text, &len, reterr) < 0)
 		return -1;
+	if (strlen(text) != len) {
+		free(text);
+		return fault_refuse(reterr, "%s: a NUL byte", path);
+	}
+	while (len > 0 && is_blank(text[len - 1]))
+		text[--len] = '\0';
+	begin = text;
+	while (is_blank(*begin))
+		begin++;
+	*ret = strdup(begin);
+	free(text);
+	return *ret ? 0 : out_of_memory(reterr);
+}
+
+/* To the kernel all blanks are blanks; those of an option are most likely a slip. */
+static int check_cmdline(const char *cmdline, bool with_blanks,
+			 struct fault *reterr)
+{
 	for (size_t i = 0; cmdline[i]; i++)
-		if (cmdline[i] < ' ' || cmdline[i] > '~') {
-			free(cmdline);
+		if ((cmdline[i] < ' ' || cmdline[i] > '~') &&
+		    !(with_blanks && is_blank(cmdline[i])))
 			return fault_refuse(reterr,
 					    "command line: offset %zu: not a "
 					    "printable ASCII character",
 					    i);
-		}
-	if (strlen(cmdline) > CMDLINE_MAX) {
-		free(cmdline);
+	if (strlen(cmdline) > CMDLINE_MAX)
 		return fault_refuse(reterr,
 				    "command line: longer than %d bytes",
 				    CMDLINE_MAX);
-	}
-	p->cmdline = cmdline;
 	return 0;
+}
+
+static int make_cmdline(struct parts *p, struct fault *reterr)
+{
+	const bool is_blob = !p->cmdline_option && p->own[2] &&
+			     is_there(p->own[2]);
+
+	if (p->cmdline_option && p->cmdline_section)
+		return fault_usage(reterr, "either --cmdline or "
+					   "--cmdline-section, not both");
+	/* As it stands, whatever that is. */
+	if (p->cmdline_section)
+		return content_slurp_path(p->cmdline_section, TEXT_MAX,
+					  &p->cmdline, &p->cmdline_len, reterr);
+	if ((is_blob ?
+		     read_blob_cmdline(p->own[2], &p->cmdline, reterr) :
+		     parts_read_text(p->cmdline_option ? p->cmdline_option :
+							 cmdlines[p->eif_arch],
+				     &p->cmdline, reterr)) < 0)
+		return -1;
+	p->cmdline_len = strlen(p->cmdline);
+	return check_cmdline(p->cmdline, is_blob, reterr);
 }
 
 /* Beside mkeif, as it is built; or as it is installed. */
@@ -293,33 +366,75 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+const char *parts_module_name(const struct part *module, size_t *ret_len)
+{
+	static const char *const packed[] = { ".gz", ".xz", ".zst" };
+	const char *name = base_name(module->path);
+	size_t len = strlen(name), n;
+
+	for (size_t i = 0; i < sizeof(packed) / sizeof(packed[0]); i++) {
+		n = strlen(packed[i]);
+		if (len > n && strcmp(name + len - n, packed[i]) == 0) {
+			len -= n;
+			break;
+		}
+	}
+	*ret_len = len;
+	return name;
+}
+
+/* The part keeps the file, that it is closed. */
+static int open_module(struct parts *p, struct part *f, struct fault *reterr)
+{
+	struct content c;
+
+	if (part_open(f, reterr) < 0)
+		return -1;
+	c = f->content;
+	if (kernel_unpack_module(f->path, &c, &p->spool, reterr) < 0 ||
+	    kernel_check_module(f->path, &c, &p->kernel, reterr) < 0)
+		return -1;
+	if (c.fd != f->content.fd) {
+		close_part(f);
+		f->content = c;
+		f->is_spooled = true;
+	}
+	return 0;
+}
+
 static int add_modules(struct parts *p, struct tree *boot, struct spool *spool,
 		       struct fault *reterr)
 {
 	struct buffer order = { 0 };
 	uint64_t from = spool->len;
 	struct content c;
-	const char *name;
+	const char *at;
+	char *name;
+	size_t len;
 	int r = -1;
 
 	for (size_t i = 0; i < p->modules.count; i++) {
 		struct part *f = &p->modules.items[i];
 
-		name = base_name(f->path);
-		if (part_open(f, reterr) < 0 ||
-		    kernel_check_module(f->path, &f->content, &p->kernel,
-					reterr) < 0 ||
-		    ramdisk_add_file(boot, name, 0755, &f->content, reterr) <
-			    0 ||
-		    buffer_add(&order, name, strlen(name), reterr) < 0 ||
-		    buffer_add(&order, "\n", 1, reterr) < 0)
+		at = parts_module_name(f, &len);
+		name = strndup(at, len);
+		if (!name) {
+			(void)out_of_memory(reterr);
 			goto out;
+		}
+		r = ramdisk_add_file(boot, name, 0755, &f->content, reterr);
+		free(name);
+		if (r < 0 || buffer_add(&order, at, len, reterr) < 0 ||
+		    buffer_add(&order, "\n", 1, reterr) < 0) {
+			r = -1;
+			goto out;
+		}
 	}
 	/* nsm.ko alone is what every init loads. */
-	if (order.len == 0 || strcmp(order.data, "nsm.ko\n") == 0) {
-		r = 0;
+	r = 0;
+	if (order.len == 0 || strcmp(order.data, "nsm.ko\n") == 0)
 		goto out;
-	}
+	r = -1;
 	if (spool_append(spool, order.data, order.len, reterr) < 0)
 		goto out;
 	c = spool_content(spool, from);
@@ -329,23 +444,24 @@ out:
 	return r;
 }
 
-/* SRC may have a colon where no octal number follows it. */
-int parts_open_boot_file(struct part *f, char **ret_dest, uint32_t *ret_mode,
-			 struct fault *reterr)
+/* DEST=SRC[:MODE]; SRC may have a colon where no octal number follows it. */
+static int split_boot_file(const struct part *f, char **ret_dest,
+			   char **ret_src, unsigned *ret_mode,
+			   struct fault *reterr)
 {
-	char *text = strdup(f->path), *src, *colon, *end;
-	unsigned long mode = 0755;
-	int r = -1;
+	char *dest = strdup(f->path), *src, *colon, *end;
+	unsigned long mode = BOOT_MODE;
 
-	if (!text)
+	if (!dest)
 		return out_of_memory(reterr);
-	src = strchr(text, '=');
-	if (!src || src == text || src[1] == '\0') {
+	src = strchr(dest, '=');
+	if (!src || src == dest || src[1] == '\0') {
 		(void)fault_usage(reterr,
 				  "--boot-file: %s: not DEST=FILE or "
 				  "DEST=FILE:MODE",
-				  text);
-		goto out;
+				  dest);
+		free(dest);
+		return -1;
 	}
 	*src++ = '\0';
 	colon = strrchr(src, ':');
@@ -355,32 +471,81 @@ int parts_open_boot_file(struct part *f, char **ret_dest, uint32_t *ret_mode,
 		if (mode > 07777) {
 			(void)fault_usage(reterr, "--boot-file: %s: no mode",
 					  colon + 1);
-			goto out;
+			free(dest);
+			return -1;
 		}
 		*colon = '\0';
 	}
-	if (content_open(src, &f->content, reterr) < 0)
-		goto out;
-	*ret_mode = (uint32_t)mode;
-	*ret_dest = strdup(text + (*text == '/'));
-	r = *ret_dest ? 0 : out_of_memory(reterr);
-out:
-	free(text);
+	if (*dest == '/')
+		memmove(dest, dest + 1, strlen(dest));
+	*ret_dest = dest;
+	*ret_src = src;
+	*ret_mode = (unsigned)mode;
+	return 0;
+}
+
+int parts_boot_file(const struct part *file, char **ret_dest,
+		    unsigned *ret_mode, struct fault *reterr)
+{
+	char *src;
+
+	return split_boot_file(file, ret_dest, &src, ret_mode, reterr);
+}
+
+int parts_open_boot_file(struct part *f, char **ret_dest, uint32_t *ret_mode,
+			 struct fault *reterr)
+{
+	char *dest, *src;
+	unsigned mode;
+	int r;
+
+	if (split_boot_file(f, &dest, &src, &mode, reterr) < 0)
+		return -1;
+	/* DEST is moved within its bytes: SRC is where it was. */
+	r = content_open(src, &f->content, reterr);
+	if (r < 0) {
+		free(dest);
+		return r;
+	}
+	*ret_dest = dest;
+	*ret_mode = mode;
 	return r;
 }
 
 static int add_boot_file(struct part *f, struct tree *boot,
 			 struct fault *reterr)
 {
-	uint32_t mode;
+	unsigned mode;
 	char *dest;
 	int r;
 
-	if (parts_open_boot_file(f, &dest, &mode, reterr) < 0)
+	if (parts_boot_file(f, &dest, &mode, reterr) < 0)
 		return -1;
 	r = ramdisk_add_file(boot, dest, mode, &f->content, reterr);
 	free(dest);
 	return r;
+}
+
+int parts_open_boot(struct parts *p, struct fault *reterr)
+{
+	uint32_t mode;
+	char *dest;
+
+	if (p->boot_is_open)
+		return 0;
+	if (p->modules.count && spool_open(&p->spool, reterr) < 0)
+		return -1;
+	for (size_t i = 0; i < p->modules.count; i++)
+		if (open_module(p, &p->modules.items[i], reterr) < 0)
+			return -1;
+	for (size_t i = 0; i < p->boot_files.count; i++) {
+		if (parts_open_boot_file(&p->boot_files.items[i], &dest, &mode,
+					 reterr) < 0)
+			return -1;
+		free(dest);
+	}
+	p->boot_is_open = true;
+	return 0;
 }
 
 int parts_write_boot(struct parts *p, struct tree *boot,
@@ -390,7 +555,7 @@ int parts_write_boot(struct parts *p, struct tree *boot,
 	struct spool spool = SPOOL_NONE;
 	int r = -1;
 
-	if (spool_open(&spool, reterr) < 0 ||
+	if (parts_open_boot(p, reterr) < 0 || spool_open(&spool, reterr) < 0 ||
 	    ramdisk_add_file(boot, "init", 0755, &p->init_file.content,
 			     reterr) < 0 ||
 	    add_modules(p, boot, &spool, reterr) < 0)
@@ -404,24 +569,30 @@ out:
 	return r;
 }
 
-int parts_find_time(uint32_t *ret, struct fault *reterr)
+int parts_take_time(const char *option, const char *text, uint32_t *ret,
+		    struct fault *reterr)
 {
-	const char *text = getenv("SOURCE_DATE_EPOCH");
 	char *end;
 	long long n;
 
-	*ret = 0;
-	if (!text || *text == '\0')
-		return 0;
 	errno = 0;
 	n = strtoll(text, &end, 10);
 	if (errno || *end || *text < '0' || *text > '9' || n > UINT32_MAX)
 		return fault_usage(reterr,
-				   "SOURCE_DATE_EPOCH: %s: not seconds "
-				   "from 0 to 4294967295",
-				   text);
+				   "%s: %s: not seconds from 0 to 4294967295",
+				   option, text);
 	*ret = (uint32_t)n;
 	return 0;
+}
+
+int parts_find_time(uint32_t *ret, struct fault *reterr)
+{
+	const char *text = getenv("SOURCE_DATE_EPOCH");
+
+	*ret = 0;
+	if (!text || *text == '\0')
+		return 0;
+	return parts_take_time("SOURCE_DATE_EPOCH", text, ret, reterr);
 }
 
 int parts_find_init(struct parts *p, struct fault *reterr)
@@ -431,7 +602,7 @@ int parts_find_init(struct parts *p, struct fault *reterr)
 
 int parts_find(struct parts *p, struct fault *reterr)
 {
-	if (find_arch(p, reterr) < 0 || find_kernel(p, reterr) < 0 ||
+	if (take_arch(p, reterr) < 0 || find_kernel(p, reterr) < 0 ||
 	    open_kernel(p, reterr) < 0 || make_cmdline(p, reterr) < 0)
 		return -1;
 	return p->has_ramdisks ? 0 : parts_find_init(p, reterr);
@@ -443,6 +614,7 @@ void parts_close(struct parts *p)
 	part_list_close(&p->boot_files);
 	close_part(&p->kernel_file);
 	close_part(&p->init_file);
+	spool_close(&p->spool);
 	free(p->cmdline);
 	for (size_t i = 0; i < sizeof(p->own) / sizeof(p->own[0]); i++)
 		free(p->own[i]);

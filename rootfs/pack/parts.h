@@ -21,6 +21,7 @@ enum { PARTS_FILES_MAX = 64 /* of a kind */ };
 struct part {
 	const char *path;	/* NULL: none */
 	struct content content; /* fd -1: not open */
+	bool is_spooled;	/* that fd is not its own */
 };
 
 struct part_list {
@@ -38,7 +39,7 @@ void part_list_close(struct part_list *list);
 
 struct parts {
 	/* As asked for; NULL: not said. */
-	const char *arch, *blobs, *cmdline_option;
+	const char *arch, *blobs, *cmdline_option, *cmdline_section;
 	struct part kernel_file, init_file;
 	struct part_list modules;
 	struct part_list boot_files; /* DEST=FILE[:MODE] */
@@ -48,22 +49,42 @@ struct parts {
 	enum eif_arch eif_arch;
 	struct kernel kernel;
 	char *cmdline;
+	size_t cmdline_len;
 	bool init_is_ours;
+	bool blobs_are_installed; /* and not said */
+	struct spool spool;	  /* of modules that were compressed */
+	bool boot_is_open;
 	char *own[4]; /* paths that were made up here */
 };
 
-#define PARTS_NONE \
-	((struct parts){ .kernel_file = PART_NONE, .init_file = PART_NONE })
+#define PARTS_NONE                                 \
+	((struct parts){ .kernel_file = PART_NONE, \
+			 .init_file = PART_NONE,   \
+			 .spool = SPOOL_NONE })
 
 /* Finds, opens and checks what is not in a ramdisk yet. */
 int parts_find(struct parts *p, struct fault *reterr);
 void parts_close(struct parts *p);
 
-/* SOURCE_DATE_EPOCH, or 0 where it is not set. */
+/* SOURCE_DATE_EPOCH, or 0 where it is not set: for BuildTime, which is not measured. */
 int parts_find_time(uint32_t *ret, struct fault *reterr);
+
+/* The seconds of a time that OPTION gives, which goes into what is measured. */
+int parts_take_time(const char *option, const char *text, uint32_t *ret,
+		    struct fault *reterr);
 
 /* The init alone, for an image of P's architecture. */
 int parts_find_init(struct parts *p, struct fault *reterr);
+
+/* Opens and checks modules and boot files; parts_write_boot does so where it was not done. */
+int parts_open_boot(struct parts *p, struct fault *reterr);
+
+/* The name of a module in the boot ramdisk, of which *RET_LEN bytes count. */
+const char *parts_module_name(const struct part *module, size_t *ret_len);
+
+/* DEST and MODE of a boot file; DEST is the caller's to free. */
+int parts_boot_file(const struct part *file, char **ret_dest,
+		    unsigned *ret_mode, struct fault *reterr);
 
 /*
  * DEST=FILE[:MODE] of F, whose file is opened: *RET_DEST, for the caller to free, is without a

@@ -1,6 +1,9 @@
 #include "rootfs/pack/commands.h"
 
+#include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -10,7 +13,9 @@
 #include "rootfs/pack/pcrs.h"
 #include "rootfs/pack/sign.h"
 
-enum { O_ROLE = 1, O_INSTANCE, O_CERT, O_POLICY, O_JSON };
+enum { O_ROLE = 1, O_INSTANCE, O_CERT, O_POLICY, O_JSON, O_ONE_CERT, O_INPUT };
+
+enum { INPUT_MAX = 64 << 20 }; /* bytes of --input */
 
 static const struct option options[] = {
 	{ "role", required_argument, NULL, O_ROLE },
@@ -18,13 +23,17 @@ static const struct option options[] = {
 	{ "cert", required_argument, NULL, O_CERT },
 	{ "policy", no_argument, NULL, O_POLICY },
 	{ "json", no_argument, NULL, O_JSON },
+	/* nitro-cli's, with what it prints. */
+	{ "signing-certificate", required_argument, NULL, O_ONE_CERT },
+	{ "input", required_argument, NULL, O_INPUT },
 	{ "eif-path", required_argument, NULL, COMMAND_ARGUMENT },
 	{ 0 },
 };
 
 struct ask {
 	const char *path, *role, *instance, *cert; /* NULL: not said */
-	bool policy, json;
+	const char *input; /* nitro-cli's: of any file */
+	bool policy, json, as_nitro_cli;
 };
 
 /* --- what may be a slip --- */
@@ -144,6 +153,43 @@ static int pcr(const struct command *c, const struct ask *a,
 	return 0;
 }
 
+/* As nitro-cli pcr prints one: its name is PCR where it is of any file. */
+static int print_one(const struct command *c, const struct ask *a,
+		     struct fault *reterr)
+{
+	char hex[2 * EIF_HASH + 1], *text;
+	cJSON *one = cJSON_CreateObject();
+	uint8_t hash[EIF_HASH];
+	struct sign_info cert;
+	size_t len;
+	int r;
+
+	if (a->input) {
+		if (content_slurp_path(a->input, INPUT_MAX, &text, &len,
+				       reterr) < 0)
+			goto fail;
+		r = measure_extend(text, len, hash, reterr);
+		free(text);
+		if (r < 0)
+			goto fail;
+	} else {
+		if (sign_cert_info(a->cert, time(NULL), &cert, reterr) < 0)
+			goto fail;
+		look_at_cert(c, a->cert, &cert);
+		memcpy(hash, cert.pcr8, EIF_HASH);
+	}
+	for (int i = 0; i < EIF_HASH; i++)
+		(void)sprintf(hex + 2 * i, "%02x", hash[i]);
+	if (!cJSON_AddStringToObject(one, a->input ? "PCR" : "PCR8", hex)) {
+		(void)fault_system(reterr, ENOMEM, "JSON");
+		goto fail;
+	}
+	return command_print_json(c, one);
+fail:
+	cJSON_Delete(one);
+	return -1;
+}
+
 /* --- the command --- */
 
 static void take_option(struct ask *a, int option)
@@ -154,6 +200,13 @@ static void take_option(struct ask *a, int option)
 		break;
 	case O_INSTANCE:
 		a->instance = optarg;
+		break;
+	case O_INPUT:
+		a->input = optarg;
+		break;
+	case O_ONE_CERT:
+		a->as_nitro_cli = true;
+		a->cert = optarg;
 		break;
 	case O_CERT:
 		a->cert = optarg;
@@ -182,6 +235,15 @@ static int run(const struct command *c, int argc, char **argv)
 		return command_usage(c, "an empty value has no measurement");
 	if (a.policy && a.json)
 		return command_usage(c, "--policy and --json are two forms");
+	if (a.input &&
+	    (a.role || a.instance || a.cert || a.policy || optind < argc))
+		return command_usage(c, "--input stands alone");
+	if (a.input || (a.as_nitro_cli && optind == argc && !a.role &&
+			!a.instance && !a.policy && !a.json)) {
+		if (print_one(c, &a, &fault) < 0)
+			return command_fail(c, &fault);
+		return command_end(c, EXIT_DONE);
+	}
 	/* Each of these is measured without an image, too. */
 	if ((optind < argc || !(a.role || a.instance || a.cert)) &&
 	    !command_arguments(c, argc, argv, 1, "the image"))

@@ -7,11 +7,13 @@
 #include "rootfs/pack/sign.h"
 #include "rootfs/pack/sign_options.h"
 
-enum { O_OUTPUT = 1 };
+enum { O_OUTPUT = 1, O_JSON };
 
 static const struct option options[] = {
 	SIGN_OPTIONS,
 	{ "output", required_argument, NULL, O_OUTPUT },
+	{ "json", no_argument, NULL, O_JSON },
+	PCRS_EXPECT_OPTIONS,
 	{ "eif-path", required_argument, NULL, COMMAND_ARGUMENT },
 	{ 0 },
 };
@@ -19,6 +21,7 @@ static const struct option options[] = {
 struct ask {
 	const char *path, *output;
 	struct sign_key_source sign;
+	struct pcrs_expected expected;
 };
 
 /* All sections but a signature, which is then the last one. */
@@ -64,7 +67,8 @@ static int sign(const struct command *c, const struct ask *a,
 	}
 	if (eif_writer_open_output(output, eif.arch, &w, reterr) < 0)
 		goto out;
-	if (write_signed(&eif, key, w, ret, reterr) < 0)
+	if (write_signed(&eif, key, w, ret, reterr) < 0 ||
+	    pcrs_expect_check(&a->expected, ret, reterr) < 0)
 		eif_writer_abort(w);
 	else
 		r = eif_writer_finish(w, reterr);
@@ -86,7 +90,11 @@ static int run(const struct command *c, int argc, char **argv)
 			return EXIT_USAGE;
 		if (option == O_OUTPUT)
 			a.output = optarg;
-		else if (sign_options_take(&a.sign, option, optarg, &fault) < 0)
+		else if (option == O_JSON)
+			continue; /* it is JSON in any case */
+		else if (pcrs_expect_take(&a.expected, option, optarg, &fault) <
+				 0 ||
+			 sign_options_take(&a.sign, option, optarg, &fault) < 0)
 			return command_fail(c, &fault);
 	}
 	if (!command_arguments(c, argc, argv, 1, "the image"))
@@ -112,7 +120,8 @@ const struct command command_sign = {
 	.does = "signs an image, or signs it anew",
 	.help = "usage: mkeif sign X.eif --sign-key KEY --sign-cert FILE --output Y.eif\n"
 		"Y.eif is X.eif with a signature of its PCR0, instead of one that it has; both\n"
-		"may be the same file. Prints the measurements.\n" SIGN_OPTIONS_HELP,
+		"may be the same file. Prints the measurements, as JSON (--json, too).\n" SIGN_OPTIONS_HELP
+		"  --expect-pcr0 HEX          or -pcr1, -pcr2, -pcr8: or it is not written\n",
 	.options = options,
 	.run = run,
 };

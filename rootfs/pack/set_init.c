@@ -15,12 +15,14 @@
 #include "rootfs/pack/sign.h"
 #include "rootfs/pack/sign_options.h"
 
-enum { O_INIT = 1, O_BOOT_FILE, O_OUTPUT };
+enum { O_INIT = 1, O_BOOT_FILE, O_OUTPUT, O_JSON };
 
 static const struct option options[] = {
 	{ "init", required_argument, NULL, O_INIT },
 	{ "boot-file", required_argument, NULL, O_BOOT_FILE },
 	{ "output", required_argument, NULL, O_OUTPUT },
+	{ "json", no_argument, NULL, O_JSON },
+	PCRS_EXPECT_OPTIONS,
 	SIGN_OPTIONS,
 	{ "eif-path", required_argument, NULL, COMMAND_ARGUMENT },
 	{ 0 },
@@ -29,6 +31,7 @@ static const struct option options[] = {
 struct ask {
 	const char *path, *output;
 	struct sign_key_source sign;
+	struct pcrs_expected expected;
 	struct parts parts;
 	struct rewrite_file files[REWRITE_FILES_MAX];
 	char *paths[REWRITE_FILES_MAX]; /* theirs, but for init's */
@@ -47,7 +50,11 @@ static int take_option(struct ask *a, int option, struct fault *reterr)
 	case O_OUTPUT:
 		a->output = optarg;
 		return 0;
+	case O_JSON:
+		return 0; /* it is JSON in any case */
 	default:
+		if (pcrs_expect_take(&a->expected, option, optarg, reterr) < 0)
+			return -1;
 		return sign_options_take(&a->sign, option, optarg, reterr) < 0 ?
 			       -1 :
 			       0;
@@ -260,7 +267,8 @@ static int set_init(const struct command *c, struct ask *a,
 		goto out;
 	r = -1;
 	if (write_sections(rewrite, eif, w, reterr) < 0 ||
-	    sign_write(key, w, ret, reterr) < 0)
+	    sign_write(key, w, ret, reterr) < 0 ||
+	    pcrs_expect_check(&a->expected, ret, reterr) < 0)
 		eif_writer_abort(w);
 	else
 		r = eif_writer_finish(w, reterr);
@@ -349,6 +357,8 @@ const struct command command_set_init = {
 		"PCR1 are those that nitro-cli gives with that init in its blobs.\n"
 		"  --init FILE                the init; default: enclave-init\n"
 		"  --boot-file DEST=FILE[:MODE]  another file beside it\n"
+		"  --expect-pcr0 HEX          or -pcr1, -pcr2, -pcr8: or it is not written\n"
+		"  --json                     the same: it prints JSON in any case\n"
 		"It is signed anew, as mkeif sign does it, by\n" SIGN_OPTIONS_HELP,
 	.options = options,
 	.run = run,

@@ -114,14 +114,14 @@ static int run(const struct skopeo *s, char *const *argv, struct fault *reterr)
 		if (errno != EINTR)
 			return fault_system(reterr, errno, "%s", argv[0]);
 	if (!WIFEXITED(status))
-		return fault_refuse(reterr, "skopeo was killed by signal %d",
+		return fault_failed(reterr, "skopeo was killed by signal %d",
 				    WTERMSIG(status));
 	if (WEXITSTATUS(status) == EXEC_NONE)
-		return fault_refuse(reterr,
+		return fault_failed(reterr,
 				    "skopeo is needed for it and is not "
 				    "installed");
 	if (WEXITSTATUS(status) != 0)
-		return fault_refuse(reterr,
+		return fault_failed(reterr,
 				    "skopeo could not copy it (code %d)",
 				    WEXITSTATUS(status));
 	return 0;

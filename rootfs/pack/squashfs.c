@@ -90,7 +90,7 @@ static int end(struct child *c, struct fault *reterr)
 		if (errno != EINTR)
 			return fault_system(reterr, errno, "%s", program);
 	if (!WIFEXITED(status))
-		return fault_refuse(reterr, "%s was killed by signal %d",
+		return fault_failed(reterr, "%s was killed by signal %d",
 				    program, WTERMSIG(status));
 	if (WEXITSTATUS(status) == EXEC_NONE)
 		return fault_system(reterr, ENOENT,
@@ -98,7 +98,7 @@ static int end(struct child *c, struct fault *reterr)
 				    "package squashfs-tools-ng)",
 				    program);
 	if (WEXITSTATUS(status) != 0)
-		return fault_refuse(reterr,
+		return fault_failed(reterr,
 				    "%s could not make a squashfs (code %d)",
 				    program, WEXITSTATUS(status));
 	return 0;
@@ -166,7 +166,7 @@ static int check(struct spool *spool, struct fault *reterr)
 	for (int i = 7; i >= 0; i--)
 		used = used << 8 | head[40 + i];
 	if (memcmp(head, "hsqs", 4) != 0 || used > c.len)
-		return fault_refuse(reterr, "%s made no whole squashfs",
+		return fault_failed(reterr, "%s made no whole squashfs",
 				    program);
 	return 0;
 }

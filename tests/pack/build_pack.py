@@ -628,11 +628,11 @@ def the_same_image_is_the_same_file_everywhere() -> None:
 
 
 @test
-def the_time_is_that_of_the_source() -> None:
-    """SOURCE_DATE_EPOCH is the time of all files and BuildTime; 1970 without it; else only what is a time differs."""
+def all_times_are_the_one_asked_for() -> None:
+    """--mtime is the time of all files, SOURCE_DATE_EPOCH is BuildTime; 1970 without them; else only what is a time differs."""
     with folder() as path:
         plain = make(path / "x.eif", "--image", layout("shell"))
-        dated = make(path / "y.eif", "--image", layout("shell"), env={"SOURCE_DATE_EPOCH": "1700000001"})
+        dated = make(path / "y.eif", "--image", layout("shell"), "--mtime", "1700000001", env={"SOURCE_DATE_EPOCH": "1700000001"})
         same({e.mtime for r in dated.ramdisks for e in cpio_read(r)}, {1700000001}, "times")
         same(json.loads(dated.metadata)["BuildMetadata"]["BuildTime"], "2023-11-14T22:13:21+00:00", "BuildTime")
         check(json.loads(plain.metadata)["BuildMetadata"]["BuildTime"].startswith("1970-01-01T00:00:00"), "BuildTime")

@@ -662,14 +662,15 @@ for last; do :; done
 def a_failing_skopeo_is_told() -> None:
     """None, one that fails, is killed, leaves nothing or half an image; what it says is seen, and all is removed."""
     source = "docker://registry.invalid/image"
-    for script, *err in (("", "skopeo", "not installed"),
-                         ("#!/bin/sh\necho 'mkeif: no such host' >&2\nexit 3\n", "no such host", "skopeo", "code 3"),
-                         ("#!/bin/sh\nkill -9 $$\n", "skopeo", "signal 9"),
-                         ("#!/bin/sh\n", "oci-layout"),
-                         ('#!/bin/sh\nfor last; do :; done\necho "{}" >"${last#oci:}/oci-layout"\n', "imageLayoutVersion")):
+    for code, script, *err in ((FILE, "", "skopeo", "not installed"),
+                               (FILE, "#!/bin/sh\necho 'mkeif: no such host' >&2\nexit 3\n", "no such host", "skopeo", "code 3"),
+                               (FILE, "#!/bin/sh\nkill -9 $$\n", "skopeo", "signal 9"),
+                               (REFUSED, "#!/bin/sh\n", "oci-layout"),
+                               (REFUSED, '#!/bin/sh\nfor last; do :; done\necho "{}" >"${last#oci:}/oci-layout"\n',
+                                "imageLayoutVersion")):
         with own_skopeo(script) as (path, env):
             done = build(path / "x.eif", "--image", source, env=env)
-            done.is_(REFUSED, source, *err)
+            done.is_(code, source, *err)
             same(names(path / "tmp"), set(), f"what is left by {script!r}")
             check(not (path / "x.eif").exists(), "an output")
 

@@ -1,6 +1,7 @@
 """Help, commands and options."""
 
 import re
+import subprocess
 from pathlib import Path
 
 from lib import (ASAN, DONE, FILE, MKEIF, REFUSED, TOP, USAGE, VERSION, built, check, fake_kernel, folder, layout, run, same,
@@ -46,8 +47,48 @@ def the_list_names_the_exit_codes() -> None:
         check(re.search(rf"^\.It {code}$", man, re.M), f"code {code} is not in mkeif.1")
     for command in commands():
         check(re.search(rf"^\.Ss {command}$", man, re.M), f"mkeif.1 does not describe {command}")
-        for option in set(re.findall(r"(?<![\w-])--([a-z][a-z-]*)", run(command, "--help").text)) - {"help"}:
+        for option in set(re.findall(r"(?<![\w-])--([a-z][a-z0-9-]*)", run(command, "--help").text)) - {"help"}:
             check(f"Fl -{option} " in man or f"Fl -{option}\n" in man, f"mkeif.1 does not name --{option}")
+
+
+COMPLETION = TOP / "rootfs/pack/mkeif.bash-completion"
+
+
+def complete(*words: str) -> list[str]:
+    """What the function offers for the last of the words behind mkeif."""
+    script = '. "$0"; COMP_WORDS=(mkeif "$@") COMP_CWORD=$#; _mkeif; printf "%s\\n" "${COMPREPLY[@]}"'
+    p = subprocess.run(["bash", "-uc", script, COMPLETION, *words], capture_output=True, text=True, check=False)
+    check(p.returncode == 0 and not p.stderr, f"{words}: {p.returncode} {p.stderr}")
+    return p.stdout.split()
+
+
+def options_in_code(name: str) -> set[str]:
+    """Of the command's table, with those that several have."""
+    code = (TOP / f"rootfs/pack/{ {'sign': 'resign'}.get(name, name.replace('-', '_'))}.c").read_text()
+    table = code[code.index("static const struct option options"):]
+    found = set(re.findall(r'\{ "([a-z0-9_-]+)", ', table[:table.index("{ 0 }")]))
+    for mark, path in (("SIGN_OPTIONS,", "sign_options.h"), ("PCRS_EXPECT_OPTIONS,", "pcrs.h")):
+        if mark in table[:table.index("{ 0 }")]:
+            found |= set(re.findall(r'"([a-z0-9-]+)",\s+\\?\s*required_argument', (TOP / "rootfs/pack" / path).read_text()))
+    return found | {"quiet", "help"}
+
+
+@test
+def the_completion_and_the_page_have_every_option() -> None:
+    """Those of the command's table in the code, nitro-cli's too, and no others."""
+    check(set(commands()) <= set(complete("")), "the commands")
+    man = (TOP / "rootfs/pack/mkeif.1").read_text()
+    for command in commands():
+        wanted = options_in_code(command)
+        same({o.removeprefix("--") for o in complete(command, "--")}, wanted, command)
+        for option in wanted:
+            check(re.search(rf"[ -]-{option}(?![a-z0-9-])", man), f"mkeif.1 does not name --{option} of {command}")
+    with folder() as path:
+        (path / "x.eif").touch()
+        for words, found in ((("build", "--arch", ""), ["x86_64", "aarch64"]), (("build", "--squashfs", "=", "g"), ["gzip"]),
+                             (("build", "--cmd", ""), []), (("d",), ["describe", "diff", "describe-eif"]),
+                             (("sign", "--pri"), ["--private-key"])):
+            same(complete(*words), found, f"{words}")
 
 
 @test
