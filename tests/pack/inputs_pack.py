@@ -383,7 +383,7 @@ def expect(schema: dict, value: object, defs: dict, where: str = "$") -> None:
 
 @test
 def all_json_is_as_the_schema_says() -> None:
-    """build, pcr, sign, set-init, extract and describe with --json; a slip in it is found."""
+    """build, pcr, sign, set-init, extract, describe and diff with --json; a slip in it is found."""
     schema = json.loads((TOP / "docs/mkeif.schema.json").read_text())
     defs = schema["$defs"]
     with folder() as path:
@@ -400,8 +400,16 @@ def all_json_is_as_the_schema_says() -> None:
             "extract": run("extract", path / "y.eif", "--json", "--output", path / "parts"),
         }
         ramdisks = run("build", "--ramdisk", path / "parts/ramdisk-0", "--kernel", path / "kernel", "--json", "--output", path / "r.eif")
-        for name, done in (*made.items(), ("build", ramdisks)):
+        files = run("describe", path / "x.eif", "--files", "--json")
+        for name, done in (*made.items(), ("build", ramdisks), ("describe", files)):
             expect(defs[name], done.is_(DONE).json, defs, name)
+        plain = run("build", "--image", layout("nopasswd"), *small(path), "--name", "other", "--cmd", "/bin/busybox", "--json",
+                    "--output", path / "p.eif")
+        plain.is_(DONE)
+        for a, b, code in (("x", "x", 0), ("x", "z", 0), ("x", "y", 1), ("p", "y", 1), ("p", "r", 1)):
+            done = run("diff", path / f"{a}.eif", path / f"{b}.eif", "--json")
+            same((done.code, done.err), (code, ""), done.story)
+            expect(defs["diff"], done.json, defs, f"diff {a} {b}")
         bad = made["build"].json
         bad["Measurements"]["PCR0"] += "0"
         try:
@@ -410,4 +418,4 @@ def all_json_is_as_the_schema_says() -> None:
             check("PCR0" in str(e), f"{e}")
         else:
             check(False, "the schema takes anything")
-    same(set(defs) - {"measurements", "inputs", "file", "digest", "hash"}, {*made, "diff"} & set(defs), "commands of the schema")
+    same(set(defs) - {"measurements", "inputs", "file", "digest", "hash", "entry"}, {*made, "diff"}, "commands of the schema")
