@@ -1,6 +1,5 @@
 #include "rootfs/pack/progress.h"
 
-#include <fcntl.h>
 #include <pty.h>
 #include <termios.h>
 
@@ -11,13 +10,13 @@ static void run(bool terminal, char text[256])
 {
 	int ends[2], keep = dup(STDERR_FILENO);
 	struct termios raw;
+	size_t len = 0;
 	ssize_t n;
 
 	REQUIRE(keep >= 0);
 	memset(&raw, 0, sizeof(raw));
 	REQUIRE(terminal ? openpty(&ends[0], &ends[1], NULL, &raw, NULL) == 0 :
 			   pipe(ends) == 0);
-	REQUIRE(fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0);
 	REQUIRE(dup2(ends[1], STDERR_FILENO) >= 0);
 	progress_begin_at("a layer", 5000000, 100);
 	progress_add_at(1000000, 1099);
@@ -28,10 +27,12 @@ static void run(bool terminal, char text[256])
 	progress_clear();
 	progress_clear();
 	REQUIRE(dup2(keep, STDERR_FILENO) >= 0);
-	n = read(ends[0], text, 255);
-	text[n > 0 ? n : 0] = '\0';
-	close(ends[0]);
+	/* A terminal gives what was written piece by piece, and EIO behind the last. */
 	close(ends[1]);
+	while ((n = read(ends[0], text + len, 255 - len)) > 0)
+		len += (size_t)n;
+	text[len] = '\0';
+	close(ends[0]);
 	close(keep);
 }
 
