@@ -6,6 +6,7 @@ files GROUP_SUITE.py, lib.py for what they share, and run, which calls main().
 import argparse
 import importlib
 import os
+import signal
 import sys
 import time
 import traceback
@@ -124,6 +125,9 @@ def main(here: Path, what: str, jobs: int = 0, grouped: bool = False, cannot: Ca
     nothing. AROUND: what surrounds each test; the notes that it adds to an exception are what the test saw.
     """
     suite = here.name
+    # Ignored by what a shell without job control starts in the background, and then by all that is tested.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     p = argparse.ArgumentParser(
         description=f"{what.strip()} Prints 1..N, then 'ok {suite}/NAME' or 'not ok {suite}/NAME: reason'. "
                     f"What a failing test saw is in build/{suite}/NAME.log.")
