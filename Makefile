@@ -455,7 +455,7 @@ emulator:
 	$(Q)scripts/emulator --blobs $(BUILD)/emulator run
 
 ## run: boot an enclave image with the hello application under the emulator, verify its document
-run: $(B)/init $(B)/hello $(B)/nsm emulator
+run: $(B)/init $(B)/hello $(B)/nsm $(BUILD)/mkeif emulator
 	$(call need,python3)
 	$(Q)scripts/run-enclave --hello
 

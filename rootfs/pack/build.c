@@ -511,6 +511,12 @@ static int load_app(const struct command *c, struct build *b,
 		.keep_capabilities = b->ramdisk.squashfs,
 		.large_files = b->ramdisk.squashfs,
 	};
+	const struct spec_asked asked = {
+		.user = b->user,
+		.workdir = b->workdir,
+		.stop_signal = b->stop_signal,
+		.command = b->entrypoint.count > 0 || b->cmd.count > 0,
+	};
 	const char *conf_path = NULL;
 	char *conf = NULL;
 	int r = -1;
@@ -519,7 +525,7 @@ static int load_app(const struct command *c, struct build *b,
 		goto out;
 	if (override(b, image, reterr) < 0 ||
 	    read_conf(c, b, image, &conf, &conf_path, reterr) < 0 ||
-	    spec_make(image, conf, conf_path, init_finds_conf(b), spec,
+	    spec_make(image, &asked, conf, conf_path, init_finds_conf(b), spec,
 		      reterr) < 0 ||
 	    check_image(image, spec, b->parts.eif_arch, reterr) < 0 ||
 	    check_init_takes(c, b, spec, reterr) < 0)

@@ -28,7 +28,8 @@ static bool quiet;
 
 /* --- words to the user --- */
 
-__attribute__((format(printf, 2, 0))) static void say(const struct command *c,
+__attribute__((format(printf, 3, 0))) static void say(const struct command *c,
+						      const char *kind,
 						      const char *format,
 						      va_list args)
 {
@@ -42,8 +43,8 @@ __attribute__((format(printf, 2, 0))) static void say(const struct command *c,
 	free(text);
 	(void)fflush(stdout);
 	progress_clear();
-	(void)fprintf(stderr, "mkeif: %s%s%s\n", c ? c->name : "",
-		      c ? ": " : "", f.text);
+	(void)fprintf(stderr, "mkeif: %s%s%s%s\n", c ? c->name : "",
+		      c ? ": " : "", kind, f.text);
 }
 
 int command_usage(const struct command *c, const char *format, ...)
@@ -51,7 +52,7 @@ int command_usage(const struct command *c, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	say(c, format, args);
+	say(c, "", format, args);
 	va_end(args);
 	(void)fprintf(stderr, "Try mkeif %s%s--help\n", c ? c->name : "",
 		      c ? " " : "");
@@ -65,7 +66,7 @@ void command_note(const struct command *c, const char *format, ...)
 	if (quiet)
 		return;
 	va_start(args, format);
-	say(c, format, args);
+	say(c, "note: ", format, args);
 	va_end(args);
 }
 
@@ -80,7 +81,7 @@ __attribute__((format(printf, 2, 3))) static void say_fault(
 	va_list args;
 
 	va_start(args, format);
-	say(c, format, args);
+	say(c, "", format, args);
 	va_end(args);
 }
 

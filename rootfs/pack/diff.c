@@ -439,12 +439,12 @@ static int diff_ramdisks(const struct command *c, struct emit *e,
 			    read_ramdisk(&r, i, hashes || is_told, reterr) == 0)
 				continue;
 			if (is_told) {
-				command_note(c, "%s", reterr->text);
+				(void)command_fail(c, reterr);
 				ret = -2;
 			}
 		}
 		if (is_told && report_ramdisk(e, &r, reterr) < 0) {
-			command_note(c, "%s", reterr->text);
+			(void)command_fail(c, reterr);
 			ret = -2;
 		}
 	}
@@ -636,7 +636,7 @@ enum { EXIT_EQUAL = 0, EXIT_DIFFERS = 1, EXIT_TROUBLE = 2 };
 
 static int trouble(const struct command *c, const struct fault *f)
 {
-	command_note(c, "%s", f->text);
+	(void)command_fail(c, f);
 	return EXIT_TROUBLE;
 }
 

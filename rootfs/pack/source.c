@@ -22,6 +22,19 @@ int source_open_dir(const char *path, struct source *ret, struct fault *reterr)
 }
 
 /* An archive is a layer of a tree of its own, in which links can be followed. */
+/* A program before the pipe that has failed must not become an empty image. */
+static int open_archive(const char *path, struct content *ret,
+			struct fault *reterr)
+{
+	if (content_open_stream(path, ret, reterr) < 0)
+		return -1;
+	if (ret->len > 0)
+		return 0;
+	close(ret->fd);
+	return fault_refuse(reterr, "%s: empty",
+			    strcmp(path, "-") == 0 ? "standard input" : path);
+}
+
 int source_open_archive(struct loader *l, const char *path, struct source *ret,
 			struct fault *reterr)
 {
@@ -29,7 +42,7 @@ int source_open_archive(struct loader *l, const char *path, struct source *ret,
 	struct source s = SOURCE_NONE;
 	int r = -1;
 
-	if (content_open_stream(path, &s.archive, reterr) < 0)
+	if (open_archive(path, &s.archive, reterr) < 0)
 		return -1;
 	layer.content = s.archive;
 	s.tree = tree_new();

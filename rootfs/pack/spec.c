@@ -264,9 +264,37 @@ static const char *without_mark(const char *conf)
 							conf;
 }
 
-int spec_make(const struct image *image, const char *conf,
-	      const char *conf_path, bool conf_is_read, struct spec *ret,
-	      struct fault *reterr)
+/* An option that would have no effect, for a key of the configuration. */
+static int check_asked(const struct spec_asked *asked,
+		       const struct config_service *s, const char *conf_path,
+		       struct fault *reterr)
+{
+	const struct {
+		const char *option, *value, *key;
+		bool is_there;
+	} rows[] = {
+		{ "--user", asked->user, "user", s->user },
+		{ "--workdir", asked->workdir, "workdir", s->workdir },
+		{ "--stop-signal", asked->stop_signal, "stop-signal",
+		  s->stop_signal },
+		{ "--entrypoint, --cmd", asked->command ? "" : NULL, "command",
+		  s->command.first },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].value && rows[i].is_there)
+			return fault_refuse(
+				reterr,
+				"%s%s%s: %s has %s, which counts: change it "
+				"there, or name another file by --config",
+				rows[i].option, *rows[i].value ? " " : "",
+				rows[i].value, conf_path, rows[i].key);
+	return 0;
+}
+
+int spec_make(const struct image *image, const struct spec_asked *asked,
+	      const char *conf, const char *conf_path, bool conf_is_read,
+	      struct spec *ret, struct fault *reterr)
 {
 	struct config *user = NULL, *all = NULL;
 	char *user_text = NULL;
@@ -281,7 +309,9 @@ int spec_make(const struct image *image, const char *conf,
 		goto out;
 	}
 	config_defaults(user);
-	if (conf && parse_conf(conf, conf_path, user, &user_text, reterr) < 0)
+	if (conf &&
+	    (parse_conf(conf, conf_path, user, &user_text, reterr) < 0 ||
+	     check_asked(asked, &user->services[0], conf_path, reterr) < 0))
 		goto out;
 
 	if (image->workdir && strcmp(image->workdir, "/") != 0 &&

@@ -34,16 +34,23 @@ struct spec {
 	char *program;
 };
 
+/* Which of the image's values the user has given by options: NULL or false: not. */
+struct spec_asked {
+	const char *user, *workdir, *stop_signal;
+	bool command; /* --entrypoint or --cmd */
+};
+
 /*
  * Fills *RET with what IMAGE says: its entrypoint and command joined, its environment, and
  * in the configuration what these cannot carry, with CONF, a text of the user's or
  * the image's own, or NULL, behind, whose keys stand for the image's. The result is
  * parsed by init's own parser; CONF_PATH names CONF in its faults. CONF_IS_READ says
- * that init finds CONF by itself, so that there is no text where nothing is added.
+ * that init finds CONF by itself, so that there is no text where nothing is added. What is
+ * ASKED for and CONF says, too, is refused: CONF would count.
  */
-int spec_make(const struct image *image, const char *conf,
-	      const char *conf_path, bool conf_is_read, struct spec *ret,
-	      struct fault *reterr);
+int spec_make(const struct image *image, const struct spec_asked *asked,
+	      const char *conf, const char *conf_path, bool conf_is_read,
+	      struct spec *ret, struct fault *reterr);
 void spec_free(struct spec *spec);
 
 #endif

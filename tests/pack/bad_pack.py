@@ -183,8 +183,8 @@ def long_names_leave_the_reason() -> None:
         images.single(path / "image", [images.static_layer()], config)
         lines = build(path / "x.eif", "--image", path / "image", program=ASAN).is_(DONE).err.splitlines()
         same(len(lines), 101, "notes")
-        check(lines[0].startswith("mkeif: build: EXPOSE !\\x1b") and "is ignored: an enclave has no network" in lines[0], lines[0])
-        same(lines[-1], "mkeif: build: 201 more notes are not shown", "the last note")
+        check(lines[0].startswith("mkeif: build: note: EXPOSE !\\x1b") and "is ignored: an enclave has no network" in lines[0], lines[0])
+        same(lines[-1], "mkeif: build: note: 201 more notes are not shown", "the last note")
 
 
 @test
@@ -606,9 +606,9 @@ def what_skopeo_copied_goes_in_any_case() -> None:
         for name, number in (("TERM", 15), ("INT", 2), ("HUP", 1), ("KILL", 9)):
             same(skopeo(path, f"kill -{name} $PPID; exec sleep 60")[0], -number, name)
         code, err = skopeo(path, "exit 3")
-        check(code == REFUSED and "skopeo could not copy it (code 3)" in err, err)
+        check(code == FILE and "skopeo could not copy it (code 3)" in err, err)
         code, err = skopeo(path, "kill -9 $$")
-        check(code == REFUSED and "skopeo was killed by signal 9" in err, err)
+        check(code == FILE and "skopeo was killed by signal 9" in err, err)
         # What it gives is no image; and a process that it leaves behind holds up nothing.
         code, err = skopeo(path, "sleep 60 2>/dev/null & exit 0")
         check(code == REFUSED and "oci-layout: not there" in err, err)

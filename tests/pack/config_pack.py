@@ -71,6 +71,23 @@ def config_takes_the_place_of_the_images_own() -> None:
 
 
 @test
+def an_option_without_effect_is_refused() -> None:
+    """Where the image's own configuration, or that of --config, has the key of an option, it counts: somebody would run as root."""
+    own = "command = /tell own\nuser = 0\nworkdir = /srv\nstop-signal = INT\n"
+    with folder() as path:
+        (path / "mine").write_text("user = 0\n")
+        source = image(path, own)
+        for words, key in ((("--user", "1000"), "user"), (("--user", "root"), "user"), (("--workdir", "/tmp"), "workdir"),
+                           (("--stop-signal", "TERM"), "stop-signal"), (("--cmd", "x"), "command"),
+                           (("--entrypoint", "/tell"), "command")):
+            build(path / "x.eif", "--image", source, *words).is_(
+                REFUSED, words[0], f": /etc/enclave-init.conf has {key}, which counts")
+        build(path / "x.eif", "--image", source, "--config", path / "mine", "--user", "1000").is_(
+            REFUSED, f"--user 1000: {path}/mine has user, which counts")
+        build(path / "x.eif", "--image", source, "--config", path / "mine", "--workdir", "/tmp").is_(DONE)
+
+
+@test
 def what_init_would_refuse_is_refused() -> None:
     """With the file, line and column, or the service that it is about."""
     with folder() as path:

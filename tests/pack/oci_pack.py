@@ -596,6 +596,11 @@ def images_come_through_pipes() -> None:
         same(names(path / "tmp"), set(), f"what is left: {done.story}")
         run("-c", f'{command} --image - </dev/null', "sh", *options, program=Path("/bin/sh")).is_(
             REFUSED, "standard input: neither a file nor a pipe")
+        # A program before the pipe that fails is no image of nothing.
+        run("-c", f'false | {{ {command} --image -; }}', "sh", *options, "--cmd", "/tell", program=Path("/bin/sh")).is_(
+            REFUSED, "standard input: empty")
+        (path / "none").touch()
+        build(path / "x.eif", "--image", path / "none", "--cmd", "/tell").is_(REFUSED, f"{path}/none: empty")
 
 
 @test
