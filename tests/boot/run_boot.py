@@ -219,3 +219,16 @@ def run_enclave_tells_of_little_memory():
     for memory, told in ((160, True), (256, False)):
         _, rest = run_enclave(eif, "--memory", memory)
         same("nitro-cli would want --memory " in rest, told, f"with {memory} MiB: {rest[:400]}")
+
+
+@test()
+def run_enclave_names_the_file_that_is_not_there():
+    """In words, without Python's, and how it ends is in --help."""
+    def said(*words: str, code: int) -> str:
+        done = subprocess.run([TOP / "scripts/run-enclave", *words], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False, cwd="/")
+        same(done.returncode, code, f"{words}: {done.stdout[-500:]}")
+        return done.stdout
+    same(said("nope.eif", code=1), "run-enclave: nope.eif: no such file\n", "of a file")
+    same(said("/proc", code=1), "run-enclave: /proc: Is a directory\n", "of a folder")
+    check("by Ctrl-C, or after --timeout" in " ".join(said("--help", code=0).split()), "--help")
