@@ -83,10 +83,10 @@ static void close_others(void)
 }
 
 /*
- * A console is root's and its group's, a pipe or file of a container root's. The
- * first other user gets it, and where there are more, as services have users of
- * their own, all may write to it, unless it is a file: /dev/stdout has to open for
- * each of them. Where that fails it stays usable.
+ * A console belongs to root and group tty; a pipe or file that a container was
+ * started with belongs to root. The first other user becomes its owner. A second
+ * user makes it writable for all users, unless it is a file: /dev/stdout has to
+ * open for each of them. Where that fails the descriptor itself stays usable.
  */
 static void give_stdio(uid_t uid, bool in_container)
 {
@@ -108,8 +108,9 @@ static void give_stdio(uid_t uid, bool in_container)
 }
 
 /*
- * A description of its own, whose flags are nobody else's; what PID 1 has is the
- * console as well, and does where this fails.
+ * The service gets an open file description of its own, whose flags no other
+ * service shares. Where that fails it keeps PID 1's descriptors, which are the
+ * console as well.
  */
 static void open_console(const char *path)
 {
@@ -339,7 +340,10 @@ static int begin_session(const struct spawn_job *job)
 	return 0;
 }
 
-/* The terminal controls it although all of its descriptors may be elsewhere. */
+/*
+ * The terminal controls the service even if all of its descriptors are
+ * /dev/null. One that has neither does not open the console.
+ */
 static void take_stdio(int fd, const struct spawn_job *job)
 {
 	const struct config_service *s = job->service;
@@ -348,8 +352,9 @@ static void take_stdio(int fd, const struct spawn_job *job)
 		s->standard_output == CONFIG_OUTPUT_NULL,
 		s->standard_error == CONFIG_OUTPUT_NULL,
 	};
+	const bool is_all_null = is_null[0] && is_null[1] && is_null[2];
 
-	if (job->console)
+	if (job->console && (s->terminal || !is_all_null))
 		open_console(job->console);
 	expect(fd, SPAWN_SESSION, begin_session(job));
 	for (int want = 0; want <= 2; want++)

@@ -39,7 +39,10 @@ struct spawn_job {
 	const struct config_service *service; /* limits, privileges, terminal */
 	const void *filter; /* FILTER_LEN bytes that seccomp_check has passed */
 	size_t filter_len;  /* 0: none */
-	/* Opened anew for descriptors 0 to 2, if it can be; NULL: what they are. */
+	/*
+	 * Opened anew for descriptors 0 to 2, if it can be and the service has one
+	 * of them or the terminal; NULL: they stay what they are.
+	 */
 	const char *console;
 	/* Limits, score and nice value: a failure is told. The terminal's session is
 	 * kept, the child's group made its foreground. */
@@ -54,8 +57,8 @@ struct spawn_job {
  * groups, user, ambient capabilities, no new privileges, the filter. A user owns
  * descriptors 0 to 2 where they are devices, but for /dev/null, and in a container
  * also where they are pipes, sockets or files of root's: /dev/stdout may then be
- * opened again. A filter brings no new privileges to who is not root, since
- * the kernel asks for it.
+ * opened again. A filter sets no_new_privs for every user but root, because
+ * the kernel takes no filter from them without it.
  *
  * Waits until exec has succeeded: 0, and the child's *RET_PID. Otherwise -errno
  * (-ECHILD for SPAWN_DIED), *RETERR_STAGE, and the child is reaped; for

@@ -1,7 +1,9 @@
 """What the application finds around it: lo, devices, names, settings of the kernel."""
 
+import ctypes
 import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -193,6 +195,43 @@ def no_service_has_anothers_flags() -> None:
         j.wait(lambda: flags(x) & os.O_NONBLOCK, "x is not blocking")
         same([bool(flags(p) & os.O_NONBLOCK) for p in (main, j.init)], [False, False], "the application and PID 1")
         same({str(Path(f"/proc/{p}/fd/{n}").readlink()) for p in (main, x) for n in (1, 2)}, {"/dev/console"}, "what it is")
+
+
+class Opens:
+    """Whether PATH, under whatever name, is opened."""
+
+    def __init__(self, path: Path) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        in_open = 0x20
+        check(self.fd >= 0 and libc.inotify_add_watch(self.fd, bytes(path), in_open) >= 0, f"inotify: {os.strerror(ctypes.get_errno())}")
+
+    def any(self) -> bool:
+        try:
+            return bool(os.read(self.fd, 4096))
+        except BlockingIOError:
+            return False
+
+    def __enter__(self) -> "Opens":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.fd)
+
+
+@test
+def console_is_opened_by_those_who_have_it() -> None:
+    """Not by a service whose descriptors are all null and which has no terminal; one descriptor is enough."""
+    for config, wanted in (("stdin = null\nstdout = null\nstderr = null\n", False), ("stdout = null\nstderr = null\n", True),
+                           ("stdin = null\nstderr = null\n", True), ("stdin = null\nstdout = null\n", True)):
+        with Jail(*SLEEP, config=f"terminal = no\nrestart = always\nrestart-delay = 10ms\n{config}") as j:
+            first = j.started().app
+            with Opens(Path(f"/dev/pts/{os.minor(j.tty_device)}")) as opens:
+                os.kill(first, signal.SIGKILL)
+                j.wait(lambda: j.text.count("SIGKILL") == 1 and j.children() not in ([], [first]), "another start")
+                another = Path(f"/proc/{j.app}")
+                j.wait(lambda: b"sleep" in (another / "cmdline").read_bytes() and (another / "exe").readlink().name == "act", "exec")
+                same(opens.any(), wanted, f"whether it opened the console, with {config!r}")
 
 
 @test

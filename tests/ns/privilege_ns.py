@@ -118,7 +118,8 @@ def stdin_and_terminal_are_the_applications() -> None:
     """By default; null and no take them away; a service has neither."""
     def tty(pid: int) -> int:
         return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[4])
-    for config, console, controlled in (("", True, True), ("stdin = null\n", False, True), ("terminal = no\n", True, False)):
+    for config, console, controlled in (("", True, True), ("stdin = null\n", False, True), ("terminal = no\n", True, False),
+                                        ("stdin = null\nstdout = null\nstderr = null\n", False, True)):
         with Jail(*SLEEP, config=config) as j:
             j.started()
             same(str(Path(f"/proc/{j.app}/fd/0").readlink()) != "/dev/null", console, f"standard input with {config!r}")
