@@ -1,5 +1,7 @@
 """3 and 8: as whom, where and by what signal the configuration has the application run and stop."""
 
+from pathlib import Path
+
 from aws_boot import aws_ramdisks
 from lib import Boot, Tree, boot, built, check, image, same, test
 
@@ -44,6 +46,18 @@ def user_workdir_and_command_of_the_configuration():
     files = people()
     files.link("srv/bin/act", "/bin/act")
     expect_user(boot(image(no_cmd=True, files=files, config=CONFIG)))
+
+
+@test()
+def a_console_of_two_users_is_for_all_to_write():
+    """The first user owns it, the second makes it 0622 and may open it, too; one without output leaves it."""
+    files = people()
+    files.file("bin/sh", Path("/bin/busybox").read_bytes(), 0o755)
+    for more, owner in (("", "020622 77:5"), ("stdout = null\nstderr = null\n", "020620 1000:5")):
+        b = boot(image(files=files, config="command = sh -c \"/bin/probe >/dev/stdout\"\nuser = app\nafter = x\n"
+                       f"[x]\ncommand = act sleep 600000\nuser = 77\n{more}"))
+        same(b.path("/dev/console"), owner, f"the console with {more!r}")
+        b.expect_end("/bin/sh", "exited with code 0")
 
 
 @test()
