@@ -251,8 +251,8 @@ int config_parse(char *text, size_t len, struct config *ret,
 		 struct config_fault *reterr_fault);
 
 /*
- * The first of WORDS that begins with a single quote, or NULL: it means itself, which who
- * comes from a shell may not expect.
+ * The first of WORDS that begins with a single quote, or NULL. The quote is an ordinary
+ * character here, which somebody used to a shell may not expect.
  */
 const char *config_find_quote(const struct config_words *words);
 

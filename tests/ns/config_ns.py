@@ -358,7 +358,7 @@ def stop_signal_is_the_groups_at_the_end() -> None:
             same(j.facts("group"), ["QUIT", "TERM"], "the group got")
             same(j.facts("polite"), ["TERM"], "the other got")
             return j.seconds
-    soon(polite, 1.9, "the end of who obeys")
+    soon(polite, 1.9, "the end of a group that obeys the signal")
     with Jail("/bin/act", "leave-in-group") as j:
         j.expect_end("/bin/act", "exited with code 0")
         same(j.facts("group"), ["TERM"], "the group got")
