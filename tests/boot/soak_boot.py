@@ -19,13 +19,21 @@ def counted(said: str, what: str, number: int) -> None:
 
 @test(12)
 def soak_counts_what_fails():
-    """Good boots exit with 0; an image that cannot start its program, one without init, and one that the kernel refuses do not."""
+    """
+    Good boots exit with 0; an image that cannot start its program, one without init, and one whose program fails do not.
+    A log of an earlier run is deleted, and nothing else in its folder.
+    """
     with tempfile.TemporaryDirectory() as tmp:
         path = Path(tmp, "x.eif")
         path.write_bytes(image("/bin/act", "exit", "0").pack())
+        logs = Path(tmp, "logs")
+        logs.mkdir()
+        for name in ("00001.log", "mine.log", "1.log"):
+            (logs / name).touch()
         done = soak(path, "-n", 2)
         same(done.returncode, 0, f"the code of good boots: {done.stdout}")
         counted(done.stdout, "good", 2)
+        same(sorted(p.name for p in logs.iterdir()), ["1.log", "mine.log", "table"], "what is in the folder of logs")
         path.write_bytes(image("/bin/none").pack())
         done = soak(path, "-n", 2)
         same(done.returncode, 1, f"the code: {done.stdout}")
