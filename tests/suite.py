@@ -70,14 +70,27 @@ def same(got: object, wanted: object, what: str) -> None:
 def soon(attempt: Callable[[], float], seconds: float, what: str) -> None:
     """
     WHAT takes less than SECONDS, which ATTEMPT says of one try. A busy machine makes some tries slow, a wait that should
-    not be there makes all of them slow: one quick try is enough, and only a try that takes long is followed by another.
+    not be there makes all of them slow, one that is there now and then makes some slow on any machine: one try has to be
+    quick, and no more than half of the tries may be slow while the machine is idle. Slow ones are told.
     """
-    took = []
+    took, unexcused = [], 0
     while len(took) < TRIES:
         took.append(attempt())
-        if took[-1] < seconds:
+        unexcused += took[-1] >= seconds and not busy()
+        if min(took) < seconds and 2 * unexcused <= len(took):
+            if slow := sum(t >= seconds for t in took):
+                with _printing:
+                    print(f"# {slow} slow tries of {len(took)}, {seconds:.1f} s and more: {what}", flush=True)
             return
-    raise Failure(f"{what}: {len(took)} tries took {min(took):.1f} s and more, not less than {seconds:.1f} s")
+    raise Failure(f"{what}: {sum(t >= seconds for t in took)} of {len(took)} tries took {seconds:.1f} s and more, the quickest "
+                  f"{min(took):.1f} s; the machine was idle at {unexcused} of these")
+
+
+def busy() -> bool:
+    """Whether there is more to run than processors: for a minute, or now."""
+    processors = os.cpu_count() or 1
+    running = int(Path("/proc/loadavg").read_text().split()[3].split("/")[0])
+    return os.getloadavg()[0] >= processors or running > processors
 
 
 def _run(test: Test, shown: str, log: Path, verbose: bool, around: Callable[[], AbstractContextManager]) -> bool:

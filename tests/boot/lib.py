@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from suite import TOP, Failure, Skip, check, same, test  # noqa: F401
+from suite import TOP, Failure, Skip, check, same, soon, test  # noqa: F401
 
 sys.path.insert(0, str(TOP / "scripts"))
 import enclave  # noqa: E402

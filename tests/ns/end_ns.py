@@ -51,8 +51,11 @@ def log_lines_are_one_a_message() -> None:
 @test
 def console_that_is_stopped_is_freed_for_the_last_line() -> None:
     """The application stops the terminal and ends."""
-    with Jail("/bin/act", "stop-console") as j:
-        j.expect_end("/bin/act", EXITED)
+    def stopped() -> float:
+        with Jail("/bin/act", "stop-console") as j:
+            j.expect_end("/bin/act", EXITED)
+            return j.seconds
+    soon(stopped, 1.8, "the end, which waits for nobody")
 
 
 @test
@@ -68,11 +71,15 @@ def console_that_is_flooded_still_gets_the_last_line() -> None:
 @test
 def console_that_nobody_reads_holds_nothing_up() -> None:
     """Full for ever, or stopped and full: the machine ends all the same."""
-    for how in (("fill-console",), ("fill-console", "stop-console")):
+    def unread(how: tuple[str, ...]) -> float:
         with Jail("/bin/act", *how, drain=False) as j:
             j.wait(lambda: j.code is not None, "the end")
             check(j.seconds > 2, f"it took {j.seconds:.1f} s")
             same(j.code, -signal.SIGHUP, "the end of PID 1")
+            return j.seconds
+    for how in (("fill-console",), ("fill-console", "stop-console")):
+        # The last line is waited for once, 2 s.
+        soon(lambda how=how: unread(how), 3.9, " ".join(how))
 
 
 @test
