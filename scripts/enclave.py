@@ -386,6 +386,12 @@ def emulator(arch: str = "x86_64", to_run: bool = False) -> dict[str, str]:
     return _emulators[arch]
 
 
+def uses_kvm(arch: str) -> bool:
+    """Whether images for ARCH are booted by KVM: where it was asked for and is there."""
+    return (os.environ.get("ENCLAVE_INIT_KVM") == "1" and os.uname().machine == arch
+            and os.access("/dev/kvm", os.R_OK | os.W_OK))
+
+
 def kernel_dir(name: str = "module", to_run: bool = False) -> Path:
     return Path(emulator(to_run=to_run)["KERNELS"]) / name
 
@@ -572,9 +578,7 @@ class Machine:
         if self.kernel:
             eif = replace(eif, kernel=self.kernel)
         mode = self.mode or {"x86_64": "nitro", "aarch64": "virt"}[eif.arch]
-        kvm = (os.environ.get("ENCLAVE_INIT_KVM") == "1" and not self.icount
-               and os.uname().machine == eif.arch
-               and os.access("/dev/kvm", os.R_OK | os.W_OK))
+        kvm = uses_kvm(eif.arch) and not self.icount
         cpu = self.cpu or ("host" if kvm else {"x86_64": "max", "aarch64": "neoverse-n1"}[eif.arch])
         args: list = [tools["QEMU_" + eif.arch.upper()]]
         for folder in tools.get("QEMU_DATA", "").split(":"):
