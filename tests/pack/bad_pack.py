@@ -478,6 +478,10 @@ def a_newcomer_is_told_where_a_kernel_is() -> None:
         same((path / "x.eif").exists(), False, "a file")
         subprocess.run([TOP / "scripts/emulator", "--blobs", path / "emulator", "run"], check=True)
         same(sorted(p.name for p in (path / "emulator").iterdir()), ["bzImage", "nsm.ko"], "the emulator's folder")
+        refused = subprocess.run([TOP / "scripts/emulator", "--blobs", path / "arm64", "aarch64"], stderr=subprocess.PIPE, text=True,
+                                 env={**os.environ, "ENCLAVE_INIT_CACHE": str(path / "cache")}, check=False)
+        same((refused.returncode, refused.stderr), (1, "emulator: --blobs: the kernel is one for x86_64\n"), "a kernel for another architecture")
+        same((path / "cache").exists(), False, "anything built for it")
         done = run("build", *image, "--init", built("init", "x86_64"), "--blobs", path / "emulator").is_(DONE)
         same("no --module" in done.err, False, "a note of a missing driver")
 
