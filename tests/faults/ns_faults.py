@@ -1,8 +1,10 @@
 """Faults in namespaces."""
 
+import errno
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -41,6 +43,36 @@ def found(scene: str, call: str, args: str, error: str) -> space.Fault:
     """The fault of the call that is the first of that name, with ARGS at its end."""
     return next(f for f in space.faults(scene)
                 if f.error == error and f"{f.call.role} {f.call.name}".endswith(call) and f.call.args.endswith(args))
+
+
+# What `ip -o addr show lo` has: the netmask, and whether it is up.
+SHOW_LO = """
+import fcntl, socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+    asked = [fcntl.ioctl(s, what, b"lo".ljust(40, bytes(1))) for what in (0x891b, 0x8913)]  # SIOCGIFNETMASK, SIOCGIFFLAGS
+print(socket.inet_ntoa(asked[0][20:24]), asked[1][16] & 1)
+"""
+
+
+def loopback(*options: str) -> str:
+    """lo of a machine whose application runs, booted with OPTIONS of the injector."""
+    with space.ns.Jail("/bin/act", "sleep", "600000", words=("nomodules", "init_debug"), below=(str(space.INJECT), *options),
+                       ASAN_OPTIONS="detect_leaks=0") as j:
+        j.wait(lambda: j.parent.received, "a heartbeat")
+        pid = j.process.pid
+        while Path(f"/proc/{pid}/ns/net").readlink() == Path("/proc/self/ns/net").readlink():
+            pid, = space.ns.children(pid)[:1]
+        return subprocess.run(["nsenter", "-t", str(pid), "-U", "--preserve-credentials", "-n", sys.executable, "-c", SHOW_LO],
+                              stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+@test(2)
+def loopback_that_cannot_be_made_wide_is_as_the_kernel_has_it() -> None:
+    """Without the route of 127.0.0.0/8 the address keeps its netmask, or nothing beside 127.0.0.1 could be reached."""
+    same(loopback(), "255.255.255.254 1", "lo without a fault")
+    for name, error in (("init sendto", "ENOBUFS"), ("init recvfrom", "EAGAIN")):
+        call = found("plain", name, "", error).call
+        same(loopback("-f", f"{call.who}:{call.name}:{call.number}:{getattr(errno, error)}"), "255.0.0.0 1", f"lo, {name}: {error}")
 
 
 def report(faults: list[space.Fault], outcomes: list) -> None:
