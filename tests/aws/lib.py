@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -45,8 +46,22 @@ def missing() -> str:
     return ""
 
 
+_stopping = False
+
+
+def stop(*_: object) -> None:
+    """Ends the tests upon a signal, with what runs, so that what atexit has is done at once."""
+    global _stopping
+    _stopping = True
+    for task in Path("/proc/self/task").iterdir():
+        for pid in (task / "children").read_text().split():
+            os.kill(int(pid), signal.SIGKILL)
+    sys.exit(143)
+
+
 def said(*words: object, env: dict[str, str] | None = None, **how: object) -> str:
     """What a command that has to succeed prints."""
+    check(not _stopping, "stopped by a signal")
     p = subprocess.run([str(w) for w in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                        text=True, check=False, timeout=DEADLINE_S, env={**os.environ, **(env or {})}, **how)
     check(p.returncode == 0, f"{' '.join(str(w) for w in words)}: code {p.returncode}: {p.stderr[-2000:]}{p.stdout[-500:]}")
@@ -97,6 +112,7 @@ def container(name: str) -> str:
     tag = f"localhost/enclave-init-test-{name}:latest"
     said("buildah", "build", "--tag", tag, context, env=storage())
     if not daemon():
+        atexit.register(subprocess.run, ["docker", "image", "rm", "--force", tag], stdout=subprocess.DEVNULL, check=False)
         said("buildah", "push", tag, f"docker-daemon:{tag}", env=storage())
     return tag
 
