@@ -419,7 +419,7 @@ def writer(fifo: Path) -> Iterator[None]:
 def no_core_dump_has_the_key() -> None:
     """While mkeif waits for a passphrase, the kernel already refuses to dump it: its files in /proc are root's."""
     with folder() as tmp:
-        tmp.chmod(0o755)
+        tmp.chmod(0o777)  # the output is opened first
         image(tmp / "x.eif")
         key, cert = key_pair(tmp)
         os.mkfifo(tmp / "pass", 0o644)
