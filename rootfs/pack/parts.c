@@ -163,6 +163,23 @@ static int choose_kernel(struct parts *p, struct fault *reterr)
 	return 0;
 }
 
+/* nsm.ko, compressed or not. */
+static bool has_nsm(const struct parts *p)
+{
+	static const char name[] = "nsm.ko";
+
+	for (size_t i = 0; i < p->modules.count; i++) {
+		const char *path = p->modules.items[i].path;
+		const char *slash = strrchr(path, '/');
+		const char *base = slash ? slash + 1 : path;
+
+		if (strncmp(base, name, sizeof(name) - 1) == 0 &&
+		    strchr(".", base[sizeof(name) - 1]))
+			return true;
+	}
+	return false;
+}
+
 /* What is not given is in the folder of nitro-cli's blobs. */
 static int find_kernel(struct parts *p, struct fault *reterr)
 {
@@ -180,7 +197,7 @@ static int find_kernel(struct parts *p, struct fault *reterr)
 	p->own[2] = below(p->blobs, "cmdline");
 	if (!p->own[1] || !p->own[2])
 		return out_of_memory(reterr);
-	if (!p->has_ramdisks && p->modules.count == 0 && is_there(p->own[1]) &&
+	if (!p->has_ramdisks && !has_nsm(p) && is_there(p->own[1]) &&
 	    part_add(&p->modules, p->own[1], "--module", reterr) < 0)
 		return -1;
 	return 0;

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import images
 from images import Layer, Layout, digest, tagged
-from lib import (ASAN, DONE, FILE, MKEIF, REFUSED, TOP, USAGE, Skip, boot_options, build, built, check, copied, folder, kernels,
+from lib import (ASAN, DONE, FILE, MKEIF, REFUSED, TOP, USAGE, Eif, Skip, boot_options, build, built, check, copied, folder, kernels,
                  layout, make, names, ramdisk, run, same, test, tool)
 
 OLD = b"what was there\n"
@@ -484,6 +484,10 @@ def a_newcomer_is_told_where_a_kernel_is() -> None:
         same((path / "cache").exists(), False, "anything built for it")
         done = run("build", *image, "--init", built("init", "x86_64"), "--blobs", path / "emulator").is_(DONE)
         same("no --module" in done.err, False, "a note of a missing driver")
+        # Other modules come before the folder's nsm.ko, not in its place.
+        (path / "virtio.ko").write_bytes((path / "emulator/nsm.ko").read_bytes())
+        run("build", *image, "--init", built("init", "x86_64"), "--blobs", path / "emulator", "--module", path / "virtio.ko").is_(DONE)
+        same(ramdisk(Eif.load(path / "x.eif"), 0)["modules_load_order"].data.split(), [b"virtio.ko", b"nsm.ko"], "modules")
 
 
 @test
