@@ -42,7 +42,8 @@ struct build {
 	struct parts parts;
 	struct part_list ramdisks;
 	struct ramdisk_options ramdisk;
-	bool drop_capabilities, keep_owner;
+	bool drop_capabilities;
+	const char *owner; /* "root", "keep" */
 	const char *docker_uri, *kernel_config, *mtime;
 	const char *default_mem, *default_cpus;
 	char *docker_image; /* --docker-uri for skopeo */
@@ -97,25 +98,25 @@ static const struct option options[] = {
 	{ "output", required_argument, NULL, O_OUTPUT },
 	{ "arch", required_argument, NULL, O_ARCH },
 	{ "tag", required_argument, NULL, O_TAG },
-	{ "entrypoint", required_argument, NULL, O_ENTRYPOINT },
-	{ "cmd", required_argument, NULL, O_CMD },
-	{ "env", required_argument, NULL, O_ENV },
+	{ "entrypoint", required_argument, COMMAND_REPEATS, O_ENTRYPOINT },
+	{ "cmd", required_argument, COMMAND_REPEATS, O_CMD },
+	{ "env", required_argument, COMMAND_REPEATS, O_ENV },
 	{ "user", required_argument, NULL, O_USER },
 	{ "workdir", required_argument, NULL, O_WORKDIR },
 	{ "stop-signal", required_argument, NULL, O_STOP_SIGNAL },
 	{ "config", required_argument, NULL, O_CONFIG },
 	{ "blobs", required_argument, NULL, O_BLOBS },
 	{ "kernel", required_argument, NULL, O_KERNEL },
-	{ "module", required_argument, NULL, O_MODULE },
+	{ "module", required_argument, COMMAND_REPEATS, O_MODULE },
 	{ "cmdline", required_argument, NULL, O_CMDLINE },
 	{ "init", required_argument, NULL, O_INIT },
-	{ "boot-file", required_argument, NULL, O_BOOT_FILE },
+	{ "boot-file", required_argument, COMMAND_REPEATS, O_BOOT_FILE },
 	{ "name", required_argument, NULL, O_NAME },
 	{ "image-version", required_argument, NULL, O_IMAGE_VERSION },
 	{ "metadata", required_argument, NULL, O_METADATA },
 	{ "metadata-section", required_argument, NULL, O_METADATA_SECTION },
 	{ "flags", required_argument, NULL, O_FLAGS },
-	{ "ramdisk", required_argument, NULL, O_RAMDISK },
+	{ "ramdisk", required_argument, COMMAND_REPEATS, O_RAMDISK },
 	{ "compress", required_argument, NULL, O_COMPRESS },
 	{ "squashfs", optional_argument, NULL, O_SQUASHFS },
 	{ "keep-times", no_argument, NULL, O_KEEP_TIMES },
@@ -178,10 +179,15 @@ static int take_squashfs(struct build *b, const char *value,
 
 static int take_owner(struct build *b, const char *value, struct fault *reterr)
 {
-	b->keep_owner = strcmp(value, "keep") == 0;
-	if (b->keep_owner || strcmp(value, "root") == 0)
+	b->owner = value;
+	if (strcmp(value, "keep") == 0 || strcmp(value, "root") == 0)
 		return 0;
 	return fault_usage(reterr, "--owner: %s: neither root nor keep", value);
+}
+
+static bool is_keep(const char *owner)
+{
+	return owner && strcmp(owner, "keep") == 0;
 }
 
 static int take_option(struct build *b, int option, struct fault *reterr)
@@ -220,9 +226,6 @@ static int take_option(struct build *b, int option, struct fault *reterr)
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
 		if (strings[i].option != option)
 			continue;
-		if (*strings[i].to)
-			return fault_usage(reterr, "--%s: twice",
-					   options[option - 1].name);
 		*strings[i].to = optarg;
 		return 0;
 	}
@@ -333,7 +336,7 @@ static int check_options(const struct build *b, struct fault *reterr)
 	if (b->entrypoint.count || b->cmd.count || b->env.count || b->user ||
 	    b->workdir || b->stop_signal || b->config || b->tag ||
 	    b->ramdisk.gzip || b->ramdisk.squashfs || b->ramdisk.keep_times ||
-	    b->mtime || b->drop_capabilities || b->keep_owner)
+	    b->mtime || b->drop_capabilities || b->owner)
 		return fault_usage(reterr, of_image, "options of the image");
 	return 0;
 }
@@ -507,7 +510,8 @@ static int load_app(const struct command *c, struct build *b,
 		.arch_is_given = b->parts.arch != NULL,
 		.tag = b->tag,
 		.drop_capabilities = b->drop_capabilities,
-		.keep_owner = b->keep_owner,
+		.keep_owner = is_keep(b->owner),
+		.owner_is_given = b->owner != NULL,
 		.keep_capabilities = b->ramdisk.squashfs,
 		.large_files = b->ramdisk.squashfs,
 	};
@@ -618,7 +622,8 @@ static int set_flags(const struct build *b, struct eif_writer *w,
 		return 0;
 	errno = 0;
 	flags = strtoul(b->flags, &end, 0);
-	if (errno || *end || end == b->flags || flags > UINT16_MAX)
+	if (errno || *end || *b->flags < '0' || *b->flags > '9' ||
+	    flags > UINT16_MAX)
 		return fault_usage(reterr, "--flags: %s: no flags, as 0x0240",
 				   b->flags);
 	if (eif_writer_set_flags(w, (unsigned)flags, reterr) < 0)
@@ -663,7 +668,7 @@ static cJSON *make_arguments(const struct build *b)
 		add_string(to, "Squashfs", b->ramdisk.squashfs) &&
 		(!b->ramdisk.keep_times ||
 		 cJSON_AddTrueToObject(to, "KeepTimes")) &&
-		add_string(to, "Owner", b->keep_owner ? "keep" : NULL) &&
+		add_string(to, "Owner", is_keep(b->owner) ? "keep" : NULL) &&
 		(!b->drop_capabilities ||
 		 cJSON_AddTrueToObject(to, "DropCapabilities"));
 
@@ -850,9 +855,10 @@ static int build(const struct command *c, struct build *b, struct eif_pcrs *ret,
 		(void)out_of_memory(reterr);
 		goto out;
 	}
-	if (b->ramdisk.squashfs && squashfs_version(version, reterr) < 0)
-		goto out;
+	/* Before another program is run. */
 	if (sign_options_load(c, &b->sign, &key, reterr) < 0)
+		goto out;
+	if (b->ramdisk.squashfs && squashfs_version(version, reterr) < 0)
 		goto out;
 	if (b->image && load_app(c, b, &image, &spec, reterr) < 0)
 		goto out;

@@ -26,6 +26,8 @@ static const struct option common[] = {
 
 static bool quiet;
 
+int command_repeats;
+
 /* --- words to the user --- */
 
 __attribute__((format(printf, 3, 0))) static void say(const struct command *c,
@@ -206,7 +208,8 @@ static size_t count_options(const struct option *options)
 static struct {
 	int next; /* the word to be read */
 	int arguments;
-	bool only_arguments; /* there was a "--" */
+	bool only_arguments;		 /* there was a "--" */
+	bool given[COMMAND_OPTIONS_MAX]; /* by the first name of each */
 } words = { .next = 1 };
 
 /* The option that WORD is up to its '=', LEN bytes of it. */
@@ -256,6 +259,21 @@ static int unknown(const struct command *c, const char *word, size_t len)
 	return '?';
 }
 
+/* O, one of OPTIONS, has a value: is it the first? */
+static bool is_first(const struct option *options, const struct option *o)
+{
+	size_t i = 0;
+
+	if (o->flag == COMMAND_REPEATS || o->val == COMMAND_ARGUMENT)
+		return true;
+	while (options[i].val != o->val)
+		i++;
+	if (i >= COMMAND_OPTIONS_MAX || words.given[i])
+		return false;
+	words.given[i] = true;
+	return true;
+}
+
 static bool is_option(const char *word)
 {
 	return word[0] == '-' && word[1] != '\0';
@@ -295,6 +313,10 @@ int command_option(const struct command *c, int argc, char **argv,
 				return '?';
 			}
 			optarg = argv[words.next++];
+		}
+		if (o->has_arg != no_argument && !is_first(options, o)) {
+			(void)command_usage(c, "--%s: twice", o->name);
+			return '?';
 		}
 		if (o->val == COMMAND_QUIET)
 			quiet = true;

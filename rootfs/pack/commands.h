@@ -38,8 +38,15 @@ extern const struct command command_build, command_describe, command_diff,
 /* The `val` of an option whose value is an argument of the command: --eif-path. */
 enum { COMMAND_ARGUMENT = 1 << 16 };
 
+/* The `flag` of an option that may be given several times. */
+extern int command_repeats;
+#define COMMAND_REPEATS (&command_repeats)
+
+enum { COMMAND_OPTIONS_MAX = 64 }; /* of one command, under all their names */
+
 /*
- * The next option of ARGV, one of C's, by its exact name, with its value in optarg; or
+ * The next option of ARGV, one of C's, by its exact name, with its value in optarg; one
+ * with a value is refused a second time, by whichever of its names, unless it repeats. Or
  * -1: no more, and optind is the first argument. Options may stand behind arguments, and
  * what stands behind "--" is an argument, whatever the environment says. '?': wrong, and
  * said. --quiet, which all commands have, is dealt with here. OPTIONS are C's.

@@ -248,14 +248,15 @@ static int run(const struct command *c, int argc, char **argv)
 			json = true;
 			continue;
 		}
-		if (o.path)
-			return command_usage(c, "--output: twice");
 		o.path = optarg;
 	}
 	if (!command_arguments(c, argc, argv, 1, "the image"))
 		return EXIT_USAGE;
 	if (!o.path)
 		return command_usage(c, "--output is missing");
+	if (strcmp(o.path, "-") == 0)
+		return command_usage(c, "--output -: sections go to a folder; "
+					"one that is named - is ./-");
 	if (extract(c, argv[optind], &o, &fault) < 0)
 		return command_fail(c, &fault);
 	if (o.flags)

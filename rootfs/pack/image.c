@@ -621,10 +621,10 @@ int image_load(const char *src, const struct image_options *options,
 				  src, kind_words[from.kind]);
 		goto out;
 	}
-	if (options->keep_owner && has_parts(from.kind)) {
+	if (options->owner_is_given && from.kind != FOLDER) {
 		(void)fault_usage(reterr,
-				  "--owner is for a folder's files: layers "
-				  "have their own");
+				  "--owner is for a folder's files: those of "
+				  "layers and archives keep their own");
 		goto out;
 	}
 	if (!tag)

@@ -32,7 +32,8 @@ struct image_options {
 	bool arch_is_given; /* by the user, who may know better than the image */
 	const char *tag;    /* which of an index, or NULL */
 	bool drop_capabilities;
-	bool keep_owner; /* of a folder's files, which else become root's */
+	bool keep_owner;     /* of a folder's files, which else become root's */
+	bool owner_is_given; /* either of that, by the user */
 	/* What a squashfs carries, and a ramdisk does not: */
 	bool keep_capabilities;
 	bool large_files; /* of 4 GiB and more */

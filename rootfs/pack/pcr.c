@@ -12,6 +12,7 @@
 #include "rootfs/pack/measure.h"
 #include "rootfs/pack/pcrs.h"
 #include "rootfs/pack/sign.h"
+#include "rootfs/pack/slurp.h"
 
 enum { O_ROLE = 1, O_INSTANCE, O_CERT, O_POLICY, O_JSON, O_ONE_CERT, O_INPUT };
 
@@ -229,6 +230,14 @@ static int run(const struct command *c, int argc, char **argv)
 	while ((option = command_option(c, argc, argv, options)) >= 0) {
 		if (option == '?')
 			return EXIT_USAGE;
+		if (option == O_ONE_CERT || option == O_CERT) {
+			if (a.cert)
+				return command_usage(
+					c, "either --cert or "
+					   "--signing-certificate, not both");
+			if (slurp_claim(optarg, &fault) < 0)
+				return command_fail(c, &fault);
+		}
 		take_option(&a, option);
 	}
 	if ((a.role && *a.role == '\0') || (a.instance && *a.instance == '\0'))

@@ -113,8 +113,6 @@ int pcrs_expect_take(struct pcrs_expected *e, int option, const char *value,
 
 	if (number < 0 || number >= PCRS_COUNT)
 		return 0;
-	if (e->of[number])
-		return fault_usage(reterr, "--expect-pcr%d: twice", number);
 	if (strlen(value) != (size_t)2 * EIF_HASH ||
 	    strspn(value, "0123456789abcdefABCDEF") != (size_t)2 * EIF_HASH)
 		return fault_usage(reterr,

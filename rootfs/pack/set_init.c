@@ -19,7 +19,7 @@ enum { O_INIT = 1, O_BOOT_FILE, O_OUTPUT, O_JSON };
 
 static const struct option options[] = {
 	{ "init", required_argument, NULL, O_INIT },
-	{ "boot-file", required_argument, NULL, O_BOOT_FILE },
+	{ "boot-file", required_argument, COMMAND_REPEATS, O_BOOT_FILE },
 	{ "output", required_argument, NULL, O_OUTPUT },
 	{ "json", no_argument, NULL, O_JSON },
 	PCRS_EXPECT_OPTIONS,

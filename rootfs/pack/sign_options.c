@@ -6,26 +6,25 @@
 
 #include "rootfs/pack/commands.h"
 #include "rootfs/pack/fault.h"
+#include "rootfs/pack/slurp.h"
 
 int sign_options_take(struct sign_key_source *to, int option, const char *value,
 		      struct fault *reterr)
 {
 	const struct {
 		int option;
-		const char **to, *name;
+		const char **to;
 	} all[] = {
-		{ SIGN_OPTIONS_KEY, &to->key, "--sign-key" },
-		{ SIGN_OPTIONS_CERT, &to->cert, "--sign-cert" },
-		{ SIGN_OPTIONS_PASS, &to->pass, "--sign-key-pass-file" },
+		{ SIGN_OPTIONS_KEY, &to->key },
+		{ SIGN_OPTIONS_CERT, &to->cert },
+		{ SIGN_OPTIONS_PASS, &to->pass },
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		if (all[i].option != option)
 			continue;
-		if (*all[i].to)
-			return fault_usage(reterr, "%s: twice", all[i].name);
 		*all[i].to = value;
-		return 1;
+		return slurp_claim(value, reterr) < 0 ? -1 : 1;
 	}
 	return 0;
 }

@@ -32,7 +32,7 @@ enum {
 	"  --sign-cert FILE           the key's certificate, valid now; gives PCR8\n"    \
 	"  --sign-key-pass-file FILE  its first line: the key's passphrase or PIN\n"
 
-/* Takes OPTION with its VALUE: 1, or 0 where it is none of these; a second one is refused. */
+/* Takes OPTION with its VALUE: 1, or 0 where it is none of these. An fd:N has to be open. */
 int sign_options_take(struct sign_key_source *to, int option, const char *value,
 		      struct fault *reterr);
 

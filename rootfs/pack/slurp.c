@@ -73,6 +73,19 @@ static int descriptor_of(const char *path, int *ret, struct fault *reterr)
 	return 1;
 }
 
+int slurp_claim(const char *path, struct fault *reterr)
+{
+	int fd = -1, r = descriptor_of(path, &fd, reterr);
+
+	if (r <= 0)
+		return r;
+	if (fcntl(fd, F_GETFD) < 0)
+		return fault_usage(reterr, "%s: not open", path);
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return fault_system(reterr, errno, "%s", path);
+	return 0;
+}
+
 int slurp_read(const char *path, struct slurp *ret, struct fault *reterr)
 {
 	int fd = -1, r = descriptor_of(path, &fd, reterr);

@@ -19,6 +19,12 @@ struct slurp {
 };
 
 /*
+ * For a PATH of an option, before anything else is opened: an `fd:N` has to be open, and
+ * no program that is run gets it. Any other PATH is left alone.
+ */
+int slurp_claim(const char *path, struct fault *reterr);
+
+/*
  * Reads all of PATH: a file, a pipe, or `fd:N`, the open descriptor N. Refuses more than
  * SLURP_MAX bytes, and a terminal, where nobody knows that he must type.
  */

@@ -490,7 +490,9 @@ def what_is_set_user_id_for_somebody_is_not_for_root() -> None:
             same((got[f"bin/{name}"].mode & 0o7777, got[f"bin/{name}"].uid, got[f"bin/{name}"].gid), (mode, uid, gid), name)
         same(got["etc/passwd"].uid, 0, "root's")
         build(path / "x.eif", "--image", root, "--owner", "me").is_(2, "--owner: me: neither root nor keep")
-        build(path / "x.eif", "--image", layout("nopasswd"), "--owner", "keep").is_(2, "--owner is for a folder's files")
+        for owner in ("keep", "root"):
+            build(path / "y.eif", "--image", layout("nopasswd"), "--owner", owner).is_(2, "--owner is for a folder's files")
+            run("build", "--ramdisk", "x", "--owner", owner, "--output", path / "y.eif").is_(2, "without options of the image")
 
 
 @test

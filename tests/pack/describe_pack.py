@@ -712,7 +712,8 @@ def images_for_sidecars_are_known() -> None:
         run("sign", x, "--sign-key", key, "--sign-cert", cert, "--output", path / "s.eif").is_(DONE)
         same((path / "s.eif").read_bytes()[6:8].hex(), "0241", "flags of the signed one")
         run("set-init", x, "--output", path / "i.eif", "--init", x).is_(REFUSED, "no init in the first")
-        for flags, err in (("0x2", "known are PCIE"), ("1", "known are PCIE"), ("x", "no flags"), ("", "no flags")):
+        for flags, err in (("0x2", "known are PCIE"), ("1", "known are PCIE"), ("x", "no flags"), ("", "no flags"),
+                           ("-18446744073709551040", "no flags"), (" 0x240", "no flags"), ("0x10000", "no flags")):
             run(*made, "--flags", flags, "--output", path / "bad.eif").is_(USAGE, "--flags: ", err)
             check(not (path / "bad.eif").exists(), "an output in spite of that")
 

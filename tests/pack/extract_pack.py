@@ -99,6 +99,9 @@ def extract_wants_an_image_and_a_folder() -> None:
     run("extract", "--output", "x").is_(USAGE, "extract: the image is missing")
     run("extract", "--output", "x", "--output", "y", "z").is_(USAGE, "twice")
     run("extract", "--output", "x", "y", "z").is_(USAGE, "z: one argument too many")
+    with folder() as path:
+        run("extract", write(path / "x.eif", small()), "--output", "-", cwd=path).is_(USAGE, "--output -: ", "is ./-")
+        same(names(path), {"x.eif"}, "files")
 
 
 @test

@@ -18,6 +18,7 @@ from bad_pack import expect_bad_image, expect_refused
 from images import OCI, Layer, Layout, digest, tagged, zstd
 from lib import (ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, Failure, boot_options, build, check, folder, layout, make,
                  names, ramdisk, run, same, test, text, tool)
+from sign_pack import key_pair
 
 CMD = {"Cmd": ["/tell"]}
 HEX = "0" * 64
@@ -661,6 +662,29 @@ for last; do :; done
         same(options, {"--override-arch": "amd64", "--override-os": "linux"}, "options")
         same(names(path / "tmp"), set(), "what is left")
         same(text(Eif.load(path / "x.eif"), "cmd"), "/tell\n", "cmd")
+
+
+@test
+def skopeo_gets_no_descriptor_of_a_key() -> None:
+    """It could read the key, and leave none for mkeif, which has read it before."""
+    script = f"""#!/bin/sh
+{shutil.which("ls")} -l /proc/self/fd >"${{0%/*}}/open"
+for last; do :; done
+{shutil.which("cp")} -r {layout("nopasswd")}/. "${{last#oci:}}"
+"""
+    with own_skopeo(script) as (path, env):
+        key, cert = key_pair(path)
+        out, into = os.pipe()
+        with open(into, "wb") as f:
+            f.write(key.read_bytes())
+        pipe = f"pipe:[{os.fstat(out).st_ino}]"
+        try:
+            build(path / "x.eif", "--image", "docker://registry.invalid/a", "--sign-key", f"fd:{out}", "--sign-cert", cert,
+                  env=env, pass_fds=(out,)).is_(DONE)
+        finally:
+            os.close(out)
+        seen = (path / "bin/open").read_text()
+        check("/dev/null" in seen and pipe not in seen, seen)
 
 
 @test

@@ -199,7 +199,7 @@ def keys_come_by_descriptor() -> None:
                     (tmp / "long", REFUSED, "longer than 65536 bytes"),
                     ("fd:", USAGE, "fd:: not fd: and a number"), ("fd:-1", USAGE, "fd:-1: not fd: and a number"),
                     ("fd:99999999999999999999", USAGE, "not fd: and a number"),
-                    ("fd:987", FILE, "fd:987: Bad file descriptor"), (tmp, FILE, f"{tmp}: Is a directory")):
+                    ("fd:987", USAGE, "fd:987: not open"), (tmp, FILE, f"{tmp}: Is a directory")):
                 through_pipe(b"", "sign", tmp / "x.eif", "--sign-key", name, "--sign-cert", cert, "--output",
                              tmp / "z.eif", program=program).is_(code, words)
         check(not (tmp / "z.eif").exists(), "an output")

@@ -111,6 +111,33 @@ def misuse_is_told_from_all_else() -> None:
 
 
 @test
+def an_option_with_a_value_is_given_once() -> None:
+    """Under whichever of its names; which one would count? Those that add to a list may come again, and so may those
+    that only say yes."""
+    once = [(c, o) for c in commands() for o in sorted(options_in_code(c)) if takes_value(c, o) and (c, o) not in REPEAT and o != "eif-path"]
+    check(len(once) > 40, f"{len(once)} options")
+    for command, option in once:
+        run(command, f"--{option}={VALUES.get(option, 'x')}", f"--{option}={VALUES.get(option, 'x')}").is_(
+            USAGE, f"{command}: --{option}: twice")
+    for command, option in sorted(REPEAT):
+        done = run(command, f"--{option}", "x", f"--{option}", "x").is_(USAGE)
+        check("twice" not in done.err, done.story)
+    for words in (("build", "--output", "x", "--output-file", "y"), ("sign", "--private-key", "x", "--sign-key", "x")):
+        run(*words).is_(USAGE, f"{words[0]}: {words[3]}: twice")
+    run("pcr", "--cert", "x", "--signing-certificate", "x").is_(USAGE, "either --cert or --signing-certificate")
+    run("describe", "--json", "--json", "--quiet", "--quiet").is_(USAGE, "the image is missing")
+
+
+REPEAT = {*(("build", o) for o in ("entrypoint", "cmd", "env", "module", "boot-file", "ramdisk")), ("set-init", "boot-file")}
+VALUES = {"owner": "keep", "compress": "gzip", "squashfs": "xz", **{f"expect-pcr{n}": "0" * 96 for n in (0, 1, 2, 8)}}
+
+
+def takes_value(command: str, option: str) -> bool:
+    """Else it is said that it has none."""
+    return "has no value" not in run(command, f"--{option}=", "--no-such-option").err and option not in ("quiet", "help")
+
+
+@test
 def names_of_options_are_exact() -> None:
     """Not cut short, and a slip is named; else each new option would break somebody's script."""
     for words, err in (
