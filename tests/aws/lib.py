@@ -112,7 +112,8 @@ def container(name: str) -> str:
     tag = f"localhost/enclave-init-test-{name}:latest"
     said("buildah", "build", "--tag", tag, context, env=storage())
     if not daemon():
-        atexit.register(subprocess.run, ["docker", "image", "rm", "--force", tag], stdout=subprocess.DEVNULL, check=False)
+        atexit.register(subprocess.run, ["docker", "image", "rm", "--force", tag], stdout=subprocess.DEVNULL,
+                        stderr=subprocess.DEVNULL, check=False)
         said("buildah", "push", tag, f"docker-daemon:{tag}", env=storage())
     return tag
 

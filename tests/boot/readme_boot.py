@@ -40,6 +40,7 @@ def nothing_is_lost(five: Path) -> None:
         value = re.search(rf"^{word} (.*)$", dockerfile, re.MULTILINE)[1]
         check(f"\n{key} = {value}\n" in "\n" + conf.split("[")[0], f"no {key} = {value} in {conf}")
     files = [e for r in enclave.Eif.load(five / "five.eif").ramdisks for e in enclave.cpio_read(r)]
+    check([e for e in files if e.name == "rootfs/etc/passwd" and e.data], "no rootfs/etc/passwd in the image")
     for name in ("rootfs/etc/resolv.conf", "rootfs/etc/hostname"):
         same([e.data for e in files if e.name == name and e.data], [], name)
 
