@@ -502,8 +502,8 @@ static void note_quotes(const struct command *c, const struct spec *spec)
 }
 
 static int load_app(const struct command *c, struct build *b,
-		    struct image *image, struct spec *spec,
-		    struct fault *reterr)
+		    const struct output *output, struct image *image,
+		    struct spec *spec, struct fault *reterr)
 {
 	const struct image_options o = {
 		.arch = eif_arch_name(b->parts.eif_arch),
@@ -514,6 +514,7 @@ static int load_app(const struct command *c, struct build *b,
 		.owner_is_given = b->owner != NULL,
 		.keep_capabilities = b->ramdisk.squashfs,
 		.large_files = b->ramdisk.squashfs,
+		.output = output,
 	};
 	const struct spec_asked asked = {
 		.user = b->user,
@@ -860,7 +861,7 @@ static int build(const struct command *c, struct build *b, struct eif_pcrs *ret,
 		goto out;
 	if (b->ramdisk.squashfs && squashfs_version(version, reterr) < 0)
 		goto out;
-	if (b->image && load_app(c, b, &image, &spec, reterr) < 0)
+	if (b->image && load_app(c, b, output, &image, &spec, reterr) < 0)
 		goto out;
 	if (b->image && b->parts.modules.count == 0)
 		command_note(c, "no --module: a kernel without its own NSM "

@@ -12,6 +12,7 @@
 
 #include "rootfs/pack/fault.h"
 #include "rootfs/pack/load.h"
+#include "rootfs/pack/output.h"
 #include "rootfs/pack/tree.h"
 
 /*
@@ -330,8 +331,10 @@ static int add(struct walk *w, struct tree_node *dir, int dirfd,
 static int keep_folder(struct walk *w, struct tree_node *node, int fd,
 		       struct fault *reterr)
 {
+	const struct output *output = w->l->options->output;
 	size_t room = w->folder_room ? w->folder_room * 2 : 64;
 	struct folder *bigger;
+	struct stat *st;
 
 	if (w->folder_count == w->folder_room) {
 		bigger = reallocarray(w->folders, room, sizeof(*bigger));
@@ -341,10 +344,11 @@ static int keep_folder(struct walk *w, struct tree_node *node, int fd,
 		w->folder_room = room;
 	}
 	w->folders[w->folder_count].node = node;
-	if (fstat(fd, &w->folders[w->folder_count].st) < 0)
+	st = &w->folders[w->folder_count].st;
+	if (fstat(fd, st) < 0)
 		return fault_system(reterr, errno, "stat");
 	w->folder_count++;
-	return 0;
+	return output ? output_check_folder(output, st, reterr) : 0;
 }
 
 /* What was renamed from a folder yet to be read to one that was read is in neither: when

@@ -8,6 +8,7 @@
 
 struct fault;
 struct image_file;
+struct output;
 struct tree;
 
 enum { IMAGE_FILES_MAX = 256 }; /* that stay open */
@@ -36,7 +37,8 @@ struct image_options {
 	bool owner_is_given; /* either of that, by the user */
 	/* What a squashfs carries, and a ramdisk does not: */
 	bool keep_capabilities;
-	bool large_files; /* of 4 GiB and more */
+	bool large_files;	     /* of 4 GiB and more */
+	const struct output *output; /* what is made of it, or NULL */
 };
 
 /*

@@ -179,6 +179,21 @@ fail:
 	return -1;
 }
 
+int output_check_folder(const struct output *o, const struct stat *folder,
+			struct fault *reterr)
+{
+	struct stat st;
+
+	if (o->dirfd < 0)
+		return 0;
+	if (fstat(o->dirfd, &st) < 0)
+		return fail(o, reterr);
+	if (st.st_dev != folder->st_dev || st.st_ino != folder->st_ino)
+		return 0;
+	return fault_refuse(reterr, "--output lies in the image's folder: %s",
+			    o->path);
+}
+
 const char *output_path(const struct output *o)
 {
 	return o->path;

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 struct fault;
+struct stat;
 
 /*
  * A file that is there whole or not at all: it has no name, or a temporary one that goes
@@ -17,6 +18,13 @@ struct output;
 
 /* Opens the folder and the file: what cannot be written is seen before any work. */
 int output_open(const char *path, struct output **ret, struct fault *reterr);
+
+/*
+ * Refuses FOLDER, of whose files an image is made, where PATH's name is in it: the next
+ * image would have this one in it.
+ */
+int output_check_folder(const struct output *o, const struct stat *folder,
+			struct fault *reterr);
 
 /* PATH, for messages. */
 const char *output_path(const struct output *o);

@@ -7,7 +7,7 @@ import stat
 import subprocess
 from pathlib import Path
 
-from lib import (ASAN, DONE, FILE, MKEIF, PLAIN_ENV, REFUSED, USAGE, Eif, check, fake_kernel, folder,
+from lib import (ASAN, DONE, FILE, MKEIF, PLAIN_ENV, REFUSED, USAGE, Eif, built, check, fake_kernel, folder,
                  layout, names, run, same, test, tool)
 from suite import Skip
 
@@ -202,3 +202,27 @@ def zeros_take_no_room() -> None:
         with open(path / "x.eif", "rb") as f:
             f.seek(-(32 << 20), os.SEEK_END)
             check(not any(f.read(1 << 20)), "not zeros")
+
+
+@test(seconds=3)
+def an_output_in_the_images_folder_is_refused() -> None:
+    """Each image would have the one before in it, and where a file must have a name, what there is of itself."""
+    with folder() as path:
+        root = path / "app"
+        (root / "bin").mkdir(parents=True)
+        (root / "bin/tell").write_bytes(built("init", "x86_64").read_bytes())
+        (root / "bin/tell").chmod(0o755)
+        (path / "link").symlink_to(root / "bin/linked.eif")
+        (root / "bin/linked.eif").write_text("old")
+        (path / "app2").symlink_to(root)
+        options = ("--arch", "x86_64", "--kernel", fake_kernel(path / "kernel"), "--init", built("init", "x86_64"),
+                   "--cmd", "/bin/tell", "--image")
+        before = {p: p.stat().st_mtime_ns for p in root.rglob("*") if p.is_file()}
+        for env in ({}, no_tmpfile(path)):
+            for image_, cwd, output in ((root, path, root / "app.eif"), (".", root, "app.eif"), (root, path, path / "app2/bin/x.eif"),
+                                        (f"rootfs:{root}", path, root / "bin/x.eif"),
+                                        (root, path, path / "link")):
+                run("build", *options, image_, "--output", output, env=env, cwd=cwd).is_(
+                    REFUSED, f"--output lies in the image's folder: {output}")
+            same({p: p.stat().st_mtime_ns for p in root.rglob("*") if p.is_file()}, before, "the folder")
+            run("build", *options, root, "--output", path / "app.eif", env=env).is_(DONE)
