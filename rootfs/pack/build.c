@@ -819,6 +819,25 @@ fail:
 	return -1;
 }
 
+/* What is not looked at when the image is loaded. */
+static int check_output(const struct build *b, const struct output *output,
+			struct fault *reterr)
+{
+	const char *const metadata = b->metadata ? b->metadata : b->custom;
+
+	if (parts_check_output(&b->parts, output, reterr) < 0 ||
+	    sign_options_check_output(&b->sign, output, reterr) < 0 ||
+	    output_check_input(output, "the metadata", metadata, reterr) < 0 ||
+	    output_check_input(output, "the configuration", b->config, reterr) <
+		    0)
+		return -1;
+	for (size_t i = 0; i < b->ramdisks.count; i++)
+		if (output_check_input(output, "a ramdisk",
+				       b->ramdisks.items[i].path, reterr) < 0)
+			return -1;
+	return 0;
+}
+
 static int build(const struct command *c, struct build *b, struct eif_pcrs *ret,
 		 struct fault *reterr)
 {
@@ -843,6 +862,8 @@ static int build(const struct command *c, struct build *b, struct eif_pcrs *ret,
 		goto out;
 	if (b->image ? parts_open_boot(&b->parts, reterr) < 0 :
 		       open_ramdisks(b, reterr) < 0)
+		goto out;
+	if (check_output(b, output, reterr) < 0)
 		goto out;
 	if (b->parts.blobs_are_installed)
 		command_note(c, "kernel and module are those of %s",

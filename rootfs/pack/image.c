@@ -399,6 +399,7 @@ static int load_folder(struct loader *l, const char *path, const char *tag,
 	if (source_open_dir(path, &s, reterr) < 0)
 		return -1;
 	s.is_flat = kind == SKOPEO_DIR;
+	s.output = l->options->output;
 	if (kind == OCI_DIR)
 		r = oci_load(l, &s, tag, reterr);
 	else if (kind == SKOPEO_DIR)

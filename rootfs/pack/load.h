@@ -118,6 +118,7 @@ struct source {
 		*tree; /* of an archive, whose contents are in it or in SPOOL */
 	struct spool spool;
 	struct content archive;
+	const struct output *output; /* which no file of it may be, or NULL */
 };
 
 #define SOURCE_NONE       \

@@ -28,6 +28,9 @@ struct output {
 	int fd, dirfd;
 	int pipe; /* standard output, or -1 */
 	uint64_t begun;
+	bool replaces; /* a file, which is: */
+	dev_t dev;
+	ino_t ino;
 };
 
 int output_write(int fd, const void *data, size_t len)
@@ -67,9 +70,14 @@ static int resolve(struct output *o, struct fault *reterr)
 	bool is_link = lstat(o->path, &st) == 0 && S_ISLNK(st.st_mode);
 	char *slash;
 
-	if (stat(o->path, &st) == 0 && !S_ISREG(st.st_mode))
+	o->replaces = stat(o->path, &st) == 0;
+	if (o->replaces && !S_ISREG(st.st_mode))
 		return fault_refuse(reterr, "%s: there, and no regular file",
 				    o->path);
+	if (o->replaces) {
+		o->dev = st.st_dev;
+		o->ino = st.st_ino;
+	}
 	o->target = is_link ? realpath(o->path, NULL) : strdup(o->path);
 	if (!o->target && is_link && errno == ENOENT)
 		return fault_refuse(reterr, "%s: a link to nothing", o->path);
@@ -192,6 +200,26 @@ int output_check_folder(const struct output *o, const struct stat *folder,
 		return 0;
 	return fault_refuse(reterr, "--output lies in the image's folder: %s",
 			    o->path);
+}
+
+int output_check_file(const struct output *o, const char *what,
+		      const struct stat *st, struct fault *reterr)
+{
+	if (!o->replaces || st->st_dev != o->dev || st->st_ino != o->ino)
+		return 0;
+	return fault_refuse(reterr, "%s: the output would take the place of %s",
+			    o->path, what);
+}
+
+/* What is not there says so when it is opened. */
+int output_check_input(const struct output *o, const char *what,
+		       const char *input, struct fault *reterr)
+{
+	struct stat st;
+
+	if (!input || stat(input, &st) < 0)
+		return 0;
+	return output_check_file(o, what, &st, reterr);
 }
 
 const char *output_path(const struct output *o)

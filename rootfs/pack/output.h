@@ -26,6 +26,15 @@ int output_open(const char *path, struct output **ret, struct fault *reterr);
 int output_check_folder(const struct output *o, const struct stat *folder,
 			struct fault *reterr);
 
+/*
+ * Refuses an input, WHAT, that PATH's file is: it would be lost. ST is that of an open
+ * one; the other takes its name, or NULL.
+ */
+int output_check_file(const struct output *o, const char *what,
+		      const struct stat *st, struct fault *reterr);
+int output_check_input(const struct output *o, const char *what,
+		       const char *input, struct fault *reterr);
+
 /* PATH, for messages. */
 const char *output_path(const struct output *o);
 

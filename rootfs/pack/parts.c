@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "rootfs/pack/fault.h"
+#include "rootfs/pack/output.h"
 #include "rootfs/pack/ramdisk.h"
 #include "rootfs/pack/spec.h"
 #include "rootfs/pack/tree.h"
@@ -584,6 +585,50 @@ int parts_write_boot(struct parts *p, struct tree *boot,
 out:
 	spool_close(&spool);
 	return r;
+}
+
+static int check_boot_file(const struct part *f, const struct output *output,
+			   struct fault *reterr)
+{
+	char *dest, *src;
+	unsigned mode;
+	int r;
+
+	if (split_boot_file(f, &dest, &src, &mode, reterr) < 0)
+		return -1;
+	r = output_check_input(output, "a boot file", src, reterr);
+	free(dest);
+	return r;
+}
+
+int parts_check_output(const struct parts *p, const struct output *output,
+		       struct fault *reterr)
+{
+	const char *option = p->cmdline_option;
+	const struct {
+		const char *what, *path;
+	} files[] = {
+		{ "the kernel", p->kernel_file.path },
+		{ "the init", p->init_file.path },
+		{ "the command line", p->cmdline_section },
+		{ "the command line",
+		  option && *option == '@' ? option + 1 : NULL },
+		{ "the command line", p->own[2] },
+	};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (output_check_input(output, files[i].what, files[i].path,
+				       reterr) < 0)
+			return -1;
+	for (size_t i = 0; i < p->modules.count; i++)
+		if (output_check_input(output, "a module",
+				       p->modules.items[i].path, reterr) < 0)
+			return -1;
+	for (size_t i = 0; i < p->boot_files.count; i++)
+		if (check_boot_file(&p->boot_files.items[i], output, reterr) <
+		    0)
+			return -1;
+	return 0;
 }
 
 int parts_take_time(const char *option, const char *text, uint32_t *ret,

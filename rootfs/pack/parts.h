@@ -10,6 +10,7 @@
 #include "rootfs/pack/spool.h"
 
 struct fault;
+struct output;
 struct ramdisk_options;
 struct tree;
 
@@ -78,6 +79,10 @@ int parts_find_init(struct parts *p, struct fault *reterr);
 
 /* Opens and checks modules and boot files; parts_write_boot does so where it was not done. */
 int parts_open_boot(struct parts *p, struct fault *reterr);
+
+/* Refuses an OUTPUT that is one of the files that were found. */
+int parts_check_output(const struct parts *p, const struct output *output,
+		       struct fault *reterr);
 
 /* The name of a module in the boot ramdisk, of which *RET_LEN bytes count. */
 const char *parts_module_name(const struct part *module, size_t *ret_len);

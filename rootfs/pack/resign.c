@@ -52,7 +52,8 @@ static int sign(const struct command *c, const struct ask *a,
 
 	if (output_open(a->output, &output, reterr) < 0)
 		return -1;
-	if (sign_options_load(c, &a->sign, &key, reterr) < 0) {
+	if (sign_options_check_output(&a->sign, output, reterr) < 0 ||
+	    sign_options_load(c, &a->sign, &key, reterr) < 0) {
 		output_abort(output);
 		return -1;
 	}

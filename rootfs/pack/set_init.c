@@ -259,6 +259,7 @@ static int set_init(const struct command *c, struct ask *a,
 		return fault_refuse(reterr, "%s: no ramdisk", a->path);
 	a->parts.eif_arch = eif->arch;
 	if (check_init(a, eif, reterr) < 0 || find_files(a, reterr) < 0 ||
+	    parts_check_output(&a->parts, *output, reterr) < 0 ||
 	    read_first(c, a, eif, &rewrite, reterr) < 0)
 		goto out;
 	r = eif_writer_open_output(*output, eif->arch, &w, reterr);
@@ -296,7 +297,8 @@ static int open_and_set(const struct command *c, struct ask *a,
 	}
 	if (eif_check_crc(&eif, reterr) < 0)
 		goto out;
-	if (sign_options_load(c, &a->sign, &key, reterr) < 0)
+	if (sign_options_check_output(&a->sign, output, reterr) < 0 ||
+	    sign_options_load(c, &a->sign, &key, reterr) < 0)
 		goto out;
 	r = set_init(c, a, &eif, key, &output, ret, reterr);
 	if (r == 0 && !key && eif_find(&eif, EIF_SIGNATURE))

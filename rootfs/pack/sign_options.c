@@ -6,6 +6,7 @@
 
 #include "rootfs/pack/commands.h"
 #include "rootfs/pack/fault.h"
+#include "rootfs/pack/output.h"
 #include "rootfs/pack/slurp.h"
 
 int sign_options_take(struct sign_key_source *to, int option, const char *value,
@@ -38,6 +39,16 @@ int sign_options_check(const struct sign_key_source *from, struct fault *reterr)
 		return fault_usage(reterr, "--sign-key-pass-file is for "
 					   "--sign-key");
 	return 0;
+}
+
+int sign_options_check_output(const struct sign_key_source *from,
+			      const struct output *output, struct fault *reterr)
+{
+	if (output_check_input(output, "the key", from->key, reterr) < 0 ||
+	    output_check_input(output, "the certificate", from->cert, reterr) <
+		    0)
+		return -1;
+	return output_check_input(output, "the passphrase", from->pass, reterr);
 }
 
 /* No key goes to a collector of core dumps. */

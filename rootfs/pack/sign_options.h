@@ -5,6 +5,7 @@
 
 struct command;
 struct fault;
+struct output;
 
 /* The options that sign: the same in build, set-init and sign. */
 
@@ -39,6 +40,11 @@ int sign_options_take(struct sign_key_source *to, int option, const char *value,
 /* A misuse where some are given without the others they need. */
 int sign_options_check(const struct sign_key_source *from,
 		       struct fault *reterr);
+
+/* Refuses an OUTPUT that is one of their files. */
+int sign_options_check_output(const struct sign_key_source *from,
+			      const struct output *output,
+			      struct fault *reterr);
 
 /*
  * Loads the key, and says on stderr, as C does, what is to be known of it; *RET stays

@@ -8,6 +8,7 @@
 
 #include "rootfs/pack/fault.h"
 #include "rootfs/pack/load.h"
+#include "rootfs/pack/output.h"
 #include "rootfs/pack/tree.h"
 
 int source_open_dir(const char *path, struct source *ret, struct fault *reterr)
@@ -23,11 +24,18 @@ int source_open_dir(const char *path, struct source *ret, struct fault *reterr)
 
 /* An archive is a layer of a tree of its own, in which links can be followed. */
 /* A program before the pipe that has failed must not become an empty image. */
-static int open_archive(const char *path, struct content *ret,
-			struct fault *reterr)
+static int open_archive(const char *path, const struct output *output,
+			struct content *ret, struct fault *reterr)
 {
+	struct stat st;
+
 	if (content_open_stream(path, ret, reterr) < 0)
 		return -1;
+	if (output && fstat(ret->fd, &st) == 0 &&
+	    output_check_file(output, "the image", &st, reterr) < 0) {
+		close(ret->fd);
+		return -1;
+	}
 	if (ret->len > 0)
 		return 0;
 	close(ret->fd);
@@ -42,7 +50,7 @@ int source_open_archive(struct loader *l, const char *path, struct source *ret,
 	struct source s = SOURCE_NONE;
 	int r = -1;
 
-	if (open_archive(path, &s.archive, reterr) < 0)
+	if (open_archive(path, l->options->output, &s.archive, reterr) < 0)
 		return -1;
 	layer.content = s.archive;
 	s.tree = tree_new();
@@ -142,6 +150,11 @@ int source_get(const struct source *s, const char *path, struct content *ret,
 	if (!S_ISREG(st.st_mode)) {
 		close(fd);
 		return fault_refuse(reterr, "%s: not a regular file", path);
+	}
+	if (s->output && output_check_file(s->output, "a file of the image",
+					   &st, reterr) < 0) {
+		close(fd);
+		return -1;
 	}
 	*ret = (struct content){ .fd = fd, .len = (uint64_t)st.st_size };
 	return 0;

@@ -5,9 +5,12 @@ import pty
 import signal
 import stat
 import subprocess
+import tarfile
 from pathlib import Path
+from shutil import copy2
 
-from lib import (ASAN, DONE, FILE, MKEIF, PLAIN_ENV, REFUSED, USAGE, Eif, built, check, fake_kernel, folder,
+import eifs
+from lib import (ASAN, DONE, FILE, MKEIF, PLAIN_ENV, REFUSED, USAGE, Eif, built, check, copied, fake_kernel, folder,
                  layout, names, run, same, test, tool)
 from suite import Skip
 
@@ -226,3 +229,63 @@ def an_output_in_the_images_folder_is_refused() -> None:
                     REFUSED, f"--output lies in the image's folder: {output}")
             same({p: p.stat().st_mtime_ns for p in root.rglob("*") if p.is_file()}, before, "the folder")
             run("build", *options, root, "--output", path / "app.eif", env=env).is_(DONE)
+
+
+@test(seconds=5)
+def an_output_that_is_an_input_is_refused() -> None:
+    """It would be lost: a key, a kernel, the image's archive. An image that is signed, or gets another init, may be its
+    own output. A link to an input is the input."""
+    with folder() as path:
+        init = copy2(built("init", "x86_64"), path / "init")
+        source, layers = path / "r.tar", copied("nopasswd", path / "layers")
+        with tarfile.open(source, "w") as tar:
+            tar.add(init, "init")
+        key, cert = eifs.certificate(path)
+        for name, text in (("cmdline", "quiet"), ("meta", "{}"), ("config", "umask = 077\n"), ("pass", "secret\n")):
+            (path / name).write_text(text)
+        files = {"--kernel": fake_kernel(path / "kernel"), "--init": init, "--cmd": "/init", "--image": source,
+                 "--config": path / "config", "--metadata": path / "meta", "--cmdline-section": path / "cmdline",
+                 "--sign-key": key, "--sign-cert": cert, "--sign-key-pass-file": path / "pass"}
+        ramdisk = {"--kernel": files["--kernel"], "--ramdisk": path / "r", "--metadata-section": path / "meta"}
+        (path / "r").write_bytes(b"\0" * 512)
+        blob = next((layers / "blobs/sha256").iterdir())
+        boot = {**files, "--boot-file": f"b={path}/r:0644", "--cmdline": f"@{path}/cmdline"}
+        del boot["--cmdline-section"]
+        blobs = path / "blobs"
+        blobs.mkdir()
+        for name in ("kernel", "cmdline"):
+            copy2(path / name, blobs / {"kernel": "bzImage"}.get(name, name))
+        eif = eifs.write(path / "x.eif", eifs.small())
+        (path / "link").symlink_to(key)
+
+        def refused(what: str, output: Path, command: str, words: dict, *more: object, **how: object) -> None:
+            before = output.read_bytes()
+            run(command, *(w for pair in words.items() for w in pair), *more, "--output", output, **how).is_(
+                REFUSED, f"{output}: the output would take the place of {what}")
+            same(output.read_bytes(), before, f"the file, which is {what}")
+
+        for option, what in (("--kernel", "the kernel"), ("--init", "the init"), ("--image", "the image"),
+                             ("--config", "the configuration"), ("--metadata", "the metadata"),
+                             ("--cmdline-section", "the command line"), ("--sign-key", "the key"),
+                             ("--sign-cert", "the certificate"), ("--sign-key-pass-file", "the passphrase")):
+            # The key, which has no passphrase, is read before the image.
+            refused(what, files[option], "build", {k: v for k, v in files.items() if option != "--image" or "sign" not in k})
+        refused("a boot file", path / "r", "build", boot)
+        refused("the command line", path / "cmdline", "build", boot)
+        refused("a ramdisk", path / "r", "build", ramdisk)
+        refused("the metadata", path / "meta", "build", ramdisk)
+        rest = {"--init": init, "--image": source}
+        refused("the kernel", blobs / "bzImage", "build", {"--blobs": blobs, **rest})
+        refused("the command line", blobs / "cmdline", "build", {"--blobs": blobs, **rest})
+        for name in (layers / "index.json", blob):
+            refused("a file of the image", name, "build", {"--kernel": files["--kernel"], "--init": init, "--image": layers})
+
+        signing = {"--sign-key": key, "--sign-cert": cert}
+        refused("the key", key, "sign", signing, eif)
+        refused("the key", path / "link", "sign", signing, eif)
+        refused("the certificate", cert, "sign", signing, eif)
+        refused("the key", key, "set-init", {"--init": init, **signing}, eif)
+        refused("the init", init, "set-init", {"--init": init}, eif)
+        refused("a boot file", path / "r", "set-init", {"--init": init, "--boot-file": f"b={path}/r"}, eif)
+        run("sign", eif, "--sign-key", key, "--sign-cert", cert, "--output", eif).is_(DONE)
+        run("set-init", eif, "--init", init, "--output", eif).is_(DONE)
