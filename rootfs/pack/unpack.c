@@ -411,10 +411,10 @@ static char *make_path(const struct node *n)
 
 	if (!path)
 		return NULL;
-	if (!n->parent)
-		return strcpy(path, ".");
 	to = path + len;
 	*to = '\0';
+	if (!n->parent)
+		*--to = '.';
 	for (; n->parent; n = n->parent) {
 		to -= n->len;
 		memcpy(to, n->name, n->len);
@@ -554,14 +554,16 @@ static int maybe_link(struct unpack *u, struct link **ret)
 	struct link *l, **found;
 	struct node *old, *there;
 	struct last room;
+	size_t len;
 
 	*ret = NULL;
 	if (m->nlink < 2)
 		return 0;
-	l = calloc(1, sizeof(*l) + strlen(m->path) + 1);
+	len = strlen(m->path);
+	l = calloc(1, sizeof(*l) + len + 1);
 	if (!l)
 		goto no_memory;
-	strcpy(l->name, m->path);
+	memcpy(l->name, m->path, len);
 	l->ino = m->ino;
 	l->major = m->dev_major;
 	l->minor = m->dev_minor;
