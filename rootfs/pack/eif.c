@@ -1,6 +1,7 @@
 #include "rootfs/pack/eif.h"
 
 #include <endian.h>
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -260,6 +261,11 @@ int eif_open(const char *path, struct eif *ret, struct fault *reterr)
 		return -1;
 	ret->fd = file.fd;
 	ret->len = file.len;
+	if (fstat(ret->fd, &ret->st) < 0) {
+		(void)fault_system(reterr, errno, "%s", path);
+		eif_close(ret);
+		return -1;
+	}
 	if (read_all(&file, ret, reterr) == 0)
 		return 0;
 	eif_close(ret);
@@ -274,6 +280,11 @@ int eif_check_crc(const struct eif *eif, struct fault *reterr)
 			    "%s: offset 544: the CRC is %08x, but the file's "
 			    "is %08x: it was damaged or changed",
 			    eif->path, eif->crc, eif->crc_computed);
+}
+
+int eif_check_same(const struct eif *eif, struct fault *reterr)
+{
+	return content_check_same(eif->fd, &eif->st, eif->path, reterr);
 }
 
 int eif_check_table(const struct eif *eif, struct fault *reterr)
@@ -333,6 +344,8 @@ int eif_measure(const struct eif *eif, struct eif_pcrs *ret,
 			at += n;
 		}
 	}
+	if (eif_check_same(eif, reterr) < 0)
+		goto out;
 	r = measure_pcrs(&m, ret, reterr);
 out:
 	progress_clear();

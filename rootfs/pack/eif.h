@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "rootfs/pack/spool.h"
 
@@ -53,6 +54,7 @@ struct eif_section {
 struct eif {
 	const char *path; /* the caller's */
 	int fd;
+	struct stat st; /* before it was read */
 	uint64_t len;
 	uint16_t version, flags;
 	enum eif_arch arch;
@@ -73,6 +75,9 @@ void eif_close(struct eif *eif);
 
 /* Refuses an image with a wrong CRC. */
 int eif_check_crc(const struct eif *eif, struct fault *reterr);
+
+/* Refuses an image that was written to since eif_open, which alone looks at its CRC. */
+int eif_check_same(const struct eif *eif, struct fault *reterr);
 
 /*
  * Refuses an image whose table has another size for the signature. AWS's tools write

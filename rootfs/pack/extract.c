@@ -198,7 +198,7 @@ static int extract(const struct command *c, const char *path, struct folder *o,
 	if (eif_check_crc(&eif, reterr) < 0)
 		goto out;
 	if (open_output(o, reterr) < 0 || write_sections(&eif, o, reterr) < 0 ||
-	    sync_output(o, reterr) < 0)
+	    eif_check_same(&eif, reterr) < 0 || sync_output(o, reterr) < 0)
 		remove_output(o);
 	else
 		r = 0;

@@ -690,29 +690,12 @@ int image_keep_file(struct image *image, int fd)
 	return f.fd;
 }
 
-static bool is_same_time(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
 int image_check_files(const struct image *image, struct fault *reterr)
 {
-	struct stat st;
-
-	for (size_t i = 0; i < image->file_count; i++) {
-		const struct stat *was = &image->files[i].st;
-
-		if (fstat(image->files[i].fd, &st) < 0)
-			return fault_system(reterr, errno, "a layer");
-		/* To be linked or unlinked changes the other time, too. */
-		if (st.st_size != was->st_size ||
-		    !is_same_time(&st.st_mtim, &was->st_mtim) ||
-		    (st.st_nlink == was->st_nlink &&
-		     !is_same_time(&st.st_ctim, &was->st_ctim)))
-			return fault_refuse(reterr,
-					    "a layer changed while it was "
-					    "read");
-	}
+	for (size_t i = 0; i < image->file_count; i++)
+		if (content_check_same(image->files[i].fd, &image->files[i].st,
+				       "a layer", reterr) < 0)
+			return -1;
 	return 0;
 }
 

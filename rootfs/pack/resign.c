@@ -69,6 +69,7 @@ static int sign(const struct command *c, const struct ask *a,
 	if (eif_writer_open_output(output, eif.arch, &w, reterr) < 0)
 		goto out;
 	if (write_signed(&eif, key, w, ret, reterr) < 0 ||
+	    eif_check_same(&eif, reterr) < 0 ||
 	    pcrs_expect_check(&a->expected, ret, reterr) < 0)
 		eif_writer_abort(w);
 	else

@@ -175,6 +175,27 @@ int content_open(const char *path, struct content *ret, struct fault *reterr)
 	return 0;
 }
 
+static bool is_same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+int content_check_same(int fd, const struct stat *was, const char *name,
+		       struct fault *reterr)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return fault_system(reterr, errno, "%s", name);
+	/* To be linked or unlinked changes the other time, too. */
+	if (st.st_size == was->st_size &&
+	    is_same_time(&st.st_mtim, &was->st_mtim) &&
+	    (st.st_nlink != was->st_nlink ||
+	     is_same_time(&st.st_ctim, &was->st_ctim)))
+		return 0;
+	return fault_refuse(reterr, "%s: changed while it was read", name);
+}
+
 int content_slurp_path(const char *path, size_t max, char **ret,
 		       size_t *ret_len, struct fault *reterr)
 {

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 struct fault;
+struct stat;
 
 /* Bytes of an open file, which somebody else closes. */
 struct content {
@@ -68,7 +69,14 @@ int content_slurp(const struct content *c, size_t max, const char *what,
 /* A regular file, opened to be read, as a content whose fd is the caller's. */
 int content_open(const char *path, struct content *ret, struct fault *reterr);
 
-/* The same, where PATH may be a pipe, of which it is a copy, or "-", standard input. */
+/*
+ * Refuses the file of FD, NAME, which is read more than once, where it is not what WAS
+ * says: of another size, or written to since.
+ */
+int content_check_same(int fd, const struct stat *was, const char *name,
+		       struct fault *reterr);
+
+/* The same as content_open, where PATH may be a pipe, of which it is a copy, or "-", standard input. */
 int content_open_stream(const char *path, struct content *ret,
 			struct fault *reterr);
 

@@ -289,3 +289,82 @@ def an_output_that_is_an_input_is_refused() -> None:
         refused("a boot file", path / "r", "set-init", {"--init": init, "--boot-file": f"b={path}/r"}, eif)
         run("sign", eif, "--sign-key", key, "--sign-cert", cert, "--output", eif).is_(DONE)
         run("set-init", eif, "--init", init, "--output", eif).is_(DONE)
+
+
+# Changes a byte of a file, whose size and time stay, before the call that is named: between the first reading and the
+# second. The header is 548 bytes.
+CHANGER = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static void change(const char *call)
+{
+	static int done;
+	struct timespec times[2];
+	struct stat st;
+	char c;
+	int fd;
+
+	if (done || strcmp(getenv("CHANGE_AT"), call) != 0)
+		return;
+	done = 1;
+	fd = open(getenv("CHANGE"), O_RDWR);
+	if (fd < 0 || fstat(fd, &st) < 0 || pread(fd, &c, 1, st.st_size - 2) != 1)
+		abort();
+	c ^= 1;
+	times[0] = st.st_atim;
+	times[1] = st.st_mtim;
+	if (syscall(SYS_pwrite64, fd, &c, 1, st.st_size - 2) != 1 || futimens(fd, times) < 0)
+		abort();
+	close(fd);
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t len, off_t at)
+{
+	if (len == 548)
+		change("write");
+	return syscall(SYS_pwrite64, fd, data, len, at);
+}
+
+ssize_t pwrite(int fd, const void *data, size_t len, off_t at)
+{
+	return pwrite64(fd, data, len, at);
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+	change("mkdir");
+	return syscall(SYS_mkdirat, AT_FDCWD, path, mode);
+}
+"""
+
+
+def changing(path: Path, file: Path, call: str = "write") -> dict[str, str]:
+    """The environment in which FILE changes before that call."""
+    if not (path / "changer.so").exists():
+        (path / "changer.c").write_text(CHANGER)
+        tool("gcc", "-shared", "-fPIC", "-O1", "-o", path / "changer.so", path / "changer.c", "-ldl")
+    return {"LD_PRELOAD": str(path / "changer.so"), "CHANGE": str(file), "CHANGE_AT": call}
+
+
+@test(seconds=3)
+def an_image_that_changes_after_its_crc_was_checked_is_refused() -> None:
+    """It is read twice, and only the first reading meets the CRC: what is written would have a good one again."""
+    with folder() as path:
+        key, cert = eifs.certificate(path)
+        eif = eifs.write(path / "x.eif", eifs.small())
+        init = built("init", "x86_64")
+        for words, output in ((("sign", eif, "--sign-key", key, "--sign-cert", cert), path / "y.eif"),
+                              (("set-init", eif, "--init", init), path / "y.eif"),
+                              (("sign", eif, "--sign-key", key, "--sign-cert", cert), eif),
+                              (("extract", eif), path / "parts")):
+            eifs.write(eif, eifs.small())
+            env = changing(path, eif, "mkdir" if words[0] == "extract" else "write")
+            run(*words, "--output", output, env=env).is_(REFUSED, f"{eif}: changed while it was read")
+            check(not (path / "y.eif").exists() and not (path / "parts").exists(), "there is an output")
