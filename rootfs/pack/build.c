@@ -50,6 +50,7 @@ struct build {
 	uint64_t mem, cpus;
 	bool json;
 	struct pcrs_expected expected;
+	char config_digest[DIGEST_TEXT_MAX]; /* of what was read */
 	cJSON *inputs;
 };
 
@@ -403,7 +404,7 @@ static int override(struct build *b, struct image *image, struct fault *reterr)
 static const char own_conf[] = "/etc/enclave-init.conf";
 
 /* The configuration that the user names, else the image's own; NULL: none. */
-static int read_conf(const struct command *c, const struct build *b,
+static int read_conf(const struct command *c, struct build *b,
 		     struct image *image, char **ret, const char **ret_path,
 		     struct fault *reterr)
 {
@@ -413,7 +414,8 @@ static int read_conf(const struct command *c, const struct build *b,
 	if (b->config) {
 		*ret_path = b->config;
 		if (content_slurp_path(b->config, TEXT_MAX, ret, &len, reterr) <
-		    0)
+			    0 ||
+		    digest_text(*ret, len, b->config_digest, reterr) < 0)
 			return -1;
 		if (own)
 			command_note(c, "%s takes the place of the image's %s",
@@ -679,23 +681,6 @@ static cJSON *make_arguments(const struct build *b)
 	return NULL;
 }
 
-static int add_config(const struct build *b, cJSON *to, struct fault *reterr)
-{
-	char digest[DIGEST_TEXT_MAX], *text;
-	size_t len;
-	int r;
-
-	if (!b->config)
-		return 0;
-	if (content_slurp_path(b->config, TEXT_MAX, &text, &len, reterr) < 0)
-		return -1;
-	r = digest_text(text, len, digest, reterr);
-	free(text);
-	if (r < 0)
-		return -1;
-	return add_string(to, "Config", digest) ? 0 : out_of_memory(reterr);
-}
-
 /* ARGUMENTS become a part of it. */
 static int make_inputs(struct build *b, const struct image *image,
 		       cJSON *arguments, const char *tar2sqfs,
@@ -712,8 +697,8 @@ static int make_inputs(struct build *b, const struct image *image,
 		cJSON_Delete(arguments);
 		return out_of_memory(reterr);
 	}
-	if (add_config(b, b->inputs, reterr) < 0)
-		return -1;
+	if (b->config && !add_string(b->inputs, "Config", b->config_digest))
+		return out_of_memory(reterr);
 	tools = cJSON_AddObjectToObject(b->inputs, "Tools");
 	if (!tools || !add_string(tools, "mkeif", ENCLAVE_INIT_VERSION) ||
 	    !add_string(tools, "zlib",
@@ -779,6 +764,14 @@ static int write_ramdisks(struct build *b, struct eif_writer *w,
 	return 0;
 }
 
+static int check_same(const struct build *b, struct fault *reterr)
+{
+	for (size_t i = 0; i < b->ramdisks.count; i++)
+		if (part_check_same(&b->ramdisks.items[i], reterr) < 0)
+			return -1;
+	return parts_check_same(&b->parts, reterr);
+}
+
 static int write_image(struct build *b, struct image *image,
 		       const struct spec *spec, const struct sign_key *key,
 		       struct output *output, struct eif_pcrs *ret,
@@ -808,7 +801,7 @@ static int write_image(struct build *b, struct image *image,
 						 reterr) < 0 :
 		       write_ramdisks(b, w, reterr) < 0)
 		goto fail;
-	if (sign_write(key, w, ret, reterr) < 0 ||
+	if (check_same(b, reterr) < 0 || sign_write(key, w, ret, reterr) < 0 ||
 	    pcrs_expect_check(&b->expected, ret, reterr) < 0)
 		goto fail;
 	tree_free(boot);

@@ -30,9 +30,43 @@ static const char *const cmdlines[] = {
 
 /* --- files --- */
 
+static int open_file(struct part *f, const char *path, struct fault *reterr)
+{
+	if (content_open(path, &f->content, reterr) < 0)
+		return -1;
+	return fstat(f->content.fd, &f->st) < 0 ?
+		       fault_system(reterr, errno, "%s", path) :
+		       0;
+}
+
 int part_open(struct part *f, struct fault *reterr)
 {
-	return content_open(f->path, &f->content, reterr);
+	return open_file(f, f->path, reterr);
+}
+
+/* What was compressed is a copy. */
+int part_check_same(const struct part *f, struct fault *reterr)
+{
+	if (f->content.fd < 0 || f->is_spooled)
+		return 0;
+	return content_check_same(f->content.fd, &f->st, f->path, reterr);
+}
+
+static int check_list(const struct part_list *list, struct fault *reterr)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (part_check_same(&list->items[i], reterr) < 0)
+			return -1;
+	return 0;
+}
+
+int parts_check_same(const struct parts *p, struct fault *reterr)
+{
+	if (part_check_same(&p->kernel_file, reterr) < 0 ||
+	    part_check_same(&p->init_file, reterr) < 0 ||
+	    check_list(&p->modules, reterr) < 0)
+		return -1;
+	return check_list(&p->boot_files, reterr);
 }
 
 int part_add(struct part_list *list, const char *path, const char *option,
@@ -520,7 +554,7 @@ int parts_open_boot_file(struct part *f, char **ret_dest, uint32_t *ret_mode,
 	if (split_boot_file(f, &dest, &src, &mode, reterr) < 0)
 		return -1;
 	/* DEST is moved within its bytes: SRC is where it was. */
-	r = content_open(src, &f->content, reterr);
+	r = open_file(f, src, reterr);
 	if (r < 0) {
 		free(dest);
 		return r;

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "rootfs/pack/eif.h"
 #include "rootfs/pack/kernel.h"
@@ -22,6 +23,7 @@ enum { PARTS_FILES_MAX = 64 /* of a kind */ };
 struct part {
 	const char *path;	/* NULL: none */
 	struct content content; /* fd -1: not open */
+	struct stat st;		/* before it was read */
 	bool is_spooled;	/* that fd is not its own */
 };
 
@@ -36,6 +38,8 @@ struct part_list {
 int part_add(struct part_list *list, const char *path, const char *option,
 	     struct fault *reterr);
 int part_open(struct part *part, struct fault *reterr);
+/* Refuses a file that was written to since: it is hashed once, and read again. */
+int part_check_same(const struct part *part, struct fault *reterr);
 void part_list_close(struct part_list *list);
 
 struct parts {
@@ -79,6 +83,9 @@ int parts_find_init(struct parts *p, struct fault *reterr);
 
 /* Opens and checks modules and boot files; parts_write_boot does so where it was not done. */
 int parts_open_boot(struct parts *p, struct fault *reterr);
+
+/* Refuses files, of those that were opened, that were written to since. */
+int parts_check_same(const struct parts *p, struct fault *reterr);
 
 /* Refuses an OUTPUT that is one of the files that were found. */
 int parts_check_output(const struct parts *p, const struct output *output,

@@ -269,6 +269,7 @@ static int set_init(const struct command *c, struct ask *a,
 	r = -1;
 	if (write_sections(rewrite, eif, w, reterr) < 0 ||
 	    eif_check_same(eif, reterr) < 0 ||
+	    parts_check_same(&a->parts, reterr) < 0 ||
 	    sign_write(key, w, ret, reterr) < 0 ||
 	    pcrs_expect_check(&a->expected, ret, reterr) < 0)
 		eif_writer_abort(w);

@@ -368,3 +368,23 @@ def an_image_that_changes_after_its_crc_was_checked_is_refused() -> None:
             env = changing(path, eif, "mkdir" if words[0] == "extract" else "write")
             run(*words, "--output", output, env=env).is_(REFUSED, f"{eif}: changed while it was read")
             check(not (path / "y.eif").exists() and not (path / "parts").exists(), "there is an output")
+
+
+@test(seconds=3)
+def a_file_that_changes_after_it_was_hashed_is_refused() -> None:
+    """BuildInputs has the digest of the first reading, and the image what the second finds."""
+    with folder() as path:
+        for name in ("init", "file"):
+            copy2(built("init", "x86_64"), path / name)
+        (path / "r").write_bytes(b"\0" * 512)
+        kernel = fake_kernel(path / "kernel")
+        plain = ("--kernel", kernel, "--ramdisk", path / "r")
+        whole = ("--kernel", kernel, "--init", path / "init", "--boot-file", f"b={path}/file", "--image", layout("nopasswd"))
+        eif = eifs.write(path / "x.eif", eifs.small())
+        set_init = ("set-init", eif, "--init", path / "init", "--boot-file", f"b={path}/file")
+        for file, words in ((kernel, ("build", *plain)), (path / "r", ("build", *plain)), (kernel, ("build", *whole)),
+                            (path / "init", ("build", *whole)), (path / "file", ("build", *whole)),
+                            (path / "init", set_init), (path / "file", set_init)):
+            run(*words, "--output", path / "y.eif", env=changing(path, file)).is_(
+                REFUSED, f"{file}: changed while it was read")
+            check(not (path / "y.eif").exists(), "there is an output")
