@@ -216,8 +216,15 @@ int output_check_input(const struct output *o, const char *what,
 		       const char *input, struct fault *reterr)
 {
 	struct stat st;
+	int fd;
 
-	if (!input || stat(input, &st) < 0)
+	if (!input)
+		return 0;
+	if (stat(input, &st) == 0 &&
+	    output_check_file(o, what, &st, reterr) < 0)
+		return -1;
+	/* slurp.h's name of a descriptor. */
+	if (sscanf(input, "fd:%9d", &fd) != 1 || fstat(fd, &st) < 0)
 		return 0;
 	return output_check_file(o, what, &st, reterr);
 }

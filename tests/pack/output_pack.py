@@ -284,6 +284,8 @@ def an_output_that_is_an_input_is_refused() -> None:
         refused("the key", key, "sign", signing, eif)
         refused("the key", path / "link", "sign", signing, eif)
         refused("the certificate", cert, "sign", signing, eif)
+        with open(key, "rb") as f:
+            refused("the key", key, "sign", {**signing, "--sign-key": f"fd:{f.fileno()}"}, eif, pass_fds=(f.fileno(),))
         refused("the key", key, "set-init", {"--init": init, **signing}, eif)
         refused("the init", init, "set-init", {"--init": init}, eif)
         refused("a boot file", path / "r", "set-init", {"--init": init, "--boot-file": f"b={path}/r"}, eif)
