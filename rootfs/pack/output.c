@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -216,7 +217,8 @@ int output_check_input(const struct output *o, const char *what,
 		       const char *input, struct fault *reterr)
 {
 	struct stat st;
-	int fd;
+	char *end;
+	long fd;
 
 	if (!input)
 		return 0;
@@ -224,7 +226,10 @@ int output_check_input(const struct output *o, const char *what,
 	    output_check_file(o, what, &st, reterr) < 0)
 		return -1;
 	/* slurp.h's name of a descriptor. */
-	if (sscanf(input, "fd:%9d", &fd) != 1 || fstat(fd, &st) < 0)
+	if (strncmp(input, "fd:", 3) != 0)
+		return 0;
+	fd = strtol(input + 3, &end, 10);
+	if (*end || fd > INT_MAX || fstat((int)fd, &st) < 0)
 		return 0;
 	return output_check_file(o, what, &st, reterr);
 }
