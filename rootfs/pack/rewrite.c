@@ -41,6 +41,7 @@ struct rewrite {
 	struct edit *edits; /* in order */
 	size_t edit_count;
 	const char *compression;
+	char *others[REWRITE_FILES_MAX]; /* names of FILES; NULL: none */
 	uint32_t next_ino;
 	size_t trailer; /* 1 + the one that new members go before; 0: none */
 
@@ -186,13 +187,46 @@ static int add_folders(struct rewrite *r, const struct unpacked *old,
 	return 0;
 }
 
+/* The hard links of FOUND get its new content as well. */
+static int find_others(const struct unpacked *old,
+		       const struct unpacked_file *found, char **ret,
+		       struct fault *reterr)
+{
+	bool good = true;
+	FILE *to = NULL;
+	size_t len;
+
+	for (size_t i = 0; i < old->count; i++) {
+		const struct unpacked_file *f = &old->files[i];
+
+		if (f == found || !S_ISREG(f->mode) ||
+		    f->member != found->member)
+			continue;
+		if (to)
+			good = fputs(", ", to) >= 0;
+		else
+			to = open_memstream(ret, &len);
+		good = good && to && fputs(f->path, to) >= 0;
+		if (!good)
+			break;
+	}
+	if (to && fclose(to) != 0)
+		good = false;
+	return good ? 0 : out_of_memory(reterr);
+}
+
 static int find_file(struct rewrite *r, const struct unpacked *old,
 		     const struct rewrite_file *f, struct fault *reterr)
 {
 	const struct unpacked_file *found = unpacked_find(old, f->path);
 
-	if (found && S_ISREG(found->mode))
+	if (found && S_ISREG(found->mode)) {
+		if (found->nlink > 1 &&
+		    find_others(old, found, &r->others[f - r->files], reterr) <
+			    0)
+			return -1;
 		return edit_file(r, found->member, f, reterr);
+	}
 	if (found && S_ISDIR(found->mode))
 		return fault_refuse(reterr, "%s: a folder is there", f->path);
 	if (add_folders(r, old, f->path, reterr) < 0)
@@ -469,11 +503,18 @@ const char *rewrite_compression(const struct rewrite *r)
 	return r->compression;
 }
 
+const char *rewrite_others(const struct rewrite *r, size_t i)
+{
+	return r->others[i];
+}
+
 void rewrite_free(struct rewrite *r)
 {
 	if (!r)
 		return;
 	gzip_free(r->gzip);
+	for (size_t i = 0; i < REWRITE_FILES_MAX; i++)
+		free(r->others[i]);
 	listing_free(&r->l);
 	spool_close(&r->spool);
 	free(r->edits);

@@ -41,6 +41,9 @@ int rewrite_open(const struct content *ramdisk,
 /* How a part that changes is compressed: NULL, or "gzip", "xz", ... */
 const char *rewrite_compression(const struct rewrite *r);
 
+/* The other names of the I-th file, hard links that get its content, too: "a, b"; NULL: none. */
+const char *rewrite_others(const struct rewrite *r, size_t i);
+
 typedef int rewrite_sink(void *ctx, const void *data, size_t len,
 			 struct fault *reterr);
 

@@ -195,6 +195,18 @@ static void tell_compression(const struct command *c, const struct ask *a,
 			     a->output, method);
 }
 
+static void tell_others(const struct command *c, const struct ask *a,
+			const struct rewrite *r)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (rewrite_others(r, i))
+			command_note(c,
+				     "%s: %s has other names (hard links), "
+				     "which are replaced with it: %s",
+				     a->output, a->files[i].path,
+				     rewrite_others(r, i));
+}
+
 static int read_first(const struct command *c, const struct ask *a,
 		      const struct eif *eif, struct rewrite **ret,
 		      struct fault *reterr)
@@ -275,8 +287,10 @@ static int set_init(const struct command *c, struct ask *a,
 		eif_writer_abort(w);
 	else
 		r = eif_writer_finish(w, reterr);
-	if (r == 0)
+	if (r == 0) {
 		tell_compression(c, a, rewrite_compression(rewrite));
+		tell_others(c, a, rewrite);
+	}
 out:
 	rewrite_free(rewrite);
 	return r;

@@ -238,6 +238,27 @@ def compressed_ramdisks_are_compressed_again_and_it_is_said() -> None:
 
 
 @test
+def other_names_of_a_file_are_replaced_and_it_is_said() -> None:
+    """A busybox that is /init: its hard links are the new init, too. Not so for what has one name."""
+    new = built("init").read_bytes()
+    with folder() as d:
+        (d / "tool").write_bytes(b"tool")
+        for first in ("bin/busybox", "init"):
+            group = [first, *(n for n in ("bin/busybox", "bin/sh", "init") if n != first)]
+            entries = [Entry("bin", DIR | 0o755), *(Entry(n, FILE | 0o775, OLD if n == group[-1] else b"", ino=50, nlink=3)
+                                                    for n in group), Entry("nsm", FILE | 0o755, b"old")]
+            (d / "x.eif").write_bytes(Eif(b"k", "c", [cpio(entries)]).pack())
+            for program in (MKEIF, ASAN):
+                done = run("set-init", d / "x.eif", "--output", d / "y.eif", "--init", built("init"), "--boot-file",
+                           f"nsm={d}/tool", program=program).is_(
+                    DONE, "init has other names (hard links), which are replaced with it: bin/busybox, bin/sh\n")
+                same(done.err.count("other names"), 1, done.story)
+                got = {e.name: (e.mode, e.data) for e in cpio_read(Eif.load(d / "y.eif").ramdisks[0])}
+                same(got[group[-1]], (FILE | 0o755, new), "the one that has the content")
+                same([got[n][1] for n in group[:-1]], [b"", b""], "its other names")
+
+
+@test
 def what_a_file_has_is_no_wrong_usage() -> None:
     """Code 1, by name; a name that an archive cannot have as an option is 2."""
     deep = [Entry("init", FILE | 0o755, OLD), Entry("etc", LINK | 0o777, b"x")]
