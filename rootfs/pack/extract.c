@@ -202,12 +202,9 @@ static int extract(const struct command *c, const char *path, struct folder *o,
 		remove_output(o);
 	else
 		r = 0;
-	keep_output(o);
 	if (r == 0)
 		say_header(c, &eif);
 out:
-	if (o->fd >= 0)
-		close(o->fd);
 	eif_close(&eif);
 	return r;
 }
@@ -239,7 +236,7 @@ static int run(const struct command *c, int argc, char **argv)
 	struct folder o = { .fd = -1, .dir_slot = -1 };
 	struct fault fault;
 	bool json = false;
-	int option;
+	int option, code;
 
 	while ((option = command_option(c, argc, argv, options)) >= 0) {
 		if (option == '?')
@@ -257,14 +254,23 @@ static int run(const struct command *c, int argc, char **argv)
 	if (strcmp(o.path, "-") == 0)
 		return command_usage(c, "--output -: sections go to a folder; "
 					"one that is named - is ./-");
-	if (extract(c, argv[optind], &o, &fault) < 0)
-		return command_fail(c, &fault);
+	if (extract(c, argv[optind], &o, &fault) < 0) {
+		code = command_fail(c, &fault);
+		goto out;
+	}
 	if (o.flags)
 		command_note(c,
 			     "%s: the header's flags are in none of these "
 			     "files: mkeif build --flags 0x%04x",
 			     argv[optind], o.flags);
-	return command_end(c, print_names(c, &o, json));
+	code = command_end(c, print_names(c, &o, json));
+	if (code != EXIT_DONE)
+		remove_output(&o);
+out:
+	keep_output(&o);
+	if (o.fd >= 0)
+		close(o.fd);
+	return code;
 }
 
 const struct command command_extract = {

@@ -76,6 +76,12 @@ def a_failure_leaves_nothing() -> None:
                 FILE, f"{name}/ramdisk-0: File too large")
         same(names(path), {"x.eif", "there"}, "files")
         same(names(path / "there"), set(), "files of a folder that was there")
+        eif = write(path / "x.eif", small())
+        for words in ((), ("--json",)):
+            for name in ("there", "new"):
+                run("extract", eif, "--output", path / name, *words, before=("sh", "-c", '"$@" >/dev/full', "sh")).is_(
+                    FILE, "stdout: No space left on device")
+        same((names(path), names(path / "there")), ({"x.eif", "there"}, set()), "files, without a word of them")
 
 
 @test
