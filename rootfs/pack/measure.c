@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -81,6 +82,22 @@ static void end_threads(struct measure_ring *ring)
 		(void)pthread_join(ring->workers[ring->running - 1].id, NULL);
 }
 
+/*
+ * A signal is the main thread's: cleanup.c takes a name away by its handler, whose mask
+ * is of one thread, and a second signal to another would end the process before.
+ */
+static int start_thread(struct worker *w)
+{
+	sigset_t all, was;
+	int r;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &was);
+	r = pthread_create(&w->id, NULL, worker_run, w);
+	(void)pthread_sigmask(SIG_SETMASK, &was, NULL);
+	return r;
+}
+
 /* False where there are none to be had: then one thread does all. */
 static bool start_threads(struct measure *m)
 {
@@ -93,8 +110,7 @@ static bool start_threads(struct measure *m)
 		struct worker *w = &ring->workers[i];
 
 		*w = (struct worker){ .ring = ring, .hash = hashes[i] };
-		ring->has_failed =
-			pthread_create(&w->id, NULL, worker_run, w) != 0;
+		ring->has_failed = start_thread(w) != 0;
 		if (ring->has_failed) {
 			end_threads(ring);
 			return false;
