@@ -264,7 +264,8 @@ static int take_owner(struct walk *w, const char *path, const struct stat *st,
 	ret->mode = st->st_mode;
 	if (w->l->options->keep_owner) {
 		if (st->st_uid == UINT32_MAX || st->st_gid == UINT32_MAX)
-			return fault_refuse(reterr, "owner %u:%u: nobody's",
+			return fault_refuse(reterr,
+					    "owner %u:%u: not a valid owner",
 					    st->st_uid, st->st_gid);
 		ret->uid = st->st_uid;
 		ret->gid = st->st_gid;

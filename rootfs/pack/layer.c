@@ -332,7 +332,7 @@ static int attributes(const struct layer *layer, struct archive_entry *entry,
 	};
 	if (layer->is_archive)
 		return 0;
-	/* The last of 32 bits is nobody's: chown(2) takes it for "as it is". */
+	/* The last of 32 bits is not a valid owner: chown(2) takes it for "as it is". */
 	if (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX)
 		return fault_refuse(reterr,
 				    "owner %lld:%lld: the highest is "

@@ -82,8 +82,11 @@ static int run(int argc, char **argv)
 		(void)puts("mkeif " ENCLAVE_INIT_VERSION);
 		return command_end(NULL, EXIT_DONE);
 	}
-	if (strcmp(argv[1], "help") == 0 && find(argv[2])) {
-		(void)fputs(find(argv[2])->help, stdout);
+	if (strcmp(argv[1], "help") == 0) {
+		c = find(argv[2]);
+		if (!c)
+			return no_such_command(argv[2]);
+		(void)fputs(c->help, stdout);
 		return command_end(NULL, EXIT_DONE);
 	}
 	c = find(argv[1]);

@@ -73,7 +73,8 @@ static int resolve(struct output *o, struct fault *reterr)
 
 	o->replaces = stat(o->path, &st) == 0;
 	if (o->replaces && !S_ISREG(st.st_mode))
-		return fault_refuse(reterr, "%s: there, and no regular file",
+		return fault_refuse(reterr,
+				    "%s: exists and is not a regular file",
 				    o->path);
 	if (o->replaces) {
 		o->dev = st.st_dev;
@@ -81,7 +82,8 @@ static int resolve(struct output *o, struct fault *reterr)
 	}
 	o->target = is_link ? realpath(o->path, NULL) : strdup(o->path);
 	if (!o->target && is_link && errno == ENOENT)
-		return fault_refuse(reterr, "%s: a link to nothing", o->path);
+		return fault_refuse(reterr, "%s: dangling symbolic link",
+				    o->path);
 	if (!o->target)
 		return fail(o, reterr);
 	slash = strrchr(o->target, '/');

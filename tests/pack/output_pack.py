@@ -69,7 +69,7 @@ def the_folder_is_looked_for_before_the_image() -> None:
         (path / "file").write_text("x")
         (path / "dir").mkdir()
         for output, code, err in (("none/x.eif", FILE, "none/x.eif: No such file"), ("file/x.eif", FILE, "Not a directory"),
-                                  ("dir", REFUSED, "no regular file"), ("dir/", REFUSED, "no regular file"), ("", FILE, "")):
+                                  ("dir", REFUSED, "exists and is not a regular file"), ("dir/", REFUSED, "exists and is not a regular file"), ("", FILE, "")):
             to = f"{path}/{output}" if output else ""
             run("build", "--output", to, "--arch", "x86_64", "--kernel", "missing", "--image", "missing").is_(code, err)
             run("sign", "missing", "--sign-key", "missing", "--sign-cert", "missing", "--output", to).is_(code, err)
@@ -79,7 +79,7 @@ def the_folder_is_looked_for_before_the_image() -> None:
 
 @test(seconds=3)
 def a_link_stays_and_what_it_leads_to_is_replaced() -> None:
-    """As a compiler's output does; a link to nothing is refused, and one to a folder."""
+    """As a compiler's output does; a dangling one is refused, and one to a folder."""
     with folder() as path:
         (path / "dir").mkdir()
         (path / "dir/real.eif").write_text("old")
@@ -90,8 +90,8 @@ def a_link_stays_and_what_it_leads_to_is_replaced() -> None:
         same(os.readlink(path / "dir/next"), "real.eif", "the link behind it")
         Eif.load(path / "dir/real.eif")
         same(names(path / "dir"), {"next", "real.eif"}, "what is there")
-        run("build", "--output", path / "dangling", *ramdisks(path)).is_(REFUSED, "dangling: a link to nothing")
-        run("build", "--output", path / "folder", *ramdisks(path)).is_(REFUSED, "no regular file")
+        run("build", "--output", path / "dangling", *ramdisks(path)).is_(REFUSED, "dangling: dangling symbolic link")
+        run("build", "--output", path / "folder", *ramdisks(path)).is_(REFUSED, "exists and is not a regular file")
 
 
 @test(seconds=3)
@@ -120,6 +120,35 @@ def a_signal_leaves_nothing() -> None:
                 p.send_signal(number)
                 same(p.wait(60), -number, "how it ended")
             same(names(path / "out"), set(), f"what is left by signal {number}")
+
+
+ENDS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
+
+
+@test(seconds=5)
+def signals_are_for_the_thread_that_removes_files() -> None:
+    """Its handler blocks the others while it does; a second signal to a thread of the hashes would end all before."""
+    with folder() as path:
+        with open(path / "large", "wb") as f:
+            f.truncate(16 << 30)  # of zeros: hashed for many seconds
+        words = ["build", *ramdisks(path), "--ramdisk", path / "large", "--output", path / "x.eif"]
+        p = subprocess.Popen([MKEIF, *map(str, words)], env=PLAIN_ENV, stderr=subprocess.DEVNULL)
+        try:
+            tasks = Path(f"/proc/{p.pid}/task")
+
+            def blocked(task: str) -> set[int]:
+                mask = int((tasks / task / "status").read_text().split("SigBlk:")[1].split()[0], 16)
+                return {n for n in ENDS if mask >> n - 1 & 1}
+
+            # It blocks its own for as long as it starts one.
+            while p.poll() is None and (len(names(tasks)) < 3 or blocked(str(p.pid))):
+                pass
+            check(p.poll() is None, f"ended, code {p.poll()}")
+            for task in names(tasks) - {str(p.pid)}:
+                same(blocked(task), ENDS, "what a thread of the hashes blocks")
+        finally:
+            p.kill()
+            p.wait()
 
 
 @test(seconds=3)

@@ -100,6 +100,8 @@ def misuse_is_told_from_all_else() -> None:
                 (("frob",), "frob: no such command"),
                 (("bild",), "bild: no such command; did you mean build?"),
                 (("--frob",), "--frob: no such command"),
+                (("help", "nope"), "nope: no such command"),
+                (("help", "bild"), "bild: no such command; did you mean build?"),
                 (("build",), "build: "),
                 (("build", "--frob"), "build: --frob: no such option"),
                 (("pcr", "-xy"), "pcr: -x: no such option"),
