@@ -130,7 +130,7 @@ def signals_are_for_the_thread_that_removes_files() -> None:
     """Its handler blocks the others while it does; a second signal to a thread of the hashes would end all before."""
     with folder() as path:
         with open(path / "large", "wb") as f:
-            f.truncate(16 << 30)  # of zeros: hashed for many seconds
+            f.truncate(3 << 30)  # of zeros: hashed for seconds
         words = ["build", *ramdisks(path), "--ramdisk", path / "large", "--output", path / "x.eif"]
         p = subprocess.Popen([MKEIF, *map(str, words)], env=PLAIN_ENV, stderr=subprocess.DEVNULL)
         try:
