@@ -139,6 +139,9 @@ static const struct option options[] = {
 };
 
 static const struct command_hint hints[] = {
+	COMMAND_HINT_OUTPUT,
+	SIGN_OPTIONS_HINTS,
+	{ "command", COMMAND_HINT("cmd") },
 	{ "docker-dir",
 	  "mkeif builds no Dockerfile: docker build -t NAME DIR, or buildah, and "
 	  "then --docker-uri NAME, or --image" },
@@ -416,7 +419,7 @@ static int read_conf(const struct command *c, struct build *b,
 		if (content_slurp_path(b->config, TEXT_MAX, ret, &len, reterr) <
 			    0 ||
 		    digest_text(*ret, len, b->config_digest, reterr) < 0)
-			return -1;
+			return fault_prefix(reterr, "--config");
 		if (own)
 			command_note(c, "%s takes the place of the image's %s",
 				     b->config, own_conf);
@@ -550,29 +553,31 @@ out:
 /* --- the image --- */
 
 /* A file of text, without a NUL, with which others would end it. */
-static int read_text(const char *path, size_t max, char **ret,
-		     struct fault *reterr)
+static int read_text(const char *option, const char *path, size_t max,
+		     char **ret, struct fault *reterr)
 {
 	size_t len;
 
 	if (content_slurp_path(path, max, ret, &len, reterr) < 0)
-		return -1;
+		return fault_prefix(reterr, "%s", option);
 	if (strlen(*ret) == len)
 		return 0;
 	len = strlen(*ret);
 	free(*ret);
 	*ret = NULL;
-	return fault_refuse(reterr, "%s: a NUL byte at offset %zu", path, len);
+	return fault_refuse(reterr, "%s: %s: a NUL byte at offset %zu", option,
+			    path, len);
 }
 
 static int read_section(const char *path, char **ret, struct fault *reterr)
 {
 	cJSON *parsed;
 
-	if (read_text(path, METADATA_MAX, ret, reterr) < 0)
+	if (read_text("--metadata-section", path, METADATA_MAX, ret, reterr) <
+	    0)
 		return -1;
 	if (json_parse(*ret, strlen(*ret), &parsed, reterr) < 0)
-		return fault_prefix(reterr, "%s", path);
+		return fault_prefix(reterr, "--metadata-section: %s", path);
 	cJSON_Delete(parsed);
 	return 0;
 }
@@ -599,8 +604,9 @@ static int write_metadata(const struct build *b, const struct image *image,
 			goto out;
 	} else {
 		if (parts_find_time(&time, reterr) < 0 ||
-		    (b->custom && read_text(b->custom, METADATA_CUSTOM_MAX,
-					    &custom, reterr) < 0))
+		    (b->custom &&
+		     read_text("--metadata", b->custom, METADATA_CUSTOM_MAX,
+			       &custom, reterr) < 0))
 			goto out;
 		m.time = time;
 		m.custom = custom;
@@ -978,16 +984,16 @@ const struct command command_build = {
 		"  --entrypoint ARG, --cmd ARG        one argument each time\n"
 		"  --env NAME=VALUE, --user USER[:GROUP], --workdir DIR, --stop-signal SIGNAL\n"
 		"  --config FILE                      the configuration, not the image's\n"
-		"  --drop-capabilities, --keep-times, --mtime SECONDS  of its files\n"
+		"  --drop-capabilities                file capabilities are left out\n"
+		"  --keep-times, --mtime SECONDS      of its files\n"
 		"  --owner root|keep                  whose a folder's files become (root)\n"
 		"What boots it:\n"
-		"  --blobs DIR                        kernel, nsm.ko, cmdline of nitro-cli\n"
+		"  --blobs DIR                        kernel: nitro-cli's blobs or build/emulator\n"
 		"  --kernel FILE, --module FILE, --cmdline TEXT|@FILE, --cmdline-section FILE\n"
 		"  --init FILE, --boot-file DEST=FILE[:MODE], --default-mem N, --default-cpus N\n"
 		"The file:\n"
 		"  --name NAME, --image-version TEXT, --metadata FILE, --metadata-section FILE\n"
-		"  --flags NUMBER                     of the header, as 0x0240\n"
-		"  --compress none|gzip, --squashfs[=zstd|gzip|xz]\n" SIGN_OPTIONS_HELP
+		"  --flags NUMBER (0x0240), --compress none|gzip, --squashfs[=zstd|gzip|xz]\n" SIGN_OPTIONS_HELP
 		"  --expect-pcr0 HEX                  or -pcr1, -pcr2, -pcr8: or it is not made\n"
 		"Prints the measurements; with --json all inputs. --docker-uri: as nitro-cli.\n",
 	.options = options,

@@ -32,6 +32,7 @@ struct run {
 	enum eif_arch arch;
 	const struct user *user; /* NULL: root, who may all */
 	const char *user_name;
+	bool is_asked; /* the program, by an option */
 };
 
 static int check_runs(struct image *image, const struct run *run,
@@ -289,9 +290,12 @@ static int check_program(struct image *image, const struct run *run,
 	if (found.node)
 		return fault_refuse(reterr, "%s: not an executable file",
 				    run->program);
-	return fault_refuse(reterr, "%s: not in the image%s%s", run->program,
+	return fault_refuse(reterr, "%s: not in the image%s%s%s", run->program,
 			    strchr(run->program, '/') ? "" : ", in PATH ",
-			    strchr(run->program, '/') ? "" : run->path);
+			    strchr(run->program, '/') ? "" : run->path,
+			    run->is_asked && strpbrk(run->program, " \t") ?
+				    "; one --cmd for each argument" :
+				    "");
 }
 
 static int check_workdir(struct image *image, const struct run *run,
@@ -490,6 +494,7 @@ int check_image(struct image *image, const struct spec *spec,
 		struct run run = {
 			.service = s,
 			.arch = arch,
+			.is_asked = i == 0 && spec->program_is_asked,
 			.program = i == 0 ? spec->program : s->command.first,
 			.workdir = s->workdir ? s->workdir : "",
 			.path = path_variable(image, s),

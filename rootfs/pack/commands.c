@@ -228,22 +228,34 @@ static const struct option *find(const struct option *options, const char *word,
 	return NULL;
 }
 
+static const struct command_hint *find_hint(const struct command *c,
+					    const char *name)
+{
+	for (const struct command_hint *h = c->hints; h && h->option; h++)
+		if (strcmp(h->option, name) == 0)
+			return h;
+	return NULL;
+}
+
 static int unknown(const struct command *c, const char *word, size_t len)
 {
 	char name[WORD_MAX + 1];
+	const struct command_hint *h;
 	const char *nearest = NULL;
 
 	if (strncmp(word, "--", 2) != 0) {
-		(void)command_usage(c, "-%c: no such option", word[1]);
+		name[0] = word[1];
+		name[1] = '\0';
+		h = find_hint(c, name);
+		(void)command_usage(c, "-%s: %s", name,
+				    h ? h->words : "no such option");
 		return '?';
 	}
 	if (len - 2 < sizeof(name)) {
 		memcpy(name, word + 2, len - 2);
 		name[len - 2] = '\0';
-		for (const struct command_hint *h = c->hints; h && h->option;
-		     h++) {
-			if (strcmp(h->option, name) != 0)
-				continue;
+		h = find_hint(c, name);
+		if (h) {
 			(void)command_usage(c, "--%s: %s", name, h->words);
 			return '?';
 		}

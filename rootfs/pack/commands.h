@@ -18,6 +18,13 @@ enum command_exit {
 };
 
 /* An option of another tool that has no place here, and what to do instead. */
+/* For the name of another option, and for the short one that mkeif has not. */
+#define COMMAND_HINT(name) "no such option; did you mean --" name "?"
+#define COMMAND_HINT_OUTPUT                 \
+	{                                   \
+		"o", COMMAND_HINT("output") \
+	}
+
 struct command_hint {
 	const char *option, *words;
 };

@@ -425,7 +425,8 @@ static int load_rootfs(struct loader *l, const struct source *s,
 				    "no manifest.json in it: saved by a Docker "
 				    "before 1.10; docker load and docker save "
 				    "of a later one mend that");
-	if (load_note(l, reterr,
+	if (!l->is_named_rootfs &&
+	    load_note(l, reterr,
 		      "an archive without an image is taken for a root file "
 		      "system, as docker export writes it: without Entrypoint, "
 		      "Cmd, Env, User") < 0)
@@ -505,6 +506,22 @@ static int load_by_skopeo(struct loader *l, const char *src,
 	return r;
 }
 
+/* No file has the name PATH: it may be one of an image. */
+static int refuse_name(const char *path, struct fault *reterr)
+{
+	const char *slash = strrchr(path, '/');
+	const bool has_tag = strpbrk(slash ? slash : path, ":@");
+
+	if (*path == '/' || *path == '.')
+		return fault_system(reterr, ENOENT, "--image: %s", path);
+	return fault_failed(reterr,
+			    "--image: %s: %s (in a registry: docker://%s; in "
+			    "the local Docker: docker-daemon:%s%s; podman's or "
+			    "buildah's: containers-storage:localhost/%s)",
+			    path, strerror(ENOENT), path, path,
+			    has_tag ? "" : ":latest", path);
+}
+
 static int kind_of_path(const char *path, enum kind *ret, struct fault *reterr)
 {
 	struct source s;
@@ -517,12 +534,9 @@ static int kind_of_path(const char *path, enum kind *ret, struct fault *reterr)
 	if (strcmp(path, "-") == 0)
 		return 0;
 	if (stat(path, &st) < 0 && errno == ENOENT && !strstr(path, "://"))
-		return fault_system(reterr, ENOENT,
-				    "%s (one in a registry is "
-				    "docker://%s)",
-				    path, path);
+		return refuse_name(path, reterr);
 	if (stat(path, &st) < 0)
-		return fault_system(reterr, errno, "%s", path);
+		return fault_system(reterr, errno, "--image: %s", path);
 	if (!S_ISDIR(st.st_mode))
 		return 0;
 	if (source_open_dir(path, &s, reterr) < 0)
@@ -592,6 +606,19 @@ static int parse_src(const char *text, struct src *ret, struct fault *reterr)
 	return 0;
 }
 
+/* A root file system has no settings: what SRC was taken for, should they be missed. */
+static int keep_taken_for(struct image *image, const char *src,
+			  struct fault *reterr)
+{
+	if (asprintf(&image->taken_for,
+		     "%s, taken for a root file system (a folder, docker "
+		     "export),",
+		     src) >= 0)
+		return 0;
+	image->taken_for = NULL;
+	return fault_system(reterr, ENOMEM, "%s", src);
+}
+
 int image_load(const char *src, const struct image_options *options,
 	       struct image *ret, struct fault *reterr)
 {
@@ -605,6 +632,7 @@ int image_load(const char *src, const struct image_options *options,
 		goto out;
 	tag = from.tag;
 	l.digest = from.digest;
+	l.is_named_rootfs = from.kind == ROOTFS_ARCHIVE;
 	if (options->tag && tag && strcmp(options->tag, tag) != 0) {
 		(void)fault_usage(reterr, "%s: another tag than %s", src,
 				  options->tag);
@@ -660,6 +688,8 @@ int image_load(const char *src, const struct image_options *options,
 				   kind_words[from.kind]);
 	else
 		r = note_dropped(&l, reterr);
+	if (r == 0 && !has_parts(from.kind))
+		r = keep_taken_for(ret, src, reterr);
 out:
 	for (size_t i = 0; i < l.dropped.count; i++)
 		free(l.dropped.names[i]);
@@ -719,6 +749,7 @@ void image_free(struct image *image)
 	free(image->workdir);
 	free(image->stop_signal);
 	free(image->name);
+	free(image->taken_for);
 	free(image->config);
 	free(image->manifest_digest);
 	free(image->config_digest);

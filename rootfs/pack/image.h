@@ -58,6 +58,8 @@ struct image {
 	char *manifest_digest, *config_digest;
 	struct strings diff_ids; /* digests of its layers, unpacked */
 	struct strings notes; /* what was left out, a line each, for the user */
+	/* A root file system, which has no settings: "NAME, taken for ..."; else NULL. */
+	char *taken_for;
 };
 
 /*

@@ -38,6 +38,7 @@ struct loader {
 	struct image *image;
 	struct strings volumes; /* folders that the configuration names */
 	const char *digest;	/* that the image has to have, or NULL */
+	bool is_named_rootfs;	/* by its user, "rootfs:" */
 	struct dropped dropped;
 	uint64_t packed, bytes; /* of all layers as they are, and unpacked */
 	size_t entries;

@@ -63,6 +63,12 @@ static int no_such_command(const char *word)
 	const char *nearest =
 		command_nearest(word, command_name, commands, COUNT);
 
+	if (strcmp(word, "run") == 0 || strcmp(word, "run-enclave") == 0)
+		return command_usage(NULL,
+				     "%s: no such command; booting is "
+				     "scripts/run-enclave, or nitro-cli on an "
+				     "instance",
+				     word);
 	if (nearest)
 		return command_usage(NULL,
 				     "%s: no such command; did you mean %s?",

@@ -646,6 +646,12 @@ static void choose(struct search *f)
 	narrow(f, is_for_any);
 }
 
+static int refuse_tag(const struct search *f, struct fault *reterr)
+{
+	return fault_refuse(reterr, "no image there has a tag; leave %s%s out",
+			    f->l->options->tag ? "--tag " : ":", f->tag);
+}
+
 /* Why there is no image, or not one. */
 static int refuse_choice(const struct search *f, struct fault *reterr)
 {
@@ -665,10 +671,11 @@ static int refuse_choice(const struct search *f, struct fault *reterr)
 				    f->digests.count ? join(&f->digests, tags,
 							    sizeof(tags)) :
 						       "there is no image");
+	if (f->tag && f->platforms.count == 0 && f->tags.count == 0)
+		return refuse_tag(f, reterr);
 	if (f->tag && f->platforms.count == 0)
 		return fault_refuse(reterr, "no image has the tag %s: %s",
-				    f->tag,
-				    f->tags.count ? tags : "there are none");
+				    f->tag, tags);
 	return fault_refuse(reterr, "no image for linux/%s: %s",
 			    load_go_arch(f->l->options->arch),
 			    f->platforms.count ? platforms : "there is none");

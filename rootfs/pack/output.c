@@ -181,6 +181,7 @@ int output_open(const char *path, struct output **ret, struct fault *reterr)
 		if (open_stdout(o, reterr) < 0)
 			goto fail;
 	} else if (resolve(o, reterr) < 0 || open_file(o, reterr) < 0) {
+		(void)fault_prefix(reterr, "--output");
 		goto fail;
 	}
 	*ret = o;

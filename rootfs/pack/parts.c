@@ -41,7 +41,9 @@ static int open_file(struct part *f, const char *path, struct fault *reterr)
 
 int part_open(struct part *f, struct fault *reterr)
 {
-	return open_file(f, f->path, reterr);
+	if (open_file(f, f->path, reterr) == 0)
+		return 0;
+	return f->option ? fault_prefix(reterr, "%s", f->option) : -1;
 }
 
 /* What was compressed is a copy. */
@@ -75,8 +77,9 @@ int part_add(struct part_list *list, const char *path, const char *option,
 	if (list->count == PARTS_FILES_MAX)
 		return fault_usage(reterr, "%s: more than %d of them", option,
 				   PARTS_FILES_MAX);
-	list->items[list->count++] =
-		(struct part){ .path = path, .content = { .fd = -1 } };
+	list->items[list->count++] = (struct part){ .option = option,
+						    .path = path,
+						    .content = { .fd = -1 } };
 	return 0;
 }
 
@@ -187,6 +190,15 @@ static int choose_kernel(struct parts *p, struct fault *reterr)
 				   "--arch",
 				   p->blobs);
 	}
+	if (p->arch && p->eif_arch == EIF_AARCH64 && is_there(p->own[0]) &&
+	    !is_there(image)) {
+		free(image);
+		return fault_refuse(reterr,
+				    "--blobs: %s: no Image, the kernel for "
+				    "arm64, in it; a bzImage, as the "
+				    "emulator's, is for x86-64 only",
+				    p->blobs);
+	}
 	if (p->arch ? p->eif_arch == EIF_AARCH64 :
 		      !is_there(p->own[0]) && is_there(image)) {
 		free(p->own[0]);
@@ -194,6 +206,7 @@ static int choose_kernel(struct parts *p, struct fault *reterr)
 	} else {
 		free(image);
 	}
+	p->kernel_file.option = "--blobs";
 	p->kernel_file.path = p->own[0];
 	return 0;
 }
@@ -222,6 +235,7 @@ static int find_kernel(struct parts *p, struct fault *reterr)
 		return fault_usage(reterr,
 				   "--blobs is where the kernel and its "
 				   "module are: without --kernel");
+	p->kernel_file.option = "--kernel";
 	if (p->kernel_file.path)
 		return 0;
 	if (!p->blobs && find_blobs(p, reterr) < 0)
@@ -233,7 +247,7 @@ static int find_kernel(struct parts *p, struct fault *reterr)
 	if (!p->own[1] || !p->own[2])
 		return out_of_memory(reterr);
 	if (!p->has_ramdisks && !has_nsm(p) && is_there(p->own[1]) &&
-	    part_add(&p->modules, p->own[1], "--module", reterr) < 0)
+	    part_add(&p->modules, p->own[1], "--blobs", reterr) < 0)
 		return -1;
 	return 0;
 }
@@ -267,7 +281,7 @@ int parts_read_text(const char *option, char **ret, struct fault *reterr)
 		return *ret ? 0 : out_of_memory(reterr);
 	}
 	if (content_slurp_path(option + 1, TEXT_MAX, &text, &len, reterr) < 0)
-		return -1;
+		return fault_prefix(reterr, "--cmdline");
 	end = strlen(text);
 	if (end != len) {
 		free(text);
@@ -336,7 +350,10 @@ static int make_cmdline(struct parts *p, struct fault *reterr)
 	/* As it stands, whatever that is. */
 	if (p->cmdline_section)
 		return content_slurp_path(p->cmdline_section, TEXT_MAX,
-					  &p->cmdline, &p->cmdline_len, reterr);
+					  &p->cmdline, &p->cmdline_len,
+					  reterr) < 0 ?
+			       fault_prefix(reterr, "--cmdline-section") :
+			       0;
 	if ((is_blob ?
 		     read_blob_cmdline(p->own[2], &p->cmdline, reterr) :
 		     parts_read_text(p->cmdline_option ? p->cmdline_option :
@@ -355,8 +372,10 @@ static int find_init(struct parts *p, struct fault *reterr)
 	ssize_t n;
 	char *slash;
 
-	if (p->init_file.path)
+	if (p->init_file.path) {
+		p->init_file.option = "--init";
 		return 0;
+	}
 	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 	if (n >= 0)
 		exe[n] = '\0';
@@ -557,11 +576,11 @@ int parts_open_boot_file(struct part *f, char **ret_dest, uint32_t *ret_mode,
 	r = open_file(f, src, reterr);
 	if (r < 0) {
 		free(dest);
-		return r;
+		return fault_prefix(reterr, "--boot-file");
 	}
 	*ret_dest = dest;
 	*ret_mode = mode;
-	return r;
+	return 0;
 }
 
 static int add_boot_file(struct part *f, struct tree *boot,

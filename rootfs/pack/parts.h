@@ -21,6 +21,7 @@ enum { PARTS_FILES_MAX = 64 /* of a kind */ };
 
 /* A file that an option named. */
 struct part {
+	const char *option;	/* that names it, or NULL */
 	const char *path;	/* NULL: none */
 	struct content content; /* fd -1: not open */
 	struct stat st;		/* before it was read */

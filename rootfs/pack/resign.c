@@ -18,6 +18,12 @@ static const struct option options[] = {
 	{ 0 },
 };
 
+static const struct command_hint hints[] = {
+	COMMAND_HINT_OUTPUT,
+	SIGN_OPTIONS_HINTS,
+	{ 0 },
+};
+
 struct ask {
 	const char *path, *output;
 	struct sign_key_source sign;
@@ -125,5 +131,6 @@ const struct command command_sign = {
 		"may be the same file. Prints the measurements, as JSON (--json, too).\n" SIGN_OPTIONS_HELP
 		"  --expect-pcr0 HEX          or -pcr1, -pcr2, -pcr8: or it is not written\n",
 	.options = options,
+	.hints = hints,
 	.run = run,
 };

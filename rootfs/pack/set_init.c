@@ -28,6 +28,12 @@ static const struct option options[] = {
 	{ 0 },
 };
 
+static const struct command_hint hints[] = {
+	COMMAND_HINT_OUTPUT,
+	SIGN_OPTIONS_HINTS,
+	{ 0 },
+};
+
 struct ask {
 	const char *path, *output;
 	struct sign_key_source sign;
@@ -379,5 +385,6 @@ const struct command command_set_init = {
 		"  --json                     the same: it prints JSON in any case\n"
 		"It is signed anew, as mkeif sign does it, by\n" SIGN_OPTIONS_HELP,
 	.options = options,
+	.hints = hints,
 	.run = run,
 };

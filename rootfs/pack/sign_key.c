@@ -173,15 +173,15 @@ static int load(const struct sign_key_source *from, struct sign_key *key,
 {
 	if (from->pass) {
 		if (key_file_passphrase(from->pass, pass, reterr) < 0)
-			return -1;
+			return fault_prefix(reterr, "--sign-key-pass-file");
 		note_pass(key, pass, from->pass);
 	}
 	if (token_is_uri(from->key) ? load_token(from, pass, key, reterr) < 0 :
 				      load_file(from, pass, key, reterr) < 0)
-		return -1;
+		return fault_prefix(reterr, "--sign-key");
 	if (sign_key_cert_load(from->cert, pass, true, &key->cert, &key->pem,
 			       &key->pem_len, reterr) < 0)
-		return -1;
+		return fault_prefix(reterr, "--sign-cert");
 	if (check_pair(from, key, reterr) < 0)
 		return -1;
 	if (cert_check_time(key->cert, time(NULL), reterr) < 0)

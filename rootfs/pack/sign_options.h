@@ -27,6 +27,13 @@ enum {
 			SIGN_OPTIONS_PASS                                     \
 	}
 
+/* For names that people try. */
+#define SIGN_OPTIONS_HINTS                        \
+	{ "key", COMMAND_HINT("sign-key") },      \
+	{                                         \
+		"cert", COMMAND_HINT("sign-cert") \
+	}
+
 /* For a command's help. */
 #define SIGN_OPTIONS_HELP                                                                \
 	"  --sign-key KEY             PEM, also from a pipe or fd:N; or a pkcs11: URI\n" \

@@ -8,6 +8,7 @@
 #include "init/config.h"
 #include "init/spec.h"
 #include "rootfs/pack/fault.h"
+#include "rootfs/pack/tree.h"
 
 enum {
 	STRING_MAX =
@@ -292,6 +293,22 @@ static int check_asked(const struct spec_asked *asked,
 	return 0;
 }
 
+static int refuse_no_command(const struct image *image, struct fault *reterr)
+{
+	const bool has_dockerfile = tree_find(image->tree, "/Dockerfile", true);
+
+	if (!image->taken_for)
+		return fault_refuse(reterr,
+				    "the image says neither entrypoint nor "
+				    "command: --cmd does");
+	return fault_refuse(reterr,
+			    "%s has no entrypoint: --cmd PROGRAM, or take an "
+			    "image, as docker save writes it%s",
+			    image->taken_for,
+			    has_dockerfile ? "; mkeif builds no Dockerfile" :
+					     "");
+}
+
 int spec_make(const struct image *image, const struct spec_asked *asked,
 	      const char *conf, const char *conf_path, bool conf_is_read,
 	      struct spec *ret, struct fault *reterr)
@@ -329,9 +346,7 @@ int spec_make(const struct image *image, const struct spec_asked *asked,
 		if (join(image, &args, reterr) < 0)
 			goto out;
 		if (args.count == 0) {
-			(void)fault_refuse(reterr,
-					   "the image says neither entrypoint "
-					   "nor command: --cmd does");
+			(void)refuse_no_command(image, reterr);
 			goto out;
 		}
 		if (args.items[0][0] == '\0') {
@@ -342,6 +357,7 @@ int spec_make(const struct image *image, const struct spec_asked *asked,
 		}
 		if (add_command(&spec, &args, reterr) < 0)
 			goto out;
+		spec.program_is_asked = asked->command;
 	}
 	for (size_t i = 0; i < image->env.count; i++)
 		if (add_variable(&spec, image->env.items[i], reterr) < 0)

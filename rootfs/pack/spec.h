@@ -32,6 +32,7 @@ struct spec {
 	struct config *config;
 	char *config_text; /* that its strings lie in */
 	char *program;
+	bool program_is_asked; /* an option says it */
 };
 
 /* Which of the image's values the user has given by options: NULL or false: not. */

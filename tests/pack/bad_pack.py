@@ -375,7 +375,8 @@ def a_file_of_4_gib_is_refused() -> None:
 def what_cannot_run_is_refused() -> None:
     """Program, user, group, working directory, signal: each is named."""
     for options, err in (
-            (("--entrypoint", "/no/such"), ("/no/such", "not in the image")),
+            (("--entrypoint", "/no/such"), ("/no/such", "not in the image\n")),
+            (("--entrypoint", "/bin/hello -v"), ("/bin/hello -v: not in the image; one --cmd for each argument\n",)),
             (("--entrypoint", "nosuch"), ("nosuch", "PATH", "/usr/bin:/bin")),
             (("--entrypoint", "/etc/passwd"), ("/etc/passwd", "not an executable")),
             (("--entrypoint", "/etc"), ("/etc", "not an executable")),

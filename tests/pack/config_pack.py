@@ -201,7 +201,7 @@ def commands_of_nothing_and_of_a_string() -> None:
             of_config(path, Entrypoint=nothing, Cmd=nothing).is_(REFUSED, "neither entrypoint nor command: --cmd does")
         of_config(path, Entrypoint="/tell", Cmd="two words").is_(DONE)
         same(text(Eif.load(path / "x.eif"), "cmd"), "/tell\ntwo words\n", "cmd")
-        of_config(path, Cmd="/tell me").is_(REFUSED, "/tell me: not in the image")
+        of_config(path, Cmd="/tell me").is_(REFUSED, "/tell me: not in the image\n")
         of_config(path, Cmd=["/tell"], Env="A=1").is_(REFUSED, '"Env" is no array')
 
 

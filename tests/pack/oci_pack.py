@@ -604,6 +604,10 @@ def images_come_through_pipes() -> None:
         build(path / "x.eif", "--image", path / "none", "--cmd", "/tell").is_(REFUSED, f"{path}/none: empty")
 
 
+ROOTFS = "taken for a root file system (a folder, docker export), has no entrypoint: --cmd PROGRAM, or take an image, as " \
+         "docker save writes it"
+
+
 @test
 def what_docker_export_writes_is_a_root_file_system() -> None:
     """An archive without an image: as the same files in a layer, owners and all, a name like a whiteout's a name; told."""
@@ -616,9 +620,45 @@ def what_docker_export_writes_is_a_root_file_system() -> None:
             (path / name).write_bytes(data)
             for prefix in ("", "rootfs:"):
                 done = build(path / "y.eif", "--image", f"{prefix}{path}/{name}", "--cmd", "/tell", "--env", "A=1", program=ASAN)
-                done.is_(DONE, "as docker export writes it: without Entrypoint, Cmd, Env, User")
+                note = "is taken for a root file system, as docker export writes it: without Entrypoint, Cmd, Env, User"
+                done.is_(DONE)
+                same(note in done.err, prefix == "", f"the note in {done.story}")
                 same(Eif.load(path / "y.eif").measurements(), wanted, f"measurements of {prefix}{name}")
-            build(path / "z.eif", "--image", path / name).is_(REFUSED, "neither entrypoint nor command: --cmd does")
+            build(path / "z.eif", "--image", path / name).is_(REFUSED, f"build: {path / name}, {ROOTFS}\n")
+        for prefix in ("", "rootfs:"):
+            root = path / "folder"
+            root.mkdir(exist_ok=True)
+            (root / "Dockerfile").unlink(missing_ok=True)
+            build(path / "z.eif", "--image", f"{prefix}{root}").is_(REFUSED, f"build: {prefix}{root}, {ROOTFS}\n")
+            (root / "Dockerfile").write_text("FROM scratch\n")
+            build(path / "z.eif", "--image", f"{prefix}{root}").is_(REFUSED, f"{ROOTFS}; mkeif builds no Dockerfile\n")
+
+
+@test
+def a_name_of_no_file_may_be_one_of_an_image() -> None:
+    """Where there is none, the transports that take one are named; a path is a path."""
+    with folder() as path:
+        for name, tag in (("five", ":latest"), ("team/five:1", "")):
+            build(path / "x.eif", "--image", name, cwd=path).is_(
+                FILE, f"--image: {name}: No such file or directory (in a registry: docker://{name}; in the local Docker: "
+                f"docker-daemon:{name}{tag}; podman's or buildah's: containers-storage:localhost/{name})")
+        for name in (path / "five", "./five"):
+            build(path / "x.eif", "--image", name, cwd=path).is_(FILE, f"--image: {name}: No such file or directory\n")
+
+
+@test
+def a_tag_where_no_image_has_one_is_to_be_left_out() -> None:
+    """As buildah push oci:DIR writes it."""
+    with folder() as path:
+        images.single(path / "layout", [images.static_layer("srv")], {"Cmd": ["/tell"]})
+        index = json.loads((path / "layout/index.json").read_text())
+        for entry in index["manifests"]:
+            entry.pop("annotations", None)
+        (path / "layout/index.json").write_text(json.dumps(index))
+        for words, left in ((("--image", f"oci:{path}/layout:latest"), ":latest"),
+                            (("--image", path / "layout", "--tag", "latest"), "--tag latest")):
+            build(path / "x.eif", *words).is_(REFUSED, f"no image there has a tag; leave {left} out\n")
+        build(path / "x.eif", "--image", path / "layout").is_(DONE)
         odd = images.static_layer()
         odd.without("tell")
         odd.file("manifest.json", "{}")

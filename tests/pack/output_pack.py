@@ -12,6 +12,7 @@ from shutil import copy2
 import eifs
 from lib import (ASAN, DONE, FILE, MKEIF, PLAIN_ENV, REFUSED, USAGE, Eif, built, check, copied, fake_kernel, folder,
                  layout, names, run, same, test, tool)
+from sign_pack import key_pair
 from suite import Skip
 
 # An older overlayfs, NFS, FUSE: no file without a name.
@@ -75,6 +76,45 @@ def the_folder_is_looked_for_before_the_image() -> None:
             run("sign", "missing", "--sign-key", "missing", "--sign-cert", "missing", "--output", to).is_(code, err)
             run("set-init", "missing", "--output", to).is_(code, err)
         same(names(path / "dir"), set(), "what is left")
+
+
+@test
+def refusals_name_the_option() -> None:
+    """Of the file that cannot be read or written, each that names one."""
+    with folder() as path:
+        key, cert = key_pair(path)
+        made = ("--output", path / "x.eif")
+        kernel = ("--kernel", fake_kernel(path / "bzImage"))
+        image = (*made, *kernel, "--image", layout("nopasswd"))
+        sign = ("--sign-key", key, "--sign-cert", cert)
+        gone = f"{path}/gone"
+        for words, err in (
+                (("--output", path, "--image", path, *kernel), f"--output: {path}: exists and is not a regular file"),
+                ((*made, "--image", path, "--kernel", path), f"--kernel: {path}: not a regular file"),
+                ((*made, "--image", path, "--blobs", gone), f"--blobs: {gone}/bzImage: No such file or directory"),
+                ((*image, "--init", gone), f"--init: {gone}: No such file or directory"),
+                ((*image, "--module", gone), f"--module: {gone}: No such file or directory"),
+                ((*image, "--boot-file", f"nsm={gone}"), f"--boot-file: {gone}: No such file or directory"),
+                ((*made, *kernel, "--ramdisk", gone), f"--ramdisk: {gone}: No such file or directory"),
+                ((*image, "--config", gone), f"--config: {gone}: No such file or directory"),
+                ((*image, "--cmdline", f"@{gone}"), f"--cmdline: {gone}: No such file or directory"),
+                ((*image, "--cmdline-section", gone), f"--cmdline-section: {gone}: No such file or directory"),
+                ((*image, "--metadata", gone), f"--metadata: {gone}: No such file or directory"),
+                ((*image, "--metadata-section", gone), f"--metadata-section: {gone}: No such file or directory"),
+                ((*image, "--sign-key", gone, "--sign-cert", cert), f"--sign-key: {gone}: No such file or directory"),
+                ((*image, "--sign-key", key, "--sign-cert", gone), f"--sign-cert: {gone}: No such file or directory"),
+                ((*image, *sign, "--sign-key-pass-file", gone), f"--sign-key-pass-file: {gone}: No such file or directory")):
+            done = run("build", *words)
+            check(done.code in (REFUSED, FILE) and done.err.endswith(f"mkeif: build: {err}\n"), done.story)
+
+
+@test
+def a_folder_without_the_kernel_of_the_architecture_is_named() -> None:
+    """As the emulator's, for arm64."""
+    with folder() as path:
+        fake_kernel(path / "bzImage")
+        run("build", "--output", path / "x.eif", "--image", layout("nopasswd"), "--blobs", path, "--arch", "arm64").is_(
+            REFUSED, f"--blobs: {path}: no Image, the kernel for arm64, in it; a bzImage, as the emulator's, is for x86-64 only")
 
 
 @test(seconds=3)

@@ -98,6 +98,8 @@ def misuse_is_told_from_all_else() -> None:
         for words, err in (
                 ((), "which command?"),
                 (("frob",), "frob: no such command"),
+                (("run",), "run: no such command; booting is scripts/run-enclave, or nitro-cli on an instance"),
+                (("run-enclave",), "run-enclave: no such command; booting is scripts/run-enclave"),
                 (("bild",), "bild: no such command; did you mean build?"),
                 (("--frob",), "--frob: no such command"),
                 (("help", "nope"), "nope: no such command"),
@@ -147,6 +149,11 @@ def names_of_options_are_exact() -> None:
             (("build", "--ramdsik", "x"), "build: --ramdsik: no such option; did you mean --ramdisk?"),
             (("build", "--imgae=x"), "build: --imgae: no such option; did you mean --image?"),
             (("describe", "--file"), "describe: --file: no such option; did you mean --files?"),
+            (("build", "-o", "x"), "build: -o: no such option; did you mean --output?"),
+            (("set-init", "-o", "x"), "set-init: -o: no such option; did you mean --output?"),
+            (("build", "--command", "x"), "build: --command: no such option; did you mean --cmd?"),
+            (("sign", "--key=x"), "sign: --key: no such option; did you mean --sign-key?"),
+            (("sign", "--cert", "x"), "sign: --cert: no such option; did you mean --sign-cert?"),
             (("pcr", "--x"), "pcr: --x: no such option\n"),
             (("sign", "--" + "x" * 5000), "no such option\n")):
         run(*words).is_(USAGE, err)
