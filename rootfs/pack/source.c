@@ -22,7 +22,6 @@ int source_open_dir(const char *path, struct source *ret, struct fault *reterr)
 	return 0;
 }
 
-/* An archive is a layer of a tree of its own, in which links can be followed. */
 /* A program before the pipe that has failed must not become an empty image. */
 static int open_archive(const char *path, const struct output *output,
 			struct content *ret, struct fault *reterr)
@@ -43,6 +42,7 @@ static int open_archive(const char *path, const struct output *output,
 			    strcmp(path, "-") == 0 ? "standard input" : path);
 }
 
+/* An archive is a layer of a tree of its own, in which links can be followed. */
 int source_open_archive(struct loader *l, const char *path, struct source *ret,
 			struct fault *reterr)
 {
