@@ -15,10 +15,21 @@ from suite import Failure, check, same, test
 SAMPLE = 30
 
 
+def without_tries(calls: list[str]) -> list[str]:
+    """A line of the log is written again after a pause where somebody else writes to the terminal at that moment."""
+    kept: list[str] = []
+    for name in calls:
+        if name == "nanosleep" and kept[-1:] == ["write"]:
+            kept.pop()
+        else:
+            kept.append(name)
+    return kept
+
+
 @test(2)
 def injector_counts_what_strace_sees() -> None:
     """PID 1's calls, from the first to the fork for the heartbeat: the same list as Debian's strace has."""
-    ours = [c.name for c in space.clean("plain")[1] if c.who == "init"]
+    ours = without_tries([c.name for c in space.clean("plain")[1] if c.who == "init"])
     with tempfile.TemporaryDirectory(prefix="faults") as scratch:
         strace = (shutil.which("strace") or "strace", "-ff", "-qq", "-o", f"{scratch}/of")
         with space.start("plain", below=strace) as j:
@@ -29,7 +40,7 @@ def injector_counts_what_strace_sees() -> None:
             for i, (name, rest) in enumerate(calls):
                 if name == "execve" and rest.startswith('"/init"'):
                     theirs = [n for n, _ in calls[i + 1:]]
-    same(theirs[:len(ours)], ours, "what strace saw")
+    same(without_tries(theirs)[:len(ours)], ours, "what strace saw")
 
 
 @test

@@ -928,12 +928,15 @@ TEST(what_is_no_file_is_not_replaced)
 	temp_enter();
 	REQUIRE(mkfifo("fifo", 0600) == 0 && mkdir("dir", 0700) == 0);
 	CHECK_INT(eif_writer_open("fifo", EIF_X86_64, &w, &fault), -1);
-	CHECK_STR(fault.text, "fifo: there, and no regular file");
+	CHECK_STR(fault.text,
+		  "--output: fifo: exists and is not a regular file");
 	CHECK_INT(eif_writer_open("dir", EIF_X86_64, &w, &fault), -1);
-	CHECK_STR(fault.text, "dir: there, and no regular file");
+	CHECK_STR(fault.text,
+		  "--output: dir: exists and is not a regular file");
 	CHECK_INT(eif_writer_open("none/y.eif", EIF_X86_64, &w, &fault), -1);
 	CHECK_INT(fault.kind, FAULT_SYSTEM);
-	CHECK_STR(fault.text, "none/y.eif: No such file or directory");
+	CHECK_STR(fault.text,
+		  "--output: none/y.eif: No such file or directory");
 	CHECK_INT(names(), 2);
 	temp_leave();
 }
