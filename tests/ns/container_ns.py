@@ -402,7 +402,7 @@ def what_is_typed_is_read_and_answered() -> None:
     with Terminal("stty -echo; echo ready; tac; echo end") as t:
         t.wait(b"ready")
         t.type(b"1\n2\n3\n\x04")
-        t.wait(b"end")
+        t.wait(b"end\r\n")
         same(t.said.replace(b"\r", b""), b"ready\n3\n2\n1\nend\n", "said")
         same(t.code(), 0, "the code")
 

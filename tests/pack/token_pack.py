@@ -53,13 +53,13 @@ class Tokens:
             point = bytes.fromhex(re.search(r"EC_POINT: +([0-9a-f]+)", shown)[1])[-2 * ((curve.key_size + 7) // 8) - 1:]
             self.public[label, number] = ec.EllipticCurvePublicKey.from_encoded_point(curve, point)
 
-    def certificate(self, label: str, number: str, days: int = 1) -> Path:
+    def certificate(self, label: str, number: str, hours: int = 24) -> Path:
         """A certificate for the token's key, by an authority in Python: the token makes no requests."""
         public = self.public[label, number]
         authority = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(timezone.utc).replace(tzinfo=None)
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "in a token")])
-        made = x509.CertificateBuilder(name, name, public, 1, now - timedelta(days=1), now + timedelta(days=days)).sign(
+        made = x509.CertificateBuilder(name, name, public, 1, now - timedelta(days=1), now + timedelta(hours=hours)).sign(
             authority, hashes.SHA256())
         path = self.where / f"{label}-{number}.pem"
         path.write_bytes(made.public_bytes(Encoding.PEM))
@@ -139,7 +139,7 @@ def what_a_token_cannot_do_is_refused() -> None:
         t.key("eif", "k1", "05", "EC:secp256k1")
         t.key("other", "key", "01")
         cert, other, k1 = t.certificate("eif", "01"), t.certificate("eif", "02"), t.certificate("eif", "05")
-        late = t.certificate("eif", "03", days=0)
+        late = t.certificate("eif", "03", hours=-1)  # the end is in time itself
         (t.where / "wrong").write_text("9999\n")
         pin = ("--sign-key-pass-file", t.where / "pin")
         eif = "pkcs11:token=eif"
