@@ -742,6 +742,27 @@ static void put_file(struct unpack *u)
 	note_link(link, in);
 }
 
+/* Puts a new inode where there is room; it is freed where there is no memory. */
+static bool name_inode(struct unpack *u, const struct last *l, struct inode *in)
+{
+	if (add_name(u, l->dir, l->name, l->len, in))
+		return true;
+	free_inode(in);
+	return false;
+}
+
+/* What the member's name leads to by now, which gets its owner; NULL: it was dropped. */
+static struct node *find_put(struct unpack *u, bool follow_last)
+{
+	struct node *n;
+
+	u->is_indirect = false;
+	n = look(u, u->m->path, follow_last);
+	if (!n)
+		warn_dropped(u);
+	return n;
+}
+
 static void put_dir(struct unpack *u)
 {
 	const struct member *m = u->m;
@@ -757,17 +778,12 @@ static void put_dir(struct unpack *u)
 			return;
 		in->mode = S_IFDIR;
 		in->mtime = m->mtime;
-		if (!add_name(u, l.dir, l.name, l.len, in)) {
-			free(in);
+		if (!name_inode(u, &l, in))
 			return;
-		}
 	}
-	u->is_indirect = false;
-	n = look(u, m->path, true);
-	if (!n) {
-		warn_dropped(u);
+	n = find_put(u, true);
+	if (!n)
 		return;
-	}
 	warn_indirect(u, n);
 	in = n->inode;
 	if (!is_new && is_dir(n) && in->ramdisk != u->ramdisk &&
@@ -810,17 +826,12 @@ static void put_node(struct unpack *u)
 			in->rdev_major = device >> 20;
 			in->rdev_minor = device & 0xfffff;
 		}
-		if (!add_name(u, l.dir, l.name, l.len, in)) {
-			free(in);
+		if (!name_inode(u, &l, in))
 			return;
-		}
 	}
-	u->is_indirect = false;
-	n = look(u, m->path, true);
-	if (!n) {
-		warn_dropped(u);
+	n = find_put(u, true);
+	if (!n)
 		return;
-	}
 	in = n->inode;
 	if (!is_new && !is_same_type(in->mode, m->mode)) {
 		warn(u, "not unpacked: a folder is there, which gets its owner "
@@ -852,9 +863,6 @@ static void put_link(struct unpack *u)
 	struct node *n;
 	bool is_new;
 
-	clean_path(u, m->path, 0);
-	u->is_indirect = false;
-	u->why = NULL;
 	is_new = look_for_room(u, m->path, false, &l);
 	if (is_new) {
 		in = new_inode(u, l.dir);
@@ -867,17 +875,12 @@ static void put_link(struct unpack *u)
 			free(in);
 			return;
 		}
-		if (!add_name(u, l.dir, l.name, l.len, in)) {
-			free_inode(in);
+		if (!name_inode(u, &l, in))
 			return;
-		}
 	}
-	u->is_indirect = false;
-	n = look(u, m->path, false);
-	if (!n) {
-		warn_dropped(u);
+	n = find_put(u, false);
+	if (!n)
 		return;
-	}
 	if (is_new) {
 		warn_indirect(u, n);
 		n->inode->mtime = m->mtime;
@@ -894,14 +897,12 @@ static void put_member(struct unpack *u)
 
 	u->is_indirect = false;
 	u->why = NULL;
-	if (S_ISLNK(m->mode)) {
-		put_link(u);
-		return;
-	}
-	clean_path(u, m->path, m->mode);
+	clean_path(u, m->path, S_ISLNK(m->mode) ? 0 : m->mode);
 	u->is_indirect = false;
 	u->why = NULL;
-	if (S_ISREG(m->mode))
+	if (S_ISLNK(m->mode))
+		put_link(u);
+	else if (S_ISREG(m->mode))
 		put_file(u);
 	else if (S_ISDIR(m->mode))
 		put_dir(u);
