@@ -128,10 +128,7 @@ static void hint(const char *file, const struct config *c)
 		word = config_find_quote(&c->services[i].command);
 		if (word)
 			(void)complain_file(file, "command", word,
-					    "a single quote is a character of "
-					    "the word; double quotes hold a "
-					    "word together",
-					    "");
+					    config_quote_hint, "");
 	}
 }
 

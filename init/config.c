@@ -442,6 +442,10 @@ int config_parse(char *text, size_t len, struct config *ret,
 	return r;
 }
 
+const char config_quote_hint[] =
+	"a single quote is a character of the word; double quotes hold a word "
+	"together";
+
 const char *config_find_quote(const struct config_words *words)
 {
 	const char *word = words->first;

@@ -256,6 +256,9 @@ int config_parse(char *text, size_t len, struct config *ret,
  */
 const char *config_find_quote(const struct config_words *words);
 
+/* What to say of it. */
+extern const char config_quote_hint[];
+
 /* The words for one of these. Never NULL. */
 const char *config_error_text(int r);
 

@@ -498,11 +498,8 @@ static void note_quotes(const struct command *c, const struct spec *spec)
 	for (size_t i = 0; i < spec->config->service_count; i++) {
 		word = config_find_quote(&spec->config->services[i].command);
 		if (word)
-			command_note(c,
-				     "command: %s: a single quote is a "
-				     "character of the word; double quotes "
-				     "hold a word together",
-				     word);
+			command_note(c, "command: %s: %s", word,
+				     config_quote_hint);
 	}
 }
 
