@@ -1,5 +1,7 @@
 #include "init/config.h"
 
+#include <linux/capability.h>
+#include <linux/securebits.h>
 #include <string.h>
 
 #include "init/config_key.h"
@@ -276,6 +278,8 @@ static int read_value(const char *name, struct config_rest *rest,
 		return -CONFIG_E_MISSING;
 	}
 	r = key->read(key, rest, reader);
+	if (key->supervised)
+		config_note_supervised(reader);
 	if (r == 0 && *rest->at) {
 		rest->word = rest->at;
 		return -CONFIG_E_MORE;
@@ -380,14 +384,33 @@ static int check_service(const struct config_service *s, bool is_main)
 		return -CONFIG_E_WATCHDOG;
 	if (s->bounding_is_set && s->ambient & ~s->bounding)
 		return -CONFIG_E_BOUNDING;
+	if (s->ambient && s->securebits & SECBIT_NO_CAP_AMBIENT_RAISE)
+		return -CONFIG_E_AMBIENT;
 	return 0;
+}
+
+/* With hand-over PID 1 is the application: nothing else can restart or stop a service. */
+static int check_hand_over(const struct config_reader *reader,
+			   struct config_fault *where)
+{
+	size_t line = reader->supervised_line;
+
+	if (!reader->config->hand_over)
+		return 0;
+	if (reader->config->service_count > 1 &&
+	    (line == 0 || line > reader->section_lines[1]))
+		line = reader->section_lines[1];
+	*where = (struct config_fault){ .line = line, .column = 1 };
+	return line > 0 ? -CONFIG_E_HAND_OVER : 0;
 }
 
 static int check_all(struct config_reader *reader, struct config_fault *where)
 {
 	const struct config *c = reader->config;
-	int r;
+	int r = check_hand_over(reader, where);
 
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < c->service_count; i++) {
 		*where = (struct config_fault){
 			.line = reader->section_lines[i],
@@ -440,6 +463,16 @@ int config_parse(char *text, size_t len, struct config *ret,
 	if (r < 0)
 		*reterr_fault = where;
 	return r;
+}
+
+bool config_protects_kernel(const struct config_service *s)
+{
+	const uint64_t sys_admin = (uint64_t)1 << CAP_SYS_ADMIN;
+
+	if (s->protect_kernel != CONFIG_PROTECT_AUTO)
+		return s->protect_kernel == CONFIG_PROTECT_YES;
+	return (s->bounding_is_set && !(s->bounding & sys_admin)) ||
+	       s->securebits & SECBIT_NOROOT;
 }
 
 const char config_quote_hint[] =
@@ -506,7 +539,9 @@ static const char texts[] =
 	"a service without command\0"
 	"no such service\0"
 	"it would wait for itself\0"
-	"watchdog needs ready = notify";
+	"watchdog needs ready = notify\0"
+	"ambient-capabilities with no-cap-ambient-raise in securebits\0"
+	"hand-over leaves no supervisor for this";
 
 const char *config_error_text(int r)
 {

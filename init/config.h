@@ -92,6 +92,18 @@ enum config_restart {
 	CONFIG_RESTART_ALWAYS,
 };
 enum config_ready { CONFIG_READY_EXEC, CONFIG_READY_NOTIFY };
+/* Whom signals reach, and what is killed in the end. */
+enum config_kill_mode {
+	CONFIG_KILL_MIXED, /* the main process; in the end all of the service */
+	CONFIG_KILL_GROUP, /* its process group; in the end all */
+	CONFIG_KILL_PROCESS, /* the main process and no other */
+};
+/* Whether /proc/sys, /proc/sysrq-trigger and /sys are read-only. */
+enum config_protect {
+	CONFIG_PROTECT_AUTO, /* if root is confined: config_protects_kernel */
+	CONFIG_PROTECT_YES,
+	CONFIG_PROTECT_NO,
+};
 enum config_end { CONFIG_END_MAIN, CONFIG_END_ANY, CONFIG_END_ALL };
 enum config_heartbeat {
 	CONFIG_HEARTBEAT_ON,
@@ -123,6 +135,10 @@ struct config_service {
 	uint64_t bounding, ambient; /* bit N: capability N */
 	uint32_t securebits;	    /* SECBIT_... of capabilities(7) */
 	const char *seccomp;	    /* the file of the filter, or NULL */
+	enum config_protect protect_kernel;
+
+	uint64_t memory_max; /* bytes; 0: not said, as with the other two */
+	uint32_t pids_max, cpu_weight;
 
 	enum config_restart restart;
 	uint32_t restart_delay_ms;     /* before the first, then doubled */
@@ -130,6 +146,7 @@ struct config_service {
 	uint32_t restart_limit;	       /* in a row; 0: none */
 	int stop_signal;	       /* 0: not said, SIGTERM */
 	struct config_number stop_timeout_ms;
+	enum config_kill_mode kill_mode;
 	uint32_t after; /* bit N: services[N] are ready before it starts */
 	enum config_ready ready;
 	uint32_t ready_timeout_ms;
@@ -141,6 +158,7 @@ struct config {
 	size_t service_count; /* 1 at least */
 	struct config_service services[CONFIG_SERVICES_MAX]; /* [0]: main */
 
+	bool hand_over; /* the application is executed as PID 1 */
 	enum config_end end;
 	enum config_heartbeat heartbeat;
 	uint32_t heartbeat_port;
@@ -216,19 +234,21 @@ enum config_error_code {
 	CONFIG_E_LIMIT,	 /* a soft limit above the hard one */
 	CONFIG_E_CAPABILITY, /* no such capability */
 	CONFIG_E_BOUNDING, /* an ambient capability that is not in the bounding set */
-	CONFIG_E_HOST,	   /* no name of a host */
-	CONFIG_E_ADDRESS,  /* no address of IPv4 or IPv6 */
-	CONFIG_E_TMPFS,	   /* no such option of a tmpfs */
-	CONFIG_E_SYSCTL,   /* no name of a sysctl */
-	CONFIG_E_FULL,	   /* more of this key than there is room for */
-	CONFIG_E_SECTION,  /* no name of a service */
-	CONFIG_E_SECTIONS, /* more services than there is room for */
-	CONFIG_E_SECOND,   /* a section that is there already */
-	CONFIG_E_ENCLAVE,  /* a key that belongs before the first section */
-	CONFIG_E_COMMAND,  /* a service without one */
-	CONFIG_E_SERVICE,  /* after: no such service */
-	CONFIG_E_CYCLE,	   /* services that wait for one another */
-	CONFIG_E_WATCHDOG, /* a watchdog without ready = notify */
+	CONFIG_E_HOST,	    /* no name of a host */
+	CONFIG_E_ADDRESS,   /* no address of IPv4 or IPv6 */
+	CONFIG_E_TMPFS,	    /* no such option of a tmpfs */
+	CONFIG_E_SYSCTL,    /* no name of a sysctl */
+	CONFIG_E_FULL,	    /* more of this key than there is room for */
+	CONFIG_E_SECTION,   /* no name of a service */
+	CONFIG_E_SECTIONS,  /* more services than there is room for */
+	CONFIG_E_SECOND,    /* a section that is there already */
+	CONFIG_E_ENCLAVE,   /* a key that belongs before the first section */
+	CONFIG_E_COMMAND,   /* a service without one */
+	CONFIG_E_SERVICE,   /* after: no such service */
+	CONFIG_E_CYCLE,	    /* services that wait for one another */
+	CONFIG_E_WATCHDOG,  /* a watchdog without ready = notify */
+	CONFIG_E_AMBIENT,   /* ambient capabilities that securebits forbids */
+	CONFIG_E_HAND_OVER, /* what needs a supervisor, with hand-over */
 	CONFIG_E_END,
 };
 
@@ -237,6 +257,13 @@ struct config_fault {
 	size_t line, column;
 	const char *nearest; /* the key or word that was meant, or NULL */
 };
+
+/*
+ * Whether S gets /proc/sys and the like read-only: as protect-kernel says, and with auto
+ * where S could not remount them (no SYS_ADMIN in its bounding set) or where user 0 is
+ * no more than an owner of files (noroot).
+ */
+bool config_protects_kernel(const struct config_service *s);
 
 /* What holds where there is no file. */
 void config_defaults(struct config *ret);

@@ -84,6 +84,17 @@ int config_read_locks(const struct config_key *key, struct config_rest *rest,
 	return 0;
 }
 
+/* With strict, a missing answer stops the application: a supervisor has to do that. */
+int config_read_heartbeat(const struct config_key *key,
+			  struct config_rest *rest, struct config_reader *r)
+{
+	int e = config_read_choice(key, rest, r);
+
+	if (e == 0 && r->config->heartbeat == CONFIG_HEARTBEAT_STRICT)
+		config_note_supervised(r);
+	return e;
+}
+
 static bool is_host(const char *s, size_t max)
 {
 	static const char allowed[] =

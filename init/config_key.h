@@ -29,6 +29,7 @@ struct config_reader {
 	size_t section_lines[CONFIG_SERVICES_MAX];
 	size_t line; /* the one that is read, and where it begins */
 	const char *line_start;
+	size_t supervised_line; /* the first that hand-over excludes, or 0 */
 };
 
 struct config_key;
@@ -45,6 +46,7 @@ struct config_key {
 	uint16_t field; /* of struct config or struct config_service */
 	uint8_t base;	/* of a number */
 	bool of_service, may_repeat;
+	bool supervised; /* needs a PID 1 that stays: not with hand-over */
 	int32_t min, max;
 	char name[24];
 	char words[28]; /* of a choice, each with its NUL */
@@ -64,6 +66,9 @@ char *config_next_line(struct config_rest *rest);
  * moved behind it. That is never further on than what was read.
  */
 int config_next_item(struct config_rest *rest, char **to);
+
+/* Notes that the line just read needs a PID 1 that stays. */
+void config_note_supervised(struct config_reader *r);
 
 /* Where KEY's value goes. */
 void *config_field(const struct config_key *key, struct config_reader *r);
@@ -92,14 +97,15 @@ size_t config_distance(const char *a, const char *b);
 
 /* The readers of config_values.c, config_service.c and config_enclave.c. */
 config_read_fn config_read_after, config_read_ambient, config_read_bool,
-	config_read_bounding, config_read_choice, config_read_command,
-	config_read_dns, config_read_environment, config_read_environment_file,
-	config_read_extend, config_read_group, config_read_groups,
-	config_read_hostname, config_read_hosts, config_read_limit,
-	config_read_line_text, config_read_locks, config_read_number,
-	config_read_path, config_read_plain, config_read_securebits,
-	config_read_signal, config_read_size, config_read_sysctls,
-	config_read_time, config_read_timeout, config_read_tmpfs,
-	config_read_user, config_read_who;
+	config_read_bounding, config_read_bytes, config_read_choice,
+	config_read_command, config_read_dns, config_read_environment,
+	config_read_environment_file, config_read_extend, config_read_group,
+	config_read_groups, config_read_heartbeat, config_read_hostname,
+	config_read_hosts, config_read_limit, config_read_line_text,
+	config_read_locks, config_read_number, config_read_path,
+	config_read_plain, config_read_securebits, config_read_signal,
+	config_read_size, config_read_sysctls, config_read_time,
+	config_read_timeout, config_read_tmpfs, config_read_user,
+	config_read_who;
 
 #endif

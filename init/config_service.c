@@ -120,7 +120,8 @@ int config_read_groups(const struct config_key *key, struct config_rest *rest,
 				 config_field(key, r));
 }
 
-static int read_limit_value(char *s, uint64_t *ret)
+/* A number of bytes, with K, M, G or T after it. */
+static int read_bytes(char *s, uint64_t *ret)
 {
 	static const char units[] = "KMGT";
 	size_t len = strlen(s);
@@ -129,10 +130,6 @@ static int read_limit_value(char *s, uint64_t *ret)
 	char last;
 	int e;
 
-	if (strcmp(s, "unlimited") == 0 || strcmp(s, "infinity") == 0) {
-		*ret = CONFIG_INFINITY;
-		return 0;
-	}
 	if (len == 0)
 		return -CONFIG_E_MISSING;
 	last = s[len - 1];
@@ -145,6 +142,32 @@ static int read_limit_value(char *s, uint64_t *ret)
 		s[len - 1] = last;
 	*ret <<= shift;
 	return e;
+}
+
+static int read_limit_value(char *s, uint64_t *ret)
+{
+	if (strcmp(s, "unlimited") == 0 || strcmp(s, "infinity") == 0) {
+		*ret = CONFIG_INFINITY;
+		return 0;
+	}
+	return read_bytes(s, ret);
+}
+
+/* At least the key's minimum. Without a maximum there is no key to write. */
+int config_read_bytes(const struct config_key *key, struct config_rest *rest,
+		      struct config_reader *r)
+{
+	uint64_t n = 0;
+	int e = read_bytes(config_next_word(rest), &n);
+
+	if (e == -CONFIG_E_NUMBER || e == -CONFIG_E_MISSING)
+		return -CONFIG_E_SIZE;
+	if (e < 0)
+		return e;
+	if (n < (uint64_t)key->min)
+		return -CONFIG_E_SMALL;
+	*(uint64_t *)config_field(key, r) = n;
+	return 0;
 }
 
 int config_read_limit(const struct config_key *key, struct config_rest *rest,

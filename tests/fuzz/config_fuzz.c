@@ -90,6 +90,12 @@ static void check_service(const char *text, size_t len, const struct config *c,
 		require(s->limits[i].soft <= s->limits[i].hard);
 	require(s->bounding >> CONFIG_CAPABILITIES == 0);
 	require(s->after >> c->service_count == 0);
+	require(s->memory_max == 0 || s->memory_max >= 65536);
+	require(s->memory_max < CONFIG_INFINITY);
+	require(s->pids_max <= 4194304 && s->cpu_weight <= 10000);
+	require(s->kill_mode <= CONFIG_KILL_PROCESS);
+	require(s->protect_kernel <= CONFIG_PROTECT_NO);
+	require(!s->ambient || !(s->securebits & 64));
 	require(s->ready_timeout_ms > 0 &&
 		s->ready_timeout_ms <= CONFIG_MS_MAX);
 }
@@ -102,6 +108,10 @@ static void check(const char *text, size_t len, const struct config *c)
 	require(c->variable_count <= CONFIG_VARIABLES_MAX);
 	for (size_t i = 0; i < c->service_count; i++)
 		check_service(text, len, c, &c->services[i]);
+
+	require(!c->hand_over ||
+		(c->service_count == 1 && !c->services[0].user &&
+		 c->heartbeat != CONFIG_HEARTBEAT_STRICT));
 
 	require(c->extend_count <= CONFIG_EXTENDS_MAX);
 	for (size_t i = 0; i < c->extend_count; i++) {

@@ -650,6 +650,36 @@ TEST(numbers_of_a_process_have_limits)
 	GOOD("ptrace-scope", "3",
 	     ENCLAVE.ptrace_scope.is_set && ENCLAVE.ptrace_scope.value == 3);
 	BAD("ptrace-scope", "4", CONFIG_E_LARGE, 0);
+	GOOD("pids-max", "1", MAIN.pids_max == 1);
+	GOOD("pids-max", "4194304", MAIN.pids_max == 4194304);
+	BAD("pids-max", "0", CONFIG_E_SMALL, 0);
+	BAD("pids-max", "4194305", CONFIG_E_LARGE, 0);
+	BAD("pids-max", "max", CONFIG_E_NUMBER, 0);
+	GOOD("cpu-weight", "1", MAIN.cpu_weight == 1);
+	GOOD("cpu-weight", "10000", MAIN.cpu_weight == 10000);
+	BAD("cpu-weight", "0", CONFIG_E_SMALL, 0);
+	BAD("cpu-weight", "10001", CONFIG_E_LARGE, 0);
+	BAD("cpu-weight", "-1", CONFIG_E_NUMBER, 0);
+}
+
+TEST(memory_has_a_bound_in_bytes)
+{
+	GOOD("memory-max", "64K", MAIN.memory_max == 65536);
+	GOOD("memory-max", "65536", MAIN.memory_max == 65536);
+	GOOD("memory-max", "512m", MAIN.memory_max == 512 << 20);
+	GOOD("memory-max", "16777215T",
+	     MAIN.memory_max == 16777215ULL << 40 && !MAIN.pids_max &&
+		     !MAIN.cpu_weight);
+	BAD("memory-max", "65535", CONFIG_E_SMALL, 0);
+	BAD("memory-max", "512", CONFIG_E_SMALL, 0);
+	BAD("memory-max", "0", CONFIG_E_SMALL, 0);
+	BAD("memory-max", "16777216T", CONFIG_E_LARGE, 0);
+	BAD("memory-max", "18446744073709551616", CONFIG_E_LARGE, 0);
+	BAD("memory-max", "unlimited", CONFIG_E_SIZE, 0);
+	BAD("memory-max", "M", CONFIG_E_SIZE, 0);
+	BAD("memory-max", "10%", CONFIG_E_SIZE, 0);
+	BAD("memory-max", "64M:128M", CONFIG_E_SIZE, 0);
+	BAD("memory-max", "64 M", CONFIG_E_SMALL, 0);
 }
 
 TEST(words_are_one_of_a_few)
@@ -691,6 +721,17 @@ TEST(words_are_one_of_a_few)
 	GOOD("read-only", "yes", ENCLAVE.read_only);
 	GOOD("modules-disabled", "yes", ENCLAVE.modules_disabled);
 	GOOD("kexec-load-disabled", "yes", ENCLAVE.kexec_load_disabled);
+	GOOD("kill-mode", "mixed", MAIN.kill_mode == CONFIG_KILL_MIXED);
+	GOOD("kill-mode", "group", MAIN.kill_mode == CONFIG_KILL_GROUP);
+	GOOD("kill-mode", "process", MAIN.kill_mode == CONFIG_KILL_PROCESS);
+	BAD("kill-mode", "control-group", CONFIG_E_CHOICE, 0);
+	GOOD("protect-kernel", "auto",
+	     MAIN.protect_kernel == CONFIG_PROTECT_AUTO);
+	GOOD("protect-kernel", "yes",
+	     MAIN.protect_kernel == CONFIG_PROTECT_YES);
+	GOOD("protect-kernel", "no", MAIN.protect_kernel == CONFIG_PROTECT_NO);
+	GOOD("hand-over", "yes", ENCLAVE.hand_over);
+	GOOD("hand-over", "no", !ENCLAVE.hand_over);
 	BAD("terminal", "true", CONFIG_E_CHOICE, 0);
 	BAD("terminal", "Yes", CONFIG_E_CHOICE, 0);
 	BAD("terminal", "ye", CONFIG_E_CHOICE, 0);
@@ -793,6 +834,39 @@ TEST(capabilities_are_sets)
 	     "no-cap-ambient-raise-locked",
 	     MAIN.securebits == (8 | 32 | 64 | 128));
 	BAD("securebits", "noroot root", CONFIG_E_CHOICE, 7);
+}
+
+/* The kernel would refuse each PR_CAP_AMBIENT_RAISE: the boot would always stop. */
+TEST(securebits_may_not_forbid_what_is_asked_for)
+{
+	GOOD("securebits", "no-cap-ambient-raise\nambient-capabilities = none",
+	     MAIN.securebits == 64 && MAIN.ambient == 0);
+	GOOD("securebits",
+	     "no-cap-ambient-raise-locked\nambient-capabilities = CAP_KILL",
+	     MAIN.securebits == 128 && MAIN.ambient == 1 << 5);
+	CHECK_ERROR("ambient-capabilities = CAP_KILL\n"
+		    "securebits = noroot no-cap-ambient-raise\n",
+		    CONFIG_E_AMBIENT, 1, 1);
+	CHECK_ERROR("user = a\n\n[x]\ncommand = x\n"
+		    "securebits = no-cap-ambient-raise\n"
+		    "ambient-capabilities = all\n",
+		    CONFIG_E_AMBIENT, 3, 1);
+}
+
+TEST(root_without_its_capabilities_is_kept_from_the_kernel)
+{
+	GOOD("user", "0", !config_protects_kernel(&MAIN));
+	GOOD("capability-bounding-set", "none", config_protects_kernel(&MAIN));
+	GOOD("capability-bounding-set", "all", !config_protects_kernel(&MAIN));
+	GOOD("capability-bounding-set", "~CAP_SYS_ADMIN",
+	     config_protects_kernel(&MAIN));
+	GOOD("capability-bounding-set", "CAP_SYS_ADMIN",
+	     !config_protects_kernel(&MAIN));
+	GOOD("securebits", "noroot", config_protects_kernel(&MAIN));
+	GOOD("securebits", "noroot-locked", !config_protects_kernel(&MAIN));
+	GOOD("capability-bounding-set", "none\nprotect-kernel = no",
+	     !config_protects_kernel(&MAIN));
+	GOOD("protect-kernel", "yes", config_protects_kernel(&MAIN));
 }
 
 TEST(groups_and_files_are_read)
@@ -958,6 +1032,10 @@ TEST(defaults_hold_where_nothing_is_said)
 		CHECK_INT(c->heartbeat, CONFIG_HEARTBEAT_ON);
 		CHECK_INT(c->end, CONFIG_END_MAIN);
 		CHECK(s->variables == c->variables);
+		CHECK_INT(s->kill_mode, CONFIG_KILL_MIXED);
+		CHECK_INT(s->protect_kernel, CONFIG_PROTECT_AUTO);
+		CHECK(!s->memory_max && !s->pids_max && !s->cpu_weight);
+		CHECK(!c->hand_over);
 	}
 	release(&p);
 }
@@ -1032,6 +1110,67 @@ TEST(a_watchdog_needs_somebody_who_tells)
 		    1);
 }
 
+/* --- the application as PID 1 --- */
+
+#define CHECK_SUPERVISED(line)                                              \
+	CHECK_ERROR("\nhand-over = yes\n" line "\n", CONFIG_E_HAND_OVER, 3, \
+		    1);                                                     \
+	CHECK_ERROR(line "\nhand-over = yes\n", CONFIG_E_HAND_OVER, 1, 1)
+
+TEST(hand_over_leaves_no_supervisor)
+{
+	CHECK_SUPERVISED("restart = always");
+	CHECK_SUPERVISED("restart = never");
+	CHECK_SUPERVISED("restart-delay = 1");
+	CHECK_SUPERVISED("restart-delay-max = 1");
+	CHECK_SUPERVISED("restart-limit = 1");
+	CHECK_SUPERVISED("ready = notify");
+	CHECK_SUPERVISED("ready-timeout = 1");
+	CHECK_SUPERVISED("watchdog = 1");
+	CHECK_SUPERVISED("stop-timeout = 1");
+	CHECK_SUPERVISED("stop-signal = TERM");
+	CHECK_SUPERVISED("kill-mode = mixed");
+	CHECK_SUPERVISED("user = a");
+	CHECK_SUPERVISED("group = a");
+	CHECK_SUPERVISED("supplementary-groups = a");
+	CHECK_SUPERVISED("memory-max = 1G");
+	CHECK_SUPERVISED("pids-max = 9");
+	CHECK_SUPERVISED("cpu-weight = 9");
+	CHECK_SUPERVISED("heartbeat = strict");
+	/* The first of several. */
+	CHECK_ERROR("hand-over = yes\nnice = 1\nuser = a\n[x]\n"
+		    "command = x\nrestart = always\n",
+		    CONFIG_E_HAND_OVER, 3, 1);
+	CHECK_ERROR("hand-over = yes\n[x]\nuser = a\ncommand = x\n",
+		    CONFIG_E_HAND_OVER, 2, 1);
+	CHECK_ERROR("hand-over = yes\nafter = x\n[x]\ncommand = x\n",
+		    CONFIG_E_HAND_OVER, 3, 1);
+}
+
+TEST(hand_over_takes_what_exec_alone_can_do)
+{
+	struct parsed p = PARSE("hand-over = yes\n"
+				"command = /sbin/init\n"
+				"environment = container=enclave\n"
+				"environment-file = -/etc/env\n"
+				"workdir = /\numask = 022\nnice = 1\n"
+				"limit-nofile = 9\noom-score-adjust = 1\n"
+				"stdin = null\nstdout = null\n"
+				"stderr = inherit\nterminal = no\n"
+				"no-new-privileges = yes\n"
+				"capability-bounding-set = ~CAP_SYS_MODULE\n"
+				"securebits = noroot\nseccomp = /f\n"
+				"protect-kernel = no\nheartbeat = off\n"
+				"end = any\nread-only = yes\n");
+
+	CHECK(p.c->hand_over);
+	release(&p);
+	p = PARSE("hand-over = no\nuser = a\nheartbeat = strict\n"
+		  "[x]\ncommand = x\n");
+	CHECK(!p.c->hand_over);
+	release(&p);
+}
+
 #define CHECK_NEAREST(name, want) check_nearest(__LINE__, (name), (want))
 
 static void check_nearest(int at, const char *name, const char *want)
@@ -1085,7 +1224,12 @@ static const char whole[] = "# all keys\n"
 			    "stop-signal = SIGRTMIN+3\n"
 			    "command = sh -c \"a \\\"b\\\"\\n\\x41\" \"\"\n"
 			    "environment = \"A=1\\n2\" B=\n"
-			    "environment = C=\\\n";
+			    "environment = C=\\\n"
+			    "kill-mode = group\n"
+			    "memory-max = 64M\n"
+			    "pids-max = 100\n"
+			    "cpu-weight = 50\n"
+			    "protect-kernel = yes\n";
 
 TEST(every_prefix_is_read_or_refused)
 {
@@ -1099,7 +1243,7 @@ TEST(every_prefix_is_read_or_refused)
 			good++;
 		} else {
 			CHECK(p.r <= -CONFIG_E_CONTROL && p.r > -CONFIG_E_END);
-			CHECK(p.fault.line >= 1 && p.fault.line <= 14);
+			CHECK(p.fault.line >= 1 && p.fault.line <= 19);
 			CHECK(p.fault.column >= 1 && p.fault.column <= 60);
 		}
 		release(&p);
@@ -1119,13 +1263,14 @@ TEST(any_byte_may_be_any_other)
 
 			if (p.r < 0) {
 				CHECK(p.r > -CONFIG_E_END);
-				CHECK(p.fault.line >= 1 && p.fault.line <= 15);
+				CHECK(p.fault.line >= 1 && p.fault.line <= 20);
 			} else {
 				CHECK(!(p.c->locks & 0xffff));
 				CHECK(p.c->nsm_mode.value <= 0777);
 				CHECK(!p.c->services[0].workdir ||
 				      *p.c->services[0].workdir == '/');
 				CHECK(p.c->services[0].stop_signal <= 64);
+				CHECK(p.c->services[0].cpu_weight <= 10000);
 				CHECK(p.c->variable_count <= 3);
 			}
 			release(&p);
@@ -1184,6 +1329,8 @@ TEST(each_error_has_its_words)
 		"no such service",
 		"it would wait for itself",
 		"watchdog needs ready = notify",
+		"ambient-capabilities with no-cap-ambient-raise in securebits",
+		"hand-over leaves no supervisor for this",
 	};
 
 	CHECK_INT(CONFIG_E_END - CONFIG_E_CONTROL,
