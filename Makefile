@@ -25,7 +25,7 @@ CONFIG := config config_values config_service config_enclave config_keys capabil
 INIT := boot machine relro console log spec $(CONFIG) signal user pcr program seccomp spawn launch container check super notify report klog modules module power beat clock stamp ptp steer
 NSM := dev pool item wire nsm measure entropy
 VSOCK := sock io heartbeat
-ROOTFS := mounts switch squash bind cgroup defaults etc loopback tree file
+ROOTFS := mounts switch squash bind cgroup protect defaults etc loopback tree file
 LIB := $(INIT:%=init/%.c) $(NSM:%=nsm/%.c) $(VSOCK:%=vsock/%.c) \
 	$(ROOTFS:%=rootfs/%.c)
 

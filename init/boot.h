@@ -55,6 +55,7 @@ struct boot {
 	int tool_fd; /* /nsm of the boot ramdisk until it is mounted; or negative */
 
 	bool in_container;	   /* this is no enclave: init/container.h */
+	int cgroup_version;	   /* what cgroup_mount returned, 0 before it */
 	int folder_fd;		   /* there: where its application begins */
 	int start_error;	   /* of the application's program: -errno */
 	bool nsm_is_dead;	   /* it does not answer at all */

@@ -451,11 +451,13 @@ static int raise_nofile(void)
 	return prlimit(0, RLIMIT_NOFILE, &limit, NULL) < 0 ? -errno : 0;
 }
 
-static int mount_cgroups(void)
+static void mount_cgroups(struct boot *b)
 {
 	int r = cgroup_mount();
 
-	return r < 0 ? r : 0;
+	if (r < 0)
+		warn(b, "/sys/fs/cgroup", strerror(-r));
+	b->cgroup_version = r < 0 ? 0 : r;
 }
 
 static void set_up_defaults(struct boot *b)
@@ -466,7 +468,6 @@ static void set_up_defaults(struct boot *b)
 	} rows[] = {
 		{ "/dev", etc_dev_links },
 		{ "/dev/console", console_reopen_stdio },
-		{ "/sys/fs/cgroup", mount_cgroups },
 		{ "lo", loopback_up },
 		{ "/etc/hosts", etc_hosts },
 		{ "/etc/resolv.conf", etc_resolv_conf },
@@ -485,6 +486,7 @@ int machine_set_up(struct boot *b)
 {
 	if (mount_all(b) < 0 || mount_more(b) < 0 || set_nsm_access(b) < 0)
 		return -1;
+	mount_cgroups(b);
 	set_up_defaults(b);
 	open_devices(b);
 	set_default_sysctls(b);

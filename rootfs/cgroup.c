@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "rootfs/file.h"
+#include "rootfs/tree.h"
 
 enum {
 	FILE_MAX = 16384, /* either of the kernel's lists */
@@ -130,4 +132,466 @@ int cgroup_mount(void)
 	if (r == -ENOENT)
 		return 0;
 	return r > 0 ? 1 : r;
+}
+
+/* --- the group of a service --- */
+
+enum {
+	HIERARCHY_MAX =
+		12, /* bytes of a controller's name in the tables below */
+	PATH_SIZE = sizeof(top) + HIERARCHY_MAX + CGROUP_NAME_MAX + 16,
+	DIGITS = 24,
+	READ_SIZE = 512,     /* PID 1's stack stays small */
+	PID_LIMIT = 4 << 20, /* PID_MAX_LIMIT, include/linux/threads.h */
+	WEIGHT_DEFAULT = 100,
+	SHARES_DEFAULT = 1024, /* of cpu.shares, with the bounds below */
+	SHARES_MIN = 2,
+	SHARES_MAX = 1 << 18,
+};
+
+enum { LIMIT_MEMORY, LIMIT_PIDS, LIMIT_CPU, LIMITS };
+
+/* The keys of the configuration, and what they are in either version. */
+static const struct {
+	char key[12], controller[8], v2[12], v1[24];
+} limit_rows[LIMITS] = {
+	[LIMIT_MEMORY] = { "memory-max", "memory", "memory.max",
+			   "memory.limit_in_bytes" },
+	[LIMIT_PIDS] = { "pids-max", "pids", "pids.max", "pids.max" },
+	[LIMIT_CPU] = { "cpu-weight", "cpu", "cpu.weight", "cpu.shares" },
+};
+
+void cgroup_none(struct cgroup *g)
+{
+	g->version = 0;
+	for (size_t i = 0; i < CGROUP_FDS; i++)
+		g->fds[i] = -1;
+}
+
+static void close_all(struct cgroup *g)
+{
+	for (size_t i = 0; i < CGROUP_FDS; i++)
+		if (g->fds[i] >= 0)
+			close(g->fds[i]);
+	cgroup_none(g);
+}
+
+static int write_text(int dirfd, const char *name, const char *text)
+{
+	size_t len = strlen(text);
+	int fd = openat(dirfd, name, O_WRONLY | O_CLOEXEC), r = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, len);
+	if (n != (ssize_t)len)
+		r = n < 0 ? -errno : -EIO;
+	close(fd);
+	return r;
+}
+
+static int write_number(int dirfd, const char *name, uint64_t n)
+{
+	char buf[DIGITS], *p = buf + DIGITS;
+
+	*--p = '\0';
+	do
+		*--p = (char)('0' + n % 10);
+	while (n /= 10);
+	return write_text(dirfd, name, p);
+}
+
+/*
+ * Makes the group NAME below the top, or in HIERARCHY of it if that is not "",
+ * and adds it to G. Returns its descriptor, G's, or -errno: -EOPNOTSUPP if there
+ * is no such hierarchy.
+ */
+static int add_group(struct cgroup *g, const char *hierarchy, const char *name)
+{
+	char path[PATH_SIZE], *p = path;
+	size_t i = 0;
+	int fd;
+
+	p = mempcpy(p, top, sizeof(top) - 1);
+	*p++ = '/';
+	if (*hierarchy) {
+		p = mempcpy(p, hierarchy, strlen(hierarchy));
+		*p++ = '/';
+	}
+	p = mempcpy(p, name, strlen(name));
+	memcpy(p, ".service", sizeof(".service"));
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return errno == ENOENT ? -EOPNOTSUPP : -errno;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while (g->fds[i] >= 0) /* never more than there is room for */
+		i++;
+	g->fds[i] = fd;
+	return fd;
+}
+
+enum { V1_PIDS, V1_FREEZER };
+
+/*
+ * Adds the hierarchy that lists all processes of the group, as one has to.
+ * Returns which: V1_PIDS, V1_FREEZER, another, or -errno.
+ */
+static int add_list_v1(struct cgroup *g, const char *name)
+{
+	/* Not cpuset, which takes nobody in until it is told of processors. */
+	static const char names[][HIERARCHY_MAX] = {
+		[V1_PIDS] = "pids",
+		[V1_FREEZER] = "freezer",
+		"memory",
+		"cpu",
+		"cpuacct",
+		"devices",
+		"blkio",
+		"net_cls",
+		"perf_event",
+	};
+	int r = -EOPNOTSUPP;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		r = add_group(g, names[i], name);
+		if (r >= 0)
+			return (int)i;
+		if (r != -EOPNOTSUPP)
+			break;
+	}
+	return r;
+}
+
+/* LIST is the hierarchy of the first descriptor. */
+static int set_limit_v1(struct cgroup *g, const char *name, int list,
+			size_t limit, uint64_t value)
+{
+	int fd;
+
+	if (limit == LIMIT_PIDS)
+		fd = list == V1_PIDS ? g->fds[0] : -EOPNOTSUPP;
+	else
+		fd = add_group(g, limit_rows[limit].controller, name);
+	if (fd < 0)
+		return fd;
+	if (limit == LIMIT_CPU) {
+		value = value * SHARES_DEFAULT / WEIGHT_DEFAULT;
+		if (value < SHARES_MIN)
+			value = SHARES_MIN;
+		if (value > SHARES_MAX)
+			value = SHARES_MAX;
+	}
+	return write_number(fd, limit_rows[limit].v1, value);
+}
+
+static int set_limit_v2(const struct cgroup *g, size_t limit, uint64_t value)
+{
+	static const char control[] = "/sys/fs/cgroup/cgroup.subtree_control";
+	char text[1 + sizeof(limit_rows[0].controller)] = "+";
+	int r;
+
+	strcpy(text + 1, limit_rows[limit].controller);
+	r = write_text(AT_FDCWD, control, text);
+	if (r == -EINVAL || r == -ENOENT) /* no such controller */
+		r = -EOPNOTSUPP;
+	return r < 0 ? r : write_number(g->fds[0], limit_rows[limit].v2, value);
+}
+
+int cgroup_make(int version, const char *name,
+		const struct cgroup_limits *limits, struct cgroup *ret,
+		const char **reterr_key)
+{
+	const uint64_t values[LIMITS] = {
+		[LIMIT_MEMORY] = limits->memory_max,
+		[LIMIT_PIDS] = limits->pids_max,
+		[LIMIT_CPU] = limits->cpu_weight,
+	};
+	const char *key = top;
+	struct cgroup g;
+	int list = 0, r;
+
+	cgroup_none(&g);
+	if (strlen(name) > CGROUP_NAME_MAX) {
+		r = -ENAMETOOLONG;
+		goto out;
+	}
+	r = version == 0 ? 0 :
+	    version == 1 ? add_list_v1(&g, name) :
+			   add_group(&g, "", name);
+	/* Only controllers that list nobody: as if there were none. */
+	if (r == -EOPNOTSUPP)
+		r = version = 0;
+	if (r < 0)
+		goto out;
+	list = r;
+	g.version = version;
+	/* To freeze who is killed. A kernel may lack it. */
+	if (version == 1 && list != V1_FREEZER)
+		(void)add_group(&g, "freezer", name);
+	r = 0;
+	for (size_t i = 0; i < LIMITS && r == 0; i++) {
+		if (values[i] == 0)
+			continue;
+		key = limit_rows[i].key;
+		r = version == 0 ? -EOPNOTSUPP :
+		    version == 1 ? set_limit_v1(&g, name, list, i, values[i]) :
+				   set_limit_v2(&g, i, values[i]);
+	}
+out:
+	if (r < 0) {
+		close_all(&g);
+		*reterr_key = key;
+	} else {
+		*ret = g;
+		r = 0;
+	}
+	return r;
+}
+
+int cgroup_enter(const struct cgroup *g)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < CGROUP_FDS && r == 0; i++)
+		if (g->fds[i] >= 0)
+			r = write_text(g->fds[i], "cgroup.procs", "0");
+	return r;
+}
+
+/* --- who is in it --- */
+
+/* Whom a visit of the group finds, itself and below. */
+struct visit {
+	void (*see)(struct visit *v, pid_t pid);
+	int count; /* of processes */
+	int error; /* the first, as -errno */
+	int depth;
+	/* of a kill */
+	struct file seen; /* a bit for each pid */
+	pid_t except;
+	int fresh; /* processes that were not seen before */
+};
+
+static void visit_processes(struct visit *v, int dirfd)
+{
+	char buf[READ_SIZE];
+	pid_t pid = 0;
+	ssize_t n;
+	int fd = openat(dirfd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0) {
+		v->error = v->error ? v->error : -errno;
+		return;
+	}
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		for (ssize_t i = 0; i < n; i++) {
+			if (buf[i] >= '0' && buf[i] <= '9') {
+				if (pid < PID_LIMIT)
+					pid = 10 * pid + buf[i] - '0';
+				continue;
+			}
+			/* 0 is somebody outside of our PID namespace. */
+			if (pid > 1 && pid < PID_LIMIT) {
+				v->count++;
+				v->see(v, pid);
+			}
+			pid = 0;
+		}
+	/* A group of threads has no list of its own, but an ancestor has. */
+	if (n < 0 && errno != EOPNOTSUPP)
+		v->error = v->error ? v->error : -errno;
+	close(fd);
+}
+
+static void visit_group(struct visit *v, int dirfd);
+
+static bool visit_entry(void *ctx, int dirfd, const char *name,
+			int *first_error)
+{
+	struct visit *v = ctx;
+	int fd;
+
+	fd = openat(dirfd, name,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0) /* a file, most of the time */
+		return false;
+	if (v->depth == CGROUP_DEPTH_MAX) {
+		*first_error = *first_error ? *first_error : -ENAMETOOLONG;
+	} else {
+		v->depth++;
+		visit_group(v, fd);
+		v->depth--;
+	}
+	close(fd);
+	return false;
+}
+
+static void visit_group(struct visit *v, int dirfd)
+{
+	visit_processes(v, dirfd);
+	tree_each(dirfd, visit_entry, v, &v->error);
+}
+
+static void see_nothing(struct visit *v, pid_t pid)
+{
+	(void)v;
+	(void)pid;
+}
+
+/* 1, 0, or -errno where the kernel does not say. */
+static int is_populated(const struct cgroup *g)
+{
+	struct file f = { 0 };
+	struct visit v = { .see = see_nothing };
+	int r;
+
+	r = file_read(g->fds[0], "cgroup.events", FILE_MAX, &f);
+	if (r == 0) {
+		r = strstr(f.data, "populated 0") == NULL;
+		file_free(&f);
+		return r;
+	}
+	visit_group(&v, g->fds[0]);
+	return v.count > 0 ? 1 : v.error;
+}
+
+bool cgroup_is_empty(const struct cgroup *g)
+{
+	return g->version == 0 || is_populated(g) == 0;
+}
+
+/* --- the end of all in it --- */
+
+static void kill_one(struct visit *v, pid_t pid)
+{
+	char *byte = v->seen.data ? v->seen.data + pid / 8 : NULL;
+
+	if (pid == v->except)
+		return;
+	/* Without memory for the bits each pass takes all for new. */
+	if (!byte || !(*byte & 1 << pid % 8))
+		v->fresh++;
+	if (byte)
+		*byte = (char)(*byte | 1 << pid % 8);
+	(void)kill(pid, SIGKILL);
+}
+
+/* Version 1 has the first, version 2 since 5.2 the second. */
+static void set_frozen(const struct cgroup *g, bool frozen)
+{
+	for (size_t i = 0; i < CGROUP_FDS; i++) {
+		if (g->fds[i] < 0)
+			continue;
+		(void)write_text(g->fds[i], "freezer.state",
+				 frozen ? "FROZEN" : "THAWED");
+		(void)write_text(g->fds[i], "cgroup.freeze",
+				 frozen ? "1" : "0");
+	}
+}
+
+/*
+ * Who has got SIGKILL starts no process any more, so that nobody is left out when
+ * a pass finds only such. The freezer keeps a chain of forks from running ahead of
+ * the passes; who is in it dies when it is thawed.
+ */
+static int kill_by_passes(const struct cgroup *g, pid_t except)
+{
+	struct visit v = { .see = kill_one, .except = except };
+	int found = 0, passes = 0;
+
+	(void)file_alloc(PID_LIMIT / 8, &v.seen);
+	/* Not if it would interrupt the system calls of somebody who lives on. */
+	if (except == 0)
+		set_frozen(g, true);
+	do {
+		v.fresh = 0;
+		v.error = 0;
+		visit_group(&v, g->fds[0]);
+		found += v.fresh;
+	} while (v.fresh > 0 && ++passes < CGROUP_PASSES_MAX);
+	if (except == 0)
+		set_frozen(g, false);
+	file_free(&v.seen);
+	if (v.fresh > 0)
+		return -EAGAIN;
+	return v.error < 0 ? v.error : found;
+}
+
+int cgroup_kill(const struct cgroup *g, pid_t except)
+{
+	struct visit v = { .see = see_nothing };
+	int r;
+
+	if (g->version == 0)
+		return 0;
+	if (except != 0)
+		return kill_by_passes(g, except);
+	r = is_populated(g);
+	if (r == 0)
+		return 0;
+	visit_processes(&v, g->fds[0]);
+	if (write_text(g->fds[0], "cgroup.kill", "1") < 0)
+		return kill_by_passes(g, except);
+	return v.count > 0 ? v.count : 1;
+}
+
+/* --- to be entered again --- */
+
+static bool remove_entry(void *ctx, int dirfd, const char *name,
+			 int *first_error)
+{
+	int fd, *depth = ctx, down = *depth + 1;
+
+	fd = openat(dirfd, name,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (*depth < CGROUP_DEPTH_MAX)
+		tree_each(fd, remove_entry, &down, first_error);
+	close(fd);
+	if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
+		return true;
+	*first_error = *first_error ? *first_error : -errno;
+	return false;
+}
+
+/* A group that has controllers for others takes in no process itself. */
+static int disable_controllers(int dirfd)
+{
+	static const char control[] = "cgroup.subtree_control";
+	char text[1 + NAME_MAX + 1] = "-";
+	struct file f = { 0 };
+	char *word, *at = NULL;
+	int r;
+
+	r = file_read(dirfd, control, FILE_MAX, &f);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	for (word = strtok_r(f.data, " \n", &at); word && r == 0;
+	     word = strtok_r(NULL, " \n", &at)) {
+		if (strlen(word) > NAME_MAX)
+			continue;
+		strcpy(text + 1, word);
+		r = write_text(dirfd, control, text);
+	}
+	file_free(&f);
+	return r;
+}
+
+int cgroup_renew(const struct cgroup *g)
+{
+	int depth = 0, first_error = 0, r;
+
+	set_frozen(g, false);
+	for (size_t i = 0; i < CGROUP_FDS; i++) {
+		if (g->fds[i] < 0)
+			continue;
+		tree_each(g->fds[i], remove_entry, &depth, &first_error);
+		r = disable_controllers(g->fds[i]);
+		if (r < 0 && first_error == 0)
+			first_error = r;
+	}
+	return first_error;
 }

@@ -21,13 +21,7 @@ struct entry {
 	char name[];
 };
 
-/*
- * Calls FN for every entry of DIRFD. Entries may be removed meanwhile: the
- * directory is read from the start again until a pass finds no work to do.
- */
-typedef bool entry_fn(void *ctx, int dirfd, const char *name, int *first_error);
-
-static void each_entry(int dirfd, entry_fn *fn, void *ctx, int *first_error)
+void tree_each(int dirfd, tree_entry_fn *fn, void *ctx, int *first_error)
 {
 	_Alignas(struct entry) char buf[2048];
 	const struct entry *e;
@@ -99,7 +93,7 @@ static bool remove_entry(void *ctx, int dirfd, const char *name,
 			note(first_error);
 			return false;
 		}
-		each_entry(fd, remove_entry, &down, first_error);
+		tree_each(fd, remove_entry, &down, first_error);
 		close(fd);
 	}
 	if (unlinkat(dirfd, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0) {
@@ -118,7 +112,7 @@ int tree_remove(int dirfd, const char *const *keep)
 	if (fstat(dirfd, &st) < 0)
 		return -errno;
 	top.dev = st.st_dev;
-	each_entry(dirfd, remove_entry, &top, &first_error);
+	tree_each(dirfd, remove_entry, &top, &first_error);
 	return first_error;
 }
 
@@ -228,7 +222,7 @@ static bool move_entry(void *ctx, int dirfd, const char *name, int *first_error)
 			close(fd);
 			goto failed;
 		}
-		each_entry(fd, move_entry, &down, first_error);
+		tree_each(fd, move_entry, &down, first_error);
 		close(down.to);
 		close(fd);
 	}
@@ -250,6 +244,6 @@ int tree_move(int from, int to)
 	if (fstat(from, &st) < 0)
 		return -errno;
 	top.dev = st.st_dev;
-	each_entry(from, move_entry, &top, &first_error);
+	tree_each(from, move_entry, &top, &first_error);
 	return first_error;
 }

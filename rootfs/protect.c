@@ -1,0 +1,128 @@
+#include "rootfs/protect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/statfs.h>
+
+#include "rootfs/file.h"
+
+enum { MOUNTS_MAX = 1 << 20 }; /* bytes of mountinfo */
+
+/*
+ * What changes the kernel for everybody, and belongs to user 0 rather than to a
+ * capability. As container runtimes have it.
+ */
+static const char paths[][20] = {
+	"/proc/acpi",	       "/proc/bus",  "/proc/fs",
+	"/proc/irq",	       "/proc/scsi", "/proc/sys",
+	"/proc/sysrq-trigger",
+};
+
+/* PATH is a mount: makes that mount read-only, with the flags that it has. */
+static int make_read_only(const char *path)
+{
+	/* What a mount from another user namespace has may not be left out. */
+	static const struct {
+		unsigned long has, keeps;
+	} flags[] = {
+		{ ST_NOSUID, MS_NOSUID },
+		{ ST_NODEV, MS_NODEV },
+		{ ST_NOEXEC, MS_NOEXEC },
+	};
+	unsigned long wanted = MS_REMOUNT | MS_BIND | MS_RDONLY;
+	struct statfs st;
+
+	if (statfs(path, &st) < 0)
+		return -errno;
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if ((unsigned long)st.f_flags & flags[i].has)
+			wanted |= flags[i].keeps;
+	return mount(NULL, path, NULL, wanted, NULL) < 0 ? -errno : 0;
+}
+
+static bool is_below(const char *path, const char *top)
+{
+	size_t len = strlen(top);
+
+	return strncmp(path, top, len) == 0 &&
+	       (path[len] == '\0' || path[len] == '/');
+}
+
+static bool is_protected(const char *path)
+{
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		if (is_below(path, paths[i]))
+			return true;
+	return is_below(path, "/sys");
+}
+
+/* Undoes the kernel's \OOO for blanks and backslashes, in place. */
+static void unescape(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++) {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] &&
+		    s[3]) {
+			*to++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 |
+				       (s[3] - '0'));
+			s += 3;
+		} else {
+			*to++ = *s;
+		}
+	}
+	*to = '\0';
+}
+
+/* Every mount at or below what is to be protected, by the kernel's own list. */
+static int protect_mounts(void)
+{
+	enum { POINT = 4 }; /* the field, from 0, of proc(5)'s mountinfo */
+	struct file f = { 0 };
+	char *line, *field, *lines = NULL, *fields;
+	int r;
+
+	r = file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTS_MAX, &f);
+	if (r < 0)
+		return r;
+	for (line = strtok_r(f.data, "\n", &lines); line && r == 0;
+	     line = strtok_r(NULL, "\n", &lines)) {
+		fields = NULL;
+		field = strtok_r(line, " ", &fields);
+		for (int i = 0; i < POINT && field; i++)
+			field = strtok_r(NULL, " ", &fields);
+		if (!field)
+			continue;
+		unescape(field);
+		if (is_protected(field))
+			r = make_read_only(field);
+		/* No path leads to what something else is mounted over. */
+		if (r == -ENOENT)
+			r = 0;
+	}
+	file_free(&f);
+	return r;
+}
+
+int protect_kernel(void)
+{
+	if (unshare(CLONE_NEWNS) < 0)
+		return -errno;
+	/*
+	 * Private, not slave: a mount that another service makes later would
+	 * arrive here as it is, and could be written to.
+	 */
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return -errno;
+	/* A mount of its own for each, with what is mounted below it. */
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		if (mount(paths[i], paths[i], NULL, MS_BIND | MS_REC, NULL) <
+			    0 &&
+		    errno != ENOENT)
+			return -errno;
+	return protect_mounts();
+}
