@@ -61,13 +61,17 @@ static int read_in_root(int root, const char *path, size_t max,
 static int check_filter(const char *file, int root, const char *path)
 {
 	struct file code = { 0 };
-	const char *call = "";
+	const char *call = "", *hint;
 	int r = read_in_root(root, path, SECCOMP_FILE_MAX, &code);
 
 	if (r == 0)
 		r = seccomp_check(code.data, code.len, seccomp_own_arch(),
 				  &call);
+	hint = r == 0 ? seccomp_hint(code.data, code.len, seccomp_own_arch()) :
+			NULL;
 	file_free(&code);
+	if (hint)
+		(void)complain_file(file, "seccomp", path, hint, "");
 	if (r == 0)
 		return 0;
 	return complain_file(

@@ -5,7 +5,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { CODE_MAX = SECCOMP_FILE_MAX / sizeof(struct sock_filter) };
+enum {
+	CODE_MAX = SECCOMP_FILE_MAX / sizeof(struct sock_filter),
+	CALLS = 512, /* no architecture has larger numbers yet */
+};
 
 /* What stands between the filter and the program, and what tells why not. */
 static const struct {
@@ -214,13 +217,19 @@ static uint32_t run(const struct sock_filter *code, size_t n,
 	return SECCOMP_RET_KILL;
 }
 
+static bool lets_through(uint32_t decision)
+{
+	uint32_t action = decision & SECCOMP_RET_ACTION_FULL;
+
+	return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG;
+}
+
 int seccomp_check(const void *code, size_t len, uint32_t arch,
 		  const char **reterr_call)
 {
 	const struct sock_filter *f = code;
 	struct seccomp_data d = { .arch = arch };
 	size_t n = len / sizeof(*f);
-	uint32_t action;
 
 	if (len % sizeof(*f) != 0 || n == 0 || n > CODE_MAX)
 		return -SECCOMP_E_SIZE;
@@ -232,13 +241,39 @@ int seccomp_check(const void *code, size_t len, uint32_t arch,
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
 		d.nr = arch == SECCOMP_X86_64 ? needed[i].x86_64 :
 						needed[i].aarch64;
-		action = run(f, n, &d) & SECCOMP_RET_ACTION_FULL;
-		if (action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG)
+		if (lets_through(run(f, n, &d)))
 			continue;
 		*reterr_call = needed[i].name;
 		return -SECCOMP_E_FORBIDS;
 	}
 	return 0;
+}
+
+const char *seccomp_hint(const void *code, size_t len, uint32_t arch)
+{
+	const size_t n = len / sizeof(struct sock_filter);
+	struct seccomp_data ours = { .arch = arch }, other = {
+		.arch = arch == SECCOMP_X86_64 ? SECCOMP_I386 : SECCOMP_ARM,
+	};
+	bool same = true, all = true;
+	uint32_t decision;
+
+	for (int nr = 0; nr < CALLS && (same || all); nr++) {
+		ours.nr = other.nr = nr;
+		decision = run(code, n, &other);
+		same = same && decision == run(code, n, &ours);
+		all = all && lets_through(decision);
+	}
+	if (same)
+		return "it does not look at the architecture of a call: a "
+		       "kernel with IA32_EMULATION or COMPAT takes 32-bit "
+		       "calls too, and the filter mistakes each for the "
+		       "64-bit call of its number";
+	if (all)
+		return "it lets all 32-bit calls through: a kernel with "
+		       "IA32_EMULATION or COMPAT takes them, and nothing "
+		       "filters them";
+	return NULL;
 }
 
 const char *seccomp_error_text(int r)

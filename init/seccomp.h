@@ -24,6 +24,9 @@ enum seccomp_error {
 /* AUDIT_ARCH_... of linux/audit.h */
 #define SECCOMP_X86_64 0xc000003eU
 #define SECCOMP_AARCH64 0xc00000b7U
+/* What 32-bit calls of these come as. */
+#define SECCOMP_I386 0x40000003U
+#define SECCOMP_ARM 0x40000028U
 
 /*
  * Checks the LEN bytes at CODE for the architecture ARCH: returns 0 or
@@ -32,6 +35,14 @@ enum seccomp_error {
  */
 int seccomp_check(const void *code, size_t len, uint32_t arch,
 		  const char **reterr_call);
+
+/*
+ * What to say of a filter that seccomp_check has taken for ARCH and that does not look at
+ * the architecture of a call, or lets all calls of the other one through; or NULL. A
+ * kernel with IA32_EMULATION (on arm64: COMPAT) lets each 64-bit program make 32-bit
+ * calls: such a filter decides on them by the numbers of other calls, or not at all.
+ */
+const char *seccomp_hint(const void *code, size_t len, uint32_t arch);
 
 /* This machine's. */
 uint32_t seccomp_own_arch(void);

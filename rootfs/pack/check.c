@@ -427,12 +427,16 @@ static int check_groups(const struct names *names,
 }
 
 /* The filter of system calls, as init will look at it. */
-static int check_filter(const struct image *image, const char *path,
-			enum eif_arch arch, struct fault *reterr)
+static int check_filter(struct image *image, const char *path,
+			enum eif_arch eif_arch, struct fault *reterr)
 {
+	const uint32_t arch = eif_arch == EIF_X86_64 ? SECCOMP_X86_64 :
+						       SECCOMP_AARCH64;
 	const struct tree_node *node;
-	const char *call = "";
+	const char *call = "", *hint = NULL;
+	struct fault note;
 	char *code = NULL;
+	size_t len;
 	int r;
 
 	if (!path || is_made_at_boot(path))
@@ -443,13 +447,18 @@ static int check_filter(const struct image *image, const char *path,
 	if (content_slurp(&node->inode->content, SECCOMP_FILE_MAX, path, &code,
 			  reterr) < 0)
 		return -1;
-	r = seccomp_check(code, (size_t)node->inode->content.len,
-			  arch == EIF_X86_64 ? SECCOMP_X86_64 : SECCOMP_AARCH64,
-			  &call);
+	len = (size_t)node->inode->content.len;
+	r = seccomp_check(code, len, arch, &call);
+	if (r == 0)
+		hint = seccomp_hint(code, len, arch);
 	free(code);
-	return r < 0 ? fault_refuse(reterr, "seccomp %s: %s%s", path,
-				    seccomp_error_text(r), call) :
-		       0;
+	if (r < 0)
+		return fault_refuse(reterr, "seccomp %s: %s%s", path,
+				    seccomp_error_text(r), call);
+	if (!hint)
+		return 0;
+	(void)fault_refuse(&note, "seccomp %s: %s", path, hint);
+	return strings_add(&image->notes, note.text, reterr);
 }
 
 /* Capabilities that make modes no matter, and reach the program of a user. */

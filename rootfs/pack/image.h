@@ -57,7 +57,7 @@ struct image {
 	/* Of the image's manifest, NULL where it has none, and of its configuration. */
 	char *manifest_digest, *config_digest;
 	struct strings diff_ids; /* digests of its layers, unpacked */
-	struct strings notes; /* what was left out, a line each, for the user */
+	struct strings notes;	 /* what was left out or is odd, a line each */
 	/* A root file system, which has no settings: "NAME, taken for ..."; else NULL. */
 	char *taken_for;
 };

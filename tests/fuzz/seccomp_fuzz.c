@@ -83,6 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(!kernel_takes(code, n));
 	else
 		require(reads_memory(code, n) || kernel_takes(code, n));
+	if (r == 0)
+		(void)seccomp_hint(code, size, seccomp_own_arch());
 	free(code);
 	return 0;
 }

@@ -640,13 +640,25 @@ def a_file_is_checked() -> None:
     """--check: silent and 0, or where and why and 1; with a root also what it names there."""
     with tempfile.TemporaryDirectory() as tmp:
         path = Path(tmp)
-        (path / "filter").write_bytes(b"\x06\0\0\0\0\0\xff\x7f")
-        (path / "no-filter").write_bytes(b"\x06\0\0\0\0\0\0\0")
+        allow, kill = b"\x06\0\0\0\0\0\xff\x7f", b"\x06\0\0\0\0\0\0\0"
+        # The architecture, at 4: another than this machine's is killed.
+        own = 0xC000003E if os.uname().machine == "x86_64" else 0xC00000B7
+        (path / "filter").write_bytes(struct.pack("<HBBI", 0x20, 0, 0, 4) + struct.pack("<HBBI", 0x15, 0, 1, own) + allow + kill)
+        (path / "blind").write_bytes(allow)
+        (path / "no-filter").write_bytes(kill)
         (path / "vars").write_text("A=1\nB\n")
         for text, root_too, code, said in (
                 ("nice = 3\n", False, 0, ""), ("", False, 0, ""),
                 ("\nnise = 3\n", False, 1, "{}: line 2, column 1: no such key, the nearest is nice\n"),
                 ("seccomp = /no-filter\n", False, 0, ""), ("seccomp = /filter\n", True, 0, ""),
+                ("seccomp = /blind\n", False, 0, ""),
+                ("seccomp = /blind\n", True, 0, "{}: seccomp /blind: it does not look at the architecture of a call: a kernel with "
+                                                 "IA32_EMULATION or COMPAT takes 32-bit calls too, and the filter mistakes each for "
+                                                 "the 64-bit call of its number\n"),
+                ("ambient-capabilities = CAP_KILL\nsecurebits = no-cap-ambient-raise\n", False, 1,
+                 "{}: line 1, column 1: ambient-capabilities with no-cap-ambient-raise in securebits\n"),
+                ("hand-over = yes\n\nuser = app\n", False, 1,
+                 "{}: line 3, column 1: hand-over leaves no supervisor for this\n"),
                 ("seccomp = /no-filter\n", True, 1, "{}: seccomp /no-filter: it forbids execve\n"),
                 ("seccomp = /none\n", True, 1, "{}: seccomp /none: No such file or directory\n"),
                 ("environment-file = /vars\n", True, 1, "{}: environment-file /vars: not NAME=VALUE\n"),

@@ -88,6 +88,56 @@ TEST(a_filter_for_another_machine_is_seen)
 	CHECK_INT(SECCOMP_X86_64, AUDIT_ARCH_X86_64);
 }
 
+#define HINT(arch, ...)                                                   \
+	seccomp_hint((const struct sock_filter[]){ __VA_ARGS__ },         \
+		     sizeof((const struct sock_filter[]){ __VA_ARGS__ }), \
+		     arch)
+enum { ARCH = offsetof(struct seccomp_data, arch) };
+
+/* Kills getpid, where the architecture is not looked at first. */
+#define KILL_GETPID                                                    \
+	LOAD(NR), IS(SYS_getpid, 0, 1), RET(SECCOMP_RET_KILL_PROCESS), \
+		RET(SECCOMP_RET_ALLOW)
+
+TEST(a_filter_blind_to_the_architecture_is_remarked)
+{
+	const uint32_t archs[] = { SECCOMP_X86_64, SECCOMP_AARCH64 };
+	const char *hint;
+
+	CHECK_INT(SECCOMP_I386, AUDIT_ARCH_I386);
+	CHECK_INT(SECCOMP_ARM, AUDIT_ARCH_ARM);
+	for (int i = 0; i < 2; i++) {
+		hint = HINT(archs[i], KILL_GETPID);
+		CHECK(hint && strstr(hint, "does not look"));
+		hint = HINT(archs[i], RET(SECCOMP_RET_ALLOW));
+		CHECK(hint && strstr(hint, "does not look"));
+		/* It looks, and does nothing by it. */
+		hint = HINT(archs[i], LOAD(ARCH), IS(archs[i], 0, 0),
+			    KILL_GETPID);
+		CHECK(hint && strstr(hint, "does not look"));
+		/* What is not ours is let through unseen. */
+		hint = HINT(archs[i], LOAD(ARCH), IS(archs[i], 1, 0),
+			    RET(SECCOMP_RET_ALLOW), KILL_GETPID);
+		CHECK(hint && strstr(hint, "all 32-bit calls"));
+		hint = HINT(archs[i], LOAD(ARCH), IS(archs[i], 1, 0),
+			    RET(SECCOMP_RET_LOG), KILL_GETPID);
+		CHECK(hint && strstr(hint, "all 32-bit calls"));
+	}
+}
+
+TEST(a_filter_that_looks_at_the_architecture_is_fine)
+{
+	/* Another one is killed, as libseccomp does by default. */
+	CHECK(!HINT(SECCOMP_X86_64, LOAD(ARCH), IS(SECCOMP_X86_64, 1, 0),
+		    RET(SECCOMP_RET_KILL_PROCESS), KILL_GETPID));
+	CHECK(!HINT(SECCOMP_AARCH64, LOAD(ARCH), IS(SECCOMP_AARCH64, 1, 0),
+		    RET(SECCOMP_RET_ERRNO | ENOSYS), KILL_GETPID));
+	/* 32-bit calls have numbers of their own: getpid is 20 there. */
+	CHECK(!HINT(SECCOMP_X86_64, LOAD(ARCH), IS(SECCOMP_I386, 0, 4),
+		    LOAD(NR), IS(20, 0, 1), RET(SECCOMP_RET_KILL_PROCESS),
+		    RET(SECCOMP_RET_ALLOW), KILL_GETPID));
+}
+
 TEST(sizes_are_bounded)
 {
 	static struct sock_filter code[4097];
