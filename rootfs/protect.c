@@ -25,23 +25,19 @@ static const char paths[][20] = {
 /* PATH is a mount: makes that mount read-only, with the flags that it has. */
 static int make_read_only(const char *path)
 {
-	/* What a mount from another user namespace has may not be left out. */
-	static const struct {
-		unsigned long has, keeps;
-	} flags[] = {
-		{ ST_NOSUID, MS_NOSUID },
-		{ ST_NODEV, MS_NODEV },
-		{ ST_NOEXEC, MS_NOEXEC },
-	};
-	unsigned long wanted = MS_REMOUNT | MS_BIND | MS_RDONLY;
+	/*
+	 * The flags that it has may not be left out: they may be locked. These
+	 * have the same numbers in statfs(2).
+	 */
+	const unsigned long kept = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+	const unsigned long wanted = MS_REMOUNT | MS_BIND | MS_RDONLY;
 	struct statfs st;
 
-	if (statfs(path, &st) < 0)
+	if (statfs(path, &st) < 0 ||
+	    mount(NULL, path, NULL, wanted | ((unsigned long)st.f_flags & kept),
+		  NULL) < 0)
 		return -errno;
-	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-		if ((unsigned long)st.f_flags & flags[i].has)
-			wanted |= flags[i].keeps;
-	return mount(NULL, path, NULL, wanted, NULL) < 0 ? -errno : 0;
+	return 0;
 }
 
 static bool is_below(const char *path, const char *top)

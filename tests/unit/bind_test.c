@@ -3,7 +3,6 @@
 #include "rootfs/bind.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -11,29 +10,13 @@
 #include "tests/unit/check.h"
 #include "tests/unit/temp.h"
 
-static void write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	REQUIRE(fd >= 0);
-	REQUIRE(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	close(fd);
-}
-
 /* A tmpfs becomes the working directory, with the file "tool" in it. */
 static int enter(void)
 {
-	unsigned uid = getuid(), gid = getgid();
-	char map[64];
 	int fd;
 
 	temp_enter();
-	(void)snprintf(map, sizeof(map), "0 %u 1", uid);
-	REQUIRE(unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0);
-	write_text("/proc/self/setgroups", "deny");
-	write_text("/proc/self/uid_map", map);
-	(void)snprintf(map, sizeof(map), "0 %u 1", gid);
-	write_text("/proc/self/gid_map", map);
+	temp_unshare();
 	REQUIRE(mount("tmp", temp_path, "tmpfs", 0, NULL) == 0);
 	REQUIRE(chdir(temp_path) == 0);
 	fd = open("tool", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);

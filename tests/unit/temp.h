@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +53,30 @@ static inline void temp_file(const char *path, const void *data, size_t len,
 	REQUIRE(write(fd, data, len) == (ssize_t)len);
 	REQUIRE(fchmod(fd, mode) == 0);
 	close(fd);
+}
+
+/* Writes to a file that is there already, of the kernel's for instance. */
+static inline void temp_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	REQUIRE(fd >= 0);
+	REQUIRE(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+}
+
+/* The test becomes root of a user namespace, with a mount namespace of its own. */
+static inline void temp_unshare(void)
+{
+	unsigned uid = getuid(), gid = getgid();
+	char map[64];
+
+	REQUIRE(unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0);
+	temp_write("/proc/self/setgroups", "deny");
+	(void)snprintf(map, sizeof(map), "0 %u 1", uid);
+	temp_write("/proc/self/uid_map", map);
+	(void)snprintf(map, sizeof(map), "0 %u 1", gid);
+	temp_write("/proc/self/gid_map", map);
 }
 
 static inline void temp_text(const char *path, const char *text, mode_t mode)
