@@ -20,11 +20,6 @@ struct confine {
 	uint32_t limits_set; /* bit N: limits[N], by RLIMIT_... */
 	const struct config_limit *limits;
 
-	/*
-	 * No other process may trace this one or read its memory, whatever its
-	 * user, until it execs.
-	 */
-	bool undumpable;
 	bool protect_kernel; /* rootfs/protect.h */
 
 	bool bounding_is_set;
@@ -36,6 +31,9 @@ struct confine {
 	gid_t gid;
 	const uint32_t *groups; /* all, the gid among them */
 	size_t group_count;
+	/* No other process of that user may trace this one or read its memory, until
+	 * it execs. */
+	bool undumpable;
 
 	bool no_new_privileges;
 	const void *filter; /* FILTER_LEN bytes that seccomp_check has passed */
@@ -45,12 +43,12 @@ struct confine {
 /* In the order in which they are taken: each needs what later ones take away. */
 enum confine_stage {
 	CONFINE_OOM = 1,
-	CONFINE_NICE,	  /* also the weight of the session's autogroup */
-	CONFINE_DUMPABLE, /* after limits and umask */
-	CONFINE_KERNEL,	  /* protect_kernel */
+	CONFINE_NICE,	/* also the weight of the session's autogroup */
+	CONFINE_KERNEL, /* protect_kernel; after limits and umask */
 	CONFINE_BOUNDING,
 	CONFINE_SECUREBITS,
 	CONFINE_USER, /* groups, group, user, in this order */
+	CONFINE_DUMPABLE,
 	CONFINE_AMBIENT,
 	CONFINE_PRIVILEGES, /* no-new-privileges */
 	CONFINE_FILTER,

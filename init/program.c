@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -129,30 +130,6 @@ static int search_dirs(const char *name, const char *search, char *path)
 	}
 }
 
-void program_look(struct program *p)
-{
-	char head[HEAD_MAX];
-	ssize_t n = read_head(p->path, head);
-
-	p->kind = n < 0 ? PROGRAM_OTHER : program_kind_of(head, (size_t)n);
-}
-
-int program_find(const char *name, const char *search, struct program *ret)
-{
-	int r;
-
-	if (strchr(name, '/')) {
-		r = join(ret->path, "", 0, name);
-		if (r == 0)
-			r = check(ret->path);
-	} else {
-		r = search_dirs(name, search, ret->path);
-	}
-	if (r == 0)
-		program_look(ret);
-	return r;
-}
-
 static const char *machine_name(int machine)
 {
 	for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++)
@@ -175,59 +152,48 @@ static int elf_machine(const char *head, size_t len)
 					   h[19] << 8 | h[18];
 }
 
-/* The interpreter that an ELF file of this machine asks for, or false. */
-static bool elf_interpreter(const char *path, char *ret, size_t cap)
+static bool read_at(int fd, void *data, size_t len, uint64_t at)
 {
-	Elf64_Ehdr eh;
-	Elf64_Phdr ph;
-	bool found = false;
-	off_t at;
-	int fd;
-
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return false;
-	if (pread(fd, &eh, sizeof(eh), 0) != (ssize_t)sizeof(eh) ||
-	    memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 ||
-	    eh.e_phentsize != sizeof(ph))
-		goto out;
-	for (int i = 0; i < eh.e_phnum && i < PHDRS_MAX; i++) {
-		at = (off_t)(eh.e_phoff + (Elf64_Off)i * sizeof(ph));
-		if (pread(fd, &ph, sizeof(ph), at) != (ssize_t)sizeof(ph))
-			goto out;
-		if (ph.p_type != PT_INTERP)
-			continue;
-		if (ph.p_filesz == 0 || ph.p_filesz > cap ||
-		    pread(fd, ret, ph.p_filesz, (off_t)ph.p_offset) !=
-			    (ssize_t)ph.p_filesz)
-			goto out;
-		ret[ph.p_filesz - 1] = '\0';
-		found = true;
-		goto out;
-	}
-out:
-	close(fd);
-	return found;
+	return len > 0 && pread(fd, data, len, (off_t)at) == (ssize_t)len;
 }
 
-static void explain_elf_machine(const char *head, size_t len, struct text *why)
+/* The interpreter that the open ELF file FD asks for, or false. */
+static bool read_interpreter(int fd, char *ret, size_t cap)
 {
-	int machine = elf_machine(head, len);
-	const char *name = machine_name(machine);
+	Elf64_Phdr ph[PHDRS_MAX];
+	Elf64_Ehdr eh;
+	size_t count;
 
-	if (machine == OWN_MACHINE || machine == EM_NONE) {
-		text_add(why, "a damaged ELF file");
-		return;
+	if (!read_at(fd, &eh, sizeof(eh), 0) ||
+	    memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 ||
+	    eh.e_phentsize != sizeof(ph[0]))
+		return false;
+	count = eh.e_phnum < PHDRS_MAX ? eh.e_phnum : PHDRS_MAX;
+	if (!read_at(fd, ph, count * sizeof(ph[0]), eh.e_phoff))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (ph[i].p_type != PT_INTERP)
+			continue;
+		if (ph[i].p_filesz > cap ||
+		    !read_at(fd, ret, ph[i].p_filesz, ph[i].p_offset))
+			return false;
+		ret[ph[i].p_filesz - 1] = '\0';
+		return true;
 	}
-	text_add(why, "an ELF file for ");
-	if (name) {
-		text_add(why, name);
-	} else {
-		text_add(why, "machine type ");
-		text_add_number(why, machine);
-	}
-	text_add(why, ", this machine is ");
-	text_add(why, machine_name(OWN_MACHINE));
+	return false;
+}
+
+/* The same of the file PATH. */
+static bool elf_interpreter(const char *path, char *ret, size_t cap)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	bool found;
+
+	if (fd < 0)
+		return false;
+	found = read_interpreter(fd, ret, cap);
+	close(fd);
+	return found;
 }
 
 /* What PATH, of that kind, needs another file for: its name, or false. */
@@ -248,15 +214,78 @@ static bool find_interpreter(const char *path, enum program_kind kind,
 	return false;
 }
 
-void program_explain(const struct program *p, int r, struct text *why)
+/* Fills in what is missing of what P needs. */
+static void look_for_interpreter(struct program *p, const char *head,
+				 size_t len)
 {
-	char head[HEAD_MAX], interpreter[PATH_MAX], loader[PATH_MAX];
+	char interpreter[PATH_MAX], loader[PATH_MAX];
+	int r;
+
+	p->missing = 0;
+	p->loader[0] = '\0';
+	if (!find_interpreter(p->path, p->kind, head, len, interpreter))
+		return;
+	r = check(interpreter);
+	if (r == 0 && elf_interpreter(interpreter, loader, PATH_MAX)) {
+		r = check(loader);
+		if (r < 0)
+			strcpy(p->loader, loader);
+	}
+	if (r < 0)
+		strcpy(p->interpreter, interpreter);
+	p->missing = r;
+}
+
+void program_look(struct program *p)
+{
+	char head[HEAD_MAX];
 	ssize_t n = read_head(p->path, head);
 	size_t len = n < 0 ? 0 : (size_t)n;
-	int missing;
 
+	p->kind = n < 0 ? PROGRAM_OTHER : program_kind_of(head, len);
+	p->machine = elf_machine(head, len);
+	look_for_interpreter(p, head, len);
+}
+
+int program_find(const char *name, const char *search, struct program *ret)
+{
+	int r;
+
+	if (strchr(name, '/')) {
+		r = join(ret->path, "", 0, name);
+		if (r == 0)
+			r = check(ret->path);
+	} else {
+		r = search_dirs(name, search, ret->path);
+	}
+	if (r == 0)
+		program_look(ret);
+	return r;
+}
+
+static void explain_machine(int machine, struct text *why)
+{
+	const char *name = machine_name(machine);
+
+	if (machine == OWN_MACHINE || machine == EM_NONE) {
+		text_add(why, "a damaged ELF file");
+		return;
+	}
+	text_add(why, "an ELF file for ");
+	if (name) {
+		text_add(why, name);
+	} else {
+		text_add(why, "machine type ");
+		text_add_number(why, machine);
+	}
+	text_add(why, ", this machine is ");
+	text_add(why, machine_name(OWN_MACHINE));
+}
+
+void program_explain(const struct program *p, int r, struct text *why)
+{
 	if (r == -ENOEXEC && p->kind == PROGRAM_ELF) {
-		explain_elf_machine(head, len, why);
+		explain_machine(p->machine, why);
 		return;
 	}
 	if (r == -ENOEXEC && p->kind == PROGRAM_OTHER) {
@@ -266,22 +295,17 @@ void program_explain(const struct program *p, int r, struct text *why)
 	}
 
 	/* The file itself was found and executable a moment ago. */
-	if (find_interpreter(p->path, p->kind, head, len, interpreter)) {
-		missing = check(interpreter);
-		if (missing < 0) {
-			r = missing;
-			text_add(why, "its interpreter ");
-			text_add(why, interpreter);
-			text_add(why, " cannot be run: ");
-		} else if (elf_interpreter(interpreter, loader, PATH_MAX) &&
-			   check(loader) < 0) {
-			r = check(loader);
-			text_add(why, "its interpreter ");
-			text_add(why, interpreter);
+	if (p->missing < 0) {
+		r = p->missing;
+		text_add(why, "its interpreter ");
+		text_add(why, p->interpreter);
+		if (p->loader[0]) {
 			text_add(why, " needs ");
-			text_add(why, loader);
-			text_add(why, ": ");
+			text_add(why, p->loader);
+		} else {
+			text_add(why, " cannot be run");
 		}
+		text_add(why, ": ");
 	}
 	text_add(why, strerror(-r));
 }

@@ -16,10 +16,18 @@ enum program_kind {
 /* Who runs a text without #!, as execvp(3) has it. */
 #define PROGRAM_SHELL "/bin/sh"
 
-/* A program as it was found, before anything runs. */
+/*
+ * A program as it was found, before anything runs, with all that explains why exec
+ * of it fails: once a user's rights and a filter of system calls are taken, there
+ * is no way to look.
+ */
 struct program {
 	char path[PATH_MAX];
 	enum program_kind kind;
+	int machine; /* of an ELF file: EM_..., 0 if it has none */
+	int missing; /* -errno of its interpreter, or of that one's; or 0 */
+	char interpreter[PATH_MAX]; /* where something is MISSING */
+	char loader[PATH_MAX]; /* the interpreter's own, if that is it; or "" */
 };
 
 /*
@@ -30,7 +38,10 @@ struct program {
  */
 int program_find(const char *name, const char *search, struct program *ret);
 
-/* Fills in the kind of P, whose path is there. */
+/*
+ * Fills in all of P but its path, which is there. A file that cannot be read is
+ * PROGRAM_OTHER.
+ */
 void program_look(struct program *p);
 
 /* What the first LEN bytes of a file say it is (256 are looked at). Pure. */
@@ -39,7 +50,7 @@ enum program_kind program_kind_of(const char *head, size_t len);
 /*
  * Why exec of P failed with -R, in words to WHY: a missing interpreter of a
  * script or of an ELF file is named, and so is the architecture of one that is
- * not for this machine.
+ * not for this machine. Pure.
  */
 void program_explain(const struct program *p, int r, struct text *why);
 

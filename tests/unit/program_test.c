@@ -302,13 +302,14 @@ TEST(hostile_headers_are_survived)
 							0xff };
 
 		for (size_t v = 0; v < sizeof(values); v++) {
-			struct program p = { .kind = PROGRAM_ELF };
+			static struct program p;
 			unsigned char kept = f[at];
 			struct text why;
 
 			f[at] = values[v];
 			CHECK(pwrite(fd, f, sizeof(f), 0) > 0);
 			strcpy(p.path, "./p");
+			program_look(&p);
 			text_clear(&why);
 			program_explain(&p, -ENOENT, &why);
 			CHECK(why.len > 0);
