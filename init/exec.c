@@ -19,6 +19,7 @@
 #include "init/spec.h"
 #include "init/user.h"
 #include "init/vector.h"
+#include "rootfs/cgroup.h"
 #include "rootfs/file.h"
 
 enum {
@@ -117,6 +118,14 @@ static int fail_step(struct start *s, int r, struct text *step)
 }
 
 /* --- who and where --- */
+
+/* First of all: what this child needs counts, too. */
+static int enter_cgroup(struct start *s)
+{
+	int r = s->job->cgroup ? cgroup_enter(s->job->cgroup) : 0;
+
+	return r < 0 ? fail(s, "control group", strerror(-r)) : 0;
+}
 
 static int fail_user(struct start *s, int r, const char *who)
 {
@@ -479,6 +488,7 @@ static struct confine confine_of(const struct start *s)
 		.groups = s->user.groups,
 		.group_count = s->user.group_count,
 		.undumpable = true,
+		.protect_kernel = config_protects_kernel(service),
 		.no_new_privileges = service->no_new_privileges,
 		.filter = filter ? filter->data : NULL,
 		.filter_len = filter ? filter->len : 0,
@@ -564,7 +574,7 @@ static int run_service(struct start *s)
 	struct confine c;
 	sigset_t mask;
 
-	if (prepare(s) < 0 || take_stdio(s) < 0)
+	if (enter_cgroup(s) < 0 || prepare(s) < 0 || take_stdio(s) < 0)
 		return -1;
 	close_others();
 	default_signals(&mask);
