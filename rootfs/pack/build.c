@@ -541,6 +541,11 @@ static int load_app(const struct command *c, struct build *b,
 		command_note(c, "%s", image->notes.items[i]);
 	note_resolver(c, image);
 	note_quotes(c, spec);
+	if (spec->config->hand_over && image->stop_signal)
+		command_note(c,
+			     "STOPSIGNAL %s has no effect: with hand-over "
+			     "nothing sends it",
+			     image->stop_signal);
 	r = 0;
 out:
 	free(conf);

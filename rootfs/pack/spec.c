@@ -293,6 +293,31 @@ static int check_asked(const struct spec_asked *asked,
 	return 0;
 }
 
+/*
+ * What the image or an option says and a program that is process 1 itself cannot have. A
+ * stop signal of the image is only dropped: images with an init of their own have one
+ * for docker stop, and an enclave is stopped by nothing.
+ */
+static int check_hand_over(const struct image *image,
+			   const struct spec_asked *asked,
+			   const char *conf_path, struct fault *reterr)
+{
+	if (asked->stop_signal)
+		return fault_refuse(reterr,
+				    "--stop-signal %s: %s has hand-over, with "
+				    "which nothing sends it",
+				    asked->stop_signal, conf_path);
+	if (image->user && !is_root_user(image->user))
+		return fault_refuse(
+			reterr,
+			"%s %s: %s has hand-over, which executes the program "
+			"as process 1 and so as root%s",
+			asked->user ? "--user" : "USER", image->user, conf_path,
+			asked->user ? "" :
+				      ": --user root takes the image's place");
+	return 0;
+}
+
 static int refuse_no_command(const struct image *image, struct fault *reterr)
 {
 	const bool has_dockerfile = tree_find(image->tree, "/Dockerfile", true);
@@ -328,7 +353,9 @@ int spec_make(const struct image *image, const struct spec_asked *asked,
 	config_defaults(user);
 	if (conf &&
 	    (parse_conf(conf, conf_path, user, &user_text, reterr) < 0 ||
-	     check_asked(asked, &user->services[0], conf_path, reterr) < 0))
+	     check_asked(asked, &user->services[0], conf_path, reterr) < 0 ||
+	     (user->hand_over &&
+	      check_hand_over(image, asked, conf_path, reterr) < 0)))
 		goto out;
 
 	if (image->workdir && strcmp(image->workdir, "/") != 0 &&
@@ -340,6 +367,7 @@ int spec_make(const struct image *image, const struct spec_asked *asked,
 	    add_line(&spec, "user", image->user, all, reterr) < 0)
 		goto out;
 	if (image->stop_signal && !user->services[0].stop_signal &&
+	    !user->hand_over &&
 	    add_line(&spec, "stop-signal", image->stop_signal, all, reterr) < 0)
 		goto out;
 	if (!user->services[0].command.first) {

@@ -47,7 +47,8 @@ struct spec_asked {
  * the image's own, or NULL, behind, whose keys stand for the image's. The result is
  * parsed by init's own parser; CONF_PATH names CONF in its faults. CONF_IS_READ says
  * that init finds CONF by itself, so that there is no text where nothing is added. What is
- * ASKED for and CONF says, too, is refused: CONF would count.
+ * ASKED for and CONF says, too, is refused: CONF would count. So is a user other than root
+ * where CONF has hand-over, and a stop signal that is asked for; one of IMAGE is left out.
  */
 int spec_make(const struct image *image, const struct spec_asked *asked,
 	      const char *conf, const char *conf_path, bool conf_is_read,

@@ -2,10 +2,11 @@
 
 import os
 import shutil
+import struct
 from pathlib import Path
 
 import images
-from lib import ASAN, DONE, REFUSED, Done, Eif, boot_options, build, check, folder, make, ramdisk, run, same, test, text
+from lib import ARCH, ASAN, DONE, REFUSED, Done, Eif, boot_options, build, check, folder, make, ramdisk, run, same, test, text
 
 CONF = "enclave-init.conf"
 
@@ -87,6 +88,57 @@ def an_option_without_effect_is_refused() -> None:
         build(path / "x.eif", "--image", source, "--config", path / "mine", "--workdir", "/tmp").is_(DONE)
 
 
+SUPERVISED = ("kill-mode = group\nmemory-max = 64M\npids-max = 100\ncpu-weight = 50\nprotect-kernel = auto\n"
+              "[b]\ncommand = /tell\nkill-mode = process\nmemory-max = 1G\nprotect-kernel = yes\n")
+HANDED = "hand-over = yes\nheartbeat = off\nnice = 1\nprotect-kernel = no\n"
+
+
+@test
+def groups_and_protection_are_taken() -> None:
+    """Keys of supervision and of control groups; and those that go with hand-over."""
+    with folder() as path:
+        for i, conf in enumerate((SUPERVISED, HANDED)):
+            eif = make(path / "x.eif", "--image", image(path / f"{i}", conf))
+            same(ramdisk(eif)[f"rootfs/etc/{CONF}"].data, conf.encode(), "the image's")
+
+
+@test
+def a_program_that_is_process_1_has_no_user_and_no_stop_signal() -> None:
+    """hand-over: USER is refused, --user root stands for it; STOPSIGNAL, which such images have for docker stop, is left out."""
+    own = f"/etc/{CONF} has hand-over"
+    with folder() as path:
+        for i, user in enumerate(("app", "1000", "0:5")):
+            build(path / "x.eif", "--image", image(path / f"{i}", HANDED, User=user)).is_(
+                REFUSED, f"USER {user}: {own}, which executes the program as process 1 and so as root: "
+                "--user root takes the image's place\n")
+        check(not (path / "x.eif").exists(), "an output")
+        eif = make(path / "x.eif", "--image", path / "0/image", "--user", "root")
+        check(CONF not in ramdisk(eif), "a configuration at the top")
+        plain = image(path, HANDED, User="root", StopSignal="SIGRTMIN+3", WorkingDir="/srv")
+        build(path / "x.eif", "--image", plain, "--user", "app").is_(
+            REFUSED, f"--user app: {own}, which executes the program as process 1 and so as root\n")
+        build(path / "x.eif", "--image", plain, "--stop-signal", "INT").is_(
+            REFUSED, f"--stop-signal INT: {own}, with which nothing sends it\n")
+        build(path / "x.eif", "--image", plain).is_(
+            DONE, "note: STOPSIGNAL SIGRTMIN+3 has no effect: with hand-over nothing sends it\n")
+        same(text(Eif.load(path / "x.eif"), CONF), f"workdir = /srv\n{HANDED}", "conf")
+
+
+@test
+def a_filter_blind_to_32_bit_calls_is_mentioned() -> None:
+    """One that looks at the architecture is not."""
+    allow, kill = (struct.pack("<HBBI", 6, 0, 0, k) for k in (0x7FFF0000, 0))
+    looks = struct.pack("<HBBIHBBI", 0x20, 0, 0, 4, 0x15, 0, 1, 0xC000003E if ARCH == "x86_64" else 0xC00000B7) + allow + kill
+    with folder() as path:
+        for name, code in (("looks", looks), ("blind", allow)):
+            layer = images.static_layer("etc")
+            layer.file("etc/filter", code)
+            layer.file(f"etc/{CONF}", "seccomp = /etc/filter\n")
+            images.single(path / name, [layer], {"Cmd": ["/tell"]})
+            done = build(path / "x.eif", "--image", path / name).is_(DONE)
+            same("note: seccomp /etc/filter: it does not look at the architecture of a call: " in done.err, name == "blind", done.err)
+
+
 @test
 def what_init_would_refuse_is_refused() -> None:
     """With the file, line and column, or the service that it is about."""
@@ -108,7 +160,12 @@ def what_init_would_refuse_is_refused() -> None:
                 ("nsm-owner = tpm\n", "user tpm: not in the image's /etc/passwd"),
                 ("environment-file = /etc/none\n", "environment-file /etc/none: not in the image"),
                 ("environment-file = /etc\n", "environment-file /etc: not a file"),
-                ("seccomp = /etc/filter\n", "seccomp /etc/filter: not in the image")):
+                ("seccomp = /etc/filter\n", "seccomp /etc/filter: not in the image"),
+                ("ambient-capabilities = CAP_KILL\nsecurebits = no-cap-ambient-raise\n",
+                 "line 1, column 1: ambient-capabilities with no-cap-ambient-raise in securebits"),
+                ("hand-over = yes\nrestart = always\n",
+                 f"/etc/{CONF}: line 2, column 1: hand-over leaves no supervisor for this"),
+                ("hand-over = yes\n[b]\ncommand = /tell\n", "line 2, column 1: hand-over leaves no supervisor for this")):
             layout = image(path / f"{abs(hash(conf))}", conf)
             done = run("build", "--output", path / "x.eif", *boot_options(), "--image", layout, program=ASAN)
             done.is_(REFUSED, said)
