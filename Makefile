@@ -182,6 +182,7 @@ SO_O := $(LIBNSM:%.c=$(B)/so/%.o)
 COMPAT_SO_O := $(COMPAT:%.c=$(B)/so/%.o)
 SEAMS_O := $(call obj,$(SEAMS:%=%.c))
 SEAMS_TEST_O := $(call obj,$(SEAMS_TEST:%=tests/seams/%.c))
+INJECT_O := $(patsubst %,$(H)/obj/tests/faults/%.o,inject blocking callers)
 MUTANT_O := $(call obj,tests/faults/mutant.c)
 APPS_O := $(call obj,$(APPS:%=tests/apps/%.c))
 UNIT_O := $(call obj,$(UNIT:%=tests/unit/%_test.c))
@@ -234,7 +235,7 @@ $(B)/nsm.debug: $(TOOL_O) $(LIBNSM_O)
 
 $(B)/test/init: $(MAIN_O) $(filter-out $(SEAMS_O),$(LIB_O)) $(SEAMS_TEST_O)
 # The functions around which mutant.c has its mistakes.
-MUTANT := loopback_up file_set_access cgroup_mount log_line boot_stop prctl syscall
+MUTANT := loopback_up file_set_access cgroup_mount log_line boot_stop power_reboot prctl syscall
 $(B)/test/mutant: $(MAIN_O) $(filter-out $(SEAMS_O),$(LIB_O)) $(SEAMS_TEST_O) $(MUTANT_O)
 # Private: what it is made of has other flags.
 $(B)/test/mutant: private LDFLAGS_ALL += $(MUTANT:%=-Wl,--wrap=%)
@@ -322,10 +323,10 @@ $(H)/nsm: $(HOST_TOOL_O) $(H)/lib.a
 
 # Run the test build in namespaces: programs of this machine.
 $(H)/jail: $(H)/obj/tests/ns/jail.o
-$(H)/inject: $(H)/obj/tests/faults/inject.o
+$(H)/inject: $(INJECT_O)
 $(H)/jail $(H)/inject:
 	$(call note,LD)
-	$(Q)$(HOSTCC) $(SAN) -pie -o $@ $<
+	$(Q)$(HOSTCC) $(SAN) -pie -o $@ $^
 
 $(BUILD)/mkeif: $(PACK_O)
 	$(call note,LD)
@@ -436,7 +437,7 @@ $(B)/deps.stamp $(H)/deps.stamp $(FZ)/deps.stamp $(PK)/deps.stamp: scripts/deps 
 	$(TOOL_TEST_O) $(HOST_TOOL_O) $(SEAMS_TEST_O) $(MUTANT_O) $(APPS_O) $(FUZZ_O) \
 	$(FUZZ_INIT_O) \
 	$(FUZZ:%=$(FZ)/obj/tests/fuzz/%_fuzz.o) $(UNIT_O) $(HOST_LIB_O) \
-	$(HOST_UNIT_O) $(INTEROP_O) $(H)/obj/tests/ns/jail.o $(H)/obj/tests/faults/inject.o $(PACK_O) $(HOST_PACK_O) \
+	$(HOST_UNIT_O) $(INTEROP_O) $(H)/obj/tests/ns/jail.o $(INJECT_O) $(PACK_O) $(HOST_PACK_O) \
 	$(FUZZ_PACK_O) $(PACK_UNIT:%=$(H)/obj/tests/unit/%_test.o) \
 	$(PACK_FUZZ:%=$(FZ)/obj/tests/fuzz/%_fuzz.o))
 

@@ -8,6 +8,10 @@
  * WHO is init, or child1, child2 ... in the order in which PID 1 forks. PID 1
  * is counted from its first call as /init on, a child to its exec and no longer.
  *
+ * Once a child of PID 1 has executed something, a call of PID 1 that can block is
+ * a line of FILE, before the call's own, with tabs: "blocks", the call and its
+ * arguments, why, and from where.
+ *
  * Not strace, which counts for each process by itself and cannot tell PID 1 from
  * its children; what is counted here is held against it by a test.
  *
@@ -30,6 +34,9 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "tests/faults/blocking.h"
+#include "tests/faults/callers.h"
 
 enum {
 	FAULT = 125,
@@ -67,6 +74,7 @@ static struct traced {
 
 static pid_t jail_pid, init_pid;
 static int forks;
+static bool image_ran; /* what may do anything */
 
 static _Noreturn void die(const char *what)
 {
@@ -142,15 +150,13 @@ static void show_string(pid_t pid, uint64_t at, size_t len)
 		fputs("''", list);
 }
 
-static void show_call(const struct traced *t, int64_t result)
+static void show_arguments(const struct traced *t)
 {
 	size_t i = index_of(t->entry.entry.nr);
 	const char *shown =
 		i < sizeof(known) / sizeof(known[0]) ? known[i].shown : "xxx";
 	const uint64_t *arg = t->entry.entry.args;
 
-	fprintf(list, "%s %s %ld %lld", t->who, name_of(t->entry.entry.nr),
-		t->number, (long long)result);
 	for (; *shown; shown++, arg++) {
 		if (*shown == 'd')
 			fprintf(list, " %d", (int)*arg);
@@ -161,7 +167,36 @@ static void show_call(const struct traced *t, int64_t result)
 		else if (*shown == 'S')
 			show_string(t->pid, *arg, arg[1]);
 	}
+}
+
+static void show_call(const struct traced *t, int64_t result)
+{
+	fprintf(list, "%s %s %ld %lld", t->who, name_of(t->entry.entry.nr),
+		t->number, (long long)result);
+	show_arguments(t);
 	fputc('\n', list);
+	(void)fflush(list);
+}
+
+/* Of PID 1: what could stop it for as long as the image likes. */
+static void show_blocking(const struct traced *t)
+{
+	const struct __ptrace_syscall_info *i = &t->entry;
+	struct blocking_call call = { .pid = t->pid,
+				      .number = i->entry.nr,
+				      .sp = i->stack_pointer };
+	char from[TEXT];
+	const char *why;
+
+	memcpy(call.args, i->entry.args, sizeof(call.args));
+	why = blocking_reason(&call);
+	if (!why)
+		return;
+	callers_show(t->pid, i->instruction_pointer, i->stack_pointer, from,
+		     sizeof(from));
+	fprintf(list, "blocks\t%s", name_of(i->entry.nr));
+	show_arguments(t);
+	fprintf(list, "\t%s\t%s\n", why, from);
 	(void)fflush(list);
 }
 
@@ -222,6 +257,8 @@ static void enter_call(struct traced *t, const struct __ptrace_syscall_info *i)
 	t->entry = *i;
 	t->number = ++t->counts[number < CALLS ? number : 0];
 	t->is_hit = is_fault(t);
+	if (list && image_ran && t->pid == init_pid)
+		show_blocking(t);
 	/* Linux closes the descriptor, whatever close() then says. */
 	if (t->is_hit && number != SYS_close)
 		skip_call(t->pid);
@@ -263,8 +300,10 @@ static bool see_exec(struct traced *t)
 	if (init_pid == 0) {
 		init_pid = t->pid;
 		(void)strcpy(t->who, "init");
+		(void)callers_open(t->pid);
 		return true;
 	}
+	image_ran |= t->who[0] != '\0';
 	if (list && t->is_inside)
 		show_call(t, 0);
 	return false;

@@ -3,12 +3,15 @@
  * what the fault tests have to find. Linked by --wrap around what is shipped.
  */
 
+#include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "init/beat.h"
@@ -57,11 +60,48 @@ int __wrap_cgroup_mount(void)
 	return __real_cgroup_mount();
 }
 
+static void nap(void)
+{
+	const struct timespec ms = { .tv_nsec = 1000000 };
+
+	(void)nanosleep(&ms, NULL);
+}
+
+/* Calls that do not block here, and could. */
+static void block(void)
+{
+	struct pollfd none = { .fd = -1 };
+	char byte = 0;
+	int fds[2];
+
+	if (is("nap"))
+		nap();
+	if (is("peek"))
+		close(open("/etc/hosts", O_RDONLY | O_CLOEXEC));
+	if (is("linger"))
+		(void)poll(&none, 1, 1);
+	if (is("gulp") && pipe2(fds, O_CLOEXEC) == 0) {
+		(void)!write(fds[1], &byte, 1);
+		(void)!read(fds[0], &byte, 1);
+		close(fds[0]);
+		close(fds[1]);
+	}
+}
+
 WRAP(log_line);
 void __wrap_log_line(const char *step, const char *object, const char *reason)
 {
 	if (!is("silent"))
 		__real_log_line(step, object, reason);
+	block();
+}
+
+WRAP(power_reboot);
+int __wrap_power_reboot(void)
+{
+	if (is("doze"))
+		nap();
+	return __real_power_reboot();
 }
 
 /* What was asked for is as good as had: the rest is the application's affair. */

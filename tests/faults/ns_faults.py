@@ -114,6 +114,16 @@ def what_went_wrong_once_does_not_again() -> None:
     report(faults, in_parallel(space.run, faults))
 
 
+@test
+def an_init_that_can_be_blocked_is_found() -> None:
+    """Mutants whose calls do not block here, and could."""
+    tries = {"nap": "nanosleep: no rule allows it", "gulp": "read: a pipe that blocks",
+             "peek": "a path of the image: /etc/hosts", "doze": "end: nanosleep: no rule allows it"}
+    for mutant, call in tries.items():
+        found = [f"{call}: {by}" for call, by in space.blocking(space.traced("again", mutant=mutant)[1]).items()]
+        check(any(call in f and "__wrap_" in f for f in found), f"{mutant}: {found}, not '{call}'")
+
+
 @test(5)
 def mistakes_of_an_init_are_found() -> None:
     """Each mutant with a fault that an init without mistakes stands: a finding, and the one that it should be."""

@@ -47,6 +47,7 @@ class Outcome:
     log: tuple[str, ...] = ()  # all that was
     why: str = ""  # of a finding
     story: str = ""
+    blocking: dict[str, str] = field(default_factory=dict)  # calls that could block PID 1, and from where
 
 
 @dataclass(frozen=True)

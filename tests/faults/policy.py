@@ -186,7 +186,7 @@ RULES = [
     rule("spawn", "init (stat|access)", "/sbin/act$", "", "quiet", "", "another folder of PATH has it"),
     rule("spawn", "init (stat|access)", "/bin/act$", "", "stop",
          "spawn: (aid: )?(/bin/)?act: (not found|not an executable file|I/O error)", "there is nothing to run"),
-    rule("spawn", "init (open|read)", "/bin/act", "", "quiet", "", "its kind is for messages, unless it is a script"),
+    rule("spawn", "init (open|read|pread64)", "/bin/act", "", "quiet", "", "its kind is for messages, unless it is a script"),
     rule("spawn", "init openat", "^/etc/group$", "ENOENT", "no", "", "a number needs no such file, which then has no groups"),
     rule("spawn", "init openat", "^/etc/passwd$", "ENOENT", "stop", "there is no|not in", "no such user"),
     rule("spawn", "init chdir", "^/$", "", "quiet", "", "PID 1 stays in the application's folder"),

@@ -96,9 +96,13 @@ limit-core = 0
 }
 
 
+SCENES["again"] = {"cmd": ("/bin/act", "fail", "/run/tries:1:1", "say", "ran"), "children": ("app",),
+                   "config": "restart = on-failure\nrestart-delay = 1ms\n"}
+
+
 def scenes() -> list[str]:
-    """Those that can be had here: users but root are root's to give."""
-    return [s for s in SCENES if s == "plain" or ns.IS_ROOT]
+    """Those whose calls fail, as far as they can be had here: users but root are root's to give."""
+    return ["plain", *(["full"] if ns.IS_ROOT else [])]
 
 
 @dataclass(frozen=True)
@@ -188,35 +192,61 @@ class Objects:
         return text
 
 
+def with_steps(lines: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """
+    The injector's lines, in words, each with the step that PID 1 is in. With init_debug each step says that it is
+    done.
+    """
+    names = [*STEPS, "end"]
+    step = 0
+    for line in lines:
+        words = line.removeprefix("hit ").split("\t" if line.startswith("blocks\t") else " ")
+        yield names[step], words
+        if words[:2] == ["init", "write"] and words[5].startswith(f"init:_{names[step]}:_done_"):
+            step += 1
+
+
+def blocking(lines: list[str]) -> dict[str, str]:
+    """
+    Calls of PID 1 that could block it after code of the image has run: step, name and reason; and what it was called
+    with and from where.
+    """
+    found = {}
+    for step, words in with_steps(lines):
+        if words[0] == "blocks":
+            name, _, args = words[1].partition(" ")
+            found[f"{step}: {name}: {words[2]}"] = f"{name} {args} by {words[3]}"
+    return found
+
+
 @cache
 def clean(scene: str) -> tuple[Seen, tuple[Call, ...]]:
     """The boot without a fault, and its calls up to the fork of the heartbeat's process."""
     seen, lines, story = traced(scene)
     outcome = judge(seen, seen)
     assert outcome.kind == "quiet" and seen.ran, f"the boot without a fault: {outcome.why}\n{story}"
-    names, roles, forks = [*STEPS], SCENES[scene]["children"], 0
-    step, calls, objects = 0, [], Objects()
-    for line in lines:
-        who, name, number, result, *args = line.split(" ")
+    roles, forks = SCENES[scene]["children"], 0
+    calls, objects = [], Objects()
+    for step, words in with_steps(lines):
+        if step == "supervise":
+            break
+        if words[0] == "blocks":
+            continue
+        who, name, number, result, *args = words
         child = int(who[5:]) - 1 if who.startswith("child") else -1
         if child >= len(roles):
             continue
         shown = objects.name(who, name, args, int(result))
         # What is done for a child does not say so itself.
-        if who == "init" and names[step] == "spawn":
+        if who == "init" and step == "spawn":
             if name in ("pipe2", "fork", "clone") and forks < len(roles):
                 shown = f"{shown} for {roles[forks]}".lstrip()
             elif name == "read" and forks and shown == " ".join(args):
                 shown = f"{shown} of {roles[forks - 1]}"
             forks += name in ("fork", "clone")
-        calls.append(Call(scene, who, name, int(number), names[step], shown, int(result),
+        calls.append(Call(scene, who, name, int(number), step, shown, int(result),
                           "init" if child < 0 else roles[child]))
-        # With init_debug each step says that it is done.
-        if who == "init" and name == "write" and args[1].startswith(f"init:_{names[step]}:_done_"):
-            step += 1
-        if names[step] == "supervise":
-            break
-    assert names[step] == "supervise", f"it came to step {names[step]} alone\n{story}"
+    assert step == "supervise", f"it came to step {step} alone\n{story}"
     return seen, tuple(calls)
 
 
@@ -243,7 +273,7 @@ def run(fault: Fault, mutant: str = "", deadline: float = DEADLINE_S) -> Outcome
         call.scene, "-f", f"{call.who}:{call.name}:{call.number}:{getattr(errno, fault.error)}",
         mutant=mutant, deadline=deadline)
     outcome = judge(seen, clean(call.scene)[0], silent=call.name == "write")
-    outcome.story = story
+    outcome.story, outcome.blocking = story, blocking(lines)
     hits = [line for line in lines if line.startswith("hit ")]
     rule = rule_of(call, fault.error)
     if outcome.kind == "finding":

@@ -25,10 +25,14 @@ def show(title: str, faults: list, outcomes: list, seconds: float) -> int:
         if o.kind == "finding":
             print(f"FINDING {f.name}: {o.why}")
             print("".join(f"    {line}\n" for line in o.story.splitlines()), end="")
+    blocking = Counter(call for o in outcomes for call in o.blocking)
+    callers = {call: by for o in outcomes for call, by in o.blocking.items()}
+    for call, n in blocking.items():
+        print(f"FINDING PID 1 could be blocked in {n} of {len(faults)} boots, {call}\n    {callers[call]}")
     kinds = Counter(o.kind for o in outcomes)
     print(f"=== {title}: {len(set(f.row for f in faults))} calls, {len(faults)} faults in {seconds:.0f} s: "
           + ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())), flush=True)
-    return kinds["finding"]
+    return kinds["finding"] + len(blocking)
 
 
 def main(parts: list[str]) -> int:
