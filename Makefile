@@ -242,6 +242,7 @@ $(B)/test/mutant: private LDFLAGS_ALL += $(MUTANT:%=-Wl,--wrap=%)
 $(B)/test/nsm: $(TOOL_O) $(filter-out $(SEAMS_O),$(LIBNSM_O)) $(TOOL_TEST_O)
 $(APPS_X): $(B)/apps/%: $(B)/obj/tests/apps/%.o $(B)/libnsmc.a
 $(B)/apps/clock: $(call obj,init/ptp.c init/clock.c)
+$(B)/apps/group: $(call obj,rootfs/cgroup.c rootfs/protect.c rootfs/file.c rootfs/tree.c)
 $(B)/hello: $(B)/obj/tests/apps/hello.o
 $(UNIT:%=$(B)/unit/%): $(B)/unit/%: $(B)/obj/tests/unit/%_test.o $(B)/lib.a
 $(B)/test/init $(B)/test/mutant $(B)/test/nsm $(APPS_X) $(B)/hello $(UNIT:%=$(B)/unit/%):

@@ -20,6 +20,7 @@
 #include "rootfs/etc.h"
 #include "rootfs/loopback.h"
 #include "rootfs/mounts.h"
+#include "rootfs/protect.h"
 
 enum {
 	NOFILE_MIN = 65536,
@@ -472,6 +473,7 @@ static void set_up_defaults(struct boot *b)
 		{ "/etc/hosts", etc_hosts },
 		{ "/etc/resolv.conf", etc_resolv_conf },
 		{ "RLIMIT_NOFILE", raise_nofile },
+		{ "setresgid", protect_limits },
 	};
 	int r;
 

@@ -64,7 +64,8 @@ static int mount_v2(void)
 	struct file f = { 0 };
 	bool good;
 
-	if (mount("cgroup2", top, "cgroup2", MOUNT_FLAGS, NULL) < 0)
+	/* nsdelegate: who mounts it in a namespace rules no more than that. */
+	if (mount("cgroup2", top, "cgroup2", MOUNT_FLAGS, "nsdelegate") < 0)
 		return -errno;
 	if (file_read(AT_FDCWD, "/sys/fs/cgroup/cgroup.controllers", FILE_MAX,
 		      &f) < 0)

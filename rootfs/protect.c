@@ -2,11 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
+#include <unistd.h>
 
 #include "rootfs/file.h"
 
@@ -104,8 +107,33 @@ static int protect_mounts(void)
 	return r;
 }
 
+/*
+ * Makes a copy of all mounts the root, at a place that no path leads to any more.
+ * With a root that is not its mount namespace's nobody makes user namespaces
+ * (user_namespaces(7), EPERM). In one, user 0 could mount the control groups
+ * anew, writable, and take PID 1 into a group of its own.
+ */
+static int forbid_user_namespaces(void)
+{
+	static const char point[] = "/proc";
+	struct stat before, after;
+	char cwd[PATH_MAX];
+
+	if (!getcwd(cwd, sizeof(cwd)) || stat(".", &before) < 0)
+		return -errno;
+	if (mount("/", point, NULL, MS_BIND | MS_REC, NULL) < 0 ||
+	    chroot(point) < 0 || chdir(cwd) < 0 || stat(".", &after) < 0)
+		return -errno;
+	/* The working directory is the same one, but of the copy. */
+	if (before.st_dev != after.st_dev || before.st_ino != after.st_ino)
+		return -ESTALE;
+	return 0;
+}
+
 int protect_kernel(void)
 {
+	int r;
+
 	if (unshare(CLONE_NEWNS) < 0)
 		return -errno;
 	/*
@@ -120,5 +148,15 @@ int protect_kernel(void)
 			    0 &&
 		    errno != ENOENT)
 			return -errno;
-	return protect_mounts();
+	r = protect_mounts();
+	return r < 0 ? r : forbid_user_namespaces();
+}
+
+int protect_limits(void)
+{
+	enum { NOBODY = 65534 };
+
+	if (setresgid((gid_t)-1, (gid_t)-1, NOBODY) < 0)
+		return errno == EINVAL ? 0 : -errno;
+	return 0;
 }

@@ -1,0 +1,102 @@
+"""Control groups of services, and what user 0 without a capability can do to the kernel, by init's functions: 6.12 and AWS's 4.14."""
+
+from aws_boot import aws_ramdisks
+from lib import Boot, Tree, boot, built, image, same, test
+
+ROUNDS = 5  # of tests/apps/group.c
+READ_ONLY = "Read-only file system"
+DENIED = "Operation not permitted"
+MISSING = "No such file or directory"
+
+
+def run(mode: str, old: bool, **machine) -> Boot:
+    files = Tree()
+    files.file("bin/group", built("apps/group", "aarch64" if old else "x86_64"), 0o755)
+    if old:
+        b = boot(aws_ramdisks(files, "/bin/group", mode), append="panic=-1", **machine)
+    else:
+        b = boot(image("/bin/group", mode, files=files), **machine)
+    b.expect_end("/bin/group", "exited with code 0")
+    return b
+
+
+def expect_limits(b: Boot) -> None:
+    """The fifth process is refused, and memory beyond the limit ends who wants it."""
+    b.expect(empty__before="1", enter="done", empty__within="0", memory="Killed", renew="done",
+             pids="4 Resource temporarily unavailable")
+
+
+def expect_kill(b: Boot) -> None:
+    """Each round empties the group at once, though members ignore signals, are stopped, and fork into new sessions."""
+    for key, value in (("kill", "many quick"), ("after", "empty"), ("renew", "done")):
+        same(b.all(key), [value] * ROUNDS, key)
+    b.expect(spared="0", again="0")
+
+
+def expect_protection(b: Boot) -> None:
+    """The kernel's files are read-only and stay so, its own working directory and /tmp are as before."""
+    b.expect(protect="done", cwd="/dev/shm 1", tmp="done", score="done", core_pattern=READ_ONLY, sysrq=READ_ONLY,
+             irq=READ_ONLY, sys=READ_ONLY, pid1=READ_ONLY, pid1__limit=DENIED, user=DENIED)
+
+
+def expect_none(b: Boot) -> None:
+    """Without it each of them works, but for the limits of PID 1, which the boot has taken away."""
+    b.expect(cwd="/dev/shm 1", core_pattern="done", sysrq="done", irq="done", sys="done", pid1="done", user="done",
+             user__proc="done", user__core_pattern="done", user__sysfs="done", user__cgroup="done", pid1__limit=DENIED)
+
+
+@test()
+def limits_of_version_2_hold():
+    """Files of the kernel's have the limits, of controllers that only the group has that needs them."""
+    b = run("limits", False)
+    b.expect(version="2", v2__memory=str(8 << 20), v2__pids="5", v2__cpu="50", v1__pids=MISSING,
+             cgroup="0::/tasks.service")
+    expect_limits(b)
+
+
+@test(8)
+def limits_of_version_1_hold():
+    """The same on AWS's 4.14, in the hierarchies that are needed."""
+    b = run("limits", True)
+    b.expect(version="1", v1__memory=str(8 << 20), v1__pids="5", v1__cpu="512", v2__pids=MISSING)
+    expect_limits(b)
+
+
+@test()
+def a_group_is_killed_whatever_its_processes_do():
+    """By cgroup.kill, and by passes where one is spared; with two processors."""
+    expect_kill(run("kill", False, cpus=2))
+
+
+@test(8)
+def a_group_is_killed_on_4_14():
+    """By the freezer and passes over what pids lists."""
+    expect_kill(run("kill", True, cpus=2))
+
+
+@test()
+def root_without_capabilities_cannot_change_the_kernel():
+    """core_pattern, sysrq, interrupts, /sys, control groups, user namespaces, limits of PID 1."""
+    expect_protection(run("protect", False))
+
+
+@test(8)
+def root_without_capabilities_cannot_change_4_14():
+    """The same, with a dozen hierarchies of control groups."""
+    expect_protection(run("protect", True))
+
+
+@test()
+def root_without_protection_can():
+    """What protects is what was tried; nsdelegate alone keeps PID 1 from groups of a namespace."""
+    b = run("open", False)
+    expect_none(b)
+    b.expect(user__pid1=MISSING)
+
+
+@test(8)
+def root_without_protection_can_on_4_14():
+    """In version 1 a user namespace is enough to take PID 1 into a group."""
+    b = run("open", True)
+    expect_none(b)
+    b.expect(user__pid1="done")
