@@ -122,6 +122,7 @@ static void drop_capabilities(void)
 		CAP_NET_ADMIN,	CAP_NET_BIND_SERVICE,
 		CAP_SYS_CHROOT, CAP_SYS_ADMIN,
 		CAP_SYS_BOOT,	CAP_SYS_TTY_CONFIG,
+		CAP_SYS_PTRACE, /* to look at PID 1, as root may */
 	};
 
 	for (unsigned int cap = 0; cap < 64; cap++) {
