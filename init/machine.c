@@ -13,6 +13,7 @@
 #include "init/config.h"
 #include "init/console.h"
 #include "init/log.h"
+#include "init/names.h"
 #include "init/user.h"
 #include "rootfs/bind.h"
 #include "rootfs/cgroup.h"
@@ -26,6 +27,7 @@ enum {
 	NOFILE_MIN = 65536,
 	MODE_OPEN = 0666,
 	MODE_GROUP = 0660,
+	MODE_OWNER = 0600,
 	DATA_MAX = 64, /* of a row and a size */
 };
 
@@ -128,76 +130,97 @@ static int mount_more(struct boot *b)
 
 /* --- /dev/nsm --- */
 
-struct names {
-	struct file passwd, group;
+/* Who may use it, besides root. */
+struct access {
+	uid_t owner;
+	gid_t group;
+	int mode;
 };
 
-static struct user_file view(const struct file *f)
+static int read_names(struct boot *b, struct names *n)
 {
-	return (struct user_file){ f->data, f->len };
-}
+	const char *path = NULL;
+	int r = names_read(n, &path);
 
-/* Without that file there are no names. One that cannot be read may have any. */
-static int read_file(struct boot *b, const char *path, struct file *ret)
-{
-	int r = file_read(AT_FDCWD, path, USER_FILE_MAX, ret);
-
-	if (r == 0 || r == -ENOENT || r == -ENOTDIR)
-		return 0;
-	return boot_fail(b, path,
-			 r == -EFBIG ? "longer than 1 MiB" : strerror(-r));
-}
-
-static int read_names(struct boot *b, struct names *ret)
-{
-	int r = read_file(b, USER_PASSWD, &ret->passwd);
-
-	return r < 0 ? r : read_file(b, USER_GROUP, &ret->group);
-}
-
-/* Resolves USER and GROUP, or NULL, into the boot's scratch. */
-static int resolve(struct boot *b, const struct names *n, const char *user,
-		   const char *group)
-{
-	return user_resolve(user, group, view(&n->passwd), view(&n->group),
-			    &b->user);
-}
-
-/* Whose group may use it, where the configuration does not name one. */
-static gid_t default_group(struct boot *b, const struct names *n)
-{
-	const struct config_service *app = &b->config->services[0];
-
-	if (resolve(b, n, "0", "nsm") == 0)
-		return b->user.gid;
-	/* One that is not there is told when it is to run. */
-	if (resolve(b, n, app->user ? app->user : "0", app->group) == 0)
-		return b->user.gid;
+	if (r < 0)
+		return boot_fail(b, path,
+				 r == -EFBIG ? "longer than 1 MiB" :
+					       strerror(-r));
 	return 0;
 }
 
-static int find_access(struct boot *b, const struct names *n, uid_t *ret_owner,
-		       gid_t *ret_group)
+/*
+ * The group "nsm" of the image, else the application's, where the configuration
+ * names none. A group 0 that nobody asked for is no permission: it is also what a
+ * number without a line in /etc/passwd has. Then the application's user alone.
+ */
+static void default_access(struct boot *b, const struct names *n,
+			   struct access *a)
 {
 	const struct config *c = b->config;
+	const struct config_service *app = &c->services[0];
 
-	*ret_owner = 0;
-	*ret_group = 0;
+	if (names_resolve(n, "0", "nsm", &b->user) == 0)
+		a->group = b->user.gid;
+	/* One that is not there is reported when it is to run. */
+	else if (names_resolve(n, app->user ? app->user : "0", app->group,
+			       &b->user) == 0)
+		a->group = b->user.gid;
+	else
+		return;
+	if (a->group != 0 || c->nsm_mode.is_set)
+		return;
+	a->mode = MODE_OWNER;
+	if (!c->nsm_owner)
+		a->owner = b->user.uid;
+}
+
+static int find_access(struct boot *b, const struct names *n,
+		       struct access *ret)
+{
+	const struct config *c = b->config;
+	struct access a = {
+		.mode = c->nsm_mode.is_set ? (int)c->nsm_mode.value :
+			c->nsm_is_open	   ? MODE_OPEN :
+					     MODE_GROUP,
+	};
+
 	if (c->nsm_owner) {
-		if (resolve(b, n, c->nsm_owner, NULL) < 0)
+		if (names_resolve(n, c->nsm_owner, NULL, &b->user) < 0)
 			return fail_named(b, "nsm-owner", c->nsm_owner,
 					  "not in " USER_PASSWD);
-		*ret_owner = b->user.uid;
+		a.owner = b->user.uid;
 	}
 	if (c->nsm_group) {
-		if (resolve(b, n, "0", c->nsm_group) < 0)
+		if (names_resolve(n, "0", c->nsm_group, &b->user) < 0)
 			return fail_named(b, "nsm-group", c->nsm_group,
 					  "not in " USER_GROUP);
-		*ret_group = b->user.gid;
+		a.group = b->user.gid;
 	} else if (!c->nsm_is_open) {
-		*ret_group = default_group(b, n);
+		default_access(b, n, &a);
 	}
+	*ret = a;
 	return 0;
+}
+
+/* "user 0 and group 50" */
+static void tell_access(const struct boot *b, const struct access *a)
+{
+	struct text t;
+
+	text_clear(&t);
+	text_add(&t, "open to ");
+	if (a->mode & 06) {
+		text_add(&t, "everybody");
+	} else {
+		text_add(&t, "user ");
+		text_add_number(&t, a->owner);
+		if (a->mode & 060) {
+			text_add(&t, " and group ");
+			text_add_number(&t, a->group);
+		}
+	}
+	log_debug(boot_steps[b->step].name, "/dev/nsm", text_string(&t));
 }
 
 /* The node is of devtmpfs, and so the one that the application sees. */
@@ -205,29 +228,27 @@ static int set_nsm_access(struct boot *b)
 {
 	const struct config *c = b->config;
 	struct names names = { 0 };
-	uid_t owner = 0;
-	gid_t group = 0;
-	int mode, r;
+	struct access a;
+	int r;
 
 	/* An image that says nothing has what AWS's init leaves. */
 	if (!c->is_there)
 		return 0;
-	mode = c->nsm_mode.is_set ? (int)c->nsm_mode.value :
-	       c->nsm_is_open	  ? MODE_OPEN :
-				    MODE_GROUP;
 	r = read_names(b, &names);
 	if (r == 0)
-		r = find_access(b, &names, &owner, &group);
-	file_free(&names.passwd);
-	file_free(&names.group);
+		r = find_access(b, &names, &a);
+	names_free(&names);
 	if (r < 0)
 		return r;
-	r = file_set_access("/dev/nsm", owner, group, mode);
+	r = file_set_access("/dev/nsm", a.owner, a.group, a.mode);
 	/* Where there is none, nothing is open to anybody. */
 	if (r == -ENOENT && !c->nsm_owner && !c->nsm_group &&
 	    !c->nsm_mode.is_set)
 		return 0;
-	return r < 0 ? boot_fail(b, "/dev/nsm", strerror(-r)) : 0;
+	if (r < 0)
+		return boot_fail(b, "/dev/nsm", strerror(-r));
+	tell_access(b, &a);
+	return 0;
 }
 
 /* As on other machines; the NSM's device, which they do not have, is above. */
@@ -260,86 +281,31 @@ static void put_tool(struct boot *b)
 
 /* --- names and addresses --- */
 
-static int put(int fd, const char *text)
-{
-	size_t len = strlen(text);
-	ssize_t n = write(fd, text, len);
-
-	return n < 0 ? -errno : n == (ssize_t)len ? 0 : -EIO;
-}
-
-/* The image's last line may lack its newline. */
-static int end_last_line(int fd)
-{
-	struct stat st;
-	char last = '\n';
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	/* Where that is not known, one more does no harm. */
-	if (st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) < 0)
-		last = '\0';
-	return last == '\n' ? 0 : put(fd, "\n");
-}
-
 static int add_hosts(struct boot *b)
 {
-	static const char path[] = "/etc/hosts";
 	const struct config *c = b->config;
-	int fd, r;
+	int r = 0;
 
-	if (c->host_count == 0)
-		return 0;
-	/* Not to hang on what is a fifo. */
-	fd = open(path,
-		  O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
-			  O_NONBLOCK,
-		  0644);
-	if (fd < 0)
-		return boot_fail(b, path, strerror(errno));
-	r = end_last_line(fd);
-	for (size_t i = 0; i < c->host_count && r == 0; i++) {
-		r = put(fd, c->hosts[i].address);
-		r = r < 0 ? r : put(fd, "\t");
-		r = r < 0 ? r : put(fd, c->hosts[i].name);
-		r = r < 0 ? r : put(fd, "\n");
-	}
-	close(fd);
-	return r < 0 ? boot_fail(b, path, strerror(-r)) : 0;
+	for (size_t i = 0; i < c->host_count && r == 0; i++)
+		r = etc_add_host(c->hosts[i].address, c->hosts[i].name);
+	return r < 0 ? boot_fail(b, "/etc/hosts", strerror(-r)) : 0;
 }
 
-static int put_line(int fd, const char *key, const char *value)
+static int set_resolver(struct boot *b)
 {
-	int r = put(fd, key);
-
-	r = r < 0 ? r : put(fd, value);
-	return r < 0 ? r : put(fd, "\n");
-}
-
-/* Asked for, so the image's, or a link of it, makes way. */
-static int write_resolv_conf(struct boot *b)
-{
-	static const char path[] = "/etc/resolv.conf";
 	const struct config *c = b->config;
-	int fd, r = 0;
+	const struct etc_resolver resolver = {
+		.search = c->dns_search,
+		.servers = c->dns,
+		.server_count = c->dns_count,
+		.options = c->dns_option,
+	};
+	int r;
 
 	if (c->dns_count == 0 && !c->dns_search && !c->dns_option)
 		return 0;
-	(void)unlink(path);
-	(void)mkdir("/etc", 0755);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return boot_fail(b, path, strerror(errno));
-	if (c->dns_search)
-		r = put_line(fd, "search ", c->dns_search);
-	for (size_t i = 0; i < c->dns_count && r == 0; i++)
-		r = put_line(fd, "nameserver ", c->dns[i]);
-	if (c->dns_option && r == 0)
-		r = put_line(fd, "options ", c->dns_option);
-	close(fd);
-	return r < 0 ? boot_fail(b, path, strerror(-r)) : 0;
+	r = etc_set_resolver(&resolver);
+	return r < 0 ? boot_fail(b, "/etc/resolv.conf", strerror(-r)) : 0;
 }
 
 static int set_hostname(struct boot *b)
@@ -496,8 +462,7 @@ int machine_set_up(struct boot *b)
 	if (set_hostname(b) < 0 || add_hosts(b) < 0)
 		return -1;
 	name_host(b);
-	if (write_resolv_conf(b) < 0 || set_sysctls(b) < 0 ||
-	    lock_kernel(b) < 0)
+	if (set_resolver(b) < 0 || set_sysctls(b) < 0 || lock_kernel(b) < 0)
 		return -1;
 	return make_read_only(b);
 }

@@ -91,6 +91,57 @@ int etc_hosts(void)
 	return r;
 }
 
+static int put(int fd, const char *text)
+{
+	size_t len = strlen(text);
+	ssize_t n = write(fd, text, len);
+
+	return n < 0 ? -errno : n == (ssize_t)len ? 0 : -EIO;
+}
+
+/* /etc/hosts, to be read and added to. */
+static int open_hosts(void)
+{
+	/* Not to hang on what is a fifo. */
+	int fd = open("/etc/hosts",
+		      O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
+			      O_NONBLOCK,
+		      0644);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* The image's last line may lack its newline. */
+static int end_last_line(int fd)
+{
+	struct stat st;
+	char last = '\n';
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	/* Where that is not known, one more does no harm. */
+	if (st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) < 0)
+		last = '\0';
+	return last == '\n' ? 0 : put(fd, "\n");
+}
+
+int etc_add_host(const char *address, const char *name)
+{
+	int fd = open_hosts(), r;
+
+	if (fd < 0)
+		return fd;
+	r = end_last_line(fd);
+	r = r < 0 ? r : put(fd, address);
+	r = r < 0 ? r : put(fd, "\t");
+	r = r < 0 ? r : put(fd, name);
+	r = r < 0 ? r : put(fd, "\n");
+	close(fd);
+	return r;
+}
+
 /* Whether one of the names of LINE, behind the address, is NAME. */
 static bool names(char *line, const char *name)
 {
@@ -123,37 +174,28 @@ static bool has_name(char *text, const char *name)
 
 int etc_host_name(const char *name)
 {
-	static const char address[] = "\n127.0.0.1\t";
+	static const char address[] = "127.0.0.1\t";
 	char line[sizeof(address) + 2 * (NAME_BYTES + 1)], *to = line;
 	size_t len = strnlen(name, NAME_BYTES), dot = strcspn(name, ".");
 	struct file hosts;
-	bool is_ended;
-	ssize_t n;
-	int fd, r;
+	int fd = open_hosts(), r;
 
-	/* Not to hang on what is a fifo. */
-	fd = open("/etc/hosts",
-		  O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
-			  O_NONBLOCK,
-		  0644);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	r = file_read_fd(fd, HOSTS_MAX, &hosts);
 	if (r < 0)
 		goto out;
-	is_ended = hosts.len == 0 || hosts.data[hosts.len - 1] == '\n';
 	if (!has_name(hosts.data, name)) {
-		to = mempcpy(to, address + is_ended,
-			     sizeof(address) - 1 - is_ended);
+		to = mempcpy(to, address, sizeof(address) - 1);
 		to = mempcpy(to, name, len);
 		if (dot < len) { /* first the whole one: it is canonical */
 			*to++ = ' ';
 			to = mempcpy(to, name, dot);
 		}
 		*to++ = '\n';
-		n = write(fd, line, (size_t)(to - line));
-		if (n != to - line)
-			r = n < 0 ? -errno : -EIO;
+		*to = '\0';
+		r = end_last_line(fd);
+		r = r < 0 ? r : put(fd, line);
 	}
 	file_free(&hosts);
 out:
@@ -199,4 +241,32 @@ int etc_resolv_conf(void)
 		return -errno;
 	close(fd);
 	return 0;
+}
+
+static int put_line(int fd, const char *key, const char *value)
+{
+	int r = put(fd, key);
+
+	r = r < 0 ? r : put(fd, value);
+	return r < 0 ? r : put(fd, "\n");
+}
+
+int etc_set_resolver(const struct etc_resolver *resolver)
+{
+	static const char path[] = "/etc/resolv.conf";
+	int fd, r = 0;
+
+	(void)unlink(path);
+	(void)mkdir("/etc", 0755);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -errno;
+	if (resolver->search)
+		r = put_line(fd, "search ", resolver->search);
+	for (size_t i = 0; i < resolver->server_count && r == 0; i++)
+		r = put_line(fd, "nameserver ", resolver->servers[i]);
+	if (resolver->options && r == 0)
+		r = put_line(fd, "options ", resolver->options);
+	close(fd);
+	return r;
 }

@@ -1,9 +1,12 @@
 #ifndef ROOTFS_ETC_H
 #define ROOTFS_ETC_H
 
+#include <stddef.h>
+
 /*
  * The small things that an application takes for granted. Each returns 0 or
- * -errno, and leaves alone what the image brings in /etc.
+ * -errno, and leaves alone what the image brings in /etc, unless it says
+ * otherwise.
  */
 
 /* /dev/fd, stdin, stdout, stderr; /dev/ptmx usable by all. */
@@ -27,6 +30,23 @@ int etc_hosts(void);
  * is not followed: -ELOOP.
  */
 int etc_host_name(const char *name);
+
+/*
+ * Adds a line to /etc/hosts that names ADDRESS NAME, after what is there. A link
+ * is not followed: -ELOOP.
+ */
+int etc_add_host(const char *address, const char *name);
+
+/* What /etc/resolv.conf says: NULL and 0 for nothing. */
+struct etc_resolver {
+	const char *search;
+	const char *const *servers;
+	size_t server_count;
+	const char *options;
+};
+
+/* Writes /etc/resolv.conf anew, in the place of the image's or of a link. */
+int etc_set_resolver(const struct etc_resolver *r);
 
 /*
  * Makes an /etc/resolv.conf that is a link to nothing readable: linuxkit points

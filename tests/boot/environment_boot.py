@@ -84,3 +84,29 @@ def users_ping_and_learn_the_cid():
     b.expect(name="web.example.com", vsock="open")
     check(b.fact("ping").strip().startswith("web (127.0.0.1)"), b.fact("ping"))
     check("uid=1000" in b.fact("id"), b.fact("id"))
+
+
+@test()
+def group_0_is_no_permission_to_attest():
+    """A user without a line in /etc/passwd has group 0, and cannot open the device of root's application."""
+    look = "if (exec 3<>/dev/nsm); then echo @$0=open; else echo @$0=closed; fi"
+    config = f"""end = all
+command = /bin/sh -c "{look}" main
+[w]
+user = 1234
+command = /bin/sh -c "{look}; id | sed 's/^/@id=/'" w
+"""
+    b = boot(image("/bin/sh", files=tools(), config=config))
+    b.expect(main="open", w="closed")
+    check(b.fact("id").startswith("uid=1234 gid=0"), b.fact("id"))
+
+
+@test()
+def who_may_attest_is_logged():
+    """In debug mode of the log: the application's user where its group is 0, who can open it then."""
+    look = "(exec 3<>/dev/nsm) && echo @nsm=open"
+    for config, who in (("user = 1234\n", "user 1234"), ("user = app\n", "user 0 and group 1000"),
+                        ("user = 1234\nnsm = open\n", "everybody")):
+        b = boot(image("/bin/sh", "-c", look, files=tools(), config=config), append="init_debug")
+        b.expect(nsm="open")
+        b.expect_said(f"mounts: /dev/nsm: open to {who}")

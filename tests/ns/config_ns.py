@@ -76,7 +76,7 @@ def config_that_asks_for_nothing_changes_nothing() -> None:
         with Jail("/bin/probe", config=config, options=("-n",)) as j:
             j.restarted()
             same(requests(j), ["open", "GetRandom"], "what the NSM was asked")
-            mode = "100666" if config is None else "100660"
+            mode = "100666" if config is None else "100600"
             check(f"/dev/nsm {mode} 0:0" in j.facts("path"), f"/dev/nsm: {j.facts('path')}")
             check(not any("/run/enclave" in p for p in j.facts("path")), "/run/enclave is there")
             same(len(j.log()), 2, "lines of log")
@@ -483,10 +483,10 @@ def what_is_measured_is_the_file_itself() -> None:
 
 @test
 def device_gets_owner_group_and_mode() -> None:
-    """Each alone, and all; what is not named is root's, with 0660."""
+    """Each alone, and all; what is not named is root's, with 0660, or 0600 for a group 0 that nobody named."""
     cases = [("nsm-mode = 0640", "100640 0:0"), ("nsm-mode = 0", "100000 0:0")]
     if IS_ROOT:
-        cases += [("nsm-owner = 12", "100660 12:0"), ("nsm-group = 34", "100660 0:34"),
+        cases += [("nsm-owner = 12", "100600 12:0"), ("nsm-group = 34", "100660 0:34"),
                   ("nsm-owner = 12\nnsm-group = 34\nnsm-mode = 660", "100660 12:34")]
     for config, wanted in cases:
         with Jail("/bin/probe", config=config, options=("-n",)) as j:

@@ -168,15 +168,16 @@ def resolvers_are_what_the_configuration_says() -> None:
 
 @test
 def the_device_is_the_applications_groups() -> None:
-    """With a configuration 0660: of the group nsm, else of the application's; open as without one; names, too."""
+    """With a configuration 0660: of the group nsm, else of the application's, but 0600 for group 0; open as without one; names, too."""
     files = Tree()
     files.file("etc/passwd", b"root:x:0:0::/:\napp:x:1000:50::/:\n")
     files.file("etc/group", b"root:x:0:\nstaff:x:50:\ntss:x:59:\n")
     with_nsm = Tree()
     with_nsm.entries.update(files.entries)
     with_nsm.file("etc/group", b"root:x:0:\nstaff:x:50:\nnsm:x:77:\n")
-    for config, tree, wanted in ((None, files, "100666 0:0"), ("", files, "100660 0:0"), ("user = app\n", files, "100660 0:50"),
-                                 ("user = app:tss\n", files, "100660 0:59"), ("user = app\n", with_nsm, "100660 0:77"),
+    for config, tree, wanted in ((None, files, "100666 0:0"), ("", files, "100600 0:0"), ("user = app\n", files, "100660 0:50"),
+                                 ("user = app:tss\n", files, "100660 0:59"), ("user = app:0\n", files, "100600 1000:0"),
+                                 ("user = 1000\n", Tree(), "100600 1000:0"), ("nsm-group = 0\n", files, "100660 0:0"), ("user = app\n", with_nsm, "100660 0:77"),
                                  ("nsm = open\nuser = app\n", files, "100666 0:0"),
                                  ("nsm-group = tss\n", files, "100660 0:59"), ("nsm-owner = app\nnsm-mode = 0600\n", files, "100600 1000:0"),
                                  ("nsm-group = 12\nnsm = open\n", files, "100666 0:12")):
