@@ -146,3 +146,28 @@ out:
 	close(dir);
 	return r;
 }
+
+int bind_own_folder(const char *path, mode_t mode)
+{
+	char name[NAME_MAX + 1];
+	int dir, fd, own, r = 0;
+
+	dir = open_parent(path, name);
+	if (dir < 0)
+		return dir;
+	(void)mkdirat(dir, name, 0700);
+	fd = open_itself(dir, name, S_IFDIR);
+	close(dir);
+	if (fd < 0)
+		return fd;
+	/* The directory itself, wherever its name leads by now. */
+	own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* The owner first: changing it clears bits of the mode. */
+	if (own < 0 || fchown(own, 0, 0) < 0 || fchmod(own, mode) < 0)
+		r = -errno;
+	if (own >= 0)
+		close(own);
+	if (r < 0)
+		close(fd);
+	return r < 0 ? r : fd;
+}

@@ -1,6 +1,8 @@
 #ifndef ROOTFS_BIND_H
 #define ROOTFS_BIND_H
 
+#include <sys/types.h>
+
 /*
  * A file of the boot ramdisk for the application, without a copy: it is held
  * over the switch of the root, and mounted then. Its name must stay: what has
@@ -21,5 +23,15 @@ int bind_take(const char *path);
  * mounted.
  */
 int bind_put(int fd, const char *path);
+
+/*
+ * Makes the absolute directory PATH, and those that it lies in, follows no
+ * symbolic link in them, and gives PATH alone to root with MODE, whoever it
+ * belonged to: a user who owns it could replace what is in it. The owner of the
+ * directory above could replace PATH itself: take that first. What is in it
+ * stays. Returns a descriptor (O_PATH), the caller's, or -errno: -ELOOP for a
+ * link, -ENOTDIR for a file.
+ */
+int bind_own_folder(const char *path, mode_t mode);
 
 #endif

@@ -47,6 +47,12 @@ int file_open_below(int dirfd, const char *path);
 int file_open_in_root(int dirfd, const char *path);
 
 /*
+ * The same, but only user 0's links are followed (-ELOOP): what a user may put in
+ * the place of a directory or a file leads root nowhere. The tree may change.
+ */
+int file_open_trusted(int dirfd, const char *path);
+
+/*
  * Gives the file PATH that owner and group, where they are not -1, and that mode,
  * where it is not -1. Returns 0 or -errno: -ELOOP if it is a symbolic link.
  */

@@ -250,6 +250,64 @@ TEST(links_do_not_lead_out_of_the_root)
 	temp_leave();
 }
 
+TEST(links_of_users_lead_root_nowhere)
+{
+	int top, fds;
+
+	temp_enter();
+	REQUIRE(mkdir("top", 0755) == 0 && mkdir("top/a", 0755) == 0);
+	temp_text("top/f", "f", 0644);
+	temp_text("top/a/g", "g", 0600);
+	REQUIRE(symlink("a", "top/dir") == 0);
+	REQUIRE(symlink("/f", "top/a/file") == 0);
+	REQUIRE(symlink("dir/file", "top/both") == 0);
+	top = open("top", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	REQUIRE(top >= 0);
+	fds = dup(top);
+	close(fds);
+
+	check_content(__LINE__, file_open_trusted(top, "a/g"), "a/g", "g");
+	if (geteuid() != 0) {
+		CHECK_INT(file_open_trusted(top, "dir/g"), -ELOOP);
+	} else {
+		check_content(__LINE__, file_open_trusted(top, "both"), "both",
+			      "f");
+		REQUIRE(lchown("top/dir", 12, 0) == 0);
+		CHECK_INT(file_open_trusted(top, "dir/g"), -ELOOP);
+		/* A link of root's, which leads over one of a user's. */
+		CHECK_INT(file_open_trusted(top, "both"), -ELOOP);
+		check_content(__LINE__, file_open_trusted(top, "a/file"),
+			      "a/file", "f");
+		REQUIRE(lchown("top/a/file", 12, 0) == 0);
+		CHECK_INT(file_open_trusted(top, "a/file"), -ELOOP);
+		/* Files and directories may be anybody's. */
+		REQUIRE(chown("top/a", 12, 0) == 0);
+		REQUIRE(chown("top/a/g", 12, 0) == 0);
+		check_content(__LINE__, file_open_trusted(top, "a/g"), "a/g",
+			      "g");
+	}
+	check_in_root(__LINE__, top, "both", "f");
+	CHECK_INT(file_open_trusted(top, "nothing"), -ENOENT);
+	CHECK_INT(dup(top), fds);
+	temp_leave();
+}
+
+TEST(etc_may_be_an_absolute_link_of_the_root)
+{
+	int top;
+
+	temp_enter();
+	REQUIRE(mkdir("top", 0755) == 0 && mkdir("top/usr", 0755) == 0 &&
+		mkdir("top/usr/etc", 0755) == 0);
+	temp_text("top/usr/etc/enclave-init.conf", "conf", 0644);
+	REQUIRE(symlink("/usr/etc", "top/etc") == 0);
+	top = open("top", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	REQUIRE(top >= 0);
+	check_in_root(__LINE__, top, "etc/enclave-init.conf", "conf");
+	CHECK_INT(file_open_in_root(top, "etc/nothing"), -ENOENT);
+	temp_leave();
+}
+
 TEST(a_part_of_a_path_is_bounded)
 {
 	char name[400];
