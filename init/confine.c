@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "init/log.h"
+#include "rootfs/protect.h"
 
 enum { KEEP_CAPS = 1 << 4 }; /* SECBIT_KEEP_CAPS, which exec takes away */
 
@@ -37,19 +38,17 @@ static int put_number(int proc_fd, const char *name, int number)
 /*
  * Where the kernel groups tasks by session for the scheduler, as AWS's does, the
  * nice value counts within the session only, and a service is a session. The group
- * has a value of its own. A container's control group decides instead; and without a
- * session of our own the group is also that of others.
+ * has a value of its own, of which without a session of our own others had a part.
+ * Not all kernels have it, and where we lack privileges it can be set ten times a
+ * second only; in a container its control group decides anyhow.
  */
-static int set_nice(int nice, int proc_fd, bool is_lenient)
+static int set_nice(int nice, int proc_fd)
 {
-	int r;
-
 	if (syscall(SYS_setpriority, PRIO_PROCESS, 0, nice) < 0)
 		return -errno;
-	if (getsid(0) != getpid())
-		return 0;
-	r = put_number(proc_fd, "self/autogroup", nice);
-	return is_lenient || r == -ENOENT ? 0 : r;
+	if (getsid(0) == getpid())
+		(void)put_number(proc_fd, "self/autogroup", nice);
+	return 0;
 }
 
 static int set_limit(const struct config_limit *from, int number)
@@ -195,8 +194,7 @@ static int set_limits(const struct confine *c, int proc_fd, struct limiter *l)
 			 put_number(proc_fd, "self/oom_score_adj",
 				    c->oom_score.value));
 	if (r == 0 && c->nice.is_set)
-		r = pass(l, CONFINE_NICE,
-			 set_nice(c->nice.value, proc_fd, l->warn != NULL));
+		r = pass(l, CONFINE_NICE, set_nice(c->nice.value, proc_fd));
 	for (int i = 0; i < CONFIG_LIMITS && r == 0; i++)
 		if (c->limits_set >> i & 1)
 			r = pass(l, (enum confine_stage)(CONFINE_LIMIT + i),
@@ -209,6 +207,8 @@ static int set_limits(const struct confine *c, int proc_fd, struct limiter *l)
 static int apply(const struct confine *c, int stage)
 {
 	switch (stage) {
+	case CONFINE_KERNEL:
+		return c->protect_kernel ? protect_kernel() : 0;
 	case CONFINE_BOUNDING:
 		return c->bounding_is_set ? drop_capabilities(c->bounding) : 0;
 	case CONFINE_SECUREBITS:

@@ -379,6 +379,27 @@ static int make_null(int want)
 	return r;
 }
 
+static bool wants_null(const struct config_service *s, int fd)
+{
+	if (fd == 0)
+		return s->standard_input == CONFIG_STDIN_NULL;
+	return (fd == 1 ? s->standard_output : s->standard_error) ==
+	       CONFIG_OUTPUT_NULL;
+}
+
+static int take_nulls(struct start *s)
+{
+	struct text step;
+	int r = 0;
+
+	for (int want = 0; want <= 2 && r == 0; want++)
+		if (wants_null(s->job->service, want))
+			r = make_null(want);
+	text_clear(&step);
+	text_add(&step, "/dev/null");
+	return r < 0 ? fail_step(s, r, &step) : 0;
+}
+
 /*
  * The terminal controls the service even if all of its descriptors are
  * /dev/null. One that has neither does not open the console.
@@ -386,27 +407,17 @@ static int make_null(int want)
 static int take_stdio(struct start *s)
 {
 	const struct config_service *service = s->job->service;
-	const bool wants_null[] = {
-		service->standard_input == CONFIG_STDIN_NULL,
-		service->standard_output == CONFIG_OUTPUT_NULL,
-		service->standard_error == CONFIG_OUTPUT_NULL,
-	};
 	struct text step;
 	int r;
 
-	text_clear(&step);
-	if (s->job->console && (service->terminal || !wants_null[0] ||
-				!wants_null[1] || !wants_null[2]))
+	if (s->job->console &&
+	    (service->terminal || !wants_null(service, 0) ||
+	     !wants_null(service, 1) || !wants_null(service, 2)))
 		open_console(s->job->console);
 	r = begin_session(s->job);
-	text_add(&step, "setsid");
-	if (r < 0)
-		return fail_step(s, r, &step);
-	for (int want = 0; want <= 2 && r == 0; want++)
-		r = wants_null[want] ? make_null(want) : 0;
 	text_clear(&step);
-	text_add(&step, "/dev/null");
-	return r < 0 ? fail_step(s, r, &step) : 0;
+	text_add(&step, "setsid");
+	return r < 0 ? fail_step(s, r, &step) : take_nulls(s);
 }
 
 /*
@@ -488,7 +499,11 @@ static struct confine confine_of(const struct start *s)
 		.groups = s->user.groups,
 		.group_count = s->user.group_count,
 		.undumpable = true,
-		.protect_kernel = config_protects_kernel(service),
+		/* A container's runtime has done it, and took our right to. */
+		.protect_kernel = s->job->in_container ?
+					  service->protect_kernel ==
+						  CONFIG_PROTECT_YES :
+					  config_protects_kernel(service),
 		.no_new_privileges = service->no_new_privileges,
 		.filter = filter ? filter->data : NULL,
 		.filter_len = filter ? filter->len : 0,
@@ -604,7 +619,7 @@ void exec_hand_over(const struct exec_job *job, struct exec_report *ret)
 	struct confine c;
 	sigset_t mask;
 
-	if (prepare(&s) < 0)
+	if (prepare(&s) < 0 || take_nulls(&s) < 0)
 		goto out;
 	close_others();
 	c = confine_of(&s);

@@ -79,9 +79,10 @@ struct exec_job {
 _Noreturn void exec_service(const struct exec_job *job);
 
 /*
- * In PID 1: becomes the service JOB, without a session, a user and a report: console
- * and terminal stay as they are. Returns only where that failed, with RET filled in
- * and all signals blocked again.
+ * In PID 1: becomes the service JOB, with its folder, variables, limits and
+ * privileges, but as root and without a session: console and terminal stay as they
+ * are, for the program to take. Returns only where that failed, with RET filled in
+ * and all signals blocked again; limits and privileges that were taken stay taken.
  */
 void exec_hand_over(const struct exec_job *job, struct exec_report *ret);
 
