@@ -196,9 +196,10 @@ static int fail_text(struct start *s, int r, size_t line)
 	struct text t;
 
 	text_clear(&t);
-	/* open(2) of a file that a service holds a lease on, and keeps. */
 	if (r == -EWOULDBLOCK)
 		text_add(&t, "a process holds a lease on it");
+	else if (r == -ELOOP)
+		text_add(&t, "a symbolic link that is not root's, or a loop");
 	else
 		report_spec(r, line, &t);
 	fail_named(s, "environment-file", s->job->service->environment_file,
@@ -207,13 +208,17 @@ static int fail_text(struct start *s, int r, size_t line)
 	return -1;
 }
 
-static int read_in_root(const char *path, struct file *ret)
+/*
+ * As root, past what a service may have put there: no link of a user leads to a file
+ * that the user may not read, and nothing that is no file is waited for.
+ */
+static int read_trusted(const char *path, struct file *ret)
 {
 	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), fd, r;
 
 	if (root < 0)
 		return -errno;
-	fd = file_open_in_root(root, path);
+	fd = file_open_trusted(root, path);
 	close(root);
 	if (fd < 0)
 		return fd == -ENOLINK ? -ENOENT : fd;
@@ -229,7 +234,7 @@ static int read_text(struct start *s)
 
 	if (!service->environment_file)
 		return 0;
-	r = read_in_root(service->environment_file, &s->text);
+	r = read_trusted(service->environment_file, &s->text);
 	if (r == -ENOENT && service->environment_file_may_lack)
 		return 0;
 	return r < 0 ? fail_text(s, r, 0) : 0;

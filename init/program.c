@@ -229,10 +229,10 @@ static void look_for_interpreter(struct program *p, const char *head,
 	if (r == 0 && elf_interpreter(interpreter, loader, PATH_MAX)) {
 		r = check(loader);
 		if (r < 0)
-			strcpy(p->loader, loader);
+			memcpy(p->loader, loader, strlen(loader) + 1);
 	}
 	if (r < 0)
-		strcpy(p->interpreter, interpreter);
+		memcpy(p->interpreter, interpreter, strlen(interpreter) + 1);
 	p->missing = r;
 }
 

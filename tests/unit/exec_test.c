@@ -612,15 +612,35 @@ TEST(variables_are_read_at_each_start)
 	CHECK(last()->may_be_cut);
 	s.environment_file_may_lack = true;
 	CHECK_INT(shell("test $A = 1"), 0);
-	REQUIRE(symlink("/no/such", path) == 0);
-	CHECK_INT(shell("test $A = 1"), 0);
-	s.environment_file_may_lack = false;
-	check_variables(&s, "No such file or directory");
-	REQUIRE(unlink(path) == 0 && mkfifo(path, 0600) == 0);
-	s.environment_file_may_lack = true;
+	REQUIRE(mkfifo(path, 0600) == 0);
 	check_variables(&s, "Invalid argument");
 	REQUIRE(unlink(path) == 0 && mkdir(path, 0700) == 0);
 	check_variables(&s, "Is a directory");
+	temp_leave();
+}
+
+/* A user's link must not have root read what the user may not. */
+TEST(only_roots_links_lead_to_the_variables)
+{
+	char path[100];
+	struct config_service s = { .name = "main", .environment_file = path };
+
+	if (geteuid() != 0)
+		return;
+	temp_enter();
+	(void)snprintf(path, sizeof(path), "%s/vars", temp_path);
+	temp_text("secret", "A=file\n", 0600);
+	REQUIRE(symlink("secret", path) == 0);
+	got.service = &s;
+	CHECK_INT(shell("test $A = file"), 0);
+	REQUIRE(lchown(path, 1234, 0) == 0);
+	s.environment_file_may_lack = true;
+	check_variables(&s, "a symbolic link that is not root's, or a loop");
+	REQUIRE(unlink(path) == 0 && symlink("/no/such", path) == 0);
+	CHECK_INT(shell("test $A = 1"), 0);
+	s.environment_file_may_lack = false;
+	check_variables(&s, "No such file or directory");
+	CHECK(last()->may_be_cut);
 	temp_leave();
 }
 
