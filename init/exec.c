@@ -37,8 +37,8 @@ struct start {
 	struct file text;   /* of environment-file */
 	struct file memory; /* of VECTOR */
 	struct vector vector;
-	struct program program;
-	struct exec_report *report; /* why it failed */
+	struct program program, own; /* as root and as the user find it */
+	struct exec_report *report;  /* why it failed */
 };
 
 /* --- reports --- */
@@ -303,16 +303,18 @@ static int find_program(struct start *s)
 /*
  * Looks a name without a slash up once more, as the user that we have become, who
  * may not get at all that root does. If the user finds nothing, what root has found
- * stays: its exec says why.
+ * stays: its exec says why. So does the same program, at which root has looked
+ * before limits on open files, too.
  */
 static void find_as_user(struct start *s)
 {
 	const char *name = s->vector.argv[0];
-	struct program own;
 
-	if (s->has_user && s->user.uid != 0 && !strchr(name, '/') &&
-	    program_find(name, search_path(s), &own) == 0)
-		s->program = own;
+	if (!s->has_user || s->user.uid == 0 || strchr(name, '/') ||
+	    program_find(name, search_path(s), &s->own) < 0)
+		return;
+	if (strcmp(s->own.path, s->program.path) != 0)
+		s->program = s->own;
 }
 
 /* All that is looked up as root. */

@@ -55,7 +55,8 @@ struct exec_job {
 	const char *console;
 	int folder_fd; /* where it begins without workdir; or negative */
 	int proc_fd;   /* /proc, whatever is mounted over it; or negative */
-	const struct cgroup *cgroup; /* to be entered first; or NULL */
+	/* To be entered first; NULL: there is none, or clone3 has done it. */
+	const struct cgroup *cgroup;
 	/* Limits, score and nice value: a failure is a warning. The terminal's
 	 * session is kept, the child's group becomes its foreground. */
 	bool in_container;

@@ -539,6 +539,34 @@ TEST(a_name_is_looked_up_as_the_user)
 	temp_leave();
 }
 
+/* A text is known for one even if the user may open nothing any more. */
+TEST(a_name_is_looked_up_within_the_limits)
+{
+	char path[100];
+	char *const envp[] = { path, NULL };
+	struct config_service s = {
+		.name = "main",
+		.user = "somebody",
+		.limits_set = 1 << RLIMIT_NOFILE | 1 << RLIMIT_STACK,
+		.limits[RLIMIT_NOFILE] = { 3, 99 },
+		.limits[RLIMIT_STACK] = { 65536, 65536 },
+		.standard_error = CONFIG_OUTPUT_NULL,
+	};
+
+	if (geteuid() != 0)
+		return;
+	temp_enter();
+	REQUIRE(chmod(".", 0755) == 0);
+	temp_text("tool", "exit 3\n", 0755);
+	(void)snprintf(path, sizeof(path), "PATH=%s", temp_path);
+	got.envp = envp;
+	got.names = &names;
+	got.service = &s;
+	CHECK(start_one("tool"));
+	(void)wait_for_code(); /* the shell itself cannot do with so few */
+	temp_leave();
+}
+
 /* A file that the user may execute and not read: root has looked at it. */
 TEST(a_program_that_the_user_cannot_read_is_explained)
 {
