@@ -366,10 +366,10 @@ static bool is_null(const struct stat *st)
 }
 
 /*
- * Root in here may have replaced it: the open of a FIFO would block, and a file would
- * keep what is written.
+ * Root in an enclave may have replaced it: the open of a FIFO would block, and a file
+ * would keep what is written. What a container has there is for its runtime to say.
  */
-static int make_null(int want)
+static int make_null(int want, bool in_container)
 {
 	int fd = open("/dev/null", (want == 0 ? O_RDONLY : O_WRONLY) |
 					   O_NONBLOCK | O_CLOEXEC);
@@ -378,7 +378,7 @@ static int make_null(int want)
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	if (!is_null(&st))
+	if (!in_container && !is_null(&st))
 		r = -ENODEV;
 	else if (syscall(SYS_fcntl, fd, F_SETFL, 0) < 0 || dup2(fd, want) < 0)
 		r = -errno;
@@ -401,7 +401,7 @@ static int take_nulls(struct start *s)
 
 	for (int want = 0; want <= 2 && r == 0; want++)
 		if (wants_null(s->job->service, want))
-			r = make_null(want);
+			r = make_null(want, s->job->in_container);
 	text_clear(&step);
 	text_add(&step, "/dev/null");
 	return r < 0 ? fail_step(s, r, &step) : 0;

@@ -789,6 +789,37 @@ TEST(the_console_is_opened_for_each_start)
 	temp_leave();
 }
 
+/* Root in here may have put a FIFO there, whose open would block, or a file. */
+TEST(what_is_not_dev_null_is_refused)
+{
+	struct config_service s = { .name = "main",
+				    .standard_input = CONFIG_STDIN_NULL };
+
+	if (geteuid() != 0)
+		return;
+	REQUIRE(temp_enter_root());
+	REQUIRE(mkdir("dev", 0755) == 0 && mkfifo("dev/null", 0666) == 0);
+	temp_text("program", "#!/no/such\n", 0755);
+	got.service = &s;
+	check_failure(start_one("/program"), -ENODEV, "/program",
+		      "/dev/null: No such device");
+	s.standard_input = CONFIG_STDIN_CONSOLE;
+	s.standard_error = CONFIG_OUTPUT_NULL;
+	CHECK(!start_one("/program"));
+	CHECK_INT(last()->error, -ENXIO);
+	CHECK(unlink("dev/null") == 0);
+	check_failure(start_one("/program"), -ENOENT, "/program",
+		      "/dev/null: No such file or directory");
+	temp_text("dev/null", "", 0666);
+	check_failure(start_one("/program"), -ENODEV, "/program",
+		      "/dev/null: No such device");
+	/* In a container it is what the runtime has put there. */
+	got.in_container = true;
+	CHECK(!start_one("/program"));
+	CHECK_INT(got.reports[0].kind, EXEC_ABOUT);
+	temp_leave_root();
+}
+
 /* --- what a service asks for --- */
 
 /* What the child of SERVICE finds in LINES of /proc/self/status. */

@@ -44,6 +44,23 @@ static inline void temp_leave(void)
 	(void)nftw(temp_path, temp_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* For root: it becomes the root as well, until temp_leave_root. */
+static int temp_outside = -1;
+
+static inline bool temp_enter_root(void)
+{
+	temp_enter();
+	temp_outside = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	REQUIRE(temp_outside >= 0);
+	return chroot(".") == 0;
+}
+
+static inline void temp_leave_root(void)
+{
+	REQUIRE(fchdir(temp_outside) == 0 && chroot(".") == 0);
+	temp_leave();
+}
+
 static inline void temp_file(const char *path, const void *data, size_t len,
 			     mode_t mode)
 {
