@@ -25,7 +25,7 @@ CONFIG := config config_values config_service config_enclave config_keys capabil
 INIT := boot machine relro console log spec $(CONFIG) signal user pcr program seccomp spawn launch container check super notify report klog modules module power beat clock stamp ptp steer confine vector names exec
 NSM := dev pool item wire nsm measure entropy
 VSOCK := sock io heartbeat
-ROOTFS := mounts switch squash bind cgroup protect defaults etc loopback tree file
+ROOTFS := mounts switch squash bind cgroup protect defaults etc loopback tree file number
 LIB := $(INIT:%=init/%.c) $(NSM:%=nsm/%.c) $(VSOCK:%=vsock/%.c) \
 	$(ROOTFS:%=rootfs/%.c)
 
@@ -242,7 +242,7 @@ $(B)/test/mutant: private LDFLAGS_ALL += $(MUTANT:%=-Wl,--wrap=%)
 $(B)/test/nsm: $(TOOL_O) $(filter-out $(SEAMS_O),$(LIBNSM_O)) $(TOOL_TEST_O)
 $(APPS_X): $(B)/apps/%: $(B)/obj/tests/apps/%.o $(B)/libnsmc.a
 $(B)/apps/clock: $(call obj,init/ptp.c init/clock.c)
-$(B)/apps/group: $(call obj,rootfs/cgroup.c rootfs/protect.c rootfs/file.c rootfs/tree.c)
+$(B)/apps/group: $(call obj,rootfs/cgroup.c rootfs/protect.c rootfs/file.c rootfs/tree.c rootfs/number.c)
 $(B)/hello: $(B)/obj/tests/apps/hello.o
 $(UNIT:%=$(B)/unit/%): $(B)/unit/%: $(B)/obj/tests/unit/%_test.o $(B)/lib.a
 $(B)/test/init $(B)/test/mutant $(B)/test/nsm $(APPS_X) $(B)/hello $(UNIT:%=$(B)/unit/%):

@@ -28,7 +28,7 @@ enum {
 	MODE_OPEN = 0666,
 	MODE_GROUP = 0660,
 	MODE_OWNER = 0600,
-	DATA_MAX = 64, /* of a row and a size */
+	SPARE_MIN = 1 << 20, /* less memory than that is none to be shared */
 };
 
 static void warn(const struct boot *b, const char *object, const char *reason)
@@ -74,36 +74,47 @@ static const char *size_of(const struct config *c, const char *target)
 	return strcmp(target, "/dev/shm") == 0 ? c->shm_size : NULL;
 }
 
-/* ROW with a size, without which the boot stops, since it was asked for. */
+/*
+ * ROW with the SIZE that the configuration says, without which the boot stops, or
+ * with its share of the SPARE memory if that is NULL.
+ */
 static int mount_sized(struct boot *b, const struct mount_row *row,
-		       const char *size)
+		       const char *size, uint64_t spare)
 {
 	struct mount_row sized = *row;
+	char bounded[MOUNTS_DATA_MAX];
 	struct text t;
-	char data[DATA_MAX];
 
-	text_clear(&t);
-	text_add(&t, row->data);
-	text_add(&t, ",size=");
-	text_add(&t, size);
-	if (t.len >= sizeof(data))
-		return boot_fail(b, row->target, strerror(EINVAL));
-	memcpy(data, t.buf, t.len);
-	data[t.len] = '\0';
-	sized.data = data;
-	sized.policy = MOUNT_STOP;
+	if (size) {
+		text_clear(&t);
+		text_add(&t, row->data);
+		text_add(&t, ",size=");
+		text_add(&t, size);
+		sized.data = text_string(&t);
+		sized.policy = MOUNT_STOP;
+	} else {
+		sized.data = mounts_bounded(
+			row->data, spare / 100 * row->percent, bounded);
+	}
 	return mount_row(b, &sized);
 }
 
 static int mount_all(struct boot *b)
 {
+	const struct mount_row *row;
 	const char *size;
+	uint64_t spare;
 	int r = 0;
 
+	spare = mounts_spare();
 	for (size_t i = 0; i < mounts_count && r == 0; i++) {
-		size = size_of(b->config, mounts_table[i].target);
-		r = size ? mount_sized(b, &mounts_table[i], size) :
-			   mount_row(b, &mounts_table[i]);
+		row = &mounts_table[i];
+		size = size_of(b->config, row->target);
+		/* A size of 0 would be none. */
+		if (size || (row->percent > 0 && spare >= SPARE_MIN))
+			r = mount_sized(b, row, size, spare);
+		else
+			r = mount_row(b, row);
 	}
 	return r;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "rootfs/file.h"
+#include "rootfs/number.h"
 
 /* NAME in DIRFD, itself, or -ELOOP if it is a link; WANTED is S_IFDIR or S_IFREG. */
 static int open_itself(int dirfd, const char *name, mode_t wanted)
@@ -47,21 +48,16 @@ int bind_take(const char *path)
 
 /* "/proc/self/fd/N": the way to mount what has no name, or not by its name. */
 struct fd_path {
-	char text[32];
+	char text[16 + NUMBER_SIZE];
 };
 
 static const char *path_of(int fd, struct fd_path *ret)
 {
 	static const char head[] = "/proc/self/fd/";
-	char *p = ret->text + sizeof(ret->text);
 
-	*--p = '\0';
-	do
-		*--p = (char)('0' + fd % 10);
-	while (fd /= 10);
-	p -= sizeof(head) - 1;
-	memcpy(p, head, sizeof(head) - 1);
-	return p;
+	(void)number_put(mempcpy(ret->text, head, sizeof(head) - 1),
+			 (uint64_t)fd);
+	return ret->text;
 }
 
 /* The directory that PATH lies in, made if it is missing; its name to NAME. */

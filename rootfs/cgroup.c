@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "rootfs/file.h"
+#include "rootfs/number.h"
 #include "rootfs/tree.h"
 
 enum {
@@ -141,7 +142,6 @@ enum {
 	HIERARCHY_MAX =
 		12, /* bytes of a controller's name in the tables below */
 	PATH_SIZE = sizeof(top) + HIERARCHY_MAX + CGROUP_NAME_MAX + 16,
-	DIGITS = 24,
 	READ_SIZE = 512,     /* PID 1's stack stays small */
 	PID_LIMIT = 4 << 20, /* PID_MAX_LIMIT, include/linux/threads.h */
 	WEIGHT_DEFAULT = 100,
@@ -194,13 +194,10 @@ static int write_text(int dirfd, const char *name, const char *text)
 
 static int write_number(int dirfd, const char *name, uint64_t n)
 {
-	char buf[DIGITS], *p = buf + DIGITS;
+	char text[NUMBER_SIZE];
 
-	*--p = '\0';
-	do
-		*--p = (char)('0' + n % 10);
-	while (n /= 10);
-	return write_text(dirfd, name, p);
+	(void)number_put(text, n);
+	return write_text(dirfd, name, text);
 }
 
 /*

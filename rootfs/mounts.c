@@ -2,10 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "rootfs/number.h"
 #include "rootfs/tree.h"
 
 /* The rows that the boot ramdisk gets too, and first. */
@@ -37,6 +41,7 @@ const struct mount_row mounts_table[] = {
 		.type = "tmpfs",
 		.data = "mode=1777",
 		.flags = MS_NOSUID | MS_NODEV,
+		.percent = 30,
 		.policy = MOUNT_WARN,
 	},
 	{
@@ -56,6 +61,7 @@ const struct mount_row mounts_table[] = {
 		.type = "tmpfs",
 		.data = "mode=0755",
 		.flags = MS_NOSUID | MS_NODEV,
+		.percent = 10,
 		.carry = true,
 		.keep = true,
 		.policy = MOUNT_WARN,
@@ -67,12 +73,46 @@ const struct mount_row mounts_table[] = {
 		.type = "tmpfs",
 		.data = "mode=1777",
 		.flags = MS_NOSUID | MS_NODEV,
+		.percent = 40,
 		.carry = true,
 		.policy = MOUNT_WARN,
 	},
 };
 
 const size_t mounts_count = sizeof(mounts_table) / sizeof(mounts_table[0]);
+
+uint64_t mounts_spare(void)
+{
+	enum { OVERLAYFS_MAGIC = 0x794c7630 };
+	struct sysinfo info;
+	struct statfs root;
+	uint64_t spare, taken = 0;
+
+	if (sysinfo(&info) < 0)
+		return 0;
+	spare = (uint64_t)info.freeram * info.mem_unit;
+	/* An overlay tells of its upper layer. A quarter more, so that the rows,
+	 * 80 % together, and the upper layer are 80 % as well. */
+	if (statfs("/", &root) == 0 && root.f_type == OVERLAYFS_MAGIC)
+		taken = (uint64_t)root.f_bavail * (uint64_t)root.f_bsize / 4 *
+			5;
+	return spare > taken ? spare - taken : 0;
+}
+
+const char *mounts_bounded(const char *options, uint64_t bytes,
+			   char buf[MOUNTS_DATA_MAX])
+{
+	enum { BYTES_PER_FILE = 16384 };
+	static const char size[] = ",size=", inodes[] = ",nr_inodes=";
+	char *to = mempcpy(buf, options, strlen(options));
+
+	to = mempcpy(to, size, sizeof(size) - 1);
+	to = number_put(to, bytes);
+	to = mempcpy(to, inodes, sizeof(inodes) - 1);
+	/* 0 would be no bound. */
+	(void)number_put(to, bytes / BYTES_PER_FILE + 1);
+	return buf;
+}
 
 static int open_dir(const char *path)
 {

@@ -12,6 +12,9 @@
 
 #include <linux/loop.h>
 
+#include "rootfs/mounts.h"
+#include "rootfs/number.h"
+
 /* The superblock, little-endian as are our machines (fs/squashfs/squashfs_fs.h). */
 struct superblock {
 	uint32_t magic;
@@ -24,7 +27,10 @@ struct superblock {
 _Static_assert(offsetof(struct superblock, compression) == 20, "superblock");
 _Static_assert(offsetof(struct superblock, bytes_used) == 40, "superblock");
 
-enum { SQUASHFS_MAGIC = 0x73717368 };
+enum {
+	SQUASHFS_MAGIC = 0x73717368,
+	UPPER_PERCENT = 30, /* of the spare memory; of the rest, see mounts.c */
+};
 
 /* Where the layers are until they are one. */
 #define LAYERS "/squash"
@@ -61,18 +67,24 @@ static int check(int fd, struct squash_fault *fault)
 }
 
 /* The path of loop device N, in BUF. */
-static const char *loop_path(int n, char buf[24])
+static const char *loop_path(int n, char buf[10 + NUMBER_SIZE])
 {
 	static const char head[] = "/dev/loop";
-	char *p = buf + 24; // cppcheck-suppress ctuPointerArith
 
-	*--p = '\0';
-	do
-		*--p = (char)('0' + n % 10);
-	while (n /= 10);
-	p -= sizeof(head) - 1;
-	memcpy(p, head, sizeof(head) - 1);
-	return p;
+	(void)number_put(mempcpy(buf, head, sizeof(head) - 1), (uint64_t)n);
+	return buf;
+}
+
+/* The tmpfs of what is written, with a bound if the memory is known. */
+static int mount_upper(void)
+{
+	static const char mode[] = "mode=0700";
+	uint64_t share = mounts_spare() / 100 * UPPER_PERCENT;
+	char buf[MOUNTS_DATA_MAX];
+	const char *data = share ? mounts_bounded(mode, share, buf) :
+				   mode;
+
+	return mount("tmpfs", layers, "tmpfs", 0, data) < 0 ? -errno : 0;
 }
 
 static int free_loop(void)
@@ -132,8 +144,9 @@ static int join(const char *device, const char *dir, enum squash_stage *stage)
 
 	*stage = SQUASH_UPPER;
 	(void)mkdir(layers, 0700);
-	if (mount("tmpfs", layers, "tmpfs", 0, "mode=0700") < 0)
-		return -errno;
+	r = mount_upper();
+	if (r < 0)
+		return r;
 	if (mkdir(lower, 0755) < 0 || mkdir(upper, 0755) < 0 ||
 	    mkdir(work, 0755) < 0)
 		return -errno;
@@ -153,7 +166,7 @@ int squash_mount(const char *path, const char *dir,
 {
 	struct squash_fault fault = { .stage = SQUASH_FILE };
 	int file, loop = -1, r;
-	char buf[24];
+	char buf[10 + NUMBER_SIZE];
 	const char *device;
 
 	file = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);

@@ -1,6 +1,8 @@
-"""What namespaces cannot show of the configuration's keys: the kernel's locks, the ramdisk as root, the real /dev/nsm."""
+"""What namespaces cannot show of the configuration's keys: the kernel's locks, the ramdisk as root, file systems that are full."""
 
-from lib import boot, built, check, image, same, test
+from environment_boot import tools
+from lib import Boot, boot, built, check, image, same, test
+from squash_boot import squash_image, squashed
 
 EVERYTHING = """\
 user = 1000
@@ -41,3 +43,46 @@ def the_ramdisk_may_stay_the_root() -> None:
     b.expect_end("/app", "exited with code 0")
     for point in ("/proc", "/tmp", "/run", "/sys"):
         b.mount(point)
+
+
+# Data until there is no room, then files without any, in each; the root's too where that has a bound.
+FILL = """\
+for d in %s; do
+	echo "@$d="$(df -k $d | sed -n '2s/[^ ]* *\\([0-9]*\\).*/\\1/p')
+	dd if=/dev/zero of=$d/data bs=64k 2>&1 | grep -c 'No space'
+	i=0; while echo >$d/$i; do i=$((i + 1)); done 2>/dev/null
+	true >$d/data
+	while true >$d/$i; do i=$((i + 1)); done 2>/dev/null
+	dd if=/dev/zero of=$d/data bs=64k 2>/dev/null
+done
+echo @total=$(sed -n 's/MemTotal: *//p' /proc/meminfo)
+echo @left=$(sed -n 's/MemAvailable: *//p' /proc/meminfo)
+"""
+
+
+def expect_room(b: Boot) -> None:
+    """All of them full, there is memory left, and nobody was killed for want of it."""
+    b.expect_end("/bin/sh", "exited with code 0")
+    left, total = int(b.fact("left").split()[0]), int(b.fact("total").split()[0])
+    check(left > total // 20, f"{left} of {total} KiB left")
+    for word in ("Out of memory", "oom", "OOM"):
+        check(word not in b.result.text, word)
+
+
+@test(10)
+def full_file_systems_leave_memory() -> None:
+    """/tmp, /dev/shm and /run, filled with data and with files, in a small machine."""
+    files = tools()
+    files.file("fill.sh", FILL % "/tmp /dev/shm /run")
+    b = boot(image("/bin/sh", "/fill.sh", files=files), memory=192)
+    expect_room(b)
+    tmp, shm, run = (int(b.fact(p)) for p in ("/tmp", "/dev/shm", "/run"))
+    check(abs(tmp - 4 * run) <= 40 and abs(shm - 3 * run) <= 40, f"{tmp} {shm} {run}")
+
+
+@test(10)
+def a_full_squashfs_leaves_memory() -> None:
+    """The same with what is written over a squashfs, which has a bound of its own."""
+    files = tools()
+    files.file("fill.sh", FILL % "/ /tmp /dev/shm /run")
+    expect_room(boot(squash_image("/bin/sh", "/fill.sh", squash=squashed(files)), memory=192))

@@ -37,7 +37,7 @@ ERRNOS: dict[str, tuple[str, ...]] = {
     "rmdir": ("EBUSY", "EROFS"), "unlinkat": ("EBUSY", "EROFS"), "unlink": ("EBUSY", "EROFS"),
     "rt_sigaction": ("EINVAL",),
     "setgid": ("EPERM", "EAGAIN"), "setgroups": ("EPERM", "ENOMEM"), "setuid": ("EPERM", "EAGAIN"),
-    "setresgid": ("EPERM", "EINVAL"),
+    "setresgid": ("EPERM", "EINVAL"), "sysinfo": ("EPERM",),
     "sethostname": ("EPERM",), "setsid": ("EPERM",), "socket": ("EAFNOSUPPORT", "EMFILE", "EACCES"),
     "sendto": ("ENOBUFS", "EPERM"), "recvfrom": ("EAGAIN", "ENOBUFS"),
     "symlink": ("EROFS", "ENOSPC", "EEXIST"), "symlinkat": ("EROFS", "ENOSPC"),
@@ -182,6 +182,7 @@ RULES = [
     rule("mounts", "init stat", "/etc/resolv.conf", "", "quiet", "", "somebody else's"),
     rule("mounts", ALL, "/etc/resolv.conf", "", "warn", "mounts: /etc/resolv.conf: ", "optional"),
     rule("mounts", "init prlimit64", "", "", "quiet|warn", "RLIMIT_NOFILE", "the jail has that warning always"),
+    rule("mounts", "init (sysinfo|statfs)", "", "", "quiet", "", "then the kernel's sizes, or as if the root took none"),
     rule("mounts", "init setresgid", "", "EINVAL", "quiet", "", "a user namespace without that group"),
     rule("mounts", "init setresgid", "", "", "warn", "mounts: setresgid: ", "optional"),
     # --- spawn ---

@@ -1,6 +1,7 @@
 """Step 7 as the configuration wants it: file systems, names, /dev/nsm, sysctls; where it is read from; the heartbeat."""
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def no_link_leads_out_of_the_image() -> None:
 
 @test
 def sizes_of_the_usual_ones() -> None:
-    """tmp-size, run-size, shm-size; what is not said is half of the memory."""
+    """tmp-size, run-size, shm-size; what is not said is bounded by what is free."""
     with Jail(*SLEEP, config="tmp-size = 3m\nrun-size = 5M\nshm-size = 7m\n") as j:
         j.started()
         found = mounts(j)
@@ -83,7 +84,9 @@ def sizes_of_the_usual_ones() -> None:
     with Jail(*SLEEP) as j:
         j.started()
         found = mounts(j)
-        check(all("size=" not in found[p][2] for p in ("/tmp", "/run")), f"{found}")
+        size = {p: int(re.search(r"size=(\d+)k,nr_inodes=\d+", found[p][2])[1]) for p in ("/tmp", "/run", "/dev/shm")}
+        for point, ratio in (("/tmp", 4), ("/dev/shm", 3)):
+            check(abs(size[point] - ratio * size["/run"]) <= 40, f"{size}")
 
 
 @test

@@ -1,0 +1,11 @@
+#ifndef ROOTFS_NUMBER_H
+#define ROOTFS_NUMBER_H
+
+#include <stdint.h>
+
+enum { NUMBER_SIZE = 21 }; /* bytes of the longest, with its NUL */
+
+/* Writes N in decimal to TO, which has room for it. Returns the end, a NUL. Pure. */
+char *number_put(char *to, uint64_t n);
+
+#endif
