@@ -81,8 +81,7 @@ static int mount_upper(void)
 	static const char mode[] = "mode=0700";
 	uint64_t share = mounts_spare() / 100 * UPPER_PERCENT;
 	char buf[MOUNTS_DATA_MAX];
-	const char *data = share ? mounts_bounded(mode, share, buf) :
-				   mode;
+	const char *data = share ? mounts_bounded(mode, share, buf) : mode;
 
 	return mount("tmpfs", layers, "tmpfs", 0, data) < 0 ? -errno : 0;
 }
