@@ -22,7 +22,7 @@ VERSION := $(shell cat VERSION)
 
 MAIN := init/main.c
 CONFIG := config config_values config_service config_enclave config_keys capabilities
-INIT := boot machine relro console log spec $(CONFIG) signal user pcr program seccomp spawn launch container check super notify report klog modules module power beat clock stamp ptp steer confine vector names exec
+INIT := boot steps start end loop child helper service supervise cull machine relro console log spec $(CONFIG) signal user pcr program seccomp container check notify report klog modules module power beat clock stamp ptp steer confine vector names exec
 NSM := dev pool item wire nsm measure entropy
 VSOCK := sock io heartbeat
 ROOTFS := mounts switch squash bind cgroup protect defaults etc loopback tree file number
@@ -62,7 +62,7 @@ SEAMS_TEST := seam dev pool sock module power ptp
 
 # tests/unit/NAME_test.c
 UNIT := spec wire nsm report klog cgroup modules program log file tree io \
-	heartbeat seccomp spawn exec vector names confine notify measure item cms recipient doc certificate cache verify policy config capabilities signal user bind clock stamp ptp
+	heartbeat seccomp service exec vector names confine notify measure item cms recipient doc certificate cache verify policy config capabilities signal user bind clock stamp ptp
 
 # tests/unit/NAME_test.c, of rootfs/pack
 PACK_UNIT := pack_tree sign eif pack_image hash progress
@@ -166,7 +166,8 @@ FUZZ_INC = -isystem $(FZ)/deps/cbor/include -isystem $(FZ)/deps/mbedtls/include
 FUZZ_CFLAGS = $(COMMON) $(FUZZ_INC) -O1 -g -fsanitize=fuzzer-no-link \
 	$(FUZZ_SAN) -fno-omit-frame-pointer $(filter-out -Werror,$(WARN)) -Wno-unknown-warning-option
 FUZZ_O := $(LIBNSM:%.c=$(FZ)/obj/%.o)
-FUZZ_INIT_O := $(CONFIG:%=$(FZ)/obj/init/%.o) $(addprefix $(FZ)/obj/init/,signal.o user.o notify.o seccomp.o)
+FUZZ_INIT_O := $(CONFIG:%=$(FZ)/obj/init/%.o) $(addprefix $(FZ)/obj/init/,signal.o user.o notify.o seccomp.o) \
+	$(FZ)/obj/rootfs/bind.o $(FZ)/obj/rootfs/file.o
 
 # --- Objects ------------------------------------------------------------------
 
@@ -235,7 +236,7 @@ $(B)/nsm.debug: $(TOOL_O) $(LIBNSM_O)
 
 $(B)/test/init: $(MAIN_O) $(filter-out $(SEAMS_O),$(LIB_O)) $(SEAMS_TEST_O)
 # The functions around which mutant.c has its mistakes.
-MUTANT := loopback_up file_set_access cgroup_mount log_line boot_stop power_reboot prctl syscall
+MUTANT := loopback_up file_set_access cgroup_mount log_line end_failed power_reboot prctl syscall
 $(B)/test/mutant: $(MAIN_O) $(filter-out $(SEAMS_O),$(LIB_O)) $(SEAMS_TEST_O) $(MUTANT_O)
 # Private: what it is made of has other flags.
 $(B)/test/mutant: private LDFLAGS_ALL += $(MUTANT:%=-Wl,--wrap=%)
@@ -363,7 +364,7 @@ $(H)/obj/nsm/es384.o $(H)/obj/tests/interop/es384_32.o: private HOST_CFLAGS += -
 $(B)/obj/nsm/tool/%.o: private PIC = -fPIE
 
 # The objects that know the version.
-VERSION_O := $(MAIN_O) $(call obj,nsm/tool/main.c) $(H)/obj/nsm/tool/main.o \
+VERSION_O := $(MAIN_O) $(call obj,init/start.c) $(H)/obj/init/start.o $(call obj,nsm/tool/main.c) $(H)/obj/nsm/tool/main.o \
 	$(PK)/obj/rootfs/pack/build.o $(PK)/obj/rootfs/pack/main.o \
 	$(H)/obj/rootfs/pack/build.o $(H)/obj/rootfs/pack/main.o \
 	$(FZ)/obj/rootfs/pack/build.o

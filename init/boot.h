@@ -4,10 +4,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "init/beat.h"
+#include "init/child.h"
 #include "init/config.h"
+#include "init/helper.h"
 #include "init/log.h"
-#include "init/program.h"
-#include "init/super.h"
+#include "init/loop.h"
+#include "init/names.h"
+#include "init/supervise.h"
 #include "init/user.h"
 #include "rootfs/file.h"
 
@@ -73,11 +77,16 @@ struct boot {
 	char **app_argv;	 /* of /cmd */
 	char **app_envp;
 	size_t app_argc, app_envc;
-	struct super super;
+	struct names names;	 /* kept as long as the configuration */
+	struct file filters[CONFIG_SERVICES_MAX]; /* of seccomp, checked */
+	struct loop loop;
+	struct children children;
+	struct beat beat;
+	struct helper clock;
+	struct supervise supervise;
 
 	/* Large, and behind what PID 1 touches as long as it lives. */
-	struct program program; /* the application's */
-	struct user user;	/* of who is started */
+	struct user user; /* a scratch */
 };
 
 /*
@@ -91,26 +100,15 @@ int boot_fail(struct boot *b, const char *object, const char *reason);
  */
 int boot_read_config(struct boot *b);
 
-/* Starts all services of it. Returns 0, or -1 with the fault told. */
-int boot_start_services(struct boot *b);
+/* Sets the loop and what takes part in it up. Returns 0 or -errno. */
+int boot_open_loop(struct boot *b);
+
+/* Where the heartbeat goes. */
+uint32_t boot_beat_port(const struct boot *b);
 
 /*
  * Whether the kernel could unpack all of the image: 0, or -1 with the fault told.
  */
 int boot_check_initramfs(struct boot *b);
-
-/*
- * Ends a boot that failed in B->step: tells the parent by a negative heartbeat,
- * or, in debug mode, by a positive one, since nitro-cli attaches its console
- * only then, and holds the console for BOOT_HOLD_MS.
- */
-_Noreturn void boot_stop(struct boot *b);
-
-enum { BOOT_HOLD_MS = 30000 };
-
-/* The end after the application's: the rest is stopped, the machine restarted. */
-_Noreturn void boot_end(struct boot *b);
-
-extern const char boot_version[];
 
 #endif

@@ -12,7 +12,9 @@
 #include "init/config.h"
 #include "init/log.h"
 #include "init/power.h"
-#include "init/super.h"
+#include "init/start.h"
+#include "init/supervise.h"
+#include "vsock/io.h"
 
 enum {
 	EXIT_FAULT = 125, /* of ours, as docker has it */
@@ -40,7 +42,7 @@ static size_t count(char *const *words)
 	return n;
 }
 
-static int exit_code(const struct super_service *who)
+static int exit_code(const struct service *who)
 {
 	return WIFEXITED(who->status) ? WEXITSTATUS(who->status) :
 					EXIT_SIGNAL + WTERMSIG(who->status);
@@ -49,12 +51,12 @@ static int exit_code(const struct super_service *who)
 /* Of a start that failed: the application's own, where it ran and has ended. */
 static int failed_code(const struct boot *b)
 {
-	const struct super_service *app = &b->super.services[0];
+	const struct service *app = &b->supervise.members[0].service;
 	int code = exit_code(app);
 
 	if (b->start_error < 0)
 		return b->start_error == -ENOENT ? EXIT_MISSING : EXIT_CANNOT;
-	if (app->state == SUPER_ENDED && (code != 0 || app->is_told))
+	if (app->state == SERVICE_ENDED && (code != 0 || app->is_told))
 		return code;
 	return EXIT_FAULT;
 }
@@ -78,30 +80,56 @@ static int take_command(struct boot *b, char **argv)
 	return 0;
 }
 
+/*
+ * Whoever runs the container has the other end of descriptor 2, and may not read it: a
+ * description of our own alone does not block.
+ */
+static int open_log(void)
+{
+	int fd = open("/proc/self/fd/2",
+		      O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+
+	return fd > 2 ? fd : (int)syscall(SYS_fcntl, 2, F_DUPFD_CLOEXEC, 3);
+}
+
+/* What PID 1 leaves is killed with its end. */
+static int end(struct boot *b, int code)
+{
+	supervise_stop(&b->supervise);
+	(void)loop_until(&b->loop, log_is_drained, NULL,
+			 io_now_ms() + LOG_LAST_WAIT_MS);
+	return code;
+}
+
 int container_run(struct boot *b, char **argv)
 {
-	int code;
+	int r;
 
 	b->step = BOOT_SPEC;
 	b->in_container = true;
-	super_block_signals();
+	loop_block_signals();
 	/* Its console is whoever runs it, not the machine's. */
-	log_open((int)syscall(SYS_fcntl, 2, F_DUPFD_CLOEXEC, 3));
+	log_open(open_log());
+	b->proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = boot_open_loop(b);
+	if (r < 0) {
+		(void)boot_fail(b, "signalfd", strerror(-r));
+		return EXIT_FAULT;
+	}
 	/* The configuration is the root's, and PID 1 keeps no folder busy. */
 	b->folder_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	(void)!chdir("/");
 	if (boot_read_config(b) < 0 || take_command(b, argv) < 0)
 		return EXIT_FAULT;
 	b->step = BOOT_SPAWN;
-	if (boot_start_services(b) < 0) {
-		code = failed_code(b); /* before it is stopped for others */
-		super_stop(&b->super);
-		return code;
-	}
-	if (super_is_final(&b->super))
+	if (start_services(b) < 0) /* its code is from before it is stopped */
+		return end(b, failed_code(b));
+	if (supervise_is_final(&b->supervise)) {
 		close(b->folder_fd);
+		start_forget(b);
+	}
 	b->step = BOOT_SUPERVISE;
-	super_run(&b->super);
-	super_stop(&b->super);
-	return exit_code(super_who(&b->super));
+	supervise_run(&b->supervise);
+	r = exit_code(&supervise_who(&b->supervise)->service);
+	return end(b, r);
 }

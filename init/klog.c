@@ -84,19 +84,24 @@ unsigned long klog_counter(const char *text, const char *name)
 	return n;
 }
 
-bool klog_was_oom(int proc_fd, pid_t pid)
+unsigned long klog_oom_kills(int proc_fd)
 {
-	static const char killed[] = "Killed process ";
 	struct file f = { 0 };
-	struct text ours;
 	unsigned long kills = 0;
-	bool oom;
 
 	if (file_read(proc_fd, "vmstat", VMSTAT_MAX, &f) == 0)
 		kills = klog_counter(f.data, "oom_kill");
 	file_free(&f);
-	if (kills == 0)
-		return false;
+	return kills;
+}
+
+bool klog_was_oom(pid_t pid)
+{
+	static const char killed[] = "Killed process ";
+	struct file f = { 0 };
+	struct text ours;
+	bool oom;
+
 	if (klog_read(&f) < 0)
 		return true;
 	text_clear(&ours);

@@ -20,11 +20,16 @@ enum klog_initramfs {
 enum klog_initramfs klog_initramfs(struct text *why);
 
 /*
- * Whether the kernel killed the process PID for lack of memory: true also if it
- * killed somebody by its counter below PROC_FD, /proc/vmstat's oom_kill, and its
- * log names nobody.
+ * How many processes the kernel has killed for lack of memory since it was booted, by
+ * oom_kill of vmstat below PROC_FD; 0 if that cannot be read.
  */
-bool klog_was_oom(int proc_fd, pid_t pid);
+unsigned long klog_oom_kills(int proc_fd);
+
+/*
+ * Whether the kernel's log says that it killed the process PID for lack of memory; true
+ * also if it names nobody, for whom klog_oom_kills has gone up. It reads up to 256 KiB.
+ */
+bool klog_was_oom(pid_t pid);
 
 /* The number at NAME in TEXT, lines of "name value" as /proc/vmstat's, or 0. */
 unsigned long klog_counter(const char *text, const char *name);

@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -10,7 +13,19 @@
 static int log_fd = -1;
 static bool debug_on;
 static struct timespec start;
-static bool is_cut; /* the last line has no end */
+static bool is_socket, is_console, is_child, is_draining;
+
+/* What the console has not taken yet, and how many lines found no room in here. */
+static char kept[LOG_KEPT_MAX];
+static size_t kept_len;
+static unsigned lost;
+static int64_t retry_ms; /* when it is tried again; 0: nothing is kept */
+static int64_t pause_ms;
+
+enum {
+	PAUSE_MIN_MS = 2,
+	PAUSE_MAX_MS = 1024,
+};
 
 void text_clear(struct text *t)
 {
@@ -64,7 +79,13 @@ static long long elapsed_us(const struct timespec *since)
 
 void log_open(int fd)
 {
+	struct stat st;
+
 	log_fd = fd;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		st = (struct stat){ 0 };
+	is_socket = S_ISSOCK(st.st_mode);
+	is_console = S_ISCHR(st.st_mode) && st.st_rdev == makedev(5, 1);
 }
 
 void log_set_debug(bool on)
@@ -73,47 +94,170 @@ void log_set_debug(bool on)
 	debug_on = on;
 }
 
-/*
- * Not poll: a console is "ready" while another writer sits on its lock, and a
- * write then fails all the same.
- */
-static const struct timespec retry_pause = { .tv_nsec = 2 * 1000 * 1000 };
-
-static void write_line(const char *buf, size_t len, long long wait_ms)
+static int64_t now_ms(void)
 {
-	const size_t whole = len;
-	struct timespec began;
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Writes what is taken at once: how much, or -errno. */
+static ssize_t write_some(const char *buf, size_t len)
+{
 	ssize_t n;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &began);
+	/* Takes the console back from a terminal that has it by TIOCCONS, and whose
+	 * own flags would say whether a write blocks. */
+	if (is_console)
+		(void)ioctl(log_fd, TIOCCONS);
+	/* A socket's own flag may be another's to change. */
+	do
+		n = is_socket ? send(log_fd, buf, len,
+				     MSG_DONTWAIT | MSG_NOSIGNAL) :
+				write(log_fd, buf, len);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* In a child nobody comes back to a line: it waits for the console, a while. */
+static void write_waiting(const char *buf, size_t len)
+{
+	static const struct timespec pause = { .tv_nsec = 2 * 1000 * 1000 };
+	const int64_t end = now_ms() + LOG_WAIT_MS;
+	ssize_t n;
+
 	while (len > 0) {
-		n = write(log_fd, buf, len);
+		n = write_some(buf, len);
 		if (n > 0) {
 			buf += n;
 			len -= (size_t)n;
 			continue;
 		}
-		if (n < 0 && errno == EINTR)
-			continue;
-		if ((n < 0 && errno != EAGAIN) ||
-		    elapsed_us(&began) > wait_ms * 1000)
-			break;
-		(void)nanosleep(&retry_pause, NULL);
+		if ((n < 0 && n != -EAGAIN) || now_ms() > end)
+			return;
+		(void)nanosleep(&pause, NULL);
 	}
-	if (len < whole)
-		is_cut = len > 0;
 }
 
-/* Waits until what was written has left the machine. */
-static void drain(long long wait_ms)
+/* The rest of a line whose begin was written must not be lost in its midst. */
+static void keep(const char *buf, size_t len, bool is_rest)
 {
-	struct timespec began;
-	int queued;
+	if (len > sizeof(kept) - kept_len) {
+		lost++;
+		if (!is_rest)
+			return;
+		len = sizeof(kept) - kept_len;
+	}
+	memcpy(kept + kept_len, buf, len);
+	kept_len += len;
+	if (retry_ms == 0) {
+		pause_ms = PAUSE_MIN_MS;
+		retry_ms = now_ms() + pause_ms;
+	}
+}
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &began);
-	while (ioctl(log_fd, TIOCOUTQ, &queued) == 0 && queued > 0 &&
-	       elapsed_us(&began) < wait_ms * 1000)
-		(void)nanosleep(&retry_pause, NULL);
+static void tell_lost(void)
+{
+	static const char head[] = "init: log: ", tail[] = " lines were lost\n";
+	struct text t;
+
+	if (lost == 0 || kept_len > 0)
+		return;
+	text_clear(&t);
+	text_add(&t, head);
+	text_add_number(&t, lost);
+	text_add(&t, tail);
+	lost = 0;
+	keep(t.buf, t.len, false);
+}
+
+bool log_flush(void)
+{
+	ssize_t n;
+
+	if (log_fd < 0)
+		kept_len = 0;
+	do {
+		tell_lost();
+		n = kept_len > 0 ? write_some(kept, kept_len) : 0;
+		if (n < 0 && n != -EAGAIN)
+			n = (ssize_t)kept_len; /* it will not be taken ever */
+		if (n > 0) {
+			kept_len -= (size_t)n;
+			memmove(kept, kept + n, kept_len);
+			pause_ms = PAUSE_MIN_MS;
+		}
+	} while (n > 0 && (kept_len > 0 || lost > 0));
+	if (kept_len == 0)
+		retry_ms = 0;
+	return kept_len == 0;
+}
+
+static void write_line(const char *buf, size_t len)
+{
+	ssize_t n;
+
+	if (log_fd < 0)
+		return;
+	if (is_child) {
+		write_waiting(buf, len);
+		return;
+	}
+	if (!log_flush()) {
+		keep(buf, len, false);
+		return;
+	}
+	n = write_some(buf, len);
+	if (n < 0 && n != -EAGAIN)
+		return;
+	if (n < 0)
+		n = 0;
+	if ((size_t)n < len)
+		keep(buf + n, len - (size_t)n, n > 0);
+}
+
+int64_t log_next(const void *ctx)
+{
+	(void)ctx;
+	return retry_ms;
+}
+
+/*
+ * By the clock, not by poll: a console is "ready" while another writer sits on its
+ * lock, or has stopped it, and a write then fails all the same.
+ */
+void log_due(void *ctx, int64_t due_ms)
+{
+	(void)ctx;
+	if (retry_ms == 0 || retry_ms > due_ms || log_flush())
+		return;
+	if (!is_draining && pause_ms < PAUSE_MAX_MS)
+		pause_ms *= 2;
+	retry_ms = due_ms + pause_ms;
+}
+
+bool log_is_drained(void *ctx)
+{
+	int queued = 0;
+
+	(void)ctx;
+	if (log_fd < 0)
+		return true;
+	is_draining = true;
+	if (log_flush() &&
+	    (ioctl(log_fd, TIOCOUTQ, &queued) < 0 || queued == 0))
+		return true;
+	pause_ms = PAUSE_MIN_MS;
+	if (retry_ms == 0)
+		retry_ms = now_ms() + pause_ms;
+	return false;
+}
+
+void log_in_child(void)
+{
+	is_child = true;
+	kept_len = 0;
 }
 
 static void add_clean(struct text *t, const char *s, size_t max)
@@ -126,13 +270,12 @@ static void add_clean(struct text *t, const char *s, size_t max)
 			t->buf[i] = '?';
 }
 
-static void put(const char *step, const char *object, const char *reason,
-		long long wait_ms)
+void log_line(const char *step, const char *object, const char *reason)
 {
 	struct text t;
 
 	text_clear(&t);
-	text_add(&t, is_cut ? "\ninit: " : "init: ");
+	text_add(&t, "init: ");
 	text_add(&t, step);
 	if (object) {
 		text_add(&t, ": ");
@@ -141,12 +284,7 @@ static void put(const char *step, const char *object, const char *reason,
 	text_add(&t, ": ");
 	add_clean(&t, reason, LOG_LINE_MAX);
 	t.buf[t.len] = '\n';
-	write_line(t.buf, t.len + 1, wait_ms);
-}
-
-void log_line(const char *step, const char *object, const char *reason)
-{
-	put(step, object, reason, LOG_WAIT_MS);
+	write_line(t.buf, t.len + 1);
 }
 
 void log_debug(const char *step, const char *object, const char *reason)
@@ -171,7 +309,5 @@ void log_last(const char *step, const char *object, const char *reason)
 {
 	if (log_fd >= 0)
 		(void)ioctl(log_fd, TCXONC, TCOON);
-	put(step, object, reason, LOG_LAST_WAIT_MS);
-	if (log_fd >= 0)
-		drain(LOG_LAST_WAIT_MS);
+	log_line(step, object, reason);
 }

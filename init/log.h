@@ -3,18 +3,21 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * The log: one line a message, `init: step: object: reason`, one write each,
- * to a descriptor of /dev/console of its own. PID 1 never blocks on it: a
- * console that takes nothing for a while loses the line.
+ * to a descriptor of /dev/console of its own. PID 1 never waits for it: what a
+ * console does not take is kept, LOG_KEPT_MAX bytes of it, and tried again by the
+ * loop; lines for which there is no room are counted, and the number is logged.
  */
 
 enum {
 	LOG_LINE_MAX = 1024,  /* bytes, the newline included; longer is cut */
 	LOG_OBJECT_MAX = 512, /* of them the object, so that the reason shows */
-	LOG_WAIT_MS = 200,    /* how long a full console is waited for */
+	LOG_WAIT_MS = 200,    /* how long a child waits for a full console */
 	LOG_LAST_WAIT_MS = 2000,
+	LOG_KEPT_MAX = 4096,
 };
 
 /* A text put together from pieces; what does not fit is cut. */
@@ -46,10 +49,26 @@ void log_line(const char *step, const char *object, const char *reason);
 void log_debug(const char *step, const char *object, const char *reason);
 
 /*
- * The last line: frees a console that the application stopped, and waits
- * longer for it to take what the application left behind and this line: what
- * is still queued is lost when the machine restarts.
+ * The last line: frees a console that the application stopped. The loop is to turn
+ * until log_is_drained, or LOG_LAST_WAIT_MS: what is still queued is lost when the
+ * machine restarts.
  */
 void log_last(const char *step, const char *object, const char *reason);
+
+/* Tries to write what is kept. Whether nothing is kept any more. */
+bool log_flush(void);
+
+/* A loop_clock's functions, with a ctx of NULL. */
+int64_t log_next(const void *ctx);
+void log_due(void *ctx, int64_t due_ms);
+
+/* Whether nothing is kept, nor queued in the terminal. For loop_until. */
+bool log_is_drained(void *ctx);
+
+/*
+ * After a fork: this process has no loop. It forgets what is kept, which is PID 1's
+ * to write, and its lines wait for the console, LOG_WAIT_MS each.
+ */
+void log_in_child(void);
 
 #endif

@@ -2,12 +2,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "init/beat.h"
 #include "init/boot.h"
 #include "init/check.h"
+#include "init/config_key.h"
 #include "init/container.h"
+#include "init/end.h"
 #include "init/relro.h"
-
-const char boot_version[] = ENCLAVE_INIT_VERSION;
+#include "vsock/heartbeat.h"
 
 static void say(int fd, const char *s)
 {
@@ -18,8 +20,23 @@ static const char help[] =
 	"usage: init --check FILE [ROOT]    whether FILE is a configuration\n"
 	"       init --container [--] [PROGRAM ARGUMENT...]\n"
 	"                                   in a container: as in an enclave\n"
+	"       init --heartbeat [PORT]    tell the parent that the enclave runs\n"
 	"       init --version\n"
 	"In an enclave it is the first process; see enclave-init(8).\n";
+
+/* For an image whose first process is another: whoever starts it may look at its code. */
+static int send_heartbeat(const char *port)
+{
+	uint32_t number = HEARTBEAT_PORT;
+
+	if (port &&
+	    (config_read_u32(port, 10, INT32_MAX, &number) < 0 || number == 0)) {
+		say(2, "init: heartbeat: PORT is a number from 1 to "
+		       "2147483647\n");
+		return 2;
+	}
+	return beat_by_hand(number);
+}
 
 /* Started by hand, or by mistake: nothing here may touch the machine. */
 static int run_elsewhere(int argc, char **argv)
@@ -34,6 +51,8 @@ static int run_elsewhere(int argc, char **argv)
 		say(1, help);
 		return 0;
 	}
+	if ((argc == 2 || argc == 3) && strcmp(word, "--heartbeat") == 0)
+		return send_heartbeat(argv[2]);
 	if ((argc == 3 || argc == 4) && strcmp(word, "--check") == 0)
 		return check_config(argv[2], argv[3]);
 	if (argc > 1 && strcmp(word, "--container") == 0)
@@ -56,6 +75,8 @@ int main(int argc, char **argv)
 	b.proc_fd = -1;
 	b.nsm_fd = -1;
 	b.tool_fd = -1;
+	b.clock.channel = -1;
+	b.loop.signal_fd = -1;
 	b.argv = (const char *const *)argv;
 	if (in_container && argc > 1 && strcmp(argv[1], "--container") == 0)
 		return container_run(&b, argv + 2);
@@ -68,7 +89,7 @@ int main(int argc, char **argv)
 		if (step->run(&b) == 0)
 			log_debug(step->name, NULL, "done");
 		else if (step->policy == BOOT_STOP)
-			boot_stop(&b);
+			end_failed(&b);
 	}
-	boot_end(&b);
+	end_machine(&b);
 }

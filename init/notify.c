@@ -1,19 +1,22 @@
 #include "init/notify.h"
 
 #include <errno.h>
-#include <signal.h>
+#include <poll.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { DESCRIPTORS_MAX = 253 }; /* SCM_MAX_FD */
+#include "rootfs/bind.h"
+
+enum { SECRET_BYTES = 16 };
 
 #define VARIABLE "NOTIFY_SOCKET="
-#define FOLDER "/run/enclave"
-static const char by_path[] = VARIABLE FOLDER "/notify";
-static const char by_name[] = VARIABLE "@enclave-init/notify";
+#define PARENT "/run/enclave"
+#define FOLDER PARENT "/notify"
 
 static bool number(const char *s, size_t len, uint64_t *ret)
 {
@@ -82,120 +85,201 @@ void notify_parse(const char *text, size_t len, struct notify *ret)
 	}
 }
 
-/* Binds FD to the address behind VARIABLE; an @ stands for the NUL of a name. */
-static int bind_to(int fd, const char *variable)
+/* Random, in hexadecimal. */
+static int make_secret(char ret[2 * SECRET_BYTES + 1])
 {
-	const char *address = variable + sizeof(VARIABLE) - 1;
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	size_t len = strlen(address);
+	static const char digits[] = "0123456789abcdef";
+	uint8_t bytes[SECRET_BYTES];
 
-	memcpy(un.sun_path, address, len);
-	if (*address == '@')
-		un.sun_path[0] = '\0';
-	else
-		(void)unlink(address);
-	return bind(fd, (struct sockaddr *)&un,
-		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len +
-				(*address != '@'))) < 0 ?
-		       -errno :
-		       0;
+	if (getrandom(bytes, sizeof(bytes), GRND_NONBLOCK) !=
+	    (ssize_t)sizeof(bytes))
+		return -EAGAIN;
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		ret[2 * i] = digits[bytes[i] >> 4];
+		ret[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	ret[2 * sizeof(bytes)] = '\0';
+	return 0;
 }
 
-int notify_open(const char **ret_variable)
+static int make_socket(void)
 {
-	const int on = 1;
-	int fd, r;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	(void)mkdir(FOLDER, 0755);
-	*ret_variable = by_path;
-	r = bind_to(fd, by_path);
-	if (r == 0 && chmod(by_path + sizeof(VARIABLE) - 1, 0666) < 0)
-		r = -errno;
-	if (r < 0) {
-		close(fd);
-		fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			    0);
-		if (fd < 0)
-			return -errno;
-		*ret_variable = by_name;
-		r = bind_to(fd, by_name);
-	}
-	if (r == 0 &&
-	    setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
-		r = -errno;
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
-	return fd;
+	return fd < 0 ? -errno : fd;
 }
 
 /*
- * The last close of a socket may wait for as long as who made it likes
- * (SO_LINGER). So a child has the last one: at its end nothing lingers.
+ * /proc/net/unix shows everybody the name that a socket was bound to. So it is bound to
+ * another one, in the working directory, and gets the one that counts afterwards.
  */
-static void close_all(const struct cmsghdr *c)
+static int bind_in_folder(int fd, const char *secret, uid_t owner,
+			  bool is_private)
 {
-	static const struct linger off;
-	size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-	pid_t pid = _Fork();
-	int fd;
+	static const struct sockaddr_un un = { .sun_family = AF_UNIX,
+					       .sun_path = "new" };
+	int r = 0;
 
-	if (pid == 0)
-		for (;;)
-			(void)pause();
-	for (size_t i = 0; i < count; i++) {
-		memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-		if (pid < 0) /* better than nothing */
-			(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off,
-					 sizeof(off));
-		close(fd);
-	}
-	if (pid > 0)
-		(void)kill(pid, SIGKILL);
+	(void)unlink(un.sun_path);
+	if (bind(fd, (const struct sockaddr *)&un, sizeof(un)) < 0)
+		return -errno;
+	if (chmod(un.sun_path, is_private ? 0600 : 0666) < 0 ||
+	    (is_private && chown(un.sun_path, owner, (gid_t)-1) < 0) ||
+	    rename(un.sun_path, secret) < 0)
+		r = -errno;
+	if (r < 0)
+		(void)unlink(un.sun_path);
+	return r;
 }
 
-ssize_t notify_receive(int fd, char buf[NOTIFY_MESSAGE_MAX], pid_t *ret_pid)
+static int open_in_folder(const char *secret, uid_t owner, bool is_private)
+{
+	int fd, r, folder = bind_own_folder(PARENT, 0755);
+
+	/* Nobody else may put another folder in its place. */
+	if (folder >= 0) {
+		close(folder);
+		folder = bind_own_folder(FOLDER, 0711);
+	}
+	if (folder < 0)
+		return folder;
+	fd = make_socket();
+	r = fd < 0 ? fd : fchdir(folder) < 0 ? -errno : 0;
+	close(folder);
+	if (r == 0) {
+		r = bind_in_folder(fd, secret, owner, is_private);
+		(void)!chdir("/");
+	}
+	if (r < 0 && fd >= 0)
+		close(fd);
+	return r < 0 ? r : fd;
+}
+
+/* A NUL and the name; its owner is told by each message. */
+static int open_abstract(const char *secret)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	const size_t len = strlen(secret);
+	const int on = 1;
+	int fd = make_socket(), r;
+
+	if (fd < 0)
+		return fd;
+	memcpy(un.sun_path + 1, secret, len);
+	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0 &&
+	    bind(fd, (const struct sockaddr *)&un,
+		 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
+			     len)) == 0)
+		return fd;
+	r = -errno;
+	close(fd);
+	return r;
+}
+
+int notify_open(uid_t owner, bool is_private, struct notify_socket *ret)
+{
+	static const char folder[] = VARIABLE FOLDER "/";
+	char secret[2 * SECRET_BYTES + 1], *to = ret->variable;
+	int r = make_secret(secret);
+
+	if (r < 0)
+		return r;
+	*ret = (struct notify_socket){ .owner = owner };
+	ret->fd = open_in_folder(secret, owner, is_private);
+	if (ret->fd >= 0) {
+		to = mempcpy(to, folder, sizeof(folder) - 1);
+	} else {
+		ret->asks_who = true;
+		ret->fd = open_abstract(secret);
+		to = mempcpy(to, VARIABLE "@", sizeof(VARIABLE));
+	}
+	memcpy(to, secret, sizeof(secret));
+	return ret->fd < 0 ? ret->fd : 0;
+}
+
+_Static_assert(sizeof(VARIABLE FOLDER "/") + 2 * SECRET_BYTES <=
+		       NOTIFY_VARIABLE_MAX,
+	       "the variable has room");
+
+/* Takes or looks at a datagram, with room for who sent it, and for no descriptor. */
+static ssize_t take(const struct notify_socket *s, char *buf, int flags,
+		    int *ret_flags, bool *ret_counts)
 {
 	union {
-		char bytes[CMSG_SPACE(sizeof(struct ucred)) +
-			   CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
+		char bytes[CMSG_SPACE(sizeof(struct ucred))];
 		struct cmsghdr align;
 	} control;
 	struct iovec part = { .iov_base = buf, .iov_len = NOTIFY_MESSAGE_MAX };
 	struct msghdr m = {
 		.msg_iov = &part,
 		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
+		.msg_control = s->asks_who ? control.bytes : NULL,
+		.msg_controllen = s->asks_who ? sizeof(control.bytes) : 0,
 	};
-	const struct cmsghdr *c;
 	struct ucred who;
-	ssize_t n;
+	ssize_t n = recvmsg(s->fd, &m, flags | MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 
-	*ret_pid = 0;
-	n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	if (n < 0)
 		return -errno;
-	/* By hand: the macros of some libc's do not compile without warnings. */
-	for (size_t at = 0; at + CMSG_LEN(0) <= m.msg_controllen;
-	     at += CMSG_ALIGN(c->cmsg_len)) {
-		c = (const struct cmsghdr *)(const void *)(control.bytes + at);
-		if (c->cmsg_len < CMSG_LEN(0))
-			break;
-		if (c->cmsg_level != SOL_SOCKET)
-			continue;
-		if (c->cmsg_type == SCM_RIGHTS) {
-			close_all(c);
-		} else if (c->cmsg_type == SCM_CREDENTIALS &&
-			   c->cmsg_len == CMSG_LEN(sizeof(who))) {
-			memcpy(&who, CMSG_DATA(c), sizeof(who));
-			*ret_pid = who.pid;
-		}
+	*ret_flags = m.msg_flags;
+	*ret_counts = !s->asks_who;
+	if (s->asks_who && m.msg_controllen >= CMSG_LEN(sizeof(who)) &&
+	    control.align.cmsg_level == SOL_SOCKET &&
+	    control.align.cmsg_type == SCM_CREDENTIALS) {
+		memcpy(&who, CMSG_DATA(&control.align), sizeof(who));
+		*ret_counts = who.uid == 0 || who.uid == s->owner;
 	}
 	/* What is cut may end in another number than was meant. */
-	return m.msg_flags & MSG_TRUNC ? 0 : n;
+	*ret_counts &= !(m.msg_flags & MSG_TRUNC);
+	return n;
+}
+
+ssize_t notify_receive(const struct notify_socket *s,
+		       char buf[NOTIFY_MESSAGE_MAX])
+{
+	bool counts;
+	int flags;
+	ssize_t n = take(s, buf, MSG_PEEK, &flags, &counts);
+
+	if (n < 0)
+		return n;
+	if (flags & MSG_CTRUNC)
+		return -EMSGSIZE;
+	/* Nobody else reads: it is the same one. */
+	n = take(s, buf, 0, &flags, &counts);
+	return n < 0 ? n : counts ? n : 0;
+}
+
+/* Waits until the socket FD can be written to. */
+static void wait_for_room(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	(void)poll(&p, 1, -1);
+}
+
+void notify_relay(const struct notify_socket *s, int to)
+{
+	char buf[NOTIFY_MESSAGE_MAX];
+	bool counts;
+	int flags;
+	ssize_t n;
+
+	while ((n = take(s, buf, MSG_PEEK, &flags, &counts)) >= 0) {
+		/* An empty one would be an end. */
+		while (counts && n > 0 &&
+		       send(to, buf, (size_t)n, MSG_NOSIGNAL) < 0) {
+			if (errno != EAGAIN)
+				return;
+			wait_for_room(to);
+		}
+		(void)take(s, buf, 0, &flags, &counts);
+	}
+}
+
+ssize_t notify_receive_relayed(int fd, char buf[NOTIFY_MESSAGE_MAX])
+{
+	ssize_t n = recv(fd, buf, NOTIFY_MESSAGE_MAX, MSG_DONTWAIT);
+
+	return n < 0 ? -errno : n;
 }

@@ -1,15 +1,14 @@
 #include "init/steer.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "init/clock.h"
+#include "init/helper.h"
 #include "init/log.h"
 #include "init/ptp.h"
 #include "init/stamp.h"
@@ -93,19 +92,7 @@ fail:
 	return -1;
 }
 
-/* --- in the child: every path ends in _exit --- */
-
-/* PID 1 has all signals blocked. The end shall not wait for us. */
-static void take_term(void)
-{
-	static const unsigned long dfl[4];
-	sigset_t set;
-
-	(void)syscall(SYS_rt_sigaction, SIGTERM, dfl, NULL, NSIG / 8);
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
-}
+/* --- in the helper --- */
 
 static int64_t now_ms(void)
 {
@@ -196,26 +183,9 @@ static _Noreturn void follow(int fd)
 	}
 }
 
-void steer_start(int fd, int nsm_fd)
+int steer_run(const struct helper_job *job)
 {
-	struct text t;
-	pid_t pid;
-
-	if (fd < 0)
-		return;
-	pid = _Fork();
-	if (pid == 0) {
-		(void)setsid();
-		take_term();
-		compare_nsm(nsm_fd);
-		close(nsm_fd);
-		follow(fd);
-	}
-	if (pid < 0) {
-		text_clear(&t);
-		text_add(&t, "not followed: ");
-		text_add(&t, strerror(errno));
-		say(text_string(&t));
-	}
-	close(fd);
+	compare_nsm(job->nsm_fd);
+	close(job->nsm_fd);
+	follow(job->device_fd);
 }

@@ -1,6 +1,8 @@
 #ifndef INIT_STEER_H
 #define INIT_STEER_H
 
+struct helper_job;
+
 /*
  * The clock after the hypervisor's, by /dev/ptp0: set once before anything of the
  * image runs, and from then on only made to run a little faster or slower. Where
@@ -14,9 +16,9 @@
 int steer_step(void);
 
 /*
- * Starts a child that follows FD, which it takes over; negative: none. It holds
- * the clock against the timestamp of the NSM, NSM_FD, first. It ends by TERM.
+ * HELPER_CLOCK: holds the clock against the timestamp of the NSM, JOB->nsm_fd, then
+ * follows JOB->device_fd for good. It ends by TERM.
  */
-void steer_start(int fd, int nsm_fd);
+int steer_run(const struct helper_job *job);
 
 #endif

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "init/beat.h"
+#include "init/end.h"
 #include "init/boot.h"
 #include "init/log.h"
 #include "init/power.h"
@@ -51,12 +51,22 @@ int __wrap_file_set_access(const char *path, uid_t owner, gid_t group, int mode)
 	return is("lax") ? 0 : r;
 }
 
+static void beat_early(void)
+{
+	enum heartbeat_stage stage;
+
+	if (_Fork() != 0)
+		return;
+	(void)heartbeat_positive(HEARTBEAT_PORT, &stage);
+	_exit(0);
+}
+
 /* The heartbeat does not wait for the application. */
 WRAP(cgroup_mount);
 int __wrap_cgroup_mount(void)
 {
 	if (is("early"))
-		(void)beat_positive(HEARTBEAT_PORT);
+		beat_early();
 	return __real_cgroup_mount();
 }
 
@@ -140,9 +150,9 @@ long __wrap_syscall(long number, ...)
 }
 
 /* A stop that panics, hangs, or forgets the parent. */
-_Noreturn void __real_boot_stop(struct boot *b);
-_Noreturn void __wrap_boot_stop(struct boot *b);
-_Noreturn void __wrap_boot_stop(struct boot *b)
+_Noreturn void __real_end_failed(struct boot *b);
+_Noreturn void __wrap_end_failed(struct boot *b);
+_Noreturn void __wrap_end_failed(struct boot *b)
 {
 	if (is("panic"))
 		_exit(1);
@@ -150,5 +160,5 @@ _Noreturn void __wrap_boot_stop(struct boot *b)
 		(void)pause();
 	if (is("rude"))
 		(void)power_reboot();
-	__real_boot_stop(b);
+	__real_end_failed(b);
 }

@@ -53,15 +53,19 @@ def a_heartbeat_comes_although_the_application_is_gone() -> None:
 
 @test
 def a_heartbeat_that_is_killed_is_said() -> None:
-    """Otherwise nobody could tell why nitro-cli waits in vain."""
+    """And started again: nitro-cli would wait in vain."""
     with Jail(*SLEEP, parent=Parent(hold=True)) as j:
         j.wait(lambda: j.parent.attempts, "an attempt")
         j.wait(lambda: len(j.children()) == 2, "the application and the heartbeat's child")
-        _, beat = j.children()
+        beat = min(j.children())  # forked before the application
         os.kill(beat, signal.SIGKILL)
-        j.wait(lambda: len(j.children()) == 1, "the heartbeat's child is gone")
+        j.wait(lambda: beat not in j.children(), "the heartbeat's child is gone")
+        j.wait(lambda: len(j.parent.attempts) == 2, "another try")
+        j.release(0)
+        j.wait(lambda: j.parent.received, "a heartbeat")
         os.kill(j.init, signal.SIGTERM)
         j.restarted()
+        same(j.parent.received, [183], "the parent received")
         same(j.log()[1:], ["init: heartbeat: CID 3 port 9000: its process was killed before it "
                            "was through", "init: end: /bin/act: killed by SIGTERM"], "the log")
 

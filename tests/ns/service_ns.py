@@ -1,6 +1,7 @@
 """Services beside the application: order, readiness, restarts, watchdog, the end."""
 
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -97,9 +98,10 @@ def a_boot_that_stops_starts_nothing_again() -> None:
     with Jail("/bin/act", *SLEEP.split(), config=config) as j:
         j.expect_stop(8, "spawn", "main: not ready within 300 ms")
         check("started again" not in j.text, j.text)
-    config = "ready = notify\nready-timeout = 300ms\n[x]\ncommand = act sleep 600 exit 1\nrestart = always\n"
+    config = "ready = notify\nready-timeout = 300ms\n[x]\ncommand = act until-term x exit 1\nrestart = always\n"
     with Jail("/bin/act", *SLEEP.split(), config=config, parent=Parent(hold=True)) as j:
-        j.wait_said(line("x", "exited with code 1"))
+        j.wait(lambda: j.parent.attempts, "the negative heartbeat")
+        check(line("x", "exited with code 1") in j.log(), "services end before the parent is told")
         j.release(0)
         j.expect_stop(8, "spawn", "main: not ready within 300 ms")
         check("started again" not in j.text, j.text)
@@ -109,14 +111,24 @@ def a_boot_that_stops_starts_nothing_again() -> None:
 
 @test
 def messages_of_others_are_not_heard() -> None:
-    """A process that left the session, and a service that does not tell; it is said once."""
-    config = ("ready = notify\nready-timeout = 4s\n[x]\ncommand = /bin/act await /run/starts-y sleep 600000\n")
-    with Jail("/bin/act", "notify-outsider", "READY=1", "notify-outsider", "READY=1", *SLEEP.split(), config=config) as j:
-        j.expect_stop(8, "spawn", "main: not ready within 4 s")
-        said = [s for s in j.log() if "is ignored" in s]
-        same(len(said), 1, f"lines: {said}")
-        check("init: supervise: NOTIFY_SOCKET: a message of process " in said[0], said[0])
-        same(j.facts("barrier"), ["passed"] * 2, "descriptors of strangers")
+    """One that does not tell has no socket, and each that does has its own, whose name nobody can list."""
+    config = "ready = notify\n[x]\ncommand = /bin/act env NOTIFY_SOCKET start x sleep 600000\n[y]\ncommand = /bin/act env NOTIFY_SOCKET notify READY=1 sleep 600000\nready = notify\n"
+    with Jail("/bin/act", "env", "NOTIFY_SOCKET", "notify", "READY=1", *SLEEP.split(), config=config) as j:
+        j.wait(lambda: j.parent.received, "a heartbeat")
+        names = j.facts("env.NOTIFY_SOCKET")
+        same(len({n for n in names if re.fullmatch("/run/enclave/notify/[0-9a-f]{32}", n)}), 2, f"sockets: {names}")
+        folder = Path(f"/proc/{j.init}/root/run/enclave/notify")
+        same([f"{folder.stat().st_mode & 0o7777:o}", len(list(folder.iterdir()))], ["711", 2], "the folder")
+        shown = Path(f"/proc/{j.init}/net/unix").read_text()
+        check(not any(n.rsplit("/")[-1] in shown for n in names if n), f"a name is shown: {shown}")
+
+
+@test
+def who_left_the_session_is_heard() -> None:
+    """A daemon, or whatever `su -c` and setsid run, has the variable, and that is enough."""
+    with Jail("/bin/act", "notify-outsider", "READY=1", *SLEEP.split(), config="ready = notify\n") as j:
+        j.started()
+        same(j.facts("barrier"), ["passed"], "its descriptors are let go of")
 
 
 @test
@@ -310,7 +322,7 @@ def each_service_has_its_own_environment() -> None:
         j.expect(env__B="x = y ", env__C="own", env__D="env", env__E="(unset)", env__NOTIFY_SOCKET="(unset)")
     with Jail("/bin/act", "env", "NOTIFY_SOCKET", "notify", "READY=1", *SLEEP.split(), config="ready = notify\n") as j:
         j.started()
-        j.expect(env__NOTIFY_SOCKET="/run/enclave/notify")
+        check(j.fact("env.NOTIFY_SOCKET").startswith("/run/enclave/notify/"), j.text)
     for text, fault in ((b"A=1\n  B\n", "line 2: not NAME=VALUE"), (b"A B=1\n", "line 1: not NAME=VALUE"),
                         (b"A=\0\n", "line 1: a NUL byte")):
         files.file("etc/vars", text)

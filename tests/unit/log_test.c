@@ -178,28 +178,70 @@ TEST(a_reader_that_is_gone_is_no_fault)
 	log_line("spec", "/cmd", "nobody reads");
 }
 
-static double seconds(void)
+/* Returns how many messages it takes to fill the console. */
+static void fill_console(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-TEST(a_full_console_is_waited_for_but_not_for_ever)
-{
-	double start;
-
-	open_console();
 	while (send(logged, "full", 4, MSG_DONTWAIT) > 0)
 		;
-	start = seconds();
-	log_line("spec", "/cmd", "lost");
-	CHECK(seconds() - start >= LOG_WAIT_MS / 1000.0);
+}
+
+static void empty_console(void)
+{
 	while (strcmp(line(), "(nothing)") != 0)
 		;
+}
+
+TEST(what_a_full_console_does_not_take_is_kept)
+{
+	open_console();
+	fill_console();
+	log_line("spec", "/cmd", "kept");
+	log_line("spec", "/cmd", "kept as well");
+	CHECK(log_next(NULL) > 0);
+	log_due(NULL, log_next(NULL)); /* still full */
+	CHECK(log_next(NULL) > 0);
+	empty_console();
+	log_due(NULL, log_next(NULL));
+	CHECK_STR(line(), "init: spec: /cmd: kept\ninit: spec: /cmd: kept as "
+			  "well\n");
+	CHECK_INT(log_next(NULL), 0);
 	log_line("spec", "/cmd", "there is room again");
 	CHECK_STR(line(), "init: spec: /cmd: there is room again\n");
+}
+
+TEST(lines_without_room_are_counted)
+{
+	char text[1000];
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	open_console();
+	fill_console();
+	for (int i = 0; i < 10; i++)
+		log_line("spec", NULL, text);
+	empty_console();
+	CHECK(log_flush());
+	CHECK_INT(strlen(line()), 4 * (sizeof("init: spec: \n") - 1 + 999));
+	CHECK_STR(line(), "init: log: 6 lines were lost\n");
+	CHECK_STR(line(), "(nothing)");
+	CHECK(log_is_drained(NULL));
+}
+
+TEST(the_pause_between_two_tries_grows)
+{
+	int64_t last, at, pause = 0;
+
+	open_console();
+	fill_console();
+	log_line("spec", "/cmd", "kept");
+	for (int i = 0; i < 20; i++) {
+		last = log_next(NULL);
+		log_due(NULL, last);
+		at = log_next(NULL);
+		CHECK(at - last >= pause);
+		pause = at - last;
+	}
+	CHECK_INT(pause, 1024);
 }
 
 /* Reads what a full pipe holds once its writer has begun to wait for room. */
@@ -220,6 +262,7 @@ TEST(a_line_waits_for_a_reader_that_is_slow)
 	pid = fork();
 	if (pid == 0) {
 		log_open(fds[1]);
+		log_in_child();
 		log_last("end", "/bin/app", "exited with code 0");
 		_exit(0);
 	}

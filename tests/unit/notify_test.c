@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "init/super.h"
 #include "tests/unit/check.h"
 
 static struct notify parse(const char *text, size_t len)
@@ -95,18 +94,6 @@ TEST(every_prefix_and_every_byte_is_taken)
 			text[at] = (char)c;
 			(void)parse(text, sizeof(whole) - 1);
 		}
-}
-
-TEST(delays_are_doubled_and_bounded)
-{
-	CHECK_INT(super_delay(100, 30000, 0), 100);
-	CHECK_INT(super_delay(100, 30000, 1), 200);
-	CHECK_INT(super_delay(100, 30000, 8), 25600);
-	CHECK_INT(super_delay(100, 30000, 9), 30000);
-	CHECK_INT(super_delay(100, 30000, 4000000000), 30000);
-	CHECK_INT(super_delay(1, 604800000, 4000000000), 604800000);
-	CHECK_INT(super_delay(500, 100, 0), 100);
-	CHECK_INT(super_delay(1, 1, 7), 1);
 }
 
 CHECK_MAIN("notify")

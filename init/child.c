@@ -1,0 +1,218 @@
+#include "init/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "init/log.h"
+#include "init/loop.h"
+#include "rootfs/file.h"
+#include "vsock/io.h"
+
+enum {
+	REAP_BATCH = 256,
+	STATUS_MAX = 8192,   /* bytes of /proc/PID/status */
+	FLAG_PIDFD = 0x1000, /* linux/sched.h */
+};
+
+#define FLAG_INTO_CGROUP 0x200000000ULL
+
+/* struct clone_args of linux/sched.h, as of 5.7. */
+struct clone3_args {
+	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack,
+		stack_size, tls, set_tid, set_tid_size, cgroup;
+};
+
+static int64_t next_deadline(const void *ctx)
+{
+	const struct children *c = ctx;
+	int64_t first = 0;
+
+	for (size_t i = 0; i < CHILD_MAX; i++)
+		if (c->table[i].traced_ms != 0 &&
+		    (first == 0 || c->table[i].traced_ms < first))
+			first = c->table[i].traced_ms;
+	return first;
+}
+
+/* The process that traces PID, or 0. */
+static pid_t find_tracer(int proc_fd, pid_t pid)
+{
+	static const char key[] = "\nTracerPid:\t";
+	struct text name;
+	struct file f;
+	char *at;
+	int tracer = 0;
+
+	text_clear(&name);
+	text_add_number(&name, pid);
+	text_add(&name, "/status");
+	if (proc_fd < 0 ||
+	    file_read(proc_fd, text_string(&name), STATUS_MAX, &f) < 0)
+		return 0;
+	at = strstr(f.data, key);
+	if (at)
+		tracer = atoi(at + sizeof(key) - 1);
+	file_free(&f);
+	return tracer;
+}
+
+static void due(void *ctx, int64_t now_ms)
+{
+	struct children *c = ctx;
+	pid_t tracer;
+
+	for (size_t i = 0; i < CHILD_MAX; i++) {
+		if (c->table[i].traced_ms == 0 ||
+		    c->table[i].traced_ms > now_ms)
+			continue;
+		c->table[i].traced_ms = 0;
+		tracer = find_tracer(c->proc_fd, c->table[i].pid);
+		if (tracer > 1)
+			(void)kill(tracer, SIGKILL);
+	}
+}
+
+/*
+ * A child is dead, as its pidfd says, but reaping did not find it: a tracer holds it.
+ * The tracer's end gives it to us. A debugger that only needs a moment has it.
+ */
+static void is_held(void *ctx)
+{
+	struct child *v = ctx;
+
+	if (v->all->loop->has_more)
+		return; /* it may only not have had its turn yet */
+	loop_forget(v->all->loop, v->pidfd);
+	v->traced_ms = io_now_ms() + CHILD_TRACED_MS;
+}
+
+static bool reap(void *ctx)
+{
+	return child_reap(ctx);
+}
+
+void child_init(struct children *c, struct loop *l, int proc_fd)
+{
+	c->loop = l;
+	c->proc_fd = proc_fd;
+	l->reap = reap;
+	l->reap_ctx = c;
+	loop_add_clock(l, (struct loop_clock){ next_deadline, due, c });
+}
+
+static void free_entry(struct child *v)
+{
+	loop_forget(v->all->loop, v->pidfd);
+	if (v->pidfd >= 0)
+		close(v->pidfd);
+	v->pid = 0;
+	v->pidfd = -1;
+	v->traced_ms = 0;
+}
+
+/* _Fork in place of fork: there are no threads, whose locks would need it. */
+static pid_t fork_by(struct children *c, int cgroup_fd, bool *ret_is_in_cgroup,
+		     int *ret_pidfd)
+{
+	struct clone3_args args = {
+		.flags = FLAG_PIDFD,
+		.pidfd = (uintptr_t)ret_pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	pid_t pid;
+
+	*ret_pidfd = -1;
+	if (cgroup_fd >= 0) {
+		args.flags |= FLAG_INTO_CGROUP;
+		args.cgroup = (uint64_t)cgroup_fd;
+		*ret_is_in_cgroup = true;
+	}
+	if (!c->is_last_resort) {
+		pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+		if (pid >= 0 || errno == EAGAIN || errno == ENOMEM)
+			return pid < 0 ? -errno : pid;
+	}
+	if (cgroup_fd >= 0)
+		*ret_is_in_cgroup = false;
+	/* Into the group by itself, then; or the kernel has no clone3 (4.14). */
+	args.flags = FLAG_PIDFD;
+	if (!c->is_last_resort && cgroup_fd >= 0) {
+		pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+		if (pid >= 0 || errno == EAGAIN || errno == ENOMEM)
+			return pid < 0 ? -errno : pid;
+	}
+	c->is_last_resort = true;
+	*ret_pidfd = -1;
+	pid = _Fork();
+	return pid < 0 ? -errno : pid;
+}
+
+pid_t child_fork(struct children *c, int cgroup_fd, bool *ret_is_in_cgroup,
+		 child_died_fn *died, void *ctx)
+{
+	struct child *v = c->table;
+	int pidfd;
+	pid_t pid;
+
+	while (v < c->table + CHILD_MAX && v->pid != 0)
+		v++;
+	if (v == c->table + CHILD_MAX)
+		return -EAGAIN;
+	pid = fork_by(c, cgroup_fd, ret_is_in_cgroup, &pidfd);
+	if (pid <= 0)
+		return pid;
+	*v = (struct child){ .pid = pid,
+			     .pidfd = pidfd,
+			     .died = died,
+			     .ctx = ctx,
+			     .all = c };
+	c->is_alone = false;
+	/* Where there is no room for it SIGCHLD has to do. */
+	if (pidfd >= 0)
+		(void)loop_watch(c->loop, pidfd, is_held, v);
+	return pid;
+}
+
+/*
+ * One SIGCHLD may stand for many deaths: the signal does not queue. Drains
+ * until the kernel has nothing more to report, or a batch is full: what dies
+ * faster than it is reaped must not keep PID 1 from all else.
+ */
+bool child_reap(struct children *c)
+{
+	struct child v;
+	int status;
+	pid_t pid;
+
+	for (int i = 0; i < REAP_BATCH; i++) {
+		pid = waitpid(-1, &status, WNOHANG);
+		if (pid <= 0) {
+			c->is_alone = pid < 0 && errno == ECHILD;
+			return false;
+		}
+		for (size_t n = 0; n < CHILD_MAX; n++) {
+			if (c->table[n].pid != pid)
+				continue;
+			/* Free first: who is told may fork the next one. */
+			v = c->table[n];
+			free_entry(&c->table[n]);
+			v.died(v.ctx, status);
+			break;
+		}
+	}
+	return true;
+}
+
+bool child_is_known(const struct children *c, pid_t pid)
+{
+	for (size_t i = 0; i < CHILD_MAX; i++)
+		if (c->table[i].pid == pid)
+			return true;
+	return false;
+}

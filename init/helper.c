@@ -1,0 +1,210 @@
+#include "init/helper.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "init/beat.h"
+#include "init/confine.h"
+#include "init/log.h"
+#include "init/loop.h"
+#include "init/notify.h"
+#include "init/steer.h"
+#include "nsm/nsmc.h"
+
+enum {
+	/* A user of nobody's: 65534 is a service's often enough, 65532 an image's. */
+	HELPER_UID = 65530,
+	CAP_SYS_TIME_BIT = 25, /* linux/capability.h */
+};
+
+/* Returns the exit code. */
+typedef int helper_entry_fn(const struct helper_job *job);
+
+static int run_relay(const struct helper_job *job)
+{
+	notify_relay(job->socket, job->channel);
+	return 0;
+}
+
+static int run_sync(const struct helper_job *job)
+{
+	(void)job;
+	sync();
+	return 0;
+}
+
+static int run_debug(const struct helper_job *job)
+{
+	enum nsmc_debug debug = NSMC_DEBUG_UNKNOWN;
+	int fd = job->nsm_fd < 0 ? nsmc_open() : job->nsm_fd, r = fd;
+
+	if (fd >= 0)
+		r = nsmc_get_debug(fd, &debug);
+	helper_tell(job, HELPER_DONE, debug == NSMC_DEBUG_YES, r);
+	return 0;
+}
+
+struct helper_row {
+	helper_entry_fn *entry;
+	struct confine confine;
+	bool takes_term; /* the end does not wait for it */
+};
+
+#define NOBODY                                                        \
+	.has_ids = true, .uid = HELPER_UID, .gid = HELPER_UID,        \
+	.no_new_privileges = true, .undumpable = true,                \
+	.bounding_is_set = true
+
+static const struct helper_row rows[HELPER_KINDS] = {
+	[HELPER_BEAT] = { .entry = beat_run, .confine = { NOBODY } },
+	[HELPER_CLOCK] = { .entry = steer_run,
+			   .confine = { NOBODY,
+					.bounding = 1U << CAP_SYS_TIME_BIT,
+					.ambient = 1U << CAP_SYS_TIME_BIT },
+			   .takes_term = true },
+	[HELPER_RELAY] = { .entry = run_relay, .confine = { NOBODY } },
+	/* It writes what is root's. */
+	[HELPER_DEBUG] = { .entry = run_debug,
+			   .confine = { .undumpable = true } },
+	[HELPER_SYNC] = { .entry = run_sync, .confine = { .undumpable = true } },
+};
+
+/* --- in the child --- */
+
+static void take_term(void)
+{
+	static const unsigned long dfl[4];
+	sigset_t set;
+
+	(void)syscall(SYS_rt_sigaction, SIGTERM, dfl, NULL, NSIG / 8);
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/*
+ * It goes on with what it could not give up: a namespace may not have that user, a
+ * container no capability for it.
+ */
+static void give_up_privileges(const struct helper_row *row)
+{
+	enum confine_stage stage;
+
+	if (confine_begin(&row->confine, -1, NULL, NULL, &stage) == 0)
+		(void)confine_finish(&row->confine, &stage);
+}
+
+/* The end of PID 1's end is as good as a word: it has become another program. */
+static void wait_for_word(struct helper_job *job)
+{
+	struct pollfd p = { .fd = job->channel, .events = POLLIN };
+	uint8_t byte;
+
+	while (poll(&p, 1, -1) < 0)
+		;
+	if (recv(job->channel, &byte, 1, MSG_DONTWAIT) == 1)
+		job->byte = byte;
+}
+
+/* PID 1's own, but for what the helper works with. */
+static void close_others(const struct children *c, const struct helper_job *job)
+{
+	const struct loop *l = c->loop;
+
+	for (size_t i = 0; i < l->source_count; i++)
+		if (l->sources[i].fd >= 0 &&
+		    (!job->socket || l->sources[i].fd != job->socket->fd))
+			close(l->sources[i].fd);
+	if (l->signal_fd >= 0)
+		close(l->signal_fd);
+	if (c->proc_fd >= 0)
+		close(c->proc_fd);
+}
+
+static _Noreturn void run(const struct helper_row *row, struct helper_job *job,
+			  const struct children *c)
+{
+	close_others(c, job);
+	log_in_child();
+	/* One that is forked before the application gives up its privileges only when
+	 * that has started, which it would keep waiting otherwise. */
+	if (job->waits)
+		wait_for_word(job);
+	give_up_privileges(row);
+	if (row->takes_term)
+		take_term();
+	_exit(row->entry(job));
+}
+
+void helper_tell(const struct helper_job *job, enum helper_news news,
+		 uint8_t stage, int error)
+{
+	const struct helper_report report = { .news = (uint8_t)news,
+					      .stage = stage,
+					      .error = error };
+
+	(void)send(job->channel, &report, sizeof(report), MSG_NOSIGNAL);
+}
+
+/* --- in PID 1 --- */
+
+static void died(void *ctx, int status)
+{
+	struct helper *h = ctx;
+
+	h->pid = 0;
+	h->status = status;
+	if (recv(h->channel, &h->report, sizeof(h->report), MSG_DONTWAIT) !=
+	    (ssize_t)sizeof(h->report))
+		h->report = (struct helper_report){ 0 };
+	h->gone(h->ctx, h);
+	if (h->pid == 0 && h->channel >= 0) {
+		close(h->channel);
+		h->channel = -1;
+	}
+}
+
+int helper_start(struct helper *h, enum helper_kind kind,
+		 struct helper_job *job, struct children *c,
+		 helper_gone_fn *gone, void *ctx)
+{
+	int fds[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+		       fds) < 0)
+		return -errno;
+	job->channel = fds[1];
+	*h = (struct helper){ .channel = fds[0], .gone = gone, .ctx = ctx };
+	pid = child_fork(c, -1, NULL, died, h);
+	if (pid == 0) {
+		close(fds[0]); /* or its end would never be seen */
+		run(&rows[kind], job, c);
+	}
+	close(fds[1]);
+	if (pid < 0) {
+		close(fds[0]);
+		h->channel = -1;
+		return (int)pid;
+	}
+	h->pid = pid;
+	return 0;
+}
+
+void helper_go(struct helper *h, uint8_t byte)
+{
+	if (h->channel >= 0)
+		(void)send(h->channel, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void helper_kill(const struct helper *h)
+{
+	if (h->pid > 0)
+		(void)kill(h->pid, SIGKILL);
+}

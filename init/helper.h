@@ -1,0 +1,81 @@
+#ifndef INIT_HELPER_H
+#define INIT_HELPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "init/child.h"
+
+struct notify_socket;
+
+/*
+ * Processes that work for PID 1: what talks to the parent, asks a device, or lets go of
+ * what others have passed may take as long as it likes in a process of its own. A
+ * const row each. What they report is one struct with an enum, never bytes of
+ * somebody else's.
+ */
+
+enum helper_kind {
+	HELPER_BEAT,  /* the heartbeat, init/beat.h */
+	HELPER_CLOCK, /* follows the hypervisor's clock, init/steer.h */
+	HELPER_RELAY, /* reads a notify socket with descriptors in it */
+	HELPER_SYNC,  /* sync(2), at the end */
+	HELPER_DEBUG, /* asks the NSM whether this is debug mode: stage 1 */
+	HELPER_KINDS,
+};
+
+enum helper_news { HELPER_DONE = 1, HELPER_FAULT };
+
+/* What a helper reports, once, before it exits. */
+struct helper_report {
+	uint8_t news;
+	uint8_t stage; /* of the helper's own */
+	int32_t error; /* 0 or -errno */
+};
+
+/* What a helper needs to know; each kind looks at its own. */
+struct helper_job {
+	int channel;   /* the helper's end of a socket pair */
+	uint32_t port; /* HELPER_BEAT: of CID 3 */
+	uint8_t byte;
+	bool waits;	/* for a word, or for PID 1's end of the channel to close */
+	int device_fd;	/* HELPER_CLOCK: /dev/ptp0 */
+	int nsm_fd;	/* the same: /dev/nsm */
+	const struct notify_socket *socket; /* HELPER_RELAY */
+};
+
+struct helper;
+
+/* Told when H is gone: its report and wait status are there. */
+typedef void helper_gone_fn(void *ctx, struct helper *h);
+
+/* One that runs, or has run. Its place must not move meanwhile. */
+struct helper {
+	pid_t pid;		     /* 0: it does not run */
+	int channel;		     /* PID 1's end; negative: none */
+	int status;		     /* wait status, once it has run */
+	struct helper_report report; /* news is 0: none has come */
+	helper_gone_fn *gone;
+	void *ctx;
+};
+
+/*
+ * Starts a helper of KIND in H, which does not run. JOB is copied by the fork, its
+ * descriptors stay the caller's; JOB->channel is filled in. Returns 0 or -errno.
+ */
+int helper_start(struct helper *h, enum helper_kind kind,
+		 struct helper_job *job, struct children *c,
+		 helper_gone_fn *gone, void *ctx);
+
+/* The word that a helper with JOB->waits waits for: BYTE takes the place of its own. */
+void helper_go(struct helper *h, uint8_t byte);
+
+/* In a helper: sends its report. */
+void helper_tell(const struct helper_job *job, enum helper_news news,
+		 uint8_t stage, int error);
+
+/* Ends it by KILL, if it runs. */
+void helper_kill(const struct helper *h);
+
+#endif

@@ -1,0 +1,457 @@
+#include "init/steps.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "init/boot.h"
+#include "init/console.h"
+#include "init/machine.h"
+#include "init/modules.h"
+#include "init/pcr.h"
+#include "init/report.h"
+#include "init/spec.h"
+#include "init/start.h"
+#include "init/steer.h"
+#include "nsm/entropy.h"
+#include "nsm/nsmc.h"
+#include "nsm/wire.h"
+#include "rootfs/bind.h"
+#include "rootfs/mounts.h"
+#include "rootfs/squash.h"
+#include "rootfs/switch.h"
+#include "vsock/heartbeat.h"
+#include "vsock/io.h"
+
+enum { ENV_WARNINGS = 16 }; /* lines of /env that are shown, if skipped */
+
+static void warn(const struct boot *b, const char *object, const char *reason)
+{
+	log_line(boot_steps[b->step].name, object, reason);
+}
+
+int step_start(struct boot *b)
+{
+	bool debug = false;
+	int r;
+
+	loop_block_signals();
+	(void)umask(022);
+	(void)!chdir("/");
+	/* The kernel makes an argument of a word it does not know. */
+	for (size_t i = 1; b->argv[0] && b->argv[i]; i++)
+		if (strcmp(b->argv[i], "init_debug") == 0)
+			debug = true;
+	log_set_debug(debug);
+	r = boot_open_loop(b);
+	return r < 0 ? boot_fail(b, "signalfd", strerror(-r)) : 0;
+}
+
+int step_console(struct boot *b)
+{
+	int dev = mounts_early_dev();
+	int proc = mounts_early_proc();
+	int stdio = console_open_stdio();
+
+	log_open(console_open_log());
+	b->proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	b->children.proc_fd = b->proc_fd;
+	if (dev < 0)
+		warn(b, "/dev", strerror(-dev));
+	if (proc < 0)
+		warn(b, "/proc", strerror(-proc));
+	if (stdio < 0)
+		return boot_fail(b, "/dev/console", strerror(-stdio));
+	return 0;
+}
+
+static void warn_skipped(void *ctx, size_t line, const char *text)
+{
+	struct boot *b = ctx;
+	struct text t;
+
+	if (++b->env_skipped > ENV_WARNINGS)
+		return;
+	text_clear(&t);
+	text_add(&t, "line ");
+	text_add_number(&t, (long long)line);
+	text_add(&t, " is not NAME=VALUE, skipped: ");
+	text_add(&t, text);
+	warn(b, "/env", text_string(&t));
+}
+
+static void warn_more_skipped(const struct boot *b)
+{
+	struct text t;
+
+	text_clear(&t);
+	text_add(&t, "skipped as well: ");
+	text_add_number(&t, (long long)(b->env_skipped - ENV_WARNINGS));
+	text_add(&t, " lines");
+	warn(b, "/env", text_string(&t));
+}
+
+static int fail_spec(struct boot *b, const char *file, int r, size_t line)
+{
+	struct text t;
+
+	/* What is missing is most likely missing because of that. */
+	if (boot_check_initramfs(b) < 0)
+		return -1;
+	text_clear(&t);
+	report_spec(r, line, &t);
+	return boot_fail(b, file, text_string(&t));
+}
+
+/* The configuration's command is there; /cmd then does not count. */
+static bool has_command(const struct boot *b)
+{
+	return b->config->services[0].command.first;
+}
+
+/* One piece of memory for both vectors, each with a NULL at its end. */
+static int alloc_vectors(struct boot *b)
+{
+	size_t args = spec_count_lines(b->cmd.data, b->cmd.len);
+	size_t vars = spec_count_lines(b->env.data, b->env.len);
+	int r = file_alloc((args + vars + 2) * sizeof(char *), &b->vectors);
+
+	if (r < 0)
+		return r;
+	b->app_argv = (char **)(void *)b->vectors.data;
+	b->app_envp = b->app_argv + args + 1;
+	return 0;
+}
+
+static int fail_config(struct boot *b, int r, const struct config_fault *fault)
+{
+	struct text t;
+
+	if (boot_check_initramfs(b) < 0)
+		return -1;
+	text_clear(&t);
+	report_config(r, fault, &t);
+	return boot_fail(b, b->config_name, text_string(&t));
+}
+
+/*
+ * Opens the configuration: what lies beside /cmd wins over the image's own. A link
+ * to nothing is a file that is missing; no file at all is -ENOENT.
+ */
+static int open_config(struct boot *b)
+{
+	static const char own[] = "/enclave-init.conf",
+			  image[] = "/etc/enclave-init.conf";
+	struct stat st;
+	int root, fd;
+
+	b->config_name = own;
+	if (lstat(own, &st) == 0 || errno != ENOENT) {
+		fd = open(own, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		return fd < 0 ? errno == ENOENT ? -ENOLINK : -errno : fd;
+	}
+	b->config_name = image;
+	root = open(b->in_container ? "/" : "/rootfs",
+		    O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* Step 6 says what is wrong with it, but of any other fault nothing. */
+	if (root < 0)
+		return errno == ENOENT || errno == ENOTDIR ? -ENOENT : -errno;
+	fd = file_open_in_root(root, image);
+	close(root);
+	return fd == -ENOTDIR ? -ENOENT : fd;
+}
+
+int boot_read_config(struct boot *b)
+{
+	struct config_fault fault = { 0 };
+	int fd, r;
+
+	b->config_name = "memory"; /* until there is a file to blame */
+	r = file_alloc(sizeof(*b->config), &b->config_memory);
+	if (r < 0)
+		return fail_config(b, r, &fault);
+	b->config = (struct config *)(void *)b->config_memory.data;
+	config_defaults(b->config);
+	fd = open_config(b);
+	if (fd == -ENOENT)
+		r = 0;
+	else if (fd < 0)
+		r = fd == -ENOLINK ? -ENOENT : fd;
+	else
+		r = file_read_fd(fd, CONFIG_FILE_MAX, &b->config_text);
+	if (fd >= 0 && r == 0)
+		r = config_parse(b->config_text.data, b->config_text.len,
+				 b->config, &fault);
+	if (fd >= 0)
+		close(fd);
+	if (r < 0)
+		return fail_config(b, r, &fault);
+	/* What is needed when it is gone. */
+	b->heartbeat = b->config->heartbeat;
+	b->heartbeat_port = b->config->heartbeat_port;
+	return 0;
+}
+
+int step_spec(struct boot *b)
+{
+	size_t line = 0;
+	int r;
+
+	/* First: the application may be cut short where /cmd is not. */
+	if (switch_ramdisk_lacks_inodes())
+		return boot_fail(b, "initramfs",
+				 "no inode is left, the image is cut short: "
+				 "raise --memory");
+	if (switch_ramdisk_is_full() && boot_check_initramfs(b) < 0)
+		return -1;
+
+	if (boot_read_config(b) < 0)
+		return -1;
+	r = has_command(b) ? 0 :
+			     file_read(AT_FDCWD, "cmd", SPEC_FILE_MAX, &b->cmd);
+	if (r < 0)
+		return fail_spec(b, "/cmd", r, 0);
+	r = file_read(AT_FDCWD, "env", SPEC_FILE_MAX, &b->env);
+	if (r == -ENOENT) /* as good as an empty one */
+		r = file_alloc(0, &b->env);
+	if (r < 0)
+		return fail_spec(b, "/env", r, 0);
+	r = alloc_vectors(b);
+	if (r < 0)
+		return fail_spec(b, "/cmd", r, 0);
+
+	if (!has_command(b))
+		r = spec_parse_cmd(b->cmd.data, b->cmd.len, b->app_argv,
+				   &b->app_argc, &line);
+	if (r < 0)
+		return fail_spec(b, "/cmd", r, line);
+	r = spec_parse_env(b->env.data, b->env.len, b->app_envp, &b->app_envc,
+			   warn_skipped, b);
+	if (r < 0)
+		return fail_spec(b, "/env", r, 0);
+	if (b->env_skipped > ENV_WARNINGS)
+		warn_more_skipped(b);
+	return 0;
+}
+
+static void module_told(void *ctx, const char *file, int r)
+{
+	struct boot *b = ctx;
+
+	if (r < 0 && b->fault_reason.len > 0) /* the first is the reason */
+		warn(b, file, strerror(-r));
+	else if (r < 0)
+		(void)boot_fail(b, file, strerror(-r));
+	else
+		log_debug(boot_steps[b->step].name, file, "loaded");
+}
+
+static int fail_squash(struct boot *b, const char *file, int r,
+		       const struct squash_fault *fault)
+{
+	bool lower = fault->stage == SQUASH_LOWER;
+	struct text t;
+
+	if (boot_check_initramfs(b) < 0)
+		return -1;
+	text_clear(&t);
+	if (fault->stage == SQUASH_FILE) {
+		text_add(&t, r == -ENODATA ? "it is cut short" :
+			     r == -EBADMSG ? "not a squashfs" :
+			     r == -ELOOP   ? "a symbolic link" :
+			     r == -EINVAL  ? "not a regular file" :
+					     strerror(-r));
+		return boot_fail(b, file, text_string(&t));
+	}
+	text_add(&t, squash_stage_text(fault->stage));
+	text_add(&t, ": ");
+	/* mount(2) tells a type it does not know by ENODEV. */
+	if (r == -ENODEV && lower)
+		text_add(&t, "it has no squashfs");
+	else if (r == -ENODEV && fault->stage == SQUASH_OVERLAY)
+		text_add(&t, "the kernel has none");
+	else
+		text_add(&t, strerror(-r));
+	if (r == -EINVAL && lower) {
+		text_add(&t, ", as without the compressor ");
+		text_add(&t, fault->compressor);
+	}
+	return boot_fail(b, file, text_string(&t));
+}
+
+/* As the application would see it: through links of the image. */
+static bool is_in_root(const char *path)
+{
+	int root = open("/rootfs", O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
+
+	if (root < 0)
+		return false;
+	fd = file_open_in_root(root, path);
+	close(root);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || (fd != -ENOENT && fd != -ENOTDIR);
+}
+
+/* Here: what it takes may be modules, and PCRs measure what is in it. */
+static int mount_squash(struct boot *b)
+{
+	static const char file[] = "/rootfs.squashfs";
+	struct squash_fault fault;
+	int r = squash_mount(file, "/rootfs", &fault);
+
+	if (r == -ENOENT && fault.stage == SQUASH_FILE)
+		return 0;
+	if (r < 0)
+		return fail_squash(b, file, r, &fault);
+	/* It was not there to be read; to run without it would be wrong. */
+	if (!b->config->is_there && is_in_root("/etc/enclave-init.conf"))
+		return boot_fail(b, "/etc/enclave-init.conf",
+				 "in a squashfs it is not read: /enclave-init"
+				 ".conf is");
+	return 0;
+}
+
+int step_modules(struct boot *b)
+{
+	return modules_load(module_told, b) < 0 ? -1 : mount_squash(b);
+}
+
+static int apply_pcrs(struct boot *b)
+{
+	struct text object, reason;
+	int r = pcr_apply(b->config, b->nsm_fd, &object, &reason);
+
+	if (r == 0)
+		return 0;
+	b->nsm_is_dead = r == -ETIMEDOUT;
+	return boot_fail(b, text_string(&object), text_string(&reason));
+}
+
+/* Optional: then it is a warning. */
+static int fail_entropy(struct boot *b, const char *object, int r)
+{
+	if (!b->config->entropy_is_optional)
+		return boot_fail(b, object, wire_error_text(r));
+	warn(b, object, wire_error_text(r));
+	return 0;
+}
+
+static int seed(struct boot *b)
+{
+	const char *device;
+	int r;
+
+	/* Stays open: a stop asks it once more, perhaps without a /dev. */
+	b->nsm_fd = nsmc_open();
+	if (b->nsm_fd < 0)
+		return fail_entropy(b, "/dev/nsm", b->nsm_fd);
+	r = entropy_seed(b->nsm_fd, &device);
+	/* It took 120 s; the parent shall not wait for it once more. */
+	b->nsm_is_dead = r == -ETIMEDOUT;
+	return r < 0 ? fail_entropy(b, device, r) : 0;
+}
+
+int step_entropy(struct boot *b)
+{
+	if (seed(b) < 0)
+		return -1;
+	if (b->config->extend_count == 0 && b->config->locks == 0)
+		return 0;
+	/* What is to be attested is not optional. */
+	if (b->nsm_fd < 0)
+		return boot_fail(b, "/dev/nsm", wire_error_text(b->nsm_fd));
+	if (b->nsm_is_dead)
+		return boot_fail(b, "/dev/nsm", wire_error_text(-ETIMEDOUT));
+	return apply_pcrs(b);
+}
+
+int step_root(struct boot *b)
+{
+	int r;
+
+	b->tool_fd = b->config->no_nsm_tool ? -ENOENT : bind_take("/nsm");
+	if (b->tool_fd < 0 && b->tool_fd != -ENOENT)
+		warn(b, "/nsm", strerror(-b->tool_fd));
+	if (b->config->stay)
+		return 0;
+	r = switch_root("/rootfs", b->tool_fd < 0 ? NULL : "nsm");
+	return r < 0 ? boot_fail(b, "/rootfs", strerror(-r)) : 0;
+}
+
+int step_mounts(struct boot *b)
+{
+	return machine_set_up(b);
+}
+
+/* If it dies it is not started again: who kills everything meant it. */
+static void clock_gone(void *ctx, struct helper *h)
+{
+	(void)ctx;
+	(void)h;
+}
+
+static void start_clock(struct boot *b, struct helper_job *job)
+{
+	int r = helper_start(&b->clock, HELPER_CLOCK, job, &b->children,
+			     clock_gone, NULL);
+	struct text t;
+
+	if (r == 0)
+		return;
+	text_clear(&t);
+	text_add(&t, "not followed: ");
+	text_add(&t, strerror(-r));
+	log_line("time", "/dev/ptp0", text_string(&t));
+}
+
+int step_spawn(struct boot *b)
+{
+	struct helper_job job = { .nsm_fd = b->nsm_fd };
+	int r;
+
+	job.device_fd = b->config->no_time ? -1 : steer_step();
+	if (b->heartbeat != CONFIG_HEARTBEAT_OFF)
+		beat_prepare(&b->beat, boot_beat_port(b));
+	r = start_services(b);
+	if (r == 0 && job.device_fd >= 0)
+		start_clock(b, &job);
+	if (job.device_fd >= 0)
+		close(job.device_fd);
+	if (r < 0)
+		return r;
+	if (supervise_is_final(&b->supervise))
+		start_forget(b);
+	close(b->nsm_fd);
+	b->nsm_fd = -1;
+	return 0;
+}
+
+static bool is_answered(void *ctx)
+{
+	const struct boot *b = ctx;
+
+	return beat_is_over(&b->beat) || b->beat.has_said;
+}
+
+int step_heartbeat(struct boot *b)
+{
+	if (b->heartbeat == CONFIG_HEARTBEAT_OFF)
+		return 0;
+	beat_send(&b->beat, boot_beat_port(b), HEARTBEAT_BYTE);
+	if (b->heartbeat != CONFIG_HEARTBEAT_STRICT)
+		return 0;
+	(void)loop_until(&b->loop, is_answered, b, io_now_ms() + BEAT_MAX_MS);
+	if (b->beat.state == BEAT_ANSWERED)
+		return 0;
+	return boot_fail(b, "heartbeat = strict",
+			 "the parent has not answered");
+}
+
+int step_supervise(struct boot *b)
+{
+	supervise_run(&b->supervise);
+	return 0;
+}
