@@ -125,7 +125,8 @@ static void start(struct beat *b)
 	struct helper_job job = { .port = b->port,
 				  .byte = b->byte,
 				  .waits = b->state == BEAT_WAITS };
-	int r = helper_start(b->helper, HELPER_BEAT, &job, b->children, gone, b);
+	int r = helper_start(b->helper, HELPER_BEAT, &job, b->children, gone,
+			     b);
 	struct text t;
 
 	b->again_ms = 0;

@@ -14,17 +14,18 @@
 enum {
 	/* The longest that one try can take: connect, send and echo. */
 	BEAT_MAX_MS = 32000,
-	BEAT_PAUSE_MS = 1000,	     /* before the second try, then doubled */
-	BEAT_PAUSE_MAX_MS = 30000,   /* up to this */
-	BEAT_GIVE_UP_MS = 180000, /* nitro-cli has given the enclave up by then */
+	BEAT_PAUSE_MS = 1000,	   /* before the second try, then doubled */
+	BEAT_PAUSE_MAX_MS = 30000, /* up to this */
+	BEAT_GIVE_UP_MS =
+		180000, /* nitro-cli has given the enclave up by then */
 };
 
 enum beat_state {
 	BEAT_OFF,
-	BEAT_WAITS,	/* for the services to be ready */
-	BEAT_TRIES,	/* to reach the parent */
-	BEAT_ANSWERED,	/* the parent knows */
-	BEAT_FAILED,	/* for good: it was sent and not answered, or too long ago */
+	BEAT_WAITS,    /* for the services to be ready */
+	BEAT_TRIES,    /* to reach the parent */
+	BEAT_ANSWERED, /* the parent knows */
+	BEAT_FAILED, /* for good: it was sent and not answered, or too long ago */
 };
 
 struct beat {
@@ -36,7 +37,7 @@ struct beat {
 	uint32_t port;
 	uint8_t byte;
 	uint32_t tries;
-	bool has_said;	 /* why it does not reach the parent */
+	bool has_said; /* why it does not reach the parent */
 	int64_t give_up_ms;
 	int64_t again_ms; /* when the next try begins; 0: one is under way, or none */
 };

@@ -22,7 +22,8 @@ const struct boot_step boot_steps[BOOT_STEPS_END] = {
 
 int boot_open_loop(struct boot *b)
 {
-	loop_add_clock(&b->loop, (struct loop_clock){ log_next, log_due, NULL });
+	loop_add_clock(&b->loop,
+		       (struct loop_clock){ log_next, log_due, NULL });
 	child_init(&b->children, &b->loop, b->proc_fd);
 	beat_init(&b->beat, &b->loop, &b->children);
 	return loop_open(&b->loop, b->in_container);

@@ -77,7 +77,7 @@ struct boot {
 	char **app_argv;	 /* of /cmd */
 	char **app_envp;
 	size_t app_argc, app_envc;
-	struct names names;	 /* kept as long as the configuration */
+	struct names names; /* kept as long as the configuration */
 	struct file filters[CONFIG_SERVICES_MAX]; /* of seccomp, checked */
 	struct loop loop;
 	struct children children;

@@ -167,11 +167,9 @@ pid_t child_fork(struct children *c, int cgroup_fd, bool *ret_is_in_cgroup,
 	pid = fork_by(c, cgroup_fd, ret_is_in_cgroup, &pidfd);
 	if (pid <= 0)
 		return pid;
-	*v = (struct child){ .pid = pid,
-			     .pidfd = pidfd,
-			     .died = died,
-			     .ctx = ctx,
-			     .all = c };
+	*v = (struct child){
+		.pid = pid, .pidfd = pidfd, .died = died, .ctx = ctx, .all = c
+	};
 	c->is_alone = false;
 	/* Where there is no room for it SIGCHLD has to do. */
 	if (pidfd >= 0)

@@ -26,8 +26,8 @@ struct loop;
 typedef void child_died_fn(void *ctx, int status);
 
 struct child {
-	pid_t pid; /* 0: the entry is free */
-	int pidfd; /* negative: none */
+	pid_t pid;	   /* 0: the entry is free */
+	int pidfd;	   /* negative: none */
 	int64_t traced_ms; /* when its tracer is killed; 0: nobody holds it */
 	child_died_fn *died;
 	void *ctx;
@@ -36,7 +36,7 @@ struct child {
 
 struct children {
 	struct loop *loop;
-	int proc_fd; /* /proc, or negative */
+	int proc_fd;   /* /proc, or negative */
 	bool is_alone; /* at the last look there was no child, dead or alive */
 	bool is_last_resort; /* CLONE3 has failed: this kernel has none */
 	struct child table[CHILD_MAX];

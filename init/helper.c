@@ -56,10 +56,9 @@ struct helper_row {
 	bool takes_term; /* the end does not wait for it */
 };
 
-#define NOBODY                                                        \
-	.has_ids = true, .uid = HELPER_UID, .gid = HELPER_UID,        \
-	.no_new_privileges = true, .undumpable = true,                \
-	.bounding_is_set = true
+#define NOBODY                                                 \
+	.has_ids = true, .uid = HELPER_UID, .gid = HELPER_UID, \
+	.no_new_privileges = true, .undumpable = true, .bounding_is_set = true
 
 static const struct helper_row rows[HELPER_KINDS] = {
 	[HELPER_BEAT] = { .entry = beat_run, .confine = { NOBODY } },
@@ -72,7 +71,8 @@ static const struct helper_row rows[HELPER_KINDS] = {
 	/* It writes what is root's. */
 	[HELPER_DEBUG] = { .entry = run_debug,
 			   .confine = { .undumpable = true } },
-	[HELPER_SYNC] = { .entry = run_sync, .confine = { .undumpable = true } },
+	[HELPER_SYNC] = { .entry = run_sync,
+			  .confine = { .undumpable = true } },
 };
 
 /* --- in the child --- */
@@ -177,8 +177,8 @@ int helper_start(struct helper *h, enum helper_kind kind,
 	int fds[2];
 	pid_t pid;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
-		       fds) < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		       0, fds) < 0)
 		return -errno;
 	job->channel = fds[1];
 	*h = (struct helper){ .channel = fds[0], .gone = gone, .ctx = ctx };

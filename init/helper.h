@@ -39,9 +39,9 @@ struct helper_job {
 	int channel;   /* the helper's end of a socket pair */
 	uint32_t port; /* HELPER_BEAT: of CID 3 */
 	uint8_t byte;
-	bool waits;	/* for a word, or for PID 1's end of the channel to close */
-	int device_fd;	/* HELPER_CLOCK: /dev/ptp0 */
-	int nsm_fd;	/* the same: /dev/nsm */
+	bool waits; /* for a word, or for PID 1's end of the channel to close */
+	int device_fd;			    /* HELPER_CLOCK: /dev/ptp0 */
+	int nsm_fd;			    /* the same: /dev/nsm */
 	const struct notify_socket *socket; /* HELPER_RELAY */
 };
 

@@ -138,8 +138,7 @@ static void take_signals(struct loop *l)
 
 	for (ssize_t i = 0; i < n / (ssize_t)sizeof(infos[0]); i++)
 		if (infos[i].ssi_signo != SIGCHLD && l->take_signal)
-			l->take_signal(l->signal_ctx,
-				       (int)infos[i].ssi_signo);
+			l->take_signal(l->signal_ctx, (int)infos[i].ssi_signo);
 }
 
 void loop_turn(struct loop *l, int64_t until_ms)

@@ -29,8 +29,8 @@ static int send_heartbeat(const char *port)
 {
 	uint32_t number = HEARTBEAT_PORT;
 
-	if (port &&
-	    (config_read_u32(port, 10, INT32_MAX, &number) < 0 || number == 0)) {
+	if (port && (config_read_u32(port, 10, INT32_MAX, &number) < 0 ||
+		     number == 0)) {
 		say(2, "init: heartbeat: PORT is a number from 1 to "
 		       "2147483647\n");
 		return 2;

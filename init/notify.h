@@ -12,8 +12,9 @@
  */
 
 enum {
-	NOTIFY_MESSAGE_MAX = 4096, /* bytes of a datagram; longer is no message */
-	NOTIFY_STATUS_MAX = 127,   /* of a status that is kept */
+	NOTIFY_MESSAGE_MAX =
+		4096,		 /* bytes of a datagram; longer is no message */
+	NOTIFY_STATUS_MAX = 127, /* of a status that is kept */
 	NOTIFY_VARIABLE_MAX = 80,
 };
 

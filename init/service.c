@@ -14,9 +14,10 @@ void service_init(struct service *v, const struct config_service *c, size_t i)
 		.kill_mode = c->kill_mode,
 		.stop_signal = c->stop_signal,
 		.stop_is_set = c->stop_timeout_ms.is_set,
-		.stop_ms = c->stop_timeout_ms.is_set ? c->stop_timeout_ms.value :
-			   i == 0		     ? SERVICE_GRACE_MS :
-						       SERVICE_STOP_MS,
+		.stop_ms = c->stop_timeout_ms.is_set ?
+				   c->stop_timeout_ms.value :
+			   i == 0 ? SERVICE_GRACE_MS :
+				    SERVICE_STOP_MS,
 		.restart = c->restart,
 		.delay_ms = c->restart_delay_ms,
 		.delay_max_ms = c->restart_delay_max_ms,

@@ -42,14 +42,14 @@ enum service_state {
 enum service_news {
 	SERVICE_NO_NEWS,
 	SERVICE_IS_READY,
-	SERVICE_HELD,		/* no exec in time; MS */
-	SERVICE_NOT_READY,	/* in time; MS */
-	SERVICE_SILENT,		/* no sign of life; MS */
-	SERVICE_WANTS_ABORT,	/* WATCHDOG=trigger */
-	SERVICE_HAS_ENDED,	/* for good */
-	SERVICE_GIVEN_UP,	/* the same, at its restart-limit */
-	SERVICE_AGAIN,		/* ended, and is started again; MS */
-	SERVICE_ENDED_UNREADY,	/* before it was ready, in the boot */
+	SERVICE_HELD,	       /* no exec in time; MS */
+	SERVICE_NOT_READY,     /* in time; MS */
+	SERVICE_SILENT,	       /* no sign of life; MS */
+	SERVICE_WANTS_ABORT,   /* WATCHDOG=trigger */
+	SERVICE_HAS_ENDED,     /* for good */
+	SERVICE_GIVEN_UP,      /* the same, at its restart-limit */
+	SERVICE_AGAIN,	       /* ended, and is started again; MS */
+	SERVICE_ENDED_UNREADY, /* before it was ready, in the boot */
 };
 
 struct service_action {
@@ -75,7 +75,7 @@ struct service {
 	uint32_t ready_ms, watchdog_ms;
 
 	enum service_state state;
-	bool in_boot;	    /* until all have been ready: a failure is the boot's */
+	bool in_boot; /* until all have been ready: a failure is the boot's */
 	bool was_ready;
 	bool failed;	    /* whatever its wait status says */
 	bool says_stopping; /* STOPPING=1 */

@@ -187,6 +187,10 @@ static void failed(void *ctx, size_t i, const struct exec_report *report,
 		(void)fail(b, i, first_word(b, i), text_string(&t));
 		return;
 	}
+	if (*report->object == '\0') { /* there was no child to say it */
+		(void)fail(b, i, first_word(b, i), report->reason);
+		return;
+	}
 	if (report->may_be_cut && boot_check_initramfs(b) < 0)
 		return;
 	(void)boot_fail(b, report->object, report->reason);

@@ -281,7 +281,7 @@ static int fork_it(struct member *m)
 static void start(struct member *m)
 {
 	struct supervise *s = m->all;
-	struct exec_report report = { .kind = EXEC_FAILED, .object = "fork" };
+	struct exec_report report = { .kind = EXEC_FAILED, .reason = "fork: " };
 	struct service_action a = { 0 };
 	int r;
 
@@ -297,7 +297,8 @@ static void start(struct member *m)
 	if (r == 0)
 		return;
 	report.error = r;
-	(void)stpncpy(report.reason, strerror(-r), sizeof(report.reason) - 1);
+	(void)strncat(report.reason, strerror(-r),
+		      sizeof(report.reason) - sizeof("fork: "));
 	m->is_explained = true;
 	s->failed(s->ctx, (size_t)(m - s->members), &report, 0);
 	service_died(&m->service, 0, true, io_now_ms(), &a);

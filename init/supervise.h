@@ -25,7 +25,7 @@ struct exec_report;
 
 /* In the child of service I: never returns; becomes it and reports to REPORT_FD. */
 typedef void supervise_start_fn(void *ctx, size_t i, int report_fd,
-					  bool is_in_cgroup);
+				bool is_in_cgroup);
 
 /*
  * Service I could not be started, as REPORT says; NULL: it died before it became its program,
@@ -52,9 +52,11 @@ struct member {
 	int report_fd; /* of its exec; negative: none */
 	bool is_about; /* the next thing that it does is exec */
 	bool is_explained; /* why it could not be started was logged */
-	char program[LOG_OBJECT_MAX + 1]; /* as it was found, with its name before it */
+	char program[LOG_OBJECT_MAX +
+		     1]; /* as it was found, with its name before it */
 	struct notify_socket socket;
-	struct helper relay;	/* that reads the socket, if it brings descriptors */
+	struct helper
+		relay; /* that reads the socket, if it brings descriptors */
 	int64_t relay_again_ms; /* 0: it need not be started again */
 	struct cgroup cgroup;
 };
@@ -83,8 +85,8 @@ struct supervise {
  * Takes over from C what is needed of its services. START, RUNS, FAILED, STOP and CTX
  * are the caller's to fill in, and so are uid and has_user of each member.
  */
-void supervise_init(struct supervise *s, const struct config *c,
-		    struct loop *l, struct children *children, int proc_fd);
+void supervise_init(struct supervise *s, const struct config *c, struct loop *l,
+		    struct children *children, int proc_fd);
 
 /*
  * Makes what service I of C needs before anything of the image runs: the socket of

@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "init/end.h"
 #include "init/boot.h"
+#include "init/end.h"
 #include "init/log.h"
 #include "init/power.h"
 #include "rootfs/cgroup.h"

@@ -195,8 +195,8 @@ def exec_that_never_comes_is_no_start() -> None:
     spawn_fault("/bin/act: setsid: Operation not permitted", "/bin/act", options=("-e", "setsid"))
     with Jail("/bin/act", options=("-e", "fork")) as j:
         j.restarted()
-        j.expect_log("init: spawn: /bin/act: fork: Operation not permitted",
-                     "init: spawn: fork: Operation not permitted",
+        j.expect_log("init: heartbeat: CID 3 port 9000: fork: Operation not permitted",
+                     "init: spawn: /bin/act: fork: Operation not permitted",
                      "init: end: boot: stopped in step 8, spawn")
 
 
