@@ -33,12 +33,17 @@ struct process {
 
 typedef void visit_fn(const struct process *p, void *ctx);
 
-/* The number behind KEY, a line's begin, in the text of /proc/PID/status; or -1. */
+/* The number behind KEY, which begins a line of /proc/PID/status; or -1. */
 static long find_number(const char *text, const char *key)
 {
-	const char *at = strstr(text, key);
+	const size_t len = strlen(key);
 
-	return at ? strtol(at + strlen(key), NULL, 10) : -1;
+	while (text && strncmp(text, key, len) != 0) {
+		text = strchr(text, '\n');
+		if (text)
+			text++;
+	}
+	return text ? atol(text + len) : -1;
 }
 
 static bool look(int proc_fd, const char *name, struct process *ret)
@@ -60,9 +65,9 @@ static bool look(int proc_fd, const char *name, struct process *ret)
 		return false;
 	buf[n] = '\0';
 	ret->pid = atoi(name);
-	ret->parent = (pid_t)find_number(buf, "\nPPid:");
-	ret->uid = (uid_t)find_number(buf, "\nUid:");
-	ret->session = (pid_t)find_number(buf, "\nNSsid:"); /* since 4.1 */
+	ret->parent = (pid_t)find_number(buf, "PPid:");
+	ret->uid = (uid_t)find_number(buf, "Uid:");
+	ret->session = (pid_t)find_number(buf, "NSsid:"); /* since 4.1 */
 	return true;
 }
 
