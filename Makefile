@@ -167,7 +167,7 @@ FUZZ_CFLAGS = $(COMMON) $(FUZZ_INC) -O1 -g -fsanitize=fuzzer-no-link \
 	$(FUZZ_SAN) -fno-omit-frame-pointer $(filter-out -Werror,$(WARN)) -Wno-unknown-warning-option
 FUZZ_O := $(LIBNSM:%.c=$(FZ)/obj/%.o)
 FUZZ_INIT_O := $(CONFIG:%=$(FZ)/obj/init/%.o) $(addprefix $(FZ)/obj/init/,signal.o user.o notify.o seccomp.o) \
-	$(FZ)/obj/rootfs/bind.o $(FZ)/obj/rootfs/file.o
+	$(addprefix $(FZ)/obj/rootfs/,bind.o file.o number.o)
 
 # --- Objects ------------------------------------------------------------------
 
