@@ -148,10 +148,11 @@ struct access {
 	int mode;
 };
 
-static int read_names(struct boot *b, struct names *n)
+/* They stay for the services' users. */
+static int read_names(struct boot *b)
 {
 	const char *path = NULL;
-	int r = names_read(n, &path);
+	int r = names_read(&b->names, &path);
 
 	if (r < 0)
 		return boot_fail(b, path,
@@ -165,9 +166,9 @@ static int read_names(struct boot *b, struct names *n)
  * names none. A group 0 that nobody asked for is no permission: it is also what a
  * number without a line in /etc/passwd has. Then the application's user alone.
  */
-static void default_access(struct boot *b, const struct names *n,
-			   struct access *a)
+static void default_access(struct boot *b, struct access *a)
 {
+	const struct names *n = &b->names;
 	const struct config *c = b->config;
 	const struct config_service *app = &c->services[0];
 
@@ -186,9 +187,9 @@ static void default_access(struct boot *b, const struct names *n,
 		a->owner = b->user.uid;
 }
 
-static int find_access(struct boot *b, const struct names *n,
-		       struct access *ret)
+static int find_access(struct boot *b, struct access *ret)
 {
+	const struct names *n = &b->names;
 	const struct config *c = b->config;
 	struct access a = {
 		.mode = c->nsm_mode.is_set ? (int)c->nsm_mode.value :
@@ -208,7 +209,7 @@ static int find_access(struct boot *b, const struct names *n,
 					  "not in " USER_GROUP);
 		a.group = b->user.gid;
 	} else if (!c->nsm_is_open) {
-		default_access(b, n, &a);
+		default_access(b, &a);
 	}
 	*ret = a;
 	return 0;
@@ -238,19 +239,14 @@ static void tell_access(const struct boot *b, const struct access *a)
 static int set_nsm_access(struct boot *b)
 {
 	const struct config *c = b->config;
-	struct names names = { 0 };
 	struct access a;
 	int r;
 
 	/* An image that says nothing has what AWS's init leaves. */
 	if (!c->is_there)
 		return 0;
-	r = read_names(b, &names);
-	if (r == 0)
-		r = find_access(b, &names, &a);
-	names_free(&names);
-	if (r < 0)
-		return r;
+	if (read_names(b) < 0 || find_access(b, &a) < 0)
+		return -1;
 	r = file_set_access("/dev/nsm", a.owner, a.group, a.mode);
 	/* Where there is none, nothing is open to anybody. */
 	if (r == -ENOENT && !c->nsm_owner && !c->nsm_group &&

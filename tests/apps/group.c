@@ -325,13 +325,33 @@ static void try_namespaces(void)
 		show("user.pid1", take_pid1("/tmp"));
 }
 
+static void try_kernel(void)
+{
+	struct rlimit limit;
+	int r;
+
+	show("core_pattern", write_to("/proc/sys/kernel/core_pattern", "core"));
+	show("sysrq", open_for_writing("/proc/sysrq-trigger"));
+	show("irq", open_for_writing("/proc/irq/default_smp_affinity"));
+	show("sys", chmod_sys());
+	show("pid1", take_pid1(version() == 2 ? "/sys/fs/cgroup" :
+						"/sys/fs/cgroup/freezer"));
+	show("score", write_to("/proc/self/oom_score_adj", "5"));
+	/* It may have what it has already, if it is ours to say. */
+	r = prlimit(1, RLIMIT_CPU, NULL, &limit);
+	r = r < 0 ? r : prlimit(1, RLIMIT_CPU, &limit, NULL);
+	show("pid1.limit", r < 0 ? -errno : 0);
+	r = mkdir("/tmp/file", 0755);
+	show("tmp", r < 0 ? -errno : 0);
+	try_namespaces();
+	fflush(stdout);
+}
+
 static void try_protect(bool is_protected)
 {
 	const struct cgroup_limits none = { 0 };
 	struct cgroup g = make("root", &none);
-	struct rlimit limit;
 	char cwd[64];
-	int r;
 
 	fflush(stdout);
 	if (fork() == 0) {
@@ -342,24 +362,8 @@ static void try_protect(bool is_protected)
 			show("protect", protect_kernel());
 		printf("@cwd=%s %d\n", getcwd(cwd, sizeof(cwd)) ? cwd : "?",
 		       access("file", F_OK) == 0);
-		r = mkdir("/tmp/file", 0755);
-		show("tmp", r < 0 ? -errno : 0);
 		drop_capabilities();
-		show("core_pattern",
-		     write_to("/proc/sys/kernel/core_pattern", "core"));
-		show("sysrq", open_for_writing("/proc/sysrq-trigger"));
-		show("irq", open_for_writing("/proc/irq/default_smp_affinity"));
-		show("sys", chmod_sys());
-		show("pid1",
-		     take_pid1(version() == 2 ? "/sys/fs/cgroup" :
-						"/sys/fs/cgroup/freezer"));
-		show("score", write_to("/proc/self/oom_score_adj", "5"));
-		/* It may have what it has already, if it is ours to say. */
-		r = prlimit(1, RLIMIT_CPU, NULL, &limit);
-		r = r < 0 ? r : prlimit(1, RLIMIT_CPU, &limit, NULL);
-		show("pid1.limit", r < 0 ? -errno : 0);
-		try_namespaces();
-		fflush(stdout);
+		try_kernel();
 		_exit(0);
 	}
 	(void)wait(NULL);
@@ -373,6 +377,8 @@ int main(int argc, char **argv)
 		try_limits();
 	else if (strcmp(argv[1], "kill") == 0)
 		try_kill();
+	else if (strcmp(argv[1], "confined") == 0)
+		try_kernel();
 	else
 		try_protect(strcmp(argv[1], "protect") == 0);
 	return 0;
