@@ -172,14 +172,12 @@ static void default_access(struct boot *b, struct access *a)
 	const struct config *c = b->config;
 	const struct config_service *app = &c->services[0];
 
-	if (names_resolve(n, "0", "nsm", &b->user) == 0)
-		a->group = b->user.gid;
-	/* One that is not there is reported when it is to run. */
-	else if (names_resolve(n, app->user ? app->user : "0", app->group,
-			       &b->user) == 0)
-		a->group = b->user.gid;
-	else
+	/* A user that is not there is reported when it is to run. */
+	if (names_resolve(n, "0", "nsm", &b->user) < 0 &&
+	    names_resolve(n, app->user ? app->user : "0", app->group,
+			  &b->user) < 0)
 		return;
+	a->group = b->user.gid;
 	if (a->group != 0 || c->nsm_mode.is_set)
 		return;
 	a->mode = MODE_OWNER;

@@ -290,7 +290,8 @@ static int set_limit_v2(const struct cgroup *g, size_t limit, uint64_t value)
 	char text[1 + sizeof(limit_rows[0].controller)] = "+";
 	int r;
 
-	strcpy(text + 1, limit_rows[limit].controller);
+	memcpy(text + 1, limit_rows[limit].controller,
+	       sizeof(limit_rows[limit].controller));
 	r = write_text(AT_FDCWD, control, text);
 	if (r == -EINVAL || r == -ENOENT) /* no such controller */
 		r = -EOPNOTSUPP;
@@ -562,6 +563,7 @@ static int disable_controllers(int dirfd)
 	char text[1 + NAME_MAX + 1] = "-";
 	struct file f = { 0 };
 	char *word, *at = NULL;
+	size_t len;
 	int r;
 
 	r = file_read(dirfd, control, FILE_MAX, &f);
@@ -569,9 +571,10 @@ static int disable_controllers(int dirfd)
 		return r == -ENOENT ? 0 : r;
 	for (word = strtok_r(f.data, " \n", &at); word && r == 0;
 	     word = strtok_r(NULL, " \n", &at)) {
-		if (strlen(word) > NAME_MAX)
+		len = strlen(word);
+		if (len > NAME_MAX)
 			continue;
-		strcpy(text + 1, word);
+		memcpy(text + 1, word, len + 1);
 		r = write_text(dirfd, control, text);
 	}
 	file_free(&f);

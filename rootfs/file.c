@@ -180,12 +180,11 @@ static ssize_t read_link(const struct walk *w, const char *name,
 	fd = openat(w->at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) < 0)
+	n = readlinkat(fd, "", target, PATH_MAX);
+	if (n < 0 || fstat(fd, &st) < 0)
 		n = -errno;
 	else if (w->only_roots && st.st_uid != 0)
 		n = -ELOOP;
-	else if ((n = readlinkat(fd, "", target, PATH_MAX)) < 0)
-		n = -errno;
 	close(fd);
 	return n;
 }
