@@ -21,6 +21,7 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -181,6 +182,26 @@ static _Noreturn void be_hostile(const struct cgroup *g)
 		(void)pause();
 }
 
+/* Until there are more than the sleepers: then the chains run. */
+static void wait_full(const struct cgroup *g)
+{
+	long long until = now_ms() + DEADLINE_MS;
+	char text[4096];
+	int count, fd;
+	ssize_t n;
+
+	do {
+		fd = openat(g->fds[0], "cgroup.procs", O_RDONLY | O_CLOEXEC);
+		n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+		if (n < 0)
+			die("cgroup.procs");
+		close(fd);
+		count = 0;
+		for (ssize_t i = 0; i < n; i++)
+			count += text[i] == '\n';
+	} while (count < SLEEPERS + CHAINS && now_ms() < until);
+}
+
 static void wait_empty(const char *key, const struct cgroup *g, long long from)
 {
 	long long until = from + DEADLINE_MS;
@@ -203,9 +224,7 @@ static void try_kill(void)
 		pid = fork();
 		if (pid == 0)
 			be_hostile(&g);
-		from = now_ms();
-		while (now_ms() < from + 300)
-			(void)sched_yield();
+		wait_full(&g);
 		from = now_ms();
 		r = cgroup_kill(&g, rounds == 0 ? pid : 0);
 		printf("@kill=%s %s\n",
@@ -381,5 +400,8 @@ int main(int argc, char **argv)
 		try_kernel();
 	else
 		try_protect(strcmp(argv[1], "protect") == 0);
+	/* The end of its session's leader empties the terminal's buffer. */
+	fflush(stdout);
+	(void)tcdrain(STDOUT_FILENO);
 	return 0;
 }
