@@ -48,6 +48,12 @@ uint32_t service_delay(uint32_t delay_ms, uint32_t max_ms, uint32_t times)
 	return delay_ms < max_ms ? delay_ms : max_ms;
 }
 
+/* What it leaves is in the way of its next start, unless it may leave something. */
+static bool kills_all(const struct service *v)
+{
+	return v->kill_mode != CONFIG_KILL_PROCESS;
+}
+
 /* Asks it to end by SIG, and has it killed when it has not in time. */
 static void ask_to_end(struct service *v, int sig, int64_t now,
 		       struct service_action *ret)
@@ -55,7 +61,7 @@ static void ask_to_end(struct service *v, int sig, int64_t now,
 	/* One that is no program yet takes no signal but this. */
 	if (v->state == SERVICE_EXECUTING) {
 		sig = SIGKILL;
-		ret->kill_all = true;
+		ret->kill_all = kills_all(v);
 	}
 	v->state = SERVICE_STOPPING;
 	v->deadline_ms = now + v->stop_ms;
@@ -179,8 +185,7 @@ void service_died(struct service *v, int status, bool could_not_start,
 	}
 	ret->news = SERVICE_AGAIN;
 	ret->ms = service_delay(v->delay_ms, v->delay_max_ms, v->times);
-	/* What it left would be in the way of the next one. */
-	ret->kill_all = v->kill_mode != CONFIG_KILL_PROCESS;
+	ret->kill_all = kills_all(v);
 	v->times++;
 	v->state = SERVICE_BACKOFF;
 	v->deadline_ms = now + ret->ms;
@@ -243,12 +248,10 @@ static void give_up_exec(struct service *v, int64_t now,
 			 struct service_action *ret)
 {
 	v->failed = true;
-	v->state = SERVICE_STOPPING;
-	v->deadline_ms = now + v->stop_ms;
-	ret->signal = SIGKILL;
-	ret->kill_all = true;
+	ask_to_end(v, SIGKILL, now, ret);
 	ret->news = SERVICE_HELD;
 	ret->ms = SERVICE_EXEC_MS;
+	ret->fails_boot = v->in_boot && !v->was_ready;
 }
 
 static void give_up_ready(struct service *v, int64_t now,
@@ -282,7 +285,7 @@ void service_due(struct service *v, int64_t now, struct service_action *ret)
 		break;
 	case SERVICE_STOPPING:
 		ret->signal = SIGKILL;
-		ret->kill_all = v->kill_mode != CONFIG_KILL_PROCESS;
+		ret->kill_all = kills_all(v);
 		v->deadline_ms = 0;
 		break;
 	case SERVICE_BACKOFF:

@@ -128,7 +128,7 @@ static void tell(struct supervise *s, struct member *m,
 		text_add(&t, "its program was not executed within ");
 		add_ms(a->ms, &t);
 		m->is_explained = true;
-		if (v->in_boot && !v->was_ready)
+		if (a->fails_boot)
 			fail_boot(s, v, &t);
 		else
 			complain(v, &t);
