@@ -48,6 +48,11 @@ uint32_t service_delay(uint32_t delay_ms, uint32_t max_ms, uint32_t times)
 	return delay_ms < max_ms ? delay_ms : max_ms;
 }
 
+static uint64_t bit(int sig)
+{
+	return sig > 0 && sig <= SERVICE_SIGNALS ? 1ULL << (sig - 1) : 0;
+}
+
 /* What it leaves is in the way of its next start, unless it may leave something. */
 static bool kills_all(const struct service *v)
 {
@@ -65,7 +70,7 @@ static void ask_to_end(struct service *v, int sig, int64_t now,
 	}
 	v->state = SERVICE_STOPPING;
 	v->deadline_ms = now + v->stop_ms;
-	ret->signal = sig;
+	ret->signals |= bit(sig);
 }
 
 static bool is_failure(const struct service *v)
@@ -104,7 +109,7 @@ void service_start(struct service *v, int64_t now, struct service_action *ret)
 	v->ran_ms = 0;
 	v->watchdog_now_ms = v->watchdog_ms;
 	v->failed = v->says_stopping = v->has_started = false;
-	v->held_signal = 0;
+	v->held = 0;
 	v->text[0] = '\0';
 	ret->start = true;
 }
@@ -125,23 +130,23 @@ void service_signal(struct service *v, int sig, int64_t now,
 		return;
 	/* What is no program yet would die of any. */
 	if (v->state == SERVICE_EXECUTING) {
-		if (v->held_signal != SIGTERM)
-			v->held_signal = sig;
+		v->held |= bit(sig);
 		return;
 	}
 	/* One that is being stopped has its deadline: more of them move it not. */
 	if (sig == SIGTERM && v->stop_is_set && v->state != SERVICE_STOPPING)
 		ask_to_end(v, service_stop_signal(v), now, ret);
 	else
-		ret->signal = sig == SIGTERM ? service_stop_signal(v) : sig;
+		ret->signals |=
+			bit(sig == SIGTERM ? service_stop_signal(v) : sig);
 }
 
 void service_runs(struct service *v, int64_t now, struct service_action *ret)
 {
-	int sig = v->held_signal;
+	uint64_t held = v->held;
 
 	v->has_started = true;
-	v->held_signal = 0;
+	v->held = 0;
 	if (v->state != SERVICE_EXECUTING)
 		return; /* it has been asked to end meanwhile */
 	if (v->notifies) {
@@ -150,8 +155,9 @@ void service_runs(struct service *v, int64_t now, struct service_action *ret)
 	} else {
 		become_ready(v, now, ret);
 	}
-	if (sig != 0)
-		service_signal(v, sig, now, ret);
+	for (int sig = 1; sig <= SERVICE_SIGNALS; sig++)
+		if (held & bit(sig))
+			service_signal(v, sig, now, ret);
 }
 
 void service_died(struct service *v, int status, bool could_not_start,
@@ -284,7 +290,7 @@ void service_due(struct service *v, int64_t now, struct service_action *ret)
 		abort_it(v, SERVICE_SILENT, now, ret);
 		break;
 	case SERVICE_STOPPING:
-		ret->signal = SIGKILL;
+		ret->signals = bit(SIGKILL);
 		ret->kill_all = kills_all(v);
 		v->deadline_ms = 0;
 		break;

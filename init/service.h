@@ -26,6 +26,7 @@ enum {
 	SERVICE_EXEC_MS = 20000, /* from fork to the program's exec */
 	SERVICE_GRACE_MS = 2000, /* between the application's TERM and KILL */
 	SERVICE_STOP_MS = 10000, /* the same for another service */
+	SERVICE_SIGNALS = 64,
 };
 
 enum service_state {
@@ -53,9 +54,9 @@ enum service_news {
 };
 
 struct service_action {
-	bool start;    /* fork it */
-	int signal;    /* to be sent by its kill-mode; 0: none */
-	bool kill_all; /* SIGKILL to whatever is left of it */
+	bool start;	  /* fork it */
+	uint64_t signals; /* to be sent by its kill-mode; bit N - 1: N */
+	bool kill_all;	  /* SIGKILL to whatever is left of it */
 	bool fails_boot;
 	enum service_news news;
 	uint32_t ms;
@@ -82,7 +83,7 @@ struct service {
 	bool is_told;	    /* to end: it is not started again */
 	bool is_ending;	    /* the enclave is: nothing is started again */
 	bool has_started;   /* its program has been executed in this start */
-	int held_signal;    /* to be handed on once its program runs; 0: none */
+	uint64_t held;	    /* signals to be handed on once its program runs */
 	int status;	    /* wait status of its last end */
 	uint32_t times;	    /* restarts in a row */
 	uint32_t watchdog_now_ms; /* a message may change it */

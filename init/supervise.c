@@ -309,8 +309,9 @@ static void do_action(struct member *m, const struct service_action *a)
 {
 	if (a->news != SERVICE_AGAIN)
 		tell(m->all, m, a);
-	if (a->signal != 0)
-		send_signal(m, a->signal);
+	for (int sig = 1; sig <= SERVICE_SIGNALS; sig++)
+		if (a->signals >> (sig - 1) & 1)
+			send_signal(m, sig);
 	if (a->kill_all)
 		kill_rest(m);
 	if (a->news == SERVICE_AGAIN)

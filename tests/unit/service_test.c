@@ -74,6 +74,12 @@ static struct config_service plain(enum config_restart restart)
 	};
 }
 
+/* As an action has it. */
+static uint64_t bit(int sig)
+{
+	return sig == 0 ? 0 : 1ULL << (sig - 1);
+}
+
 /* --- events --- */
 
 static struct service_action hear(struct service *v, struct notify n,
@@ -357,16 +363,16 @@ static void check_event(enum service_state from, enum event e)
 		return;
 	a = happen(&v, e);
 	deadline = v.deadline_ms == 0 ? 0 : v.deadline_ms - NOW;
-	if (v.state == wanted.state && a.signal == wanted.signal &&
+	if (v.state == wanted.state && a.signals == bit(wanted.signal) &&
 	    a.start == wanted.start && a.kill_all == wanted.kill_all &&
 	    a.news == wanted.news && deadline == wanted.deadline_ms &&
 	    !a.fails_boot)
 		return;
-	CHECK_FAIL("%s, %s: %s, signal %d, start %d, kill %d, news %d, "
+	CHECK_FAIL("%s, %s: %s, signals %llx, start %d, kill %d, news %d, "
 		   "deadline %lld",
 		   state_names[from], event_names[e], state_names[v.state],
-		   a.signal, a.start, a.kill_all, (int)a.news,
-		   (long long)deadline);
+		   (unsigned long long)a.signals, a.start, a.kill_all,
+		   (int)a.news, (long long)deadline);
 }
 
 TEST(each_event_in_each_state_does_what_its_rule_says)
@@ -392,7 +398,7 @@ TEST(what_has_ended_stays_ended)
 		a = happen(&v, (enum event)e);
 		CHECK_INT(v.state, SERVICE_ENDED);
 		CHECK_INT(v.deadline_ms, 0);
-		CHECK(!a.start && a.signal == 0 && !a.kill_all &&
+		CHECK(!a.start && a.signals == 0 && !a.kill_all &&
 		      a.news == SERVICE_NO_NEWS);
 	}
 }
@@ -507,11 +513,11 @@ TEST(the_program_of_a_service_that_is_stopped_meanwhile_is_not_ready)
 	service_init(&v, &c, 1);
 	(void)start(&v, NOW);
 	a = stop(&v, NOW);
-	CHECK(a.signal == SIGKILL && a.kill_all);
+	CHECK(a.signals == bit(SIGKILL) && a.kill_all);
 	a = run(&v, NOW);
 	CHECK(v.has_started && !v.was_ready);
 	CHECK_INT(v.state, SERVICE_STOPPING);
-	CHECK(a.news == SERVICE_NO_NEWS && a.signal == 0);
+	CHECK(a.news == SERVICE_NO_NEWS && a.signals == 0);
 }
 
 TEST(extensions_move_a_deadline_only_away)
@@ -563,7 +569,7 @@ TEST(one_message_may_say_several_things)
 	v.was_ready = false;
 	a = hear(&v, (struct notify){ .ready = true, .watchdog_trigger = true },
 		 NOW);
-	CHECK(v.was_ready && a.signal == SIGABRT);
+	CHECK(v.was_ready && a.signals == bit(SIGABRT));
 	CHECK_INT(a.news, SERVICE_WANTS_ABORT);
 }
 
@@ -603,10 +609,10 @@ TEST(a_watchdog_barks_when_nothing_is_heard_in_its_time)
 	for (int i = 0; i < 100; i++, now += WATCHDOG_MS) {
 		(void)hear(&v, (struct notify){ .watchdog = true }, now);
 		a = be_due(&v, now + WATCHDOG_MS - 1);
-		CHECK(a.signal == 0 && v.state == SERVICE_RUNNING);
+		CHECK(a.signals == 0 && v.state == SERVICE_RUNNING);
 	}
 	a = be_due(&v, now);
-	CHECK_INT(a.signal, SIGABRT);
+	CHECK_INT(a.signals, bit(SIGABRT));
 	CHECK_INT(a.news, SERVICE_SILENT);
 	CHECK_INT(a.ms, WATCHDOG_MS);
 	CHECK(v.failed && v.state == SERVICE_STOPPING);
@@ -905,13 +911,13 @@ TEST(one_that_is_not_ready_in_time_fails_the_boot_and_is_left_alone)
 	(void)run(&v, NOW);
 	CHECK_INT(be_due(&v, NOW + READY_MS - 1).news, SERVICE_NO_NEWS);
 	a = be_due(&v, NOW + READY_MS);
-	CHECK(a.fails_boot && a.signal == 0);
+	CHECK(a.fails_boot && a.signals == 0);
 	CHECK_INT(a.news, SERVICE_NOT_READY);
 	CHECK_INT(a.ms, READY_MS);
 	/* The end of the enclave stops it; it is said once. */
 	CHECK_INT(v.state, SERVICE_STARTING);
 	CHECK_INT(be_due(&v, NOW + 10 * READY_MS).news, SERVICE_NO_NEWS);
-	CHECK_INT(stop(&v, NOW).signal, SIGTERM);
+	CHECK_INT(stop(&v, NOW).signals, bit(SIGTERM));
 }
 
 TEST(a_program_that_is_not_executed_in_time_fails_the_boot)
@@ -923,7 +929,7 @@ TEST(a_program_that_is_not_executed_in_time_fails_the_boot)
 	service_init(&v, &c, 0);
 	(void)start(&v, NOW);
 	a = be_due(&v, NOW + SERVICE_EXEC_MS);
-	CHECK(a.fails_boot && a.signal == SIGKILL);
+	CHECK(a.fails_boot && a.signals == bit(SIGKILL));
 	CHECK_INT(a.news, SERVICE_HELD);
 	CHECK_INT(a.ms, SERVICE_EXEC_MS);
 	a = die(&v, KILLED(SIGKILL), NOW + SERVICE_EXEC_MS + 1);
@@ -952,7 +958,7 @@ TEST(one_that_was_ready_is_started_again_in_the_boot_as_well)
 	(void)be_due(&v, v.deadline_ms);
 	(void)run(&v, NOW);
 	a = be_due(&v, v.deadline_ms);
-	CHECK(!a.fails_boot && a.signal == SIGTERM);
+	CHECK(!a.fails_boot && a.signals == bit(SIGTERM));
 	a = die(&v, KILLED(SIGTERM), NOW);
 	CHECK(!a.fails_boot && a.news == SERVICE_AGAIN);
 	(void)be_due(&v, v.deadline_ms);
@@ -972,7 +978,7 @@ TEST(signals_are_handed_on_as_they_are)
 	c.stop_signal = SIGQUIT;
 	for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++) {
 		reach(&v, &c, SERVICE_RUNNING);
-		CHECK_INT(send_signal(&v, sigs[i], NOW).signal, sigs[i]);
+		CHECK_INT(send_signal(&v, sigs[i], NOW).signals, bit(sigs[i]));
 		CHECK(!v.is_told && v.state == SERVICE_RUNNING);
 		CHECK_INT(die(&v, 0, NOW).news, SERVICE_AGAIN);
 	}
@@ -986,7 +992,7 @@ TEST(a_term_is_the_stop_signal_and_ends_the_restarts)
 
 	c.stop_signal = SIGQUIT;
 	reach(&v, &c, SERVICE_RUNNING);
-	CHECK_INT(send_signal(&v, SIGTERM, NOW).signal, SIGQUIT);
+	CHECK_INT(send_signal(&v, SIGTERM, NOW).signals, bit(SIGQUIT));
 	/* It may take as long as it likes, unless stop-timeout is set. */
 	CHECK_INT(v.state, SERVICE_RUNNING);
 	CHECK_INT(v.deadline_ms, 0);
@@ -1004,23 +1010,23 @@ TEST(with_a_stop_timeout_a_term_has_a_deadline_that_stays)
 	c.stop_timeout_ms =
 		(struct config_number){ .is_set = true, .value = 300 };
 	reach(&v, &c, SERVICE_RUNNING);
-	CHECK_INT(send_signal(&v, SIGTERM, NOW).signal, SIGTERM);
+	CHECK_INT(send_signal(&v, SIGTERM, NOW).signals, bit(SIGTERM));
 	CHECK_INT(v.state, SERVICE_STOPPING);
 	CHECK_INT(v.deadline_ms, NOW + 300);
-	CHECK_INT(send_signal(&v, SIGTERM, NOW + 200).signal, SIGTERM);
+	CHECK_INT(send_signal(&v, SIGTERM, NOW + 200).signals, bit(SIGTERM));
 	CHECK_INT(v.deadline_ms, NOW + 300);
-	CHECK_INT(stop(&v, NOW + 250).signal, 0);
+	CHECK_INT(stop(&v, NOW + 250).signals, 0);
 	CHECK_INT(v.deadline_ms, NOW + 300);
 	a = be_due(&v, NOW + 300);
-	CHECK(a.signal == SIGKILL && a.kill_all);
-	CHECK_INT(be_due(&v, NOW + 100000).signal, 0);
+	CHECK(a.signals == bit(SIGKILL) && a.kill_all);
+	CHECK_INT(be_due(&v, NOW + 100000).signals, 0);
 	CHECK_INT(die(&v, KILLED(SIGKILL), NOW + 301).news, SERVICE_HAS_ENDED);
 
 	/* None at all: KILL comes with the next look at the clock. */
 	c.stop_timeout_ms.value = 0;
 	reach(&v, &c, SERVICE_RUNNING);
 	(void)send_signal(&v, SIGTERM, NOW);
-	CHECK_INT(be_due(&v, NOW).signal, SIGKILL);
+	CHECK_INT(be_due(&v, NOW).signals, bit(SIGKILL));
 }
 
 TEST(a_term_before_its_start_is_its_end)
@@ -1029,7 +1035,7 @@ TEST(a_term_before_its_start_is_its_end)
 	struct service v;
 
 	service_init(&v, &c, 0);
-	CHECK_INT(send_signal(&v, SIGTERM, NOW).signal, 0);
+	CHECK_INT(send_signal(&v, SIGTERM, NOW).signals, 0);
 	CHECK(v.state == SERVICE_ENDED && v.is_told);
 	CHECK(WIFSIGNALED(v.status) && WTERMSIG(v.status) == SIGTERM);
 	/* Between two starts the last end stays the one that is told. */
@@ -1051,7 +1057,7 @@ TEST(others_than_term_are_lost_where_there_is_no_process)
 
 	for (size_t i = 0; i < 3; i++) {
 		reach(&v, &c, states[i]);
-		CHECK_INT(send_signal(&v, SIGHUP, NOW).signal, 0);
+		CHECK_INT(send_signal(&v, SIGHUP, NOW).signals, 0);
 		CHECK_INT(v.state, states[i]);
 	}
 }
@@ -1062,13 +1068,15 @@ TEST(signals_are_held_until_the_program_runs)
 	struct service v;
 
 	reach(&v, &c, SERVICE_EXECUTING);
-	CHECK_INT(send_signal(&v, SIGHUP, NOW).signal, 0);
-	CHECK_INT(run(&v, NOW).signal, SIGHUP);
+	CHECK_INT(send_signal(&v, SIGHUP, NOW).signals, 0);
+	CHECK_INT(send_signal(&v, SIGUSR1, NOW).signals, 0);
+	CHECK_INT(send_signal(&v, SIGHUP, NOW).signals, 0);
+	CHECK_INT(run(&v, NOW).signals, bit(SIGHUP) | bit(SIGUSR1));
 	CHECK_INT(v.state, SERVICE_STARTING);
 	/* Once. */
 	(void)die(&v, EXIT_1, NOW);
 	(void)be_due(&v, v.deadline_ms);
-	CHECK_INT(run(&v, NOW).signal, 0);
+	CHECK_INT(run(&v, NOW).signals, 0);
 }
 
 TEST(a_term_that_was_held_counts_from_the_program_on)
@@ -1080,12 +1088,11 @@ TEST(a_term_that_was_held_counts_from_the_program_on)
 	c.stop_timeout_ms =
 		(struct config_number){ .is_set = true, .value = 300 };
 	reach(&v, &c, SERVICE_EXECUTING);
-	CHECK_INT(send_signal(&v, SIGTERM, NOW).signal, 0);
-	/* What came after it does not take its place. */
-	CHECK_INT(send_signal(&v, SIGHUP, NOW).signal, 0);
+	CHECK_INT(send_signal(&v, SIGTERM, NOW).signals, 0);
+	CHECK_INT(send_signal(&v, SIGWINCH, NOW).signals, 0);
 	CHECK_INT(v.state, SERVICE_EXECUTING);
 	a = run(&v, NOW + 50);
-	CHECK_INT(a.signal, SIGTERM);
+	CHECK_INT(a.signals, bit(SIGTERM) | bit(SIGWINCH));
 	CHECK_INT(v.state, SERVICE_STOPPING);
 	CHECK_INT(v.deadline_ms, NOW + 50 + 300);
 	CHECK_INT(die(&v, 0, NOW).news, SERVICE_HAS_ENDED);
@@ -1107,7 +1114,7 @@ TEST(a_signal_held_for_one_start_is_not_for_the_next)
 	(void)send_signal(&v, SIGHUP, NOW);
 	(void)die(&v, EXIT_1, NOW);
 	(void)be_due(&v, v.deadline_ms);
-	CHECK_INT(run(&v, NOW).signal, 0);
+	CHECK_INT(run(&v, NOW).signals, 0);
 }
 
 /* --- the end --- */
@@ -1125,13 +1132,13 @@ TEST(the_end_of_the_enclave_is_in_two_steps)
 		CHECK_INT(v.state, state);
 		a = stop(&v, NOW);
 		CHECK_INT(v.state, SERVICE_STOPPING);
-		CHECK_INT(a.signal,
-			  state == SERVICE_EXECUTING ? SIGKILL : SIGTERM);
+		CHECK_INT(a.signals,
+			  bit(state == SERVICE_EXECUTING ? SIGKILL : SIGTERM));
 		deadline = v.deadline_ms;
 		CHECK_INT(deadline, NOW + SERVICE_STOP_MS);
-		CHECK_INT(stop(&v, NOW + 1).signal, 0);
+		CHECK_INT(stop(&v, NOW + 1).signals, 0);
 		CHECK_INT(v.deadline_ms, deadline);
-		CHECK_INT(be_due(&v, deadline).signal, SIGKILL);
+		CHECK_INT(be_due(&v, deadline).signals, bit(SIGKILL));
 		a = die(&v, KILLED(SIGKILL), NOW);
 		CHECK_INT(a.news, SERVICE_HAS_ENDED);
 		CHECK_INT(v.state, SERVICE_ENDED);
