@@ -154,7 +154,7 @@ HOST_CFLAGS = $(COMMON) $(HOST_INC) -O1 -g -fPIE \
 	-D_FORTIFY_SOURCE=2 -fstack-protector-strong $(SAN) $(WARN)
 
 # libFuzzer is clang's, and so are the sanitizers that go with it.
-FUZZ := wire cms doc certificate config user notify seccomp
+FUZZ := wire cms doc certificate config user notify seccomp service
 # Those of rootfs/pack
 PACK_FUZZ := oci eif sign ramdisk
 F ?= $(FUZZ) $(PACK_FUZZ)
@@ -166,7 +166,7 @@ FUZZ_INC = -isystem $(FZ)/deps/cbor/include -isystem $(FZ)/deps/mbedtls/include
 FUZZ_CFLAGS = $(COMMON) $(FUZZ_INC) -O1 -g -fsanitize=fuzzer-no-link \
 	$(FUZZ_SAN) -fno-omit-frame-pointer $(filter-out -Werror,$(WARN)) -Wno-unknown-warning-option
 FUZZ_O := $(LIBNSM:%.c=$(FZ)/obj/%.o)
-FUZZ_INIT_O := $(CONFIG:%=$(FZ)/obj/init/%.o) $(addprefix $(FZ)/obj/init/,signal.o user.o notify.o seccomp.o) \
+FUZZ_INIT_O := $(CONFIG:%=$(FZ)/obj/init/%.o) $(addprefix $(FZ)/obj/init/,signal.o user.o notify.o seccomp.o service.o) \
 	$(addprefix $(FZ)/obj/rootfs/,bind.o file.o number.o)
 
 # --- Objects ------------------------------------------------------------------
@@ -311,7 +311,7 @@ $(UNIT:%=$(H)/unit/%) $(INTEROP_X):
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(SAN) -pie -o $@ $^ $(HOST_LIBS)
 
-$(addprefix $(FZ)/,config user notify seccomp): $(FUZZ_INIT_O)
+$(addprefix $(FZ)/,config user notify seccomp service): $(FUZZ_INIT_O)
 $(FUZZ_X): $(FZ)/%: $(FZ)/obj/tests/fuzz/%_fuzz.o $(FUZZ_O)
 	$(call note,LD)
 	$(Q)$(FUZZ_CC) -fsanitize=fuzzer $(FUZZ_SAN) -o $@ $^ \

@@ -742,6 +742,23 @@ TEST(restarts_follow_the_policy_and_what_a_failure_is)
 	}
 }
 
+TEST(a_start_knows_nothing_of_the_one_before)
+{
+	struct config_service c = watched();
+	struct service v;
+
+	c.restart = CONFIG_RESTART_ON_FAILURE;
+	reach(&v, &c, SERVICE_STOPPING); /* by its watchdog: a failure */
+	v.says_stopping = true;
+	CHECK_INT(die(&v, 0, NOW).news, SERVICE_AGAIN);
+	(void)be_due(&v, v.deadline_ms);
+	CHECK(!v.failed && !v.says_stopping && !v.has_started);
+	CHECK_INT(v.ran_ms, 0);
+	(void)run(&v, NOW);
+	CHECK(v.has_started);
+	CHECK_INT(die(&v, 0, NOW).news, SERVICE_HAS_ENDED);
+}
+
 TEST(a_start_that_could_not_be_is_a_failure_with_code_127)
 {
 	struct config_service c = plain(CONFIG_RESTART_ON_FAILURE);
