@@ -610,11 +610,24 @@ static int run_service(struct start *s)
 	return run_program(s);
 }
 
+static void begin(const struct exec_job *job, struct exec_report *report,
+		  struct start *ret)
+{
+	ret->job = job;
+	ret->report = report;
+	ret->has_user = false;
+	ret->user.uid = ret->user.gid = 0;
+	ret->user.group_count = 0;
+	ret->text = ret->memory = (struct file){ 0 };
+}
+
 _Noreturn void exec_service(const struct exec_job *job)
 {
-	struct exec_report report;
-	struct start s = { .job = job, .report = &report };
+	/* Of its 18 KB what is used is filled in: the rest need not be touched. */
+	__attribute__((uninitialized)) struct exec_report report;
+	__attribute__((uninitialized)) struct start s;
 
+	begin(job, &report, &s);
 	(void)run_service(&s);
 	send_report(job, &report);
 	_exit(report.error == -ENOENT ? EXIT_MISSING : EXIT_CANNOT);
@@ -622,10 +635,11 @@ _Noreturn void exec_service(const struct exec_job *job)
 
 void exec_hand_over(const struct exec_job *job, struct exec_report *ret)
 {
-	struct start s = { .job = job, .report = ret };
+	struct start s;
 	struct confine c;
 	sigset_t mask;
 
+	begin(job, ret, &s);
 	if (prepare(&s) < 0 || take_nulls(&s) < 0)
 		goto out;
 	close_others();

@@ -130,12 +130,11 @@ static void close_others(const struct children *c, const struct helper_job *job)
 static _Noreturn void run(const struct helper_row *row, struct helper_job *job,
 			  const struct children *c)
 {
-	close_others(c, job);
-	log_in_child();
-	/* One that is forked before the application gives up its privileges only when
-	 * that has started, which it would keep waiting otherwise. */
+	/* First of all: what is forked before the application shall not keep it waiting. */
 	if (job->waits)
 		wait_for_word(job);
+	close_others(c, job);
+	log_in_child();
 	give_up_privileges(row);
 	if (row->takes_term)
 		take_term();

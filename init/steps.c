@@ -2,8 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "init/boot.h"
@@ -407,14 +411,42 @@ static void start_clock(struct boot *b, struct helper_job *job)
 	log_line("time", "/dev/ptp0", text_string(&t));
 }
 
+/*
+ * The application's first moments are its own. As SCHED_BATCH PID 1 preempts nobody when it
+ * wakes, as it does when a program is executed. Its children do, by SCHED_RESET_ON_FORK.
+ */
+static void set_policy(int policy)
+{
+	const struct sched_param none = { 0 };
+
+	(void)syscall(SYS_sched_setscheduler, 0, policy, &none);
+}
+
+/*
+ * Gives back the stack that the boot has used below here, some pages of a memory that
+ * PID 1 would keep for good, and each fork would copy the entries of.
+ */
+static void forget_stack(void)
+{
+	enum { STACK = 128 * 1024 }; /* what the kernel maps at first */
+	const uintptr_t page = (uintptr_t)getpagesize();
+	/* This frame's page and the one below, for what is called from here. */
+	const uintptr_t end = ((uintptr_t)__builtin_frame_address(0) & -page) -
+			      page;
+
+	(void)madvise((void *)(end - STACK), STACK, MADV_DONTNEED);
+}
+
 int step_spawn(struct boot *b)
 {
 	struct helper_job job = { .nsm_fd = b->nsm_fd };
 	int r;
 
+	forget_stack();
 	job.device_fd = b->config->no_time ? -1 : steer_step();
 	if (b->heartbeat != CONFIG_HEARTBEAT_OFF)
 		beat_prepare(&b->beat, boot_beat_port(b));
+	set_policy(SCHED_BATCH | SCHED_RESET_ON_FORK);
 	r = start_services(b);
 	if (r == 0 && job.device_fd >= 0)
 		start_clock(b, &job);
@@ -452,6 +484,7 @@ int step_heartbeat(struct boot *b)
 
 int step_supervise(struct boot *b)
 {
+	set_policy(SCHED_OTHER);
 	supervise_run(&b->supervise);
 	return 0;
 }

@@ -526,12 +526,12 @@ static void take_signal(void *ctx, int sig)
 void supervise_init(struct supervise *s, const struct config *c, struct loop *l,
 		    struct children *children, int proc_fd)
 {
-	*s = (struct supervise){ .loop = l,
-				 .children = children,
-				 .proc_fd = proc_fd,
-				 .count = c->service_count,
-				 .first_end = c->service_count,
-				 .end = c->end };
+	/* One by one: the places of services that there are not stay untouched. */
+	s->loop = l;
+	s->children = children;
+	s->proc_fd = proc_fd;
+	s->count = s->first_end = c->service_count;
+	s->end = c->end;
 	for (size_t i = 0; i < s->count; i++) {
 		struct member *m = &s->members[i];
 
@@ -540,7 +540,6 @@ void supervise_init(struct supervise *s, const struct config *c, struct loop *l,
 		m->report_fd = m->socket.fd = m->relay.channel = -1;
 		cgroup_none(&m->cgroup);
 	}
-	s->oom_kills = klog_oom_kills(proc_fd);
 	l->take_signal = take_signal;
 	l->signal_ctx = s;
 	loop_add_clock(l, (struct loop_clock){ next_deadline, due, s });

@@ -73,7 +73,7 @@ struct supervise {
 	struct loop *loop;
 	struct children *children;
 	int proc_fd;
-	unsigned long oom_kills; /* the kernel's count, as it was last seen */
+	unsigned long oom_kills; /* the kernel's count, as it was last seen; 0 at first */
 	supervise_start_fn *start;
 	supervise_runs_fn *runs;
 	supervise_failed_fn *failed;
@@ -82,7 +82,7 @@ struct supervise {
 };
 
 /*
- * Takes over from C what is needed of its services. START, RUNS, FAILED, STOP and CTX
+ * Takes over into S, all zero, from C what is needed of its services. START, RUNS, FAILED, STOP and CTX
  * are the caller's to fill in, and so are uid and has_user of each member.
  */
 void supervise_init(struct supervise *s, const struct config *c, struct loop *l,
