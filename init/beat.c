@@ -96,6 +96,7 @@ static void gone(void *ctx, struct helper *h)
 	if (h != b->helper ||
 	    (b->state != BEAT_TRIES && b->state != BEAT_WAITS))
 		return;
+	b->kill_ms = 0;
 	if (h->report.news == HELPER_DONE) {
 		b->state = BEAT_ANSWERED;
 		text_clear(&object);
@@ -130,8 +131,12 @@ static void start(struct beat *b)
 	struct text t;
 
 	b->again_ms = 0;
-	if (r == 0)
+	if (r == 0) {
+		/* One that waits has its time when it is told. */
+		if (b->state == BEAT_TRIES)
+			b->kill_ms = io_now_ms() + BEAT_MAX_MS;
 		return;
+	}
 	text_clear(&t);
 	text_add(&t, "fork: ");
 	text_add(&t, strerror(-r));
@@ -143,6 +148,8 @@ static int64_t next_deadline(const void *ctx)
 {
 	const struct beat *b = ctx;
 
+	if (b->again_ms == 0 || (b->kill_ms != 0 && b->kill_ms < b->again_ms))
+		return b->kill_ms;
 	return b->again_ms;
 }
 
@@ -152,6 +159,11 @@ static void due(void *ctx, int64_t now_ms)
 
 	if (b->again_ms != 0 && b->again_ms <= now_ms)
 		start(b);
+	if (b->kill_ms == 0 || b->kill_ms > now_ms)
+		return;
+	/* It takes less, unless it was stopped. */
+	b->kill_ms = 0;
+	helper_kill(b->helper);
 }
 
 void beat_init(struct beat *b, struct loop *l, struct children *c)
@@ -179,6 +191,7 @@ void beat_send(struct beat *b, uint32_t port, uint8_t byte)
 	b->tries = 0;
 	b->state = BEAT_TRIES;
 	b->give_up_ms = io_now_ms() + BEAT_GIVE_UP_MS;
+	b->kill_ms = io_now_ms() + BEAT_MAX_MS;
 	if (waits) {
 		helper_go(b->helper, byte);
 		return;

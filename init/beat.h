@@ -8,7 +8,7 @@
 
 /*
  * The heartbeat: a helper sends it and checks the answer; it is started again as long
- * as it could not reach the parent.
+ * as it could not reach the parent. One that something has stopped is killed first.
  */
 
 enum {
@@ -40,6 +40,7 @@ struct beat {
 	bool has_said; /* why it does not reach the parent */
 	int64_t give_up_ms;
 	int64_t again_ms; /* when the next try begins; 0: one is under way, or none */
+	int64_t kill_ms; /* when the one under way is killed; 0: none is */
 };
 
 /* Takes part in L. PORT is CID 3's. */

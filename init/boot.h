@@ -82,7 +82,7 @@ struct boot {
 	struct loop loop;
 	struct children children;
 	struct beat beat;
-	struct helper clock;
+	struct helper clock, debug, sync;
 	struct supervise supervise;
 
 	/* Large, and behind what PID 1 touches as long as it lives. */

@@ -10,6 +10,7 @@
 
 #include "init/boot.h"
 #include "init/config.h"
+#include "init/console.h"
 #include "init/log.h"
 #include "init/power.h"
 #include "init/start.h"
@@ -108,6 +109,7 @@ int container_run(struct boot *b, char **argv)
 	b->step = BOOT_SPEC;
 	b->in_container = true;
 	loop_block_signals();
+	(void)console_open_stdio(); /* or a pipe of ours would be one of them */
 	/* Its console is whoever runs it, not the machine's. */
 	log_open(open_log());
 	b->proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -73,9 +73,10 @@ static void ask_leftovers(const struct supervise *s)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		const struct member *m = &s->members[i];
+		pid_t group = supervise_group(m);
 
-		if (m->last > 0 && m->service.stop_signal > 0)
-			(void)kill(-m->last, m->service.stop_signal);
+		if (group > 0 && m->service.stop_signal > 0)
+			(void)kill(-group, m->service.stop_signal);
 	}
 }
 
@@ -113,11 +114,11 @@ static void gone(void *ctx, struct helper *h)
 /* A file system that does not answer must not keep the machine. */
 static void sync_disks(struct boot *b)
 {
-	struct helper h;
 	struct helper_job job = { 0 };
 
-	if (helper_start(&h, HELPER_SYNC, &job, &b->children, gone, NULL) == 0)
-		(void)wait_until(b, helper_is_gone, &h, SYNC_MS);
+	if (helper_start(&b->sync, HELPER_SYNC, &job, &b->children, gone,
+			 NULL) == 0)
+		(void)wait_until(b, helper_is_gone, &b->sync, SYNC_MS);
 }
 
 static bool ask_debug_mode(struct boot *b)
@@ -133,17 +134,17 @@ static bool ask_debug_mode(struct boot *b)
 
 static bool is_debug_mode(struct boot *b)
 {
-	struct helper h;
 	struct helper_job job = { .nsm_fd = b->nsm_fd };
 
 	if (b->nsm_is_dead)
 		return false;
 	if (!b->supervise.has_run)
 		return ask_debug_mode(b);
-	if (helper_start(&h, HELPER_DEBUG, &job, &b->children, gone, NULL) < 0)
+	if (helper_start(&b->debug, HELPER_DEBUG, &job, &b->children, gone,
+			 NULL) < 0)
 		return false;
-	(void)wait_until(b, helper_is_gone, &h, DEBUG_MS);
-	return h.report.news == HELPER_DONE && h.report.stage;
+	(void)wait_until(b, helper_is_gone, &b->debug, DEBUG_MS);
+	return b->debug.report.news == HELPER_DONE && b->debug.report.stage;
 }
 
 /* --- the ends --- */

@@ -1,6 +1,7 @@
 #include "init/helper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -21,6 +22,7 @@ enum {
 	/* A user of nobody's: 65534 is a service's often enough, 65532 an image's. */
 	HELPER_UID = 65530,
 	CAP_SYS_TIME_BIT = 25, /* linux/capability.h */
+	FDS_MAX = 256,	       /* PID 1 has far less */
 };
 
 /* Returns the exit code. */
@@ -94,10 +96,18 @@ static void take_term(void)
  */
 static void give_up_privileges(const struct helper_row *row)
 {
+	struct confine c = row->confine;
 	enum confine_stage stage;
+	int r = confine_begin(&c, -1, NULL, NULL, &stage);
 
-	if (confine_begin(&row->confine, -1, NULL, NULL, &stage) == 0)
-		(void)confine_finish(&row->confine, &stage);
+	/* The user counts most. */
+	if (r < 0 && stage < CONFINE_USER) {
+		c.bounding_is_set = false;
+		c.ambient = c.securebits = 0;
+		r = confine_begin(&c, -1, NULL, NULL, &stage);
+	}
+	if (r == 0)
+		(void)confine_finish(&c, &stage);
 }
 
 /* The end of PID 1's end is as good as a word: it has become another program. */
@@ -112,28 +122,36 @@ static void wait_for_word(struct helper_job *job)
 		job->byte = byte;
 }
 
-/* PID 1's own, but for what the helper works with. */
-static void close_others(const struct children *c, const struct helper_job *job)
+static bool needs(const struct helper_job *job, int fd)
 {
-	const struct loop *l = c->loop;
-
-	for (size_t i = 0; i < l->source_count; i++)
-		if (l->sources[i].fd >= 0 &&
-		    (!job->socket || l->sources[i].fd != job->socket->fd))
-			close(l->sources[i].fd);
-	if (l->signal_fd >= 0)
-		close(l->signal_fd);
-	if (c->proc_fd >= 0)
-		close(c->proc_fd);
+	return fd == job->channel || fd == job->device_fd ||
+	       fd == job->nsm_fd || fd == log_descriptor() ||
+	       (job->socket && fd == job->socket->fd);
 }
 
-static _Noreturn void run(const struct helper_row *row, struct helper_job *job,
-			  const struct children *c)
+/*
+ * What is PID 1's own, and would not outlive an exec, but for what the helper works
+ * with. One call of poll tells which descriptors are open at all.
+ */
+static void close_others(const struct helper_job *job)
+{
+	struct pollfd fds[FDS_MAX] = { 0 };
+
+	for (int fd = 0; fd < FDS_MAX; fd++)
+		fds[fd].fd = fd;
+	(void)poll(fds, FDS_MAX, 0);
+	for (int fd = 3; fd < FDS_MAX; fd++)
+		if (!(fds[fd].revents & POLLNVAL) && !needs(job, fd) &&
+		    (syscall(SYS_fcntl, fd, F_GETFD) & FD_CLOEXEC))
+			close(fd);
+}
+
+static _Noreturn void run(const struct helper_row *row, struct helper_job *job)
 {
 	/* First of all: what is forked before the application shall not keep it waiting. */
 	if (job->waits)
 		wait_for_word(job);
-	close_others(c, job);
+	close_others(job);
 	log_in_child();
 	give_up_privileges(row);
 	if (row->takes_term)
@@ -159,8 +177,10 @@ static void died(void *ctx, int status)
 
 	h->pid = 0;
 	h->status = status;
-	if (recv(h->channel, &h->report, sizeof(h->report), MSG_DONTWAIT) !=
-	    (ssize_t)sizeof(h->report))
+	/* What a relay has handed on is for whoever watches its channel. */
+	if (h->kind == HELPER_RELAY ||
+	    recv(h->channel, &h->report, sizeof(h->report), MSG_DONTWAIT) !=
+		    (ssize_t)sizeof(h->report))
 		h->report = (struct helper_report){ 0 };
 	h->gone(h->ctx, h);
 	if (h->pid == 0 && h->channel >= 0) {
@@ -180,11 +200,13 @@ int helper_start(struct helper *h, enum helper_kind kind,
 		       0, fds) < 0)
 		return -errno;
 	job->channel = fds[1];
-	*h = (struct helper){ .channel = fds[0], .gone = gone, .ctx = ctx };
+	*h = (struct helper){
+		.kind = kind, .channel = fds[0], .gone = gone, .ctx = ctx
+	};
 	pid = child_fork(c, -1, NULL, died, h);
 	if (pid == 0) {
 		close(fds[0]); /* or its end would never be seen */
-		run(&rows[kind], job, c);
+		run(&rows[kind], job);
 	}
 	close(fds[1]);
 	if (pid < 0) {

@@ -52,6 +52,7 @@ typedef void helper_gone_fn(void *ctx, struct helper *h);
 
 /* One that runs, or has run. Its place must not move meanwhile. */
 struct helper {
+	enum helper_kind kind;
 	pid_t pid;		     /* 0: it does not run */
 	int channel;		     /* PID 1's end; negative: none */
 	int status;		     /* wait status, once it has run */

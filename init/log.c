@@ -88,6 +88,11 @@ void log_open(int fd)
 	is_console = S_ISCHR(st.st_mode) && st.st_rdev == makedev(5, 1);
 }
 
+int log_descriptor(void)
+{
+	return log_fd;
+}
+
 void log_set_debug(bool on)
 {
 	(void)clock_gettime(CLOCK_MONOTONIC, &start);

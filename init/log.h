@@ -36,6 +36,9 @@ const char *text_string(struct text *t);
 /* Where the lines go: FD, or nowhere if it is negative. The log owns it. */
 void log_open(int fd);
 
+/* That descriptor, or a negative number. */
+int log_descriptor(void);
+
 /* From here on log_debug says something; the clock starts at the first call. */
 void log_set_debug(bool on);
 

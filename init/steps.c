@@ -431,8 +431,8 @@ static void forget_stack(void)
 	enum { STACK = 128 * 1024 }; /* what the kernel maps at first */
 	const uintptr_t page = (uintptr_t)getpagesize();
 	/* This frame's page and the one below, for what is called from here. */
-	const uintptr_t end = ((uintptr_t)__builtin_frame_address(0) & -page) -
-			      page;
+	const uintptr_t end =
+		((uintptr_t)__builtin_frame_address(0) & -page) - page;
 
 	(void)madvise((void *)(end - STACK), STACK, MADV_DONTNEED);
 }
@@ -465,7 +465,7 @@ static bool is_answered(void *ctx)
 {
 	const struct boot *b = ctx;
 
-	return beat_is_over(&b->beat) || b->beat.has_said;
+	return beat_is_over(&b->beat);
 }
 
 int step_heartbeat(struct boot *b)

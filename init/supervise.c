@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +19,9 @@
 enum {
 	MESSAGE_BATCH = 64,    /* of one socket in one turn */
 	RELAY_AGAIN_MS = 1000, /* after a relay that could not be forked */
+	/* After one that was: whoever sends descriptors in a loop shall not make PID 1
+	 * fork in a loop. */
+	RELAY_PAUSE_MS = 20,
 };
 
 /* --- words --- */
@@ -178,6 +182,18 @@ static void send_signal(const struct member *m, int sig)
 	(void)kill(m->pid, sig);
 }
 
+/*
+ * A number is free again once its process and its group are gone. A group that is there
+ * without its leader is still the old one: only the process of that number makes another.
+ */
+pid_t supervise_group(const struct member *m)
+{
+	if (m->pid > 0)
+		return m->pid;
+	return m->last > 0 && kill(m->last, 0) < 0 && errno == ESRCH ? m->last :
+								       0;
+}
+
 /* Whether another service that runs has the same user. */
 static bool shares_user(const struct member *m)
 {
@@ -192,13 +208,15 @@ static bool shares_user(const struct member *m)
 
 static void kill_rest(const struct member *m)
 {
+	pid_t group = supervise_group(m);
+
 	if (m->cgroup.fds[0] >= 0) {
 		(void)cgroup_kill(&m->cgroup, 0);
 		return;
 	}
-	if (m->last > 0)
-		(void)kill(-m->last, SIGKILL);
-	cull_leftovers(m->all->proc_fd, m->all->children, m->last, m->uid,
+	if (group > 0)
+		(void)kill(-group, SIGKILL);
+	cull_leftovers(m->all->proc_fd, m->all->children, group, m->uid,
 		       m->uid != 0 && !shares_user(m));
 }
 
@@ -256,8 +274,9 @@ static int fork_it(struct member *m)
 	int fds[2];
 	pid_t pid;
 
-	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -errno;
+	(void)syscall(SYS_fcntl, fds[0], F_SETFL, O_NONBLOCK);
 	pid = child_fork(s->children,
 			 m->cgroup.version == 2 ? m->cgroup.fds[0] : -1,
 			 &is_in_cgroup, died, m);
@@ -287,6 +306,7 @@ static void start(struct member *m)
 
 	m->is_about = m->is_explained = false;
 	m->program[0] = '\0';
+	helper_kill(&m->relay); /* it would hold what the last one has sent */
 	s->has_run = true;
 	if (m->last > 0 && m->service.kill_mode != CONFIG_KILL_PROCESS) {
 		/* What was not dead yet at its end, or has forked since. */
@@ -309,6 +329,8 @@ static void do_action(struct member *m, const struct service_action *a)
 {
 	if (a->news != SERVICE_AGAIN)
 		tell(m->all, m, a);
+	if (a->signals >> (SIGKILL - 1) & 1 && !m->service.has_started)
+		m->is_explained = true; /* by us */
 	for (int sig = 1; sig <= SERVICE_SIGNALS; sig++)
 		if (a->signals >> (sig - 1) & 1)
 			send_signal(m, sig);
@@ -321,6 +343,14 @@ static void do_action(struct member *m, const struct service_action *a)
 }
 
 /* --- what they report --- */
+
+static void hand_on(struct member *m, int sig)
+{
+	struct service_action a = { 0 };
+
+	service_signal(&m->service, sig, io_now_ms(), &a);
+	do_action(m, &a);
+}
 
 static void runs(struct member *m)
 {
@@ -385,20 +415,24 @@ static void take_message(struct member *m, const char *text, size_t len)
 	do_action(m, &a);
 }
 
+static bool take_one_relayed(struct member *m)
+{
+	char buf[NOTIFY_MESSAGE_MAX];
+	ssize_t n = notify_receive_relayed(m->relay.channel, buf);
+
+	if (n == 0) /* its end; its death comes, too */
+		loop_forget(m->all->loop, m->relay.channel);
+	if (n <= 0)
+		return false;
+	take_message(m, buf, (size_t)n);
+	return true;
+}
+
 static void take_relayed(void *ctx)
 {
-	struct member *m = ctx;
-	char buf[NOTIFY_MESSAGE_MAX];
-	ssize_t n;
-
-	for (int i = 0; i < MESSAGE_BATCH; i++) {
-		n = notify_receive_relayed(m->relay.channel, buf);
-		if (n == 0) /* its end; its death comes, too */
-			loop_forget(m->all->loop, m->relay.channel);
-		if (n <= 0)
+	for (int i = 0; i < MESSAGE_BATCH; i++)
+		if (!take_one_relayed(ctx))
 			return;
-		take_message(m, buf, (size_t)n);
-	}
 }
 
 static void watch_socket(struct member *m)
@@ -406,13 +440,15 @@ static void watch_socket(struct member *m)
 	(void)loop_watch(m->all->loop, m->socket.fd, take_messages, m);
 }
 
+/* All that it has handed on is there; the next one may have to wait a little. */
 static void relay_gone(void *ctx, struct helper *h)
 {
 	struct member *m = ctx;
 
-	take_relayed(m);
+	while (take_one_relayed(m))
+		;
 	loop_forget(m->all->loop, h->channel);
-	watch_socket(m);
+	m->relay_again_ms = io_now_ms() + RELAY_PAUSE_MS;
 }
 
 /* The next message brings descriptors, which another process has to let go of. */
@@ -442,10 +478,11 @@ static void take_messages(void *ctx)
 		take_relayed(m);
 		return;
 	}
-	for (int i = 0; i < MESSAGE_BATCH && m->relay_again_ms == 0; i++) {
+	for (int i = 0; i < MESSAGE_BATCH; i++) {
 		n = notify_receive(&m->socket, buf);
 		if (n == -EMSGSIZE) {
-			start_relay(m);
+			if (m->relay_again_ms == 0)
+				start_relay(m);
 			return;
 		}
 		if (n < 0)
@@ -506,8 +543,11 @@ static void due(void *ctx, int64_t now_ms)
 
 		service_due(&m->service, now_ms, &a);
 		do_action(m, &a);
-		if (m->relay_again_ms != 0 && m->relay_again_ms <= now_ms)
-			start_relay(m);
+		if (m->relay_again_ms != 0 && m->relay_again_ms <= now_ms) {
+			m->relay_again_ms = 0;
+			watch_socket(m);
+			take_messages(m);
+		}
 	}
 	start_some(s, now_ms);
 }
@@ -515,12 +555,14 @@ static void due(void *ctx, int64_t now_ms)
 static void take_signal(void *ctx, int sig)
 {
 	struct supervise *s = ctx;
-	struct service_action a = { 0 };
+	struct member *app = &s->members[0];
 
 	if (s->count == 0)
 		return;
-	service_signal(&s->members[0].service, sig, io_now_ms(), &a);
-	do_action(&s->members[0], &a);
+	/* It may be its program already, and who sends the signal may have seen it. */
+	if (app->service.state == SERVICE_EXECUTING && app->report_fd >= 0)
+		take_report(app);
+	hand_on(app, sig);
 }
 
 void supervise_init(struct supervise *s, const struct config *c, struct loop *l,

@@ -73,7 +73,8 @@ struct supervise {
 	struct loop *loop;
 	struct children *children;
 	int proc_fd;
-	unsigned long oom_kills; /* the kernel's count, as it was last seen; 0 at first */
+	unsigned long
+		oom_kills; /* the kernel's count, as it was last seen; 0 at first */
 	supervise_start_fn *start;
 	supervise_runs_fn *runs;
 	supervise_failed_fn *failed;
@@ -112,6 +113,12 @@ bool supervise_is_final(const struct supervise *s);
  * configuration says has come, or the application's after TERM.
  */
 void supervise_run(struct supervise *s);
+
+/*
+ * The process group of the service M, or of what its last process has left; 0 if there
+ * is none, or its number may be another one's.
+ */
+pid_t supervise_group(const struct member *m);
 
 /* Whose end it was: the application, or the first one with end = any. */
 const struct member *supervise_who(const struct supervise *s);
