@@ -250,8 +250,8 @@ static const struct rule rules[] = {
 	{ SERVICE_WAITING,
 	  START,
 	  { SERVICE_EXECUTING, .start = true, IN_EXEC } },
-	{ SERVICE_WAITING, TERM, { SERVICE_ENDED } },
-	{ SERVICE_WAITING, END, { SERVICE_ENDED } },
+	{ SERVICE_WAITING, TERM, { .state = SERVICE_ENDED } },
+	{ SERVICE_WAITING, END, { .state = SERVICE_ENDED } },
 
 	{ SERVICE_EXECUTING,
 	  RUNS,
@@ -287,7 +287,7 @@ static const struct rule rules[] = {
 	{ SERVICE_RUNNING, PING, { SERVICE_RUNNING, IN_WATCH } },
 	{ SERVICE_RUNNING, TRIGGER,
 	  ASKED(SIGABRT, .news = SERVICE_WANTS_ABORT) },
-	{ SERVICE_RUNNING, SAYS_STOPPING, { SERVICE_RUNNING } },
+	{ SERVICE_RUNNING, SAYS_STOPPING, { .state = SERVICE_RUNNING } },
 	{ SERVICE_RUNNING,
 	  HUP,
 	  { SERVICE_RUNNING, .signal = SIGHUP,
@@ -316,9 +316,9 @@ static const struct rule rules[] = {
 	  DUE,
 	  { SERVICE_STOPPING, .signal = SIGKILL, .kill_all = true } },
 
-	{ SERVICE_BACKOFF, TERM, { SERVICE_ENDED } },
+	{ SERVICE_BACKOFF, TERM, { .state = SERVICE_ENDED } },
 	{ SERVICE_BACKOFF, DUE, { SERVICE_EXECUTING, .start = true, IN_EXEC } },
-	{ SERVICE_BACKOFF, END, { SERVICE_ENDED } },
+	{ SERVICE_BACKOFF, END, { .state = SERVICE_ENDED } },
 };
 
 /* What never comes in that state: the supervisor sees to it. */
