@@ -1,0 +1,236 @@
+"""What an image's users may try against PID 1 where it takes a kernel of its own: on 6.12, and on AWS's 4.14."""
+
+from collections.abc import Callable
+
+from aws_boot import aws_ramdisks
+from lib import Boot, Tree, boot, built, check, image, same, test
+
+FIRST = "environment = PATH=" + "/none:" * 600 + "/bin\n"  # a long way to the program
+ALWAYS = "restart = always\nrestart-limit = 0\nrestart-delay = 1ms\nrestart-delay-max = 5ms\n"
+BARE = "capability-bounding-set = none\nno-new-privileges = yes\n"
+
+
+def files(arch: str, *programs: str) -> Tree:
+    tree = Tree()
+    for name in ("act", "hostile"):
+        tree.file(f"bin/{name}", built(f"apps/{name}", arch), 0o755)
+    for path in programs:
+        tree.file(path, built("apps/act", arch), 0o755, uid=1234, gid=1234)
+    tree.file("etc/passwd", "root:x:0:0::/root:/bin/sh\napp:x:1234:1234::/:/bin/sh\n")
+    return tree
+
+
+def on_6_12(config: str, *cmd: str, programs: tuple[str, ...] = (), **machine) -> Boot:
+    return boot(image(*cmd, files=files("x86_64", *programs), config=config), **machine)
+
+
+def on_4_14(config: str, *cmd: str, programs: tuple[str, ...] = (), **machine) -> Boot:
+    machine["append"] = "panic=-1 " + machine.get("append", "")
+    return boot(aws_ramdisks(files("aarch64", *programs), *cmd, config=config.encode()), **machine)
+
+
+Kernel = Callable[..., Boot]
+
+
+def both(seconds: int) -> Callable[[Callable[[Kernel], None]], None]:
+    """A test on each of the two kernels; that of 4.14 has its name at the end."""
+    def register(function: Callable[[Kernel], None]) -> None:
+        for kernel, suffix in ((on_6_12, ""), (on_4_14, "_on_4_14")):
+            def run(kernel: Kernel = kernel) -> None:
+                function(kernel)
+            run.__name__ = function.__name__ + suffix
+            run.__doc__, run.__module__ = function.__doc__, function.__module__
+            test(seconds)(run)
+    return register
+
+
+def restarts(b: Boot, name: str) -> list[str]:
+    return [line for line in b.log if line.startswith(f"init: supervise: {name}: ") and "started again in" in line]
+
+
+# --- starts that are held (1, 10) ---
+
+@both(10)
+def a_stopped_start_holds_nobody(kernel: Kernel) -> None:
+    """A start that another process of its user has stopped before exec: another user's end is noticed all the same."""
+    b = kernel(f"[w]\ncommand = hostile sleep 600000\nuser = app\n{FIRST}{ALWAYS}"
+               "[h]\ncommand = /bin/hostile stop-others\nuser = app\nafter = w\n",
+               "/bin/hostile", "await", "/tmp/held", "sleep", "500", "exit", "3")
+    b.expect_end("/bin/hostile", "exited with code 3")
+
+
+@both(10)
+def a_leftover_of_root_without_capabilities_holds_nobody(kernel: Kernel) -> None:
+    """It is dead before the next start, or what it stops is."""
+    b = kernel(f"user = 77\n[w]\ncommand = hostile once /tmp/left leftover stop-others\n{BARE}{FIRST}{ALWAYS}",
+               "/bin/hostile", "await", "/tmp/left", "sleep", "3000", "exit", "3")
+    b.expect_end("/bin/hostile", "exited with code 3")
+
+
+@test(60)
+def a_leased_program_holds_nobody() -> None:
+    """Its execution waits 45 s, and PID 1 does not. 4.14 has no such leases where files are kept in memory."""
+    b = on_6_12("[w]\ncommand = /srv/prog exit 1\nuser = app\nrestart = always\nrestart-limit = 0\nrestart-delay = 1s\n"
+               "[h]\ncommand = /bin/hostile lease /srv/prog\nuser = app\n",
+               "/bin/hostile", "await", "/tmp/breaking", "sleep", "500", "exit", "3", programs=("srv/prog",))
+    b.expect_end("/bin/hostile", "exited with code 3")
+    check("Text file busy" not in b.result.text and "could not be started" not in b.result.text, "it ended only after the lease")
+
+
+@both(10)
+def a_fifo_for_dev_null_holds_nobody(kernel: Kernel) -> None:
+    """Root without capabilities may put one there; a start that opens it hangs, and PID 1 does not."""
+    b = kernel(f"[w]\ncommand = /bin/hostile await /tmp/go exit 1\n{ALWAYS}"
+               f"[h]\ncommand = /bin/hostile make-fifo /dev/null make /tmp/go sleep 600000\n{BARE}",
+               "/bin/hostile", "await", "/tmp/go", "sleep", "2000", "exit", "3")
+    same(b.all("fifo"), ["/dev/null ok"], "the FIFO")
+    b.expect_end("/bin/hostile", "exited with code 3")
+
+
+# --- user 0 without capabilities (5) ---
+
+TRIES = ("try-write /proc/sys/kernel/core_pattern try-write /proc/sys/kernel/modprobe try-write /proc/sysrq-trigger "
+         "try-mkdir /sys/fs/cgroup/x try-mkdir /sys/fs/cgroup/pids/x try-chmod /sys/fs/cgroup try-write /sys/kernel/uevent_helper")
+REFUSED = ("Read-only file system", "Permission denied", "No such file or directory")
+
+
+def tries(b: Boot) -> dict[str, str]:
+    found = {}
+    for verb in ("write", "mkdir", "chmod"):
+        found |= {f"{verb} {value.split()[0]}": value.split(" ", 1)[1] for value in b.all(verb)}
+    return found
+
+
+@both(10)
+def who_has_no_capability_cannot_change_the_kernel(kernel: Kernel) -> None:
+    """capability-bounding-set and securebits, without a user: /proc/sys, sysrq and control groups are read-only for it."""
+    for bare in (BARE, "capability-bounding-set = ~sys_admin\n", "securebits = noroot noroot-locked\n"):
+        b = kernel(f"[x]\ncommand = /bin/hostile {TRIES} make /tmp/tried sleep 600000\n{bare}",
+                   "/bin/hostile", "await", "/tmp/tried", "exit", "3")
+        b.expect_end("/bin/hostile", "exited with code 3")
+        found = tries(b)
+        check(all(value in REFUSED for value in found.values()), f"with {bare!r}: {found}")
+        check(found["write /proc/sys/kernel/core_pattern"] != REFUSED[2], f"{found}")
+
+
+@both(10)
+def protect_kernel_may_be_switched_off(kernel: Kernel) -> None:
+    """protect-kernel = no opens it; who has all capabilities may anyhow, and protect-kernel = yes takes it from such a one."""
+    for key, opened in (("protect-kernel = no\n" + BARE, True), ("", True), ("protect-kernel = yes\n", False)):
+        b = kernel(f"[x]\ncommand = /bin/hostile {TRIES} make /tmp/tried sleep 600000\n{key}",
+                   "/bin/hostile", "await", "/tmp/tried", "exit", "3")
+        b.expect_end("/bin/hostile", "exited with code 3")
+        same(tries(b)["write /proc/sys/kernel/core_pattern"] == "ok", opened, f"core_pattern with {key!r}: {tries(b)}")
+
+
+@both(10)
+def who_has_no_capability_cannot_freeze_pid_1(kernel: Kernel) -> None:
+    """By /sys/fs/cgroup, and by mounts in a user name space of its own; nor reach /proc/sys by a fresh /proc."""
+    b = kernel(f"[x]\ncommand = /bin/hostile freeze-init fresh-proc make /tmp/tried sleep 600000\n{BARE}",
+               "/bin/hostile", "await", "/tmp/tried", "sleep", "500", "exit", "3")
+    check(not any(value.endswith(" ok") for value in b.all("moved")), f"PID 1 was moved: {b.all('moved')}")
+    check("ok" not in b.all("fresh"), "a fresh /proc is open")
+    b.expect_end("/bin/hostile", "exited with code 3")
+
+
+@test(10)
+def a_program_for_core_dumps_is_not_run() -> None:
+    """The whole way: core_pattern, a crash, and a program that the kernel would run with all capabilities."""
+    b = on_6_12(f"[x]\ncommand = /bin/hostile put \"/proc/sys/kernel/core_pattern=|/bin/hostile make /tmp/kernel\" crash "
+                f"make /tmp/tried sleep 600000\n{BARE}",
+                "/bin/hostile", "await", "/tmp/tried", "sleep", "1000", "try-open", "/tmp/kernel", "exit", "3")
+    same(b.all("open"), ["/tmp/kernel No such file or directory"], "what the kernel has run")
+
+
+# --- the NSM (6) ---
+
+@test(5)
+def a_number_without_a_line_does_not_open_the_nsm() -> None:
+    """Its group is 0, and the device's would be, too: then it is root's alone, with 0600."""
+    b = on_6_12("[x]\ncommand = /bin/hostile try-open /dev/nsm make /tmp/tried sleep 600000\nuser = 4321\n",
+                "/bin/hostile", "await", "/tmp/tried", "exit", "3")
+    same(b.all("open"), ["/dev/nsm Permission denied"], "the device")
+
+
+# --- what services leave (9) ---
+
+@both(10)
+def a_service_leaves_nothing_over_restarts(kernel: Kernel) -> None:
+    """Children in sessions of their own, of whatever user: no more after eight restarts than after one."""
+    b = kernel("[w]\ncommand = /bin/hostile count /tmp/count leftover sleep 700000\nrestart = on-failure\nrestart-limit = 8\n"
+               "restart-delay = 1ms\n",
+               "/bin/hostile", "await-size", "/tmp/count:9", "sleep", "1500", "processes", "700000", "exit", "3")
+    same(len(restarts(b, "w")), 8, "restarts")
+    left = int(b.fact("processes").split()[1])
+    check(left <= 1, f"{left} processes are left")
+
+
+# --- traced services (12) ---
+
+@test(10)
+def a_traced_service_that_dies_is_started_again() -> None:
+    """Its tracer keeps it a zombie that waitpid does not show: a pidfd does, which 4.14 lacks."""
+    b = on_6_12("sysctl = kernel.yama.ptrace_scope=0\n"
+                "[w]\ncommand = /bin/hostile count /tmp/count sleep 800000\nuser = app\numask = 0\nrestart = always\nrestart-delay = 1ms\n"
+                "[h]\ncommand = /bin/hostile trace-and-kill 800000\nuser = app\n",
+                "/bin/hostile", "await-size", "/tmp/count:2", "exit", "3")
+    same(len(b.all("traced")), 1, "traced processes")
+    b.expect_end("/bin/hostile", "exited with code 3")
+
+
+@both(10)
+def a_leftover_traces_nobody(kernel: Kernel) -> None:
+    """It is dead before the next start of its service."""
+    sysctl = "sysctl = kernel.yama.ptrace_scope=0\n" if kernel is on_6_12 else ""
+    b = kernel(sysctl + "[w]\ncommand = /bin/hostile count /tmp/count once /tmp/left leftover trace-and-kill once\nuser = app\n"
+               "umask = 0\nrestart = always\nrestart-delay = 1ms\n",
+               "/bin/hostile", "await-size", "/tmp/count:2", "sleep", "1000", "exit", "3")
+    same(b.all("again"), ["/tmp/left"], "the next start")
+    same(b.all("traced"), [], "traced processes")
+
+
+# --- memory, processes and processors (17) ---
+
+@both(10)
+def who_fills_file_systems_leaves_memory_for_others(kernel: Kernel) -> None:
+    """A user may fill /tmp and /dev/shm to their ends, not the machine's memory."""
+    b = kernel("end = any\n[x]\ncommand = /bin/hostile fill /tmp fill /dev/shm fill /run make /tmp/tried sleep 600000\nuser = app\n",
+               "/bin/hostile", "await", "/tmp/tried", "allocate", "10", "exit", "3", memory=192)
+    b.expect_end("/bin/hostile", "exited with code 3")
+    same(b.all("allocated"), ["10"], "the memory that was left")
+    filled = {v.split()[0]: int(v.split()[1]) for v in b.all("filled")}
+    check(sum(filled.values()) < 192 * 1024 * 3 // 4, f"KiB: {filled}")
+
+
+@both(10)
+def limits_of_a_service_take_effect(kernel: Kernel) -> None:
+    """memory-max, pids-max: of the service, children included, and nobody else's."""
+    b = kernel("[m]\ncommand = /bin/hostile allocate 40\nmemory-max = 16M\noom-score-adjust = 0\n"
+               "[p]\ncommand = /bin/hostile fill-pids make /tmp/tried sleep 600000\npids-max = 20\nafter = m\n",
+               "/bin/hostile", "await", "/tmp/tried", "allocate", "20", "sleep", "500", "exit", "3")
+    b.expect_end("/bin/hostile", "exited with code 3")
+    b.expect_said("init: supervise: m: killed: out of memory")
+    same(b.all("allocated"), ["20"], "the memory that others had")
+    check(b.fact("full") == "19 Resource temporarily unavailable", b.fact("full"))
+
+
+@both(10)
+def the_weight_of_a_service_takes_effect(kernel: Kernel) -> None:
+    """cpu-weight: two loops on one processor, by their share."""
+    b = kernel("[a]\ncommand = /bin/hostile spin 0:light\ncpu-weight = 10\n[b]\ncommand = /bin/hostile spin 0:heavy\ncpu-weight = 1000\n",
+               "/bin/hostile", "sleep", "4000", "processes", "0:light", "processes", "0:heavy", "exit", "3")
+    light, heavy = (int(v.split()[2]) for v in b.all("processes"))
+    check(heavy > 4 * light and heavy > 20, f"ticks: {light} and {heavy}")
+
+
+# --- the console (18) ---
+
+@both(10)
+def who_takes_the_console_blocks_nobody(kernel: Kernel) -> None:
+    """TIOCCONS by a terminal that nobody reads, and that is full: PID 1's lines come out all the same."""
+    b = kernel("[x]\ncommand = /bin/hostile await /tmp/go take-console make /tmp/taken sleep 600000\n"
+               "[r]\ncommand = /bin/hostile await /tmp/taken exit 7\nrestart = always\nrestart-limit = 2\nrestart-delay = 10ms\n",
+               "/bin/hostile", "sleep", "300", "make", "/tmp/go", "await", "/tmp/taken", "sleep", "1500", "exit", "3")
+    same(len(restarts(b, "r")), 2, "restarts that were said")
+    b.expect_said("init: supervise: r: exited with code 7, not started again")
+    b.expect_end("/bin/hostile", "exited with code 3")
