@@ -462,14 +462,14 @@ run: $(B)/init $(B)/hello $(B)/nsm $(BUILD)/mkeif emulator
 	$(call need,python3)
 	$(Q)scripts/run-enclave --hello
 
-## soak: boot an image N=1000 times, J=2 at a time, and count; EIF=FILE, DEADLINE=S each, LOAD=N busy processes beside
+## soak: boot an image N=1000 times, J=2 at a time, and count; EIF=FILE or HOSTILE=1, DEADLINE=S each, LOAD=N busy processes beside
 N ?= 1000
 J ?= 2
 DEADLINE ?= 600
 LOAD ?= 0
-soak: $(B)/init $(B)/hello $(B)/nsm
+soak: $(B)/init $(B)/hello $(B)/nsm $(addprefix $(B)/apps/,act hostile)
 	$(call need,python3)
-	$(Q)tests/soak -n $(N) -j $(J) --deadline $(DEADLINE) --load $(LOAD) $(if $(EIF),--eif '$(EIF)')
+	$(Q)tests/soak -n $(N) -j $(J) --deadline $(DEADLINE) --load $(LOAD) $(if $(EIF),--eif '$(EIF)') $(if $(filter 1,$(HOSTILE)),--hostile)
 
 ## test: all tests: check and boot
 test: test-build other-arch
