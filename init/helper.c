@@ -55,7 +55,7 @@ static int run_debug(const struct helper_job *job)
 struct helper_row {
 	helper_entry_fn *entry;
 	struct confine confine;
-	bool takes_term; /* the end does not wait for it */
+	int takes; /* the signal that may end it; 0: KILL alone */
 };
 
 #define NOBODY                                                 \
@@ -68,8 +68,11 @@ static const struct helper_row rows[HELPER_KINDS] = {
 			   .confine = { NOBODY,
 					.bounding = 1U << CAP_SYS_TIME_BIT,
 					.ambient = 1U << CAP_SYS_TIME_BIT },
-			   .takes_term = true },
-	[HELPER_RELAY] = { .entry = run_relay, .confine = { NOBODY } },
+			   .takes =
+				   SIGTERM }, /* the end does not wait for it */
+	[HELPER_RELAY] = { .entry = run_relay,
+			   .confine = { NOBODY },
+			   .takes = SIGALRM }, /* while it lets go */
 	/* It writes what is root's. */
 	[HELPER_DEBUG] = { .entry = run_debug,
 			   .confine = { .undumpable = true } },
@@ -79,14 +82,14 @@ static const struct helper_row rows[HELPER_KINDS] = {
 
 /* --- in the child --- */
 
-static void take_term(void)
+static void take(int sig)
 {
 	static const unsigned long dfl[4];
 	sigset_t set;
 
-	(void)syscall(SYS_rt_sigaction, SIGTERM, dfl, NULL, NSIG / 8);
+	(void)syscall(SYS_rt_sigaction, sig, dfl, NULL, NSIG / 8);
 	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, sig);
 	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
@@ -154,8 +157,8 @@ static _Noreturn void run(const struct helper_row *row, struct helper_job *job)
 	close_others(job);
 	log_in_child();
 	give_up_privileges(row);
-	if (row->takes_term)
-		take_term();
+	if (row->takes != 0)
+		take(row->takes);
 	_exit(row->entry(job));
 }
 

@@ -12,7 +12,10 @@
 
 #include "rootfs/bind.h"
 
-enum { SECRET_BYTES = 16 };
+enum {
+	SECRET_BYTES = 16,
+	LET_GO_S = 1, /* of a message's descriptors */
+};
 
 #define VARIABLE "NOTIFY_SOCKET="
 #define PARENT "/run/enclave"
@@ -258,6 +261,20 @@ static void wait_for_room(int fd)
 	(void)poll(&p, 1, -1);
 }
 
+/*
+ * Lets go of the descriptors of the message that is next. A socket may linger for an
+ * hour, but not in a process that a signal ends; the relay after this one goes on.
+ */
+static void let_go(const struct notify_socket *s, char *buf)
+{
+	bool counts;
+	int flags;
+
+	(void)alarm(LET_GO_S);
+	(void)take(s, buf, 0, &flags, &counts);
+	(void)alarm(0);
+}
+
 void notify_relay(const struct notify_socket *s, int to)
 {
 	char buf[NOTIFY_MESSAGE_MAX];
@@ -273,7 +290,7 @@ void notify_relay(const struct notify_socket *s, int to)
 				return;
 			wait_for_room(to);
 		}
-		(void)take(s, buf, 0, &flags, &counts);
+		let_go(s, buf);
 	}
 }
 

@@ -543,7 +543,7 @@ static void do_flood_descriptors(const char *count)
 /* Sockets that block who closes them last for an hour, to the socket of messages. */
 static void do_send_lingering(void)
 {
-	enum { TIMES = 20 };
+	enum { TIMES = 3 };
 	const struct linger linger = { .l_onoff = 1, .l_linger = 3600 };
 	struct sockaddr_in at = { .sin_family = AF_INET,
 				  .sin_addr.s_addr = htonl(0x7f000001) };
