@@ -31,7 +31,7 @@ struct clone3_args {
 static int64_t next_deadline(const void *ctx)
 {
 	const struct children *c = ctx;
-	int64_t first = 0;
+	int64_t first = c->look_ms;
 
 	for (size_t i = 0; i < CHILD_MAX; i++)
 		if (c->table[i].traced_ms != 0 &&
@@ -40,40 +40,60 @@ static int64_t next_deadline(const void *ctx)
 	return first;
 }
 
-/* The process that traces PID, or 0. */
-static pid_t find_tracer(int proc_fd, pid_t pid)
+/*
+ * The process that traces PID, or 0; *RET_IS_DEAD: it is, and waits to be reaped.
+ */
+static pid_t find_tracer(int proc_fd, pid_t pid, bool *ret_is_dead)
 {
-	static const char key[] = "\nTracerPid:\t";
+	static const char tracer_key[] = "\nTracerPid:\t";
 	struct text name;
 	struct file f;
 	char *at;
 	int tracer = 0;
 
+	*ret_is_dead = false;
 	text_clear(&name);
 	text_add_number(&name, pid);
 	text_add(&name, "/status");
 	if (proc_fd < 0 ||
 	    file_read(proc_fd, text_string(&name), STATUS_MAX, &f) < 0)
 		return 0;
-	at = strstr(f.data, key);
+	*ret_is_dead = strstr(f.data, "\nState:\tZ");
+	at = strstr(f.data, tracer_key);
 	if (at)
-		tracer = atoi(at + sizeof(key) - 1);
+		tracer = atoi(at + sizeof(tracer_key) - 1);
 	file_free(&f);
 	return tracer;
+}
+
+/* What a pidfd would tell: before 5.3 a death that a tracer holds is silent. */
+static void look(struct children *c, int64_t now_ms)
+{
+	bool is_dead;
+
+	c->look_ms = now_ms + CHILD_LOOK_MS;
+	for (size_t i = 0; i < CHILD_MAX; i++)
+		if (c->table[i].pid > 0 && c->table[i].traced_ms == 0 &&
+		    find_tracer(c->proc_fd, c->table[i].pid, &is_dead) > 1 &&
+		    is_dead)
+			c->table[i].traced_ms = now_ms + CHILD_TRACED_MS;
 }
 
 static void due(void *ctx, int64_t now_ms)
 {
 	struct children *c = ctx;
+	bool is_dead;
 	pid_t tracer;
 
+	if (c->look_ms != 0 && c->look_ms <= now_ms)
+		look(c, now_ms);
 	for (size_t i = 0; i < CHILD_MAX; i++) {
 		if (c->table[i].traced_ms == 0 ||
 		    c->table[i].traced_ms > now_ms)
 			continue;
 		c->table[i].traced_ms = 0;
-		tracer = find_tracer(c->proc_fd, c->table[i].pid);
-		if (tracer > 1)
+		tracer = find_tracer(c->proc_fd, c->table[i].pid, &is_dead);
+		if (tracer > 1 && is_dead)
 			(void)kill(tracer, SIGKILL);
 	}
 }
@@ -174,6 +194,8 @@ pid_t child_fork(struct children *c, int cgroup_fd, bool *ret_is_in_cgroup,
 	/* Where there is no room for it SIGCHLD has to do. */
 	if (pidfd >= 0)
 		(void)loop_watch(c->loop, pidfd, is_held, v);
+	else if (c->looks && c->look_ms == 0)
+		c->look_ms = io_now_ms() + CHILD_LOOK_MS;
 	return pid;
 }
 

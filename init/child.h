@@ -18,6 +18,7 @@ enum {
 	/* A service each, their readers, and what works for PID 1. */
 	CHILD_MAX = 2 * CONFIG_SERVICES_MAX + 4,
 	CHILD_TRACED_MS = 1000, /* a tracer has that long to reap a dead one */
+	CHILD_LOOK_MS = 10000, /* between two looks where there are no pidfds */
 };
 
 struct loop;
@@ -38,7 +39,9 @@ struct children {
 	struct loop *loop;
 	int proc_fd;   /* /proc, or negative */
 	bool is_alone; /* at the last look there was no child, dead or alive */
-	bool is_last_resort; /* CLONE3 has failed: this kernel has none */
+	bool is_last_resort; /* clone3 has failed: this kernel has none */
+	bool looks; /* without pidfds it looks for dead ones that a tracer holds */
+	int64_t look_ms; /* when it does so; 0: it need not */
 	struct child table[CHILD_MAX];
 };
 
