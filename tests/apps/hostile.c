@@ -785,18 +785,6 @@ static void do_flow(const char *what)
 		fatal("tcflow");
 }
 
-static void do_set_nonblock(void)
-{
-	if (fcntl(1, F_SETFL, fcntl(1, F_GETFL) | O_NONBLOCK) < 0)
-		fatal("F_SETFL");
-	say("@nonblock=set\n");
-}
-
-static void do_blocks(void)
-{
-	say("@blocks=%s\n", fcntl(1, F_GETFL) & O_NONBLOCK ? "no" : "yes");
-}
-
 /* What goes to the console goes to a terminal that nobody reads, and that is full. */
 static void do_take_console(void)
 {
@@ -1080,12 +1068,6 @@ static void do_as(const char *id)
 	become((unsigned int)atoi(id));
 }
 
-static void do_fork(void)
-{
-	if (fork() > 0)
-		for_ever();
-}
-
 static void do_say(const char *text)
 {
 	say("@say=%s\n", text);
@@ -1163,8 +1145,6 @@ static const struct {
 	{ "allocate", .with = do_allocate },
 	{ "spin", .with = do_spin },
 	{ "flow", .with = do_flow },
-	{ "nonblock", .plain = do_set_nonblock },
-	{ "blocks", .plain = do_blocks },
 	{ "take-console", .plain = do_take_console },
 	{ "try-write", .with = do_try_write },
 	{ "try-open", .with = do_try_open },
@@ -1177,7 +1157,6 @@ static const struct {
 	{ "take-pid", .with = do_take_pid },
 	{ "put-pid", .with = do_put_pid },
 	{ "as", .with = do_as },
-	{ "fork", .plain = do_fork },
 	{ "say", .with = do_say },
 	{ "make", .with = do_make },
 	{ "count", .with = do_count },

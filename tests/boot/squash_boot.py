@@ -182,6 +182,11 @@ def a_configuration_in_it_is_not_passed_over():
     boot(squash_image("/bin/probe", squash=squash)).expect_stop(
         4, "init: modules: /etc/enclave-init.conf: in a squashfs it is not read: /enclave-init.conf is")
     boot(squash_image("/bin/probe", squash=squash, config="umask = 027\n")).expect(umask="027")
+    tree = files()
+    tree.link("etc", "/srv/etc")  # in the image's own root, not in the ramdisk's
+    tree.file("srv/etc/enclave-init.conf", "umask = 077\n")
+    boot(squash_image("/bin/probe", squash=squashed(tree))).expect_stop(
+        4, "init: modules: /etc/enclave-init.conf: in a squashfs it is not read: /enclave-init.conf is")
 
 
 @test(3)

@@ -141,7 +141,7 @@ def a_leased_program_holds_nobody() -> None:
     tree = files()
     tree.file("srv/prog", app("act"), 0o755, uid=1234, gid=1234)
     with Jail(*SLEEP, files=tree, config="[w]\ncommand = /srv/prog exit 1\nuser = app\nrestart = always\nrestart-limit = 0\n"
-              "restart-delay = 1s\n[h]\ncommand = /bin/hostile lease /srv/prog\nuser = app\n") as j:
+              "restart-delay = 1s\n[h]\ncommand = /bin/hostile lease /srv/prog\nuser = app\nafter = w\n") as j:
         j.wait(lambda: j.facts("breaking"), "a start that waits for the lease")
         before = restarts(j, "w")
         os.kill(main_of(j), signal.SIGKILL)
@@ -156,7 +156,7 @@ def a_leased_start_is_killed_in_its_time() -> None:
     tree = files()
     tree.file("srv/prog", app("act"), 0o755, uid=1234, gid=1234)
     with Jail(*SLEEP, files=tree, config="[w]\ncommand = /srv/prog exit 1\nuser = app\nrestart = always\nrestart-limit = 0\n"
-              "restart-delay = 1s\n[h]\ncommand = /bin/hostile lease /srv/prog\nuser = app\n") as j:
+              "restart-delay = 1s\n[h]\ncommand = /bin/hostile lease /srv/prog\nuser = app\nafter = w\n") as j:
         j.wait(lambda: j.facts("breaking"), "a start that waits for the lease")
         before = restarts(j, "w")
         j.wait(lambda: restarts(j, "w") > before, "the start that failed")
