@@ -167,13 +167,13 @@ def a_service_leaves_nothing_over_restarts(kernel: Kernel) -> None:
 
 # --- traced services (12) ---
 
-@test(10)
-def a_traced_service_that_dies_is_started_again() -> None:
+@both(10)
+def a_traced_service_that_dies_is_started_again(kernel: Kernel) -> None:
     """Its tracer keeps it a zombie that waitpid does not show: a pidfd does, which 4.14 lacks."""
-    b = on_6_12("sysctl = kernel.yama.ptrace_scope=0\n"
-                "[w]\ncommand = /bin/hostile count /tmp/count sleep 800000\nuser = app\numask = 0\nrestart = always\nrestart-delay = 1ms\n"
-                "[h]\ncommand = /bin/hostile trace-and-kill 800000\nuser = app\n",
-                "/bin/hostile", "await-size", "/tmp/count:2", "exit", "3")
+    sysctl = "sysctl = kernel.yama.ptrace_scope=0\n" if kernel is on_6_12 else ""
+    b = kernel(sysctl + "[w]\ncommand = /bin/hostile count /tmp/count sleep 800000\nuser = app\numask = 0\nrestart = always\nrestart-delay = 1ms\n"
+               "[h]\ncommand = /bin/hostile trace-and-kill 800000\nuser = app\n",
+               "/bin/hostile", "await-size", "/tmp/count:2", "exit", "3")
     same(len(b.all("traced")), 1, "traced processes")
     b.expect_end("/bin/hostile", "exited with code 3")
 
