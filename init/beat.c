@@ -206,7 +206,7 @@ void beat_send(struct beat *b, uint32_t port, uint8_t byte)
 
 void beat_give_up(struct beat *b)
 {
-	b->again_ms = 0;
+	b->again_ms = b->give_up_ms = 0;
 	if (b->helper->pid == 0 && b->state != BEAT_ANSWERED)
 		b->state = BEAT_FAILED;
 	if (b->state == BEAT_WAITS) {
