@@ -175,10 +175,9 @@ static void do_stop_others(void)
 				continue;
 			if (!is_before_exec(pid)) {
 				kill(pid, SIGKILL);
-			} else if (state == 'T') {
-				times = pid == held ? times + 1 : 1;
+			} else if (state == 'T' && (held == 0 || pid == held)) {
 				held = pid;
-				if (times == 3) {
+				if (++times == 3) {
 					say("@held=%d\n", pid);
 					make("/tmp/held");
 				}
