@@ -233,6 +233,12 @@ void config_defaults(struct config *ret)
 	ret->services[0].variables = ret->variables;
 }
 
+void config_note_supervised(struct config_reader *r)
+{
+	if (r->supervised_line == 0)
+		r->supervised_line = r->line;
+}
+
 static bool is_section_name(const char *s, size_t len)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-_.";

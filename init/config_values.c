@@ -9,12 +9,6 @@ void *config_field(const struct config_key *key, struct config_reader *r)
 	       key->field;
 }
 
-void config_note_supervised(struct config_reader *r)
-{
-	if (r->supervised_line == 0)
-		r->supervised_line = r->line;
-}
-
 int config_read_u32(const char *s, unsigned base, uint32_t max, uint32_t *ret)
 {
 	uint64_t n;
