@@ -189,6 +189,7 @@ void beat_send(struct beat *b, uint32_t port, uint8_t byte)
 	b->port = port;
 	b->byte = byte;
 	b->tries = 0;
+	b->has_said = false;
 	b->state = BEAT_TRIES;
 	b->give_up_ms = io_now_ms() + BEAT_GIVE_UP_MS;
 	b->kill_ms = io_now_ms() + BEAT_MAX_MS;

@@ -122,7 +122,7 @@ static int sleep_until(const struct loop *l, struct pollfd *fds, size_t n,
 
 	if (end_ms >= 0 && !l->has_more)
 		left = end_ms - io_now_ms();
-	if (l->signal_fd < 0 && (end_ms < 0 || left > BLIND_MS))
+	if (l->signal_fd < 0 && !l->has_more && (end_ms < 0 || left > BLIND_MS))
 		left = end_ms = BLIND_MS;
 	if (left > 0) {
 		t.tv_sec = left / 1000;

@@ -194,14 +194,14 @@ pid_t supervise_group(const struct member *m)
 								       0;
 }
 
-/* Whether another service that runs has the same user. */
+/* Whether another service has the same user, and may have left something that works. */
 static bool shares_user(const struct member *m)
 {
 	const struct supervise *s = m->all;
 
 	for (size_t i = 0; i < s->count; i++)
 		if (&s->members[i] != m && s->members[i].uid == m->uid &&
-		    s->members[i].pid > 0)
+		    s->members[i].last > 0)
 			return true;
 	return false;
 }
@@ -244,14 +244,16 @@ static void died(void *ctx, int status)
 	struct member *m = ctx;
 	struct service_action a = { 0 };
 	bool is_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+	pid_t pid = m->pid;
 
+	m->pid = 0; /* what it has said can send it no signal any more */
 	/* What it said before counts, though nobody has read it yet. */
 	if (m->report_fd >= 0)
 		take_report(m);
 	if (m->socket.fd >= 0)
 		take_messages(m);
 	m->was_oom = is_killed && m->service.state != SERVICE_STOPPING &&
-		     kernel_killed(m->all, m->pid);
+		     kernel_killed(m->all, pid);
 	if (m->report_fd >= 0) { /* another process has the other end */
 		loop_forget(m->all->loop, m->report_fd);
 		close(m->report_fd);
@@ -261,7 +263,6 @@ static void died(void *ctx, int status)
 		m->all->failed(m->all->ctx, (size_t)(m - m->all->members), NULL,
 			       status);
 	m->is_explained |= !m->service.has_started;
-	m->pid = 0;
 	service_died(&m->service, status, !m->service.has_started, io_now_ms(),
 		     &a);
 	do_action(m, &a);

@@ -1,0 +1,268 @@
+/*
+ * Helpers, as real processes. The parent that the heartbeat would reach is a socket pair
+ * of the test's: no vsock is opened.
+ */
+
+#include "init/helper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "init/loop.h"
+#include "init/notify.h"
+#include "tests/unit/check.h"
+#include "vsock/sock.h"
+
+/* --- the seam --- */
+
+static int parent_fds[2] = { -1, -1 };
+
+int sock_connect(uint32_t cid, uint32_t port, int timeout_ms)
+{
+	(void)cid;
+	(void)timeout_ms;
+	if (port != 9000)
+		return -EAFNOSUPPORT;
+	return dup(parent_fds[1]);
+}
+
+/* --- PID 1 --- */
+
+static struct loop loop;
+static struct children children;
+static struct helper helper;
+static int gone_count;
+
+static void gone(void *ctx, struct helper *h)
+{
+	CHECK(ctx == &gone_count && h == &helper);
+	CHECK_INT(h->pid, 0);
+	gone_count++;
+}
+
+static bool is_gone(void *ctx)
+{
+	(void)ctx;
+	return helper.pid == 0;
+}
+
+static void set_up(void)
+{
+	sigset_t set;
+
+	loop.signal_fd = -1;
+	loop_block_signals();
+	/* Of check.h: a test that hangs is ended. */
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGALRM);
+	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+	child_init(&children, &loop, -1);
+	REQUIRE(loop_open(&loop, false) == 0);
+	/* Not close-on-exec: that helpers let go of. */
+	REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, parent_fds) == 0);
+	helper.channel = -1;
+}
+
+static void begin(enum helper_kind kind, struct helper_job job)
+{
+	REQUIRE(helper_start(&helper, kind, &job, &children, gone,
+			     &gone_count) == 0);
+	CHECK(helper.pid > 0 && helper.channel >= 0);
+}
+
+static void wait_for_it(void)
+{
+	CHECK(loop_until(&loop, is_gone, NULL, -1));
+	CHECK_INT(gone_count, 1);
+	CHECK_INT(helper.channel, -1);
+}
+
+static int free_fd(void)
+{
+	int fd = dup(0);
+
+	close(fd);
+	return fd;
+}
+
+/* What the parent gets, and its answer, which is ANSWER. */
+static void check_parent(uint8_t wanted, uint8_t answer)
+{
+	uint8_t byte = 0;
+
+	CHECK_INT(read(parent_fds[0], &byte, 1), 1);
+	CHECK_INT(byte, wanted);
+	CHECK_INT(write(parent_fds[0], &answer, 1), 1);
+}
+
+/* --- reports --- */
+
+TEST(a_report_is_there_when_the_helper_is_gone)
+{
+	int before;
+
+	set_up();
+	before = free_fd();
+	begin(HELPER_BEAT, (struct helper_job){ .port = 9000, .byte = 0xB7 });
+	check_parent(0xB7, 0xB7);
+	wait_for_it();
+	CHECK_INT(helper.report.news, HELPER_DONE);
+	CHECK_INT(helper.report.error, 0);
+	CHECK(WIFEXITED(helper.status) && WEXITSTATUS(helper.status) == 0);
+	CHECK_INT(free_fd(), before);
+}
+
+TEST(a_fault_says_where_and_why)
+{
+	set_up();
+	begin(HELPER_BEAT, (struct helper_job){ .port = 9000, .byte = 0xB7 });
+	check_parent(0xB7, 0xB6);
+	wait_for_it();
+	CHECK_INT(helper.report.news, HELPER_FAULT);
+	CHECK_INT(helper.report.error, -EPROTO);
+}
+
+TEST(one_that_is_killed_has_reported_nothing)
+{
+	set_up();
+	begin(HELPER_BEAT,
+	      (struct helper_job){ .port = 9000, .byte = 0xB7, .waits = true });
+	helper_kill(&helper);
+	wait_for_it();
+	CHECK_INT(helper.report.news, 0);
+	CHECK(WIFSIGNALED(helper.status) && WTERMSIG(helper.status) == SIGKILL);
+	/* There is nobody to kill, or to tell anything. */
+	helper_kill(&helper);
+	helper_go(&helper, 1);
+}
+
+TEST(sync_ends_by_itself)
+{
+	set_up();
+	begin(HELPER_SYNC, (struct helper_job){ 0 });
+	wait_for_it();
+	CHECK(WIFEXITED(helper.status) && WEXITSTATUS(helper.status) == 0);
+}
+
+/* --- the word --- */
+
+TEST(a_helper_waits_for_its_word)
+{
+	struct pollfd p;
+
+	set_up();
+	p = (struct pollfd){ .fd = parent_fds[0], .events = POLLIN };
+	begin(HELPER_BEAT,
+	      (struct helper_job){ .port = 9000, .byte = 0xB7, .waits = true });
+	CHECK_INT(poll(&p, 1, 50), 0);
+	helper_go(&helper, 8);
+	check_parent(8, 8);
+	wait_for_it();
+	CHECK_INT(helper.report.news, HELPER_DONE);
+}
+
+TEST(the_end_of_the_channel_is_a_word_as_well)
+{
+	set_up();
+	begin(HELPER_BEAT,
+	      (struct helper_job){ .port = 9000, .byte = 0xB7, .waits = true });
+	/* As exec does with all that PID 1 has. */
+	close(helper.channel);
+	check_parent(0xB7, 0xB7);
+	helper.channel = -1;
+	(void)loop_until(&loop, is_gone, NULL, -1);
+	CHECK(WIFEXITED(helper.status) && WEXITSTATUS(helper.status) == 0);
+}
+
+/* --- the relay --- */
+
+static struct notify_socket notify;
+static int sender = -1;
+
+/* A socket as notify_open makes it, and what sends to it. */
+static void open_notify(void)
+{
+	int fds[2];
+
+	REQUIRE(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			   0, fds) == 0);
+	notify.fd = fds[0];
+	sender = fds[1];
+}
+
+/* TEXT with a descriptor. */
+static void send_with_fd(const char *text, int fd)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { .align = { .cmsg_len = CMSG_LEN(sizeof(int)),
+				 .cmsg_level = SOL_SOCKET,
+				 .cmsg_type = SCM_RIGHTS } };
+	struct iovec part = { .iov_base = (void *)(uintptr_t)text,
+			      .iov_len = strlen(text) };
+	struct msghdr m = { .msg_iov = &part,
+			    .msg_iovlen = 1,
+			    .msg_control = control.bytes,
+			    .msg_controllen = sizeof(control.bytes) };
+
+	memcpy(CMSG_DATA(&control.align), &fd, sizeof(fd));
+	CHECK_INT(sendmsg(sender, &m, 0), strlen(text));
+}
+
+static char heard[256];
+
+/* As supervise has it: what is left in the channel is read when the relay is gone. */
+static void relay_gone(void *ctx, struct helper *h)
+{
+	char buf[NOTIFY_MESSAGE_MAX];
+	ssize_t n;
+
+	(void)ctx;
+	gone_count++;
+	while ((n = notify_receive_relayed(h->channel, buf)) > 0) {
+		(void)strncat(heard, buf, (size_t)n);
+		(void)strcat(heard, ";");
+	}
+}
+
+TEST(what_a_relay_has_handed_on_is_all_for_its_reader)
+{
+	struct helper_job job = { .socket = &notify };
+
+	set_up();
+	open_notify();
+	send_with_fd("READY=1", 0);
+	send_with_fd("12345678", 0); /* as long as a report */
+	CHECK_INT(send(sender, "STATUS=up", 9, 0), 9);
+	REQUIRE(helper_start(&helper, HELPER_RELAY, &job, &children, relay_gone,
+			     NULL) == 0);
+	wait_for_it();
+	CHECK_STR(heard, "READY=1;12345678;STATUS=up;");
+}
+
+TEST(a_helper_keeps_no_descriptor_that_exec_would_close)
+{
+	int fds[2], kept[2];
+	char byte;
+
+	set_up();
+	REQUIRE(pipe2(fds, O_CLOEXEC) == 0 && pipe(kept) == 0);
+	begin(HELPER_BEAT,
+	      (struct helper_job){ .port = 9000, .byte = 0xB7, .waits = true });
+	close(fds[1]);
+	close(kept[1]);
+	CHECK_INT(fcntl(kept[0], F_SETFL, O_NONBLOCK), 0);
+	helper_go(&helper, 0xB7);
+	/* Its end: nobody else has the other one. */
+	CHECK_INT(read(fds[0], &byte, 1), 0);
+	/* It is still there: its parent has not answered. */
+	CHECK_INT(read(kept[0], &byte, 1), -1);
+	check_parent(0xB7, 0xB7);
+	wait_for_it();
+}
+
+CHECK_MAIN("helper")
