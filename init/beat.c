@@ -193,12 +193,10 @@ void beat_send(struct beat *b, uint32_t port, uint8_t byte)
 	b->state = BEAT_TRIES;
 	b->give_up_ms = io_now_ms() + BEAT_GIVE_UP_MS;
 	b->kill_ms = io_now_ms() + BEAT_MAX_MS;
-	if (waits) {
-		helper_go(b->helper, byte);
+	if (waits && helper_go(b->helper, byte))
 		return;
-	}
 	if (b->helper->pid != 0) {
-		/* It says another thing. */
+		/* It says another thing, or does not hear. */
 		helper_kill(b->helper);
 		b->helper = &b->helpers[b->helper == b->helpers];
 	}

@@ -221,10 +221,10 @@ int helper_start(struct helper *h, enum helper_kind kind,
 	return 0;
 }
 
-void helper_go(struct helper *h, uint8_t byte)
+bool helper_go(struct helper *h, uint8_t byte)
 {
-	if (h->channel >= 0)
-		(void)send(h->channel, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return h->channel >= 0 &&
+	       send(h->channel, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
 }
 
 void helper_kill(const struct helper *h)

@@ -69,8 +69,11 @@ int helper_start(struct helper *h, enum helper_kind kind,
 		 struct helper_job *job, struct children *c,
 		 helper_gone_fn *gone, void *ctx);
 
-/* The word that a helper with JOB->waits waits for: BYTE takes the place of its own. */
-void helper_go(struct helper *h, uint8_t byte);
+/*
+ * The word that a helper with JOB->waits waits for: BYTE takes the place of its own.
+ * False: it cannot be had, and the helper waits on.
+ */
+bool helper_go(struct helper *h, uint8_t byte);
 
 /* In a helper: sends its report. */
 void helper_tell(const struct helper_job *job, enum helper_news news,

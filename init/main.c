@@ -91,5 +91,7 @@ int main(int argc, char **argv)
 		else if (step->policy == BOOT_STOP)
 			end_failed(&b);
 	}
+	/* Services may still be told of: there is no step behind this one. */
+	b.step = BOOT_SUPERVISE;
 	end_machine(&b);
 }

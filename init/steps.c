@@ -39,7 +39,6 @@ static void warn(const struct boot *b, const char *object, const char *reason)
 int step_start(struct boot *b)
 {
 	bool debug = false;
-	int r;
 
 	loop_block_signals();
 	(void)umask(022);
@@ -49,8 +48,9 @@ int step_start(struct boot *b)
 		if (strcmp(b->argv[i], "init_debug") == 0)
 			debug = true;
 	log_set_debug(debug);
-	r = boot_open_loop(b);
-	return r < 0 ? boot_fail(b, "signalfd", strerror(-r)) : 0;
+	/* Nobody would see why it failed: that is the next step's to say. */
+	(void)boot_open_loop(b);
+	return 0;
 }
 
 int step_console(struct boot *b)
@@ -58,10 +58,15 @@ int step_console(struct boot *b)
 	int dev = mounts_early_dev();
 	int proc = mounts_early_proc();
 	int stdio = console_open_stdio();
+	int signals = 0;
 
 	log_open(console_open_log());
 	b->proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	b->children.proc_fd = b->proc_fd;
+	if (b->loop.signal_fd < 0)
+		signals = loop_open(&b->loop, b->in_container);
+	if (signals < 0)
+		warn(b, "signalfd", strerror(-signals));
 	if (dev < 0)
 		warn(b, "/dev", strerror(-dev));
 	if (proc < 0)
@@ -385,9 +390,26 @@ int step_root(struct boot *b)
 	return r < 0 ? boot_fail(b, "/rootfs", strerror(-r)) : 0;
 }
 
+/* Where there was no early /proc it is that of the mounts. */
+static void find_proc(struct boot *b)
+{
+	struct stat st;
+
+	if (b->proc_fd >= 0 &&
+	    fstatat(b->proc_fd, "self", &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return;
+	if (b->proc_fd >= 0)
+		close(b->proc_fd);
+	b->proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	b->children.proc_fd = b->proc_fd;
+}
+
 int step_mounts(struct boot *b)
 {
-	return machine_set_up(b);
+	int r = machine_set_up(b);
+
+	find_proc(b);
+	return r;
 }
 
 /* If it dies it is not started again: who kills everything meant it. */

@@ -577,6 +577,7 @@ void supervise_init(struct supervise *s, const struct config *c, struct loop *l,
 	children->looks = c->service_count > 1;
 	s->count = s->first_end = c->service_count;
 	s->end = c->end;
+	s->is_ending = true; /* until supervise_start */
 	for (size_t i = 0; i < s->count; i++) {
 		struct member *m = &s->members[i];
 
@@ -672,6 +673,7 @@ static bool is_decided(void *ctx)
 
 int supervise_start(struct supervise *s)
 {
+	s->is_ending = false;
 	start_some(s, io_now_ms());
 	(void)loop_until(s->loop, is_decided, s, -1);
 	if (!s->boot_failed && !all_were_ready(s))
