@@ -184,7 +184,7 @@ COMPAT_SO_O := $(COMPAT:%.c=$(B)/so/%.o)
 SEAMS_O := $(call obj,$(SEAMS:%=%.c))
 SEAMS_TEST_O := $(call obj,$(SEAMS_TEST:%=tests/seams/%.c))
 INJECT_O := $(patsubst %,$(H)/obj/tests/faults/%.o,inject blocking callers)
-MUTANT_O := $(call obj,tests/faults/mutant.c)
+MUTANT_O := $(call obj,tests/faults/mutant.c tests/faults/marks.c)
 APPS_O := $(call obj,$(APPS:%=tests/apps/%.c))
 UNIT_O := $(call obj,$(UNIT:%=tests/unit/%_test.c))
 HOST_LIB_O := $(LIB:%.c=$(H)/obj/%.o) $(NSM_MORE:%=$(H)/obj/nsm/%.o)
@@ -235,8 +235,9 @@ $(B)/nsm.debug: $(TOOL_O) $(LIBNSM_O)
 	$(Q)$(XCC) $(LDFLAGS_ALL) -o $@ $(CRT) $^ $(LIBS)
 
 $(B)/test/init: $(MAIN_O) $(filter-out $(SEAMS_O),$(LIB_O)) $(SEAMS_TEST_O)
-# The functions around which mutant.c has its mistakes.
-MUTANT := loopback_up file_set_access cgroup_mount log_line end_failed power_reboot prctl syscall
+# The functions around which mutant.c has its mistakes and marks.c its marks.
+MUTANT := loopback_up file_set_access cgroup_mount log_line end_failed power_reboot prctl syscall child_fork helper_start end_machine \
+	$(addprefix step_,start console spec modules entropy root mounts spawn heartbeat supervise)
 $(B)/test/mutant: $(MAIN_O) $(filter-out $(SEAMS_O),$(LIB_O)) $(SEAMS_TEST_O) $(MUTANT_O)
 # Private: what it is made of has other flags.
 $(B)/test/mutant: private LDFLAGS_ALL += $(MUTANT:%=-Wl,--wrap=%)

@@ -188,25 +188,53 @@ static int borrow(pid_t pid, int fd)
 }
 
 /*
- * Whether others can send to a socket, and descriptors with it: whoever then drops a message drops what is
+ * Whether others can send to a socket, and descriptors with it: who then drops a message drops what was
  * passed, and waits as the last close of it does, for as long as the sender likes (SO_LINGER; a file system's flush).
  */
-static bool takes_descriptors(pid_t pid, int fd)
+static bool takes_descriptors(int fd)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNSPEC };
 	socklen_t len = sizeof(at), size = sizeof(int);
-	int copy = borrow(pid, fd), on = 1;
-	bool takes = false;
+	int on = 1;
+
+	return getsockname(fd, (struct sockaddr *)&at, &len) == 0 &&
+	       at.sun_family == AF_UNIX && len > sizeof(at.sun_family) &&
+	       (getsockopt(fd, SOL_SOCKET, PASS_RIGHTS, &on, &size) < 0 || on);
+}
+
+/* Whether the next message brings descriptors: there is room for all else. */
+static bool brings_descriptors(int fd)
+{
+	char control[CMSG_SPACE(sizeof(struct ucred))];
+	struct msghdr m = { .msg_control = control };
+	socklen_t size = sizeof(int);
+	int credentials = 0;
+
+	(void)getsockopt(fd, SOL_SOCKET, SO_PASSCRED, &credentials, &size);
+	m.msg_controllen = credentials ? sizeof(control) : 0;
+	return recvmsg(fd, &m, MSG_PEEK | MSG_DONTWAIT) >= 0 &&
+	       m.msg_flags & MSG_CTRUNC;
+}
+
+/* The socket whose next message PID 1 has looked at last. */
+static int peeked = -1;
+
+/* Why to take the next message off a socket, or the last close of it, can block. */
+static const char *drop(pid_t pid, int fd, bool is_close)
+{
+	int copy = borrow(pid, fd);
+	bool takes, brings;
 
 	if (copy < 0)
-		return false;
-	if (getsockname(copy, (struct sockaddr *)&at, &len) == 0 &&
-	    at.sun_family == AF_UNIX && len > sizeof(at.sun_family))
-		takes = getsockopt(copy, SOL_SOCKET, PASS_RIGHTS, &on, &size) <
-				0 ||
-			on;
+		return NULL;
+	takes = takes_descriptors(copy);
+	brings = takes && !is_close && brings_descriptors(copy);
 	close(copy);
-	return takes;
+	return !takes	    ? NULL :
+	       is_close	    ? "others may have sent descriptors to it" :
+	       peeked != fd ? "others may have sent descriptors with it" :
+	       brings	    ? "it brings descriptors of others" :
+			      NULL;
 }
 
 /* --- the rules --- */
@@ -253,6 +281,9 @@ static const char *ppoll_rule(const struct blocking_call *c)
 	return t.tv_sec == 0 && t.tv_nsec == 0 ? NULL : loop(c);
 }
 
+/* PID 1 has just taken the console back from whichever terminal had it. */
+static bool console_is_taken;
+
 /* For read and write: by what is open there. */
 static const char *transfer(const struct blocking_call *c, bool nonblocking)
 {
@@ -273,6 +304,9 @@ static const char *transfer(const struct blocking_call *c, bool nonblocking)
 			return NULL;
 		return say(kind_name(kind), " that blocks");
 	case CONSOLE:
+		if (console_is_taken && is_nonblocking(c->pid, fd))
+			return NULL;
+		break;
 	case IMAGE:
 		break;
 	}
@@ -286,9 +320,11 @@ static const char *transfer_rule(const struct blocking_call *c)
 
 static const char *receive(const struct blocking_call *c, uint64_t flags)
 {
-	if (!(flags & MSG_PEEK) && takes_descriptors(c->pid, (int)c->args[0]))
-		return "a socket to which others send descriptors";
-	return transfer(c, flags & MSG_DONTWAIT);
+	const int fd = (int)c->args[0];
+	const char *why = flags & MSG_PEEK ? NULL : drop(c->pid, fd, false);
+
+	peeked = flags & MSG_PEEK ? fd : -1;
+	return why ? why : transfer(c, flags & MSG_DONTWAIT);
 }
 
 static const char *read_rule(const struct blocking_call *c)
@@ -352,27 +388,12 @@ static const char *write_rule(const struct blocking_call *c)
 	return transfer(c, false);
 }
 
-/* Whether a socket's other holder drops what is queued. */
-static bool is_held_elsewhere(pid_t pid, int fd)
-{
-	char command[128];
-
-	(void)snprintf(command, sizeof(command),
-		       "own=$(readlink /proc/%d/fd/%d); "
-		       "for p in /proc/[0-9]*; do "
-		       "[ $p = /proc/%d ] || ls -l $p/fd; done 2>/dev/null | "
-		       "grep -qF \"$own\"",
-		       pid, fd, pid);
-	return system(command) == 0; // NOLINT(cert-env33-c)
-}
-
 static const char *close_fd(pid_t pid, int fd)
 {
 	const enum kind kind = kind_of(pid, fd);
 
-	if (kind == SOCKET && takes_descriptors(pid, fd) &&
-	    !is_held_elsewhere(pid, fd))
-		return "a socket with descriptors of others in its queue";
+	if (kind == SOCKET)
+		return drop(pid, fd, true);
 	return kind == IMAGE || kind == TERMINAL || kind == CONSOLE ?
 		       say(kind_name(kind), "") :
 		       NULL;
@@ -420,6 +441,9 @@ static const char *ioctl_rule(const struct blocking_call *c)
 	case TCXONC:
 	case TIOCGWINSZ:
 		return descriptor_rule(c);
+	case TIOCCONS:
+		console_is_taken = true;
+		return NULL;
 	default:
 		return "a request that no rule allows";
 	}
@@ -560,6 +584,7 @@ static const struct {
 	{ SYS_rt_sigaction, NULL },
 	{ SYS_rt_sigprocmask, NULL },
 	{ SYS_rt_sigreturn, NULL },
+	{ SYS_sched_setscheduler, NULL },
 	{ SYS_setpriority, NULL },
 	{ SYS_syslog, syslog_rule },
 	{ SYS_umask, NULL },
@@ -639,6 +664,7 @@ static const struct {
 
 const char *blocking_reason(const struct blocking_call *call)
 {
+	console_is_taken &= call->number == SYS_write;
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if ((uint64_t)rules[i].number == call->number)
 			return rules[i].reason ? rules[i].reason(call) : NULL;

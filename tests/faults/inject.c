@@ -5,8 +5,12 @@
  *   -l  a line for each call: "WHO CALL N RESULT ARGUMENTS"
  *   -f  the Nth CALL of WHO does not happen and fails by ERRNO, a number; with
  *       "N+" so do all that follow. "hit" stands before its line in FILE
- * WHO is init, or child1, child2 ... in the order in which PID 1 forks. PID 1
- * is counted from its first call as /init on, a child to its exec and no longer.
+ * WHO is init, or a child of it by the name that it gives itself first of all
+ * (PR_SET_NAME, a call that is not counted), the next one of that name with #2
+ * behind it, and so on. PID 1 is counted from its first call as /init on, a child
+ * to its exec and no longer. "is childN NAME" is a line of FILE: who the Nth fork
+ * of PID 1 was for. "step NAME" is one when PID 1 gives itself a name: then it is
+ * counted from 1 again, and init@NAME is WHO.
  *
  * Once a child of PID 1 has executed something, a call of PID 1 that can block is
  * a line of FILE, before the call's own, with tabs: "blocks", the call and its
@@ -28,6 +32,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -41,7 +46,9 @@
 enum {
 	FAULT = 125,
 	CALLS = 512, /* numbers of system calls */
-	TRACED = 32, /* processes at a time */
+	TRACED = 64, /* processes at a time */
+	NAMES = 64,  /* of children */
+	NAME = 16,   /* bytes of one, as PR_SET_NAME has it */
 	TEXT = 256,
 };
 
@@ -56,7 +63,7 @@ static const struct {
 
 /* Which one is to fail. */
 static struct {
-	char who[16], call[32];
+	char who[24], call[32];
 	long first, error;
 	bool more;
 } fault;
@@ -75,6 +82,7 @@ static struct traced {
 static pid_t jail_pid, init_pid;
 static int forks;
 static bool image_ran; /* what may do anything */
+static char step[NAME + 5] = "init@start";
 
 static _Noreturn void die(const char *what)
 {
@@ -241,9 +249,72 @@ static void set_result(pid_t pid, long result)
 
 /* --- what happens --- */
 
+/* What a process calls itself in a call of PR_SET_NAME. */
+static void fetch_name(pid_t pid, uint64_t at, char name[NAME])
+{
+	struct iovec to = { name, NAME - 1 };
+	struct iovec from = { (void *)(uintptr_t)at, NAME - 1 };
+
+	memset(name, 0, NAME);
+	for (; from.iov_len > 0; from.iov_len--)
+		if (process_vm_readv(pid, &to, 1, &from, 1, 0) > 0)
+			break;
+}
+
+/* A child is from now on known by that name, and its number if there were others. */
+static void name_child(struct traced *t, const char *name)
+{
+	static struct {
+		char name[NAME];
+		int times;
+	} named[NAMES];
+	char own[sizeof(t->who)];
+	size_t n = 0;
+
+	while (n < NAMES && named[n].times && strcmp(named[n].name, name) != 0)
+		n++;
+	if (n == NAMES) {
+		errno = ENOSPC;
+		die("names");
+	}
+	(void)strcpy(named[n].name, name);
+	named[n].times++;
+	(void)snprintf(own, sizeof(own), named[n].times == 1 ? "%s" : "%s#%d",
+		       name, named[n].times);
+	if (list)
+		fprintf(list, "is %s %s\n", t->who, own);
+	(void)strcpy(t->who, own);
+	memset(t->counts, 0, sizeof(t->counts));
+}
+
+/* What PID 1 does from now on is counted anew: how often its loop turned is not the same each time. */
+static void begin_step(struct traced *t, const char *name)
+{
+	(void)snprintf(step, sizeof(step), "init@%s", name);
+	memset(t->counts, 0, sizeof(t->counts));
+	if (list)
+		fprintf(list, "step %s\n", name);
+}
+
+/* Whether the call is only a mark of the tests (marks.c). */
+static bool take_mark(struct traced *t, const struct __ptrace_syscall_info *i)
+{
+	char name[NAME];
+
+	if (i->entry.nr != SYS_prctl || i->entry.args[0] != PR_SET_NAME)
+		return false;
+	fetch_name(t->pid, i->entry.args[1], name);
+	if (t->pid != init_pid)
+		name_child(t, name);
+	else
+		begin_step(t, name);
+	return true;
+}
+
 static bool is_fault(const struct traced *t)
 {
-	if (strcmp(t->who, fault.who) != 0 ||
+	if ((strcmp(t->who, fault.who) != 0 &&
+	     (t->pid != init_pid || strcmp(step, fault.who) != 0)) ||
 	    strcmp(name_of(t->entry.entry.nr), fault.call) != 0)
 		return false;
 	return fault.more ? t->number >= fault.first : t->number == fault.first;
@@ -253,6 +324,8 @@ static void enter_call(struct traced *t, const struct __ptrace_syscall_info *i)
 {
 	uint64_t number = i->entry.nr;
 
+	if (take_mark(t, i))
+		return;
 	t->is_inside = true;
 	t->entry = *i;
 	t->number = ++t->counts[number < CALLS ? number : 0];
@@ -398,10 +471,10 @@ static void parse_fault(const char *text)
 {
 	char plus = 0;
 
-	if (sscanf(text, "%15[^:]:%31[^:]:%ld:%ld", fault.who, fault.call,
+	if (sscanf(text, "%23[^:]:%31[^:]:%ld:%ld", fault.who, fault.call,
 		   &fault.first, &fault.error) == 4)
 		return;
-	if (sscanf(text, "%15[^:]:%31[^:]:%ld%c:%ld", fault.who, fault.call,
+	if (sscanf(text, "%23[^:]:%31[^:]:%ld%c:%ld", fault.who, fault.call,
 		   &fault.first, &plus, &fault.error) == 5 &&
 	    plus == '+') {
 		fault.more = true;

@@ -1,6 +1,7 @@
 /*
- * An init with a mistake in it, which the word MUTANT of its environment names:
- * what the fault tests have to find. Linked by --wrap around what is shipped.
+ * The init of the fault tests, with a mistake in it if the word MUTANT of its
+ * environment names one: what the tests have to find. Linked by --wrap around what
+ * is shipped.
  */
 
 #include <fcntl.h>
@@ -21,6 +22,7 @@
 #include "rootfs/cgroup.h"
 #include "rootfs/file.h"
 #include "rootfs/loopback.h"
+#include "tests/faults/marks.h"
 #include "vsock/heartbeat.h"
 
 /* The real one, and the one in its place. */
@@ -154,6 +156,7 @@ _Noreturn void __real_end_failed(struct boot *b);
 _Noreturn void __wrap_end_failed(struct boot *b);
 _Noreturn void __wrap_end_failed(struct boot *b)
 {
+	marks_step("end");
 	if (is("panic"))
 		_exit(1);
 	while (is("hang"))

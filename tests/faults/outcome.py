@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -30,6 +31,8 @@ def other(suite: str) -> ModuleType:
 STEPS = {"start": 1, "console": 2, "spec": 3, "modules": 4, "entropy": 5, "root": 6, "mounts": 7,
          "spawn": 8, "heartbeat": 9, "supervise": 10}
 
+NOTHING = re.compile("(?!)")
+
 # --- outcomes ---
 # quiet: the application ran, the heartbeat was positive, nothing more was said than without the fault.
 # warn:  the same, with lines more.
@@ -37,12 +40,13 @@ STEPS = {"start": 1, "console": 2, "spec": 3, "modules": 4, "entropy": 5, "root"
 # late:  stop, but the application had begun.
 # mute:  stop, with a message, but no process could be had to tell the parent.
 # stop:  a message, the step's number for the parent, a restart; the application did not run.
+# missed: there was no such call in this boot.
 # What is none of these is a finding, as is another outcome than the policy's.
 
 
 @dataclass
 class Outcome:
-    kind: str  # quiet, warn, untold, late, mute, stop, or finding
+    kind: str  # quiet, warn, untold, late, mute, stop, missed or finding
     said: list[str] = field(default_factory=list)  # what was not said without the fault
     log: tuple[str, ...] = ()  # all that was
     why: str = ""  # of a finding
@@ -71,12 +75,13 @@ def mute(seen: Seen, said: list[str]) -> bool:
         "init: end: boot: stopped in step ")
 
 
-def judge(seen: Seen, clean: Seen, silent: bool = False) -> Outcome:
+def judge(seen: Seen, clean: Seen, silent: bool = False, ignored: re.Pattern = NOTHING) -> Outcome:
     """
     What SEEN is, beside CLEAN, the same boot without a fault. SILENT: the fault is one of writing, lines may be
-    missing.
+    missing. That there are more lines of which IGNORED is the begin says nothing.
     """
     said = more(seen.log, clean.log)
+    news = [line for line in said if not ignored.match(line)]
 
     def finding(why: str) -> Outcome:
         return Outcome("finding", said, seen.log, why)
@@ -89,8 +94,8 @@ def judge(seen: Seen, clean: Seen, silent: bool = False) -> Outcome:
         last = [line for line in seen.log if not line.startswith("init: end: reboot: ")][-1:]
         if not silent and last != [*clean.log[-1:]]:
             return finding("another last line")
-        return Outcome("warn" if said else "quiet", said, seen.log)
-    if seen.ran and not seen.bytes and said:
+        return Outcome("warn" if news else "quiet", said, seen.log)
+    if seen.ran and not seen.bytes and news:
         return Outcome("untold", said, seen.log)
     if not seen.bytes and mute(seen, said):
         return Outcome("mute", said, seen.log)

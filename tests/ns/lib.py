@@ -13,6 +13,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from suite import TOP, Failure, Skip, check, same, soon, test  # noqa: F401
@@ -203,7 +204,8 @@ class Jail:
         data = s.recv(64)
         self.parent.received += data
         if data and self.parent.echo:
-            s.send(self.parent.echo)
+            with suppress(BrokenPipeError):  # who asked may be gone
+                s.send(self.parent.echo)
         if not data or self.parent.close:
             s.close()
             self._connections.remove(s)
