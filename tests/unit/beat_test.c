@@ -19,6 +19,7 @@ static struct {
 	int64_t now_ms;
 	int fork_result;
 	int forks, kills, goes;
+	bool is_deaf;	       /* no word gets through */
 	struct helper_job job; /* of the last one */
 	uint8_t word;
 	struct helper *killed;
@@ -59,11 +60,14 @@ int helper_start(struct helper *h, enum helper_kind kind,
 	return 0;
 }
 
-void helper_go(struct helper *h, uint8_t byte)
+bool helper_go(struct helper *h, uint8_t byte)
 {
 	CHECK(h->pid != 0);
+	if (world.is_deaf)
+		return false;
 	world.goes++;
 	world.word = byte;
+	return true;
 }
 
 void helper_kill(const struct helper *h)
@@ -181,6 +185,17 @@ TEST(it_is_forked_before_and_gets_a_word)
 	CHECK_INT(beat.state, BEAT_ANSWERED);
 	CHECK(beat_is_over(&beat));
 	CHECK_INT(next(), 0);
+}
+
+TEST(one_that_cannot_be_told_is_replaced)
+{
+	prepare();
+	world.is_deaf = true;
+	beat_send(&beat, 9000, 0xB7);
+	CHECK(world.forks == 2 && world.kills == 1 && world.goes == 0);
+	CHECK(!world.job.waits && world.job.byte == 0xB7);
+	be_answered();
+	CHECK(beat_is_over(&beat));
 }
 
 TEST(the_one_that_waits_takes_a_negative_word)
