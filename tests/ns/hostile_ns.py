@@ -211,7 +211,7 @@ def a_message_of_another_user_is_not_heard() -> None:
         same((j.fact("list"), j.fact("other")), ("Permission denied", "Permission denied"), "a list, and a message of another user")
         j.wait(lambda: j.parent.received, "a heartbeat")
     with Jail("/bin/act", "env", "NOTIFY_SOCKET", "notify", "READY=1", *SLEEP[1:], config="ready = notify\n", files=files()) as j:
-        j.wait(lambda: j.parent.received, "a heartbeat")
+        j.wait(lambda: j.facts("env.NOTIFY_SOCKET"), "the variable")
         check(j.fact("env.NOTIFY_SOCKET").startswith("/run/enclave/notify/"), j.fact("env.NOTIFY_SOCKET"))
 
 
