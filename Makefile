@@ -62,7 +62,7 @@ SEAMS_TEST := seam dev pool sock module power ptp
 
 # tests/unit/NAME_test.c
 UNIT := spec wire nsm report klog cgroup modules program log file tree io \
-	heartbeat seccomp service loop child helper beat exec vector names confine notify measure item cms recipient doc certificate cache verify policy config capabilities signal user bind clock stamp ptp
+	heartbeat seccomp service loop child helper beat cull exec vector names confine notify measure item cms recipient doc certificate cache verify policy config capabilities signal user bind clock stamp ptp
 
 # tests/unit/NAME_test.c, of rootfs/pack
 PACK_UNIT := pack_tree sign eif pack_image hash progress
