@@ -24,18 +24,36 @@ class Fault:
     arg: int = 6  # which argument has to have ...
     value: int = 0  # ... which value; 6: whatever they are
     what: str = ""
+    config: str = ""
 
     @property
     def name(self) -> str:
-        return f"{self.call}{f'({self.what})' if self.what else ''}/{self.error}"
+        return f"{self.call}{f'({self.what})' if self.what else ''}/{self.error}{', groups' if self.config else ''}"
 
     @property
     def row(self) -> str:
-        return f"{self.call} {self.what}"
+        return f"{self.call} {self.what}{', groups' if self.config else ''}"
+
+
+# What has services restart, with control groups and a socket for messages.
+GROUPS = """
+restart = on-failure
+restart-delay = 1ms
+after = aid
+[aid]
+command = /bin/act notify READY=1 sleep 600000
+user = 1000
+ready = notify
+ready-timeout = 3s
+restart = always
+memory-max = 32M
+pids-max = 20
+"""
 
 
 TABLE = [
     # console: goes on. spec: stops.
+    Fault("signalfd4", "EMFILE", "warn", "console: signalfd: "),
     Fault("statfs", "EIO", "quiet"),
     Fault("lstat", "EACCES", "stop", "spec: /enclave-init.conf: "),
     Fault("openat", "EIO", "stop", "spec: /cmd: I/O error"),
@@ -71,14 +89,18 @@ TABLE = [
     Fault("ioctl", "EPERM", "warn", "mounts: lo: ", 1, 0x8914, "SIOCSIFFLAGS"),
     Fault("ioctl", "EPERM", "warn", "mounts: lo: ", 1, 0x891c, "SIOCSIFNETMASK"),
     Fault("socket", "EAFNOSUPPORT", "warn", "mounts: lo: ", 0, 16, "AF_NETLINK"),
-    Fault("sendto", "EPERM", "warn", "mounts: lo: "),
+    Fault("sendto", "EPERM", "untold", "mounts: lo: "),  # and no word gets to the heartbeat's process or out of it
     Fault("sethostname", "EPERM", "warn", "mounts: hostname: "),
     Fault("prlimit64", "EPERM", "warn", "mounts: RLIMIT_NOFILE: "),
     # spawn
     Fault("stat", "EIO", "stop", "spawn: /bin/act: "),
     Fault("access", "EACCES", "stop", "spawn: /bin/act: "),
     Fault("pipe2", "EMFILE", "stop", "spawn: /bin/act: fork: "),
-    Fault("fork", "EAGAIN", "mute", "spawn: /bin/act: fork: Resource temporarily unavailable"),
+    Fault("clone3", "EAGAIN", "mute", "spawn: /bin/act: fork: Resource temporarily unavailable"),
+    Fault("clone3", "ENOSYS", "quiet"),  # as before 5.3
+    Fault("clone3", "EINVAL", "quiet"),  # as before 5.7
+    Fault("socketpair", "EMFILE", "untold", "heartbeat: CID 3 port 9000: fork: "),
+    Fault("sched_setscheduler", "EPERM", "quiet"),
     Fault("setsid", "EPERM", "stop", "spawn: /bin/act: setsid: "),
     Fault("ioctl", "EPERM", "quiet", "", 1, 0x540e, "TIOCSCTTY"),
     Fault("close_range", "ENOSYS", "quiet"),
@@ -91,6 +113,17 @@ TABLE = [
     Fault("nanosleep", "EINTR", "quiet"),
     Fault("sync", "EIO", "quiet"),
     Fault("reboot", "EPERM", "warn", "end: reboot: Operation not permitted"),
+    # services
+    Fault("mkdir", "EROFS", "stop", "spawn: aid: /sys/fs/cgroup: Read-only file system", config=GROUPS),
+    Fault("clone3", "EINVAL", "quiet", config=GROUPS),
+    Fault("clone3", "ENOSYS", "quiet", config=GROUPS),
+    Fault("kill", "EPERM", "quiet|warn", "supervise: aid: killed by SIGKILL", config=GROUPS),
+    Fault("unlinkat", "EBUSY", "quiet", config=GROUPS),
+    Fault("getrandom", "EAGAIN", "stop", "spawn: aid: NOTIFY_SOCKET: ", config=GROUPS),
+    Fault("bind", "EACCES", "stop", "spawn: aid: NOTIFY_SOCKET: ", config=GROUPS),
+    Fault("rename", "EROFS", "quiet", config=GROUPS),
+    Fault("recvmsg", "EIO", "stop", "spawn: aid: not ready within 3 s", config=GROUPS),
+    Fault("pipe2", "EMFILE", "stop", "spawn: aid: /bin/act: fork: ", config=GROUPS),
 ]
 
 
@@ -98,9 +131,10 @@ def faults() -> list[Fault]:
     return TABLE
 
 
-def see(append: str) -> tuple[Seen, str]:
+def see(append: str, config: str = "") -> tuple[Seen, str]:
     """A boot, and what it showed."""
-    image = boot.image("/bin/act", "say", "ran", boot_files={"init.real": (boot.built("init"), 0o755)},
+    tries = ("fail", "/run/tries:1:1") if config else ()
+    image = boot.image("/bin/act", *tries, "say", "ran", config=config or None, boot_files={"init.real": (boot.built("init"), 0o755)},
                        init="apps/deny")
     machine = boot.enclave.Machine(image, append=f"{QUIET} {append}", timeout=TIMEOUT_S)
     b = boot.Boot(machine.run())
@@ -114,22 +148,24 @@ def see(append: str) -> tuple[Seen, str]:
 
 def run_all(chosen: list[Fault]) -> list[Outcome]:
     """As many machines at a time as there are processors."""
-    clean, text = see("")
-    if judge(clean, clean).kind != "quiet" or not clean.ran:
-        raise Failure(f"the boot without a fault: {clean}\n{text}")
+    clean = {}
+    for config in {f.config for f in chosen}:
+        clean[config], text = see("", config)
+        if judge(clean[config], clean[config]).kind != "quiet" or not clean[config].ran:
+            raise Failure(f"the boot without a fault: {clean[config]}\n{text}")
 
     def run(fault: Fault) -> Outcome:
         word = f"deny={fault.call}:{getattr(errno, fault.error)}"
         if fault.arg < 6:
             word += f":{fault.arg}:{fault.value:#x}"
-        seen, story = see(word)
-        outcome = judge(seen, clean)
+        seen, story = see(word, fault.config)
+        outcome = judge(seen, clean[fault.config])
         outcome.story = story
         if outcome.kind == "finding":
             return outcome
         if outcome.kind not in fault.outcome.split("|"):
             outcome.why = f"{outcome.kind}, not {fault.outcome}"
-        elif fault.says and not any(fault.says in line for line in seen.log):
+        elif outcome.kind != "quiet" and fault.says and not any(fault.says in line for line in seen.log):
             outcome.why = f"no line says '{fault.says}'"
         if outcome.why:
             outcome.kind = "finding"
