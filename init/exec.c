@@ -530,6 +530,17 @@ static void warn(void *ctx, enum confine_stage stage, int r)
 	send_report(job, &report);
 }
 
+/* The same where PID 1 itself becomes the program. */
+static void warn_here(void *ctx, enum confine_stage stage, int r)
+{
+	struct text t;
+
+	(void)ctx;
+	text_clear(&t);
+	confine_name_stage(stage, &t);
+	log_line("spawn", text_string(&t), strerror(-r));
+}
+
 static int fail_confine(struct start *s, int r, enum confine_stage stage)
 {
 	const char *user = s->job->service->user;
@@ -646,7 +657,7 @@ void exec_hand_over(const struct exec_job *job, struct exec_report *ret)
 	c = confine_of(&s);
 	/* PID 1 stays root, and ours again where exec fails. */
 	c.has_ids = c.undumpable = false;
-	if (take_privileges(&s, &c, NULL) < 0)
+	if (take_privileges(&s, &c, job->in_container ? warn_here : NULL) < 0)
 		goto out;
 	default_signals(&mask);
 	(void)run_program(&s);

@@ -212,6 +212,11 @@ static int hand_over(struct boot *b)
 	struct exec_job job;
 
 	fill_job(b, 0, &job);
+	/* Before it: there is no PID 1 of ours to say it afterwards. */
+	if (!b->in_container)
+		log_line(
+			boot_steps[b->step].name, first_word(b, 0),
+			"process 1 from here on, by enclave-init " ENCLAVE_INIT_VERSION);
 	exec_hand_over(&job, &report);
 	failed(b, 0, &report, 0);
 	return -1;

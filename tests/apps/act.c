@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -877,6 +878,12 @@ static void do_ignore_term(void)
 	signal(SIGABRT, SIG_IGN);
 }
 
+static void do_reboot(void)
+{
+	(void)reboot(RB_AUTOBOOT);
+	fatal("reboot");
+}
+
 static void do_listen(const char *port)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
@@ -942,6 +949,7 @@ static const struct {
 	{ "await", .with = do_await },
 	{ "until-term", .with = do_until_term },
 	{ "ignore-term", .plain = do_ignore_term },
+	{ "reboot", .plain = do_reboot },
 };
 
 int main(int argc, char **argv)

@@ -71,7 +71,7 @@ static void configure(struct world *w, struct input *in)
 	b = take(in);
 	c.stop_signal = b % 65;
 	c.stop_timeout_ms.is_set = b / 65 % 2;
-	c.stop_timeout_ms.value = take_ms(in, 0);
+	c.stop_timeout_ms.value = (int32_t)take_ms(in, 0);
 	c.restart_delay_ms = take_ms(in, 1);
 	c.restart_delay_max_ms = take_ms(in, 1);
 	c.ready_timeout_ms = take_ms(in, 1);

@@ -517,6 +517,19 @@ def what_the_container_forbids_is_a_warning() -> None:
 
 
 @test
+def hand_over_makes_it_process_1_of_the_container() -> None:
+    """What the container forbids is a warning here, too; what cannot be run has its code."""
+    conf = "hand-over = yes\ncommand = act read /proc/1/comm exit 9\nlimit-nofile = 1000000000\n"
+    with root(conf) as (path, command):
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S, env={"PATH": "/bin"})
+        same((done.returncode, done.stdout), (9, "@read=act\n"), done.stderr)
+        same(done.stderr, "init: spawn: limit-nofile: Operation not permitted\n", "said")
+        (path / "enclave-init.conf").write_text("hand-over = yes\ncommand = /none\n")
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S, env={"PATH": "/bin"})
+        same((done.returncode, done.stderr), (127, "init: spawn: /none: not found\n"), "a program that is missing")
+
+
+@test
 def pipes_and_files_are_the_users() -> None:
     """As runc has it: what is root's on 0 to 2 becomes the user's, so that /dev/stdout opens; /dev/null stays root's."""
     if not IS_ROOT:
