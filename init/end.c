@@ -7,6 +7,7 @@
 
 #include "init/boot.h"
 #include "init/cull.h"
+#include "init/member.h"
 #include "init/modules.h"
 #include "init/power.h"
 #include "init/report.h"
@@ -73,7 +74,7 @@ static void ask_leftovers(const struct supervise *s)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		const struct member *m = &s->members[i];
-		pid_t group = supervise_group(m);
+		pid_t group = member_group(m);
 
 		if (group > 0 && m->service.stop_signal > 0)
 			(void)kill(-group, m->service.stop_signal);

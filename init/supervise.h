@@ -114,12 +114,6 @@ bool supervise_is_final(const struct supervise *s);
  */
 void supervise_run(struct supervise *s);
 
-/*
- * The process group of the service M, or of what its last process has left; 0 if there
- * is none, or its number may be another one's.
- */
-pid_t supervise_group(const struct member *m);
-
 /* Whose end it was: the application, or the first one with end = any. */
 const struct member *supervise_who(const struct supervise *s);
 
