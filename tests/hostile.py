@@ -1,39 +1,55 @@
 """
-Services for an image of any suite that try what they may against PID 1, each as a user of its own. tests/apps/hostile.c
-does it. All of them are ready soon, and go on for as long as the machine runs.
+Services for an image of any suite that try what they may against PID 1 and each other, as users that no other service
+has. tests/apps/hostile.c does it. All of them are ready soon, and go on for as long as the machine runs.
 """
 
-USERS = {"lessee": 2001, "stopper": 2002, "flooder": 2003, "lingerer": 2004, "filler": 2005, "tracer": 2006,
-         "talker": 2007, "eater": 2008}
-AGAIN = "restart = always\nrestart-limit = 0\nrestart-delay = 2ms\nrestart-delay-max = 50ms\n"
+AGAIN = "restart = always\nrestart-limit = 0\nrestart-delay = 2ms\nrestart-delay-max = 50ms\nstdout = null\nstderr = null\n"
+ONCE = "stdout = null\nstderr = null\n"
+LEASE, STOP, FLOOD, LINGER, PIDS, TRACE, CONSOLE, STARTS, SEIZED, MEMORY, DISK = range(2001, 2012)  # users
 
 SERVICES = {
-    # A program that its owner holds a lease on: each start of it waits for 45 s.
-    "leased": f"command = /run/leased exit 1\nuser = {USERS['lessee']}\n{AGAIN}",
-    "lease": f"command = /bin/hostile lease /run/leased\nuser = {USERS['lessee']}\nafter = leased\n",
-    # A process that outlives its service stops whatever becomes its user.
-    "stop": f"command = /bin/hostile leftover stop-others\nuser = {USERS['stopper']}\n{AGAIN}",
-    # Descriptors for each socket of messages, with PID 1's own processor time.
-    "flood": f"command = /bin/hostile notify READY=1 flood-descriptors 2\nuser = {USERS['flooder']}\nready = notify\n"
-             "limit-nproc = 4\n",
+    # A program that its user holds a lease on: each start of it waits for 45 s.
+    "leased": f"command = /run/leased exit 1\nuser = {LEASE}\n{AGAIN}",
+    "lease": f"command = /bin/hostile lease /run/leased\nuser = {LEASE}\nafter = leased\n{AGAIN}",
+    # What outlives its service stops whatever becomes its user, until it is killed for the next start.
+    "stop": f"command = /bin/hostile leftover stop-others\nuser = {STOP}\n{AGAIN}",
+    # Descriptors for each socket of messages.
+    "flood": f"command = /bin/hostile notify READY=1 flood-descriptors 1\nuser = {FLOOD}\nready = notify\nlimit-nproc = 4\n{AGAIN}",
     # Sockets whose last close takes an hour.
-    "linger": f"command = /bin/hostile notify READY=1 send-lingering sleep 600000\nuser = {USERS['lingerer']}\nready = notify\n",
-    "pids": f"command = /bin/hostile fill-pids sleep 600000\nuser = {USERS['filler']}\nlimit-nproc = 12\n",
-    # A restarted service that is seized and killed stays a zombie.
-    "trace": f"command = /bin/hostile once /tmp/traced leftover trace-and-kill once\nuser = {USERS['tracer']}\n{AGAIN}",
+    "linger": f"command = /bin/hostile notify READY=1 send-lingering sleep 600000\nuser = {LINGER}\nready = notify\n{ONCE}",
+    "pids": f"command = /bin/hostile fill-pids sleep 600000\nuser = {PIDS}\nlimit-nproc = 12\n{AGAIN}",
+    # A restarted service is seized and killed, and stays a zombie.
+    "trace": f"command = /bin/hostile once /tmp/traced leftover trace-and-kill once\nuser = {TRACE}\n{AGAIN}",
     # A console that is stopped most of the time.
-    "console": f"command = /bin/hostile flow off sleep 20 flow on\nuser = {USERS['talker']}\n{AGAIN}",
+    "console": f"command = /bin/hostile flow off sleep 20 flow on\nuser = {CONSOLE}\n{AGAIN}".replace("stdout = null\n", ""),
 }
-# What needs a control group.
-MEMORY = {"memory": f"command = /bin/hostile allocate 90\nuser = {USERS['eater']}\nmemory-max = 16M\n{AGAIN}"}
+
+# Those that take a machine of their own, or much of its time.
+MACHINE = {
+    # Whatever becomes its user is stopped.
+    "starts": f"command = /bin/hostile sleep 30 exit 1\nuser = {STARTS}\n{AGAIN}",
+    "stops": f"command = /bin/hostile stop-others\nuser = {STARTS}\nafter = starts\n{AGAIN}",
+    # A service that is seized and killed stays a zombie.
+    "seized": f"command = /bin/hostile sleep 77777\nuser = {SEIZED}\n{AGAIN}",
+    "seizes": f"command = /bin/hostile trace-and-kill 77777\nuser = {SEIZED}\nafter = seized\n{AGAIN}",
+    "memory": f"command = /bin/hostile allocate 50\nuser = {MEMORY}\nmemory-max = 32M\n{AGAIN}",
+    "disk": f"command = /bin/hostile fill /tmp fill /dev/shm sleep 600000\nuser = {DISK}\n{AGAIN}",
+    # Root without a capability.
+    "freeze": f"command = /bin/hostile freeze-init fresh-proc leftover sleep 600000\ncapability-bounding-set = none\nno-new-privileges = yes\n{AGAIN}",
+}
 
 
-def config(services: dict[str, str]) -> str:
-    """Their sections."""
+def after(services: dict[str, str]) -> str:
+    """The key of a service that begins beside them."""
+    return f"after = {' '.join(services)}\n"
+
+
+def sections(services: dict[str, str]) -> str:
+    """Theirs of the configuration."""
     return "".join(f"\n[{name}]\n{keys}stop-timeout = 100ms\n" for name, keys in services.items())
 
 
 def add(tree: object, program: bytes, other: bytes, below: str = "") -> None:
-    """Puts what they take into TREE, below a folder: the program hostile and OTHER, any that exits at once."""
+    """Puts what they take into TREE, below a folder: the program hostile, and OTHER, which knows `exit 1`."""
     tree.file(f"{below}bin/hostile", program, 0o755)
-    tree.file(f"{below}run/leased", other, 0o755, uid=USERS["lessee"], gid=USERS["lessee"])
+    tree.file(f"{below}run/leased", other, 0o755, uid=LEASE, gid=LEASE)

@@ -117,8 +117,8 @@ def hostile_image(boot: ns.Tree, image: ns.Tree) -> None:
 
 SCENES["hostile"] = SCENES["full"] | {
     "change": hostile_image,
-    "config": SCENES["full"]["config"].replace("after = aid", f"after = aid {' '.join(hostile.SERVICES)}")
-    + f"after = {' '.join(hostile.SERVICES)}\n" + hostile.config(hostile.SERVICES)}
+    "config": SCENES["full"]["config"].replace("after = aid\n", hostile.after({"aid": "", **hostile.SERVICES}))
+    + hostile.after(hostile.SERVICES) + hostile.sections(hostile.SERVICES)}
 AFTER_EXEC = ("again", "hostile")
 
 
