@@ -637,12 +637,90 @@ def postgres(path: Path) -> None:
     server(path, layer, {"Entrypoint": ["psql"], "User": "app"}, PYTHON_PARTS, NGINX_PARTS, CURL_PARTS)
 
 
+# --- inits of Debian, which insist on being process 1 ------------------------
+
+# What each of them runs as its service.
+SERVICE = """\
+#!/bin/busybox sh
+echo "@pid1=$(busybox cat /proc/1/comm)"
+echo "@uid=$(busybox id -u)"
+echo "@env=[$A]"
+echo "@service=$0"
+"""
+
+APP_SERVICE = """\
+[Unit]
+Description=the application
+SuccessAction=reboot
+
+[Service]
+Type=oneshot
+ExecStart=/srv/app
+User=app
+StandardOutput=tty
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def init(path: Path, layer: Layer, *command: str) -> None:
+    """LAYER over Debian's inits, of which COMMAND is the one that becomes process 1."""
+    for name in ("usr/share", f"usr/lib/{os.uname().machine}-linux-gnu/gconv"):
+        layer.without(name)
+    layer.file("bin/busybox", BUSYBOX, 0o755)
+    layer.link("bin/sh", "busybox")
+    layer.file("srv/app", SERVICE, 0o755)
+    layer.file("etc/passwd", PASSWD)
+    layer.file("etc/group", GROUP)
+    layer.file("etc/enclave-init.conf", "hand-over = yes\n")
+    layout = Layout(path)
+    layout.index(tagged(layout.image([debian("debian-inits", INITS_RECIPE), layer.bytes()], {
+        "Entrypoint": list(command), "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "A=of the image"]}, "plain")))
+
+
+@image
+def systemd(path: Path) -> None:
+    """systemd as process 1: its basic system, a unit with a user, and a restart once that has succeeded."""
+    layer = Layer()
+    layer.file("etc/systemd/system/app.service", APP_SERVICE)
+    layer.link("etc/systemd/system/multi-user.target.wants/app.service", "../app.service")
+    layer.link("etc/systemd/system/default.target", "/lib/systemd/system/multi-user.target")
+    layer.file("etc/machine-id", "0123456789abcdef0123456789abcdef\n")  # or it asks the console who it is
+    layer.link("etc/systemd/system/serial-getty@ttyS0.service", "/dev/null")  # or it waits for udev
+    init(path, layer, "/lib/systemd/systemd")
+
+
+@image
+def s6(path: Path) -> None:
+    """s6-svscan as process 1, one service, and a script that restarts the machine in its place."""
+    layer = Layer()
+    layer.file("srv/s6/app/run", "#!/bin/sh\nexec chpst -u app /srv/app\n", 0o755)
+    layer.file("srv/s6/app/finish", "#!/bin/sh\ns6-svscanctl -t /srv/s6\n", 0o755)
+    layer.file("srv/s6/.s6-svscan/finish", "#!/bin/sh\necho @finish=$$\nexec busybox reboot -f\n", 0o755)
+    init(path, layer, "s6-svscan", "/srv/s6")
+
+
+@image
+def runit(path: Path) -> None:
+    """runit as process 1: its three stages, one service."""
+    layer = Layer()
+    layer.file("etc/runit/1", "#!/bin/sh\necho @stage=1\n", 0o755)
+    layer.file("etc/runit/2", "#!/bin/sh\necho @stage=2\nexec runsvdir -P /srv/runit\n", 0o755)
+    layer.file("etc/runit/3", "#!/bin/sh\necho @stage=3\n", 0o755)
+    layer.file("srv/runit/app/run", "#!/bin/sh\nexec chpst -u app /srv/app\n", 0o755)
+    layer.file("srv/runit/app/finish", "#!/bin/sh\nexec /lib/runit/runit-init 6\n", 0o755)
+    init(path, layer, "/sbin/runit")
+
+
 # --- big ones are kept -------------------------------------------------------
 
 PYTHON_RECIPE = [
     "--mode=auto", "--variant=extract", "--format=tar", "--include=python3-minimal,libpython3-stdlib",
     "--customize-hook=cd \"$1\" && rm -rf usr/share/doc usr/share/man usr/share/locale usr/share/lintian "
     "var/lib/dpkg var/lib/apt var/cache etc/apt"]
+
+INITS_RECIPE = ["--mode=auto", "--variant=extract", "--format=tar", "--include=systemd,s6,runit"]
 
 # Of the packages only what servers need, so that a boot is short; psql is Perl's script else. The role app and its
 # database are made where nothing runs yet.
