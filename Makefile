@@ -22,7 +22,7 @@ VERSION := $(shell cat VERSION)
 
 MAIN := init/main.c
 CONFIG := config config_values config_service config_enclave config_keys capabilities
-INIT := boot steps start end loop child helper service member news supervise cull machine relro console log spec $(CONFIG) signal user pcr program seccomp container check notify report klog modules module power beat clock stamp ptp steer confine vector names exec
+INIT := boot steps start end loop child helper service member news supervise process cull machine relro console log spec $(CONFIG) signal user pcr program seccomp container check notify report klog modules module power beat clock stamp ptp steer confine vector names exec
 NSM := dev pool item wire nsm measure entropy
 VSOCK := sock io heartbeat
 ROOTFS := mounts switch squash bind cgroup protect defaults etc loopback tree file number

@@ -1,22 +1,18 @@
 #include "init/child.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "init/log.h"
 #include "init/loop.h"
-#include "rootfs/file.h"
+#include "init/process.h"
 #include "vsock/io.h"
 
 enum {
 	REAP_BATCH = 256,
-	STATUS_MAX = 8192,   /* bytes of /proc/PID/status */
 	FLAG_PIDFD = 0x1000, /* linux/sched.h */
 };
 
@@ -40,49 +36,32 @@ static int64_t next_deadline(const void *ctx)
 	return first;
 }
 
-/*
- * The process that traces PID, or 0; *RET_IS_DEAD: it is, and waits to be reaped.
- */
-static pid_t find_tracer(int proc_fd, pid_t pid, bool *ret_is_dead)
+/* The process that holds PID, which is dead, by tracing it; or 0. */
+static pid_t find_holder(int proc_fd, pid_t pid)
 {
-	static const char tracer_key[] = "\nTracerPid:\t";
+	struct process p;
 	struct text name;
-	struct file f;
-	char *at;
-	int tracer = 0;
 
-	*ret_is_dead = false;
 	text_clear(&name);
 	text_add_number(&name, pid);
-	text_add(&name, "/status");
-	if (proc_fd < 0 ||
-	    file_read(proc_fd, text_string(&name), STATUS_MAX, &f) < 0)
+	if (proc_fd < 0 || !process_look(proc_fd, text_string(&name), &p))
 		return 0;
-	*ret_is_dead = strstr(f.data, "\nState:\tZ");
-	at = strstr(f.data, tracer_key);
-	if (at)
-		tracer = atoi(at + sizeof(tracer_key) - 1);
-	file_free(&f);
-	return tracer;
+	return p.is_dead && p.tracer > 1 ? p.tracer : 0;
 }
 
 /* What a pidfd would tell: before 5.3 a death that a tracer holds is silent. */
 static void look(struct children *c, int64_t now_ms)
 {
-	bool is_dead;
-
 	c->look_ms = now_ms + CHILD_LOOK_MS;
 	for (size_t i = 0; i < CHILD_MAX; i++)
 		if (c->table[i].pid > 0 && c->table[i].traced_ms == 0 &&
-		    find_tracer(c->proc_fd, c->table[i].pid, &is_dead) > 1 &&
-		    is_dead)
+		    find_holder(c->proc_fd, c->table[i].pid) > 0)
 			c->table[i].traced_ms = now_ms + CHILD_TRACED_MS;
 }
 
 static void due(void *ctx, int64_t now_ms)
 {
 	struct children *c = ctx;
-	bool is_dead;
 	pid_t tracer;
 
 	if (c->look_ms != 0 && c->look_ms <= now_ms)
@@ -92,8 +71,8 @@ static void due(void *ctx, int64_t now_ms)
 		    c->table[i].traced_ms > now_ms)
 			continue;
 		c->table[i].traced_ms = 0;
-		tracer = find_tracer(c->proc_fd, c->table[i].pid, &is_dead);
-		if (tracer > 1 && is_dead)
+		tracer = find_holder(c->proc_fd, c->table[i].pid);
+		if (tracer > 0)
 			(void)kill(tracer, SIGKILL);
 	}
 }

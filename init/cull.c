@@ -4,17 +4,14 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "init/child.h"
-#include "init/log.h"
+#include "init/process.h"
 
 enum {
-	LIST_BYTES = 4096,   /* of entries of /proc at a time */
-	STATUS_BYTES = 2048, /* of /proc/PID/status, which has more */
+	LIST_BYTES = 4096, /* of entries of /proc at a time */
 };
 
 /* As getdents64(2) has it. */
@@ -26,50 +23,7 @@ struct entry {
 	char name[];
 };
 
-struct process {
-	pid_t pid, parent, session;
-	uid_t uid;
-};
-
 typedef void visit_fn(const struct process *p, void *ctx);
-
-/* The number behind KEY, which begins a line of /proc/PID/status; or -1. */
-static long find_number(const char *text, const char *key)
-{
-	const size_t len = strlen(key);
-
-	while (text && strncmp(text, key, len) != 0) {
-		text = strchr(text, '\n');
-		if (text)
-			text++;
-	}
-	return text ? atol(text + len) : -1;
-}
-
-static bool look(int proc_fd, const char *name, struct process *ret)
-{
-	char buf[STATUS_BYTES];
-	struct text path;
-	ssize_t n;
-	int fd;
-
-	text_clear(&path);
-	text_add(&path, name);
-	text_add(&path, "/status");
-	fd = openat(proc_fd, text_string(&path), O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, buf, sizeof(buf) - 1);
-	close(fd);
-	if (n <= 0)
-		return false;
-	buf[n] = '\0';
-	ret->pid = atoi(name);
-	ret->parent = (pid_t)find_number(buf, "PPid:");
-	ret->uid = (uid_t)find_number(buf, "Uid:");
-	ret->session = (pid_t)find_number(buf, "NSsid:"); /* since 4.1 */
-	return true;
-}
 
 /* Calls VISIT for each process but PID 1. Returns 0 or -errno. */
 static int walk(int proc_fd, visit_fn *visit, void *ctx)
@@ -89,7 +43,7 @@ static int walk(int proc_fd, visit_fn *visit, void *ctx)
 		for (long at = 0; at < n; at += e->len) {
 			e = (const void *)(list + at);
 			if (e->name[0] < '1' || e->name[0] > '9' ||
-			    !look(proc_fd, e->name, &p) || p.pid == 1)
+			    !process_look(proc_fd, e->name, &p) || p.pid == 1)
 				continue;
 			visit(&p, ctx);
 		}
