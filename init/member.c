@@ -351,11 +351,12 @@ void member_due(struct member *m, int64_t now_ms)
 {
 	struct service_action a = { 0 };
 
+	/* First: what was sent meanwhile may move its deadline. */
+	if (m->relay_again_ms != 0 && m->relay_again_ms <= now_ms) {
+		m->relay_again_ms = 0;
+		member_watch_socket(m);
+		take_messages(m);
+	}
 	service_due(&m->service, now_ms, &a);
 	member_act(m, &a);
-	if (m->relay_again_ms == 0 || m->relay_again_ms > now_ms)
-		return;
-	m->relay_again_ms = 0;
-	member_watch_socket(m);
-	take_messages(m);
 }

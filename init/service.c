@@ -234,6 +234,11 @@ void service_heard(struct service *v, const struct notify *n, int64_t now,
 	v->says_stopping |= n->stopping;
 	if (n->has_watchdog_usec)
 		v->watchdog_now_ms = to_ms(n->watchdog_usec);
+	/* It ends by itself, in the time that the configuration gives it. */
+	if (n->stopping && v->stop_is_set && v->state == SERVICE_RUNNING) {
+		v->state = SERVICE_STOPPING;
+		v->deadline_ms = now + v->stop_ms;
+	}
 	if (n->has_extend_usec &&
 	    (v->state == SERVICE_STARTING || v->state == SERVICE_STOPPING)) {
 		later = now + to_ms(n->extend_usec);

@@ -80,6 +80,9 @@ static uint64_t bit(int sig)
 	return sig == 0 ? 0 : 1ULL << (sig - 1);
 }
 
+/* The wait status of a process that SIG has killed. */
+#define KILLED(sig) ((sig)&0x7f)
+
 /* --- events --- */
 
 static struct service_action hear(struct service *v, struct notify n,
@@ -662,6 +665,38 @@ TEST(a_watchdog_said_before_it_is_ready_counts_from_then)
 	CHECK_INT(v.deadline_ms, NOW + 9000);
 }
 
+TEST(who_says_that_it_stops_has_the_time_that_is_set)
+{
+	struct config_service c = watched();
+	struct notify n = { .stopping = true };
+	struct service_action a;
+	struct service v;
+
+	c.stop_timeout_ms =
+		(struct config_number){ .is_set = true, .value = 300 };
+	reach(&v, &c, SERVICE_RUNNING);
+	a = hear(&v, n, NOW);
+	CHECK(a.signals == 0 && a.news == SERVICE_NO_NEWS);
+	CHECK_INT(v.state, SERVICE_STOPPING);
+	CHECK_INT(v.deadline_ms, NOW + 300);
+	/* Once: it cannot say so for ever, but ask for more time. */
+	(void)hear(&v, n, NOW + 200);
+	CHECK_INT(v.deadline_ms, NOW + 300);
+	n.has_extend_usec = true;
+	n.extend_usec = 900000;
+	(void)hear(&v, n, NOW + 200);
+	CHECK_INT(v.deadline_ms, NOW + 200 + 900);
+	CHECK_INT(be_due(&v, NOW + 1100).signals, bit(SIGKILL));
+	CHECK_INT(die(&v, KILLED(SIGKILL), NOW + 1100).news, SERVICE_AGAIN);
+
+	/* It asks for it at once, too; and is no failure when it ends. */
+	reach(&v, &c, SERVICE_RUNNING);
+	(void)hear(&v, n, NOW);
+	CHECK_INT(v.deadline_ms, NOW + 900);
+	v.restart = CONFIG_RESTART_ON_FAILURE;
+	CHECK_INT(die(&v, KILLED(SIGTERM), NOW).news, SERVICE_HAS_ENDED);
+}
+
 TEST(who_says_that_it_stops_is_watched_no_more)
 {
 	struct config_service c = watched();
@@ -690,9 +725,6 @@ struct end {
 	bool says_stopping, failed;
 	bool is_failure;
 };
-
-/* What a shell's `kill` and an exit leave as a wait status. */
-#define KILLED(sig) ((sig)&0x7f)
 
 static const struct end ends[] = {
 	{ 0, false, false, false },
