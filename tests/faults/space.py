@@ -55,7 +55,7 @@ SCENES: dict[str, dict] = {
     "plain": {"cmd": ("/bin/act", "privileges", "say", "ran")},
     "full": {
         "cmd": ("act", "privileges", "say", "ran"), "env": ("PATH=/sbin:/bin", "ONE=1", "not a variable"),
-        "options": ("-n",), "modules": {"a.ko": b"a", "nsm.ko": b"nsm"}, "load_order": ["a.ko", "nsm.ko"],
+        "options": ("-n", "-g"), "modules": {"a.ko": b"a", "nsm.ko": b"nsm"}, "load_order": ["a.ko", "nsm.ko"],
         "boot_files": {"nsm": b"tool"}, "change": full_image,
         "config": """
 user = app
@@ -107,7 +107,7 @@ limit-core = 0
 
 # One with a restart, and one with others beside it that do what they may: of both only what comes after the first exec.
 SCENES["again"] = {"cmd": ("/bin/act", "fail", "/run/tries:1:1", "say", "ran"),
-                   "config": "restart = on-failure\nrestart-delay = 1ms\n"}
+                   "options": ("-g",), "config": "restart = on-failure\nrestart-delay = 1ms\n"}
 
 
 def hostile_image(boot: ns.Tree, image: ns.Tree) -> None:

@@ -10,6 +10,8 @@
  *   -c PATH     what is bound on dev/console, of the ramdisk and of /rootfs
  *   -D          /rootfs/dev is left empty
  *   -n          /dev has files nsm, vsock and net/tun, as the drivers' nodes would be
+ *   -g          control groups of its own, which root alone can give, as far as the
+ *               machine has them: version 2, or pids and freezer of version 1
  *   -0          descriptors 0 to 2 are closed
  *   -i          all signals are blocked and ignored, SIGCHLD too
  *   -t          instead of /init: tries all that is denied, and names on standard
@@ -23,12 +25,15 @@
  * fault of ours is 125.
  */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/magic.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
@@ -43,6 +48,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,7 +62,7 @@ enum {
 static struct {
 	int ramdisk;
 	const char *console;
-	bool bare_dev, nsm, no_stdio, ignore_signals, try_denied;
+	bool bare_dev, nsm, groups, no_stdio, ignore_signals, try_denied;
 	const char *refused, *killing;
 	char **words;
 } opt = { .ramdisk = -1 };
@@ -100,6 +106,82 @@ static void map_users(pid_t pid)
 	(void)snprintf(map, sizeof(map), "0 %u %u",
 		       root ? MAP_FIRST : getegid(), root ? MAP_COUNT : 1);
 	write_file(path, map);
+}
+
+/* --- control groups --- */
+
+/* Where they may be mounted: version 2, or what init needs of version 1. */
+static const char *const group_tops[] = {
+	"/sys/fs/cgroup",
+	"/sys/fs/cgroup/unified",
+	"/sys/fs/cgroup/pids",
+	"/sys/fs/cgroup/freezer",
+};
+
+static bool has_groups(const char *top)
+{
+	struct statfs fs;
+
+	return statfs(top, &fs) == 0 && (fs.f_type == CGROUP2_SUPER_MAGIC ||
+					 fs.f_type == CGROUP_SUPER_MAGIC);
+}
+
+/* The group of a jail that is gone. */
+static bool is_stale(const char *name)
+{
+	return strncmp(name, "jail-", 5) == 0 && kill(atoi(name + 5), 0) < 0;
+}
+
+/* Removes the groups below PATH; at the top stale ones alone. */
+static void remove_groups(const char *path, bool is_top)
+{
+	DIR *d = opendir(path);
+	char below[PATH_MAX];
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		if (e->d_type != DT_DIR || e->d_name[0] == '.' ||
+		    (is_top && !is_stale(e->d_name)))
+			continue;
+		(void)snprintf(below, sizeof(below), "%s/%s", path, e->d_name);
+		remove_groups(below, false);
+		(void)rmdir(below);
+	}
+	if (d)
+		closedir(d);
+}
+
+static void make_group(const char *top, pid_t pid)
+{
+	static const char *const files[] = { "", "/cgroup.procs", "/tasks",
+					     "/cgroup.threads",
+					     "/cgroup.subtree_control" };
+	char path[PATH_MAX], number[16];
+
+	(void)snprintf(path, sizeof(path), "%s/jail-%d", top, pid);
+	must(mkdir(path, 0755) == 0, path);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%s/jail-%d%s", top, pid,
+			       files[i]);
+		if (chown(path, MAP_FIRST, MAP_FIRST) < 0 && errno != ENOENT)
+			die(path);
+	}
+	(void)snprintf(path, sizeof(path), "%s/jail-%d/cgroup.procs", top, pid);
+	(void)snprintf(number, sizeof(number), "%d", pid);
+	write_file(path, number);
+}
+
+/* PID's; 0: those of jails that are gone are removed. */
+static void make_groups(pid_t pid)
+{
+	for (size_t i = 0; i < sizeof(group_tops) / sizeof(group_tops[0]);
+	     i++) {
+		if (!opt.groups || geteuid() != 0 || !has_groups(group_tops[i]))
+			continue;
+		remove_groups(group_tops[i], true);
+		if (pid > 0)
+			make_group(group_tops[i], pid);
+	}
 }
 
 static void become_root(bool mapped)
@@ -444,6 +526,8 @@ static _Noreturn void run_child(int ready, bool mapped)
 	ramdisk = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE,
 		       opt.ramdisk, 0);
 	must(ramdisk != MAP_FAILED, "the ramdisk");
+	if (opt.groups)
+		must(unshare(CLONE_NEWCGROUP) == 0, "control groups");
 	become_root(mapped);
 	must(setsid() >= 0, "setsid");
 	make_root(ramdisk, (size_t)st.st_size);
@@ -468,7 +552,7 @@ static void parse(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "+r:c:Dn0ite:k:")) != -1) {
+	while ((c = getopt(argc, argv, "+r:c:Dgn0ite:k:")) != -1) {
 		switch (c) {
 		case 'r':
 			opt.ramdisk = atoi(optarg);
@@ -481,6 +565,9 @@ static void parse(int argc, char **argv)
 			break;
 		case 'n':
 			opt.nsm = true;
+			break;
+		case 'g':
+			opt.groups = true;
 			break;
 		case '0':
 			opt.no_stdio = true;
@@ -523,8 +610,10 @@ int main(int argc, char **argv)
 		run_child(fds[0], mapped);
 	}
 	map_users(pid);
+	make_groups(pid);
 	must(write(fds[1], "", 1) == 1, "pipe");
 	must(waitpid(pid, &status, 0) == pid, "waitpid");
+	make_groups(0);
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
 	(void)signal(WTERMSIG(status), SIG_DFL);
