@@ -102,10 +102,16 @@ static void become_ready(struct service *v, int64_t now,
 	ret->news = SERVICE_IS_READY;
 }
 
+/* A boot that stops is worse than a restart that comes late. */
+static uint32_t exec_ms(const struct service *v)
+{
+	return v->was_ready ? SERVICE_EXEC_MS : SERVICE_FIRST_EXEC_MS;
+}
+
 void service_start(struct service *v, int64_t now, struct service_action *ret)
 {
 	v->state = SERVICE_EXECUTING;
-	v->deadline_ms = now + SERVICE_EXEC_MS;
+	v->deadline_ms = now + exec_ms(v);
 	v->ran_ms = 0;
 	v->watchdog_now_ms = v->watchdog_ms;
 	v->failed = v->says_stopping = v->has_started = false;
@@ -261,7 +267,7 @@ static void give_up_exec(struct service *v, int64_t now,
 	v->failed = true;
 	ask_to_end(v, SIGKILL, now, ret);
 	ret->news = SERVICE_HELD;
-	ret->ms = SERVICE_EXEC_MS;
+	ret->ms = exec_ms(v);
 	ret->fails_boot = v->in_boot && !v->was_ready;
 }
 

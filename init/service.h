@@ -24,6 +24,8 @@
 
 enum {
 	SERVICE_EXEC_MS = 20000, /* from fork to the program's exec */
+	SERVICE_FIRST_EXEC_MS =
+		60000,		 /* of the first start, which stops the boot */
 	SERVICE_GRACE_MS = 2000, /* between the application's TERM and KILL */
 	SERVICE_STOP_MS = 10000, /* the same for another service */
 	SERVICE_SIGNALS = 64,

@@ -448,7 +448,8 @@ static int is_populated(const struct cgroup *g)
 
 	r = file_read(g->fds[0], "cgroup.events", FILE_MAX, &f);
 	if (r == 0) {
-		r = strncmp(f.data, "populated 0", 11) != 0; /* its first line */
+		r = strncmp(f.data, "populated 0", 11) !=
+		    0; /* its first line */
 		file_free(&f);
 		return r;
 	}

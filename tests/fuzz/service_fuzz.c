@@ -92,7 +92,9 @@ static void check_deadline(const struct world *w)
 		require(v->deadline_ms == 0);
 		break;
 	case SERVICE_EXECUTING:
-		require(v->deadline_ms == w->began_ms + SERVICE_EXEC_MS);
+		require(v->deadline_ms ==
+			w->began_ms + (v->was_ready ? SERVICE_EXEC_MS :
+						      SERVICE_FIRST_EXEC_MS));
 		break;
 	case SERVICE_BACKOFF:
 		require(v->deadline_ms != 0);

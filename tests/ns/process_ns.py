@@ -197,6 +197,7 @@ def exec_that_never_comes_is_no_start() -> None:
         j.restarted()
         j.expect_log("init: heartbeat: CID 3 port 9000: fork: Operation not permitted",
                      "init: spawn: /bin/act: fork: Operation not permitted",
+                     "init: heartbeat: CID 3 port 9000: fork: Operation not permitted",  # the negative one
                      "init: end: boot: stopped in step 8, spawn")
 
 

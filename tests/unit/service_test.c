@@ -977,11 +977,12 @@ TEST(a_program_that_is_not_executed_in_time_fails_the_boot)
 
 	service_init(&v, &c, 0);
 	(void)start(&v, NOW);
-	a = be_due(&v, NOW + SERVICE_EXEC_MS);
+	CHECK_INT(be_due(&v, NOW + SERVICE_EXEC_MS).news, SERVICE_NO_NEWS);
+	a = be_due(&v, NOW + SERVICE_FIRST_EXEC_MS);
 	CHECK(a.fails_boot && a.signals == bit(SIGKILL));
 	CHECK_INT(a.news, SERVICE_HELD);
-	CHECK_INT(a.ms, SERVICE_EXEC_MS);
-	a = die(&v, KILLED(SIGKILL), NOW + SERVICE_EXEC_MS + 1);
+	CHECK_INT(a.ms, SERVICE_FIRST_EXEC_MS);
+	a = die(&v, KILLED(SIGKILL), NOW + SERVICE_FIRST_EXEC_MS + 1);
 	CHECK_INT(v.state, SERVICE_ENDED);
 	CHECK(a.fails_boot && !a.start);
 	/* After the boot it is a failure as any other. */
