@@ -87,7 +87,10 @@ static void try_later(struct beat *b)
 	}
 }
 
-/* Its process was killed, or never reached the parent; nothing was sent then. */
+/*
+ * Its process was killed, or never reached the parent. One that was killed may have sent the
+ * byte: then the next one finds nobody, and does no harm.
+ */
 static void gone(void *ctx, struct helper *h)
 {
 	struct beat *b = ctx;
@@ -126,11 +129,16 @@ static void start(struct beat *b)
 	struct helper_job job = { .port = b->port,
 				  .byte = b->byte,
 				  .waits = b->state == BEAT_WAITS };
-	int r = helper_start(b->helper, HELPER_BEAT, &job, b->children, gone,
-			     b);
 	struct text t;
+	int r;
 
 	b->again_ms = 0;
+	/* Killed, and not gone yet: something traces it. */
+	if (b->helper->pid != 0) {
+		try_later(b);
+		return;
+	}
+	r = helper_start(b->helper, HELPER_BEAT, &job, b->children, gone, b);
 	if (r == 0) {
 		/* One that waits has its time when it is told. */
 		if (b->state == BEAT_TRIES)
@@ -212,6 +220,13 @@ void beat_give_up(struct beat *b)
 		b->state = BEAT_OFF;
 		helper_kill(b->helper);
 	}
+}
+
+void beat_cancel(struct beat *b)
+{
+	b->again_ms = b->kill_ms = 0;
+	b->state = BEAT_OFF;
+	helper_kill(b->helper);
 }
 
 bool beat_is_over(const struct beat *b)

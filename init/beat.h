@@ -58,6 +58,9 @@ void beat_send(struct beat *b, uint32_t port, uint8_t byte);
 /* Tries no more. What is under way goes on. */
 void beat_give_up(struct beat *b);
 
+/* Ends what is under way: the parent is to be told another thing. */
+void beat_cancel(struct beat *b);
+
 /* Whether there is nothing to wait for. */
 bool beat_is_over(const struct beat *b);
 

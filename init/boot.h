@@ -90,7 +90,7 @@ struct boot {
 };
 
 /*
- * Says why the step failed, and keeps it for boot_stop. Returns -1.
+ * Says why the step failed, and keeps it for end_failed. Returns -1.
  */
 int boot_fail(struct boot *b, const char *object, const char *reason);
 

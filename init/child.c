@@ -141,12 +141,16 @@ static pid_t fork_by(struct children *c, int cgroup_fd, bool *ret_is_in_cgroup,
 		*ret_is_in_cgroup = false;
 	/* Into the group by itself, then; or the kernel has no clone3 (4.14). */
 	args.flags = FLAG_PIDFD;
+	args.cgroup = 0;
 	if (!c->is_last_resort && cgroup_fd >= 0) {
 		pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 		if (pid >= 0 || errno == EAGAIN || errno == ENOMEM)
 			return pid < 0 ? -errno : pid;
 	}
-	c->is_last_resort = true;
+	/* Another fault, no free descriptor say, is this time's alone. */
+	if (!c->is_last_resort)
+		c->is_last_resort = errno == ENOSYS || errno == EINVAL ||
+				    errno == E2BIG || errno == EPERM;
 	*ret_pidfd = -1;
 	pid = _Fork();
 	return pid < 0 ? -errno : pid;

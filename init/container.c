@@ -57,7 +57,8 @@ static int failed_code(const struct boot *b)
 
 	if (b->start_error < 0)
 		return b->start_error == -ENOENT ? EXIT_MISSING : EXIT_CANNOT;
-	if (app->state == SERVICE_ENDED && (code != 0 || app->is_told))
+	if (app->state == SERVICE_ENDED && (app->has_started || app->is_told) &&
+	    (code != 0 || app->is_told))
 		return code;
 	return EXIT_FAULT;
 }
@@ -93,13 +94,19 @@ static int open_log(void)
 	return fd > 2 ? fd : (int)syscall(SYS_fcntl, 2, F_DUPFD_CLOEXEC, 3);
 }
 
+/* What it has said is to be seen. */
+static int leave(struct boot *b, int code)
+{
+	(void)loop_until(&b->loop, log_is_drained, NULL,
+			 io_now_ms() + LOG_LAST_WAIT_MS);
+	return code;
+}
+
 /* What PID 1 leaves is killed with its end. */
 static int end(struct boot *b, int code)
 {
 	supervise_stop(&b->supervise);
-	(void)loop_until(&b->loop, log_is_drained, NULL,
-			 io_now_ms() + LOG_LAST_WAIT_MS);
-	return code;
+	return leave(b, code);
 }
 
 int container_run(struct boot *b, char **argv)
@@ -122,7 +129,7 @@ int container_run(struct boot *b, char **argv)
 	b->folder_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	(void)!chdir("/");
 	if (boot_read_config(b) < 0 || take_command(b, argv) < 0)
-		return EXIT_FAULT;
+		return leave(b, EXIT_FAULT);
 	b->step = BOOT_SPAWN;
 	if (start_services(b) < 0) /* its code is from before it is stopped */
 		return end(b, failed_code(b));

@@ -194,6 +194,7 @@ _Noreturn void end_failed(struct boot *b)
 	struct text t;
 
 	/* First: what failed is not to serve on while the parent is told. */
+	beat_cancel(&b->beat);
 	if (b->supervise.has_run)
 		end_processes(b);
 	/* The parent and the NSM may both be reached only by a module. */
@@ -226,6 +227,7 @@ _Noreturn void end_machine(struct boot *b)
 	report_status(who->service.status, who->was_oom, &t);
 	end_processes(b);
 	finish(b,
-	       who == b->supervise.members ? who->program : who->service.name,
+	       who == b->supervise.members && *who->program ? who->program :
+							      who->service.name,
 	       text_string(&t));
 }

@@ -1,10 +1,14 @@
 #include "init/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <termios.h>
 #include <time.h>
@@ -13,7 +17,7 @@
 static int log_fd = -1;
 static bool debug_on;
 static struct timespec start;
-static bool is_socket, is_console, is_child, is_draining;
+static bool is_socket, is_console, blocks, is_child, is_draining;
 
 /* What the console has not taken yet, and how many lines found no room in here. */
 static char kept[LOG_KEPT_MAX];
@@ -86,6 +90,9 @@ void log_open(int fd)
 		st = (struct stat){ 0 };
 	is_socket = S_ISSOCK(st.st_mode);
 	is_console = S_ISCHR(st.st_mode) && st.st_rdev == makedev(5, 1);
+	/* Of a container, where there was no /proc to open it anew by. */
+	blocks = fd >= 0 && !is_socket &&
+		 !(syscall(SYS_fcntl, fd, F_GETFL) & O_NONBLOCK);
 }
 
 int log_descriptor(void)
@@ -110,12 +117,19 @@ static int64_t now_ms(void)
 /* Writes what is taken at once: how much, or -errno. */
 static ssize_t write_some(const char *buf, size_t len)
 {
+	struct pollfd p = { .fd = log_fd, .events = POLLOUT };
 	ssize_t n;
 
 	/* Takes the console back from a terminal that has it by TIOCCONS, and whose
 	 * own flags would say whether a write blocks. */
 	if (is_console)
 		(void)ioctl(log_fd, TIOCCONS);
+	/* What may be written to takes that much at once: a pipe, PIPE_BUF. */
+	if (blocks) {
+		if (poll(&p, 1, 0) <= 0)
+			return -EAGAIN;
+		len = len < PIPE_BUF ? len : PIPE_BUF;
+	}
 	/* A socket's own flag may be another's to change. */
 	do
 		n = is_socket ? send(log_fd, buf, len,

@@ -131,22 +131,26 @@ static int sleep_until(const struct loop *l, struct pollfd *fds, size_t n,
 	return ppoll(fds, n, end_ms < 0 && !l->has_more ? NULL : &t, NULL);
 }
 
-static void take_signals(struct loop *l)
+/* Which signals there are: how many. What PID 1's own writes raise is nobody else's. */
+static size_t read_signals(const struct loop *l, int ret[LOOP_SIGNALS_MAX])
 {
 	struct signalfd_siginfo infos[LOOP_SIGNALS_MAX];
 	ssize_t n = read(l->signal_fd, infos, sizeof(infos));
+	size_t count = 0;
 
 	for (ssize_t i = 0; i < n / (ssize_t)sizeof(infos[0]); i++)
-		if (infos[i].ssi_signo != SIGCHLD && l->take_signal)
-			l->take_signal(l->signal_ctx, (int)infos[i].ssi_signo);
+		if (infos[i].ssi_signo != SIGCHLD &&
+		    (infos[i].ssi_code != SI_USER || infos[i].ssi_pid != 1))
+			ret[count++] = (int)infos[i].ssi_signo;
+	return count;
 }
 
 void loop_turn(struct loop *l, int64_t until_ms)
 {
 	struct pollfd fds[1 + LOOP_SOURCES_MAX];
-	size_t n;
+	int signals[LOOP_SIGNALS_MAX], ready;
+	size_t n, count = 0;
 	int64_t now;
-	int ready;
 
 	close_gaps(l);
 	n = l->source_count;
@@ -157,9 +161,13 @@ void loop_turn(struct loop *l, int64_t until_ms)
 	ready = sleep_until(l, fds, 1 + n, find_end(l, until_ms));
 	now = io_now_ms();
 
-	l->has_more = l->reap && l->reap(l->reap_ctx);
+	/* Read first: a SIGCHLD that comes during the reaping has to stay for the next
+	 * turn, or a death would be missed. */
 	if (ready > 0 && fds[0].revents)
-		take_signals(l);
+		count = read_signals(l, signals);
+	l->has_more = l->reap && l->reap(l->reap_ctx);
+	for (size_t i = 0; i < count && l->take_signal; i++)
+		l->take_signal(l->signal_ctx, signals[i]);
 	/* A callback before may have forgotten this one. */
 	for (size_t i = 0; ready > 0 && i < n; i++)
 		if (fds[1 + i].revents && l->sources[i].fd == fds[1 + i].fd)

@@ -149,10 +149,13 @@ static int fork_it(struct member *m)
 	return 0;
 }
 
+_Static_assert((int)LOG_LINE_MAX <= (int)EXEC_REASON_MAX, "a text is a reason");
+
 static void start(struct member *m)
 {
 	struct supervise *s = m->all;
-	struct exec_report report = { .kind = EXEC_FAILED, .reason = "fork: " };
+	struct exec_report report = { .kind = EXEC_FAILED };
+	struct text t;
 	struct service_action a = { 0 };
 	int r;
 
@@ -169,8 +172,10 @@ static void start(struct member *m)
 	if (r == 0)
 		return;
 	report.error = r;
-	(void)strncat(report.reason, strerror(-r),
-		      sizeof(report.reason) - sizeof("fork: "));
+	text_clear(&t);
+	text_add(&t, "fork: ");
+	text_add(&t, strerror(-r));
+	memcpy(report.reason, t.buf, t.len); /* the rest of it is zero */
 	m->is_explained = true;
 	s->failed(s->ctx, (size_t)(m - s->members), &report, 0);
 	service_died(&m->service, 0, true, io_now_ms(), &a);

@@ -134,7 +134,7 @@ void service_signal(struct service *v, int sig, int64_t now,
 	}
 	if (!service_is_alive(v))
 		return;
-	/* What is no program yet would die of any. */
+	/* A child that has not executed its program would die of any signal. */
 	if (v->state == SERVICE_EXECUTING) {
 		v->held |= bit(sig);
 		return;

@@ -7,9 +7,11 @@
 
 #include "init/boot.h"
 #include "init/exec.h"
+#include "init/klog.h"
 #include "init/report.h"
 #include "init/seccomp.h"
 #include "init/supervise.h"
+#include "vsock/io.h"
 
 /* --- objects: what is not the application's is named --- */
 
@@ -79,6 +81,8 @@ static void find_user(struct boot *b, size_t i)
 	struct member *m = &b->supervise.members[i];
 
 	m->has_user = c->user;
+	m->uid =
+		getuid(); /* a container may have us run as another than root */
 	if (!c->user)
 		return;
 	m->uid = (uid_t)-1;
@@ -109,7 +113,8 @@ static int prepare(struct boot *b)
 			return -1;
 		find_user(b, i);
 		r = supervise_prepare(&b->supervise, i, b->config,
-				      b->cgroup_version, &key);
+				      b->in_container ? -1 : b->cgroup_version,
+				      &key);
 		if (r < 0)
 			return fail(b, i, key, strerror(-r));
 	}
@@ -217,6 +222,10 @@ static int hand_over(struct boot *b)
 		log_line(
 			boot_steps[b->step].name, first_word(b, 0),
 			"process 1 from here on, by enclave-init " ENCLAVE_INIT_VERSION);
+	/* What is kept of the log would be lost with this program. */
+	if (!log_flush())
+		(void)loop_until(&b->loop, log_is_drained, NULL,
+				 io_now_ms() + LOG_LAST_WAIT_MS);
 	exec_hand_over(&job, &report);
 	failed(b, 0, &report, 0);
 	return -1;
@@ -231,6 +240,8 @@ int start_services(struct boot *b)
 	b->supervise.runs = runs;
 	b->supervise.failed = failed;
 	b->supervise.stop = stopped;
+	if (b->in_container) /* what the machine has seen before is not ours */
+		b->supervise.oom_kills = klog_oom_kills(b->proc_fd);
 	if (prepare(b) < 0)
 		return -1;
 	if (b->config->hand_over)

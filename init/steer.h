@@ -10,8 +10,8 @@ struct helper_job;
  */
 
 /*
- * Sets the clock, unless it is right to 10 ms. Returns the device for steer_start,
- * or -1 where there is none that can be followed.
+ * Sets the clock, unless it is right to 10 ms. Returns the device for steer_run, or
+ * -1 where there is none that can be followed.
  */
 int steer_step(void);
 

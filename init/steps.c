@@ -468,7 +468,8 @@ int step_spawn(struct boot *b)
 	job.device_fd = b->config->no_time ? -1 : steer_step();
 	if (b->heartbeat != CONFIG_HEARTBEAT_OFF)
 		beat_prepare(&b->beat, boot_beat_port(b));
-	set_policy(SCHED_BATCH | SCHED_RESET_ON_FORK);
+	if (!b->config->hand_over) /* it would be the next program's */
+		set_policy(SCHED_BATCH | SCHED_RESET_ON_FORK);
 	r = start_services(b);
 	if (r == 0 && job.device_fd >= 0)
 		start_clock(b, &job);

@@ -94,17 +94,18 @@ int supervise_prepare(struct supervise *s, size_t i, const struct config *c,
 {
 	const struct config_service *from = &c->services[i];
 	struct member *m = &s->members[i];
+	const bool is_ours = cgroup_version >= 0;
 	const struct cgroup_limits limits = {
-		.memory_max = from->memory_max,
-		.pids_max = from->pids_max,
-		.cpu_weight = from->cpu_weight,
+		.memory_max = is_ours ? from->memory_max : 0,
+		.pids_max = is_ours ? from->pids_max : 0,
+		.cpu_weight = is_ours ? from->cpu_weight : 0,
 	};
 	bool is_limited = limits.memory_max != 0 || limits.pids_max != 0 ||
 			  limits.cpu_weight != 0;
 	int r;
 
 	/* What is never started again leaves nothing in the way of anybody. */
-	if (is_limited || from->restart != CONFIG_RESTART_NEVER) {
+	if (is_ours && (is_limited || from->restart != CONFIG_RESTART_NEVER)) {
 		r = cgroup_make(cgroup_version, from->name, &limits, &m->cgroup,
 				reterr_key);
 		if (r < 0 && is_limited)

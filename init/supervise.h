@@ -91,7 +91,8 @@ void supervise_init(struct supervise *s, const struct config *c, struct loop *l,
 
 /*
  * Makes what service I of C needs before anything of the image runs: the socket of
- * `ready = notify`, a control group of CGROUP_VERSION (rootfs/cgroup.h). Returns 0, or
+ * `ready = notify`, a control group of CGROUP_VERSION (rootfs/cgroup.h; negative: they are
+ * somebody else's, as in a container, and what bounds them is not set). Returns 0, or
  * -errno and the key, or file, that it is about.
  */
 int supervise_prepare(struct supervise *s, size_t i, const struct config *c,

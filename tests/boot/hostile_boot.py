@@ -48,7 +48,7 @@ def restarts(b: Boot, name: str) -> list[str]:
     return [line for line in b.log if line.startswith(f"init: supervise: {name}: ") and "started again in" in line]
 
 
-# --- starts that are held (1, 10) ---
+# --- starts that are held ---
 
 @both(10)
 def a_stopped_start_holds_nobody(kernel: Kernel) -> None:

@@ -642,7 +642,7 @@ def nice_weighs_services_against_each_other() -> None:
     check(False, "the session's group has no nice value")
 
 
-# --- signals go to the main process (15, I4) ---
+# --- signals go to the main process ---
 
 @test(10)
 def stop_and_signals_are_the_main_process_alone() -> None:

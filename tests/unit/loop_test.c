@@ -391,6 +391,26 @@ TEST(an_end_is_readable)
 
 /* --- signals --- */
 
+/* Behind the last waitpid(2) of this turn another child dies. */
+static bool reap_and_miss_one(void *ctx)
+{
+	note('D');
+	if (strlen(notes) == 1)
+		(void)kill(getpid(), SIGCHLD);
+	(void)ctx;
+	return false;
+}
+
+TEST(a_death_during_the_reaping_is_the_next_turns)
+{
+	set_up();
+	loop.reap = reap_and_miss_one;
+	(void)kill(getpid(), SIGCHLD);
+	loop_turn(&loop, -1);
+	loop_turn(&loop, -1); /* for ever, if the signal was read with the first */
+	CHECK_STR(notes, "DD");
+}
+
 TEST(signals_are_taken_but_for_chld)
 {
 	set_up();
