@@ -224,6 +224,8 @@ void beat_give_up(struct beat *b)
 
 void beat_cancel(struct beat *b)
 {
+	if (b->state != BEAT_TRIES)
+		return; /* one that waits can say the other thing */
 	b->again_ms = b->kill_ms = 0;
 	b->state = BEAT_OFF;
 	helper_kill(b->helper);
