@@ -106,7 +106,7 @@ limit-core = 0
 
 
 # One with a restart, and one with others beside it that do what they may: of both only what comes after the first exec.
-SCENES["again"] = {"cmd": ("/bin/act", "fail", "/run/tries:1:1", "say", "ran"),
+SCENES["again"] = {"cmd": ("/bin/act", "sleep", "50", "fail", "/run/tries:1:1", "say", "ran"),
                    "options": ("-g",), "config": "restart = on-failure\nrestart-delay = 1ms\n"}
 
 

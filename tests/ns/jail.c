@@ -11,7 +11,7 @@
  *   -D          /rootfs/dev is left empty
  *   -n          /dev has files nsm, vsock and net/tun, as the drivers' nodes would be
  *   -g          control groups of its own, which root alone can give, as far as the
- *               machine has them: version 2, or pids and freezer of version 1
+ *               machine has them: version 2, or pids of version 1
  *   -0          descriptors 0 to 2 are closed
  *   -i          all signals are blocked and ignored, SIGCHLD too
  *   -t          instead of /init: tries all that is denied, and names on standard
@@ -110,12 +110,15 @@ static void map_users(pid_t pid)
 
 /* --- control groups --- */
 
-/* Where they may be mounted: version 2, or what init needs of version 1. */
+/*
+ * Where they may be mounted: version 2, or what init needs of version 1. Not its
+ * freezer: a jail that ends with a frozen process, which SIGKILL does not reach,
+ * would stay for good.
+ */
 static const char *const group_tops[] = {
 	"/sys/fs/cgroup",
 	"/sys/fs/cgroup/unified",
 	"/sys/fs/cgroup/pids",
-	"/sys/fs/cgroup/freezer",
 };
 
 static bool has_groups(const char *top)
