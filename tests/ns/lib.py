@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 from collections.abc import Callable
@@ -24,6 +25,9 @@ from enclave import MOUNT_POINTS, Tree, app_ramdisk, boot_ramdisk, lines  # noqa
 MACHINE = os.uname().machine
 BUILD = TOP / "build" / MACHINE
 JAIL = TOP / "build/host/jail"
+INJECT = TOP / "build/host/inject"
+# Whether PID 1 is traced: then a test fails by each call that could block it (tests/README.md, Faults).
+IS_TRACED = os.environ.get("TRACED") == "1"
 VERSION = (TOP / "VERSION").read_text().strip()
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEADLINE_S = 180.0
@@ -125,6 +129,10 @@ class Jail:
         self.tty_device = os.fstat(tty).st_rdev
         self.record, record = os.pipe()
         self.listener, sock = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.calls = Path(tempfile.mkstemp(prefix="calls")[1]) if IS_TRACED and not below else None
+        if self.calls:
+            below = (str(INJECT), "-l", str(self.calls))
+            seams = {"ASAN_OPTIONS": "detect_leaks=0", **seams}
         command = [*below, str(JAIL), "-r", str(memory), *options]
         if console:
             command += ["-c", os.ttyname(tty)]
@@ -299,6 +307,8 @@ class Jail:
     def init(self) -> int:
         """PID 1, by its number outside."""
         found = children(self.process.pid)
+        if self.calls and found:
+            found = children(found[0])
         check(len(found) == 1, "no PID 1")
         return found[0]
 
@@ -329,6 +339,10 @@ class Jail:
         if isinstance(error, Exception):
             error.add_note(self.story())
         self.close()
+        if self.calls:
+            lines = [line for line in self.calls.read_text(errors="replace").splitlines() if line.startswith("blocks\t")]
+            self.calls.unlink()
+            check(error is not None or not lines, "PID 1 could be blocked:\n" + "\n".join(lines))
 
     def story(self) -> str:
         return (f"--- after {self.seconds:.1f} s; ended: {self.code}; the parent received "
