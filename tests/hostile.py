@@ -1,6 +1,6 @@
 """
-Services for an image of any suite that try what they may against PID 1 and each other, as users that no other service
-has. tests/apps/hostile.c does it. All of them are ready soon, and go on for as long as the machine runs.
+Services that attack PID 1 and each other by what their users may do, for an image of any suite; tests/apps/hostile.c
+implements it. All of them are ready soon, and go on for as long as the machine runs.
 """
 
 AGAIN = "restart = always\nrestart-limit = 0\nrestart-delay = 2ms\nrestart-delay-max = 50ms\nstdout = null\nstderr = null\n"
@@ -11,31 +11,32 @@ SERVICES = {
     # A program that its user holds a lease on: each start of it waits for 45 s.
     "leased": f"command = /run/leased exit 1\nuser = {LEASE}\n{AGAIN}",
     "lease": f"command = /bin/hostile lease /run/leased\nuser = {LEASE}\nafter = leased\n{AGAIN}",
-    # What outlives its service stops whatever becomes its user, until it is killed for the next start.
+    # A process that outlives its service stops the processes of its user, until it is killed for the next start.
     "stop": f"command = /bin/hostile leftover stop-others\nuser = {STOP}\n{AGAIN}",
-    # Descriptors for each socket of messages.
+    # Sends descriptors to each notify socket.
     "flood": f"command = /bin/hostile notify READY=1 flood-descriptors 1\nuser = {FLOOD}\nready = notify\nlimit-nproc = 4\n{AGAIN}",
-    # Sockets whose last close takes an hour.
+    # Sends sockets whose last close takes an hour.
     "linger": f"command = /bin/hostile notify READY=1 send-lingering sleep 600000\nuser = {LINGER}\nready = notify\n{ONCE}",
     "pids": f"command = /bin/hostile fill-pids sleep 600000\nuser = {PIDS}\nlimit-nproc = 12\n{AGAIN}",
     # A restarted service is seized and killed, and stays a zombie.
     "trace": f"command = /bin/hostile once /tmp/traced leftover trace-and-kill once\nuser = {TRACE}\n{AGAIN}",
-    # A console that is stopped most of the time.
+    # Stops the console most of the time.
     "console": f"command = /bin/hostile flow off sleep 20 flow on\nuser = {CONSOLE}\n{AGAIN}".replace("stdout = null\n", ""),
 }
 
-# Those that take a machine of their own, or much of its time.
+# Services that need a machine of their own, or much of its time.
 MACHINE = {
-    # Whatever becomes its user is stopped.
+    # All processes of its user are stopped, before their exec too.
     "starts": f"command = /bin/hostile sleep 30 exit 1\nuser = {STARTS}\n{AGAIN}",
     "stops": f"command = /bin/hostile stop-others\nuser = {STARTS}\nafter = starts\n{AGAIN}",
-    # A service that is seized and killed stays a zombie.
+    # A service is seized and killed, and stays a zombie.
     "seized": f"command = /bin/hostile sleep 77777\nuser = {SEIZED}\n{AGAIN}",
     "seizes": f"command = /bin/hostile trace-and-kill 77777\nuser = {SEIZED}\nafter = seized\n{AGAIN}",
     "memory": f"command = /bin/hostile allocate 50\nuser = {MEMORY}\nmemory-max = 32M\n{AGAIN}",
     "disk": f"command = /bin/hostile fill /tmp fill /dev/shm sleep 600000\nuser = {DISK}\n{AGAIN}",
     # Root without a capability.
-    "freeze": f"command = /bin/hostile freeze-init fresh-proc leftover sleep 600000\ncapability-bounding-set = none\nno-new-privileges = yes\n{AGAIN}",
+    "freeze": "command = /bin/hostile freeze-init fresh-proc leftover sleep 600000\n"
+              f"capability-bounding-set = none\nno-new-privileges = yes\n{AGAIN}",
 }
 
 

@@ -31,7 +31,7 @@ enum {
 
 /* --- the process --- */
 
-/* LEN bytes at ADDRESS, or less if what follows is not mapped; how many. */
+/* Reads LEN bytes at ADDRESS, or less where the memory ends. Returns how many. */
 static size_t fetch(pid_t pid, uint64_t address, void *data, size_t len)
 {
 	struct iovec to = { data, len };
@@ -50,7 +50,7 @@ static void fetch_string(pid_t pid, uint64_t address, char *text)
 	text[n] = '\0';
 }
 
-/* What a descriptor is open for, by how it can block. */
+/* Open files, by how they can block. */
 enum kind {
 	CLOSED,
 	KERNFS, /* proc, sysfs, control groups: the kernel's own tables */
@@ -60,8 +60,8 @@ enum kind {
 	MEMORY, /* memfd */
 	NULL_DEVICE,
 	TERMINAL,
-	CONSOLE, /* the one of which TIOCCONS makes another */
-	IMAGE,	 /* anything else: files of the image, of file systems */
+	CONSOLE, /* 5:1, which TIOCCONS redirects */
+	IMAGE,	 /* any other file */
 };
 
 static bool is_kernfs(int fd)
@@ -137,7 +137,7 @@ static bool is_nonblocking(pid_t pid, int fd)
 	return flags & O_NONBLOCK;
 }
 
-/* A descriptor that the test's seams were given. */
+/* Whether FD is the descriptor that the seams got by WORD of the environment. */
 static bool is_seam(int fd, const char *word)
 {
 	const char *number = getenv(word);
@@ -175,7 +175,7 @@ static const char *kind_name(enum kind kind)
 
 /* --- sockets --- */
 
-/* The process' own descriptor, here; or -1. */
+/* A copy of the process' descriptor, or -1. */
 static int borrow(pid_t pid, int fd)
 {
 	int process = (int)syscall(SYS_pidfd_open, pid, 0), copy = -1;
@@ -188,8 +188,9 @@ static int borrow(pid_t pid, int fd)
 }
 
 /*
- * Whether others can send to a socket, and descriptors with it: who then drops a message drops what was
- * passed, and waits as the last close of it does, for as long as the sender likes (SO_LINGER; a file system's flush).
+ * Whether other processes can send messages with descriptors to the socket. Taking
+ * such a message without room for its descriptors closes them, and the last close of
+ * a file can take as long as its sender likes: SO_LINGER, a file system's flush.
  */
 static bool takes_descriptors(int fd)
 {
@@ -202,7 +203,7 @@ static bool takes_descriptors(int fd)
 	       (getsockopt(fd, SOL_SOCKET, PASS_RIGHTS, &on, &size) < 0 || on);
 }
 
-/* Whether the next message brings descriptors: there is room for all else. */
+/* Whether the next message has descriptors: the control data then finds no room. */
 static bool brings_descriptors(int fd)
 {
 	char control[CMSG_SPACE(sizeof(struct ucred))];
@@ -216,10 +217,10 @@ static bool brings_descriptors(int fd)
 	       m.msg_flags & MSG_CTRUNC;
 }
 
-/* The socket whose next message PID 1 has looked at last. */
+/* The socket at whose next message PID 1 has looked by its last call of recv. */
 static int peeked = -1;
 
-/* Why to take the next message off a socket, or the last close of it, can block. */
+/* Why it could block to take the next message of a socket, or to close it. */
 static const char *drop(pid_t pid, int fd, bool is_close)
 {
 	int copy = borrow(pid, fd);
@@ -254,7 +255,7 @@ static const char *waitid_rule(const struct blocking_call *c)
 	return if_it_waits(c->args[3]);
 }
 
-/* Whether it is not called at the one place that may wait. */
+/* Why this wait is not the loop's, or NULL. */
 static const char *loop(const struct blocking_call *c)
 {
 	static uint64_t site;
@@ -281,10 +282,10 @@ static const char *ppoll_rule(const struct blocking_call *c)
 	return t.tv_sec == 0 && t.tv_nsec == 0 ? NULL : loop(c);
 }
 
-/* PID 1 has just taken the console back from whichever terminal had it. */
+/* PID 1 has just undone a TIOCCONS of another process. */
 static bool console_is_taken;
 
-/* For read and write: by what is open there. */
+/* Reads and writes depend on the file. */
 static const char *transfer(const struct blocking_call *c, bool nonblocking)
 {
 	const int fd = (int)c->args[0];
@@ -341,7 +342,7 @@ static const char *recvmsg_rule(const struct blocking_call *c)
 {
 	struct msghdr m = { 0 };
 
-	/* Room for anything but credentials is room for descriptors. */
+	/* Room for more than credentials is room for descriptors. */
 	(void)fetch(c->pid, c->args[1], &m, sizeof(m));
 	if (m.msg_controllen > CMSG_SPACE(sizeof(struct ucred)))
 		return "it has room for descriptors of others";
@@ -358,7 +359,7 @@ static const char *sendmsg_rule(const struct blocking_call *c)
 	return transfer(c, c->args[2] & MSG_DONTWAIT);
 }
 
-/* What the seams record stands for what they are in the place of. */
+/* A line that a seam records stands for the call that it replaces. */
 static const char *record(const struct blocking_call *c)
 {
 	static const char exchange[] = "nsm ";
@@ -404,13 +405,13 @@ static const char *close_rule(const struct blocking_call *c)
 	return close_fd(c->pid, (int)c->args[0]);
 }
 
-/* What was open under the new number is closed. */
+/* The new number's file is closed. */
 static const char *dup_rule(const struct blocking_call *c)
 {
 	return close_fd(c->pid, (int)c->args[1]);
 }
 
-/* Asks about an open file, or sets something of it. */
+/* Calls that ask about an open file or change it. */
 static const char *descriptor_rule(const struct blocking_call *c)
 {
 	const enum kind kind = kind_of(c->pid, (int)c->args[0]);
@@ -449,7 +450,7 @@ static const char *ioctl_rule(const struct blocking_call *c)
 	}
 }
 
-/* Files of proc that wait for another process' memory, or lead out of proc. */
+/* Files of proc that wait for a process' memory, or are links out of proc. */
 static bool is_dangerous(const char *path)
 {
 	static const char *const names[] = { "cmdline", "environ",  "maps",
@@ -471,7 +472,10 @@ static bool is_dangerous(const char *path)
 	return false;
 }
 
-/* A path from a descriptor: of the kernel's tables alone, as an image cannot have put something there. */
+/*
+ * Only paths below a descriptor of proc, sysfs or a control group cannot block: an
+ * image's users cannot put a file there.
+ */
 static const char *path_at(const struct blocking_call *c, uint64_t dir,
 			   uint64_t address)
 {
@@ -497,14 +501,14 @@ static const char *at_rule(const struct blocking_call *c)
 }
 
 #ifdef __x86_64__
-/* The calls before those that have a descriptor first. */
+/* Calls of a path without a descriptor. */
 static const char *path_rule(const struct blocking_call *c)
 {
 	return path_at(c, (uint64_t)AT_FDCWD, c->args[0]);
 }
 #endif
 
-/* By an address: a name that is no path. */
+/* An abstract name is no path. */
 static const char *bind_rule(const struct blocking_call *c)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNSPEC };
@@ -520,7 +524,7 @@ static const char *bind_rule(const struct blocking_call *c)
 
 static const char *socket_rule(const struct blocking_call *c)
 {
-	/* The kernel may run modprobe(8) of the image for any other. */
+	/* For another the kernel may run the image's modprobe(8), and wait. */
 	return c->args[0] == AF_UNIX ? NULL : "a family that may be a module";
 }
 
@@ -552,14 +556,15 @@ static const char *mmap_rule(const struct blocking_call *c)
 
 static const char *syslog_rule(const struct blocking_call *c)
 {
-	enum { READ_ALL = 3 }; /* what is there, and no more */
+	enum { READ_ALL = 3 }; /* reads the lines that there are */
 
 	return (int)c->args[0] == READ_ALL ? NULL : "it waits for lines";
 }
 
 static const struct {
 	int number;
-	const char *(*reason)(const struct blocking_call *); /* NULL: cannot */
+	/* NULL: the call cannot block. */
+	const char *(*reason)(const struct blocking_call *);
 } rules[] = {
 	/* Of the process itself. */
 	{ SYS_brk, NULL },
@@ -580,7 +585,7 @@ static const struct {
 	{ SYS_munmap, NULL },
 	{ SYS_prctl, NULL },
 	{ SYS_prlimit64, NULL },
-	{ SYS_restart_syscall, NULL }, /* of the one before */
+	{ SYS_restart_syscall, NULL }, /* of a call that was allowed */
 	{ SYS_rt_sigaction, NULL },
 	{ SYS_rt_sigprocmask, NULL },
 	{ SYS_rt_sigreturn, NULL },
@@ -633,7 +638,7 @@ static const struct {
 	{ SYS_write, write_rule },
 	{ SYS_writev, write_rule },
 
-	/* Of paths: what is not here is not allowed, chdir for one. */
+	/* Of paths; others, as chdir, are not allowed. */
 	{ SYS_faccessat, at_rule },
 	{ SYS_fchmodat, at_rule },
 	{ SYS_fchownat, at_rule },

@@ -1,7 +1,7 @@
 #ifndef TESTS_FAULTS_BLOCKING_H
 #define TESTS_FAULTS_BLOCKING_H
 
-/* Which system calls can block: what PID 1 may do once code of the image has run. */
+/* Tells which system calls PID 1 may make once code of the image has run. */
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -14,9 +14,9 @@ struct blocking_call {
 };
 
 /*
- * Why CALL can block: because of what it is, or of what it is asked for; NULL if it cannot. One
- * call site of poll or ppoll with a timeout is allowed, which is the first that is seen: the loop's.
- * The text is valid until the next call.
+ * Returns why CALL could block, or NULL if it cannot. One call site of poll and ppoll
+ * may wait: the first that is seen, which is the loop's. The text is valid until the
+ * next call.
  */
 const char *blocking_reason(const struct blocking_call *call);
 

@@ -12,14 +12,14 @@
 #include <unistd.h>
 
 enum {
-	WORDS = 1024, /* of the stack that are looked at */
+	WORDS = 1024, /* of the stack that are searched */
 	SHOWN = 8,    /* functions */
 };
 
 static struct {
 	const uint8_t *data;
 	size_t len;
-	uint64_t base; /* where the program is in memory */
+	uint64_t base; /* the address that the program was loaded at */
 	const Elf64_Sym *symbols;
 	size_t symbol_count;
 	const char *names;
@@ -35,7 +35,7 @@ static const void *at(uint64_t offset, uint64_t len)
 		       NULL;
 }
 
-/* Where the kernel has put the program headers. */
+/* The address of the program headers in memory. */
 static uint64_t read_phdr(pid_t pid)
 {
 	Elf64_auxv_t aux;
@@ -95,7 +95,7 @@ int callers_open(pid_t pid)
 	head = at(0, sizeof(*head));
 	if (!head || memcmp(head->e_ident, ELFMAG, SELFMAG) != 0)
 		return -ENOEXEC;
-	/* Its first segment begins with the file, and at address 0. */
+	/* The first segment has the file's begin, at address 0. */
 	program.base = read_phdr(pid) - head->e_phoff;
 	return find_symbols(head);
 }
@@ -112,7 +112,7 @@ static const Elf64_Sym *find_function(uint64_t address)
 	return NULL;
 }
 
-/* Whether a function of that name begins at ADDRESS. */
+/* Whether a function begins at ADDRESS, of that NAME if it is not NULL. */
 static bool begins(uint64_t address, const char *name)
 {
 	for (size_t i = 0; i < program.symbol_count; i++) {
@@ -129,7 +129,7 @@ static bool begins(uint64_t address, const char *name)
 /* --- calls --- */
 
 #ifdef __x86_64__
-/* What the call before ADDRESS calls; 0: none, or not a fixed function. */
+/* The function that the call before ADDRESS calls; 0: no call, or by pointer. */
 static uint64_t called_before(uint64_t address)
 {
 	const uint8_t *code = at(address - program.base - 5, 5);
@@ -151,19 +151,19 @@ static uint64_t called_before(uint64_t address)
 	memcpy(&op, code, sizeof(op));
 	if (op >> 26 != 0x25) /* bl */
 		return 0;
-	/* 26 bits with a sign, in instructions. */
+	/* 26 bits with a sign count instructions. */
 	return address - 4 + (uint64_t)((int64_t)((int32_t)(op << 6) >> 6) * 4);
 }
 #endif
 
-/* The words of the stack; how many. */
+/* Reads the words of the stack. Returns how many there are. */
 static size_t read_stack(pid_t pid, uint64_t sp, uint64_t *words)
 {
 	struct iovec to = { words, WORDS * sizeof(*words) };
 	struct iovec from = { (void *)(uintptr_t)sp, to.iov_len };
 	ssize_t n = -1;
 
-	/* It may end sooner. */
+	/* The stack may end sooner. */
 	for (; from.iov_len > 0 && n < 0; from.iov_len /= 2)
 		n = process_vm_readv(pid, &to, 1, &from, 1, 0);
 	return n < 0 ? 0 : (size_t)n / sizeof(*words);
@@ -202,8 +202,8 @@ static size_t add(char *text, size_t cap, size_t len, uint64_t address)
 }
 
 /*
- * The next return address of WORDS from I on: the first behind a call of the function at START. Some
- * functions jump to others: then the first behind any call.
+ * The next return address of WORDS from I on: the first after a call of the function
+ * at START; or, since some functions jump to others, the first after any call.
  */
 static size_t find_caller(const uint64_t *words, size_t count, size_t i,
 			  uint64_t start)

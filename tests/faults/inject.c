@@ -81,7 +81,7 @@ static struct traced {
 
 static pid_t jail_pid, init_pid;
 static int forks;
-static bool image_ran; /* what may do anything */
+static bool image_ran; /* a child of PID 1 has executed something */
 static char step[NAME + 5] = "init@start";
 
 static _Noreturn void die(const char *what)
@@ -186,7 +186,7 @@ static void show_call(const struct traced *t, int64_t result)
 	(void)fflush(list);
 }
 
-/* Of PID 1: what could stop it for as long as the image likes. */
+/* Lists the call that PID 1 is about to make, if it could block. */
 static void show_blocking(const struct traced *t)
 {
 	const struct __ptrace_syscall_info *i = &t->entry;
@@ -249,7 +249,7 @@ static void set_result(pid_t pid, long result)
 
 /* --- what happens --- */
 
-/* What a process calls itself in a call of PR_SET_NAME. */
+/* Reads the name that a process gives itself by PR_SET_NAME. */
 static void fetch_name(pid_t pid, uint64_t at, char name[NAME])
 {
 	struct iovec to = { name, NAME - 1 };
@@ -261,7 +261,7 @@ static void fetch_name(pid_t pid, uint64_t at, char name[NAME])
 			break;
 }
 
-/* A child is from now on known by that name, and its number if there were others. */
+/* Names a child; the second one of a name has #2 after it, and so on. */
 static void name_child(struct traced *t, const char *name)
 {
 	static struct {
@@ -287,7 +287,10 @@ static void name_child(struct traced *t, const char *name)
 	memset(t->counts, 0, sizeof(t->counts));
 }
 
-/* What PID 1 does from now on is counted anew: how often its loop turned is not the same each time. */
+/*
+ * Counts the calls of PID 1 from 1 again: how often its loop has turned until then is
+ * not the same in each boot.
+ */
 static void begin_step(struct traced *t, const char *name)
 {
 	(void)snprintf(step, sizeof(step), "init@%s", name);
@@ -296,7 +299,7 @@ static void begin_step(struct traced *t, const char *name)
 		fprintf(list, "step %s\n", name);
 }
 
-/* Whether the call is only a mark of the tests (marks.c). */
+/* Takes the call if it is a mark of marks.c's; it is not counted then. */
 static bool take_mark(struct traced *t, const struct __ptrace_syscall_info *i)
 {
 	char name[NAME];

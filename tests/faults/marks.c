@@ -1,7 +1,7 @@
 /*
- * Says to the injector who a child of PID 1 is and which step PID 1 is in, by a call
- * that init does not make (PR_SET_NAME), and that the injector does not count. Linked by
- * --wrap around what is shipped.
+ * Tells the injector which step PID 1 is in, and what each of its children is: by
+ * PR_SET_NAME, a call that init does not make itself, and that the injector does not
+ * count. Linked by --wrap around the functions that are shipped.
  */
 
 #include "tests/faults/marks.h"
@@ -17,10 +17,10 @@
 #include "init/steps.h"
 #include "init/supervise.h"
 
-/* The real one, and the one in its place. */
+/* Declares the function and its wrapper. */
 #define WRAP(name) typeof(name) __real_##name, __wrap_##name
 
-/* prctl and syscall are mutants. */
+/* Mutants wrap prctl. */
 int __real_prctl(int option, ...);
 
 static void mark(const char *name)
@@ -30,7 +30,7 @@ static void mark(const char *name)
 
 /* --- children --- */
 
-/* The helper that is started; negative: a service is. */
+/* The kind of the helper that is being started; negative: it is a service. */
 static int helper = -1;
 
 static const char *name_of(const struct member *m)

@@ -79,7 +79,7 @@ static void nap(void)
 	(void)nanosleep(&ms, NULL);
 }
 
-/* Calls that do not block here, and could. */
+/* Makes a call that does not block here, but could. */
 static void block(void)
 {
 	struct pollfd none = { .fd = -1 };

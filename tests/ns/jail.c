@@ -111,9 +111,9 @@ static void map_users(pid_t pid)
 /* --- control groups --- */
 
 /*
- * Where they may be mounted: version 2, or what init needs of version 1. Not its
- * freezer: a jail that ends with a frozen process, which SIGKILL does not reach,
- * would stay for good.
+ * Directories of control groups: version 2, or pids of version 1. A jail has no
+ * group in version 1's freezer: SIGKILL does not end a frozen process, and the jail
+ * would wait for it for ever.
  */
 static const char *const group_tops[] = {
 	"/sys/fs/cgroup",
@@ -129,7 +129,7 @@ static bool has_groups(const char *top)
 					 fs.f_type == CGROUP_SUPER_MAGIC);
 }
 
-/* The group of a jail that is gone. */
+/* Whether NAME is the group of a jail that is gone. */
 static bool is_stale(const char *name)
 {
 	return strncmp(name, "jail-", 5) == 0 && kill(atoi(name + 5), 0) < 0;
@@ -174,7 +174,7 @@ static void make_group(const char *top, pid_t pid)
 	write_file(path, number);
 }
 
-/* PID's; 0: those of jails that are gone are removed. */
+/* Makes groups for PID, unless it is 0, and removes those of gone jails. */
 static void make_groups(pid_t pid)
 {
 	for (size_t i = 0; i < sizeof(group_tops) / sizeof(group_tops[0]);
