@@ -19,7 +19,6 @@ static void say(int fd, const char *s)
 static const char help[] =
 	"usage: init --check FILE [ROOT]    whether FILE is a configuration\n"
 	"       init --container [--] [PROGRAM ARGUMENT...]\n"
-	"                                   in a container: as in an enclave\n"
 	"       init --heartbeat [PORT]    tell the parent that the enclave runs\n"
 	"       init --version\n"
 	"In an enclave it is the first process; see enclave-init(8).\n";
