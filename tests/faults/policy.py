@@ -202,7 +202,7 @@ RULES = [
     rule("mounts", "init access", "cgroup", "ENOENT", "quiet", "", "no control groups"),
     rule("mounts", "init access", "cgroup", "", "warn", "/sys/fs/cgroup: ", "optional"),
     rule("mounts", "init mount", "^cgroup", "", "quiet|warn", "/sys/fs/cgroup: ", "version 1 then, or none"),
-    rule("mounts", "init (mkdir|rmdir|umount2)", "cgroup", "", "quiet", "", "one controller less"),
+    rule("mounts", "init (mkdir|rmdir|umount2)", "cgroup", "", "quiet|warn", "", "one controller less, of which the jail has one"),
     rule("mounts", "init (openat|fstat|mmap|read)", "cgroup.controllers", "", "quiet", "", "version 1 then, or none"),
     rule("mounts", "init openat", "/proc/cgroups", "ENOENT", "quiet", "", "no control groups"),
     rule("mounts", ALL, "cgroup", "", "warn", "/sys/fs/cgroup: ", "optional"),

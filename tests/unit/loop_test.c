@@ -407,7 +407,8 @@ TEST(a_death_during_the_reaping_is_the_next_turns)
 	loop.reap = reap_and_miss_one;
 	(void)kill(getpid(), SIGCHLD);
 	loop_turn(&loop, -1);
-	loop_turn(&loop, -1); /* for ever, if the signal was read with the first */
+	loop_turn(&loop,
+		  -1); /* for ever, if the signal was read with the first */
 	CHECK_STR(notes, "DD");
 }
 
