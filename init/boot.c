@@ -1,11 +1,13 @@
 #include "init/boot.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "init/klog.h"
 #include "init/loop.h"
 #include "init/steps.h"
 #include "vsock/heartbeat.h"
+#include "vsock/io.h"
 
 const struct boot_step boot_steps[BOOT_STEPS_END] = {
 	[BOOT_START] = { "start", step_start, BOOT_STOP },
@@ -27,6 +29,24 @@ int boot_open_loop(struct boot *b)
 	child_init(&b->children, &b->loop, b->proc_fd);
 	beat_init(&b->beat, &b->loop, &b->children);
 	return loop_open(&b->loop, b->in_container);
+}
+
+void boot_drain_log(struct boot *b)
+{
+	(void)loop_until(&b->loop, log_is_drained, NULL,
+			 io_now_ms() + LOG_LAST_WAIT_MS);
+}
+
+/* They stay: /dev/nsm's owner and all services are looked up in them. */
+int boot_read_names(struct boot *b)
+{
+	const char *path;
+	int r = names_read(&b->names, &path);
+
+	if (r == 0)
+		return 0;
+	return boot_fail(b, path,
+			 r == -EFBIG ? "longer than 1 MiB" : strerror(-r));
 }
 
 uint32_t boot_beat_port(const struct boot *b)

@@ -103,6 +103,12 @@ int boot_read_config(struct boot *b);
 /* Sets the loop and what takes part in it up. Returns 0 or -errno. */
 int boot_open_loop(struct boot *b);
 
+/* Waits until what was logged is written, LOG_LAST_WAIT_MS at the longest. */
+void boot_drain_log(struct boot *b);
+
+/* Reads /etc/passwd and /etc/group once. Returns 0, or -1 with the fault told. */
+int boot_read_names(struct boot *b);
+
 /* Where the heartbeat goes. */
 uint32_t boot_beat_port(const struct boot *b);
 

@@ -30,9 +30,7 @@ static int64_t next_deadline(const void *ctx)
 	int64_t first = c->look_ms;
 
 	for (size_t i = 0; i < CHILD_MAX; i++)
-		if (c->table[i].traced_ms != 0 &&
-		    (first == 0 || c->table[i].traced_ms < first))
-			first = c->table[i].traced_ms;
+		first = loop_sooner(first, c->table[i].traced_ms);
 	return first;
 }
 
@@ -115,42 +113,52 @@ static void free_entry(struct child *v)
 	v->traced_ms = 0;
 }
 
+/* clone3, into the control group CGROUP_FD unless that is negative. */
+static pid_t by_clone3(int cgroup_fd, int *ret_pidfd)
+{
+	const struct clone3_args args = {
+		.flags = FLAG_PIDFD | (cgroup_fd >= 0 ? FLAG_INTO_CGROUP : 0),
+		.pidfd = (uintptr_t)ret_pidfd,
+		.exit_signal = SIGCHLD,
+		.cgroup = cgroup_fd >= 0 ? (uint64_t)cgroup_fd : 0,
+	};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+	return pid < 0 ? -errno : pid;
+}
+
+/* Whether there is no other way to try after a fork that has given R. */
+static bool is_decided(pid_t r)
+{
+	return r >= 0 || r == -EAGAIN || r == -ENOMEM;
+}
+
 /* _Fork in place of fork: there are no threads, whose locks would need it. */
 static pid_t fork_by(struct children *c, int cgroup_fd, bool *ret_is_in_cgroup,
 		     int *ret_pidfd)
 {
-	struct clone3_args args = {
-		.flags = FLAG_PIDFD,
-		.pidfd = (uintptr_t)ret_pidfd,
-		.exit_signal = SIGCHLD,
-	};
 	pid_t pid;
 
 	*ret_pidfd = -1;
-	if (cgroup_fd >= 0) {
-		args.flags |= FLAG_INTO_CGROUP;
-		args.cgroup = (uint64_t)cgroup_fd;
-		*ret_is_in_cgroup = true;
+	if (!c->is_last_resort && cgroup_fd >= 0) {
+		*ret_is_in_cgroup =
+			true; /* said before: the child has a copy */
+		pid = by_clone3(cgroup_fd, ret_pidfd);
+		if (is_decided(pid))
+			return pid;
 	}
-	if (!c->is_last_resort) {
-		pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-		if (pid >= 0 || errno == EAGAIN || errno == ENOMEM)
-			return pid < 0 ? -errno : pid;
-	}
+	/* Into the group by itself, then. */
 	if (cgroup_fd >= 0)
 		*ret_is_in_cgroup = false;
-	/* Into the group by itself, then; or the kernel has no clone3 (4.14). */
-	args.flags = FLAG_PIDFD;
-	args.cgroup = 0;
-	if (!c->is_last_resort && cgroup_fd >= 0) {
-		pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-		if (pid >= 0 || errno == EAGAIN || errno == ENOMEM)
-			return pid < 0 ? -errno : pid;
+	if (!c->is_last_resort) {
+		pid = by_clone3(-1, ret_pidfd);
+		if (is_decided(pid))
+			return pid;
+		/* Another fault, no free descriptor say, is this time's alone. */
+		c->is_last_resort = pid == -ENOSYS || pid == -EINVAL ||
+				    pid == -E2BIG || pid == -EPERM;
 	}
-	/* Another fault, no free descriptor say, is this time's alone. */
-	if (!c->is_last_resort)
-		c->is_last_resort = errno == ENOSYS || errno == EINVAL ||
-				    errno == E2BIG || errno == EPERM;
+	/* The kernel has no clone3 (4.14). */
 	*ret_pidfd = -1;
 	pid = _Fork();
 	return pid < 0 ? -errno : pid;

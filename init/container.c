@@ -15,7 +15,6 @@
 #include "init/power.h"
 #include "init/start.h"
 #include "init/supervise.h"
-#include "vsock/io.h"
 
 enum {
 	EXIT_FAULT = 125, /* of ours, as docker has it */
@@ -97,8 +96,7 @@ static int open_log(void)
 /* What it has said is to be seen. */
 static int leave(struct boot *b, int code)
 {
-	(void)loop_until(&b->loop, log_is_drained, NULL,
-			 io_now_ms() + LOG_LAST_WAIT_MS);
+	boot_drain_log(b);
 	return code;
 }
 

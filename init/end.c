@@ -166,7 +166,7 @@ static _Noreturn void finish(struct boot *b, const char *object,
 {
 	sync_disks(b);
 	log_last("end", object, reason);
-	(void)wait_until(b, log_is_drained, NULL, LOG_LAST_WAIT_MS);
+	boot_drain_log(b);
 	restart(b);
 }
 

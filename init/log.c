@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vsock/io.h"
+
 static int log_fd = -1;
 static bool debug_on;
 static struct timespec start;
@@ -106,14 +108,6 @@ void log_set_debug(bool on)
 	debug_on = on;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Writes what is taken at once: how much, or -errno. */
 static ssize_t write_some(const char *buf, size_t len)
 {
@@ -143,7 +137,7 @@ static ssize_t write_some(const char *buf, size_t len)
 static void write_waiting(const char *buf, size_t len)
 {
 	static const struct timespec pause = { .tv_nsec = 2 * 1000 * 1000 };
-	const int64_t end = now_ms() + LOG_WAIT_MS;
+	const int64_t end = io_now_ms() + LOG_WAIT_MS;
 	ssize_t n;
 
 	while (len > 0) {
@@ -153,7 +147,7 @@ static void write_waiting(const char *buf, size_t len)
 			len -= (size_t)n;
 			continue;
 		}
-		if ((n < 0 && n != -EAGAIN) || now_ms() > end)
+		if ((n < 0 && n != -EAGAIN) || io_now_ms() > end)
 			return;
 		(void)nanosleep(&pause, NULL);
 	}
@@ -172,7 +166,7 @@ static void keep(const char *buf, size_t len, bool is_rest)
 	kept_len += len;
 	if (retry_ms == 0) {
 		pause_ms = PAUSE_MIN_MS;
-		retry_ms = now_ms() + pause_ms;
+		retry_ms = io_now_ms() + pause_ms;
 	}
 }
 
@@ -269,7 +263,7 @@ bool log_is_drained(void *ctx)
 		return true;
 	pause_ms = PAUSE_MIN_MS;
 	if (retry_ms == 0)
-		retry_ms = now_ms() + pause_ms;
+		retry_ms = io_now_ms() + pause_ms;
 	return false;
 }
 

@@ -90,6 +90,11 @@ void loop_add_clock(struct loop *l, struct loop_clock clock)
 	l->clocks[l->clock_count++] = clock;
 }
 
+int64_t loop_sooner(int64_t a, int64_t b)
+{
+	return b != 0 && (a == 0 || b < a) ? b : a;
+}
+
 static void close_gaps(struct loop *l)
 {
 	size_t to = 0;

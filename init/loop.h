@@ -76,6 +76,9 @@ void loop_forget(struct loop *l, int fd);
 /* Adds a part with deadlines. There is room for LOOP_CLOCKS_MAX. */
 void loop_add_clock(struct loop *l, struct loop_clock clock);
 
+/* The earlier of two deadlines, of which 0 is none. */
+int64_t loop_sooner(int64_t a, int64_t b);
+
 /* One turn, which sleeps until UNTIL_MS at the longest; negative: as long as it takes. */
 void loop_turn(struct loop *l, int64_t until_ms);
 

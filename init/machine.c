@@ -148,19 +148,6 @@ struct access {
 	int mode;
 };
 
-/* They stay for the services' users. */
-static int read_names(struct boot *b)
-{
-	const char *path = NULL;
-	int r = names_read(&b->names, &path);
-
-	if (r < 0)
-		return boot_fail(b, path,
-				 r == -EFBIG ? "longer than 1 MiB" :
-					       strerror(-r));
-	return 0;
-}
-
 /*
  * The group "nsm" of the image, else the application's, where the configuration
  * names none. A group 0 that nobody asked for is no permission: it is also what a
@@ -243,7 +230,7 @@ static int set_nsm_access(struct boot *b)
 	/* An image that says nothing has what AWS's init leaves. */
 	if (!c->is_there)
 		return 0;
-	if (read_names(b) < 0 || find_access(b, &a) < 0)
+	if (boot_read_names(b) < 0 || find_access(b, &a) < 0)
 		return -1;
 	r = file_set_access("/dev/nsm", a.owner, a.group, a.mode);
 	/* Where there is none, nothing is open to anybody. */

@@ -24,6 +24,11 @@ enum {
 	RELAY_PAUSE_MS = 20,
 };
 
+static size_t index_of(const struct member *m)
+{
+	return (size_t)(m - m->all->members);
+}
+
 static void send_signal(const struct member *m, int sig)
 {
 	if (m->pid <= 0)
@@ -111,8 +116,7 @@ static void died(void *ctx, int status)
 		m->report_fd = -1;
 	}
 	if (!m->service.has_started && !m->is_explained)
-		m->all->failed(m->all->ctx, (size_t)(m - m->all->members), NULL,
-			       status);
+		m->all->failed(m->all->ctx, index_of(m), NULL, status);
 	m->is_explained |= !m->service.has_started;
 	service_died(&m->service, status, !m->service.has_started, io_now_ms(),
 		     &a);
@@ -134,8 +138,7 @@ static int fork_it(struct member *m)
 			 &is_in_cgroup, died, m);
 	if (pid == 0) {
 		log_in_child();
-		s->start(s->ctx, (size_t)(m - s->members), fds[1],
-			 is_in_cgroup);
+		s->start(s->ctx, index_of(m), fds[1], is_in_cgroup);
 		_exit(126);
 	}
 	close(fds[1]);
@@ -177,7 +180,7 @@ static void start(struct member *m)
 	text_add(&t, strerror(-r));
 	memcpy(report.reason, t.buf, t.len); /* the rest of it is zero */
 	m->is_explained = true;
-	s->failed(s->ctx, (size_t)(m - s->members), &report, 0);
+	s->failed(s->ctx, index_of(m), &report, 0);
 	service_died(&m->service, 0, true, io_now_ms(), &a);
 	member_act(m, &a);
 }
@@ -205,7 +208,7 @@ static void runs(struct member *m)
 {
 	struct service_action a = { 0 };
 
-	m->all->runs(m->all->ctx, (size_t)(m - m->all->members));
+	m->all->runs(m->all->ctx, index_of(m));
 	service_runs(&m->service, io_now_ms(), &a);
 	member_act(m, &a);
 }
@@ -224,8 +227,7 @@ static void take_one(struct member *m, struct exec_report *r)
 		break;
 	case EXEC_FAILED:
 		m->is_explained = true;
-		m->all->failed(m->all->ctx, (size_t)(m - m->all->members), r,
-			       0);
+		m->all->failed(m->all->ctx, index_of(m), r, 0);
 		break;
 	default:
 		break;

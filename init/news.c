@@ -110,12 +110,8 @@ void news_tell(struct member *m, const struct service_action *a)
 		break;
 	case SERVICE_HELD:
 		text_add(&t, "its program was not executed within ");
-		add_ms(a->ms, &t);
 		m->is_explained = true;
-		if (a->fails_boot)
-			news_fail_boot(s, v, &t);
-		else
-			complain(v, &t);
+		not_in_time(s, v, a, &t);
 		break;
 	case SERVICE_NOT_READY:
 		text_add(&t, "not ready within ");

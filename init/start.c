@@ -11,7 +11,6 @@
 #include "init/report.h"
 #include "init/seccomp.h"
 #include "init/supervise.h"
-#include "vsock/io.h"
 
 /* --- objects: what is not the application's is named --- */
 
@@ -35,17 +34,6 @@ static int fail(struct boot *b, size_t i, const char *object,
 }
 
 /* --- before anything runs --- */
-
-static int read_names(struct boot *b)
-{
-	const char *path;
-	int r = names_read(&b->names, &path);
-
-	if (r == 0)
-		return 0;
-	return boot_fail(b, path,
-			 r == -EFBIG ? "longer than 1 MiB" : strerror(-r));
-}
 
 static int fail_filter(struct boot *b, size_t i, int r, const char *call)
 {
@@ -81,8 +69,7 @@ static void find_user(struct boot *b, size_t i)
 	struct member *m = &b->supervise.members[i];
 
 	m->has_user = c->user;
-	m->uid =
-		getuid(); /* a container may have us run as another than root */
+	m->uid = getuid(); /* a container may have another than root */
 	if (!c->user)
 		return;
 	m->uid = (uid_t)-1;
@@ -106,7 +93,7 @@ static int prepare(struct boot *b)
 
 	if (!needs_names(b->config))
 		names_free(&b->names);
-	else if (read_names(b) < 0)
+	else if (boot_read_names(b) < 0)
 		return -1;
 	for (size_t i = 0; i < b->config->service_count; i++) {
 		if (read_filter(b, i) < 0)
@@ -224,8 +211,7 @@ static int hand_over(struct boot *b)
 			"process 1 from here on, by enclave-init " ENCLAVE_INIT_VERSION);
 	/* What is kept of the log would be lost with this program. */
 	if (!log_flush())
-		(void)loop_until(&b->loop, log_is_drained, NULL,
-				 io_now_ms() + LOG_LAST_WAIT_MS);
+		boot_drain_log(b);
 	exec_hand_over(&job, &report);
 	failed(b, 0, &report, 0);
 	return -1;

@@ -30,19 +30,14 @@ static void start_some(struct supervise *s, int64_t now)
 	}
 }
 
-static int64_t sooner(int64_t a, int64_t b)
-{
-	return b != 0 && (a == 0 || b < a) ? b : a;
-}
-
 static int64_t next_deadline(const void *ctx)
 {
 	const struct supervise *s = ctx;
 	int64_t first = 0;
 
 	for (size_t i = 0; i < s->count; i++) {
-		first = sooner(first, s->members[i].service.deadline_ms);
-		first = sooner(first, s->members[i].relay_again_ms);
+		first = loop_sooner(first, s->members[i].service.deadline_ms);
+		first = loop_sooner(first, s->members[i].relay_again_ms);
 	}
 	return first;
 }
@@ -177,7 +172,6 @@ int supervise_start(struct supervise *s)
 	(void)loop_until(s->loop, is_decided, s, -1);
 	if (!s->boot_failed && !all_were_ready(s))
 		ended_early(s);
-	s->is_through = true;
 	s->is_ending = s->boot_failed;
 	for (size_t i = 0; i < s->count; i++)
 		s->members[i].service.in_boot = false;

@@ -66,8 +66,7 @@ struct supervise {
 	size_t count;
 	enum config_end end;
 	size_t first_end; /* of end = any: who it was */
-	bool is_through;  /* all were ready once: failures end no boot */
-	bool boot_failed; /* before that: the reason was logged */
+	bool boot_failed; /* before all were ready; the reason was logged */
 	bool is_ending;	  /* nothing is started any more */
 	bool has_run;	  /* a process was forked for a service */
 	struct loop *loop;
