@@ -21,8 +21,10 @@ VERSION := $(shell cat VERSION)
 # --- Sources, by hand ---------------------------------------------------------
 
 MAIN := init/main.c
-CONFIG := config config_values config_service config_enclave config_keys capabilities
-INIT := boot steps start end loop child helper service member news supervise process cull machine relro console log spec $(CONFIG) signal user pcr program seccomp container check notify report klog modules module power beat clock stamp ptp steer confine vector names exec
+INIT := boot steps start end loop child helper service member news supervise process cull machine relro console log \
+	$(addprefix spec/,spec config config_values config_service config_enclave config_keys capabilities signal user) \
+	pcr program spec/seccomp container check notify report klog modules module power beat \
+	clock/clock clock/stamp clock/ptp clock/steer confine vector names exec
 NSM := dev pool item wire nsm measure entropy
 VSOCK := sock io heartbeat
 ROOTFS := mounts switch squash bind cgroup protect defaults etc loopback tree file number
@@ -46,18 +48,21 @@ TOOL := main tool opts code input message output device pcr verify show \
 TOOL_C := $(TOOL:%=nsm/tool/%.c)
 TOOL_MAX := 460800
 
+# What init and mkeif share: all of init/spec, which is pure.
+SPEC_C := $(filter init/spec/%,$(LIB))
+
 # mkeif: a program of the machine that builds.
-PACK := main commands build describe describe_json diff diff_json diff_listing extract \
-	pcr resign set_init pcrs fault escape \
-	image source oci docker layer dir skopeo settings strings json digest hash tree spool output cleanup progress \
-	parts inputs kernel spec check cpio gzip tar squashfs ramdisk metadata \
-	eif eif_writer measure archive unpack emit rewrite \
-	sign sign_key sign_options key_file token ecdsa cose cert encode slurp ossl
-PACK_C := $(PACK:%=rootfs/pack/%.c) $(CONFIG:%=init/%.c) $(addprefix init/,signal.c spec.c user.c seccomp.c) \
-	nsm/item.c
+PACK := main $(addprefix command/,commands build describe describe_json diff diff_json diff_listing extract \
+	pcr sign set_init sign_options inputs emit) \
+	$(addprefix image/,image source oci docker layer dir skopeo settings digest app check) \
+	$(addprefix ramdisk/,ramdisk cpio gzip tar squashfs listing unpack rewrite parts kernel) \
+	$(addprefix eif/,eif eif_writer measure metadata pcrs) \
+	$(addprefix sign/,signature sign_key key_file token ecdsa cose cert encode ossl) \
+	$(addprefix base/,fault escape strings json hash tree spool output cleanup progress slurp)
+PACK_C := $(PACK:%=rootfs/pack/%.c) $(SPEC_C) nsm/item.c
 
 # What tests replace, at link time, by tests/seams/: the rest is as shipped.
-SEAMS := nsm/dev nsm/pool vsock/sock init/module init/power init/ptp
+SEAMS := nsm/dev nsm/pool vsock/sock init/module init/power init/clock/ptp
 SEAMS_TEST := seam dev pool sock module power ptp
 
 # tests/unit/NAME_test.c
@@ -166,7 +171,7 @@ FUZZ_INC = -isystem $(FZ)/deps/cbor/include -isystem $(FZ)/deps/mbedtls/include
 FUZZ_CFLAGS = $(COMMON) $(FUZZ_INC) -O1 -g -fsanitize=fuzzer-no-link \
 	$(FUZZ_SAN) -fno-omit-frame-pointer $(filter-out -Werror,$(WARN)) -Wno-unknown-warning-option
 FUZZ_O := $(LIBNSM:%.c=$(FZ)/obj/%.o)
-FUZZ_INIT_O := $(CONFIG:%=$(FZ)/obj/init/%.o) $(addprefix $(FZ)/obj/init/,signal.o user.o notify.o seccomp.o service.o) \
+FUZZ_INIT_O := $(SPEC_C:%.c=$(FZ)/obj/%.o) $(addprefix $(FZ)/obj/init/,notify.o service.o) \
 	$(addprefix $(FZ)/obj/rootfs/,bind.o file.o number.o)
 
 # --- Objects ------------------------------------------------------------------
@@ -243,7 +248,7 @@ $(B)/test/mutant: $(MAIN_O) $(filter-out $(SEAMS_O),$(LIB_O)) $(SEAMS_TEST_O) $(
 $(B)/test/mutant: private LDFLAGS_ALL += $(MUTANT:%=-Wl,--wrap=%)
 $(B)/test/nsm: $(TOOL_O) $(filter-out $(SEAMS_O),$(LIBNSM_O)) $(TOOL_TEST_O)
 $(APPS_X): $(B)/apps/%: $(B)/obj/tests/apps/%.o $(B)/libnsmc.a
-$(B)/apps/clock: $(call obj,init/ptp.c init/clock.c)
+$(B)/apps/clock: $(call obj,init/clock/ptp.c init/clock/clock.c)
 $(B)/apps/group: $(call obj,rootfs/cgroup.c rootfs/protect.c rootfs/file.c rootfs/tree.c rootfs/number.c)
 $(B)/hello: $(B)/obj/tests/apps/hello.o
 $(UNIT:%=$(B)/unit/%): $(B)/unit/%: $(B)/obj/tests/unit/%_test.o $(B)/lib.a
@@ -366,9 +371,9 @@ $(B)/obj/nsm/tool/%.o: private PIC = -fPIE
 
 # The objects that know the version.
 VERSION_O := $(MAIN_O) $(call obj,init/start.c) $(H)/obj/init/start.o $(call obj,nsm/tool/main.c) $(H)/obj/nsm/tool/main.o \
-	$(PK)/obj/rootfs/pack/build.o $(PK)/obj/rootfs/pack/main.o \
-	$(H)/obj/rootfs/pack/build.o $(H)/obj/rootfs/pack/main.o \
-	$(FZ)/obj/rootfs/pack/build.o
+	$(PK)/obj/rootfs/pack/command/build.o $(PK)/obj/rootfs/pack/main.o \
+	$(H)/obj/rootfs/pack/command/build.o $(H)/obj/rootfs/pack/main.o \
+	$(FZ)/obj/rootfs/pack/command/build.o
 $(VERSION_O): VERSION
 $(VERSION_O): DEFINE := -DENCLAVE_INIT_VERSION='"$(VERSION)"'
 
@@ -562,7 +567,8 @@ shell: test-build
 
 # --- Reading ------------------------------------------------------------------
 
-C_FILES = $(sort $(wildcard $(foreach d,init nsm nsm/tool vsock rootfs rootfs/pack scripts tests \
+C_FILES = $(sort $(wildcard $(foreach d,init init/spec init/clock nsm nsm/tool vsock rootfs \
+	rootfs/pack $(addprefix rootfs/pack/,command image ramdisk eif sign base) scripts tests \
 	tests/apps tests/seams tests/unit tests/ns tests/tool tests/interop \
 	tests/faults tests/fuzz tests/lang,$(d)/*.c $(d)/*.h)))
 C_SHIPPED = $(MAIN) $(LIB) $(NSM_MORE:%=nsm/%.c) $(TOOL_C)

@@ -6,13 +6,13 @@
 
 #include "init/beat.h"
 #include "init/child.h"
-#include "init/config.h"
 #include "init/helper.h"
 #include "init/log.h"
 #include "init/loop.h"
 #include "init/names.h"
+#include "init/spec/config.h"
+#include "init/spec/user.h"
 #include "init/supervise.h"
-#include "init/user.h"
 #include "rootfs/file.h"
 
 /*

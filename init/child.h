@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "init/config.h"
+#include "init/spec/config.h"
 
 /*
  * The only fork of PID 1, and who dies of its children. Where the kernel has pidfds

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "init/config.h"
+#include "init/spec/config.h"
 
 struct text;
 

@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "init/boot.h"
-#include "init/config.h"
 #include "init/console.h"
 #include "init/log.h"
 #include "init/power.h"
+#include "init/spec/config.h"
 #include "init/start.h"
 #include "init/supervise.h"
 

@@ -11,13 +11,13 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "init/config.h"
 #include "init/confine.h"
 #include "init/names.h"
 #include "init/program.h"
 #include "init/report.h"
-#include "init/spec.h"
-#include "init/user.h"
+#include "init/spec/config.h"
+#include "init/spec/spec.h"
+#include "init/spec/user.h"
 #include "init/vector.h"
 #include "rootfs/cgroup.h"
 #include "rootfs/file.h"

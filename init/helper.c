@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include "init/beat.h"
+#include "init/clock/steer.h"
 #include "init/confine.h"
 #include "init/log.h"
 #include "init/loop.h"
 #include "init/notify.h"
-#include "init/steer.h"
 #include "nsm/nsmc.h"
 
 enum {

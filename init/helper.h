@@ -18,7 +18,7 @@ struct notify_socket;
 
 enum helper_kind {
 	HELPER_BEAT,  /* the heartbeat, init/beat.h */
-	HELPER_CLOCK, /* follows the hypervisor's clock, init/steer.h */
+	HELPER_CLOCK, /* follows the hypervisor's clock, init/clock/steer.h */
 	HELPER_RELAY, /* reads a notify socket with descriptors in it */
 	HELPER_SYNC,  /* sync(2), at the end */
 	HELPER_DEBUG, /* asks the NSM whether this is debug mode: stage 1 */

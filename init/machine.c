@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "init/boot.h"
-#include "init/config.h"
 #include "init/console.h"
 #include "init/log.h"
 #include "init/names.h"
-#include "init/user.h"
+#include "init/spec/config.h"
+#include "init/spec/user.h"
 #include "rootfs/bind.h"
 #include "rootfs/cgroup.h"
 #include "rootfs/defaults.h"

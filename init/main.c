@@ -5,10 +5,10 @@
 #include "init/beat.h"
 #include "init/boot.h"
 #include "init/check.h"
-#include "init/config_key.h"
 #include "init/container.h"
 #include "init/end.h"
 #include "init/relro.h"
+#include "init/spec/config_key.h"
 #include "vsock/heartbeat.h"
 
 static void say(int fd, const char *s)

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "init/user.h"
+#include "init/spec/user.h"
 #include "rootfs/file.h"
 
 /*

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "init/config.h"
 #include "init/log.h"
+#include "init/spec/config.h"
 #include "nsm/nsmc.h"
 #include "nsm/wire.h"
 #include "rootfs/file.h"

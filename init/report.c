@@ -5,10 +5,10 @@
 #include <stddef.h>
 #include <sys/wait.h>
 
-#include "init/config.h"
 #include "init/log.h"
-#include "init/signal.h"
-#include "init/spec.h"
+#include "init/spec/config.h"
+#include "init/spec/signal.h"
+#include "init/spec/spec.h"
 
 void report_status(int status, bool oom, struct text *t)
 {

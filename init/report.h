@@ -15,7 +15,7 @@ struct text;
 void report_status(int status, bool oom, struct text *t);
 
 /*
- * What is wrong with a file that init/spec.h reads, at LINE if that is not 0: the
+ * What is wrong with a file that init/spec/spec.h reads, at LINE if that is not 0: the
  * words for -SPEC_E_... or -errno, R, to T. Pure.
  */
 void report_spec(int r, size_t line, struct text *t);

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "init/config.h"
 #include "init/notify.h"
+#include "init/spec/config.h"
 
 /*
  * What one service does: from a state, something that has happened and the time to a

@@ -9,7 +9,7 @@
 #include "init/exec.h"
 #include "init/klog.h"
 #include "init/report.h"
-#include "init/seccomp.h"
+#include "init/spec/seccomp.h"
 #include "init/supervise.h"
 
 /* --- objects: what is not the application's is named --- */

@@ -11,14 +11,14 @@
 #include <unistd.h>
 
 #include "init/boot.h"
+#include "init/clock/steer.h"
 #include "init/console.h"
 #include "init/machine.h"
 #include "init/modules.h"
 #include "init/pcr.h"
 #include "init/report.h"
-#include "init/spec.h"
+#include "init/spec/spec.h"
 #include "init/start.h"
-#include "init/steer.h"
 #include "nsm/entropy.h"
 #include "nsm/nsmc.h"
 #include "nsm/wire.h"

@@ -6,11 +6,11 @@
 #include <sys/types.h>
 
 #include "init/child.h"
-#include "init/config.h"
 #include "init/helper.h"
 #include "init/log.h"
 #include "init/notify.h"
 #include "init/service.h"
+#include "init/spec/config.h"
 #include "rootfs/cgroup.h"
 
 /*

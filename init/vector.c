@@ -2,10 +2,10 @@
 
 #include <string.h>
 
-#include "init/config.h"
 #include "init/log.h"
-#include "init/spec.h"
-#include "init/user.h"
+#include "init/spec/config.h"
+#include "init/spec/spec.h"
+#include "init/spec/user.h"
 
 enum {
 	DEFAULTS =

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "rootfs/pack/commands.h"
+#include "rootfs/pack/command/commands.h"
 
 static const struct command *const commands[] = {
 	&command_build, &command_describe, &command_diff, &command_extract,

@@ -10,8 +10,8 @@
 #include <sys/timex.h>
 #include <unistd.h>
 
-#include "init/clock.h"
-#include "init/ptp.h"
+#include "init/clock/clock.h"
+#include "init/clock/ptp.h"
 
 static long long now_us(clockid_t id)
 {

@@ -11,11 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "rootfs/pack/archive.h"
-#include "rootfs/pack/describe.h"
-#include "rootfs/pack/eif.h"
-#include "rootfs/pack/fault.h"
-#include "rootfs/pack/sign.h"
+#include "rootfs/pack/base/fault.h"
+#include "rootfs/pack/command/describe.h"
+#include "rootfs/pack/eif/eif.h"
+#include "rootfs/pack/ramdisk/listing.h"
+#include "rootfs/pack/sign/signature.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -13,10 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "rootfs/pack/fault.h"
-#include "rootfs/pack/json.h"
-#include "rootfs/pack/load.h"
-#include "rootfs/pack/tree.h"
+#include "rootfs/pack/base/fault.h"
+#include "rootfs/pack/base/json.h"
+#include "rootfs/pack/base/tree.h"
+#include "rootfs/pack/image/load.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

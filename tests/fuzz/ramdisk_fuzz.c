@@ -14,10 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "rootfs/pack/archive.h"
-#include "rootfs/pack/fault.h"
-#include "rootfs/pack/rewrite.h"
-#include "rootfs/pack/unpack.h"
+#include "rootfs/pack/base/fault.h"
+#include "rootfs/pack/ramdisk/listing.h"
+#include "rootfs/pack/ramdisk/rewrite.h"
+#include "rootfs/pack/ramdisk/unpack.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

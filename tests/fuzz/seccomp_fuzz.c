@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "init/seccomp.h"
+#include "init/spec/seccomp.h"
 
 enum { CODE_MAX = SECCOMP_FILE_MAX / sizeof(struct sock_filter) };
 

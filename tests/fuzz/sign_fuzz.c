@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rootfs/pack/fault.h"
-#include "rootfs/pack/sign.h"
+#include "rootfs/pack/base/fault.h"
+#include "rootfs/pack/sign/signature.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "init/user.h"
+#include "init/spec/user.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

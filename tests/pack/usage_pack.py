@@ -64,10 +64,10 @@ def complete(*words: str) -> list[str]:
 
 def options_in_code(name: str) -> set[str]:
     """Of the command's table, with those that several have."""
-    code = (TOP / f"rootfs/pack/{ {'sign': 'resign'}.get(name, name.replace('-', '_'))}.c").read_text()
+    code = (TOP / f"rootfs/pack/command/{name.replace('-', '_')}.c").read_text()
     table = code[code.index("static const struct option options"):]
     found = set(re.findall(r'\{ "([a-z0-9_-]+)", ', table[:table.index("{ 0 }")]))
-    for mark, path in (("SIGN_OPTIONS,", "sign_options.h"), ("PCRS_EXPECT_OPTIONS,", "pcrs.h")):
+    for mark, path in (("SIGN_OPTIONS,", "command/sign_options.h"), ("PCRS_EXPECT_OPTIONS,", "eif/pcrs.h")):
         if mark in table[:table.index("{ 0 }")]:
             found |= set(re.findall(r'"([a-z0-9-]+)",\s+\\?\s*required_argument', (TOP / "rootfs/pack" / path).read_text()))
     return found | {"quiet", "help"}

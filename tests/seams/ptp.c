@@ -4,7 +4,7 @@
  * recorded, and from a step on the device is that much less ahead.
  */
 
-#include "init/ptp.h"
+#include "init/clock/ptp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "init/clock.h"
+#include "init/clock/clock.h"
 #include "tests/seams/seam.h"
 
 static int64_t ahead_ns;

@@ -160,8 +160,8 @@ def the_man_pages_are_clean() -> None:
 
 @test
 def the_page_of_the_configuration_has_every_key() -> None:
-    """Those of init/config_keys.c, each described once, and no others."""
-    code = (TOP / "init/config_keys.c").read_text()
+    """Those of init/spec/config_keys.c, each described once, and no others."""
+    code = (TOP / "init/spec/config_keys.c").read_text()
     keys = re.findall(r'\.name = "([a-z-]+)"', code) + [f"limit-{n}" for n in re.findall(r'LIMIT\("(\w+)"', code)]
     keys = sorted(k for k in keys if k != "limit-")
     check(len(keys) > 60, f"{len(keys)} keys in the code")

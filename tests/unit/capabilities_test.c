@@ -1,8 +1,8 @@
-#include "init/capabilities.h"
+#include "init/spec/capabilities.h"
 
 #include <linux/capability.h>
 
-#include "init/config.h"
+#include "init/spec/config.h"
 #include "tests/unit/check.h"
 
 /* The kernel's header is what we did not write. */

@@ -1,4 +1,4 @@
-#include "init/clock.h"
+#include "init/clock/clock.h"
 
 #include <errno.h>
 

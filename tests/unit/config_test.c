@@ -1,4 +1,4 @@
-#include "init/config.h"
+#include "init/spec/config.h"
 
 #include "tests/unit/check.h"
 

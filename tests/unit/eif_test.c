@@ -3,13 +3,13 @@
  * by hand, with a CRC of this file's own; the measurements are Python's hashlib's.
  */
 
-#include "rootfs/pack/eif.h"
+#include "rootfs/pack/eif/eif.h"
 
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 
-#include "rootfs/pack/fault.h"
+#include "rootfs/pack/base/fault.h"
 #include "tests/unit/check.h"
 #include "tests/unit/temp.h"
 

@@ -11,8 +11,8 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-#include "init/config.h"
 #include "init/names.h"
+#include "init/spec/config.h"
 #include "rootfs/file.h"
 #include "tests/unit/temp.h"
 

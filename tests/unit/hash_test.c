@@ -1,11 +1,11 @@
-#include "rootfs/pack/hash.h"
+#include "rootfs/pack/base/hash.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
-#include "rootfs/pack/fault.h"
+#include "rootfs/pack/base/fault.h"
 #include "temp.h"
 
 static struct fault fault;

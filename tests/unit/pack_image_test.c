@@ -1,16 +1,16 @@
 /* Images as others wrote them: layers, layouts, archives, folders, configurations. */
 
-#include "rootfs/pack/image.h"
+#include "rootfs/pack/image/image.h"
 
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <zlib.h>
 
-#include "rootfs/pack/fault.h"
-#include "rootfs/pack/json.h"
-#include "rootfs/pack/load.h"
-#include "rootfs/pack/tree.h"
+#include "rootfs/pack/base/fault.h"
+#include "rootfs/pack/base/json.h"
+#include "rootfs/pack/base/tree.h"
+#include "rootfs/pack/image/load.h"
 #include "tests/unit/temp.h"
 
 static struct fault fault;

@@ -1,11 +1,11 @@
 /* The file system in memory: names, links, whiteouts, and how long it takes. */
 
-#include "rootfs/pack/tree.h"
+#include "rootfs/pack/base/tree.h"
 
 #include <sys/stat.h>
 #include <time.h>
 
-#include "rootfs/pack/fault.h"
+#include "rootfs/pack/base/fault.h"
 #include "tests/unit/check.h"
 
 static struct fault fault;

@@ -1,4 +1,4 @@
-#include "rootfs/pack/progress.h"
+#include "rootfs/pack/base/progress.h"
 
 #include <pty.h>
 #include <termios.h>

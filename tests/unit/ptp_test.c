@@ -1,6 +1,6 @@
 /* What is asked of the kernel; nothing of it reaches the machine's own clock. */
 
-#include "init/ptp.h"
+#include "init/clock/ptp.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "init/clock.h"
+#include "init/clock/clock.h"
 #include "tests/unit/check.h"
 
 /* In the place of libc's: the last call, and how it went. */

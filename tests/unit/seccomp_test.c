@@ -1,4 +1,4 @@
-#include "init/seccomp.h"
+#include "init/spec/seccomp.h"
 
 #include <errno.h>
 #include <linux/audit.h>

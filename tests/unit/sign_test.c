@@ -1,16 +1,16 @@
 /* Signatures of images: as AWS writes them, what is refused, and what is hostile. */
 
-#include "rootfs/pack/sign.h"
+#include "rootfs/pack/sign/signature.h"
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 
-#include "rootfs/pack/cose.h"
-#include "rootfs/pack/ecdsa.h"
-#include "rootfs/pack/fault.h"
-#include "rootfs/pack/sign_key.h"
+#include "rootfs/pack/base/fault.h"
+#include "rootfs/pack/sign/cose.h"
+#include "rootfs/pack/sign/ecdsa.h"
+#include "rootfs/pack/sign/sign_key.h"
 #include "tests/unit/data.h"
 #include "tests/unit/temp.h"
 

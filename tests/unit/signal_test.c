@@ -1,4 +1,4 @@
-#include "init/signal.h"
+#include "init/spec/signal.h"
 
 #include "tests/unit/check.h"
 

@@ -1,4 +1,4 @@
-#include "init/spec.h"
+#include "init/spec/spec.h"
 
 #include "tests/unit/check.h"
 

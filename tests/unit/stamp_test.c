@@ -1,6 +1,6 @@
 /* The timestamp in attestation documents. What is not broken is cbor2's work. */
 
-#include "init/stamp.h"
+#include "init/clock/stamp.h"
 
 #include <errno.h>
 

@@ -1,4 +1,4 @@
-#include "init/user.h"
+#include "init/spec/user.h"
 
 #include "tests/unit/check.h"
 

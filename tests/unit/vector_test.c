@@ -1,9 +1,9 @@
 #include "init/vector.h"
 
-#include "init/config.h"
 #include "init/log.h"
-#include "init/spec.h"
-#include "init/user.h"
+#include "init/spec/config.h"
+#include "init/spec/spec.h"
+#include "init/spec/user.h"
 #include "tests/unit/check.h"
 
 #define DEFAULT_PATH \

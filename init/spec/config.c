@@ -1,0 +1,574 @@
+#include "init/spec/config.h"
+
+#include <linux/capability.h>
+#include <linux/securebits.h>
+#include <string.h>
+
+#include "init/spec/config_key.h"
+
+enum {
+	KEY_MAX = 31, /* of a longer one the rest does not count as distance */
+	RESTART_DELAY_MS = 100,
+	RESTART_DELAY_MAX_MS = 30000,
+	RESTART_LIMIT = 5,
+	READY_TIMEOUT_MS = 150000, /* nitro-cli waits for 180 s at least */
+	HEARTBEAT_PORT = 9000,
+};
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static char *skip_blanks(char *s)
+{
+	while (is_blank(*s))
+		s++;
+	return s;
+}
+
+/* To the next blank or STOP, or the end. */
+static char *skip_word(char *s, char stop)
+{
+	while (*s && !is_blank(*s) && *s != stop)
+		s++;
+	return s;
+}
+
+char *config_next_word(struct config_rest *rest)
+{
+	char *end = skip_word(rest->at, ' ');
+
+	rest->word = rest->at;
+	rest->at = skip_blanks(end);
+	*end = '\0';
+	return rest->word;
+}
+
+char *config_next_line(struct config_rest *rest)
+{
+	rest->word = rest->at;
+	rest->at += strlen(rest->at);
+	return rest->word;
+}
+
+int config_read_digits(const char *s, unsigned base, uint64_t max,
+		       uint64_t *ret)
+{
+	uint64_t n = 0;
+
+	if (*s == '\0')
+		return -CONFIG_E_MISSING;
+	for (; *s; s++) {
+		if (*s < '0' || *s >= (char)('0' + base))
+			return base == 8 ? -CONFIG_E_OCTAL : -CONFIG_E_NUMBER;
+		if (__builtin_mul_overflow(n, base, &n) ||
+		    __builtin_add_overflow(n, (unsigned)(*s - '0'), &n) ||
+		    n > max)
+			return -CONFIG_E_LARGE;
+	}
+	*ret = n;
+	return 0;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The escape at *AT, behind its backslash; moves *AT to its last character. */
+static int unescape(const char **at, char *ret)
+{
+	static const char escapes[] = "\\\\\"\"n\nt\tr\r";
+	int high, low;
+
+	for (size_t i = 0; escapes[i]; i += 2)
+		if (**at == escapes[i]) {
+			*ret = escapes[i + 1];
+			return 0;
+		}
+	high = **at == 'x' ? hex_digit((*at)[1]) : -1;
+	low = high < 0 ? -1 : hex_digit((*at)[2]);
+	if (low < 0)
+		return -CONFIG_E_ESCAPE;
+	if (high == 0 && low == 0)
+		return -CONFIG_E_NUL;
+	*at += 2;
+	*ret = (char)(high << 4 | low);
+	return 0;
+}
+
+int config_next_item(struct config_rest *rest, char **to)
+{
+	const char *s = rest->at, *begin = s;
+	bool quoted = *s == '"';
+	char *out = *to;
+	int r;
+
+	if (quoted)
+		s++;
+	for (; *s && (quoted ? *s != '"' : !is_blank(*s)); s++) {
+		*out = *s;
+		rest->word = rest->at + (s - begin);
+		if (*s == '"')
+			return -CONFIG_E_GLUED;
+		if (quoted && *s == '\\') {
+			s++;
+			r = unescape(&s, out);
+			if (r < 0)
+				return r;
+		}
+		out++;
+	}
+	rest->word = rest->at;
+	if (quoted) {
+		if (*s == '\0')
+			return -CONFIG_E_QUOTE;
+		if (s[1] && !is_blank(s[1])) {
+			rest->word += s - begin;
+			return -CONFIG_E_GLUED;
+		}
+		s++;
+	}
+	rest->at = skip_blanks(rest->at + (s - begin));
+	*out = '\0';
+	*to = out + 1;
+	return 0;
+}
+
+static size_t min(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+size_t config_distance(const char *a, const char *b)
+{
+	size_t row[KEY_MAX + 1], len = strnlen(b, KEY_MAX), diagonal, above, i;
+
+	for (i = 0; i <= len; i++)
+		row[i] = i;
+	for (size_t n = 1; *a && n <= KEY_MAX; a++, n++) {
+		diagonal = row[0];
+		row[0] = 2 * n;
+		for (i = 1; i <= len; i++) {
+			above = row[i];
+			row[i] = lower(*a) == b[i - 1] ?
+					 diagonal :
+					 min(above + 2, row[i - 1] + 1);
+			diagonal = above;
+		}
+	}
+	return row[len];
+}
+
+static const struct config_key *find_key(const char *name)
+{
+	for (size_t i = 0; i < config_key_count; i++)
+		if (strcmp(name, config_keys[i].name) == 0)
+			return &config_keys[i];
+	return NULL;
+}
+
+static const char *nearest_key(const char *name)
+{
+	const struct config_key *best = config_keys;
+
+	for (size_t i = 1; i < config_key_count; i++)
+		if (config_distance(name, config_keys[i].name) <
+		    config_distance(name, best->name))
+			best = &config_keys[i];
+	return best->name;
+}
+
+/* --- the whole of a file --- */
+
+/* What was read of it so far. */
+struct reading {
+	struct config_reader reader;
+	uint64_t seen[2], seen_of_service[2]; /* bit N: key N */
+};
+
+static void default_service(struct config_service *s, const char *name,
+			    bool is_main)
+{
+	*s = (struct config_service){
+		.name = name,
+		.standard_input = is_main ? CONFIG_STDIN_CONSOLE :
+					    CONFIG_STDIN_NULL,
+		.terminal = is_main,
+		.restart_delay_ms = RESTART_DELAY_MS,
+		.restart_delay_max_ms = RESTART_DELAY_MAX_MS,
+		.restart_limit = RESTART_LIMIT,
+		.ready_timeout_ms = READY_TIMEOUT_MS,
+	};
+}
+
+/* What is zero already, as fresh pages are, stays untouched: it costs no memory. */
+static void clear(struct config *c)
+{
+	unsigned long *words = (unsigned long *)(void *)c;
+
+	for (size_t i = 0; i < sizeof(*c) / sizeof(*words); i++)
+		if (words[i] != 0)
+			words[i] = 0;
+}
+
+_Static_assert(sizeof(struct config) % sizeof(unsigned long) == 0,
+	       "it is cleared by words");
+
+void config_defaults(struct config *ret)
+{
+	clear(ret);
+	ret->heartbeat_port = HEARTBEAT_PORT;
+	ret->service_count = 1;
+	default_service(&ret->services[0], "main", true);
+	ret->services[0].variables = ret->variables;
+}
+
+void config_note_supervised(struct config_reader *r)
+{
+	if (r->supervised_line == 0)
+		r->supervised_line = r->line;
+}
+
+static bool is_section_name(const char *s, size_t len)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
+
+	return len > 0 && len <= CONFIG_SECTION_MAX && *s != '.' && *s != '-' &&
+	       strspn(s, allowed) >= len;
+}
+
+/* `[name]`, all of the line. */
+static int begin_section(struct config_rest *rest, struct reading *f)
+{
+	struct config *c = f->reader.config;
+	char *name = config_next_line(rest) + 1, *end = strchr(name, ']');
+	struct config_service *s;
+
+	if (!end || end[1] || !is_section_name(name, (size_t)(end - name)))
+		return -CONFIG_E_SECTION;
+	*end = '\0';
+	for (size_t i = 0; i < c->service_count; i++)
+		if (strcmp(c->services[i].name, name) == 0)
+			return i == 0 ? -CONFIG_E_SECTION : -CONFIG_E_SECOND;
+	if (c->service_count == CONFIG_SERVICES_MAX)
+		return -CONFIG_E_SECTIONS;
+	f->reader.section_lines[c->service_count] = f->reader.line;
+	s = &c->services[c->service_count++];
+	default_service(s, name, false);
+	s->variables = &c->variables[c->variable_count];
+	f->reader.service = s;
+	memset(f->seen_of_service, 0, sizeof(f->seen_of_service));
+	return 0;
+}
+
+static int read_value(const char *name, struct config_rest *rest,
+		      struct reading *f)
+{
+	const struct config_key *key = find_key(name);
+	struct config_reader *reader = &f->reader;
+	uint64_t *seen, bit;
+	size_t i;
+	int r;
+
+	if (!key) {
+		reader->nearest = nearest_key(name);
+		return -CONFIG_E_UNKNOWN;
+	}
+	if (!key->of_service && reader->service != reader->config->services)
+		return -CONFIG_E_ENCLAVE;
+	i = (size_t)(key - config_keys);
+	seen = key->of_service ? f->seen_of_service : f->seen;
+	bit = (uint64_t)1 << i % 64;
+	if (seen[i / 64] & bit && !key->may_repeat)
+		return -CONFIG_E_TWICE;
+	seen[i / 64] |= bit;
+	if (*rest->at == '\0') {
+		rest->word = rest->at;
+		return -CONFIG_E_MISSING;
+	}
+	r = key->read(key, rest, reader);
+	if (key->supervised)
+		config_note_supervised(reader);
+	if (r == 0 && *rest->at) {
+		rest->word = rest->at;
+		return -CONFIG_E_MORE;
+	}
+	return r;
+}
+
+static bool is_control(char c)
+{
+	return ((unsigned char)c < ' ' && c != '\t') || c == 0x7f;
+}
+
+/* The line from REST on, a string up to END. */
+static int read_line(struct config_rest *rest, char *end, struct reading *f)
+{
+	char *name, *name_end;
+
+	for (; rest->word < end; rest->word++)
+		if (is_control(*rest->word))
+			return -CONFIG_E_CONTROL;
+	while (end > rest->at && is_blank(end[-1]))
+		end--;
+	*end = '\0';
+	name = skip_blanks(rest->at);
+	if (*name == '\0' || *name == '#')
+		return 0;
+	if (*name == '[') {
+		rest->at = name;
+		return begin_section(rest, f);
+	}
+
+	name_end = skip_word(name, '=');
+	rest->word = skip_blanks(name_end);
+	if (*rest->word != '=')
+		return -CONFIG_E_NO_EQUALS;
+	if (name_end == name)
+		return -CONFIG_E_NO_KEY;
+	rest->at = skip_blanks(rest->word + 1);
+	rest->word = name;
+	*name_end = '\0';
+	return read_value(name, rest, f);
+}
+
+/* --- what can be seen only at the end --- */
+
+static int find_service(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->service_count; i++)
+		if (strcmp(c->services[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* The names of after, which may be further down. */
+static int resolve_after(struct config_reader *reader, size_t i,
+			 struct config_fault *where)
+{
+	const char *name = reader->after[i].first;
+	int n;
+
+	where->line = reader->after_lines[i];
+	for (size_t w = 0; w < reader->after[i].count; w++) {
+		where->column = (size_t)(name - reader->after_starts[i]) + 1;
+		n = find_service(reader->config, name);
+		if (n < 0)
+			return -CONFIG_E_SERVICE;
+		if ((size_t)n == i)
+			return -CONFIG_E_CYCLE;
+		reader->config->services[i].after |= 1U << n;
+		name += strlen(name) + 1;
+		while (is_blank(*name)) /* of blanks only the first is a NUL */
+			name++;
+	}
+	return 0;
+}
+
+/* Takes away whoever waits for nobody, again and again. */
+static int check_cycles(const struct config_reader *reader,
+			struct config_fault *where)
+{
+	const struct config *c = reader->config;
+	uint32_t left = (1U << c->service_count) - 1, before;
+
+	do {
+		before = left;
+		for (size_t i = 0; i < c->service_count; i++)
+			if (!(c->services[i].after & left))
+				left &= ~(1U << i);
+	} while (left != before);
+	if (left == 0)
+		return 0;
+	where->line = reader->after_lines[__builtin_ctz(left)];
+	where->column = 1;
+	return -CONFIG_E_CYCLE;
+}
+
+static int check_service(const struct config_service *s, bool is_main)
+{
+	if (!is_main && !s->command.first)
+		return -CONFIG_E_COMMAND;
+	if (s->watchdog_ms > 0 && s->ready != CONFIG_READY_NOTIFY)
+		return -CONFIG_E_WATCHDOG;
+	if (s->bounding_is_set && s->ambient & ~s->bounding)
+		return -CONFIG_E_BOUNDING;
+	if (s->ambient && s->securebits & SECBIT_NO_CAP_AMBIENT_RAISE)
+		return -CONFIG_E_AMBIENT;
+	return 0;
+}
+
+/* With hand-over PID 1 is the application: nothing else can restart or stop a service. */
+static int check_hand_over(const struct config_reader *reader,
+			   struct config_fault *where)
+{
+	size_t line = reader->supervised_line;
+
+	if (!reader->config->hand_over)
+		return 0;
+	if (reader->config->service_count > 1 &&
+	    (line == 0 || line > reader->section_lines[1]))
+		line = reader->section_lines[1];
+	*where = (struct config_fault){ .line = line, .column = 1 };
+	return line > 0 ? -CONFIG_E_HAND_OVER : 0;
+}
+
+static int check_all(struct config_reader *reader, struct config_fault *where)
+{
+	const struct config *c = reader->config;
+	int r = check_hand_over(reader, where);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < c->service_count; i++) {
+		*where = (struct config_fault){
+			.line = reader->section_lines[i],
+			.column = 1,
+		};
+		r = check_service(&c->services[i], i == 0);
+		if (r == 0)
+			r = resolve_after(reader, i, where);
+		if (r < 0)
+			return r;
+	}
+	return check_cycles(reader, where);
+}
+
+int config_parse(char *text, size_t len, struct config *ret,
+		 struct config_fault *reterr_fault)
+{
+	char *at = text, *end = text + len, *stop;
+	struct reading f = { .reader = { .config = ret } };
+	struct config_fault where = { 0 };
+	struct config_rest rest;
+	int r;
+
+	config_defaults(ret);
+	ret->is_there = true;
+	f.reader.service = ret->services;
+	f.reader.section_lines[0] = 1;
+	/* An editor's byte order mark is no part of the first key. */
+	if (len >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0)
+		at += 3;
+	while (at < end) {
+		f.reader.line++;
+		f.reader.line_start = at;
+		stop = memchr(at, '\n', (size_t)(end - at));
+		if (!stop)
+			stop = end;
+		rest = (struct config_rest){ .at = at, .word = at };
+		r = read_line(&rest, stop, &f);
+		if (r < 0) {
+			*reterr_fault = (struct config_fault){
+				.line = f.reader.line,
+				.column = (size_t)(rest.word - at) + 1,
+				.nearest = f.reader.nearest,
+			};
+			return r;
+		}
+		at = stop + 1;
+	}
+	r = check_all(&f.reader, &where);
+	if (r < 0)
+		*reterr_fault = where;
+	return r;
+}
+
+bool config_protects_kernel(const struct config_service *s)
+{
+	const uint64_t sys_admin = (uint64_t)1 << CAP_SYS_ADMIN;
+
+	if (s->protect_kernel != CONFIG_PROTECT_AUTO)
+		return s->protect_kernel == CONFIG_PROTECT_YES;
+	return (s->bounding_is_set && !(s->bounding & sys_admin)) ||
+	       s->securebits & SECBIT_NOROOT;
+}
+
+const char config_quote_hint[] =
+	"a single quote is a character of the word; double quotes hold a word "
+	"together";
+
+const char *config_find_quote(const struct config_words *words)
+{
+	const char *word = words->first;
+
+	for (size_t i = 0; i < words->count; i++, word += strlen(word) + 1)
+		if (word[0] == '\'')
+			return word;
+	return NULL;
+}
+
+/* In the order of their codes, each with its NUL: pointers would be relocations. */
+static const char texts[] =
+	"a control character\0"
+	"no key before '='\0"
+	"no '=' after a key\0"
+	"no such key\0"
+	"this key is there already\0"
+	"a value is missing\0"
+	"the value should end here\0"
+	"not a decimal number\0"
+	"not an octal number\0"
+	"too large\0"
+	"not a PCR from 16 to 31\0"
+	"the range ends before it begins\0"
+	"this PCR is locked further up\0"
+	"neither data nor file\0"
+	"a name longer than 255 bytes\0"
+	"not an absolute path without //, /./ and /../\0"
+	"a path too long\0"
+	"more than 64 extensions\0"
+	"not an absolute path\0"
+	"neither USER nor USER:GROUP\0"
+	"no such signal\0"
+	"no closing quote\0"
+	"a quote in the middle of a word\0"
+	"not one of \\\\ \\\" \\n \\t \\r \\xHH\0"
+	"a NUL byte\0"
+	"it names no program\0"
+	"not NAME=VALUE\0"
+	"this variable is there already\0"
+	"more than 1024 variables\0"
+	"too small\0"
+	"no such word here\0"
+	"not a time like 500ms, 10s, 5m\0"
+	"not a size like 64M\0"
+	"not SOFT or SOFT:HARD, no larger than HARD\0"
+	"no such capability\0"
+	"an ambient capability outside the bounding set\0"
+	"not a host's name\0"
+	"not an address of IPv4 or IPv6\0"
+	"no such option of a tmpfs\0"
+	"not NAME=VALUE with the name of a sysctl\0"
+	"more of these than there is room for\0"
+	"not [name] of a-z 0-9 - _ . with 31 bytes at most\0"
+	"more than 15 services\0"
+	"this section is there already\0"
+	"a key of the enclave, which belongs before the first section\0"
+	"a service without command\0"
+	"no such service\0"
+	"it would wait for itself\0"
+	"watchdog needs ready = notify\0"
+	"ambient-capabilities with no-cap-ambient-raise in securebits\0"
+	"hand-over leaves no supervisor for this";
+
+const char *config_error_text(int r)
+{
+	const char *text = texts;
+
+	if (r > -CONFIG_E_CONTROL || r <= -CONFIG_E_END)
+		return strerror(-r);
+	for (int code = CONFIG_E_CONTROL; code < -r; code++)
+		text += strlen(text) + 1;
+	return text;
+}

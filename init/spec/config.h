@@ -1,0 +1,295 @@
+#ifndef INIT_SPEC_CONFIG_H
+#define INIT_SPEC_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * From the bytes of enclave-init.conf to what they ask for. Pure: no file, no
+ * allocation, the text is cut up in place.
+ *
+ * A line is `key = value`, blank, a comment, whose first character is #, or
+ * `[name]`, which begins a service. Blanks (spaces and tabs) around key and value
+ * do not count, a # in a value is one; the last newline may be missing. Keys before
+ * the first section are the application's and the enclave's, those of a section its
+ * service's. They are in config_keys.c, what they mean in enclave-init.conf(5).
+ *
+ * Quotes are there for command, environment and sysctl alone, whose values are
+ * words with blanks between them. A word may stand in double quotes; in these \\ \"
+ * \n \t \r and \xHH stand for a backslash, a quote, newline, tab, carriage return
+ * and the byte with that number, which is not 0. Outside of quotes a backslash is
+ * itself, and a quote an error.
+ */
+
+enum {
+	CONFIG_FILE_MAX = 1 << 16, /* bytes of the file */
+	CONFIG_SERVICES_MAX = 16,  /* the application is one of them */
+	CONFIG_EXTENDS_MAX = 64,   /* times pcr-extend */
+	CONFIG_NAME_MAX = 255,	   /* of an extension, a user, a group */
+	CONFIG_SECTION_MAX = 31,   /* bytes of a service's name */
+	CONFIG_PATH_MAX = 4095,	   /* bytes of a path */
+	CONFIG_PART_MAX = 255,	   /* bytes between two slashes of it */
+	CONFIG_PCR_FIRST = 16,	   /* 0 to 15 are the hypervisor's */
+	CONFIG_PCR_LAST = 31,
+	CONFIG_VARIABLES_MAX = 1024, /* of environment, all lines together */
+	CONFIG_ID_MAX = 0xfffffffe,  /* a user or group; one more is "none" */
+	CONFIG_LIMITS = 16,	     /* RLIM_NLIMITS */
+	CONFIG_GROUPS_MAX = 32,	     /* words of supplementary-groups */
+	CONFIG_HOSTS_MAX = 64,	     /* add-host */
+	CONFIG_DNS_MAX = 3,	     /* as many as resolvers take */
+	CONFIG_TMPFS_MAX = 16,
+	CONFIG_SYSCTLS_MAX = 64,
+	CONFIG_CAPABILITIES = 41,	      /* up to CAP_CHECKPOINT_RESTORE */
+	CONFIG_MS_MAX = 7 * 24 * 3600 * 1000, /* a week */
+};
+
+struct config_extend {
+	const char *name;
+	const char *value; /* the content, or the file that has it */
+	uint8_t pcr;
+	bool is_file;
+};
+
+struct config_number {
+	bool is_set;
+	int32_t value;
+};
+
+/* Words one behind the other, each with its NUL. */
+struct config_words {
+	char *first; /* NULL: not said */
+	size_t count;
+};
+
+/* As struct rlimit; CONFIG_INFINITY is RLIM_INFINITY. */
+#define CONFIG_INFINITY UINT64_MAX
+struct config_limit {
+	uint64_t soft, hard;
+};
+
+struct config_host {
+	const char *name, *address;
+};
+
+struct config_tmpfs {
+	const char *path;
+	const char *data;    /* for mount(2): "size=64m,mode=1777"; "" */
+	unsigned long flags; /* MS_NOSUID and MS_NODEV; MS_NOEXEC, MS_RDONLY */
+};
+
+struct config_sysctl {
+	const char *name; /* a path below /proc/sys, "net/core/somaxconn" */
+	const char *value;
+	bool may_fail; /* a - before the name */
+};
+
+enum config_stdin { CONFIG_STDIN_CONSOLE, CONFIG_STDIN_NULL };
+enum config_output { CONFIG_OUTPUT_INHERIT, CONFIG_OUTPUT_NULL };
+enum config_restart {
+	CONFIG_RESTART_NEVER,
+	CONFIG_RESTART_ON_FAILURE, /* a signal, a code but 0, the watchdog */
+	CONFIG_RESTART_ALWAYS,
+};
+enum config_ready { CONFIG_READY_EXEC, CONFIG_READY_NOTIFY };
+/* Whom signals reach, and what is killed in the end. */
+enum config_kill_mode {
+	CONFIG_KILL_MIXED, /* the main process; in the end all of the service */
+	CONFIG_KILL_GROUP, /* its process group; in the end all */
+	CONFIG_KILL_PROCESS, /* the main process and no other */
+};
+/* Whether /proc/sys, /proc/sysrq-trigger and /sys are read-only. */
+enum config_protect {
+	CONFIG_PROTECT_AUTO, /* if root is confined: config_protects_kernel */
+	CONFIG_PROTECT_YES,
+	CONFIG_PROTECT_NO,
+};
+enum config_end { CONFIG_END_MAIN, CONFIG_END_ANY, CONFIG_END_ALL };
+enum config_heartbeat {
+	CONFIG_HEARTBEAT_ON,
+	CONFIG_HEARTBEAT_STRICT, /* without an answer the boot stops */
+	CONFIG_HEARTBEAT_OFF,
+};
+
+/* What runs, and how. */
+struct config_service {
+	const char *name;	     /* "main" for the application */
+	struct config_words command; /* a section has one */
+	char **variables;	     /* NAME=VALUE, no name twice */
+	size_t variable_count;
+	const char *environment_file;	/* in the image, or NULL */
+	bool environment_file_may_lack; /* a - before it */
+	const char *workdir;		/* absolute, or NULL */
+	const char *user, *group;	/* names or numbers; NULL: not said */
+	struct config_words supplementary_groups; /* names or numbers */
+	struct config_number umask, nice, oom_score_adjust;
+	enum config_stdin standard_input;
+	enum config_output standard_output, standard_error;
+	bool terminal; /* the console controls it */
+
+	uint32_t limits_set;			   /* bit N: limits[N] */
+	struct config_limit limits[CONFIG_LIMITS]; /* by RLIMIT_... */
+
+	bool no_new_privileges;
+	bool bounding_is_set;
+	uint64_t bounding, ambient; /* bit N: capability N */
+	uint32_t securebits;	    /* SECBIT_... of capabilities(7) */
+	const char *seccomp;	    /* the file of the filter, or NULL */
+	enum config_protect protect_kernel;
+
+	uint64_t memory_max; /* bytes; 0: not said, as with the other two */
+	uint32_t pids_max, cpu_weight;
+
+	enum config_restart restart;
+	uint32_t restart_delay_ms;     /* before the first, then doubled */
+	uint32_t restart_delay_max_ms; /* up to this */
+	uint32_t restart_limit;	       /* in a row; 0: none */
+	int stop_signal;	       /* 0: not said, SIGTERM */
+	struct config_number stop_timeout_ms;
+	enum config_kill_mode kill_mode;
+	uint32_t after; /* bit N: services[N] are ready before it starts */
+	enum config_ready ready;
+	uint32_t ready_timeout_ms;
+	uint32_t watchdog_ms; /* 0: none */
+};
+
+struct config {
+	bool is_there;	      /* there is a file: more is closed then */
+	size_t service_count; /* 1 at least */
+	struct config_service services[CONFIG_SERVICES_MAX]; /* [0]: main */
+
+	bool hand_over; /* the application is executed as PID 1 */
+	enum config_end end;
+	enum config_heartbeat heartbeat;
+	uint32_t heartbeat_port;
+	bool entropy_is_optional;
+	bool stay;    /* root = stay: the boot ramdisk is the root */
+	bool no_time; /* time = off */
+	bool no_nsm_tool;
+
+	struct config_extend extends[CONFIG_EXTENDS_MAX]; /* in this order */
+	size_t extend_count;
+	uint32_t locks; /* bit N: PCR N, after the extensions */
+
+	bool devices_are_closed; /* devices = root */
+	bool nsm_is_open;	 /* nsm = open */
+	const char *nsm_owner,
+		*nsm_group; /* names or numbers; NULL: not said */
+	struct config_number nsm_mode;
+
+	const char *hostname; /* NULL: not said */
+	struct config_host hosts[CONFIG_HOSTS_MAX];
+	size_t host_count;
+	const char *dns[CONFIG_DNS_MAX];
+	size_t dns_count;
+	const char *dns_search, *dns_option; /* blanks between words, or NULL */
+	const char *tmp_size, *run_size,
+		*shm_size; /* as tmpfs takes it, or NULL */
+	struct config_tmpfs tmpfs[CONFIG_TMPFS_MAX]; /* in this order */
+	size_t tmpfs_count;
+	bool read_only;
+	struct config_sysctl sysctls[CONFIG_SYSCTLS_MAX]; /* in this order */
+	size_t sysctl_count;
+	bool modules_disabled, kexec_load_disabled;
+	struct config_number ptrace_scope;
+
+	char *variables[CONFIG_VARIABLES_MAX]; /* of all services */
+	size_t variable_count;
+};
+
+enum config_error_code {
+	CONFIG_E_CONTROL = 6100, /* a control character, or a NUL byte */
+	CONFIG_E_NO_KEY,
+	CONFIG_E_NO_EQUALS,
+	CONFIG_E_UNKNOWN, /* no such key; the nearest is told */
+	CONFIG_E_TWICE,	  /* a key that may come once */
+	CONFIG_E_MISSING, /* the value, or a part of it */
+	CONFIG_E_MORE,	  /* words behind the value */
+	CONFIG_E_NUMBER,  /* no decimal number */
+	CONFIG_E_OCTAL,	  /* no octal number */
+	CONFIG_E_LARGE,
+	CONFIG_E_PCR,	    /* a PCR that is none of ours */
+	CONFIG_E_BACKWARDS, /* a range that ends before it begins */
+	CONFIG_E_LOCKED,    /* an extension of what was locked above */
+	CONFIG_E_KIND,	    /* neither data nor file */
+	CONFIG_E_NAME,	    /* too long */
+	CONFIG_E_PATH,	    /* not absolute, or not the plain way */
+	CONFIG_E_PATH_LONG,
+	CONFIG_E_MANY,	    /* more extensions than there is room for */
+	CONFIG_E_RELATIVE,  /* a path that is not absolute */
+	CONFIG_E_USER,	    /* not of the form USER or USER:GROUP */
+	CONFIG_E_SIGNAL,    /* no such signal */
+	CONFIG_E_QUOTE,	    /* that does not end */
+	CONFIG_E_GLUED,	    /* a quote that neither begins nor ends a word */
+	CONFIG_E_ESCAPE,    /* no such escape */
+	CONFIG_E_NUL,	    /* written as an escape */
+	CONFIG_E_PROGRAM,   /* a command that begins with an empty word */
+	CONFIG_E_VARIABLE,  /* not of the form NAME=VALUE */
+	CONFIG_E_AGAIN,	    /* a variable that is there already */
+	CONFIG_E_VARIABLES, /* more than there is room for */
+	CONFIG_E_SMALL,
+	CONFIG_E_CHOICE, /* none of the words there are; the nearest is told */
+	CONFIG_E_TIME,	 /* no time */
+	CONFIG_E_SIZE,	 /* no size */
+	CONFIG_E_LIMIT,	 /* a soft limit above the hard one */
+	CONFIG_E_CAPABILITY, /* no such capability */
+	CONFIG_E_BOUNDING, /* an ambient capability that is not in the bounding set */
+	CONFIG_E_HOST,	    /* no name of a host */
+	CONFIG_E_ADDRESS,   /* no address of IPv4 or IPv6 */
+	CONFIG_E_TMPFS,	    /* no such option of a tmpfs */
+	CONFIG_E_SYSCTL,    /* no name of a sysctl */
+	CONFIG_E_FULL,	    /* more of this key than there is room for */
+	CONFIG_E_SECTION,   /* no name of a service */
+	CONFIG_E_SECTIONS,  /* more services than there is room for */
+	CONFIG_E_SECOND,    /* a section that is there already */
+	CONFIG_E_ENCLAVE,   /* a key that belongs before the first section */
+	CONFIG_E_COMMAND,   /* a service without one */
+	CONFIG_E_SERVICE,   /* after: no such service */
+	CONFIG_E_CYCLE,	    /* services that wait for one another */
+	CONFIG_E_WATCHDOG,  /* a watchdog without ready = notify */
+	CONFIG_E_AMBIENT,   /* ambient capabilities that securebits forbids */
+	CONFIG_E_HAND_OVER, /* what needs a supervisor, with hand-over */
+	CONFIG_E_END,
+};
+
+/* Where the text is wrong, both counted from 1, the column in bytes. */
+struct config_fault {
+	size_t line, column;
+	const char *nearest; /* the key or word that was meant, or NULL */
+};
+
+/*
+ * Whether S gets /proc/sys and the like read-only: as protect-kernel says, and with auto
+ * where S could not remount them (no SYS_ADMIN in its bounding set) or where user 0 is
+ * no more than an owner of files (noroot).
+ */
+bool config_protects_kernel(const struct config_service *s);
+
+/* What holds where there is no file. */
+void config_defaults(struct config *ret);
+
+/*
+ * Reads TEXT of LEN bytes, with room for one byte more; a byte order mark at its start is
+ * passed over. Returns 0 and what it
+ * says, whose strings lie in TEXT, and defaults for all else; or -CONFIG_E_... and
+ * where.
+ */
+int config_parse(char *text, size_t len, struct config *ret,
+		 struct config_fault *reterr_fault);
+
+/*
+ * The first of WORDS that begins with a single quote, or NULL. The quote is an ordinary
+ * character here, which somebody used to a shell may not expect.
+ */
+const char *config_find_quote(const struct config_words *words);
+
+/* What to say of it. */
+extern const char config_quote_hint[];
+
+/* The words for one of these. Never NULL. */
+const char *config_error_text(int r);
+
+/* The key of the limit RLIMIT_... NUMBER, one below CONFIG_LIMITS. */
+const char *config_limit_key(int number);
+
+#endif

@@ -1,0 +1,111 @@
+#ifndef INIT_SPEC_CONFIG_KEY_H
+#define INIT_SPEC_CONFIG_KEY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "init/spec/config.h"
+
+/*
+ * What init/spec/config.c and its readers share: the keys, the reading of words. Pure,
+ * and nobody else's.
+ */
+
+/* What is left of a line. Neither AT nor the end has blanks. */
+struct config_rest {
+	char *at;
+	char *word; /* what is read, which is what an error is about */
+};
+
+/* Where values go. */
+struct config_reader {
+	struct config *config;
+	struct config_service *service; /* whose section it is */
+	const char *nearest; /* for an error: the word that was meant */
+	struct config_words after[CONFIG_SERVICES_MAX]; /* names, as read */
+	size_t after_lines[CONFIG_SERVICES_MAX];
+	const char *after_starts[CONFIG_SERVICES_MAX]; /* of these lines */
+	size_t section_lines[CONFIG_SERVICES_MAX];
+	size_t line; /* the one that is read, and where it begins */
+	const char *line_start;
+	size_t supervised_line; /* the first that hand-over excludes, or 0 */
+};
+
+struct config_key;
+
+/*
+ * Reads the value of KEY from REST, all of it: what is left is an error. Returns 0
+ * or -CONFIG_E_..., for which REST->word is where.
+ */
+typedef int config_read_fn(const struct config_key *key,
+			   struct config_rest *rest, struct config_reader *r);
+
+struct config_key {
+	config_read_fn *read;
+	uint16_t field; /* of struct config or struct config_service */
+	uint8_t base;	/* of a number */
+	bool of_service, may_repeat;
+	bool supervised; /* needs a PID 1 that stays: not with hand-over */
+	int32_t min, max;
+	char name[24];
+	char words[28]; /* of a choice, each with its NUL */
+};
+
+extern const struct config_key config_keys[];
+extern const size_t config_key_count;
+
+/* Takes a word; it is empty where the line has no more. */
+char *config_next_word(struct config_rest *rest);
+
+/* Takes all of the line. */
+char *config_next_line(struct config_rest *rest);
+
+/*
+ * Takes a word that may be quoted and writes it to *TO, as a string, with *TO
+ * moved behind it. That is never further on than what was read.
+ */
+int config_next_item(struct config_rest *rest, char **to);
+
+/* Notes that the line just read needs a PID 1 that stays. */
+void config_note_supervised(struct config_reader *r);
+
+/* Where KEY's value goes. */
+void *config_field(const struct config_key *key, struct config_reader *r);
+
+/* A number of digits of BASE, MAX at the most. */
+int config_read_digits(const char *s, unsigned base, uint64_t max,
+		       uint64_t *ret);
+
+int config_read_u32(const char *s, unsigned base, uint32_t max, uint32_t *ret);
+
+/* A name, or a number that a user or group may be. */
+int config_check_who(const char *s);
+
+/* An absolute path, as plain as can be: without //, /./ and /../. */
+int config_check_path(const char *path);
+
+/* All words of the line, MAX at the most, each of which CHECK finds good. */
+int config_read_words(struct config_rest *rest, size_t max,
+		      int (*check)(const char *word), struct config_words *ret);
+
+/*
+ * How many characters of B are not in A, and twice how many of A are not in B: who
+ * writes another key mostly leaves something out. Case does not count.
+ */
+size_t config_distance(const char *a, const char *b);
+
+/* The readers of config_values.c, config_service.c and config_enclave.c. */
+config_read_fn config_read_after, config_read_ambient, config_read_bool,
+	config_read_bounding, config_read_bytes, config_read_choice,
+	config_read_command, config_read_dns, config_read_environment,
+	config_read_environment_file, config_read_extend, config_read_group,
+	config_read_groups, config_read_heartbeat, config_read_hostname,
+	config_read_hosts, config_read_limit, config_read_line_text,
+	config_read_locks, config_read_number, config_read_path,
+	config_read_plain, config_read_securebits, config_read_signal,
+	config_read_size, config_read_sysctls, config_read_time,
+	config_read_timeout, config_read_tmpfs, config_read_user,
+	config_read_who;
+
+#endif

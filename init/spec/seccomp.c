@@ -1,0 +1,291 @@
+#include "init/spec/seccomp.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stdbool.h>
+#include <string.h>
+
+enum {
+	CODE_MAX = SECCOMP_FILE_MAX / sizeof(struct sock_filter),
+	CALLS = 512, /* no architecture has larger numbers yet */
+};
+
+/* What stands between the filter and the program, and what tells why not. */
+static const struct {
+	char name[12];
+	int x86_64, aarch64;
+} needed[] = {
+	{ "execve", 59, 221 },
+	{ "write", 1, 64 },
+	{ "exit_group", 231, 94 },
+};
+
+uint32_t seccomp_own_arch(void)
+{
+#if defined(__x86_64__)
+	return SECCOMP_X86_64;
+#elif defined(__aarch64__)
+	return SECCOMP_AARCH64;
+#else
+#error "an architecture that no enclave has"
+#endif
+}
+
+/* --- what the kernel takes --- */
+
+static bool is_alu(uint16_t code)
+{
+	switch (BPF_OP(code)) {
+	case BPF_ADD:
+	case BPF_SUB:
+	case BPF_MUL:
+	case BPF_DIV:
+	case BPF_AND:
+	case BPF_OR:
+	case BPF_XOR:
+	case BPF_LSH:
+	case BPF_RSH:
+		return (code & ~(BPF_OP(code) | BPF_X)) == BPF_ALU;
+	case BPF_NEG:
+		return code == (BPF_ALU | BPF_NEG);
+	default:
+		return false;
+	}
+}
+
+static bool is_jump(uint16_t code)
+{
+	switch (BPF_OP(code)) {
+	case BPF_JA:
+		return code == (BPF_JMP | BPF_JA);
+	case BPF_JEQ:
+	case BPF_JGT:
+	case BPF_JGE:
+	case BPF_JSET:
+		return (code & ~(BPF_OP(code) | BPF_X)) == BPF_JMP;
+	default:
+		return false;
+	}
+}
+
+static bool is_load(const struct sock_filter *f)
+{
+	switch (f->code) {
+	case BPF_LD | BPF_W | BPF_ABS:
+		return f->k < sizeof(struct seccomp_data) && f->k % 4 == 0;
+	case BPF_LD | BPF_W | BPF_LEN:
+	case BPF_LDX | BPF_W | BPF_LEN:
+	case BPF_LD | BPF_IMM:
+	case BPF_LDX | BPF_IMM:
+		return true;
+	case BPF_LD | BPF_MEM:
+	case BPF_LDX | BPF_MEM:
+	case BPF_ST:
+	case BPF_STX:
+		return f->k < BPF_MEMWORDS;
+	default:
+		return false;
+	}
+}
+
+/* LEFT instructions stand behind it. */
+static bool is_valid(const struct sock_filter *f, size_t left)
+{
+	switch (BPF_CLASS(f->code)) {
+	case BPF_LD:
+	case BPF_LDX:
+	case BPF_ST:
+	case BPF_STX:
+		return is_load(f);
+	case BPF_ALU:
+		if (f->code == (BPF_ALU | BPF_DIV | BPF_K) && f->k == 0)
+			return false;
+		if ((f->code == (BPF_ALU | BPF_LSH | BPF_K) ||
+		     f->code == (BPF_ALU | BPF_RSH | BPF_K)) &&
+		    f->k >= 32)
+			return false;
+		return is_alu(f->code);
+	case BPF_JMP:
+		if (!is_jump(f->code))
+			return false;
+		return f->code == (BPF_JMP | BPF_JA) ?
+			       f->k < left :
+			       f->jt < left && f->jf < left;
+	case BPF_RET:
+		return f->code == (BPF_RET | BPF_K) ||
+		       f->code == (BPF_RET | BPF_A);
+	case BPF_MISC:
+		return f->code == (BPF_MISC | BPF_TAX) ||
+		       f->code == (BPF_MISC | BPF_TXA);
+	default:
+		return false;
+	}
+}
+
+/* --- what it does --- */
+
+static uint32_t calculate(uint16_t code, uint32_t a, uint32_t b)
+{
+	switch (BPF_OP(code)) {
+	case BPF_ADD:
+		return a + b;
+	case BPF_SUB:
+		return a - b;
+	case BPF_MUL:
+		return a * b;
+	case BPF_DIV:
+		return a / b; /* the caller sees to 0 */
+	case BPF_AND:
+		return a & b;
+	case BPF_OR:
+		return a | b;
+	case BPF_XOR:
+		return a ^ b;
+	case BPF_LSH:
+		return b < 32 ? a << b : 0;
+	case BPF_RSH:
+		return b < 32 ? a >> b : 0;
+	default:
+		return -a;
+	}
+}
+
+static bool jumps(uint16_t code, uint32_t a, uint32_t b)
+{
+	switch (BPF_OP(code)) {
+	case BPF_JEQ:
+		return a == b;
+	case BPF_JGT:
+		return a > b;
+	case BPF_JGE:
+		return a >= b;
+	default:
+		return a & b;
+	}
+}
+
+/* What the N instructions at CODE, all valid, say to D. They only go forward. */
+static uint32_t run(const struct sock_filter *code, size_t n,
+		    const struct seccomp_data *d)
+{
+	uint32_t a = 0, x = 0, b, mem[BPF_MEMWORDS] = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		const struct sock_filter *f = &code[i];
+
+		b = BPF_SRC(f->code) == BPF_X ? x : f->k;
+		switch (BPF_CLASS(f->code)) {
+		case BPF_LD:
+			if (BPF_MODE(f->code) == BPF_ABS)
+				memcpy(&a, (const char *)d + f->k, sizeof(a));
+			else
+				a = BPF_MODE(f->code) == BPF_LEN ? sizeof(*d) :
+				    BPF_MODE(f->code) == BPF_MEM ? mem[f->k] :
+								   f->k;
+			break;
+		case BPF_LDX:
+			x = BPF_MODE(f->code) == BPF_LEN ? sizeof(*d) :
+			    BPF_MODE(f->code) == BPF_MEM ? mem[f->k] :
+							   f->k;
+			break;
+		case BPF_ST:
+			mem[f->k] = a;
+			break;
+		case BPF_STX:
+			mem[f->k] = x;
+			break;
+		case BPF_ALU:
+			if (BPF_OP(f->code) == BPF_DIV && b == 0)
+				return SECCOMP_RET_KILL;
+			a = calculate(f->code, a, b);
+			break;
+		case BPF_JMP:
+			i += f->code == (BPF_JMP | BPF_JA) ? f->k :
+			     jumps(f->code, a, b)	   ? f->jt :
+							     f->jf;
+			break;
+		case BPF_RET:
+			return f->code == (BPF_RET | BPF_A) ? a : f->k;
+		default:
+			if (f->code == (BPF_MISC | BPF_TAX))
+				x = a;
+			else
+				a = x;
+			break;
+		}
+	}
+	return SECCOMP_RET_KILL;
+}
+
+static bool lets_through(uint32_t decision)
+{
+	uint32_t action = decision & SECCOMP_RET_ACTION_FULL;
+
+	return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG;
+}
+
+int seccomp_check(const void *code, size_t len, uint32_t arch,
+		  const char **reterr_call)
+{
+	const struct sock_filter *f = code;
+	struct seccomp_data d = { .arch = arch };
+	size_t n = len / sizeof(*f);
+
+	if (len % sizeof(*f) != 0 || n == 0 || n > CODE_MAX)
+		return -SECCOMP_E_SIZE;
+	for (size_t i = 0; i < n; i++)
+		if (!is_valid(&f[i], n - i - 1))
+			return -SECCOMP_E_CODE;
+	if (BPF_CLASS(f[n - 1].code) != BPF_RET)
+		return -SECCOMP_E_CODE;
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		d.nr = arch == SECCOMP_X86_64 ? needed[i].x86_64 :
+						needed[i].aarch64;
+		if (lets_through(run(f, n, &d)))
+			continue;
+		*reterr_call = needed[i].name;
+		return -SECCOMP_E_FORBIDS;
+	}
+	return 0;
+}
+
+const char *seccomp_hint(const void *code, size_t len, uint32_t arch)
+{
+	const size_t n = len / sizeof(struct sock_filter);
+	struct seccomp_data ours = { .arch = arch }, other = {
+		.arch = arch == SECCOMP_X86_64 ? SECCOMP_I386 : SECCOMP_ARM,
+	};
+	bool same = true, all = true;
+	uint32_t decision;
+
+	for (int nr = 0; nr < CALLS && (same || all); nr++) {
+		ours.nr = other.nr = nr;
+		decision = run(code, n, &other);
+		same = same && decision == run(code, n, &ours);
+		all = all && lets_through(decision);
+	}
+	if (same)
+		return "it does not look at the architecture of a call: a "
+		       "kernel with IA32_EMULATION or COMPAT takes 32-bit "
+		       "calls too, and the filter mistakes each for the "
+		       "64-bit call of its number";
+	if (all)
+		return "it lets all 32-bit calls through: a kernel with "
+		       "IA32_EMULATION or COMPAT takes them, and nothing "
+		       "filters them";
+	return NULL;
+}
+
+const char *seccomp_error_text(int r)
+{
+	switch (-r) {
+	case SECCOMP_E_SIZE:
+		return "not 1 to 4096 instructions of 8 bytes";
+	case SECCOMP_E_CODE:
+		return "no filter that the kernel takes";
+	case SECCOMP_E_FORBIDS:
+		return "it forbids ";
+	default:
+		return strerror(-r);
+	}
+}

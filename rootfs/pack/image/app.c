@@ -1,0 +1,430 @@
+#include "rootfs/pack/image/app.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "init/spec/config.h"
+#include "init/spec/spec.h"
+#include "rootfs/pack/base/fault.h"
+#include "rootfs/pack/base/tree.h"
+
+enum {
+	STRING_MAX =
+		32 * 4096, /* linux/binfmts.h: MAX_ARG_STRLEN, with the NUL */
+	NAME_SHOWN = 100,
+};
+
+int buffer_add(struct buffer *b, const char *data, size_t len,
+	       struct fault *reterr)
+{
+	size_t need = b->len + len + 1, room = b->room ? b->room : 256;
+	char *grown;
+
+	while (room < need)
+		room *= 2;
+	if (room > b->room) {
+		grown = realloc(b->data, room);
+		if (!grown)
+			return fault_system(reterr, ENOMEM, "a text");
+		b->data = grown;
+		b->room = room;
+	}
+	memcpy(b->data + b->len, data, len);
+	b->len += len;
+	b->data[b->len] = '\0';
+	return 0;
+}
+
+static int add(struct buffer *b, const char *text, struct fault *reterr)
+{
+	return buffer_add(b, text, strlen(text), reterr);
+}
+
+void buffer_free(struct buffer *b)
+{
+	free(b->data);
+	*b = (struct buffer){ 0 };
+}
+
+/* A word of the configuration, in quotes. */
+static int add_quoted(struct buffer *b, const char *word, struct fault *reterr)
+{
+	char text[8];
+
+	if (add(b, "\"", reterr) < 0)
+		return -1;
+	for (; *word; word++) {
+		unsigned char c = (unsigned char)*word;
+
+		if (c == '\n')
+			(void)snprintf(text, sizeof(text), "\\n");
+		else if (c == '\\' || c == '"')
+			(void)snprintf(text, sizeof(text), "\\%c", c);
+		else if (c < ' ' || c == 0x7f)
+			(void)snprintf(text, sizeof(text), "\\x%02x", c);
+		else
+			(void)snprintf(text, sizeof(text), "%c", c);
+		if (add(b, text, reterr) < 0)
+			return -1;
+	}
+	return add(b, "\"", reterr);
+}
+
+/* --- /cmd and /env --- */
+
+static bool has_newline(const struct strings *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (strchr(s->items[i], '\n'))
+			return true;
+	return false;
+}
+
+/* Is it short enough for execve(2), which says E2BIG of all? */
+static int check_length(const char *what, const char *string, int shown,
+			struct fault *reterr)
+{
+	const size_t len = strlen(string);
+
+	return len < STRING_MAX ?
+		       0 :
+		       fault_refuse(reterr,
+				    "%s%.*s: %zu bytes; a program "
+				    "can be given %d in one",
+				    what, shown, string, len, STRING_MAX - 1);
+}
+
+static int add_command(struct spec *spec, const struct strings *args,
+		       struct fault *reterr)
+{
+	bool quoted = has_newline(args);
+	struct buffer *b = quoted ? &spec->conf : &spec->cmd;
+
+	for (size_t i = 0; i < args->count; i++)
+		if (check_length("command: ", args->items[i], NAME_SHOWN,
+				 reterr) < 0)
+			return -1;
+	if (quoted && add(b, "command =", reterr) < 0)
+		return -1;
+	for (size_t i = 0; i < args->count; i++) {
+		int r = quoted ? add(b, " ", reterr) < 0 ?
+				 -1 :
+				 add_quoted(b, args->items[i], reterr) :
+				 add(b, args->items[i], reterr);
+
+		if (r < 0 || (!quoted && add(b, "\n", reterr) < 0))
+			return -1;
+	}
+	spec->needs_conf |= quoted;
+	return quoted ? add(b, "\n", reterr) : 0;
+}
+
+static int add_variable(struct spec *spec, const char *entry,
+			struct fault *reterr)
+{
+	const char *equals = strchr(entry, '=');
+
+	if (!equals || equals == entry)
+		return fault_refuse(reterr, "environment: %s: not NAME=VALUE",
+				    entry);
+	if (check_length("environment: ", entry,
+			 equals - entry < NAME_SHOWN ? (int)(equals - entry) :
+						       NAME_SHOWN,
+			 reterr) < 0)
+		return -1;
+	if (!strchr(entry, '\n'))
+		return add(&spec->env, entry, reterr) < 0 ?
+			       -1 :
+			       add(&spec->env, "\n", reterr);
+	spec->needs_conf = true;
+	if (add(&spec->conf, "environment = ", reterr) < 0 ||
+	    add_quoted(&spec->conf, entry, reterr) < 0)
+		return -1;
+	return add(&spec->conf, "\n", reterr);
+}
+
+/* --- /enclave-init.conf --- */
+
+static int parse_conf(const char *text, const char *path, struct config *ret,
+		      char **ret_text, struct fault *reterr)
+{
+	struct config_fault where = { 0 };
+	size_t len = strlen(text);
+	char *copy;
+	int r;
+
+	if (len > CONFIG_FILE_MAX)
+		return fault_refuse(reterr, "%s: longer than %d bytes", path,
+				    CONFIG_FILE_MAX);
+	copy = strdup(text);
+	if (!copy)
+		return fault_system(reterr, ENOMEM, "%s", path);
+	r = config_parse(copy, len, ret, &where);
+	if (r < 0) {
+		free(copy);
+		return fault_refuse(reterr, "%s: line %zu, column %zu: %s%s%s",
+				    path, where.line, where.column,
+				    config_error_text(r),
+				    where.nearest ? ", the nearest is " : "",
+				    where.nearest ? where.nearest : "");
+	}
+	*ret_text = copy;
+	return 0;
+}
+
+/* Whether init will take VALUE, all of it, for KEY: it is the image's, not of a file. */
+static int check_value(const char *key, const char *value, const char *line,
+		       struct config *scratch, struct fault *reterr)
+{
+	struct config_fault where = { 0 };
+	size_t len = strlen(value);
+	char *text;
+	int r;
+
+	if (strchr(value, '\n'))
+		return fault_refuse(reterr, "%s %s: a newline in it", key,
+				    value);
+	text = strdup(line);
+	if (!text)
+		return fault_system(reterr, ENOMEM, "%s", key);
+	r = config_parse(text, strlen(text), scratch, &where);
+	free(text);
+	if (r < 0)
+		return fault_refuse(reterr, "%s %s: %s", key, value,
+				    config_error_text(r));
+	if (len > 0 &&
+	    (strchr(" \t", value[0]) || strchr(" \t", value[len - 1])))
+		return fault_refuse(reterr, "%s '%s': blanks around it", key,
+				    value);
+	return 0;
+}
+
+static int add_line(struct spec *spec, const char *key, const char *value,
+		    struct config *scratch, struct fault *reterr)
+{
+	size_t from = spec->conf.len;
+
+	if (strings_add(&spec->only_conf, key, reterr) < 0 ||
+	    add(&spec->conf, key, reterr) < 0 ||
+	    add(&spec->conf, " = ", reterr) < 0 ||
+	    add(&spec->conf, value, reterr) < 0 ||
+	    add(&spec->conf, "\n", reterr) < 0)
+		return -1;
+	return check_value(key, value, spec->conf.data + from, scratch, reterr);
+}
+
+/* The same as what init does without being told. */
+static bool is_root_user(const char *user)
+{
+	return strcmp(user, "root") == 0 || strcmp(user, "0") == 0 ||
+	       strcmp(user, "root:root") == 0 || strcmp(user, "0:0") == 0;
+}
+
+static int join(const struct image *image, struct strings *ret,
+		struct fault *reterr)
+{
+	const struct strings *parts[] = { &image->entrypoint, &image->cmd };
+
+	for (size_t i = 0; i < 2; i++)
+		for (size_t n = 0; n < parts[i]->count; n++)
+			if (strings_add(ret, parts[i]->items[n], reterr) < 0)
+				return -1;
+	return 0;
+}
+
+static int check_limits(const struct buffer *b, const char *what,
+			struct fault *reterr)
+{
+	if (b->len > SPEC_FILE_MAX)
+		return fault_refuse(reterr, "%s: %zu bytes, init takes %d",
+				    what, b->len, SPEC_FILE_MAX);
+	if (spec_count_lines(b->data, b->len) > SPEC_ENTRIES_MAX)
+		return fault_refuse(reterr, "%s: more than %d lines", what,
+				    SPEC_ENTRIES_MAX);
+	return 0;
+}
+
+/* What init will run. */
+static int find_program(struct spec *spec, const struct strings *args,
+			struct fault *reterr)
+{
+	const char *first = spec->config->services[0].command.first;
+
+	spec->program = strdup(first ? first : args->items[0]);
+	return spec->program ? 0 : fault_system(reterr, ENOMEM, "command");
+}
+
+/* init passes a byte order mark over at the start of a file alone. */
+static const char *without_mark(const char *conf)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+
+	return strncmp(conf, mark, strlen(mark)) == 0 ? conf + strlen(mark) :
+							conf;
+}
+
+/* An option that would have no effect, for a key of the configuration. */
+static int check_asked(const struct spec_asked *asked,
+		       const struct config_service *s, const char *conf_path,
+		       struct fault *reterr)
+{
+	const struct {
+		const char *option, *value, *key;
+		bool is_there;
+	} rows[] = {
+		{ "--user", asked->user, "user", s->user },
+		{ "--workdir", asked->workdir, "workdir", s->workdir },
+		{ "--stop-signal", asked->stop_signal, "stop-signal",
+		  s->stop_signal },
+		{ "--entrypoint, --cmd", asked->command ? "" : NULL, "command",
+		  s->command.first },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].value && rows[i].is_there)
+			return fault_refuse(
+				reterr,
+				"%s%s%s: %s has %s, which counts: change it "
+				"there, or name another file by --config",
+				rows[i].option, *rows[i].value ? " " : "",
+				rows[i].value, conf_path, rows[i].key);
+	return 0;
+}
+
+/*
+ * What the image or an option says and a program that is process 1 itself cannot have. A
+ * stop signal of the image is only dropped: images with an init of their own have one
+ * for docker stop, and an enclave is stopped by nothing.
+ */
+static int check_hand_over(const struct image *image,
+			   const struct spec_asked *asked,
+			   const char *conf_path, struct fault *reterr)
+{
+	if (asked->stop_signal)
+		return fault_refuse(reterr,
+				    "--stop-signal %s: %s has hand-over, with "
+				    "which nothing sends it",
+				    asked->stop_signal, conf_path);
+	if (image->user && !is_root_user(image->user))
+		return fault_refuse(
+			reterr,
+			"%s %s: %s has hand-over, which executes the program "
+			"as process 1 and so as root%s",
+			asked->user ? "--user" : "USER", image->user, conf_path,
+			asked->user ? "" :
+				      ": --user root takes the image's place");
+	return 0;
+}
+
+static int refuse_no_command(const struct image *image, struct fault *reterr)
+{
+	const bool has_dockerfile = tree_find(image->tree, "/Dockerfile", true);
+
+	if (!image->taken_for)
+		return fault_refuse(reterr,
+				    "the image says neither entrypoint nor "
+				    "command: --cmd does");
+	return fault_refuse(reterr,
+			    "%s has no entrypoint: --cmd PROGRAM, or take an "
+			    "image, as docker save writes it%s",
+			    image->taken_for,
+			    has_dockerfile ? "; mkeif builds no Dockerfile" :
+					     "");
+}
+
+int spec_make(const struct image *image, const struct spec_asked *asked,
+	      const char *conf, const char *conf_path, bool conf_is_read,
+	      struct spec *ret, struct fault *reterr)
+{
+	struct config *user = NULL, *all = NULL;
+	char *user_text = NULL;
+	struct strings args = { 0 };
+	struct spec spec = { 0 };
+	int r = -1;
+
+	user = calloc(1, sizeof(*user));
+	all = calloc(1, sizeof(*all));
+	if (!user || !all) {
+		(void)fault_system(reterr, ENOMEM, "configuration");
+		goto out;
+	}
+	config_defaults(user);
+	if (conf &&
+	    (parse_conf(conf, conf_path, user, &user_text, reterr) < 0 ||
+	     check_asked(asked, &user->services[0], conf_path, reterr) < 0 ||
+	     (user->hand_over &&
+	      check_hand_over(image, asked, conf_path, reterr) < 0)))
+		goto out;
+
+	if (image->workdir && strcmp(image->workdir, "/") != 0 &&
+	    !user->services[0].workdir &&
+	    add_line(&spec, "workdir", image->workdir, all, reterr) < 0)
+		goto out;
+	if (image->user && !is_root_user(image->user) &&
+	    !user->services[0].user &&
+	    add_line(&spec, "user", image->user, all, reterr) < 0)
+		goto out;
+	if (image->stop_signal && !user->services[0].stop_signal &&
+	    !user->hand_over &&
+	    add_line(&spec, "stop-signal", image->stop_signal, all, reterr) < 0)
+		goto out;
+	if (!user->services[0].command.first) {
+		if (join(image, &args, reterr) < 0)
+			goto out;
+		if (args.count == 0) {
+			(void)refuse_no_command(image, reterr);
+			goto out;
+		}
+		if (args.items[0][0] == '\0') {
+			(void)fault_refuse(reterr,
+					   "the image's command begins with an "
+					   "empty argument: no program");
+			goto out;
+		}
+		if (add_command(&spec, &args, reterr) < 0)
+			goto out;
+		spec.program_is_asked = asked->command;
+	}
+	for (size_t i = 0; i < image->env.count; i++)
+		if (add_variable(&spec, image->env.items[i], reterr) < 0)
+			goto out;
+	if (conf && (spec.conf.len > 0 || !conf_is_read) &&
+	    add(&spec.conf, without_mark(conf), reterr) < 0)
+		goto out;
+	config_defaults(all);
+	spec.config = all;
+	all = NULL;
+	if (spec.conf.len > 0 ?
+		    parse_conf(spec.conf.data, "enclave-init.conf", spec.config,
+			       &spec.config_text, reterr) < 0 :
+		    conf && parse_conf(conf, conf_path, spec.config,
+				       &spec.config_text, reterr) < 0)
+		goto out;
+	if (check_limits(&spec.cmd, "cmd", reterr) < 0 ||
+	    check_limits(&spec.env, "env", reterr) < 0 ||
+	    find_program(&spec, &args, reterr) < 0)
+		goto out;
+	*ret = spec;
+	spec = (struct spec){ 0 };
+	r = 0;
+out:
+	spec_free(&spec);
+	strings_free(&args);
+	free(user);
+	free(all);
+	free(user_text);
+	return r;
+}
+
+void spec_free(struct spec *spec)
+{
+	buffer_free(&spec->cmd);
+	buffer_free(&spec->env);
+	buffer_free(&spec->conf);
+	strings_free(&spec->only_conf);
+	free(spec->config);
+	free(spec->config_text);
+	free(spec->program);
+}

@@ -1,0 +1,58 @@
+#ifndef ROOTFS_PACK_IMAGE_APP_H
+#define ROOTFS_PACK_IMAGE_APP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "rootfs/pack/image/image.h"
+
+struct config;
+struct fault;
+
+/* Bytes that grow. Those of a string end with a NUL that LEN does not count. */
+struct buffer {
+	char *data;
+	size_t len, room;
+};
+
+int buffer_add(struct buffer *b, const char *data, size_t len,
+	       struct fault *reterr);
+void buffer_free(struct buffer *b);
+
+/* The texts at the top of the application's ramdisk, init/spec/spec.h and init/spec/config.h. */
+struct spec {
+	struct buffer cmd; /* empty where only the configuration can carry it */
+	struct buffer env;
+	struct buffer conf; /* empty: not needed */
+	bool needs_conf;    /* without it the wrong thing would run */
+	struct strings
+		only_conf; /* what of the image only the configuration has */
+	/* What init will take it to say: the configuration, with defaults where there is
+	 * none, and the application's program. */
+	struct config *config;
+	char *config_text; /* that its strings lie in */
+	char *program;
+	bool program_is_asked; /* an option says it */
+};
+
+/* Which of the image's values the user has given by options: NULL or false: not. */
+struct spec_asked {
+	const char *user, *workdir, *stop_signal;
+	bool command; /* --entrypoint or --cmd */
+};
+
+/*
+ * Fills *RET with what IMAGE says: its entrypoint and command joined, its environment, and
+ * in the configuration what these cannot carry, with CONF, a text of the user's or
+ * the image's own, or NULL, behind, whose keys stand for the image's. The result is
+ * parsed by init's own parser; CONF_PATH names CONF in its faults. CONF_IS_READ says
+ * that init finds CONF by itself, so that there is no text where nothing is added. What is
+ * ASKED for and CONF says, too, is refused: CONF would count. So is a user other than root
+ * where CONF has hand-over, and a stop signal that is asked for; one of IMAGE is left out.
+ */
+int spec_make(const struct image *image, const struct spec_asked *asked,
+	      const char *conf, const char *conf_path, bool conf_is_read,
+	      struct spec *ret, struct fault *reterr);
+void spec_free(struct spec *spec);
+
+#endif

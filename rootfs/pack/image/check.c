@@ -1,0 +1,522 @@
+#include "rootfs/pack/image/check.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "init/spec/config.h"
+#include "init/spec/seccomp.h"
+#include "init/spec/user.h"
+#include "rootfs/pack/base/fault.h"
+#include "rootfs/pack/base/tree.h"
+#include "rootfs/pack/image/app.h"
+#include "rootfs/pack/image/image.h"
+#include "rootfs/pack/ramdisk/kernel.h"
+
+/* What init searches where the image says nothing. */
+static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:"
+				   "/usr/bin:/sbin:/bin";
+
+enum {
+	HEAD_MAX = 256, /* bytes that the kernel looks at */
+	SCRIPTS_MAX = 5,
+};
+
+/* One service of an image, the application or another. */
+struct run {
+	const struct config_service *service;
+	const char *program, *workdir, *path;
+	enum eif_arch arch;
+	const struct user *user; /* NULL: root, who may all */
+	const char *user_name;
+	bool is_asked; /* the program, by an option */
+};
+
+static int check_runs(struct image *image, const struct run *run,
+		      const char *name, const struct tree_node *node,
+		      unsigned depth, struct fault *reterr);
+
+/* What init makes or mounts is not in the image. */
+static bool is_made_at_boot(const char *path)
+{
+	static const char *const dirs[] = { "/run/", "/proc/", "/dev/",
+					    "/sys/" };
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		if (strncmp(path, dirs[i], strlen(dirs[i])) == 0)
+			return true;
+	return false;
+}
+
+static bool is_program(const struct tree_node *node)
+{
+	return node && S_ISREG(node->inode->mode) && (node->inode->mode & 0111);
+}
+
+/* --- what a user may ------------------------------------------------------------ */
+
+/* WHAT: 4 to read, 1 to execute or enter. */
+static bool may(const struct user *u, const struct tree_inode *inode,
+		unsigned what)
+{
+	if (!u)
+		return true;
+	if (u->uid == inode->uid)
+		return inode->mode >> 6 & what;
+	for (size_t i = 0; i < u->group_count; i++)
+		if (u->groups[i] == inode->gid)
+			return inode->mode >> 3 & what;
+	return inode->mode & what;
+}
+
+static bool may_enter(const void *ctx, const struct tree_inode *dir)
+{
+	return may(ctx, dir, 1);
+}
+
+/* What PATH leads to for the user; *RET_CLOSED as tree_find_as has it. */
+static struct tree_node *find(struct image *image, const struct run *run,
+			      const char *path, struct tree_node **ret_closed)
+{
+	const struct tree_access as = { may_enter, run->user };
+
+	return tree_find_as(image->tree, path, &as, ret_closed);
+}
+
+/* NODE is why NAME cannot be run, or used, by the user, who may not DO it. */
+static int refuse_user(const struct run *run, const char *name,
+		       const struct tree_node *node, const char *doing,
+		       struct fault *reterr)
+{
+	const struct tree_inode *inode = node->inode;
+	char *path = tree_path(node);
+
+	if (!path)
+		return fault_system(reterr, ENOMEM, "%s", name);
+	(void)fault_refuse(reterr,
+			   "%s: user %s may not %s /%s, which is %04o of %u:%u",
+			   name, run->user_name, doing, path,
+			   inode->mode & 07777, inode->uid, inode->gid);
+	free(path);
+	return -1;
+}
+
+/* --- programs ------------------------------------------------------------------- */
+
+/* NAME below DIR, which is LEN bytes, from the working directory. */
+static char *path_of(const struct run *run, const char *dir, size_t len,
+		     const char *name)
+{
+	const char *cwd = run->workdir;
+	char *path;
+	int n;
+
+	if (name[0] == '/')
+		return strdup(name);
+	if (len > 0 && dir[0] == '/')
+		cwd = "";
+	n = asprintf(&path, "%s%s%.*s/%s", cwd, *cwd ? "/" : "", (int)len, dir,
+		     name);
+	return n < 0 ? NULL : path;
+}
+
+static const char *value_of(char *const *variables, size_t count,
+			    const char *name)
+{
+	size_t len = strlen(name);
+	const char *value = NULL;
+
+	/* The last one counts. */
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(variables[i], name, len) == 0 &&
+		    variables[i][len] == '=')
+			value = variables[i] + len + 1;
+	return value;
+}
+
+/* What a service's PATH is in the end, but for an environment-file of its own. */
+static const char *path_variable(const struct image *image,
+				 const struct config_service *s)
+{
+	const char *path = value_of(s->variables, s->variable_count, "PATH");
+
+	if (!path)
+		path = value_of(image->env.items, image->env.count, "PATH");
+	return path ? path : default_path;
+}
+
+/* What a search along PATH has met. */
+struct found {
+	struct tree_node *node;	  /* the program, or what is none; or NULL */
+	struct tree_node *closed; /* a folder that kept the user out, or NULL */
+	bool elsewhere; /* where there is neither, it may yet come to be */
+};
+
+static int find_program(struct image *image, const struct run *run,
+			struct found *ret, struct fault *reterr)
+{
+	const char *dirs = strchr(run->program, '/') ? "" : run->path;
+	struct tree_node *node, *closed;
+	const char *end;
+	char *path;
+
+	*ret = (struct found){ 0 };
+	/* A file of variables may say another PATH. */
+	ret->elsewhere = run->service->environment_file != NULL;
+	for (;; dirs = end + 1) {
+		end = strchrnul(dirs, ':');
+		path = path_of(run, dirs, (size_t)(end - dirs), run->program);
+		if (!path)
+			return fault_system(reterr, ENOMEM, "%s", run->program);
+		if (is_made_at_boot(path))
+			ret->elsewhere = true;
+		node = find(image, run, path, &closed);
+		/* One that is not there is not missed. */
+		if (closed && !ret->closed &&
+		    tree_find(image->tree, path, true))
+			ret->closed = closed;
+		free(path);
+		if (is_program(node) && may(run->user, node->inode, 1)) {
+			ret->node = node;
+			return 0;
+		}
+		if (node && (!ret->node || is_program(node)))
+			ret->node = node;
+		if (*end == '\0')
+			return 0;
+	}
+}
+
+/* What NAME, a program, is run by, which is one itself. */
+static int check_interpreter(struct image *image, const struct run *run,
+			     const char *name, const char *interpreter,
+			     unsigned depth, struct fault *reterr)
+{
+	struct tree_node *node, *closed;
+
+	if (is_made_at_boot(interpreter))
+		return 0;
+	node = find(image, run, interpreter, &closed);
+	if (closed)
+		return refuse_user(run, name, closed, "enter", reterr);
+	if (!node)
+		return fault_refuse(
+			reterr, "%s: its interpreter %s is not in the image",
+			name, interpreter);
+	if (!is_program(node))
+		return fault_refuse(reterr,
+				    "%s: its interpreter %s is no executable "
+				    "file",
+				    name, interpreter);
+	if (!may(run->user, node->inode, 1))
+		return refuse_user(run, name, node, "execute", reterr);
+	return check_runs(image, run, interpreter, node, depth + 1, reterr);
+}
+
+/* As the kernel has it: blanks around the first word behind the mark. */
+static int check_script(struct image *image, const struct run *run,
+			const char *name, char *line, unsigned depth,
+			struct fault *reterr)
+{
+	line[strcspn(line, "\n")] = '\0';
+	line += 2 + strspn(line + 2, " \t");
+	line[strcspn(line, " \t")] = '\0';
+	if (*line != '/') /* of the working directory, or nothing */
+		return 0;
+	return check_interpreter(image, run, name, line, depth, reterr);
+}
+
+/*
+ * NODE is executed under NAME: an ELF file for the architecture, with its loader; a script,
+ * with its interpreter, which reads it; or a text, which is the shell's. Of what else it
+ * wants nothing is known.
+ */
+static int check_runs(struct image *image, const struct run *run,
+		      const char *name, const struct tree_node *node,
+		      unsigned depth, struct fault *reterr)
+{
+	const struct content *c = &node->inode->content;
+	char head[HEAD_MAX + 1] = { 0 }, loader[KERNEL_LOADER_MAX];
+	size_t len = c->len < HEAD_MAX ? (size_t)c->len : HEAD_MAX;
+	bool is_text;
+
+	if (depth > SCRIPTS_MAX)
+		return fault_refuse(reterr,
+				    "%s: more than %d scripts, each the "
+				    "interpreter of another",
+				    name, SCRIPTS_MAX);
+	if (content_read(c, 0, head, len, reterr) < 0)
+		return fault_prefix(reterr, "%s", name);
+	is_text = memcmp(head, "#!", 2) == 0 ||
+		  (memcmp(head, "\177ELF", 4) != 0 && !memchr(head, '\0', len));
+	if (is_text && !may(run->user, node->inode, 4))
+		return refuse_user(run, name, node, "read", reterr);
+	if (memcmp(head, "#!", 2) == 0)
+		return check_script(image, run, name, head, depth, reterr);
+	if (is_text)
+		return check_interpreter(image, run, name, "/bin/sh", depth,
+					 reterr);
+	if (memcmp(head, "\177ELF", 4) != 0)
+		return 0;
+	if (kernel_check_program(name, c, run->arch, reterr) < 0 ||
+	    kernel_find_loader(name, c, loader, reterr) < 0)
+		return -1;
+	return *loader ? check_interpreter(image, run, name, loader, depth,
+					   reterr) :
+			 0;
+}
+
+static int check_program(struct image *image, const struct run *run,
+			 struct fault *reterr)
+{
+	struct found found;
+
+	if (find_program(image, run, &found, reterr) < 0)
+		return -1;
+	if (is_program(found.node) && may(run->user, found.node->inode, 1))
+		return check_runs(image, run, run->program, found.node, 0,
+				  reterr);
+	if (found.elsewhere && !found.node)
+		return 0;
+	if (is_program(found.node))
+		return refuse_user(run, run->program, found.node, "execute",
+				   reterr);
+	if (found.closed)
+		return refuse_user(run, run->program, found.closed, "enter",
+				   reterr);
+	if (found.node)
+		return fault_refuse(reterr, "%s: not an executable file",
+				    run->program);
+	return fault_refuse(reterr, "%s: not in the image%s%s%s", run->program,
+			    strchr(run->program, '/') ? "" : ", in PATH ",
+			    strchr(run->program, '/') ? "" : run->path,
+			    run->is_asked && strpbrk(run->program, " \t") ?
+				    "; one --cmd for each argument" :
+				    "");
+}
+
+static int check_workdir(struct image *image, const struct run *run,
+			 const char *path, struct fault *reterr)
+{
+	struct tree_node *node, *closed;
+
+	if (!path || is_made_at_boot(path))
+		return 0;
+	node = tree_find(image->tree, path, true);
+	if (!node && tree_make_dirs(image->tree, path, 1, &node, reterr) < 0)
+		return -1;
+	if (!S_ISDIR(node->inode->mode))
+		return fault_refuse(reterr,
+				    "working directory %s: not a folder", path);
+	(void)find(image, run, path, &closed);
+	if (!closed && !may(run->user, node->inode, 1))
+		closed = node;
+	if (!closed)
+		return 0;
+	(void)refuse_user(run, path, closed, "enter", reterr);
+	return fault_prefix(reterr, "working directory");
+}
+
+/* A file that init or the service reads when it starts. */
+static int check_file(const struct image *image, const char *key,
+		      const char *path, struct fault *reterr)
+{
+	const struct tree_node *node;
+
+	if (!path || is_made_at_boot(path))
+		return 0;
+	node = tree_find(image->tree, path, true);
+	if (!node)
+		return fault_refuse(reterr, "%s %s: not in the image", key,
+				    path);
+	if (!S_ISREG(node->inode->mode))
+		return fault_refuse(reterr, "%s %s: not a file", key, path);
+	return 0;
+}
+
+/* A file of the image as init will read it; nothing where there is none. */
+static int slurp(struct image *image, const char *path, char **own,
+		 struct user_file *ret, struct fault *reterr)
+{
+	struct tree_node *node = tree_find(image->tree, path, true);
+
+	if (!node || !S_ISREG(node->inode->mode))
+		return 0;
+	if (content_slurp(&node->inode->content, USER_FILE_MAX, path, own,
+			  reterr) < 0)
+		return -1;
+	*ret = (struct user_file){
+		.data = *own,
+		.len = node->inode->content.len,
+	};
+	return 0;
+}
+
+/* The image's /etc/passwd and /etc/group. */
+struct names {
+	char *passwd_text, *groups_text;
+	struct user_file passwd, groups;
+	struct user *user; /* room for one */
+};
+
+static int read_names(struct image *image, struct names *ret,
+		      struct fault *reterr)
+{
+	ret->user = calloc(1, sizeof(*ret->user));
+	if (!ret->user)
+		return fault_system(reterr, ENOMEM, "user");
+	if (slurp(image, USER_PASSWD, &ret->passwd_text, &ret->passwd, reterr) <
+	    0)
+		return -1;
+	return slurp(image, USER_GROUP, &ret->groups_text, &ret->groups,
+		     reterr);
+}
+
+static void free_names(struct names *names)
+{
+	free(names->passwd_text);
+	free(names->groups_text);
+	free(names->user);
+}
+
+static int check_user(const struct names *names, const char *user,
+		      const char *group, struct fault *reterr)
+{
+	int r = user_resolve(user, group, names->passwd, names->groups,
+			     names->user);
+
+	switch (-r) {
+	case 0:
+		return 0;
+	case USER_E_USER:
+		return fault_refuse(reterr, "user %s: not in the image's %s",
+				    user, USER_PASSWD);
+	case USER_E_GROUP:
+		return fault_refuse(reterr, "group %s: not in the image's %s",
+				    group, USER_GROUP);
+	case USER_E_MANY:
+		return fault_refuse(reterr,
+				    "user %s: of more than %d groups in "
+				    "the image's %s",
+				    user, USER_GROUPS_MAX, USER_GROUP);
+	default:
+		return fault_refuse(reterr, "user %s: cannot be found out",
+				    user);
+	}
+}
+
+static int check_groups(const struct names *names,
+			const struct config_words *words, struct fault *reterr)
+{
+	const char *group = NULL;
+	int r;
+
+	if (words->count == 0)
+		return 0;
+	r = user_add_groups(words->first, words->count, names->groups,
+			    names->user, &group);
+	if (r == -USER_E_MANY)
+		return fault_refuse(reterr, "group %s: more than %d groups",
+				    group, USER_GROUPS_MAX);
+	return r < 0 ? fault_refuse(reterr, "group %s: not in the image's %s",
+				    group, USER_GROUP) :
+		       0;
+}
+
+/* The filter of system calls, as init will look at it. */
+static int check_filter(struct image *image, const char *path,
+			enum eif_arch eif_arch, struct fault *reterr)
+{
+	const uint32_t arch = eif_arch == EIF_X86_64 ? SECCOMP_X86_64 :
+						       SECCOMP_AARCH64;
+	const struct tree_node *node;
+	const char *call = "", *hint = NULL;
+	struct fault note;
+	char *code = NULL;
+	size_t len;
+	int r;
+
+	if (!path || is_made_at_boot(path))
+		return 0;
+	if (check_file(image, "seccomp", path, reterr) < 0)
+		return -1;
+	node = tree_find(image->tree, path, true);
+	if (content_slurp(&node->inode->content, SECCOMP_FILE_MAX, path, &code,
+			  reterr) < 0)
+		return -1;
+	len = (size_t)node->inode->content.len;
+	r = seccomp_check(code, len, arch, &call);
+	if (r == 0)
+		hint = seccomp_hint(code, len, arch);
+	free(code);
+	if (r < 0)
+		return fault_refuse(reterr, "seccomp %s: %s%s", path,
+				    seccomp_error_text(r), call);
+	if (!hint)
+		return 0;
+	(void)fault_refuse(&note, "seccomp %s: %s", path, hint);
+	return strings_add(&image->notes, note.text, reterr);
+}
+
+/* Capabilities that make modes no matter, and reach the program of a user. */
+static bool passes_modes(const struct config_service *s)
+{
+	return s->ambient >> CAP_DAC_OVERRIDE & 1;
+}
+
+static int check_service(struct image *image, const struct names *names,
+			 struct run *run, struct fault *reterr)
+{
+	const struct config_service *s = run->service;
+
+	run->user_name = s->user ? s->user : "0";
+	names->user->group_count = 0;
+	if ((s->user || s->group) &&
+	    check_user(names, run->user_name, s->group, reterr) < 0)
+		return -1;
+	if (check_groups(names, &s->supplementary_groups, reterr) < 0)
+		return -1;
+	if (s->user && names->user->uid != 0 && !passes_modes(s))
+		run->user = names->user;
+	if (check_workdir(image, run, s->workdir, reterr) < 0 ||
+	    check_program(image, run, reterr) < 0)
+		return -1;
+	if (!s->environment_file_may_lack &&
+	    check_file(image, "environment-file", s->environment_file, reterr) <
+		    0)
+		return -1;
+	return check_filter(image, s->seccomp, run->arch, reterr);
+}
+
+int check_image(struct image *image, const struct spec *spec,
+		enum eif_arch arch, struct fault *reterr)
+{
+	const struct config *c = spec->config;
+	struct names names = { 0 };
+	int r = read_names(image, &names, reterr);
+
+	for (size_t i = 0; r == 0 && i < c->service_count; i++) {
+		const struct config_service *s = &c->services[i];
+		struct run run = {
+			.service = s,
+			.arch = arch,
+			.is_asked = i == 0 && spec->program_is_asked,
+			.program = i == 0 ? spec->program : s->command.first,
+			.workdir = s->workdir ? s->workdir : "",
+			.path = path_variable(image, s),
+		};
+
+		r = check_service(image, &names, &run, reterr);
+		if (r < 0 && i > 0)
+			(void)fault_prefix(reterr, "service %s", s->name);
+	}
+	if (r == 0 && c->nsm_owner)
+		r = check_user(&names, c->nsm_owner, NULL, reterr);
+	if (r == 0 && c->nsm_group)
+		r = check_user(&names, "0", c->nsm_group, reterr);
+	free_names(&names);
+	return r;
+}

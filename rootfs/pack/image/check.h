@@ -1,0 +1,20 @@
+#ifndef ROOTFS_PACK_IMAGE_CHECK_H
+#define ROOTFS_PACK_IMAGE_CHECK_H
+
+#include "rootfs/pack/eif/eif.h"
+
+struct fault;
+struct image;
+struct spec;
+
+/*
+ * Whether what shall run is there, rather than to find out in the enclave, for the
+ * application and each service: users and groups, by the image's own /etc/passwd and
+ * /etc/group; the program, for ARCH if it is ELF, with its interpreter or loader, and whether
+ * the user may get to them and run them; files that are read at the start; the working
+ * directory, which is made in IMAGE where there is none, and which the user may enter.
+ */
+int check_image(struct image *image, const struct spec *spec,
+		enum eif_arch arch, struct fault *reterr);
+
+#endif
