@@ -1,36 +1,157 @@
-"""README.md's way from a Dockerfile to an enclave, its commands one by one."""
+"""
+The commands of README.md and of the guides, run one after another as a reader would. In these documents a
+command stands in a block of sh, what it prints in an indented block, and anything else in a block of its own kind
+(text, ini).
+"""
 
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Lock
 
-from lib import TOP, Skip, check, enclave, same, test
+from lib import TOP, Failure, Skip, check, enclave, same, test
 
 sys.path.append(str(TOP / "tests/pack"))
 import images  # noqa: E402
 
-HEAD = "\n## From Dockerfile to enclave in five minutes\n"
-SECONDS = 600  # of the enclave
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+INDENTED = re.compile(r"(?:^ {4}.*\n)+", re.MULTILINE)
+# What must not stand outside a block of sh, where nobody would run it.
+COMMAND = re.compile(r"^\s*(?:\w+=\S+ )*(make|scripts/|build/|tests/|mkeif|nsm|init --|unshare|buildah|tar) ", re.MULTILINE)
+# Commands that are not run here, and why. A pattern that fits nothing is a failure.
+NOT_RUN = {
+    "README.md": {r"make test .*": "this is one of its tests"},
+    "docs/first-enclave.md": {},
+    "docs/container.md": {},
+    "docs/when-it-does-not-start.md": {},
+    "docs/releasing.md": {r"make repro": "tests/dist has it", r"make dist": "tests/dist has it",
+                          r"\(cd build/dist .*": "tests/dist has it"},
+    "docs/numbers.md": {},
+    "docs/design.md": {},
+}
+SECONDS = 600  # of an enclave
+_make = Lock()  # two makes in one tree would be in each other's way
 
 
-def commands() -> str:
-    """The section's, in one script."""
-    text = (TOP / "README.md").read_text()
-    check("after `make run`:" in text.split(HEAD)[1].split("```sh")[0], "what makes build/emulator")
-    same(text.count(HEAD), 1, "sections of that name")
-    section = text.split(HEAD)[1].split("\n## ")[0]
-    return "".join(re.findall(r"^```sh\n(.*?)^```$", section, re.DOTALL | re.MULTILINE))
+def commands(document: str, text: str) -> str:
+    """TEXT's, as one script, without those that are not run."""
+    script = "".join(body for kind, body in FENCE.findall(text) if kind == "sh")
+    for pattern in NOT_RUN.get(document, {}):
+        script, times = re.subn(rf"^{pattern}\n", "", script, flags=re.MULTILINE)
+        same(times, 1, f"{document}: commands like '{pattern}'")
+    return script
 
 
-def without(script: str, pattern: str) -> tuple[str, str]:
-    """SCRIPT without its one command that begins like PATTERN, and that command."""
-    lines = re.findall(rf"^{pattern}(?:.*\\\n)*.*\n", script, re.MULTILINE)
-    same(len(lines), 1, f"commands like '{pattern}'")
+def printed(document: str, text: str) -> list[str]:
+    """The lines that TEXT says its commands print."""
+    rest = FENCE.sub("", text)
+    lines = [line[4:] for block in INDENTED.findall(rest) for line in block.splitlines()]
+    for line in lines:
+        check(not COMMAND.match(line), f"{document}: a command outside a block of sh: {line}")
+    return lines
+
+
+def pattern(line: str) -> str:
+    """LINE as a regular expression in which numbers and dates are any."""
+    parts = re.split(r"(\[\d\d/\w+/\d+ [\d:]+\]|\d+(?:\.\d+)*)", line)
+    return "".join(re.escape(part) if at % 2 == 0 else r"\[[^]]*\]" if part[0] == "[" else r"\d+(?:\.\d+)*"
+                   for at, part in enumerate(parts))
+
+
+def without(script: str, begin: str) -> tuple[str, str]:
+    """SCRIPT without its one command that begins like BEGIN, and that command."""
+    lines = re.findall(rf"^{begin}(?:.*\\\n)*.*\n", script, re.MULTILINE)
+    same(len(lines), 1, f"commands like '{begin}'")
     return script.replace(lines[0], ""), lines[0].strip()
+
+
+def run(script: str, folder: Path, **variables: str) -> str:
+    """What SCRIPT prints, with FOLDER in place of build/ for what it makes itself; a command that fails is a failure."""
+    # Whatever is wrong with an enclave, it ends.
+    script = re.sub(r"^(scripts/run-enclave \S+\.eif)", rf"\1 --timeout {SECONDS}", script, flags=re.MULTILINE)
+    script = re.sub(r"\bbuild/(?!x86_64|emulator|mkeif)", f"{folder}/", script)
+    with _make if "make " in script else nullcontext():
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=TOP, env={**os.environ, **variables},
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              check=False)
+    said = done.stdout.replace(f"{folder}/", "build/").replace("\r\n", "\n")
+    same(done.returncode, 0, f"the commands said {said[-3000:]}; code")
+    return said
+
+
+def emulator() -> None:
+    """Its kernel in build/emulator, as make run leaves it."""
+    with _make:
+        subprocess.run(["make", "-s", "emulator"], cwd=TOP, check=True)
+
+
+def expect(document: str, lines: list[str], said: str) -> None:
+    for line in lines:
+        check(re.search(rf"^{pattern(line)}$", said, re.MULTILINE), f"{document}: '{line}' is not in {said[-3000:]}")
+
+
+def follow(document: str) -> None:
+    """All of it: the commands are run, and print what the document says."""
+    text = (TOP / document).read_text()
+    script, lines = commands(document, text), printed(document, text)
+    emulator()
+    with tempfile.TemporaryDirectory(prefix="readme-") as folder:
+        said = run(script, Path(folder))
+    expect(document, [re.sub(r"\bvm$", socket.gethostname(), line) for line in lines], said)
+
+
+@test(seconds=10)
+def readme_is_followed():
+    """README's commands, make run among them."""
+    follow("README.md")
+
+
+@test(seconds=5)
+def container_guide_is_followed():
+    """docs/container.md: init --container without an enclave."""
+    follow("docs/container.md")
+
+
+@test(seconds=10)
+def guide_to_failures_is_followed():
+    """docs/when-it-does-not-start.md: a misspelt key, a program that is missing, a boot that stops."""
+    follow("docs/when-it-does-not-start.md")
+
+
+@test
+def no_guide_is_forgotten():
+    """Commands stand in blocks of sh, in documents that a test follows; those that are not run are still there."""
+    for document in NOT_RUN:
+        text = (TOP / document).read_text()
+        lines = printed(document, text)
+        if document in ("docs/releasing.md", "docs/numbers.md", "docs/design.md"):
+            same((commands(document, text), lines), ("", []), f"{document}: what no test runs")
+
+
+@test
+def a_broken_command_is_noticed():
+    """What these tests are for: they fail where a command fails, or prints something else."""
+    text = "```sh\nmkdir -p build/x\necho 'took 3 s' >build/x/y\n{}cat build/x/y\n```\n\n    took 5 s\n{}"
+
+    def attempt(command: str, line: str) -> None:
+        broken = text.format(command, line)
+        with tempfile.TemporaryDirectory(prefix="readme-") as folder:
+            said = run(commands("a guide", broken), Path(folder))
+        expect("a guide", printed("a guide", broken), said)
+
+    attempt("", "")
+    for command, line in (("scripts/run-enclaev build/x/y\n", ""), ("", "    gave 5 s\n"), ("", "    make run\n")):
+        try:
+            attempt(command, line)
+        except Failure:
+            continue
+        raise Failure(f"nobody noticed {command or line}")
 
 
 def nothing_is_lost(five: Path) -> None:
@@ -47,12 +168,14 @@ def nothing_is_lost(five: Path) -> None:
 
 @test(seconds=40)
 def from_dockerfile_to_enclave():
-    """README's section word by word; packages are installed before, and Debian's folder is kept."""
+    """docs/first-enclave.md; its packages are installed before, and Debian's files are kept."""
     if os.geteuid():
         raise Skip("not root")
     if not shutil.which("buildah"):
         raise Skip("no buildah")
-    script, install = without(commands(), "apt-get install")
+    document = "docs/first-enclave.md"
+    text = (TOP / document).read_text()
+    script, install = without(commands(document, text), "apt-get install")
     same(install, "apt-get install -y buildah mmdebstrap", "what is installed")
     script, debian = without(script, "mmdebstrap")
 
@@ -61,10 +184,7 @@ def from_dockerfile_to_enclave():
                               check=False)
         if done.returncode:
             raise RuntimeError(f"mmdebstrap: {done.stderr[-1000:]}")
-    # Whatever is wrong with the enclave, it ends.
-    same(script.count("--memory 1024\n"), 1, "commands that boot")
-    script = script.replace("--memory 1024\n", f"--memory 1024 --timeout {SECONDS}\n")
-    subprocess.run(["make", "-s", "emulator"], cwd=TOP, check=True)  # as make run does
+    emulator()
     kept = images.cached("readme-debian", fill, "debian.tar", debian)
 
     with tempfile.TemporaryDirectory(prefix="readme-") as folder:
@@ -73,15 +193,6 @@ def from_dockerfile_to_enclave():
         five.mkdir()
         (five / "debian.tar").hardlink_to(kept / "debian.tar") if os.stat(kept).st_dev == os.stat(five).st_dev else \
             shutil.copy(kept / "debian.tar", five)
-        done = subprocess.run(["bash", "-euo", "pipefail", "-c", script.replace("build/five", str(five))], cwd=TOP,
-                              env={**os.environ, "CONTAINERS_STORAGE_CONF": str(storage), "TMPDIR": folder},
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              check=False)
-        said = done.stdout
-        if not done.returncode:
-            nothing_is_lost(five)
-    same(done.returncode, 0, f"the commands said {said[-3000:]}; code")
-    for line in ("init: spawn: /usr/bin/python3: started by enclave-init", "parent: heartbeat after", '"GET / HTTP/1.1" 200',
-                 "init: spawn: check: /usr/bin/curl: started by enclave-init", "Served in an enclave",
-                 "init: end: check: exited with code 0"):
-        check(line in said, f"'{line}' is not in {said[-3000:]}")
+        said = run(script, Path(folder), CONTAINERS_STORAGE_CONF=str(storage), TMPDIR=folder)
+        nothing_is_lost(five)
+    expect(document, printed(document, text), said)
