@@ -1,0 +1,13 @@
+# init's files, in the order of the link; those of spec/ are mkeif's, too.
+
+INIT := boot steps start end loop child helper service member news supervise process cull machine relro console log \
+	$(addprefix spec/,spec config config_values config_service config_enclave config_keys capabilities signal user) \
+	pcr program spec/seccomp container check notify report klog modules module power beat \
+	clock/clock clock/stamp clock/ptp clock/steer confine vector names exec
+
+MAIN_C := init/main.c
+INIT_C := $(INIT:%=init/%.c)
+SPEC_C := $(filter init/spec/%,$(INIT_C))
+
+VERSION_C += init/main.c init/start.c
+SEAMS += init/module init/power init/clock/ptp

@@ -1,0 +1,27 @@
+# nsm's files: PID 1's, the rest of libnsmc, what verifies documents alone, AWS's libnsm, the tool.
+
+# In the order of the link.
+NSM := dev pool item wire nsm measure entropy
+NSM_C := $(NSM:%=nsm/%.c)
+
+# libnsmc is what PID 1 has, but for the pool, and this.
+NSM_MORE := error object doc root es384 certificate cache verify policy cms recipient
+NSM_MORE_C := $(NSM_MORE:%=nsm/%.c)
+LIBNSM_C := $(filter-out nsm/pool.c nsm/entropy.c,$(NSM_C)) $(NSM_MORE_C)
+
+# What of it verifies documents, on any platform: scripts/libnsmc-verify.
+VERIFY := item wire error object doc root es384 certificate cache verify policy
+VERIFY_C := $(VERIFY:%=nsm/%.c)
+
+# AWS's libnsm: its nine functions, by what PID 1 has too.
+COMPAT_C := $(addprefix nsm/,compat/compat.c dev.c wire.c item.c)
+
+# The tool: of the rest it sees nsmc.h alone.
+TOOL := main tool opts code input message output device pcr verify show x509 recipient
+TOOL_C := $(TOOL:%=nsm/tool/%.c)
+
+# Bytes that it may have: scripts/check-static.
+TOOL_MAX := 460800
+
+VERSION_C += nsm/tool/main.c
+SEAMS += nsm/dev nsm/pool

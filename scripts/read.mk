@@ -1,0 +1,39 @@
+# What reads sources and programs: lint, fmt, size, the database for clangd.
+
+C_FILES = $(sort $(wildcard $(addsuffix /*.[ch],init init/* nsm nsm/tool vsock rootfs rootfs/* rootfs/pack/* \
+	scripts tests tests/*)))
+C_SHIPPED = $(MAIN_C) $(LIB_C) $(NSM_MORE_C) $(TOOL_C)
+SCRIPTS = $(filter-out %.mk,$(shell grep -lE '^\#! ?/usr/bin/env bash|shellcheck shell' \
+	scripts/* scripts/hooks/* tests/* nsm/*.bash-completion rootfs/pack/*.bash-completion .ci/* 2>/dev/null))
+
+# gcc 12 believes that no other file's function fills in what a pointer names.
+ANALYZE = $(if $(IS_CLANG),,-fanalyzer \
+	-Wno-analyzer-use-of-uninitialized-value)
+lint:
+	$(call need,clang-tidy cppcheck shellcheck)
+	$(Q)clang-tidy --quiet -p $(BUILD) $(C_SHIPPED) $(PACK_OWN_C)
+	$(Q)cppcheck --quiet --inline-suppr --error-exitcode=1 --std=c11 -I. \
+		--enable=warning,performance,portability $(C_SHIPPED) \
+		$(PACK_OWN_C)
+	$(Q)for f in $(C_SHIPPED); do $(XCC) $(filter-out -MMD -MP,$(CFLAGS_ALL)) \
+		-DENCLAVE_INIT_VERSION='""' $(ANALYZE) -Werror -c -o /dev/null $$f || \
+		exit 1; done
+	$(Q)shellcheck -x $(SCRIPTS)
+
+size:
+	$(Q)$(CROSS)size -t $(MAIN_O) $(LIB_O)
+	$(Q)echo 'the largest symbols, bytes:'
+	$(Q)$(CROSS)nm -St d --size-sort -r $(B)/init.debug | head -n 25 | \
+		awk '{ printf "%7d %s %s\n", $$2, $$3, $$4 }'
+	$(Q)$(CROSS)size $(B)/init; stat -c '%s bytes: %n' $(B)/init
+
+quote = $(subst ",\",$(1))
+# clang-tidy is a clang that wants to be asked twice for -ftrivial-auto-var-init.
+compdb:
+	@mkdir -p $(BUILD)
+	$(file >$(BUILD)/compile_commands.json,[)
+	$(foreach f,$(filter-out tests/unit/% tests/fuzz/% tests/lang/%,$(filter %.c,$(C_FILES))),$(file \
+	>>$(BUILD)/compile_commands.json,{"directory":"$(CURDIR)"$(comma)"file":"$(f)"$(comma)"command":"$(call \
+	quote,$(if $(filter rootfs/pack/%,$(f)),$(HOSTCC) $(PACK_CFLAGS),$(XCC) \
+	$(filter-out -ftrivial%,$(CFLAGS_ALL)))) -DENCLAVE_INIT_VERSION=\"\\\"\\\"\" -c $(f)"}$(comma)))
+	@sed -i '$$s/,$$/\n]/' $(BUILD)/compile_commands.json

@@ -1,0 +1,82 @@
+# The four trees of objects, below build/, by one template:
+#
+#   B   ARCH/    init, nsm, libnsmc, their tests on musl
+#   H   host/    the same code and mkeif with sanitizers, on glibc
+#   FZ  fuzz/    fuzzers of both
+#   PK  pack/    mkeif
+#
+# Of each there are: the compiler, its flags, what else makes objects stale, the words for scripts/deps, the last of
+# the libraries that it makes, and their configuration.
+
+B := $(BUILD)/$(ARCH)
+H := $(BUILD)/host
+FZ := $(BUILD)/fuzz
+PK := $(BUILD)/pack
+DEPS := $(B)/deps
+
+B_CC = $(XCC)
+B_CFLAGS = $(CFLAGS_ALL)
+B_MORE = $(LDFLAGS_ALL) $(shell cat $(wildcard scripts/$(ARCH).ld) /dev/null | cksum)
+B_TOOLS = $(ARCH) $(CC)
+
+H_CC = $(HOSTCC)
+H_CFLAGS = $(HOST_CFLAGS)
+H_TOOLS = host $(HOSTCC)
+
+FZ_CC = $(FUZZ_CC)
+FZ_CFLAGS = $(FUZZ_CFLAGS)
+FZ_TOOLS = host $(FUZZ_CC)
+
+B_LAST := mbedtls
+H_LAST := mbedtls
+FZ_LAST := mbedtls
+B_CONFIG := nsm/mbedtls_config.h
+H_CONFIG := nsm/mbedtls_config.h
+FZ_CONFIG := nsm/mbedtls_config.h
+
+PK_CC = $(HOSTCC)
+PK_CFLAGS = $(PACK_CFLAGS)
+PK_MORE = $(PACK_LDFLAGS)
+PK_TOOLS = pack $(HOSTCC)
+PK_LAST := zlib
+PK_CONFIG := rootfs/pack/mbedtls_config.h
+PK_PKGS = $(PACK_PKGS:%=%-dev)
+
+# $(call objects,TREE,SOURCES): where they are compiled to; their headers are then known.
+objects = $(2:%.c=$($(1))/obj/%.o)
+
+define link
+$(call note,LD)
+@mkdir -p $(@D)
+$(Q)$(1)
+endef
+
+define compile
+$(call note,CC)
+@mkdir -p $(@D)
+$(Q)$(1) $(DEFINE) -c -o $@ $<
+endef
+
+# The flags stand in a file that changes with them: another compiler or other flags build anew. Not -Werror, which
+# changes no object: two makes may run side by side. The stamp of the libraries is made again when the cache that it
+# leads to went away.
+define tree
+$($(1))/obj/%.o: %.c $($(1))/flags $($(1))/deps.stamp
+	$$(call compile,$$($(1)_CC) $$($(1)_CFLAGS))
+
+$($(1))/flags: FORCE
+	@mkdir -p $$(@D)
+	@command -v $$(firstword $$($(1)_CC)) >/dev/null || scripts/deps --tools $$($(1)_TOOLS)
+	@{ echo '$$(filter-out -Werror,$$($(1)_CC) $$($(1)_CFLAGS) $$($(1)_MORE))'; \
+		$$(firstword $$($(1)_CC)) --version; } >$$@.new; \
+	cmp -s $$@.new $$@ && rm $$@.new || mv $$@.new $$@
+
+$($(1))/deps.stamp: $($(1))/flags scripts/deps scripts/deps.lock $($(1)_CONFIG) \
+	$(if $(wildcard $($(1))/deps/$($(1)_LAST)/lib),,FORCE)
+	@$$(if $$($(1)_PKGS),bash -c '. scripts/lib.sh; need_packages $$($(1)_PKGS)' &&) \
+	dir=$$$$(scripts/deps $$($(1)_TOOLS)) && ln -sfn "$$$$dir" $$(@D)/deps && touch $$@
+
+$(call objects,$(1),$(VERSION_C)): VERSION
+$(call objects,$(1),$(VERSION_C)): DEFINE := -DENCLAVE_INIT_VERSION='"$(VERSION)"'
+endef
+$(foreach t,B H FZ PK,$(eval $(call tree,$(t))))

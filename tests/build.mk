@@ -1,0 +1,104 @@
+# The programs of the tests, init and nsm with seams among them.
+
+SEAMS_O := $(call objects,B,$(SEAMS_C))
+SEAMS_TEST_O := $(call objects,B,$(SEAMS_TEST_C))
+MUTANT_O := $(call objects,B,$(MUTANT_C))
+TOOL_TEST_O := $(call objects,B,$(TOOL_TEST_C))
+APPS_O := $(call objects,B,$(APPS_C))
+UNIT_O := $(call objects,B,$(UNIT_C))
+B_LIB_O := $(call objects,B,$(LIB_C) $(NSM_MORE_C))
+OBJECTS += $(SEAMS_TEST_O) $(MUTANT_O) $(TOOL_TEST_O) $(APPS_O) $(UNIT_O) $(B_LIB_O)
+
+H_LIB_O := $(call objects,H,$(LIB_C) $(NSM_MORE_C))
+H_TOOL_O := $(call objects,H,$(TOOL_C) $(TOOL_TEST_C))
+H_PACK_O := $(call objects,H,$(PACK_C))
+INJECT_O := $(call objects,H,$(INJECT_C))
+JAIL_O := $(call objects,H,$(JAIL_C))
+OBJECTS += $(H_LIB_O) $(H_TOOL_O) $(H_PACK_O) $(INJECT_O) $(JAIL_O) \
+	$(call objects,H,$(UNIT_C) $(PACK_UNIT_C) $(INTEROP_C))
+
+FZ_LIB_O := $(call objects,FZ,$(FUZZ_LIB_C))
+FZ_PACK_O := $(call objects,FZ,$(filter-out rootfs/pack/main.c,$(PACK_C)))
+OBJECTS += $(FZ_LIB_O) $(FZ_PACK_O) $(call objects,FZ,$(FUZZ_C) $(PACK_FUZZ_C))
+
+APPS_X := $(APPS:%=$(B)/apps/%)
+B_UNIT_X := $(UNIT:%=$(B)/unit/%)
+H_UNIT_X := $(UNIT:%=$(H)/unit/%)
+PACK_UNIT_X := $(PACK_UNIT:%=$(H)/unit/%)
+FUZZ_X := $(FUZZ:%=$(FZ)/%)
+PACK_FUZZ_X := $(PACK_FUZZ:%=$(FZ)/%)
+INTEROP_X := $(INTEROP:%=$(H)/interop/%)
+# Those of another architecture do not run here.
+UNIT_X := $(H_UNIT_X) $(if $(filter $(MACHINE),$(ARCH)),$(B_UNIT_X))
+TEST_X := $(APPS_X) $(B)/hello $(B)/test/init $(B)/test/nsm $(H)/nsm $(H)/jail $(H)/inject $(B)/test/mutant \
+	$(H)/mkeif $(INTEROP_X)
+
+# --- On the target's libraries --------------------------------------------------
+
+$(B)/test/init: $(MAIN_O) $(filter-out $(SEAMS_O),$(LIB_O)) $(SEAMS_TEST_O)
+$(B)/test/mutant: $(MAIN_O) $(filter-out $(SEAMS_O),$(LIB_O)) $(SEAMS_TEST_O) $(MUTANT_O)
+# Private: what it is made of has other flags.
+$(B)/test/mutant: private LDFLAGS_ALL += $(MUTANT:%=-Wl,--wrap=%)
+$(B)/test/nsm: $(TOOL_O) $(filter-out $(SEAMS_O),$(LIBNSM_O)) $(TOOL_TEST_O)
+$(APPS_X): $(B)/apps/%: $(B)/obj/tests/apps/%.o $(B)/libnsmc.a
+$(B)/apps/clock: $(call objects,B,$(addprefix init/clock/,ptp.c clock.c))
+$(B)/apps/group: $(call objects,B,$(addprefix rootfs/,cgroup.c protect.c file.c tree.c number.c))
+$(B)/hello: $(B)/obj/tests/apps/hello.o
+$(B_UNIT_X): $(B)/unit/%: $(B)/obj/tests/unit/%_test.o $(B)/lib.a
+# To sign with; host's has it already.
+$(B_UNIT_X): CURVE = $(DEPS)/mbedtls/lib/libmbedcurve.a
+$(B)/test/init $(B)/test/mutant $(B)/test/nsm $(APPS_X) $(B)/hello $(B_UNIT_X):
+	$(call link,$(LINK_TARGET))
+
+# --- On this machine's, with sanitizers -------------------------------------------
+
+$(H_UNIT_X): $(H)/unit/%: $(H)/obj/tests/unit/%_test.o $(H)/lib.a
+$(INTEROP_X): $(H)/interop/%: $(H)/obj/tests/interop/%.o $(H)/lib.a
+# With the same device as the one above.
+$(H)/nsm: $(H_TOOL_O) $(H)/lib.a
+$(H_UNIT_X) $(INTEROP_X) $(H)/nsm:
+	$(call link,$(LINK_HOST) $(HOST_LIBS))
+
+# Run the test build in namespaces: programs of this machine.
+$(H)/jail: $(JAIL_O)
+$(H)/inject: $(INJECT_O)
+$(H)/jail $(H)/inject:
+	$(call link,$(LINK_HOST))
+
+$(H)/mkeif: $(H_PACK_O)
+$(PACK_UNIT_X): $(H)/unit/%: $(H)/obj/tests/unit/%_test.o $(filter-out %/pack/main.o,$(H_PACK_O))
+$(H)/mkeif $(PACK_UNIT_X):
+	$(call link,$(LINK_HOST) $(PACK_LIBS))
+
+$(H)/obj/nsm/es384.o $(H)/obj/tests/interop/es384_32.o: private HOST_CFLAGS += -O2
+
+# --- Fuzzers -----------------------------------------------------------------------
+
+$(FUZZ_X): $(FZ)/%: $(FZ)/obj/tests/fuzz/%_fuzz.o $(FZ)/lib.a
+	$(call link,$(LINK_FUZZ) $(FUZZ_LIBS))
+
+$(PACK_FUZZ_X): $(FZ)/%: $(FZ)/obj/tests/fuzz/%_fuzz.o $(FZ_PACK_O)
+	$(call link,$(LINK_FUZZ) $(PACK_LIBS))
+
+# --- What several of them share ------------------------------------------------------
+
+$(B)/lib.a: $(B_LIB_O)
+$(H)/lib.a: $(H_LIB_O)
+$(FZ)/lib.a: $(FZ_LIB_O)
+$(B)/lib.a: AR = $(CROSS)ar
+$(H)/lib.a $(FZ)/lib.a: AR = ar
+$(B)/lib.a $(H)/lib.a $(FZ)/lib.a:
+	$(call note,AR)
+	$(Q)rm -f $@ && $(AR) rcsD $@ $^
+
+# Tests of mkeif, and it with sanitizers, see its libraries.
+$(H)/obj/rootfs/pack/%.o $(call objects,H,$(PACK_UNIT_C)): private HOST_INC = $(PACK_INC)
+$(FZ)/obj/rootfs/pack/%.o $(call objects,FZ,$(PACK_FUZZ_C)): private FUZZ_INC = $(PACK_INC)
+$(H_PACK_O) $(call objects,H,$(PACK_UNIT_C)): $(PK)/deps.stamp
+$(FZ_PACK_O) $(call objects,FZ,$(PACK_FUZZ_C)): $(PK)/deps.stamp
+
+# libnsmc as others link it, with glibc, beside OpenSSL; and what it does not show.
+$(H)/bench_verify: tests/bench_verify.c $(B)/libnsmc.a $(B)/obj/nsm/es384.o
+	$(call need,libssl-dev)
+	$(call link,$(HOSTCC) -O2 -I. $(WARN) -Wl$(comma)--wrap=malloc$(comma)--wrap=calloc$(comma)--wrap=realloc \
+		-o $@ $^ -lcrypto)

@@ -1,0 +1,38 @@
+# The programs of the tests: each file of these folders is one, and here stands what it is linked with.
+
+# Unit tests and fuzzers of mkeif include its headers; they are linked with all of it, and see its libraries.
+tests_of = $(patsubst $(1)/%_$(2).c,%,$(wildcard $(1)/*_$(2).c))
+of_pack = $(patsubst $(1)/%_$(2).c,%,$(shell grep -l '"rootfs/pack/' $(1)/*_$(2).c))
+PACK_UNIT := $(call of_pack,tests/unit,test)
+UNIT := $(filter-out $(PACK_UNIT),$(call tests_of,tests/unit,test))
+PACK_FUZZ := $(call of_pack,tests/fuzz,fuzz)
+FUZZ := $(filter-out $(PACK_FUZZ),$(call tests_of,tests/fuzz,fuzz))
+
+UNIT_C := $(UNIT:%=tests/unit/%_test.c)
+PACK_UNIT_C := $(PACK_UNIT:%=tests/unit/%_test.c)
+FUZZ_C := $(FUZZ:%=tests/fuzz/%_fuzz.c)
+PACK_FUZZ_C := $(PACK_FUZZ:%=tests/fuzz/%_fuzz.c)
+
+# What the fuzzers of init and nsm are linked with.
+FUZZ_LIB_C := $(LIBNSM_C) $(SPEC_C) $(addprefix init/,notify.c service.c) $(addprefix rootfs/,bind.c file.c number.c)
+
+# For images that boot, each with libnsmc.
+APPS_C := $(wildcard tests/apps/*.c)
+APPS := $(APPS_C:tests/apps/%.c=%)
+
+# The library for tests that are not in C.
+INTEROP := verify recipient es384 es384_32
+INTEROP_C := $(INTEROP:%=tests/interop/%.c)
+
+# What tests replace, at link time, by tests/seams/: the rest is as shipped.
+SEAMS_C := $(SEAMS:%=%.c)
+SEAMS_TEST_C := $(wildcard tests/seams/*.c)
+TOOL_TEST_C := tests/tool/device.c
+
+JAIL_C := tests/ns/jail.c
+INJECT_C := $(addprefix tests/faults/,inject.c blocking.c callers.c)
+MUTANT_C := $(addprefix tests/faults/,mutant.c marks.c)
+# The functions around which mutant.c has its mistakes and marks.c its marks.
+MUTANT := loopback_up file_set_access cgroup_mount log_line end_failed power_reboot prctl syscall child_fork \
+	helper_start end_machine \
+	$(addprefix step_,start console spec modules entropy root mounts spawn heartbeat supervise)

@@ -1,0 +1,5 @@
+# vsock's files.
+
+VSOCK_C := $(addprefix vsock/,sock.c io.c heartbeat.c)
+
+SEAMS += vsock/sock
