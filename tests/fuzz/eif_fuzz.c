@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "rootfs/pack/base/fault.h"
+#include "rootfs/pack/base/json_print.h"
 #include "rootfs/pack/command/describe.h"
 #include "rootfs/pack/eif/eif.h"
 #include "rootfs/pack/ramdisk/listing.h"
@@ -148,7 +149,7 @@ static void check_metadata(const char *text, size_t len)
 		return;
 	to = fmemopen(shown, sizeof(shown), "w");
 	require(to != NULL);
-	describe_print_value(to, value, 1);
+	json_print_value(to, value, 1);
 	(void)fflush(to);
 	n = ftell(to);
 	(void)fclose(to);

@@ -8,7 +8,7 @@
 
 #include "rootfs/pack/base/escape.h"
 #include "rootfs/pack/base/fault.h"
-#include "rootfs/pack/image/image.h"
+#include "rootfs/pack/base/strings.h"
 
 static size_t digits(const char *text)
 {

@@ -5,8 +5,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "rootfs/pack/command/commands.h"
-
 enum { FIRST_MS = 1000, EACH_MS = 100, MB = 1000000 };
 
 static struct {
@@ -14,6 +12,7 @@ static struct {
 	uint64_t total, done;
 	uint64_t next_ms; /* when to write the line; 0: nothing has begun yet */
 	bool is_there;	  /* the line */
+	bool is_hidden;
 } state;
 
 static uint64_t now(void)
@@ -44,7 +43,7 @@ void progress_add_at(uint64_t bytes, uint64_t now_ms)
 	if (!state.what || now_ms < state.next_ms)
 		return;
 	state.next_ms = now_ms + EACH_MS;
-	if (command_is_quiet() || !isatty(STDERR_FILENO))
+	if (state.is_hidden || !isatty(STDERR_FILENO))
 		return;
 	(void)fprintf(stderr, "\rmkeif: %s: %llu", state.what,
 		      (unsigned long long)(state.done / MB));
@@ -59,6 +58,11 @@ void progress_add_at(uint64_t bytes, uint64_t now_ms)
 void progress_add(uint64_t bytes)
 {
 	progress_add_at(bytes, now());
+}
+
+void progress_hide(void)
+{
+	state.is_hidden = true;
 }
 
 void progress_clear(void)

@@ -13,6 +13,9 @@
 void progress_begin(const char *what, uint64_t total);
 void progress_add(uint64_t bytes);
 
+/* No line from now on. */
+void progress_hide(void);
+
 /* The line goes, so that another can be written. */
 void progress_clear(void);
 

@@ -1,9 +1,10 @@
+#include "rootfs/pack/base/strings.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "rootfs/pack/base/fault.h"
-#include "rootfs/pack/image/image.h"
 
 int strings_add(struct strings *s, const char *item, struct fault *reterr)
 {

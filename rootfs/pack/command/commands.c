@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "rootfs/pack/base/fault.h"
+#include "rootfs/pack/base/json_print.h"
 #include "rootfs/pack/base/progress.h"
-#include "rootfs/pack/command/describe.h"
 
 enum {
 	COMMAND_QUIET = COMMAND_ARGUMENT + 1,
@@ -72,11 +72,6 @@ void command_note(const struct command *c, const char *format, ...)
 	va_end(args);
 }
 
-bool command_is_quiet(void)
-{
-	return quiet;
-}
-
 __attribute__((format(printf, 2, 3))) static void say_fault(
 	const struct command *c, const char *format, ...)
 {
@@ -122,7 +117,7 @@ int command_print_json(const struct command *c, cJSON *json)
 		(void)fault_system(&f, ENOMEM, "JSON");
 		return command_fail(c, &f);
 	}
-	describe_print_value(stdout, json, 0);
+	json_print_value(stdout, json, 0);
 	(void)fputc('\n', stdout);
 	cJSON_Delete(json);
 	return EXIT_DONE;
@@ -330,9 +325,10 @@ int command_option(const struct command *c, int argc, char **argv,
 			(void)command_usage(c, "--%s: twice", o->name);
 			return '?';
 		}
-		if (o->val == COMMAND_QUIET)
+		if (o->val == COMMAND_QUIET) {
 			quiet = true;
-		else if (o->val == COMMAND_ARGUMENT)
+			progress_hide();
+		} else if (o->val == COMMAND_ARGUMENT)
 			argv[++words.arguments] = optarg;
 		else
 			return o->val;

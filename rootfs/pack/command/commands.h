@@ -87,9 +87,6 @@ int command_usage(const struct command *c, const char *format, ...)
 void command_note(const struct command *c, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Is --quiet given? Known when the options are read. */
-bool command_is_quiet(void);
-
 /*
  * Prints JSON, which is freed, as nitro-cli does its own: two blanks a level, and a
  * newline at the end. Returns EXIT_DONE, or for NULL, no memory, what command_fail does.

@@ -10,6 +10,7 @@
 #include "rootfs/pack/base/escape.h"
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/base/json.h"
+#include "rootfs/pack/base/json_print.h"
 #include "rootfs/pack/command/commands.h"
 #include "rootfs/pack/eif/measure.h"
 #include "rootfs/pack/eif/metadata.h"
@@ -261,7 +262,7 @@ static void print_metadata(const cJSON *metadata)
 		return;
 	}
 	(void)printf("  ");
-	describe_print_value(stdout, metadata, 1);
+	json_print_value(stdout, metadata, 1);
 	(void)putchar('\n');
 }
 

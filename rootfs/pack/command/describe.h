@@ -49,16 +49,7 @@ void describe_emit_file(struct emit *e, const char *key,
 			const struct unpacked *r,
 			const struct unpacked_file *f);
 
-/* TEXT in quotes, as describe_print_value prints it. */
-void describe_print_string(FILE *to, const char *text);
-
 /* Sorts objects by their keys, at each level, as serde_json does. False without memory. */
 bool describe_sort(cJSON *value);
-
-/*
- * Prints JSON as nitro-cli's serde_json does, two blanks a level, the first line where the
- * cursor is and the others behind INDENT levels; control characters are escaped.
- */
-void describe_print_value(FILE *to, const cJSON *value, int indent);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "rootfs/pack/base/escape.h"
+#include "rootfs/pack/base/json_print.h"
 #include "rootfs/pack/command/describe.h"
 #include "rootfs/pack/command/diff.h"
 #include "rootfs/pack/command/emit.h"
@@ -61,7 +62,7 @@ static void print_value(char side, const cJSON *value)
 {
 	(void)printf("    %c: ", side);
 	if (value)
-		describe_print_value(stdout, value, 2);
+		json_print_value(stdout, value, 2);
 	else
 		(void)printf("none");
 	(void)putchar('\n');

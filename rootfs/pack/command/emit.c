@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 
-#include "rootfs/pack/command/describe.h"
+#include "rootfs/pack/base/json_print.h"
 #include "rootfs/pack/eif/eif.h"
 
 static void begin(struct emit *e, const char *key)
@@ -14,7 +14,7 @@ static void begin(struct emit *e, const char *key)
 	e->has_one = true;
 	if (!key)
 		return;
-	describe_print_string(e->to, key);
+	json_print_string(e->to, key);
 	(void)fputs(": ", e->to);
 }
 
@@ -40,13 +40,13 @@ void emit_close(struct emit *e, char kind)
 void emit_value(struct emit *e, const char *key, const cJSON *value)
 {
 	begin(e, key);
-	describe_print_value(e->to, value, e->depth);
+	json_print_value(e->to, value, e->depth);
 }
 
 void emit_string(struct emit *e, const char *key, const char *text)
 {
 	begin(e, key);
-	describe_print_string(e->to, text);
+	json_print_string(e->to, text);
 }
 
 void emit_number(struct emit *e, const char *key, uint64_t n)

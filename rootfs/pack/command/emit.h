@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 /*
- * JSON as it comes, in the form of describe_print_value: a million files take no memory.
+ * JSON as it comes, in the form of json_print_value: a million files take no memory.
  * KEY is NULL in an array and for the outermost value.
  */
 struct emit {

@@ -13,8 +13,8 @@
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/base/tree.h"
 #include "rootfs/pack/image/app.h"
+#include "rootfs/pack/image/elf.h"
 #include "rootfs/pack/image/image.h"
-#include "rootfs/pack/ramdisk/kernel.h"
 
 /* What init searches where the image says nothing. */
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:"
@@ -239,7 +239,7 @@ static int check_runs(struct image *image, const struct run *run,
 		      unsigned depth, struct fault *reterr)
 {
 	const struct content *c = &node->inode->content;
-	char head[HEAD_MAX + 1] = { 0 }, loader[KERNEL_LOADER_MAX];
+	char head[HEAD_MAX + 1] = { 0 }, loader[ELF_LOADER_MAX];
 	size_t len = c->len < HEAD_MAX ? (size_t)c->len : HEAD_MAX;
 	bool is_text;
 
@@ -261,8 +261,8 @@ static int check_runs(struct image *image, const struct run *run,
 					 reterr);
 	if (memcmp(head, "\177ELF", 4) != 0)
 		return 0;
-	if (kernel_check_program(name, c, run->arch, reterr) < 0 ||
-	    kernel_find_loader(name, c, loader, reterr) < 0)
+	if (elf_check_program(name, c, run->arch, reterr) < 0 ||
+	    elf_find_loader(name, c, loader, reterr) < 0)
 		return -1;
 	return *loader ? check_interpreter(image, run, name, loader, depth,
 					   reterr) :

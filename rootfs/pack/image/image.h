@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "rootfs/pack/base/spool.h"
+#include "rootfs/pack/base/strings.h"
 
 struct fault;
 struct image_file;
@@ -12,20 +13,6 @@ struct output;
 struct tree;
 
 enum { IMAGE_FILES_MAX = 256 }; /* that stay open */
-
-/* A list of strings, which it owns. */
-struct strings {
-	char **items;
-	size_t count;
-};
-
-int strings_add(struct strings *s, const char *item, struct fault *reterr);
-/* ENTRY, NAME=VALUE, takes the place of what has that name, or comes at the end. */
-int strings_set_variable(struct strings *s, const char *entry,
-			 struct fault *reterr);
-/* Of several NAME=VALUE of a name the last stays, in the place of the first. */
-int strings_merge_variables(struct strings *s, struct fault *reterr);
-void strings_free(struct strings *s);
 
 /* What to do with what a ramdisk cannot carry, and where to look. */
 struct image_options {

@@ -2,12 +2,12 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "rootfs/pack/base/fault.h"
+#include "rootfs/pack/image/elf.h"
 
 enum {
 	HEAD = 0x240, /* bytes that tell a kernel */
@@ -108,65 +108,6 @@ int kernel_inspect(const char *path, const struct content *c,
 			    path);
 }
 
-static int check_elf(const char *path, const struct content *c,
-		     enum eif_arch arch, bool module, struct fault *reterr)
-{
-	Elf64_Ehdr head;
-	unsigned machine = arch == EIF_X86_64 ? EM_X86_64 : EM_AARCH64;
-
-	if (c->len < sizeof(head))
-		return fault_refuse(reterr, "%s: not an ELF file", path);
-	if (content_read(c, 0, &head, sizeof(head), reterr) < 0)
-		return fault_prefix(reterr, "%s", path);
-	if (memcmp(head.e_ident, ELFMAG, SELFMAG) != 0)
-		return fault_refuse(reterr, "%s: not an ELF file", path);
-	if (head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_machine != machine)
-		return fault_refuse(reterr, "%s: not for %s", path,
-				    eif_arch_name(arch));
-	if (module ? head.e_type != ET_REL :
-		     head.e_type != ET_EXEC && head.e_type != ET_DYN)
-		return fault_refuse(reterr, "%s: not a %s", path,
-				    module ? "kernel module" : "program");
-	return 0;
-}
-
-int kernel_check_program(const char *path, const struct content *c,
-			 enum eif_arch arch, struct fault *reterr)
-{
-	return check_elf(path, c, arch, false, reterr);
-}
-
-int kernel_find_loader(const char *path, const struct content *c,
-		       char ret[KERNEL_LOADER_MAX], struct fault *reterr)
-{
-	Elf64_Ehdr head;
-	Elf64_Phdr part;
-
-	*ret = '\0';
-	if (content_read(c, 0, &head, sizeof(head), reterr) < 0)
-		return fault_prefix(reterr, "%s", path);
-	for (unsigned i = 0; i < head.e_phnum; i++) {
-		uint64_t at = head.e_phoff + (uint64_t)i * sizeof(part);
-
-		if (head.e_phoff > c->len ||
-		    content_read(c, at, &part, sizeof(part), reterr) < 0)
-			return fault_refuse(reterr,
-					    "%s: its program headers are "
-					    "beyond its end",
-					    path);
-		if (part.p_type != PT_INTERP)
-			continue;
-		if (part.p_filesz == 0 || part.p_filesz > KERNEL_LOADER_MAX ||
-		    content_read(c, part.p_offset, ret, (size_t)part.p_filesz,
-				 reterr) < 0 ||
-		    ret[part.p_filesz - 1] != '\0')
-			return fault_refuse(reterr, "%s: no name of a loader",
-					    path);
-		return 0;
-	}
-	return 0;
-}
-
 int kernel_check_module(const char *path, const struct content *c,
 			const struct kernel *k, struct fault *reterr)
 {
@@ -175,7 +116,7 @@ int kernel_check_module(const char *path, const struct content *c,
 	uint64_t at;
 	int r;
 
-	if (check_elf(path, c, k->arch, true, reterr) < 0)
+	if (elf_check_module(path, c, k->arch, reterr) < 0)
 		return -1;
 	r = kernel_search(c, mark, &at, reterr);
 	if (r < 0)

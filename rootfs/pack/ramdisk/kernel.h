@@ -5,10 +5,7 @@
 
 struct fault;
 
-enum {
-	KERNEL_VERSION_MAX = 128,
-	KERNEL_LOADER_MAX = 4096, /* bytes, with the NUL */
-};
+enum { KERNEL_VERSION_MAX = 128 };
 
 /*
  * What a kernel says of itself. x86: Documentation/arch/x86/boot.rst, a bzImage with
@@ -23,12 +20,7 @@ struct kernel {
 int kernel_inspect(const char *path, const struct content *c,
 		   struct kernel *ret, struct fault *reterr);
 
-/*
- * Checks that an ELF file, WHAT in words, is of ARCH: "program", or "module", which is
- * relocatable and of the kernel's version where both say one.
- */
-int kernel_check_program(const char *path, const struct content *c,
-			 enum eif_arch arch, struct fault *reterr);
+/* Refuses what is no module for K: of its architecture, and of its version where both say one. */
 int kernel_check_module(const char *path, const struct content *c,
 			const struct kernel *k, struct fault *reterr);
 
@@ -38,10 +30,6 @@ int kernel_check_module(const char *path, const struct content *c,
  */
 int kernel_unpack_module(const char *path, struct content *c,
 			 struct spool *spool, struct fault *reterr);
-
-/* The loader (PT_INTERP) that such a program asks for, "" where it is static. */
-int kernel_find_loader(const char *path, const struct content *c,
-		       char ret[KERNEL_LOADER_MAX], struct fault *reterr);
 
 /* Whether the bytes of TEXT are somewhere in C; where, in *RET_AT. 1, 0 or -1. */
 int kernel_search(const struct content *c, const char *text, uint64_t *ret_at,

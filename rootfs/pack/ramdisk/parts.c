@@ -11,6 +11,7 @@
 #include "rootfs/pack/base/output.h"
 #include "rootfs/pack/base/tree.h"
 #include "rootfs/pack/image/app.h"
+#include "rootfs/pack/image/elf.h"
 #include "rootfs/pack/ramdisk/ramdisk.h"
 
 enum {
@@ -404,15 +405,15 @@ static int find_init(struct parts *p, struct fault *reterr)
 
 static int open_init(struct parts *p, struct fault *reterr)
 {
-	char loader[KERNEL_LOADER_MAX];
+	char loader[ELF_LOADER_MAX];
 	uint64_t at;
 	int r;
 
 	if (part_open(&p->init_file, reterr) < 0 ||
-	    kernel_check_program(p->init_file.path, &p->init_file.content,
-				 p->eif_arch, reterr) < 0 ||
-	    kernel_find_loader(p->init_file.path, &p->init_file.content, loader,
-			       reterr) < 0)
+	    elf_check_program(p->init_file.path, &p->init_file.content,
+			      p->eif_arch, reterr) < 0 ||
+	    elf_find_loader(p->init_file.path, &p->init_file.content, loader,
+			    reterr) < 0)
 		return -1;
 	if (*loader)
 		return fault_refuse(reterr,
