@@ -11,7 +11,10 @@
 #include "rootfs/file.h"
 #include "rootfs/number.h"
 
-/* NAME in DIRFD, itself, or -ELOOP if it is a link; WANTED is S_IFDIR or S_IFREG. */
+/*
+ * Opens NAME in DIRFD, of type WANTED (S_IFDIR or S_IFREG); -ELOOP if NAME
+ * itself is a link.
+ */
 static int open_itself(int dirfd, const char *name, mode_t wanted)
 {
 	struct stat st;
@@ -46,7 +49,10 @@ int bind_take(const char *path)
 	return r;
 }
 
-/* "/proc/self/fd/N": the way to mount what has no name, or not by its name. */
+/*
+ * "/proc/self/fd/N", by which mount(2) reaches a file that has no name any
+ * more, or that must not be looked up by its name again.
+ */
 struct fd_path {
 	char text[16 + NUMBER_SIZE];
 };
@@ -60,7 +66,10 @@ static const char *path_of(int fd, struct fd_path *ret)
 	return ret->text;
 }
 
-/* The directory that PATH lies in, made if it is missing; its name to NAME. */
+/*
+ * Opens the directory that contains PATH, making missing ones; NAME is its last
+ * part.
+ */
 static int open_parent(const char *path, char ret_name[NAME_MAX + 1])
 {
 	int at = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), next;
@@ -88,7 +97,7 @@ static int open_parent(const char *path, char ret_name[NAME_MAX + 1])
 	return -errno;
 }
 
-/* FD is on the point TO already; what is mounted has to become read-only. */
+/* FD is mounted on TO already; that mount must become read-only. */
 static int protect(int dirfd, const char *name)
 {
 	const unsigned long flags = MS_BIND | MS_REMOUNT | MS_RDONLY |
@@ -97,7 +106,7 @@ static int protect(int dirfd, const char *name)
 	const char *path;
 	int fd, r = 0;
 
-	/* Opened again, it is the mount and no more what lies below. */
+	/* Open TO again, to get the mount and not what lies below it. */
 	fd = open_itself(dirfd, name, S_IFREG);
 	if (fd < 0)
 		return fd;
@@ -117,7 +126,7 @@ int bind_put(int fd, const char *path)
 	dir = open_parent(path, name);
 	if (dir < 0)
 		return dir;
-	/* Something to mount on; what is there already will do. */
+	/* Makes something to mount on; what exists already will do. */
 	point = openat(dir, name,
 		       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 		       0444);
@@ -133,7 +142,7 @@ int bind_put(int fd, const char *path)
 		r = -errno;
 	else
 		r = protect(dir, name);
-	/* Rather none than one that may be written to. No link leads there. */
+	/* Better no mount than a writable one. No link leads to it. */
 	if (r < 0)
 		(void)umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
 out:
@@ -156,9 +165,12 @@ int bind_own_folder(const char *path, mode_t mode)
 	close(dir);
 	if (fd < 0)
 		return fd;
-	/* The directory itself, wherever its name leads by now. */
+	/*
+	 * Name the directory by its descriptor: its name may lead elsewhere by
+	 * now.
+	 */
 	own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	/* The owner first: changing it clears bits of the mode. */
+	/* Set the owner first: changing it clears bits of the mode. */
 	if (own < 0 || fchown(own, 0, 0) < 0 || fchmod(own, mode) < 0)
 		r = -errno;
 	if (own >= 0)

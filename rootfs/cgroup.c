@@ -65,7 +65,10 @@ static int mount_v2(void)
 	struct file f = { 0 };
 	bool good;
 
-	/* nsdelegate: who mounts it in a namespace rules no more than that. */
+	/*
+	 * nsdelegate: a process that mounts it in a namespace of its own
+	 * controls only the groups of that namespace.
+	 */
 	if (mount("cgroup2", top, "cgroup2", MOUNT_FLAGS, "nsdelegate") < 0)
 		return -errno;
 	if (file_read(AT_FDCWD, "/sys/fs/cgroup/cgroup.controllers", FILE_MAX,
@@ -76,7 +79,7 @@ static int mount_v2(void)
 	file_free(&f);
 	if (good)
 		return 0;
-	/* Its controllers belong to version 1, or it is too old (4.14). */
+	/* Version 1 has its controllers, or the kernel is too old (4.14). */
 	if (umount2(top, 0) < 0)
 		return -errno;
 	return -ENODEV;
@@ -106,8 +109,10 @@ static int mount_v1(void)
 		memcpy(path + sizeof(top), name, len + 1);
 		if (mkdir(path, 0755) < 0)
 			continue;
-		/* Enabled, and yet not there in version 1: the kernels without
-		 * MEMCG_V1 and CPUSETS_V1. */
+		/*
+		 * Listed as enabled, and yet missing from version 1: so it is
+		 * on kernels without MEMCG_V1 and CPUSETS_V1.
+		 */
 		if (mount("cgroup", path, "cgroup", MOUNT_FLAGS, name) < 0)
 			(void)rmdir(path);
 		else
@@ -125,7 +130,7 @@ int cgroup_mount(void)
 {
 	int r;
 
-	/* sysfs has the directory only where the kernel has control groups. */
+	/* sysfs has this directory only if the kernel has control groups. */
 	if (access(top, F_OK) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (mount_v2() == 0)
@@ -142,7 +147,7 @@ enum {
 	HIERARCHY_MAX =
 		12, /* bytes of a controller's name in the tables below */
 	PATH_SIZE = sizeof(top) + HIERARCHY_MAX + CGROUP_NAME_MAX + 16,
-	READ_SIZE = 512,     /* PID 1's stack stays small */
+	READ_SIZE = 512,     /* keeps PID 1's stack small */
 	PID_LIMIT = 4 << 20, /* PID_MAX_LIMIT, include/linux/threads.h */
 	WEIGHT_DEFAULT = 100,
 	SHARES_DEFAULT = 1024, /* of cpu.shares, with the bounds below */
@@ -152,7 +157,7 @@ enum {
 
 enum { LIMIT_MEMORY, LIMIT_PIDS, LIMIT_CPU, LIMITS };
 
-/* The keys of the configuration, and what they are in either version. */
+/* The keys of the configuration, and their files in either version. */
 static const struct {
 	char key[12], controller[8], v2[12], v1[24];
 } limit_rows[LIMITS] = {
@@ -202,8 +207,8 @@ static int write_number(int dirfd, const char *name, uint64_t n)
 
 /*
  * Makes the group NAME below the top, or in HIERARCHY of it if that is not "",
- * and adds it to G. Returns its descriptor, G's, or -errno: -EOPNOTSUPP if there
- * is no such hierarchy.
+ * and adds it to G. Returns its descriptor, which belongs to G, or -errno:
+ * -EOPNOTSUPP if there is no such hierarchy.
  */
 static int add_group(struct cgroup *g, const char *hierarchy, const char *name)
 {
@@ -224,7 +229,7 @@ static int add_group(struct cgroup *g, const char *hierarchy, const char *name)
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	while (g->fds[i] >= 0) /* never more than there is room for */
+	while (g->fds[i] >= 0) /* there is always room for it */
 		i++;
 	g->fds[i] = fd;
 	return fd;
@@ -233,12 +238,14 @@ static int add_group(struct cgroup *g, const char *hierarchy, const char *name)
 enum { V1_PIDS, V1_FREEZER };
 
 /*
- * Adds the hierarchy that lists all processes of the group, as one has to.
+ * Adds a hierarchy that lists all processes of the group; one of them has to.
  * Returns which: V1_PIDS, V1_FREEZER, another, or -errno.
  */
 static int add_list_v1(struct cgroup *g, const char *name)
 {
-	/* Not cpuset, which takes nobody in until it is told of processors. */
+	/*
+	 * Not cpuset: a group there takes no process until it has processors.
+	 */
 	static const char names[][HIERARCHY_MAX] = {
 		[V1_PIDS] = "pids",
 		[V1_FREEZER] = "freezer",
@@ -319,14 +326,14 @@ int cgroup_make(int version, const char *name,
 	r = version == 0 ? 0 :
 	    version == 1 ? add_list_v1(&g, name) :
 			   add_group(&g, "", name);
-	/* Only controllers that list nobody: as if there were none. */
+	/* Only controllers that list no processes: treat it as no group. */
 	if (r == -EOPNOTSUPP)
 		r = version = 0;
 	if (r < 0)
 		goto out;
 	list = r;
 	g.version = version;
-	/* To freeze who is killed. A kernel may lack it. */
+	/* Used to freeze processes that are killed. A kernel may lack it. */
 	if (version == 1 && list != V1_FREEZER)
 		(void)add_group(&g, "freezer", name);
 	r = 0;
@@ -359,9 +366,9 @@ int cgroup_enter(const struct cgroup *g)
 	return r;
 }
 
-/* --- who is in it --- */
+/* --- the processes in a group --- */
 
-/* Whom a visit of the group finds, itself and below. */
+/* The processes that a walk finds, in the group and in those below. */
 struct visit {
 	void (*see)(struct visit *v, pid_t pid);
 	int count; /* of processes */
@@ -391,14 +398,14 @@ static void visit_processes(struct visit *v, int dirfd)
 					pid = 10 * pid + buf[i] - '0';
 				continue;
 			}
-			/* 0 is somebody outside of our PID namespace. */
+			/* 0 is a process outside of our PID namespace. */
 			if (pid > 1 && pid < PID_LIMIT) {
 				v->count++;
 				v->see(v, pid);
 			}
 			pid = 0;
 		}
-	/* A group of threads has no list of its own, but an ancestor has. */
+	/* A threaded group has no list of processes, but an ancestor has. */
 	if (n < 0 && errno != EOPNOTSUPP)
 		v->error = v->error ? v->error : -errno;
 	close(fd);
@@ -439,7 +446,7 @@ static void see_nothing(struct visit *v, pid_t pid)
 	(void)pid;
 }
 
-/* 1, 0, or -errno where the kernel does not say. */
+/* Returns 1, 0, or -errno if the kernel does not say. */
 static int is_populated(const struct cgroup *g)
 {
 	struct file f = { 0 };
@@ -462,7 +469,7 @@ bool cgroup_is_empty(const struct cgroup *g)
 	return g->version == 0 || is_populated(g) == 0;
 }
 
-/* --- the end of all in it --- */
+/* --- killing a group --- */
 
 static void kill_one(struct visit *v, pid_t pid)
 {
@@ -470,7 +477,10 @@ static void kill_one(struct visit *v, pid_t pid)
 
 	if (pid == v->except)
 		return;
-	/* Without memory for the bits each pass takes all for new. */
+	/*
+	 * Without memory for the bits each pass takes every process for a new
+	 * one.
+	 */
 	if (!byte || !(*byte & 1 << pid % 8))
 		v->fresh++;
 	if (byte)
@@ -478,7 +488,7 @@ static void kill_one(struct visit *v, pid_t pid)
 	(void)kill(pid, SIGKILL);
 }
 
-/* Version 1 has the first, version 2 since 5.2 the second. */
+/* Version 1 has the first file, version 2 since Linux 5.2 the second. */
 static void set_frozen(const struct cgroup *g, bool frozen)
 {
 	for (size_t i = 0; i < CGROUP_FDS; i++) {
@@ -492,9 +502,9 @@ static void set_frozen(const struct cgroup *g, bool frozen)
 }
 
 /*
- * Who has got SIGKILL starts no process any more, so that nobody is left out when
- * a pass finds only such. The freezer keeps a chain of forks from running ahead of
- * the passes; who is in it dies when it is thawed.
+ * A process that has SIGKILL starts no other. So once a pass finds only
+ * processes that have it, none is left out. The freezer keeps a chain of forks
+ * from running ahead of the passes; frozen processes die when they are thawed.
  */
 static int kill_by_passes(const struct cgroup *g, pid_t except)
 {
@@ -502,7 +512,9 @@ static int kill_by_passes(const struct cgroup *g, pid_t except)
 	int found = 0, passes = 0;
 
 	(void)file_alloc(PID_LIMIT / 8, &v.seen);
-	/* Not if it would interrupt the system calls of somebody who lives on. */
+	/*
+	 * Do not freeze if that interrupts system calls of the spared process.
+	 */
 	if (except == 0)
 		set_frozen(g, true);
 	do {
@@ -537,7 +549,7 @@ int cgroup_kill(const struct cgroup *g, pid_t except)
 	return v.count > 0 ? v.count : 1;
 }
 
-/* --- to be entered again --- */
+/* --- entering a group again --- */
 
 static bool remove_entry(void *ctx, int dirfd, const char *name,
 			 int *first_error)
@@ -557,7 +569,7 @@ static bool remove_entry(void *ctx, int dirfd, const char *name,
 	return false;
 }
 
-/* A group that has controllers for others takes in no process itself. */
+/* A group that passes controllers on to others takes no process itself. */
 static int disable_controllers(int dirfd)
 {
 	static const char control[] = "cgroup.subtree_control";

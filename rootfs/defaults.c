@@ -8,7 +8,7 @@
 
 enum { MODE_OPEN = 0666 };
 
-/* As udev's 50-udev-default.rules; by the kernel they are root's alone. */
+/* Modes of udev's 50-udev-default.rules; the kernel makes them root's. */
 const struct defaults_device defaults_devices[] = {
 	{ "/dev/vsock" },
 	{ "/dev/net/tun" },
@@ -18,10 +18,10 @@ const size_t defaults_device_count =
 	sizeof(defaults_devices) / sizeof(defaults_devices[0]);
 
 const struct defaults_sysctl defaults_sysctls[] = {
-	/* as container runtimes: servers and ping of a user */
+	/* as container runtimes: users may serve, ping */
 	{ "net/ipv4/ip_unprivileged_port_start", "0" }, /* since 4.11 */
 	{ "net/ipv4/ping_group_range", "0 2147483647" },
-	/* as systemd's sysctl.d: a /tmp of several users is no trap */
+	/* as systemd's sysctl.d: makes a shared /tmp safe */
 	{ "fs/protected_symlinks", "1" },
 	{ "fs/protected_hardlinks", "1" },
 	{ "fs/protected_fifos", "1" }, /* since 4.19, as the next */

@@ -13,7 +13,7 @@
 
 enum {
 	HOSTS_MAX = 1 << 20,
-	NAME_BYTES = 64, /* as much as the kernel takes */
+	NAME_BYTES = 64, /* the most that the kernel takes */
 };
 
 int etc_dev_links(void)
@@ -99,10 +99,10 @@ static int put(int fd, const char *text)
 	return n < 0 ? -errno : n == (ssize_t)len ? 0 : -EIO;
 }
 
-/* /etc/hosts, to be read and added to. */
+/* Opens /etc/hosts for reading and appending. */
 static int open_hosts(void)
 {
-	/* Not to hang on what is a fifo. */
+	/* O_NONBLOCK: an open of a FIFO would wait. */
 	int fd = open("/etc/hosts",
 		      O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
 			      O_NONBLOCK,
@@ -121,7 +121,7 @@ static int end_last_line(int fd)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	/* Where that is not known, one more does no harm. */
+	/* If that is not known, another newline does no harm. */
 	if (st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) < 0)
 		last = '\0';
 	return last == '\n' ? 0 : put(fd, "\n");
@@ -142,7 +142,7 @@ int etc_add_host(const char *address, const char *name)
 	return r;
 }
 
-/* Whether one of the names of LINE, behind the address, is NAME. */
+/* True if one of the names in LINE, after the address, is NAME. */
 static bool names(char *line, const char *name)
 {
 	static const char blanks[] = " \t\r";
@@ -157,7 +157,7 @@ static bool names(char *line, const char *name)
 	return false;
 }
 
-/* TEXT is cut up. */
+/* Cuts TEXT up. */
 static bool has_name(char *text, const char *name)
 {
 	char *end;
@@ -188,7 +188,7 @@ int etc_host_name(const char *name)
 	if (!has_name(hosts.data, name)) {
 		to = mempcpy(to, address, sizeof(address) - 1);
 		to = mempcpy(to, name, len);
-		if (dot < len) { /* first the whole one: it is canonical */
+		if (dot < len) { /* the whole name first: it is canonical */
 			*to++ = ' ';
 			to = mempcpy(to, name, dot);
 		}

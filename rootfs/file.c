@@ -14,7 +14,7 @@ static int read_all(int fd, char *data, size_t max, size_t *ret_len)
 	size_t len = 0;
 	ssize_t n;
 
-	/* The byte beyond MAX is what tells "exactly MAX" from "more". */
+	/* The byte beyond MAX tells "exactly MAX" from "more". */
 	while (len <= max) {
 		n = read(fd, data + len, max + 1 - len);
 		if (n < 0 && errno == EINTR)
@@ -68,7 +68,7 @@ int file_read(int dirfd, const char *name, size_t max, struct file *ret)
 {
 	int fd, r;
 
-	/* Not to hang on what is a fifo. */
+	/* O_NONBLOCK: an open of a FIFO would wait. */
 	fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
@@ -77,7 +77,10 @@ int file_read(int dirfd, const char *name, size_t max, struct file *ret)
 	return r;
 }
 
-/* NAME, a copy of LEN bytes of it, in DIRFD: what it is, itself. */
+/*
+ * Copies the LEN bytes at PART to NAME, a string, and looks at NAME in DIRFD
+ * without following it: -ELOOP if it is a link.
+ */
 static int stat_part(int dirfd, const char *part, size_t len,
 		     char name[NAME_MAX + 1], struct stat *ret)
 {
@@ -108,7 +111,7 @@ int file_open_below(int dirfd, const char *path)
 		if (r < 0)
 			break;
 		path += len;
-		/* What a path with a slash behind it names is a directory. */
+		/* A path that ends in a slash names a directory. */
 		if (*path == '\0' && !S_ISREG(st.st_mode)) {
 			r = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 			break;
@@ -135,12 +138,12 @@ int file_open_below(int dirfd, const char *path)
 
 enum { LINKS_MAX = 40 };
 
-/* A way through a tree that may be anybody's. */
+/* A walk through a tree that any user may own. */
 struct walk {
-	int root, at; /* AT is ROOT, or ours to close */
+	int root, at; /* AT is ROOT, or a descriptor to close */
 	int links;
 	bool last_was_link; /* PATH itself is a link */
-	bool only_roots;    /* links of others are not followed */
+	bool only_roots;    /* follow links of root only */
 	char rest[PATH_MAX];
 };
 
@@ -151,7 +154,7 @@ static void go_to(struct walk *w, int fd)
 	w->at = fd;
 }
 
-/* Up, but not above the root, which may be reached by another name. */
+/* Goes up, but not above the root, which may be reached under another name. */
 static int go_up(struct walk *w)
 {
 	struct stat here, root;
@@ -168,7 +171,7 @@ static int go_up(struct walk *w)
 	return 0;
 }
 
-/* What the link NAME says, to TARGET. Returns its length or -errno. */
+/* Reads the link NAME to TARGET. Returns its length or -errno. */
 static ssize_t read_link(const struct walk *w, const char *name,
 			 char target[PATH_MAX])
 {
@@ -176,7 +179,10 @@ static ssize_t read_link(const struct walk *w, const char *name,
 	ssize_t n;
 	int fd;
 
-	/* Held, so that it is read from the link whose owner was looked at. */
+	/*
+	 * Hold the link open: the link that is read is the one whose owner was
+	 * checked.
+	 */
 	fd = openat(w->at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -189,7 +195,7 @@ static ssize_t read_link(const struct walk *w, const char *name,
 	return n;
 }
 
-/* What the link NAME says comes before what is left of the path. */
+/* Puts the target of the link NAME before what is left of the path. */
 static int follow(struct walk *w, const char *name, const char *rest)
 {
 	char target[PATH_MAX];
@@ -211,7 +217,7 @@ static int follow(struct walk *w, const char *name, const char *rest)
 	return 0;
 }
 
-/* 1 and the file, 0 where the way goes on, or -errno. */
+/* Returns 1 and the file, 0 if the walk goes on, or -errno. */
 static int go_on(struct walk *w, int *ret_fd)
 {
 	const int flags = O_NOFOLLOW | O_CLOEXEC;
@@ -295,7 +301,7 @@ int file_set_access(const char *path, uid_t owner, gid_t group, int mode)
 		return -errno;
 	if (S_ISLNK(st.st_mode))
 		return -ELOOP;
-	/* The owner first: changing it clears bits of the mode. */
+	/* Set the owner first: changing it clears bits of the mode. */
 	if (lchown(path, owner, group) < 0 ||
 	    (mode >= 0 && chmod(path, (mode_t)mode) < 0))
 		return -errno;

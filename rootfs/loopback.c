@@ -12,12 +12,12 @@
 #include <unistd.h>
 
 enum {
-	LO_INDEX = 1, /* of each network namespace's */
+	LO_INDEX = 1, /* in each network namespace */
 	NET_BITS = 8,
-	HALF_BITS = 31, /* 127.0.0.0 and 127.0.0.1; nobody adds this one */
+	HALF_BITS = 31, /* 127.0.0.0 and 127.0.0.1; no program adds this one */
 };
 
-/* Of the kernel's struct rtattr, with an address or an index. */
+/* The kernel's struct rtattr, followed by an address or an index. */
 struct attribute {
 	struct rtattr head;
 	uint32_t value;
@@ -33,7 +33,7 @@ static int set_up(int fd)
 	return ioctl(fd, SIOCSIFFLAGS, &req) < 0 ? -errno : 0;
 }
 
-/* Takes the address away and sets it anew, with its routes. */
+/* Removes the address and adds it again, with its routes. */
 static int set_mask(int fd, unsigned bits)
 {
 	const struct sockaddr_in mask = {
@@ -58,7 +58,10 @@ static int add_route(void)
 			  .nlmsg_type = RTM_NEWROUTE,
 			  .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK |
 					 NLM_F_CREATE | NLM_F_EXCL },
-		/* Not the kernel's own: that one goes with an address. */
+		/*
+		 * Not RTPROT_KERNEL: the kernel removes such a route with its
+		 * address.
+		 */
 		.route = { .rtm_family = AF_INET,
 			   .rtm_dst_len = NET_BITS,
 			   .rtm_table = RT_TABLE_LOCAL,
@@ -79,7 +82,7 @@ static int add_route(void)
 	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	if (fd < 0)
 		return -errno;
-	/* The kernel has answered when send is through. */
+	/* The kernel has answered by the time send returns. */
 	if (send(fd, &request, sizeof(request), 0) < 0 ||
 	    recv(fd, &answer, sizeof(answer), MSG_DONTWAIT) < 0)
 		r = -errno;
@@ -101,7 +104,7 @@ int loopback_up(void)
 		r = set_mask(fd, HALF_BITS);
 	if (r == 0) {
 		r = add_route();
-		if (r < 0) /* what the kernel had, rather than half of it */
+		if (r < 0) /* the kernel's own, rather than half of ours */
 			(void)set_mask(fd, NET_BITS);
 	}
 	close(fd);

@@ -12,7 +12,7 @@
 #include "rootfs/number.h"
 #include "rootfs/tree.h"
 
-/* The rows that the boot ramdisk gets too, and first. */
+/* The rows that are also mounted in the boot ramdisk, before the root. */
 enum { ROW_DEV, ROW_PROC };
 
 const struct mount_row mounts_table[] = {
@@ -57,7 +57,7 @@ const struct mount_row mounts_table[] = {
 		.policy = MOUNT_WARN,
 	},
 	{
-		.target = "/run", /* an image may have given it to its user */
+		.target = "/run", /* the image may have given it to a user */
 		.type = "tmpfs",
 		.data = "mode=0755",
 		.flags = MS_NOSUID | MS_NODEV,
@@ -67,8 +67,11 @@ const struct mount_row mounts_table[] = {
 		.policy = MOUNT_WARN,
 	},
 	{
-		/* exec: users unpack and run things there; not kept: some
-		 * builders make it where it is missing, for root alone */
+		/*
+		 * exec: users unpack programs there and run them; the mode is
+		 * not kept: some builders make /tmp if it is missing, for root
+		 * alone
+		 */
 		.target = "/tmp",
 		.type = "tmpfs",
 		.data = "mode=1777",
@@ -91,8 +94,10 @@ uint64_t mounts_spare(void)
 	if (sysinfo(&info) < 0)
 		return 0;
 	spare = (uint64_t)info.freeram * info.mem_unit;
-	/* An overlay tells of its upper layer. A quarter more, so that the rows,
-	 * 80 % together, and the upper layer are 80 % as well. */
+	/*
+	 * statfs of an overlay reports its upper layer. A quarter is added, so
+	 * that the rows, 80 % together, and the upper layer make 80 % as well.
+	 */
 	if (statfs("/", &root) == 0 && root.f_type == OVERLAYFS_MAGIC)
 		taken = (uint64_t)root.f_bavail * (uint64_t)root.f_bsize / 4 *
 			5;
@@ -109,7 +114,7 @@ const char *mounts_bounded(const char *options, uint64_t bytes,
 	to = mempcpy(to, size, sizeof(size) - 1);
 	to = number_put(to, bytes);
 	to = mempcpy(to, inodes, sizeof(inodes) - 1);
-	/* 0 would be no bound. */
+	/* 0 would mean no bound. */
 	(void)number_put(to, bytes / BYTES_PER_FILE + 1);
 	return buf;
 }
@@ -119,12 +124,15 @@ static int open_dir(const char *path)
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Makes PATH unless something is there; the mount says what is wrong with it. */
+/*
+ * Makes PATH unless something is there; the mount reports what is wrong with
+ * that.
+ */
 static void make_point(const char *path)
 {
 	struct stat st;
 
-	/* A link to nothing is as good as nothing. */
+	/* A link to nothing counts as nothing. */
 	if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) &&
 	    stat(path, &st) < 0 && errno == ENOENT)
 		(void)unlink(path);
@@ -133,7 +141,7 @@ static void make_point(const char *path)
 
 static int do_mount(const struct mount_row *row)
 {
-	/* What only the configuration asks for has to be ours. */
+	/* A file system that the configuration asks for must be our own. */
 	const bool is_usual = row->proof || row->policy != MOUNT_STOP;
 
 	if (mount(row->type, row->target, row->type, row->flags, row->data) < 0)
@@ -141,7 +149,11 @@ static int do_mount(const struct mount_row *row)
 	return 0;
 }
 
-/* A link to / has the mount land where no path leads. 1, 0 or -errno. */
+/*
+ * Are A and B the same directory? If the directory before the mount and that
+ * after it are, the mount point is a link to /, and the mount landed where no
+ * path leads. Returns 1, 0 or -errno.
+ */
 static int is_same(int a, int b)
 {
 	struct stat st, other;
@@ -156,14 +168,16 @@ static int keep_access(int from, int to)
 {
 	struct stat st;
 
-	/* The owner first: changing it clears bits of the mode. */
+	/* Set the owner first: changing it clears bits of the mode. */
 	if (fstat(from, &st) < 0 || fchown(to, st.st_uid, st.st_gid) < 0 ||
 	    fchmod(to, st.st_mode & 07777) < 0)
 		return -errno;
 	return 0;
 }
 
-/* What the image has in BELOW comes along, whatever of it can. */
+/*
+ * Moves into the mount what the image has in BELOW, as far as that is possible.
+ */
 static int carry(const struct mount_row *row, int below)
 {
 	int above = open_dir(row->target), kept = 0, r;
@@ -191,7 +205,7 @@ int mounts_mount(const struct mount_row *row, bool *ret_mounted)
 	}
 	r = do_mount(row);
 	*ret_mounted = r == 0;
-	/* Not to leave a sign of what is not there. */
+	/* Leave no mount point for a file system that does not exist. */
 	if (r < 0 && row->policy == MOUNT_OPTIONAL)
 		(void)rmdir(row->target);
 	if (r < 0 && row->proof && access(row->proof, F_OK) == 0)

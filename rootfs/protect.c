@@ -17,8 +17,8 @@
 enum { MOUNTS_MAX = 1 << 20 }; /* bytes of mountinfo */
 
 /*
- * What changes the kernel for everybody, and belongs to user 0 rather than to a
- * capability. As container runtimes have it.
+ * Files that change the kernel for all processes, and that user 0 may write to
+ * without a capability. Container runtimes protect the same ones.
  */
 static const char paths[][20] = {
 	"/proc/acpi",	       "/proc/bus",  "/proc/fs",
@@ -26,11 +26,11 @@ static const char paths[][20] = {
 	"/proc/sysrq-trigger",
 };
 
-/* PATH is a mount: makes that mount read-only, with the flags that it has. */
+/* Makes the mount at PATH read-only, and keeps its other flags. */
 static int make_read_only(const char *path)
 {
 	/*
-	 * The flags that it has may not be left out: they may be locked. These
+	 * Its other flags must be given again, since they may be locked. They
 	 * have the same numbers in statfs(2).
 	 */
 	const unsigned long kept = MS_NOSUID | MS_NODEV | MS_NOEXEC;
@@ -60,7 +60,7 @@ static bool is_protected(const char *path)
 	return is_below(path, "/sys");
 }
 
-/* Undoes the kernel's \OOO for blanks and backslashes, in place. */
+/* Undoes the kernel's \OOO for spaces and backslashes, in place. */
 static void unescape(char *s)
 {
 	char *to = s;
@@ -78,10 +78,13 @@ static void unescape(char *s)
 	*to = '\0';
 }
 
-/* Every mount at or below what is to be protected, by the kernel's own list. */
+/*
+ * Makes every mount at or below a protected path read-only, from the kernel's
+ * list.
+ */
 static int protect_mounts(void)
 {
-	enum { POINT = 4 }; /* the field, from 0, of proc(5)'s mountinfo */
+	enum { POINT = 4 }; /* the field's number, from 0, in mountinfo */
 	struct file f = { 0 };
 	char *line, *field, *lines = NULL, *fields;
 	int r;
@@ -100,7 +103,7 @@ static int protect_mounts(void)
 		unescape(field);
 		if (is_protected(field))
 			r = make_read_only(field);
-		/* No path leads to what something else is mounted over. */
+		/* No path leads to a mount that another one covers. */
 		if (r == -ENOENT)
 			r = 0;
 	}
@@ -109,10 +112,11 @@ static int protect_mounts(void)
 }
 
 /*
- * Makes a copy of all mounts the root, at a place that no path leads to any more.
- * With a root that is not its mount namespace's nobody makes user namespaces
- * (user_namespaces(7), EPERM). In one, user 0 could mount the control groups
- * anew, writable, and take PID 1 into a group of its own.
+ * Makes a copy of all mounts the root, at a place to which no path leads any
+ * more. A process whose root is not that of its mount namespace cannot make
+ * user namespaces (user_namespaces(7), EPERM). In a user namespace user 0 could
+ * mount the control groups again, writable, and move PID 1 into a group of its
+ * own.
  */
 static int forbid_user_namespaces(void)
 {
@@ -120,13 +124,13 @@ static int forbid_user_namespaces(void)
 	struct stat before, after;
 	char cwd[PATH_MAX];
 
-	/* By a raw call: libc's can allocate, and would bring a heap. */
+	/* A raw call: libc's getcwd can allocate, and would bring in a heap. */
 	if (syscall(SYS_getcwd, cwd, sizeof(cwd)) < 0 || stat(".", &before) < 0)
 		return -errno;
 	if (mount("/", point, NULL, MS_BIND | MS_REC, NULL) < 0 ||
 	    chroot(point) < 0 || chdir(cwd) < 0 || stat(".", &after) < 0)
 		return -errno;
-	/* The working directory is the same one, but of the copy. */
+	/* The working directory must be the same one, but in the copy. */
 	if (before.st_dev != after.st_dev || before.st_ino != after.st_ino)
 		return -ESTALE;
 	return 0;
@@ -140,11 +144,11 @@ int protect_kernel(void)
 		return -errno;
 	/*
 	 * Private, not slave: a mount that another service makes later would
-	 * arrive here as it is, and could be written to.
+	 * appear here unchanged, and so be writable.
 	 */
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return -errno;
-	/* A mount of its own for each, with what is mounted below it. */
+	/* Each path becomes a mount of its own, with the mounts below it. */
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
 		if (mount(paths[i], paths[i], NULL, MS_BIND | MS_REC, NULL) <
 			    0 &&

@@ -15,7 +15,10 @@
 #include "rootfs/mounts.h"
 #include "rootfs/number.h"
 
-/* The superblock, little-endian as are our machines (fs/squashfs/squashfs_fs.h). */
+/*
+ * The superblock; little-endian, as our machines are
+ * (fs/squashfs/squashfs_fs.h).
+ */
 struct superblock {
 	uint32_t magic;
 	uint32_t counts[4];
@@ -29,17 +32,17 @@ _Static_assert(offsetof(struct superblock, bytes_used) == 40, "superblock");
 
 enum {
 	SQUASHFS_MAGIC = 0x73717368,
-	UPPER_PERCENT = 30, /* of the spare memory; of the rest, see mounts.c */
+	UPPER_PERCENT = 30, /* of the spare memory; see mounts.c */
 };
 
-/* Where the layers are until they are one. */
+/* Where the layers are mounted until the overlay joins them. */
 #define LAYERS "/squash"
 static const char layers[] = LAYERS, lower[] = LAYERS "/lower",
 		  upper[] = LAYERS "/upper", work[] = LAYERS "/work",
 		  options[] = "lowerdir=" LAYERS "/lower,upperdir=" LAYERS
 			      "/upper,workdir=" LAYERS "/work";
 
-/* A file that is cut short mounts, and fails much later. */
+/* A truncated file would mount, and fail much later. */
 static int check(int fd, struct squash_fault *fault)
 {
 	static const char names[][sizeof(fault->compressor)] = {
@@ -66,7 +69,7 @@ static int check(int fd, struct squash_fault *fault)
 	return (uint64_t)st.st_size < sb.bytes_used ? -ENODATA : 0;
 }
 
-/* The path of loop device N, in BUF. */
+/* Writes the path of loop device N to BUF. */
 static const char *loop_path(int n, char buf[10 + NUMBER_SIZE])
 {
 	static const char head[] = "/dev/loop";
@@ -75,7 +78,10 @@ static const char *loop_path(int n, char buf[10 + NUMBER_SIZE])
 	return buf;
 }
 
-/* The tmpfs of what is written, with a bound if the memory is known. */
+/*
+ * Mounts the tmpfs that takes what is written, with a bound if the memory is
+ * known.
+ */
 static int mount_upper(void)
 {
 	static const char mode[] = "mode=0700";
@@ -100,8 +106,9 @@ static int free_loop(void)
 }
 
 /*
- * Read-only, as the descriptors are, and gone with its last user. Nobody else is
- * there who could take the device first. (LOOP_CONFIGURE is of Linux 5.8.)
+ * Attaches the file read-only, since the descriptors are, and for as long as
+ * the device is in use. Nothing else runs yet that could take the device first.
+ * (LOOP_CONFIGURE needs Linux 5.8.)
  */
 static int open_loop(int file, const char *path)
 {
@@ -124,7 +131,7 @@ static int open_loop(int file, const char *path)
 	return r;
 }
 
-/* The root of all is the upper one. */
+/* The root directory is the upper layer's. */
 static int copy_root(void)
 {
 	struct stat st;
@@ -182,7 +189,7 @@ int squash_mount(const char *path, const char *dir,
 	if (r < 0)
 		goto out;
 	r = join(device, dir, &fault.stage);
-	/* What is mounted holds its layers, and they the device. */
+	/* The overlay holds its layers, and they hold the device. */
 	(void)umount2(lower, MNT_DETACH);
 	(void)umount2(layers, MNT_DETACH);
 	(void)rmdir(layers);

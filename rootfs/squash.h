@@ -2,13 +2,13 @@
 #define ROOTFS_SQUASH_H
 
 /*
- * An image that stays compressed in memory: a squashfs file of the boot ramdisk,
- * read-only, with a tmpfs over it that takes what is written.
+ * An image that stays compressed in memory: a squashfs file of the boot
+ * ramdisk, mounted read-only, with a tmpfs over it that takes what is written.
  */
 
 /* Where squash_mount failed. */
 enum squash_stage {
-	SQUASH_FILE,	/* the file is none, or cut short */
+	SQUASH_FILE,	/* not a squashfs, or truncated */
 	SQUASH_CONTROL, /* /dev/loop-control */
 	SQUASH_LOOP,	/* the loop device that it gave */
 	SQUASH_LOWER,	/* the squashfs */
@@ -19,21 +19,21 @@ enum squash_stage {
 
 struct squash_fault {
 	enum squash_stage stage;
-	/* The name of what the file is compressed by; "" if it is not known. */
+	/* The name of the file's compressor; "" if it is not known. */
 	char compressor[8];
 };
 
 /*
- * Mounts the file PATH with all that is in it, set-id programs and devices too, as
- * the directory DIR, which is made; its layers show nowhere else, and the file may be
- * unlinked. Needs /dev. Returns 0, or -errno and the FAULT: -ENOENT at SQUASH_FILE if
- * there is no such file, -ENODATA there if it is shorter than it says, -EBADMSG if
- * it is no squashfs.
+ * Mounts the file PATH on the directory DIR, which is made; set-id programs and
+ * devices in it work. Its layers appear nowhere else, and the file may be
+ * unlinked. Needs /dev. Returns 0, or -errno and the FAULT: -ENOENT at
+ * SQUASH_FILE if there is no such file, -ENODATA there if the file is shorter
+ * than its header says, -EBADMSG if it is not a squashfs.
  */
 int squash_mount(const char *path, const char *dir,
 		 struct squash_fault *reterr_fault);
 
-/* What is amiss at a stage, without the errno. */
+/* What is wrong at a stage, without the errno. */
 const char *squash_stage_text(enum squash_stage stage);
 
 #endif

@@ -13,8 +13,8 @@
 enum { MAGIC_RAMFS = 0x858458f6, MAGIC_TMPFS = 0x01021994 };
 
 /*
- * Deletes only what is in memory: an init that was started by mistake on a
- * real file system must not eat it.
+ * Delete only from memory: an init that was started by mistake on a real file
+ * system must not erase it.
  */
 static void free_ramdisk(int old, const char *const *keep)
 {
@@ -29,7 +29,7 @@ bool switch_ramdisk_is_full(void)
 {
 	struct statfs fs;
 
-	/* ramfs counts no blocks: 0 of 0 are free. */
+	/* ramfs counts no blocks: it reports 0 free of 0. */
 	return statfs("/", &fs) < 0 || fs.f_bfree <= fs.f_blocks / 16;
 }
 
@@ -55,10 +55,13 @@ int switch_root(const char *dir, const char *keep)
 		goto out;
 	}
 
-	/* Lazily: the console's descriptors are open on them. */
+	/* Detach lazily: the console's descriptors are open on them. */
 	(void)umount2("/dev", MNT_DETACH);
 	(void)umount2("/proc", MNT_DETACH);
-	/* Behind a link the application is somewhere among the rest. */
+	/*
+	 * If it were a link, the application would be among the files to
+	 * delete.
+	 */
 	if (lstat(dir, &st) == 0 && S_ISDIR(st.st_mode))
 		free_ramdisk(old, kept);
 

@@ -4,25 +4,25 @@
 #include <stdbool.h>
 
 /*
- * Whether the boot ramdisk may have run out of room while it was unpacked: it
- * is all but full, or of a kind that does not tell.
+ * True if the boot ramdisk may have run out of room while it was unpacked: it
+ * is nearly full, or of a kind that does not report its size.
  */
 bool switch_ramdisk_is_full(void);
 
 /*
- * Whether the boot ramdisk has no inode left, for want of which the kernel
- * leaves files out without a word.
+ * True if the boot ramdisk has no inode left; the kernel then leaves files out
+ * without a message.
  */
 bool switch_ramdisk_lacks_inodes(void);
 
 /*
  * Makes the directory DIR of the boot ramdisk ("/rootfs") the root of this
- * process and its children, and gives the memory of all else in the ramdisk but
- * KEEP (NULL: nothing) back. The mount is really moved over the old root, so that no chroot leads
- * out again (pivot_root(2) refuses an initramfs). What was mounted for the boot
- * on /dev and /proc is taken off.
+ * process and its children, and frees the memory of everything else in the
+ * ramdisk except KEEP (NULL: nothing is kept). The mount is moved over the old
+ * root, so that no chroot leads out again (pivot_root(2) refuses an initramfs).
+ * The boot's mounts on /dev and /proc are removed.
  *
- * Returns 0, or -errno with nothing lost that a message would need.
+ * Returns 0, or -errno; then everything is still there that a message needs.
  */
 int switch_root(const char *dir, const char *keep);
 

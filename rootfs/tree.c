@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* getdents64(2); opendir would want a heap. */
+/* getdents64(2); opendir would need a heap. */
 struct entry {
 	uint64_t ino;
 	int64_t off;
@@ -50,7 +50,7 @@ void tree_each(int dirfd, tree_entry_fn *fn, void *ctx, int *first_error)
 		}
 		if (n < 0 && *first_error == 0)
 			*first_error = -errno;
-		/* Somebody may make what we remove, for ever. */
+		/* Another process may keep making what we remove. */
 	} while (again && --left > 0);
 }
 
@@ -146,8 +146,8 @@ static int copy_content(int from, const char *name, int out, off_t size)
 }
 
 /*
- * Makes the new entry, without its owner and mode. Out of line: its buffer
- * must not lie on the stack once for each level.
+ * Makes the new entry, without its owner and mode. A function of its own, so
+ * that its buffer is not on the stack once for each level.
  */
 static __attribute__((noinline)) int copy_entry(int from, int to,
 						const char *name,
@@ -177,7 +177,7 @@ static __attribute__((noinline)) int copy_entry(int from, int to,
 	error = errno;
 	close(out);
 	if (r < 0)
-		(void)unlinkat(to, name, 0); /* no half of a file */
+		(void)unlinkat(to, name, 0); /* leave no half of a file */
 	errno = error;
 	return r;
 }
@@ -188,7 +188,10 @@ static int copy_attributes(int to, const char *name, const struct stat *st)
 
 	if (fchownat(to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return -1;
-	/* After the owner: changing that clears the set-id bits. */
+	/*
+	 * Set the mode after the owner: changing the owner clears the set-id
+	 * bits.
+	 */
 	if (!S_ISLNK(st->st_mode) &&
 	    syscall(SYS_fchmodat, to, name, st->st_mode & 07777) < 0)
 		return -1;

@@ -4,34 +4,36 @@
 #include <stdbool.h>
 
 /*
- * Trees of files by directory descriptor. No symbolic link is followed and no
- * other file system entered. Depth is bounded by TREE_DEPTH_MAX (-ENAMETOOLONG).
+ * Trees of files, by directory descriptors. These functions follow no symbolic
+ * link and enter no other file system. TREE_DEPTH_MAX bounds the depth
+ * (-ENAMETOOLONG).
  */
 
 enum { TREE_DEPTH_MAX = 64 };
 
 /*
- * Calls FN for every entry of the directory DIRFD, but . and .., without a heap.
- * FN returns whether it removed the entry: the directory is then read from the
- * start again, until a pass removes nothing. The first failure becomes
- * *FIRST_ERROR, as -errno, unless that is set already.
+ * Calls FN for every entry of the directory DIRFD except . and .., without a
+ * heap. FN returns true if it removed the entry: the directory is then read
+ * from the start again, until a pass removes nothing. The first failure is
+ * stored in *FIRST_ERROR, as -errno, unless that is set already.
  */
 typedef bool tree_entry_fn(void *ctx, int dirfd, const char *name,
 			   int *first_error);
 void tree_each(int dirfd, tree_entry_fn *fn, void *ctx, int *first_error);
 
 /*
- * Removes what is in the directory DIRFD, but for the entries KEEP of it, a list
- * that NULL ends (NULL: none). Goes on after a failure; returns 0 or the first -errno.
+ * Removes everything in the directory DIRFD except the entries named in KEEP, a
+ * list that ends in NULL (NULL: none). Goes on after a failure; returns 0 or
+ * the first -errno.
  */
 int tree_remove(int dirfd, const char *const *keep);
 
 /*
- * Moves what is in the directory FROM into the directory TO, which may be of
- * another file system: type, owner, mode, time and content. What is there
- * already stays. Hard links become files of their own, sockets are dropped.
- * Goes on after a failure, with what could not be moved left behind; returns 0
- * or the first -errno.
+ * Moves everything in the directory FROM into the directory TO, which may be on
+ * another file system: type, owner, mode, time and content. An entry that
+ * exists in TO stays. Hard links become separate files, sockets are dropped.
+ * Goes on after a failure, leaving behind what could not be moved; returns 0 or
+ * the first -errno.
  */
 int tree_move(int from, int to);
 

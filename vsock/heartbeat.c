@@ -7,7 +7,7 @@
 #include "vsock/io.h"
 #include "vsock/sock.h"
 
-/* Between two attempts; a listener that is late is not noticed later. */
+/* Short enough that the start of a listener is noticed at once. */
 static const struct timespec retry_pause = { .tv_nsec = 50 * 1000 * 1000 };
 
 static int connect_parent(uint32_t port)
@@ -19,7 +19,7 @@ static int connect_parent(uint32_t port)
 		left = deadline - io_now_ms();
 		r = sock_connect(SOCK_CID_PARENT, port,
 				 left > 1 ? (int)left : 1);
-		/* A kernel without vsock will not get it by waiting. */
+		/* Waiting does not bring vsock to a kernel that lacks it. */
 		if (r >= 0 || r == -EAFNOSUPPORT)
 			return r;
 		if (io_now_ms() >= deadline)
@@ -73,8 +73,10 @@ int heartbeat_negative(uint32_t port, uint8_t code,
 	fd = send_byte(port, code, reterr_stage);
 	if (fd < 0)
 		return fd;
-	/* Data, the end or the deadline: each says that it was delivered or
-	 * that nothing more can be done. */
+	/*
+	 * Data, the end of the stream or the deadline: each means that the byte
+	 * was delivered, or that nothing more can be done.
+	 */
 	(void)io_read_full(fd, &rest, 1, io_now_ms() + HEARTBEAT_CLOSE_MS);
 	close(fd);
 	return 0;

@@ -12,7 +12,7 @@
 enum {
 	HEARTBEAT_PORT = 9000,
 	HEARTBEAT_BYTE = 0xB7,
-	/* The most that each part takes. */
+	/* The longest that each part takes. */
 	HEARTBEAT_CONNECT_MS = 10000,
 	HEARTBEAT_REPLY_MS = 10000,
 	HEARTBEAT_CLOSE_MS = 2000,
@@ -26,18 +26,17 @@ enum heartbeat_stage {
 };
 
 /*
- * Tells the parent, at PORT of CID 3, that the application runs, and waits for its
- * echo. Connects
- * again and again for HEARTBEAT_CONNECT_MS; takes no second connection once a
- * byte was sent, since the parent accepts one. Returns 0, or -errno with
- * *RETERR_STAGE set; -EPROTO is an echo of the wrong byte.
+ * Tells the parent, at PORT of CID 3, that the application runs, and waits for
+ * its echo. Tries to connect for HEARTBEAT_CONNECT_MS. Once a byte was sent it
+ * makes no second connection, since the parent accepts one. Returns 0, or
+ * -errno with *RETERR_STAGE set; -EPROTO means an echo of the wrong byte.
  */
 int heartbeat_positive(uint32_t port, enum heartbeat_stage *reterr_stage);
 
 /*
- * Tells the parent that the boot has failed: CODE, any byte but HEARTBEAT_BYTE
- * (-EINVAL), then waits for the parent to close, since bytes on their way are
- * lost with the machine. Returns as above.
+ * Tells the parent that the boot has failed, by CODE, any byte but
+ * HEARTBEAT_BYTE (-EINVAL). Then waits for the parent to close, since bytes on
+ * their way are lost when the machine restarts. Returns as above.
  */
 int heartbeat_negative(uint32_t port, uint8_t code,
 		       enum heartbeat_stage *reterr_stage);

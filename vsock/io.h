@@ -8,10 +8,10 @@
 int64_t io_now_ms(void);
 
 /*
- * Write all LEN bytes to, or read as many from, the non-blocking socket FD
- * until DEADLINE_MS on io_now_ms' clock. Return 0, -ETIMEDOUT, -errno, and
- * from reading -ECONNRESET when the peer closed before all had come (vsock
- * does not tell a reset from an orderly end). No SIGPIPE.
+ * Write all LEN bytes to, or read LEN bytes from, the non-blocking socket FD,
+ * until DEADLINE_MS on io_now_ms' clock. Return 0, -ETIMEDOUT, -errno, and when
+ * reading -ECONNRESET if the peer closed before all bytes had come (vsock does
+ * not tell a reset from an orderly end). No SIGPIPE.
  */
 int io_write_full(int fd, const void *buf, size_t len, int64_t deadline_ms);
 int io_read_full(int fd, void *buf, size_t len, int64_t deadline_ms);

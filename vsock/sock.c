@@ -21,7 +21,7 @@ struct address {
 
 _Static_assert(sizeof(struct address) == 16, "the kernel's ABI");
 
-/* VMADDR_FLAG_TO_HOST: needed where vhost_vsock is loaded beside us. */
+/* VMADDR_FLAG_TO_HOST: needed if vhost_vsock is loaded in this kernel. */
 enum { FLAG_TO_HOST = 1 };
 
 static int finish_connect(int fd, int timeout_ms)
@@ -66,7 +66,9 @@ int sock_connect(uint32_t cid, uint32_t port, int timeout_ms)
 {
 	int r = connect_flagged(cid, port, FLAG_TO_HOST, timeout_ms);
 
-	/* Kernels before 5.11 know no flags: svm_zero must be zero there. */
+	/*
+	 * Kernels before 5.11 know no flags, and require svm_zero to be zero.
+	 */
 	if (r == -EINVAL)
 		r = connect_flagged(cid, port, 0, timeout_ms);
 	return r;
