@@ -3,7 +3,8 @@
 PACK := main \
 	$(addprefix command/,commands build describe describe_json diff diff_json diff_listing extract pcr sign set_init \
 		sign_options inputs emit) \
-	$(addprefix image/,image source oci docker layer dir skopeo settings digest elf app check) \
+	$(addprefix image/,image image_load load source oci descriptor manifest docker blobs layer dir skopeo \
+		settings digest elf app check) \
 	$(addprefix ramdisk/,ramdisk cpio gzip tar squashfs listing unpack rewrite parts kernel) \
 	$(addprefix eif/,eif eif_writer measure metadata pcrs) \
 	$(addprefix sign/,signature sign_key key_file token ecdsa cose cert encode ossl) \

@@ -16,7 +16,14 @@
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/base/json.h"
 #include "rootfs/pack/base/tree.h"
+#include "rootfs/pack/image/digest.h"
+#include "rootfs/pack/image/docker.h"
+#include "rootfs/pack/image/layer.h"
 #include "rootfs/pack/image/load.h"
+#include "rootfs/pack/image/manifest.h"
+#include "rootfs/pack/image/oci.h"
+#include "rootfs/pack/image/settings.h"
+#include "rootfs/pack/image/source.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

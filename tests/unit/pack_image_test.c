@@ -10,6 +10,8 @@
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/base/json.h"
 #include "rootfs/pack/base/tree.h"
+#include "rootfs/pack/image/digest.h"
+#include "rootfs/pack/image/layer.h"
 #include "rootfs/pack/image/load.h"
 #include "tests/unit/temp.h"
 

@@ -1,3 +1,5 @@
+#include "rootfs/pack/image/dir.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

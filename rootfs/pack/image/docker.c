@@ -1,3 +1,5 @@
+#include "rootfs/pack/image/docker.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -5,7 +7,10 @@
 
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/base/json.h"
+#include "rootfs/pack/image/blobs.h"
+#include "rootfs/pack/image/digest.h"
 #include "rootfs/pack/image/load.h"
+#include "rootfs/pack/image/source.h"
 
 /*
  * What docker save writes: manifest.json, an array of images, each with paths in the
@@ -141,7 +146,7 @@ bool docker_is_saved(const struct source *s)
 int docker_load(struct loader *l, const struct source *s, const char *tag,
 		struct fault *reterr)
 {
-	struct part config = { .size = UINT64_MAX }, *parts = NULL;
+	struct blob config = { .size = UINT64_MAX }, *parts = NULL;
 	struct strings layers = { 0 };
 	char *text = NULL, *name = NULL, digest[DIGEST_TEXT_MAX];
 	const cJSON *entry = NULL;
@@ -174,9 +179,9 @@ int docker_load(struct loader *l, const struct source *s, const char *tag,
 		goto bad;
 	}
 	for (size_t i = 0; i < layers.count; i++)
-		parts[i] = (struct part){ .path = layers.items[i],
+		parts[i] = (struct blob){ .path = layers.items[i],
 					  .size = UINT64_MAX };
-	r = load_parts(l, s, &config, parts, layers.count, reterr);
+	r = blobs_load(l, s, &config, parts, layers.count, reterr);
 	if (r == 0) {
 		l->image->name = name;
 		name = NULL;

@@ -1,3 +1,5 @@
+#include "rootfs/pack/image/layer.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

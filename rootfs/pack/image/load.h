@@ -4,17 +4,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
-#include "rootfs/pack/base/spool.h"
-#include "rootfs/pack/image/digest.h"
 #include "rootfs/pack/image/image.h"
 
 struct fault;
-struct tree;
 struct tree_inode;
 
-/* What the parts of image.c share. */
+/* What the ways to load an image share. */
 
 enum {
 	LOAD_LAYERS_MAX = 1024,
@@ -64,6 +60,9 @@ bool load_is_tag(const char *name, const char *tag);
 int load_note(struct loader *l, struct fault *reterr, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Notes what was left out, and how many notes are not shown. */
+int load_note_dropped(struct loader *l, struct fault *reterr);
+
 /* Puts PATH, cut where it would leave no room for the words, before a fault's words. */
 int load_at(struct fault *f, const char *path);
 
@@ -75,125 +74,5 @@ int load_at(struct fault *f, const char *path);
 int load_xattr(struct loader *l, const char *path, const char *name,
 	       const void *value, size_t len, struct tree_inode *inode,
 	       struct fault *reterr);
-
-/* --- layer.c ------------------------------------------------------------------- */
-
-struct layer {
-	struct content content; /* tar, plain or by gzip or zstd */
-	const char *digest;	/* of these bytes, or NULL */
-	const char *diff_id;	/* the digest of the tar, or NULL */
-	unsigned number;	/* from 1 */
-	bool is_rootfs;		/* no layer, but all there is: no whiteouts */
-	bool is_archive; /* no layer: no whiteouts, attributes do not matter */
-};
-
-/*
- * Applies it to TREE. Contents stay where they lie in a plain tar, whose descriptor IMAGE
- * then keeps, and else go to SPOOL. Each byte is read once, and hashed once for each
- * digest.
- */
-int layer_apply(struct loader *l, const struct layer *layer, struct tree *tree,
-		struct spool *spool, struct fault *reterr);
-
-/* A file of an image's layout, and what is known of it. */
-struct part {
-	const char *path;
-	const char *digest; /* NULL: not known */
-	uint64_t size;	    /* UINT64_MAX: not known */
-	bool may_lack;	    /* others have it, and the image not always */
-};
-
-struct source;
-
-/* The configuration, and the layers from the lowest on. */
-int load_parts(struct loader *l, const struct source *s,
-	       const struct part *config, const struct part *layers,
-	       size_t count, struct fault *reterr);
-
-/* --- where files of an image's layout are ---------------------------------------- */
-
-struct source {
-	int dirfd;    /* -1: in TREE */
-	bool is_flat; /* blobs lie at the top, as skopeo's dir: has them */
-	struct tree
-		*tree; /* of an archive, whose contents are in it or in SPOOL */
-	struct spool spool;
-	struct content archive;
-	const struct output *output; /* which no file of it may be, or NULL */
-};
-
-#define SOURCE_NONE       \
-	((struct source){ \
-		.dirfd = -1, .spool = SPOOL_NONE, .archive = { .fd = -1 } })
-
-int source_open_dir(const char *path, struct source *ret, struct fault *reterr);
-int source_open_archive(struct loader *l, const char *path, struct source *ret,
-			struct fault *reterr);
-void source_close(struct source *s);
-
-bool source_has(const struct source *s, const char *path);
-
-/* A regular file of it, to be given to source_done. */
-int source_get(const struct source *s, const char *path, struct content *ret,
-	       struct fault *reterr);
-void source_done(const struct source *s, const struct content *c);
-
-/* A whole small file with a NUL behind, for the caller to free. */
-int source_slurp(const struct source *s, const char *path, size_t max,
-		 char **ret, size_t *ret_len, struct fault *reterr);
-
-/* --- oci.c, docker.c, dir.c, skopeo.c, settings.c ------------------------------------ */
-
-/* Does index.json name nothing? False as well where it cannot be read. */
-bool oci_is_empty(const struct source *s);
-
-/* The one image for options->arch that has TAG (NULL: the only one). */
-int oci_load(struct loader *l, const struct source *s, const char *tag,
-	     struct fault *reterr);
-
-/* The same of what skopeo writes to dir:. S is flat. */
-int oci_load_flat(struct loader *l, const struct source *s, const char *tag,
-		  struct fault *reterr);
-
-/* Does manifest.json name an image, as docker save's does? Others have files of that name. */
-bool docker_is_saved(const struct source *s);
-
-/* The same of manifest.json, as docker save writes it. */
-int docker_load(struct loader *l, const struct source *s, const char *tag,
-		struct fault *reterr);
-
-int dir_load(struct loader *l, const char *path, struct fault *reterr);
-
-/* A folder that skopeo has copied an image to, which is gone when we are. */
-struct skopeo {
-	char *dir;
-	int pipe;
-	pid_t keeper;
-};
-
-/* Is it what skopeo's transport dir: writes, which is no layout? */
-bool skopeo_is_dir(const struct source *s);
-
-/* Has skopeo copy SRC to a new folder, for skopeo_remove. */
-int skopeo_copy(const char *src, const char *arch, struct skopeo *ret,
-		struct fault *reterr);
-void skopeo_remove(struct skopeo *s);
-
-/* An image configuration: takes the fields, and notes those that are ignored. The text
- * stays the caller's. *RET_DIFF_IDS gets the layers' digests. */
-int settings_parse(struct loader *l, const char *text, size_t len,
-		   struct strings *ret_diff_ids, struct fault *reterr);
-
-/* An image manifest: its parts, as paths of an OCI layout. */
-struct manifest {
-	struct part config, *layers;
-	struct strings digests; /* which the parts have */
-	size_t count;
-};
-
-/* *RET is to be given to manifest_free, also after a failure. */
-int manifest_parse(const char *text, size_t len, struct manifest *ret,
-		   struct fault *reterr);
-void manifest_free(struct manifest *m);
 
 #endif

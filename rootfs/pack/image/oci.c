@@ -1,3 +1,5 @@
+#include "rootfs/pack/image/oci.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -5,8 +7,12 @@
 
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/base/json.h"
+#include "rootfs/pack/image/blobs.h"
+#include "rootfs/pack/image/descriptor.h"
 #include "rootfs/pack/image/digest.h"
 #include "rootfs/pack/image/load.h"
+#include "rootfs/pack/image/manifest.h"
+#include "rootfs/pack/image/source.h"
 
 /* OCI layouts: image-spec's image-layout.md, image-index.md, manifest.md. */
 
@@ -16,214 +22,11 @@ enum {
 	INDEXES_BYTES_MAX = 16
 			    << 20, /* of them and the manifests that are read */
 	TAGS_SHOWN = 20,
-	PATH_ROOM = DIGEST_TEXT_MAX + 8,
 };
 
-#define TYPE_INDEX "application/vnd.oci.image.index.v1+json"
-#define TYPE_LIST "application/vnd.docker.distribution.manifest.list.v2+json"
-#define TYPE_MANIFEST "application/vnd.oci.image.manifest.v1+json"
-#define TYPE_DOCKER "application/vnd.docker.distribution.manifest.v2+json"
 #define NOTE_TAG "org.opencontainers.image.ref.name"
 #define NOTE_NAME "io.containerd.image.name"
 #define NOTE_ABOUT "vnd.docker.reference.type" /* no image, but about one */
-
-static const char *const index_types[] = { TYPE_INDEX, TYPE_LIST, NULL };
-static const char *const manifest_types[] = { TYPE_MANIFEST, TYPE_DOCKER,
-					      NULL };
-static const char *const config_types[] = {
-	"application/vnd.oci.image.config.v1+json",
-	"application/vnd.docker.container.image.v1+json",
-	NULL,
-};
-static const char *const layer_types[] = {
-	"application/vnd.oci.image.layer.v1.tar",
-	"application/vnd.oci.image.layer.v1.tar+gzip",
-	"application/vnd.oci.image.layer.v1.tar+zstd",
-	"application/vnd.docker.image.rootfs.diff.tar",
-	"application/vnd.docker.image.rootfs.diff.tar.gzip",
-	"application/vnd.docker.image.rootfs.diff.tar.zstd",
-	/* Of no specification; some write them. */
-	"application/vnd.oci.image.layer.v1.tar+xz",
-	"application/vnd.oci.image.layer.v1.tar+bzip2",
-	"application/vnd.docker.image.rootfs.diff.tar.xz",
-	"application/vnd.docker.image.rootfs.diff.tar.bzip2",
-	NULL,
-};
-/* Not to be pushed to a registry, and often not in the image. */
-static const char *const foreign_types[] = {
-	"application/vnd.oci.image.layer.nondistributable.v1.tar",
-	"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
-	"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
-	"application/vnd.docker.image.rootfs.foreign.diff.tar",
-	"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
-	"application/vnd.docker.image.rootfs.foreign.diff.tar.zstd",
-	NULL,
-};
-
-static bool is_one_of(const char *text, const char *const *list)
-{
-	for (; *list; list++)
-		if (strcmp(text, *list) == 0)
-			return true;
-	return false;
-}
-
-static void blob_path(const char *digest, char ret[PATH_ROOM])
-{
-	(void)snprintf(ret, PATH_ROOM, "blobs/%s", digest);
-	*strchr(ret, ':') = '/';
-}
-
-/* --- descriptors ------------------------------------------------------------------ */
-
-struct descriptor {
-	const char *type, *digest; /* of the JSON; the digest is a valid one */
-	uint64_t size;
-};
-
-static int take_descriptor(const cJSON *json, struct descriptor *ret,
-			   struct fault *reterr)
-{
-	if (json_string(json, "mediaType", &ret->type, reterr) < 0 ||
-	    json_string(json, "digest", &ret->digest, reterr) < 0 ||
-	    json_size(json, "size", &ret->size, reterr) < 0)
-		return -1;
-	if (!ret->type)
-		return fault_refuse(reterr, "no \"mediaType\"");
-	if (!ret->digest)
-		return fault_refuse(reterr, "no \"digest\"");
-	if (!digest_is_valid(ret->digest))
-		return fault_refuse(reterr,
-				    "not a digest by sha256 or sha512: %s",
-				    ret->digest);
-	return 0;
-}
-
-static int check_schema(const cJSON *json, const char *const *types,
-			struct fault *reterr)
-{
-	const char *type;
-	uint64_t version;
-
-	if (json_string(json, "mediaType", &type, reterr) < 0 ||
-	    json_size(json, "schemaVersion", &version, reterr) < 0)
-		return -1;
-	if (version == 1)
-		return fault_refuse(reterr,
-				    "schemaVersion is 1, Docker's until 1.10: "
-				    "skopeo copy to oci: makes it 2");
-	if (version != 2)
-		return fault_refuse(reterr, "schemaVersion is not 2");
-	if (type && !is_one_of(type, types))
-		return fault_refuse(reterr, "mediaType is %s", type);
-	return 0;
-}
-
-/* --- manifests --------------------------------------------------------------------- */
-
-/* M keeps a copy of the digest, and the path. */
-static int take_part(struct manifest *m, const struct descriptor *d,
-		     struct part *ret, struct fault *reterr)
-{
-	char path[PATH_ROOM];
-
-	blob_path(d->digest, path);
-	if (strings_add(&m->digests, d->digest, reterr) < 0 ||
-	    strings_add(&m->digests, path, reterr) < 0)
-		return -1;
-	*ret = (struct part){
-		.digest = m->digests.items[m->digests.count - 2],
-		.path = m->digests.items[m->digests.count - 1],
-		.size = d->size,
-	};
-	return 0;
-}
-
-static int take_layer(struct manifest *m, const cJSON *json,
-		      struct fault *reterr)
-{
-	struct descriptor d;
-	bool is_foreign;
-
-	if (take_descriptor(json, &d, reterr) < 0)
-		return -1;
-	if (strstr(d.type, "+encrypted"))
-		return fault_refuse(reterr, "is encrypted: %s", d.type);
-	is_foreign = is_one_of(d.type, foreign_types);
-	if (!is_foreign && !is_one_of(d.type, layer_types))
-		return fault_refuse(reterr, "is of an unknown type: %s",
-				    d.type);
-	if (take_part(m, &d, &m->layers[m->count], reterr) < 0)
-		return -1;
-	m->layers[m->count].may_lack = is_foreign;
-	return 0;
-}
-
-/* No layers are an empty list, null, as Go's programs write it, or not said. */
-int manifest_parse(const char *text, size_t len, struct manifest *ret,
-		   struct fault *reterr)
-{
-	const cJSON *config, *layers, *layer;
-	struct descriptor d;
-	cJSON *json = NULL;
-	int r = -1, count;
-
-	*ret = (struct manifest){ 0 };
-	if (json_parse(text, len, &json, reterr) < 0 ||
-	    check_schema(json, manifest_types, reterr) < 0 ||
-	    json_object(json, "config", &config, reterr) < 0 ||
-	    json_array(json, "layers", &layers, reterr) < 0)
-		goto out;
-	if (!config) {
-		(void)fault_refuse(reterr, "no \"config\"");
-		goto out;
-	}
-	if (take_descriptor(config, &d, reterr) < 0) {
-		(void)fault_prefix(reterr, "config");
-		goto out;
-	}
-	if (!is_one_of(d.type, config_types)) {
-		(void)fault_refuse(reterr,
-				   "no container image: its configuration is "
-				   "of type %s",
-				   d.type);
-		goto out;
-	}
-	if (take_part(ret, &d, &ret->config, reterr) < 0)
-		goto out;
-	count = cJSON_GetArraySize(layers);
-	if (count > LOAD_LAYERS_MAX) {
-		(void)fault_refuse(reterr, "more than %d layers",
-				   LOAD_LAYERS_MAX);
-		goto out;
-	}
-	ret->layers = calloc((size_t)count + 1, sizeof(*ret->layers));
-	if (!ret->layers) {
-		(void)fault_system(reterr, ENOMEM, "layers");
-		goto out;
-	}
-	cJSON_ArrayForEach(layer, layers)
-	{
-		if (take_layer(ret, layer, reterr) < 0) {
-			(void)fault_prefix(reterr, "layer %zu", ret->count + 1);
-			goto out;
-		}
-		ret->count++;
-	}
-	r = 0;
-out:
-	cJSON_Delete(json);
-	return r;
-}
-
-void manifest_free(struct manifest *m)
-{
-	free(m->layers);
-	strings_free(&m->digests);
-	*m = (struct manifest){ 0 };
-}
-
-/* --- indexes ---------------------------------------------------------------------- */
 
 /* A manifest that the index names: it may be the image. */
 struct candidate {
@@ -236,7 +39,7 @@ struct candidate {
 };
 
 /* The search for the image. */
-struct search {
+struct oci_search {
 	struct loader *l;
 	const struct source *s;
 	const char *tag; /* wanted, or NULL */
@@ -277,7 +80,7 @@ static const char *join(const struct strings *s, char *buf, size_t room)
 }
 
 /* A blob with a NUL behind, checked, for the caller to free. */
-static int read_blob(struct search *f, const char *path,
+static int read_blob(struct oci_search *f, const char *path,
 		     const struct descriptor *d, char **ret, size_t *ret_len,
 		     struct fault *reterr)
 {
@@ -322,9 +125,9 @@ static bool is_baseline(const char *arch, const char *variant)
 		       0;
 }
 
-static int keep(struct search *f, const struct descriptor *d, const char *name,
-		bool is_base, bool is_for_other, bool is_pinned,
-		struct fault *reterr)
+static int keep(struct oci_search *f, const struct descriptor *d,
+		const char *name, bool is_base, bool is_for_other,
+		bool is_pinned, struct fault *reterr)
 {
 	struct candidate *bigger;
 	struct candidate c = { .size = d->size,
@@ -355,7 +158,7 @@ static int keep(struct search *f, const struct descriptor *d, const char *name,
 }
 
 /* A manifest that has the tag. */
-static int consider(struct search *f, const struct descriptor *d,
+static int consider(struct oci_search *f, const struct descriptor *d,
 		    const char *name, const cJSON *platform, bool is_pinned,
 		    struct fault *reterr)
 {
@@ -387,20 +190,21 @@ static int consider(struct search *f, const struct descriptor *d,
 		    reterr);
 }
 
-static bool is_wanted(const struct search *f, const char *tag, const char *name)
+static bool is_wanted(const struct oci_search *f, const char *tag,
+		      const char *name)
 {
 	return !f->tag || (tag && strcmp(f->tag, tag) == 0) ||
 	       (name && load_is_tag(name, f->tag));
 }
 
-static int search_index(struct search *f, const char *path,
+static int search_index(struct oci_search *f, const char *path,
 			const struct descriptor *of, const struct above *above,
 			struct fault *reterr);
 
-static int search_below(struct search *f, const struct descriptor *d,
+static int search_below(struct oci_search *f, const struct descriptor *d,
 			const struct above *here, struct fault *reterr)
 {
-	char path[PATH_ROOM], key[DIGEST_TEXT_MAX + 1];
+	char path[DESCRIPTOR_PATH_ROOM], key[DIGEST_TEXT_MAX + 1];
 
 	/* Once is enough, or a small layout could take hours. */
 	(void)snprintf(key, sizeof(key), "%s%s", here->is_pinned ? "=" : "",
@@ -410,11 +214,11 @@ static int search_below(struct search *f, const struct descriptor *d,
 			return 0;
 	if (strings_add(&f->indexes, key, reterr) < 0)
 		return -1;
-	blob_path(d->digest, path);
+	descriptor_path(d->digest, path);
 	return search_index(f, path, d, here, reterr);
 }
 
-static int search_entry(struct search *f, const cJSON *json,
+static int search_entry(struct oci_search *f, const cJSON *json,
 			const struct above *above, struct fault *reterr)
 {
 	const cJSON *annotations, *platform;
@@ -438,7 +242,7 @@ static int search_entry(struct search *f, const cJSON *json,
 	/* An index within one is not another tag, but the same. */
 	here.tag = tag ? tag : above->tag;
 	here.name = name ? name : above->name;
-	is_index = type && is_one_of(type, index_types);
+	is_index = type && descriptor_is_one_of(type, descriptor_indexes);
 	if (here.tag && note_once(&f->tags, here.tag, reterr) < 0)
 		return -1;
 	/* What is not asked for may be as it likes. Below an index without a tag there
@@ -447,14 +251,14 @@ static int search_entry(struct search *f, const cJSON *json,
 		      (!is_index || here.tag || here.name)))
 		return 0;
 
-	if (take_descriptor(json, &d, reterr) < 0 ||
+	if (descriptor_take(json, &d, reterr) < 0 ||
 	    json_object(json, "platform", &platform, reterr) < 0)
 		return -1;
 	here.is_pinned = above->is_pinned ||
 			 (digest && strcmp(digest, d.digest) == 0);
 	if (is_index)
 		return search_below(f, &d, &here, reterr);
-	if (!is_one_of(d.type, manifest_types))
+	if (!descriptor_is_one_of(d.type, descriptor_manifests))
 		return note_once(&f->platforms, d.type, reterr);
 	if (digest && !here.is_pinned &&
 	    note_once(&f->digests, d.digest, reterr) < 0)
@@ -463,7 +267,7 @@ static int search_entry(struct search *f, const cJSON *json,
 			here.is_pinned, reterr);
 }
 
-static int search_index(struct search *f, const char *path,
+static int search_index(struct oci_search *f, const char *path,
 			const struct descriptor *of, const struct above *above,
 			struct fault *reterr)
 {
@@ -479,7 +283,7 @@ static int search_index(struct search *f, const char *path,
 	if (read_blob(f, path, of, &text, &len, reterr) < 0)
 		return -1;
 	if (json_parse(text, len, &json, reterr) < 0 ||
-	    check_schema(json, index_types, reterr) < 0 ||
+	    descriptor_check_schema(json, descriptor_indexes, reterr) < 0 ||
 	    json_array(json, "manifests", &manifests, reterr) < 0)
 		goto out;
 	r = 0;
@@ -525,18 +329,18 @@ static int check_layout(const struct source *s, struct fault *reterr)
 
 /* Does the manifest say that it is no image, but a signature, a list of parts, ...? What
  * cannot be read is not said to be one. */
-static bool is_artifact(struct search *f, const struct candidate *c)
+static bool is_artifact(struct oci_search *f, const struct candidate *c)
 {
 	const struct descriptor d = { .digest = c->digest, .size = c->size };
 	const cJSON *config, *layers, *layer;
-	char path[PATH_ROOM], *text = NULL;
+	char path[DESCRIPTOR_PATH_ROOM], *text = NULL;
 	const char *type = NULL;
 	struct fault ignored;
 	cJSON *json = NULL;
 	bool is = false;
 	size_t len;
 
-	blob_path(c->digest, path);
+	descriptor_path(c->digest, path);
 	if (read_blob(f, path, &d, &text, &len, &ignored) < 0)
 		return false;
 	if (json_parse(text, len, &json, &ignored) < 0 ||
@@ -546,7 +350,7 @@ static bool is_artifact(struct search *f, const struct candidate *c)
 	if (json_object(json, "config", &config, &ignored) < 0 || !config ||
 	    json_string(config, "mediaType", &type, &ignored) < 0)
 		goto out;
-	is |= type && !is_one_of(type, config_types);
+	is |= type && !descriptor_is_one_of(type, descriptor_configs);
 	if (json_array(json, "layers", &layers, &ignored) < 0)
 		goto out;
 	/* cosign's have the configuration of an image. */
@@ -562,14 +366,14 @@ out:
 	return is;
 }
 
-static void drop(struct search *f, size_t i)
+static void drop(struct oci_search *f, size_t i)
 {
 	free(f->candidates[i].name);
 	f->candidates[i] = f->candidates[--f->count];
 }
 
 /* Leaves those that are IS in one respect, if there are any. */
-static void narrow(struct search *f, bool (*is)(const struct candidate *))
+static void narrow(struct oci_search *f, bool (*is)(const struct candidate *))
 {
 	size_t n = 0;
 
@@ -596,16 +400,16 @@ static bool is_pinned(const struct candidate *c)
 }
 
 /* Is the digest demanded that of its configuration, which docker calls the image's ID? */
-static bool has_config(struct search *f, const struct candidate *c)
+static bool has_config(struct oci_search *f, const struct candidate *c)
 {
 	const struct descriptor d = { .digest = c->digest, .size = c->size };
-	char path[PATH_ROOM], *text = NULL;
+	char path[DESCRIPTOR_PATH_ROOM], *text = NULL;
 	struct manifest m = { 0 };
 	struct fault ignored;
 	bool has = false;
 	size_t len;
 
-	blob_path(c->digest, path);
+	descriptor_path(c->digest, path);
 	if (read_blob(f, path, &d, &text, &len, &ignored) < 0)
 		return false;
 	if (manifest_parse(text, len, &m, &ignored) == 0)
@@ -615,7 +419,7 @@ static bool has_config(struct search *f, const struct candidate *c)
 	return has;
 }
 
-static void demand_digest(struct search *f)
+static void demand_digest(struct oci_search *f)
 {
 	narrow(f, is_pinned);
 	for (size_t i = f->count; i-- > 0;)
@@ -625,7 +429,7 @@ static void demand_digest(struct search *f)
 }
 
 /* Leaves those that may be the image. */
-static void choose(struct search *f)
+static void choose(struct oci_search *f)
 {
 	const bool had_some = f->count > 0;
 
@@ -646,14 +450,14 @@ static void choose(struct search *f)
 	narrow(f, is_for_any);
 }
 
-static int refuse_tag(const struct search *f, struct fault *reterr)
+static int refuse_tag(const struct oci_search *f, struct fault *reterr)
 {
 	return fault_refuse(reterr, "no image there has a tag; leave %s%s out",
 			    f->l->options->tag ? "--tag " : ":", f->tag);
 }
 
 /* Why there is no image, or not one. */
-static int refuse_choice(const struct search *f, struct fault *reterr)
+static int refuse_choice(const struct oci_search *f, struct fault *reterr)
 {
 	char tags[1000], platforms[600];
 
@@ -700,8 +504,9 @@ bool oci_is_empty(const struct source *s)
 	return is_empty;
 }
 
-static int load_manifest(struct search *f, const char *path, const char *text,
-			 size_t len, struct candidate *c, struct fault *reterr)
+static int load_manifest(struct oci_search *f, const char *path,
+			 const char *text, size_t len, struct candidate *c,
+			 struct fault *reterr)
 {
 	struct image *image = f->l->image;
 	struct manifest m = { 0 };
@@ -716,7 +521,7 @@ static int load_manifest(struct search *f, const char *path, const char *text,
 		(void)fault_system(reterr, ENOMEM, "a digest");
 		goto out;
 	}
-	r = load_parts(f->l, f->s, &m.config, m.layers, m.count, reterr);
+	r = blobs_load(f->l, f->s, &m.config, m.layers, m.count, reterr);
 	if (r == 0) {
 		image->name = c->name;
 		c->name = NULL;
@@ -726,15 +531,15 @@ out:
 	return r;
 }
 
-static int load_candidate(struct search *f, struct candidate *c,
+static int load_candidate(struct oci_search *f, struct candidate *c,
 			  struct fault *reterr)
 {
 	const struct descriptor d = { .digest = c->digest, .size = c->size };
-	char path[PATH_ROOM], *text = NULL;
+	char path[DESCRIPTOR_PATH_ROOM], *text = NULL;
 	size_t len;
 	int r;
 
-	blob_path(c->digest, path);
+	descriptor_path(c->digest, path);
 	if (read_blob(f, path, &d, &text, &len, reterr) < 0)
 		return -1;
 	r = load_manifest(f, path, text, len, c, reterr);
@@ -742,14 +547,14 @@ static int load_candidate(struct search *f, struct candidate *c,
 	return r;
 }
 
-static int load_chosen(struct search *f, struct fault *reterr)
+static int load_chosen(struct oci_search *f, struct fault *reterr)
 {
 	choose(f);
 	return f->count == 1 ? load_candidate(f, &f->candidates[0], reterr) :
 			       refuse_choice(f, reterr);
 }
 
-static void free_search(struct search *f)
+static void free_search(struct oci_search *f)
 {
 	while (f->count > 0)
 		drop(f, f->count - 1);
@@ -763,7 +568,7 @@ static void free_search(struct search *f)
 int oci_load(struct loader *l, const struct source *s, const char *tag,
 	     struct fault *reterr)
 {
-	struct search f = { .l = l, .s = s, .tag = tag };
+	struct oci_search f = { .l = l, .s = s, .tag = tag };
 	const struct above top = { .depth = 0 };
 	int r = -1;
 
@@ -779,7 +584,7 @@ int oci_load_flat(struct loader *l, const struct source *s, const char *tag,
 		  struct fault *reterr)
 {
 	static const char path[] = "manifest.json";
-	struct search f = { .l = l, .s = s, .tag = tag };
+	struct oci_search f = { .l = l, .s = s, .tag = tag };
 	struct above top = { .depth = 0 };
 	struct candidate c = { .name = NULL };
 	const cJSON *manifests;

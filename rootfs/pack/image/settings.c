@@ -1,3 +1,5 @@
+#include "rootfs/pack/image/settings.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,5 @@
+#include "rootfs/pack/image/skopeo.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -12,6 +14,7 @@
 
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/image/load.h"
+#include "rootfs/pack/image/source.h"
 
 /* Registries and other stores are skopeo's to know. */
 

@@ -1,3 +1,5 @@
+#include "rootfs/pack/image/source.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,6 +11,8 @@
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/base/output.h"
 #include "rootfs/pack/base/tree.h"
+#include "rootfs/pack/image/digest.h"
+#include "rootfs/pack/image/layer.h"
 #include "rootfs/pack/image/load.h"
 
 int source_open_dir(const char *path, struct source *ret, struct fault *reterr)
