@@ -31,29 +31,53 @@ static int read_all(int fd, char *data, size_t max, size_t *ret_len)
 	return 0;
 }
 
+enum {
+	SHORT_MAX = 2048, /* bytes of a file that shares pages */
+	SHARED_SIZE = 8192,
+};
+
+/* Empty again when the last file that lies in it is gone. */
+static struct {
+	size_t files, used;
+	_Alignas(sizeof(void *)) char data[SHARED_SIZE];
+} shared;
+
+/* SIZE bytes of the shared pages; NULL if there is no room. */
+static char *share(size_t size)
+{
+	char *data = shared.data + shared.used;
+
+	size = (size + sizeof(void *) - 1) & -sizeof(void *);
+	if (size > SHARED_SIZE - shared.used)
+		return NULL;
+	shared.used += size;
+	shared.files++;
+	return memset(data, 0, size);
+}
+
 int file_alloc(size_t max, struct file *ret)
 {
 	size_t mapped = max + 2; /* one to see an excess, one for the NUL */
-	char *data = mmap(NULL, mapped, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *data = max <= SHORT_MAX ? share(mapped) : NULL;
 
+	if (data) {
+		*ret = (struct file){ .data = data };
+		return 0;
+	}
+	data = mmap(NULL, mapped, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (data == MAP_FAILED)
 		return -errno;
 	*ret = (struct file){ .data = data, .mapped = mapped };
 	return 0;
 }
 
-int file_read_fd(int fd, size_t max, struct file *ret)
+/* Reads FD, which is where a read begins, with room for MAX bytes. */
+static int read_with_room(int fd, size_t max, struct file *ret)
 {
 	struct file file = { 0 };
-	struct stat st;
-	int r;
+	int r = file_alloc(max, &file);
 
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
-	r = file_alloc(max, &file);
 	if (r < 0)
 		return r;
 	r = read_all(fd, file.data, max, &file.len);
@@ -61,6 +85,26 @@ int file_read_fd(int fd, size_t max, struct file *ret)
 		file_free(&file);
 	else
 		*ret = file;
+	return r;
+}
+
+int file_read_fd(int fd, size_t max, struct file *ret)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+	/* The kernel's own files have no size. */
+	if (st.st_size == 0 || st.st_size > SHORT_MAX ||
+	    (size_t)st.st_size >= max)
+		return read_with_room(fd, max, ret);
+	r = read_with_room(fd, (size_t)st.st_size, ret);
+	/* It has grown since. */
+	if (r == -EFBIG && lseek(fd, 0, SEEK_SET) == 0)
+		r = read_with_room(fd, max, ret);
 	return r;
 }
 
@@ -195,8 +239,12 @@ static ssize_t read_link(const struct walk *w, const char *name,
 	return n;
 }
 
-/* Puts the target of the link NAME before what is left of the path. */
-static int follow(struct walk *w, const char *name, const char *rest)
+/*
+ * Puts the target of the link NAME before what is left of the path. A function of its
+ * own, so that a path without links does not take the stack that TARGET needs.
+ */
+static __attribute__((noinline)) int follow(struct walk *w, const char *name,
+					    const char *rest)
 {
 	char target[PATH_MAX];
 	size_t len = strlen(rest);
@@ -310,7 +358,9 @@ int file_set_access(const char *path, uid_t owner, gid_t group, int mode)
 
 void file_free(struct file *file)
 {
-	if (file->data)
+	if (file->data && file->mapped > 0)
 		(void)munmap(file->data, file->mapped);
+	else if (file->data && --shared.files == 0)
+		shared.used = 0;
 	*file = (struct file){ 0 };
 }

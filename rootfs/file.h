@@ -5,16 +5,17 @@
 #include <sys/types.h>
 
 /*
- * A whole file in pages of its own, so that its memory goes back to the kernel
- * and not to a heap.
+ * A whole file in memory. A long file has pages of its own, so that they go back to the
+ * kernel and not to a heap. Short files, as /cmd and /env mostly are, share a few pages
+ * of the program while there is room: a page for each would cost more than its reading.
  */
 struct file {
-	char *data; /* NUL after the last byte; writable */
+	char *data; /* NUL after the last byte; writable; aligned as a pointer */
 	size_t len;
-	size_t mapped;
+	size_t mapped; /* 0: it shares pages */
 };
 
-/* An empty file with room for MAX bytes; pages never written cost nothing. */
+/* An empty file with room for MAX bytes, all zero; pages never written cost nothing. */
 int file_alloc(size_t max, struct file *ret);
 
 /*

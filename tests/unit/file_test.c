@@ -94,6 +94,59 @@ TEST(memory_for_vectors_is_zero)
 	file_free(&f);
 }
 
+TEST(memory_for_short_vectors_is_zero_and_aligned)
+{
+	struct file a, b, kept;
+
+	CHECK_INT(file_alloc(3, &kept), 0);
+	for (int i = 0; i < 100; i++) {
+		CHECK_INT(file_alloc(1000, &a), 0);
+		CHECK_INT(file_alloc(1000, &b), 0);
+		CHECK_INT((uintptr_t)a.data % sizeof(void *), 0);
+		CHECK_INT((uintptr_t)b.data % sizeof(void *), 0);
+		for (size_t n = 0; n < 1002; n++)
+			if (!CHECK(a.data[n] == 0 && b.data[n] == 0))
+				break;
+		memset(a.data, 'a', 1002);
+		memset(b.data, 'b', 1002);
+		CHECK(a.data[1001] == 'a' && b.data[0] == 'b' &&
+		      kept.data[4] == 0);
+		file_free(&b);
+		file_free(&a);
+	}
+	file_free(&kept);
+}
+
+TEST(short_files_do_not_touch_one_another)
+{
+	struct file files[40];
+	char name[16], text[2048];
+
+	temp_enter();
+	/* More than there is room for: the last ones have pages of their own. */
+	for (int i = 0; i < 40; i++) {
+		(void)snprintf(name, sizeof(name), "f%d", i);
+		memset(text, 'A' + i, sizeof(text));
+		temp_file(name, text, (size_t)(i + 1) * 50, 0644);
+		CHECK_INT(file_read(AT_FDCWD, name, 65536, &files[i]), 0);
+	}
+	for (int i = 0; i < 40; i++) {
+		size_t len = (size_t)(i + 1) * 50;
+
+		CHECK_INT(files[i].len, len);
+		CHECK_INT(files[i].data[len], '\0');
+		for (size_t n = 0; n < len; n++)
+			if (!CHECK(files[i].data[n] == 'A' + i))
+				break;
+	}
+	/* In any order. */
+	for (int i = 0; i < 40; i += 2)
+		file_free(&files[i]);
+	for (int i = 1; i < 40; i += 2)
+		file_free(&files[i]);
+	temp_leave();
+}
+
 /* The content by which a file is known. */
 static void check_content(int line, int fd, const char *path, const char *want)
 {
