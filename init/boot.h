@@ -48,12 +48,14 @@ struct boot_step {
 
 extern const struct boot_step boot_steps[BOOT_STEPS_END];
 
-/* What one step leaves for the next ones. */
+/*
+ * What one step leaves for the next ones. What PID 1 writes as long as it lives lies
+ * together: of each page of it every fork costs a copy.
+ */
 struct boot {
 	const char *const *argv; /* PID 1's own: words of the kernel's command
 				    line */
 	enum boot_step_number step;
-	struct text fault_object, fault_reason; /* why the step failed */
 	int proc_fd; /* /proc, whatever is mounted over it; or -1 */
 	int nsm_fd;  /* /dev/nsm until the application runs; or negative */
 	int tool_fd; /* /nsm of the boot ramdisk until it is mounted; or negative */
@@ -79,14 +81,14 @@ struct boot {
 	size_t app_argc, app_envc;
 	struct names names; /* kept as long as the configuration */
 	struct file filters[CONFIG_SERVICES_MAX]; /* of seccomp, checked */
-	struct loop loop;
 	struct children children;
 	struct beat beat;
 	struct helper clock, debug, sync;
+	struct loop loop;
 	struct supervise supervise;
 
-	/* Large, and behind what PID 1 touches as long as it lives. */
-	struct user user; /* a scratch */
+	struct text fault_object, fault_reason; /* why the step failed */
+	struct user user;			/* a scratch, and large */
 };
 
 /*

@@ -16,17 +16,19 @@
 
 #include "vsock/io.h"
 
-static int log_fd = -1;
-static bool debug_on;
-static struct timespec start;
-static bool is_socket, is_console, blocks, is_child, is_draining;
+static struct {
+	int fd;
+	bool debug_on;
+	bool is_socket, is_console, blocks, is_child, is_draining;
+	int64_t start_us;
+	/* How much the console has not taken yet, and how many lines found no room. */
+	size_t kept_len;
+	unsigned lost;
+	int64_t retry_ms; /* when it is tried again; 0: nothing is kept */
+	int64_t pause_ms;
+} state = { .fd = -1 };
 
-/* What the console has not taken yet, and how many lines found no room in here. */
 static char kept[LOG_KEPT_MAX];
-static size_t kept_len;
-static unsigned lost;
-static int64_t retry_ms; /* when it is tried again; 0: nothing is kept */
-static int64_t pause_ms;
 
 enum {
 	PAUSE_MIN_MS = 2,
@@ -74,61 +76,52 @@ const char *text_string(struct text *t)
 	return t->buf;
 }
 
-static long long elapsed_us(const struct timespec *since)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
-	return (long long)(now.tv_sec - since->tv_sec) * 1000000 +
-	       (now.tv_nsec - since->tv_nsec) / 1000;
-}
-
 void log_open(int fd)
 {
 	struct stat st;
 
-	log_fd = fd;
+	state.fd = fd;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		st = (struct stat){ 0 };
-	is_socket = S_ISSOCK(st.st_mode);
-	is_console = S_ISCHR(st.st_mode) && st.st_rdev == makedev(5, 1);
+	state.is_socket = S_ISSOCK(st.st_mode);
+	state.is_console = S_ISCHR(st.st_mode) && st.st_rdev == makedev(5, 1);
 	/* Of a container, where there was no /proc to open it anew by. */
-	blocks = fd >= 0 && !is_socket &&
-		 !(syscall(SYS_fcntl, fd, F_GETFL) & O_NONBLOCK);
+	state.blocks = fd >= 0 && !state.is_socket &&
+		       !(syscall(SYS_fcntl, fd, F_GETFL) & O_NONBLOCK);
 }
 
 int log_descriptor(void)
 {
-	return log_fd;
+	return state.fd;
 }
 
 void log_set_debug(bool on)
 {
-	(void)clock_gettime(CLOCK_MONOTONIC, &start);
-	debug_on = on;
+	state.start_us = io_now_us();
+	state.debug_on = on;
 }
 
 /* Writes what is taken at once: how much, or -errno. */
 static ssize_t write_some(const char *buf, size_t len)
 {
-	struct pollfd p = { .fd = log_fd, .events = POLLOUT };
+	struct pollfd p = { .fd = state.fd, .events = POLLOUT };
 	ssize_t n;
 
 	/* Takes the console back from a terminal that has it by TIOCCONS, and whose
 	 * own flags would say whether a write blocks. */
-	if (is_console)
-		(void)ioctl(log_fd, TIOCCONS);
+	if (state.is_console)
+		(void)ioctl(state.fd, TIOCCONS);
 	/* What may be written to takes that much at once: a pipe, PIPE_BUF. */
-	if (blocks) {
+	if (state.blocks) {
 		if (poll(&p, 1, 0) <= 0)
 			return -EAGAIN;
 		len = len < PIPE_BUF ? len : PIPE_BUF;
 	}
 	/* A socket's own flag may be another's to change. */
 	do
-		n = is_socket ? send(log_fd, buf, len,
-				     MSG_DONTWAIT | MSG_NOSIGNAL) :
-				write(log_fd, buf, len);
+		n = state.is_socket ? send(state.fd, buf, len,
+					   MSG_DONTWAIT | MSG_NOSIGNAL) :
+				      write(state.fd, buf, len);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
@@ -156,17 +149,17 @@ static void write_waiting(const char *buf, size_t len)
 /* The rest of a line whose begin was written must not be lost in its midst. */
 static void keep(const char *buf, size_t len, bool is_rest)
 {
-	if (len > sizeof(kept) - kept_len) {
-		lost++;
+	if (len > sizeof(kept) - state.kept_len) {
+		state.lost++;
 		if (!is_rest)
 			return;
-		len = sizeof(kept) - kept_len;
+		len = sizeof(kept) - state.kept_len;
 	}
-	memcpy(kept + kept_len, buf, len);
-	kept_len += len;
-	if (retry_ms == 0) {
-		pause_ms = PAUSE_MIN_MS;
-		retry_ms = io_now_ms() + pause_ms;
+	memcpy(kept + state.kept_len, buf, len);
+	state.kept_len += len;
+	if (state.retry_ms == 0) {
+		state.pause_ms = PAUSE_MIN_MS;
+		state.retry_ms = io_now_ms() + state.pause_ms;
 	}
 }
 
@@ -175,13 +168,13 @@ static void tell_lost(void)
 	static const char head[] = "init: log: ", tail[] = " lines were lost\n";
 	struct text t;
 
-	if (lost == 0 || kept_len > 0)
+	if (state.lost == 0 || state.kept_len > 0)
 		return;
 	text_clear(&t);
 	text_add(&t, head);
-	text_add_number(&t, lost);
+	text_add_number(&t, state.lost);
 	text_add(&t, tail);
-	lost = 0;
+	state.lost = 0;
 	keep(t.buf, t.len, false);
 }
 
@@ -189,31 +182,32 @@ bool log_flush(void)
 {
 	ssize_t n;
 
-	if (log_fd < 0)
-		kept_len = 0;
+	if (state.fd < 0)
+		state.kept_len = 0;
 	do {
 		tell_lost();
-		n = kept_len > 0 ? write_some(kept, kept_len) : 0;
+		n = state.kept_len > 0 ? write_some(kept, state.kept_len) : 0;
 		if (n < 0 && n != -EAGAIN)
-			n = (ssize_t)kept_len; /* it will not be taken ever */
+			/* It will not be taken ever. */
+			n = (ssize_t)state.kept_len;
 		if (n > 0) {
-			kept_len -= (size_t)n;
-			memmove(kept, kept + n, kept_len);
-			pause_ms = PAUSE_MIN_MS;
+			state.kept_len -= (size_t)n;
+			memmove(kept, kept + n, state.kept_len);
+			state.pause_ms = PAUSE_MIN_MS;
 		}
-	} while (n > 0 && (kept_len > 0 || lost > 0));
-	if (kept_len == 0)
-		retry_ms = 0;
-	return kept_len == 0;
+	} while (n > 0 && (state.kept_len > 0 || state.lost > 0));
+	if (state.kept_len == 0)
+		state.retry_ms = 0;
+	return state.kept_len == 0;
 }
 
 static void write_line(const char *buf, size_t len)
 {
 	ssize_t n;
 
-	if (log_fd < 0)
+	if (state.fd < 0)
 		return;
-	if (is_child) {
+	if (state.is_child) {
 		write_waiting(buf, len);
 		return;
 	}
@@ -233,7 +227,7 @@ static void write_line(const char *buf, size_t len)
 int64_t log_next(const void *ctx)
 {
 	(void)ctx;
-	return retry_ms;
+	return state.retry_ms;
 }
 
 /*
@@ -243,11 +237,11 @@ int64_t log_next(const void *ctx)
 void log_due(void *ctx, int64_t due_ms)
 {
 	(void)ctx;
-	if (retry_ms == 0 || retry_ms > due_ms || log_flush())
+	if (state.retry_ms == 0 || state.retry_ms > due_ms || log_flush())
 		return;
-	if (!is_draining && pause_ms < PAUSE_MAX_MS)
-		pause_ms *= 2;
-	retry_ms = due_ms + pause_ms;
+	if (!state.is_draining && state.pause_ms < PAUSE_MAX_MS)
+		state.pause_ms *= 2;
+	state.retry_ms = due_ms + state.pause_ms;
 }
 
 bool log_is_drained(void *ctx)
@@ -255,22 +249,22 @@ bool log_is_drained(void *ctx)
 	int queued = 0;
 
 	(void)ctx;
-	if (log_fd < 0)
+	if (state.fd < 0)
 		return true;
-	is_draining = true;
+	state.is_draining = true;
 	if (log_flush() &&
-	    (ioctl(log_fd, TIOCOUTQ, &queued) < 0 || queued == 0))
+	    (ioctl(state.fd, TIOCOUTQ, &queued) < 0 || queued == 0))
 		return true;
-	pause_ms = PAUSE_MIN_MS;
-	if (retry_ms == 0)
-		retry_ms = io_now_ms() + pause_ms;
+	state.pause_ms = PAUSE_MIN_MS;
+	if (state.retry_ms == 0)
+		state.retry_ms = io_now_ms() + state.pause_ms;
 	return false;
 }
 
 void log_in_child(void)
 {
-	is_child = true;
-	kept_len = 0;
+	state.is_child = true;
+	state.kept_len = 0;
 }
 
 static void add_clean(struct text *t, const char *s, size_t max)
@@ -305,9 +299,9 @@ void log_debug(const char *step, const char *object, const char *reason)
 	struct text t;
 	long long us;
 
-	if (!debug_on)
+	if (!state.debug_on)
 		return;
-	us = elapsed_us(&start);
+	us = io_now_us() - state.start_us;
 	text_clear(&t);
 	text_add(&t, reason);
 	text_add(&t, " (");
@@ -320,7 +314,7 @@ void log_debug(const char *step, const char *object, const char *reason)
 
 void log_last(const char *step, const char *object, const char *reason)
 {
-	if (log_fd >= 0)
-		(void)ioctl(log_fd, TCXONC, TCOON);
+	if (state.fd >= 0)
+		(void)ioctl(state.fd, TCXONC, TCOON);
 	log_line(step, object, reason);
 }

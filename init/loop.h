@@ -48,10 +48,9 @@ struct loop {
 	/* Hands one on; not SIGCHLD. Both may be NULL. */
 	void (*take_signal)(void *ctx, int signal);
 	void *signal_ctx;
-	struct loop_source sources[LOOP_SOURCES_MAX];
-	size_t source_count;
 	struct loop_clock clocks[LOOP_CLOCKS_MAX];
-	size_t clock_count;
+	size_t clock_count, source_count;
+	struct loop_source sources[LOOP_SOURCES_MAX];
 };
 
 /*

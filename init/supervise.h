@@ -62,8 +62,7 @@ struct member {
 };
 
 struct supervise {
-	struct member members[CONFIG_SERVICES_MAX]; /* [0]: the application */
-	size_t count;
+	size_t count; /* of MEMBERS */
 	enum config_end end;
 	size_t first_end; /* of end = any: who it was */
 	bool boot_failed; /* before all were ready; the reason was logged */
@@ -79,6 +78,7 @@ struct supervise {
 	supervise_failed_fn *failed;
 	supervise_stop_fn *stop;
 	void *ctx;
+	struct member members[CONFIG_SERVICES_MAX]; /* [0]: the application */
 };
 
 /*

@@ -4,8 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Milliseconds on the monotonic clock. */
+/* Milliseconds, and microseconds, on the monotonic clock. */
 int64_t io_now_ms(void);
+int64_t io_now_us(void);
 
 /*
  * Write all LEN bytes to, or read LEN bytes from, the non-blocking socket FD,

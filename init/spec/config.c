@@ -211,22 +211,13 @@ static void default_service(struct config_service *s, const char *name,
 	};
 }
 
-/* What is zero already, as fresh pages are, stays untouched: it costs no memory. */
-static void clear(struct config *c)
-{
-	unsigned long *words = (unsigned long *)(void *)c;
-
-	for (size_t i = 0; i < sizeof(*c) / sizeof(*words); i++)
-		if (words[i] != 0)
-			words[i] = 0;
-}
-
-_Static_assert(sizeof(struct config) % sizeof(unsigned long) == 0,
-	       "it is cleared by words");
-
 void config_defaults(struct config *ret)
 {
-	clear(ret);
+	const size_t first = offsetof(struct config, service_count);
+
+	/* No more than that: of the arrays there is what their counts say. */
+	memset((char *)ret + first, 0,
+	       offsetof(struct config, services) - first);
 	ret->heartbeat_port = HEARTBEAT_PORT;
 	ret->service_count = 1;
 	default_service(&ret->services[0], "main", true);

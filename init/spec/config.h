@@ -153,11 +153,20 @@ struct config_service {
 	uint32_t watchdog_ms; /* 0: none */
 };
 
+/*
+ * The arrays hold nothing behind their counts, and lie so that a short configuration
+ * touches few pages: what most have is from service_count to services[0].
+ */
 struct config {
-	bool is_there;	      /* there is a file: more is closed then */
-	size_t service_count; /* 1 at least */
-	struct config_service services[CONFIG_SERVICES_MAX]; /* [0]: main */
+	struct config_extend extends[CONFIG_EXTENDS_MAX]; /* in this order */
+	struct config_host hosts[CONFIG_HOSTS_MAX];
+	struct config_sysctl sysctls[CONFIG_SYSCTLS_MAX]; /* in this order */
+	struct config_tmpfs tmpfs[CONFIG_TMPFS_MAX];	  /* in this order */
 
+	size_t service_count; /* 1 at least */
+	size_t extend_count, host_count, sysctl_count, tmpfs_count, dns_count,
+		variable_count;
+	bool is_there;	/* there is a file: more is closed then */
 	bool hand_over; /* the application is executed as PID 1 */
 	enum config_end end;
 	enum config_heartbeat heartbeat;
@@ -166,9 +175,6 @@ struct config {
 	bool stay;    /* root = stay: the boot ramdisk is the root */
 	bool no_time; /* time = off */
 	bool no_nsm_tool;
-
-	struct config_extend extends[CONFIG_EXTENDS_MAX]; /* in this order */
-	size_t extend_count;
 	uint32_t locks; /* bit N: PCR N, after the extensions */
 
 	bool devices_are_closed; /* devices = root */
@@ -178,23 +184,16 @@ struct config {
 	struct config_number nsm_mode;
 
 	const char *hostname; /* NULL: not said */
-	struct config_host hosts[CONFIG_HOSTS_MAX];
-	size_t host_count;
 	const char *dns[CONFIG_DNS_MAX];
-	size_t dns_count;
 	const char *dns_search, *dns_option; /* blanks between words, or NULL */
 	const char *tmp_size, *run_size,
 		*shm_size; /* as tmpfs takes it, or NULL */
-	struct config_tmpfs tmpfs[CONFIG_TMPFS_MAX]; /* in this order */
-	size_t tmpfs_count;
 	bool read_only;
-	struct config_sysctl sysctls[CONFIG_SYSCTLS_MAX]; /* in this order */
-	size_t sysctl_count;
 	bool modules_disabled, kexec_load_disabled;
 	struct config_number ptrace_scope;
 
+	struct config_service services[CONFIG_SERVICES_MAX]; /* [0]: main */
 	char *variables[CONFIG_VARIABLES_MAX]; /* of all services */
-	size_t variable_count;
 };
 
 enum config_error_code {

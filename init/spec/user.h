@@ -30,12 +30,12 @@ struct user {
 	uint32_t uid, gid;
 	size_t group_count;
 	uint32_t groups[USER_GROUPS_MAX]; /* all; the first is GID */
-	/* Variables: "HOME=...", "HOME=/" if none; "SHELL=...", "SHELL=/bin/sh" if
-	 * none; the name, empty for a number that has none. */
-	char home[5 + USER_HOME_MAX + 1];
-	char shell[6 + USER_HOME_MAX + 1];
+	/* Variables: the name, empty for a number that has none; "HOME=...", "HOME=/"
+	 * if none; "SHELL=...", "SHELL=/bin/sh" if none. The large ones come last. */
 	char name[5 + USER_NAME_MAX + 1];     /* "USER=..." */
 	char log_name[8 + USER_NAME_MAX + 1]; /* "LOGNAME=..." */
+	char home[5 + USER_HOME_MAX + 1];
+	char shell[6 + USER_HOME_MAX + 1];
 };
 
 enum user_error {

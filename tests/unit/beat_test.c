@@ -38,6 +38,11 @@ int64_t io_now_ms(void)
 	return world.now_ms;
 }
 
+int64_t io_now_us(void)
+{
+	return io_now_ms() * 1000;
+}
+
 void loop_add_clock(struct loop *l, struct loop_clock clock)
 {
 	(void)l;

@@ -36,6 +36,11 @@ int64_t io_now_ms(void)
 	return parent.now_ms;
 }
 
+int64_t io_now_us(void)
+{
+	return io_now_ms() * 1000;
+}
+
 int sock_connect(uint32_t cid, uint32_t port, int timeout_ms)
 {
 	CHECK_INT(cid, 3);
