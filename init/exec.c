@@ -32,13 +32,15 @@ enum {
 /* One start. */
 struct start {
 	const struct exec_job *job;
-	bool has_user; /* false: as the kernel started us */
-	struct user user;
-	struct file text;   /* of environment-file */
-	struct file memory; /* of VECTOR */
+	struct exec_report *report; /* why it failed */
+	struct file text;	    /* of environment-file */
+	struct file memory;	    /* of VECTOR */
 	struct vector vector;
-	struct program program, own; /* as root and as the user find it */
-	struct exec_report *report;  /* why it failed */
+	bool has_user; /* false: as the kernel started us, USER is not set */
+	/* Large: what is seldom used lies behind what always is. */
+	struct program program; /* as root finds it */
+	struct program own;	/* as the user finds it */
+	struct user user;
 };
 
 /* --- reports --- */
@@ -109,12 +111,16 @@ static int fail_program(struct start *s, int r, const char *object,
 	return -1;
 }
 
-/* A step that has no words of its own. */
-static int fail_step(struct start *s, int r, struct text *step)
+/* STEP, which has no words of its own. */
+static int fail_step(struct start *s, int r, const char *step)
 {
-	text_add(step, ": ");
-	text_add(step, strerror(-r));
-	return fail_program(s, r, s->program.path, step);
+	struct text t;
+
+	text_clear(&t);
+	text_add(&t, step);
+	text_add(&t, ": ");
+	text_add(&t, strerror(-r));
+	return fail_program(s, r, s->program.path, &t);
 }
 
 /* --- who and where --- */
@@ -396,15 +402,12 @@ static bool wants_null(const struct config_service *s, int fd)
 
 static int take_nulls(struct start *s)
 {
-	struct text step;
 	int r = 0;
 
 	for (int want = 0; want <= 2 && r == 0; want++)
 		if (wants_null(s->job->service, want))
 			r = make_null(want, s->job->in_container);
-	text_clear(&step);
-	text_add(&step, "/dev/null");
-	return r < 0 ? fail_step(s, r, &step) : 0;
+	return r < 0 ? fail_step(s, r, "/dev/null") : 0;
 }
 
 /*
@@ -414,7 +417,6 @@ static int take_nulls(struct start *s)
 static int take_stdio(struct start *s)
 {
 	const struct config_service *service = s->job->service;
-	struct text step;
 	int r;
 
 	if (s->job->console &&
@@ -422,9 +424,7 @@ static int take_stdio(struct start *s)
 	     !wants_null(service, 1) || !wants_null(service, 2)))
 		open_console(s->job->console);
 	r = begin_session(s->job);
-	text_clear(&step);
-	text_add(&step, "setsid");
-	return r < 0 ? fail_step(s, r, &step) : take_nulls(s);
+	return r < 0 ? fail_step(s, r, "setsid") : take_nulls(s);
 }
 
 /*
@@ -501,10 +501,10 @@ static struct confine confine_of(const struct start *s)
 		.ambient = service->ambient,
 		.securebits = service->securebits,
 		.has_ids = s->has_user,
-		.uid = s->user.uid,
-		.gid = s->user.gid,
+		.uid = s->has_user ? s->user.uid : 0,
+		.gid = s->has_user ? s->user.gid : 0,
 		.groups = s->user.groups,
-		.group_count = s->user.group_count,
+		.group_count = s->has_user ? s->user.group_count : 0,
 		.undumpable = true,
 		/* A container's runtime has done it, and took our right to. */
 		.protect_kernel = s->job->in_container ?
@@ -553,7 +553,7 @@ static int fail_confine(struct start *s, int r, enum confine_stage stage)
 	} else {
 		confine_name_stage(stage, &t);
 	}
-	return fail_step(s, r, &t);
+	return fail_step(s, r, text_string(&t));
 }
 
 static int take_privileges(struct start *s, const struct confine *c,
@@ -603,7 +603,6 @@ static int run_program(struct start *s)
 
 static int run_service(struct start *s)
 {
-	struct exec_report about;
 	struct confine c;
 	sigset_t mask;
 
@@ -616,8 +615,8 @@ static int run_service(struct start *s)
 		give_stdio(s->user.uid, s->job->in_container);
 	if (take_privileges(s, &c, s->job->in_container ? warn : NULL) < 0)
 		return -1;
-	fill_report(s->job, EXEC_ABOUT, s->program.path, "", &about);
-	send_report(s->job, &about);
+	fill_report(s->job, EXEC_ABOUT, s->program.path, "", s->report);
+	send_report(s->job, s->report);
 	return run_program(s);
 }
 
@@ -627,16 +626,17 @@ static void begin(const struct exec_job *job, struct exec_report *report,
 	ret->job = job;
 	ret->report = report;
 	ret->has_user = false;
-	ret->user.uid = ret->user.gid = 0;
-	ret->user.group_count = 0;
 	ret->text = ret->memory = (struct file){ 0 };
 }
 
 _Noreturn void exec_service(const struct exec_job *job)
 {
-	/* Of its 18 KB what is used is filled in: the rest need not be touched. */
-	__attribute__((uninitialized)) struct exec_report report;
-	__attribute__((uninitialized)) struct start s;
+	/*
+	 * Of its 30 KB what is used is filled in. Not on the stack, whose frames are probed
+	 * page by page: here a page that is not used is none.
+	 */
+	static struct exec_report report;
+	static struct start s;
 
 	begin(job, &report, &s);
 	(void)run_service(&s);

@@ -218,22 +218,16 @@ static bool find_interpreter(const char *path, enum program_kind kind,
 static void look_for_interpreter(struct program *p, const char *head,
 				 size_t len)
 {
-	char interpreter[PATH_MAX], loader[PATH_MAX];
-	int r;
-
 	p->missing = 0;
-	p->loader[0] = '\0';
-	if (!find_interpreter(p->path, p->kind, head, len, interpreter))
+	p->misses_loader = false;
+	if (!find_interpreter(p->path, p->kind, head, len, p->interpreter))
 		return;
-	r = check(interpreter);
-	if (r == 0 && elf_interpreter(interpreter, loader, PATH_MAX)) {
-		r = check(loader);
-		if (r < 0)
-			memcpy(p->loader, loader, strlen(loader) + 1);
-	}
-	if (r < 0)
-		memcpy(p->interpreter, interpreter, strlen(interpreter) + 1);
-	p->missing = r;
+	p->missing = check(p->interpreter);
+	if (p->missing < 0 ||
+	    !elf_interpreter(p->interpreter, p->loader, sizeof(p->loader)))
+		return;
+	p->missing = check(p->loader);
+	p->misses_loader = p->missing < 0;
 }
 
 void program_look(struct program *p)
@@ -299,7 +293,7 @@ void program_explain(const struct program *p, int r, struct text *why)
 		r = p->missing;
 		text_add(why, "its interpreter ");
 		text_add(why, p->interpreter);
-		if (p->loader[0]) {
+		if (p->misses_loader) {
 			text_add(why, " needs ");
 			text_add(why, p->loader);
 		} else {

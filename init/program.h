@@ -2,6 +2,7 @@
 #define INIT_PROGRAM_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct text;
@@ -22,12 +23,13 @@ enum program_kind {
  * is no way to look.
  */
 struct program {
-	char path[PATH_MAX];
 	enum program_kind kind;
 	int machine; /* of an ELF file: EM_..., 0 if it has none */
 	int missing; /* -errno of its interpreter, or of that one's; or 0 */
-	char interpreter[PATH_MAX]; /* where something is MISSING */
-	char loader[PATH_MAX]; /* the interpreter's own, if that is it; or "" */
+	bool misses_loader; /* it is the interpreter's own that is missing */
+	char path[PATH_MAX];
+	/* Where something is MISSING; a scratch otherwise. */
+	char interpreter[PATH_MAX], loader[PATH_MAX];
 };
 
 /*
