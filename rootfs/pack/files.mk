@@ -1,14 +1,14 @@
 # mkeif's files, by rooms, in the order of the link.
 
 PACK := main \
-	$(addprefix command/,commands build describe describe_json diff diff_json diff_listing extract pcr sign set_init \
+	$(addprefix command/,command build describe describe_json diff diff_json diff_listing extract pcr sign set_init \
 		sign_options inputs emit) \
 	$(addprefix image/,image image_load load source oci descriptor manifest docker blobs layer dir skopeo \
 		settings digest elf app check) \
-	$(addprefix ramdisk/,ramdisk cpio gzip tar squashfs listing unpack rewrite parts kernel) \
+	$(addprefix ramdisk/,ramdisk cpio gzip tar squashfs listing unpack rewrite part parts kernel) \
 	$(addprefix eif/,eif eif_writer measure metadata pcrs) \
 	$(addprefix sign/,signature sign_key key_file token ecdsa cose cert encode ossl) \
-	$(addprefix base/,fault escape strings json json_print hash tree spool output cleanup progress slurp)
+	$(addprefix base/,fault buffer content escape strings json json_print hash tree spool output cleanup progress slurp)
 
 # And what it has of init and nsm: all that it may include.
 PACK_OWN_C := $(PACK:%=rootfs/pack/%.c)

@@ -4,11 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "rootfs/pack/command/commands.h"
+#include "rootfs/pack/command/command.h"
 
 static const struct command *const commands[] = {
-	&command_build, &command_describe, &command_diff, &command_extract,
-	&command_pcr,	&command_set_init, &command_sign,
+	&build_command, &describe_command, &diff_command, &extract_command,
+	&pcr_command,	&set_init_command, &sign_command,
 };
 
 enum { COUNT = sizeof(commands) / sizeof(commands[0]) };

@@ -93,10 +93,10 @@ static bool is_text(const char *text, size_t cap)
 static void check_signature(const uint8_t *data, size_t len,
 			    const uint8_t pcr0[EIF_HASH])
 {
-	static struct sign_info info;
+	static struct cert_info info;
 	struct fault fault;
 
-	if (sign_parse(data, len, pcr0, 1764000000, &info, &fault) < 0) {
+	if (signature_parse(data, len, pcr0, 1764000000, &info, &fault) < 0) {
 		require(is_text(fault.text, sizeof(fault.text)));
 		return;
 	}
@@ -105,7 +105,7 @@ static void check_signature(const uint8_t *data, size_t len,
 	require(is_text(info.from, sizeof(info.from)));
 	require(is_text(info.to, sizeof(info.to)));
 	require(is_text(info.algorithm, sizeof(info.algorithm)));
-	require(info.cert_signature_len <= SIGN_CERT_SIGNATURE_MAX);
+	require(info.cert_signature_len <= CERT_SIGNATURE_MAX);
 }
 
 static void check_member(const struct listing *l, const struct member *m)

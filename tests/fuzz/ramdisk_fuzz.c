@@ -127,7 +127,7 @@ static const struct unpacked_file *find_above(const struct unpacked *r,
 
 	if (slash) {
 		*slash = '\0';
-		f = unpacked_find(r, above);
+		f = unpack_find(r, above);
 	}
 	free(above);
 	return f;
@@ -143,7 +143,7 @@ static void check_unpacked(const struct unpacked *r, const struct listing *l,
 
 		require(len > 0 && f->path[0] != '/' &&
 			f->path[len - 1] != '/' && !strstr(f->path, "//"));
-		require(unpacked_find(r, f->path) == f);
+		require(unpack_find(r, f->path) == f);
 		require(!f->target == !S_ISLNK(f->mode));
 		require(f->nlink > 0);
 		require(f->ramdisk <= ramdisk || f->ramdisk == UINT32_MAX);
@@ -220,21 +220,21 @@ static void check_rewritten(const struct content *was,
 	require(u && unpack_ramdisk(u, &l, &now, &fault) == 0);
 	for (size_t i = 0; i < count; i++) {
 		const struct unpacked_file *f =
-			unpacked_find(&now, files[i].path);
+			unpack_find(&now, files[i].path);
 
 		require(f && f->mode == (S_IFREG | files[i].mode) &&
 			f->size == files[i].content.len);
 	}
 	for (size_t i = 0; i < old->count; i++) {
 		const struct unpacked_file *f = &old->files[i];
-		const struct unpacked_file *g = unpacked_find(&now, f->path);
+		const struct unpacked_file *g = unpack_find(&now, f->path);
 
 		if (strcmp(f->path, files[0].path) != 0 &&
 		    strcmp(f->path, files[1].path) != 0)
 			require(g && is_same(f, g));
 	}
 	unpack_free(u);
-	unpacked_free(&now);
+	unpack_free_files(&now);
 	listing_free(&l);
 	require(rewrite(&new, files, count, &again) && again.len == new.len);
 	a = mmap(NULL, new.len, PROT_READ, MAP_SHARED, new.fd, 0);
@@ -271,9 +271,9 @@ static void check_ramdisk(const struct content *c, const struct content *init)
 		check_rewritten(c, &first, files, 2);
 		if (unpack_ramdisk(u, &l, &second, &fault) == 0)
 			check_unpacked(&second, &l, 1);
-		unpacked_free(&second);
+		unpack_free_files(&second);
 	}
-	unpacked_free(&first);
+	unpack_free_files(&first);
 	unpack_free(u);
 	listing_free(&l);
 }

@@ -28,12 +28,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	enum { NOW = 1800000000 };
 	uint8_t pcr0[EIF_HASH];
-	struct sign_info info;
+	struct cert_info info;
 	struct fault fault = { .kind = FAULT_USAGE };
 
 	for (size_t i = 0; i < sizeof(pcr0); i++)
 		pcr0[i] = (uint8_t)i;
-	if (sign_parse(data, size, pcr0, NOW, &info, &fault) < 0) {
+	if (signature_parse(data, size, pcr0, NOW, &info, &fault) < 0) {
 		require(fault.kind == FAULT_REFUSED);
 		ends(fault.text, sizeof(fault.text));
 		require(fault.text[0] != '\0');
@@ -41,10 +41,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	ends(info.issuer, sizeof(info.issuer));
 	ends(info.subject, sizeof(info.subject));
-	require(info.issuer_part_count <= SIGN_PARTS_MAX);
+	require(info.issuer_part_count <= CERT_PARTS_MAX);
 	for (size_t i = 0; i < info.issuer_part_count; i++) {
-		ends(info.issuer_parts[i].key, SIGN_KEY_CAP);
-		ends(info.issuer_parts[i].value, SIGN_NAME_CAP);
+		ends(info.issuer_parts[i].key, CERT_KEY_CAP);
+		ends(info.issuer_parts[i].value, CERT_NAME_CAP);
 	}
 	ends(info.from, sizeof(info.from));
 	ends(info.to, sizeof(info.to));
@@ -52,6 +52,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(info.cert_signature_len <= sizeof(info.cert_signature));
 	require(info.is_cert_in_time ==
 		(info.not_before <= NOW && NOW <= info.not_after));
-	require(sign_parse(data, size - 1, pcr0, NOW, &info, &fault) < 0);
+	require(signature_parse(data, size - 1, pcr0, NOW, &info, &fault) < 0);
 	return 0;
 }

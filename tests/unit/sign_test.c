@@ -52,7 +52,7 @@ static struct section make(const char *key_path, const char *cert_path)
 	if (!CHECK_INT(load(key_path, cert_path, &key), 0))
 		CHECK_STR(fault.text, "");
 	REQUIRE(key);
-	REQUIRE(sign_pcr0(key, pcr0, &data, &s.len, s.pcr8, &fault) == 0);
+	REQUIRE(signature_make(key, pcr0, &data, &s.len, s.pcr8, &fault) == 0);
 	s.data = data_copy(data, s.len).bytes;
 	free(data);
 	sign_key_free(key);
@@ -132,7 +132,7 @@ static struct made cose_of(const struct section *s)
 	return m;
 }
 
-static int parse(const void *data, size_t len, struct sign_info *ret)
+static int parse(const void *data, size_t len, struct cert_info *ret)
 {
 	/* Of just that size: the sanitizer sees what is one too many. */
 	struct data d = data_copy(data, len);
@@ -140,14 +140,14 @@ static int parse(const void *data, size_t len, struct sign_info *ret)
 
 	memset(ret, 0xaa, sizeof(*ret));
 	(void)strcpy(fault.text, "");
-	r = sign_parse(d.bytes, d.len, pcr0, NOW, ret, &fault);
+	r = signature_parse(d.bytes, d.len, pcr0, NOW, ret, &fault);
 	free(d.bytes);
 	return r;
 }
 
 static void refused(int line, const struct made *m, const char *words)
 {
-	struct sign_info info;
+	struct cert_info info;
 
 	check_int(__FILE__, line, "the result", parse(m->data, m->len, &info),
 		  -1);
@@ -187,7 +187,7 @@ TEST(each_curve_has_its_algorithm)
 		{
 			struct section s = make(c->key, c->cert);
 			struct made cose = cose_of(&s);
-			struct sign_info info;
+			struct cert_info info;
 
 			check_hex(cose.data, strlen(c->head) / 2, c->head);
 			/* The payload's 106 bytes, whose first one is in head, and r and s. */
@@ -221,13 +221,13 @@ TEST(pcr8_is_the_certificates)
 		EACH_CURVE(c)
 		{
 			struct section s = make(c->key, c->cert);
-			struct sign_info info;
+			struct cert_info info;
 
 			check_hex(s.pcr8, sizeof(s.pcr8), c->pcr8);
 			REQUIRE(parse(s.data, s.len, &info) == 0);
 			CHECK_MEM(info.pcr8, s.pcr8, EIF_HASH);
-			REQUIRE(sign_cert_info(c->cert, NOW, &info, &fault) ==
-				0);
+			REQUIRE(signature_cert_info(c->cert, NOW, &info,
+						    &fault) == 0);
 			CHECK_MEM(info.pcr8, s.pcr8, EIF_HASH);
 			CHECK(info.is_cert_in_time);
 			free(s.data);
@@ -320,7 +320,7 @@ TEST(signatures_are_rfc_6979s)
 TEST(info_says_who_and_when)
 {
 	struct section s = make(curves[1].key, curves[1].cert);
-	struct sign_info info;
+	struct cert_info info;
 
 	REQUIRE(parse(s.data, s.len, &info) == 0);
 	CHECK_STR(info.issuer, "C=NO, O=Example, CN=enclave-init tests");
@@ -351,11 +351,11 @@ TEST(the_time_counts)
 		{ 4733510400, true },
 		{ 4733510401, false },
 	};
-	struct sign_info info;
+	struct cert_info info;
 
 	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
-		REQUIRE(sign_parse(s.data, s.len, pcr0, at[i].now, &info,
-				   &fault) == 0);
+		REQUIRE(signature_parse(s.data, s.len, pcr0, at[i].now, &info,
+					&fault) == 0);
 		CHECK_INT(info.is_cert_in_time, at[i].is_in_time);
 		CHECK(info.is_valid);
 	}
@@ -365,7 +365,7 @@ TEST(the_time_counts)
 TEST(another_pcr0_is_not_signed)
 {
 	struct section s = make(curves[0].key, curves[0].cert);
-	struct sign_info info;
+	struct cert_info info;
 
 	pcr0[47] ^= 1;
 	REQUIRE(parse(s.data, s.len, &info) == 0);
@@ -428,7 +428,7 @@ TEST(a_chain_counts_by_its_first)
 	struct data second = data_load("sign/p384-cert.pem");
 	struct data key = data_load("sign/p256.pem");
 	struct made chain = { 0 }, both = { 0 };
-	struct sign_info info;
+	struct cert_info info;
 	struct section s;
 
 	add(&chain, first.bytes, first.len);
@@ -471,7 +471,7 @@ TEST(a_section_that_is_too_long_is_refused)
 		(void)fputc('x', f);
 	REQUIRE(fclose(f) == 0);
 	REQUIRE(load("key", "cert", &key) == 0);
-	CHECK_INT(sign_pcr0(key, pcr0, &section, &len, pcr8, &fault), -1);
+	CHECK_INT(signature_make(key, pcr0, &section, &len, pcr8, &fault), -1);
 	CHECK(!section);
 	CHECK(strstr(fault.text, "longer than 32768 bytes"));
 	temp_leave();
@@ -489,7 +489,7 @@ TEST(aws_signatures_are_good)
 		"sign/aws-p384.section",
 		"sign/aws-p521.section",
 	};
-	struct sign_info info;
+	struct cert_info info;
 
 	count_up();
 	for (size_t i = 0; i < 3; i++) {
@@ -505,7 +505,7 @@ TEST(aws_signatures_are_good)
 TEST(each_prefix_is_refused)
 {
 	struct section s = make(curves[0].key, curves[0].cert);
-	struct sign_info info;
+	struct cert_info info;
 
 	for (size_t len = 0; len < s.len; len++) {
 		REQUIRE(parse(s.data, len, &info) == -1);
@@ -521,7 +521,7 @@ TEST(no_changed_bit_of_the_signature_is_good)
 	struct section s = make(curves[0].key, curves[0].cert);
 	struct data pem = data_load("sign/p256-cert.pem");
 	struct made cose = cose_of(&s);
-	struct sign_info info;
+	struct cert_info info;
 
 	for (size_t i = 0; i < cose.len; i++) {
 		struct made m = { 0 };
@@ -542,7 +542,7 @@ TEST(r_and_s_have_their_length)
 	struct section s = make(curves[0].key, curves[0].cert);
 	struct data pem = data_load("sign/p256-cert.pem");
 	struct made cose = cose_of(&s);
-	struct sign_info info;
+	struct cert_info info;
 
 	REQUIRE(cose.data[cose.len - 66] == 0x58);
 	REQUIRE(cose.data[cose.len - 65] == 64);
@@ -566,7 +566,7 @@ TEST(other_forms_that_aws_takes)
 	struct section s = make(curves[0].key, curves[0].cert);
 	struct data pem = data_load("sign/p256-cert.pem");
 	struct made cose = cose_of(&s), m = { 0 }, tagged = { 0 };
-	struct sign_info info;
+	struct cert_info info;
 
 	/* The other order, something unknown, a second signature, and the tag. */
 	ADD(&tagged, "\xd2");
@@ -687,7 +687,7 @@ TEST(another_key_is_not_valid)
 	struct section s = make(curves[0].key, curves[0].cert);
 	struct data pem = data_load("sign/p384-cert.pem");
 	struct made cose = cose_of(&s), m = { 0 };
-	struct sign_info info;
+	struct cert_info info;
 
 	ADD(&m, "\x81");
 	add_pair(&m, pem.bytes, pem.len, cose.data, cose.len);

@@ -1,4 +1,4 @@
-#include "rootfs/pack/command/commands.h"
+#include "rootfs/pack/command/command.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -451,7 +451,7 @@ static bool init_finds_conf(const struct build *b)
 }
 
 static int check_init_takes(const struct command *c, const struct build *b,
-			    const struct spec *spec, struct fault *reterr)
+			    const struct app *app, struct fault *reterr)
 {
 	if (b->parts.init_is_ours)
 		return 0;
@@ -465,16 +465,16 @@ static int check_init_takes(const struct command *c, const struct build *b,
 				    "%s: not enclave-init: it would not mount "
 				    "what --squashfs makes",
 				    b->parts.init_file.path);
-	if (spec->needs_conf)
+	if (app->needs_conf)
 		return fault_refuse(reterr,
 				    "%s: not enclave-init: it cannot take an "
 				    "argument or a variable with a newline",
 				    b->parts.init_file.path);
-	for (size_t i = 0; i < spec->only_conf.count; i++)
+	for (size_t i = 0; i < app->only_conf.count; i++)
 		command_note(c,
 			     "%s: not enclave-init: the image's %s has no "
 			     "effect",
-			     b->parts.init_file.path, spec->only_conf.items[i]);
+			     b->parts.init_file.path, app->only_conf.items[i]);
 	return 0;
 }
 
@@ -491,12 +491,12 @@ static void note_resolver(const struct command *c, const struct image *image)
 				"wherever it is made");
 }
 
-static void note_quotes(const struct command *c, const struct spec *spec)
+static void note_quotes(const struct command *c, const struct app *app)
 {
 	const char *word;
 
-	for (size_t i = 0; i < spec->config->service_count; i++) {
-		word = config_find_quote(&spec->config->services[i].command);
+	for (size_t i = 0; i < app->config->service_count; i++) {
+		word = config_find_quote(&app->config->services[i].command);
 		if (word)
 			command_note(c, "command: %s: %s", word,
 				     config_quote_hint);
@@ -505,7 +505,7 @@ static void note_quotes(const struct command *c, const struct spec *spec)
 
 static int load_app(const struct command *c, struct build *b,
 		    const struct output *output, struct image *image,
-		    struct spec *spec, struct fault *reterr)
+		    struct app *app, struct fault *reterr)
 {
 	const struct image_options o = {
 		.arch = eif_arch_name(b->parts.eif_arch),
@@ -518,7 +518,7 @@ static int load_app(const struct command *c, struct build *b,
 		.large_files = b->ramdisk.squashfs,
 		.output = output,
 	};
-	const struct spec_asked asked = {
+	const struct app_asked asked = {
 		.user = b->user,
 		.workdir = b->workdir,
 		.stop_signal = b->stop_signal,
@@ -532,16 +532,16 @@ static int load_app(const struct command *c, struct build *b,
 		goto out;
 	if (override(b, image, reterr) < 0 ||
 	    read_conf(c, b, image, &conf, &conf_path, reterr) < 0 ||
-	    spec_make(image, &asked, conf, conf_path, init_finds_conf(b), spec,
-		      reterr) < 0 ||
-	    check_image(image, spec, b->parts.eif_arch, reterr) < 0 ||
-	    check_init_takes(c, b, spec, reterr) < 0)
+	    app_make(image, &asked, conf, conf_path, init_finds_conf(b), app,
+		     reterr) < 0 ||
+	    check_image(image, app, b->parts.eif_arch, reterr) < 0 ||
+	    check_init_takes(c, b, app, reterr) < 0)
 		goto out;
 	for (size_t i = 0; i < image->notes.count; i++)
 		command_note(c, "%s", image->notes.items[i]);
 	note_resolver(c, image);
-	note_quotes(c, spec);
-	if (spec->config->hand_over && image->stop_signal)
+	note_quotes(c, app);
+	if (app->config->hand_over && image->stop_signal)
 		command_note(c,
 			     "STOPSIGNAL %s has no effect: with hand-over "
 			     "nothing sends it",
@@ -781,7 +781,7 @@ static int check_same(const struct build *b, struct fault *reterr)
 }
 
 static int write_image(struct build *b, struct image *image,
-		       const struct spec *spec, const struct sign_key *key,
+		       const struct app *app, const struct sign_key *key,
 		       struct output *output, struct eif_pcrs *ret,
 		       struct fault *reterr)
 {
@@ -805,11 +805,12 @@ static int write_image(struct build *b, struct image *image,
 		goto fail;
 	if (b->image ? parts_write_boot(&b->parts, boot, &b->ramdisk, w,
 					reterr) < 0 ||
-			       ramdisk_write_app(w, image, spec, &b->ramdisk,
+			       ramdisk_write_app(w, image, app, &b->ramdisk,
 						 reterr) < 0 :
 		       write_ramdisks(b, w, reterr) < 0)
 		goto fail;
-	if (check_same(b, reterr) < 0 || sign_write(key, w, ret, reterr) < 0 ||
+	if (check_same(b, reterr) < 0 ||
+	    signature_write(key, w, ret, reterr) < 0 ||
 	    pcrs_expect_check(&b->expected, ret, reterr) < 0)
 		goto fail;
 	tree_free(boot);
@@ -846,7 +847,7 @@ static int build(const struct command *c, struct build *b, struct eif_pcrs *ret,
 	cJSON *arguments = NULL;
 	struct sign_key *key = NULL;
 	struct image image = { .spool = SPOOL_NONE };
-	struct spec spec = { 0 };
+	struct app app = { 0 };
 	struct output *output;
 	int r = -1;
 
@@ -883,7 +884,7 @@ static int build(const struct command *c, struct build *b, struct eif_pcrs *ret,
 		goto out;
 	if (b->ramdisk.squashfs && squashfs_version(version, reterr) < 0)
 		goto out;
-	if (b->image && load_app(c, b, output, &image, &spec, reterr) < 0)
+	if (b->image && load_app(c, b, output, &image, &app, reterr) < 0)
 		goto out;
 	if (b->image && b->parts.modules.count == 0)
 		command_note(c, "no --module: a kernel without its own NSM "
@@ -904,12 +905,12 @@ static int build(const struct command *c, struct build *b, struct eif_pcrs *ret,
 		goto out;
 	}
 	arguments = NULL;
-	r = write_image(b, &image, &spec, key, output, ret, reterr);
+	r = write_image(b, &image, &app, key, output, ret, reterr);
 	output = NULL;
 out:
 	output_abort(output);
 	cJSON_Delete(arguments);
-	spec_free(&spec);
+	app_free(&app);
 	image_free(&image);
 	sign_key_free(key);
 	return r;
@@ -973,7 +974,7 @@ out:
 	return code;
 }
 
-const struct command command_build = {
+const struct command build_command = {
 	.name = "build",
 	.nitro_cli = "build-enclave",
 	.does = "an image from a container image or a folder",

@@ -11,7 +11,7 @@
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/base/json.h"
 #include "rootfs/pack/base/json_print.h"
-#include "rootfs/pack/command/commands.h"
+#include "rootfs/pack/command/command.h"
 #include "rootfs/pack/eif/measure.h"
 #include "rootfs/pack/eif/metadata.h"
 #include "rootfs/pack/ramdisk/kernel.h"
@@ -49,8 +49,8 @@ static int read_signature(const struct eif_section *s, struct description *d,
 	if (content_slurp(&s->data, EIF_SIGNATURE_MAX, "signature", &text,
 			  reterr) < 0)
 		return -1;
-	r = sign_parse((const uint8_t *)text, (size_t)s->data.len, d->pcrs.pcr0,
-		       time(NULL), &d->sign, reterr);
+	r = signature_parse((const uint8_t *)text, (size_t)s->data.len,
+			    d->pcrs.pcr0, time(NULL), &d->sign, reterr);
 	free(text);
 	if (r < 0)
 		return -1;
@@ -233,7 +233,7 @@ static void print_line(const char *name, const char *text)
 
 static void print_signature(const struct description *d)
 {
-	const struct sign_info *s = &d->sign;
+	const struct cert_info *s = &d->sign;
 
 	(void)printf("\nSignature\n");
 	if (!d->is_signed) {
@@ -405,7 +405,7 @@ static void free_ramdisks(struct description *d)
 {
 	for (size_t i = 0; i < d->ramdisk_count; i++) {
 		free(d->ramdisks[i].fault);
-		unpacked_free(&d->ramdisks[i].unpacked);
+		unpack_free_files(&d->ramdisks[i].unpacked);
 	}
 }
 
@@ -481,7 +481,7 @@ static int run(const struct command *c, int argc, char **argv)
 	return command_end(c, code);
 }
 
-const struct command command_describe = {
+const struct command describe_command = {
 	.name = "describe",
 	.nitro_cli = "describe-eif",
 	.does = "header, sections, measurements, signature, files of an image",

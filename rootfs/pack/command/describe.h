@@ -28,7 +28,7 @@ struct description {
 	struct eif_pcrs pcrs;
 	bool is_signed;	    /* it has a signature section, */
 	bool has_sign_info; /* which can be read */
-	struct sign_info sign;
+	struct cert_info sign;
 	cJSON *metadata; /* NULL: none, or it cannot be read */
 	bool has_files;	 /* their hashes are known: they are to be shown */
 	struct description_ramdisk ramdisks[EIF_SECTIONS_MAX];

@@ -61,14 +61,14 @@ static bool add_measurements(cJSON *to, const struct eif_pcrs *pcrs)
 
 /* --- the certificate --- */
 
-static bool add_issuer(cJSON *to, const struct sign_info *s)
+static bool add_issuer(cJSON *to, const struct cert_info *s)
 {
 	cJSON *names = cJSON_AddObjectToObject(to, "IssuerName");
 
 	if (!names)
 		return false;
 	for (size_t i = 0; i < s->issuer_part_count; i++) {
-		const struct sign_part *part = &s->issuer_parts[i];
+		const struct cert_part *part = &s->issuer_parts[i];
 
 		if (!cJSON_AddStringToObject(names, part->key, part->value))
 			return false;
@@ -89,10 +89,10 @@ static bool add_time(cJSON *to, const char *key, int64_t seconds)
 	return cJSON_AddStringToObject(to, key, text) != NULL;
 }
 
-static bool add_certificate(cJSON *to, const struct sign_info *s)
+static bool add_certificate(cJSON *to, const struct cert_info *s)
 {
 	cJSON *c = cJSON_AddObjectToObject(to, "SigningCertificate");
-	char text[3 * SIGN_CERT_SIGNATURE_MAX + 1] = "";
+	char text[3 * CERT_SIGNATURE_MAX + 1] = "";
 
 	if (!c || !add_issuer(c, s))
 		return false;

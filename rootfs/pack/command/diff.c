@@ -9,7 +9,7 @@
 #include "rootfs/pack/base/escape.h"
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/base/json.h"
-#include "rootfs/pack/command/commands.h"
+#include "rootfs/pack/command/command.h"
 #include "rootfs/pack/command/emit.h"
 #include "rootfs/pack/eif/measure.h"
 #include "rootfs/pack/eif/metadata.h"
@@ -24,7 +24,7 @@ enum {
 struct side {
 	struct eif eif;
 	struct eif_pcrs pcrs;
-	struct sign_info sign; /* where PCR8 is */
+	struct cert_info sign; /* where PCR8 is */
 	uint8_t hashes[EIF_SECTIONS_MAX][EIF_HASH];
 };
 
@@ -48,8 +48,8 @@ static int read_signature(struct side *s, struct fault *reterr)
 	if (content_slurp(&section->data, EIF_SIGNATURE_MAX, "signature", &text,
 			  reterr) < 0)
 		return fault_prefix(reterr, "%s", s->eif.path);
-	r = sign_parse((const uint8_t *)text, (size_t)section->data.len,
-		       s->pcrs.pcr0, time(NULL), &s->sign, reterr);
+	r = signature_parse((const uint8_t *)text, (size_t)section->data.len,
+			    s->pcrs.pcr0, time(NULL), &s->sign, reterr);
 	free(text);
 	if (r < 0)
 		return fault_prefix(reterr,
@@ -275,7 +275,7 @@ static void drop_ramdisk(struct ramdisks *r)
 {
 	for (int i = 0; i < SIDES; i++) {
 		listing_free(&r->now[i].listing);
-		unpacked_free(&r->now[i].unpacked);
+		unpack_free_files(&r->now[i].unpacked);
 	}
 }
 
@@ -455,7 +455,7 @@ out:
 	return ret;
 }
 
-static void report_certificate(struct emit *e, const struct sign_info *s,
+static void report_certificate(struct emit *e, const struct cert_info *s,
 			       int side)
 {
 	if (!e) {
@@ -705,7 +705,7 @@ out:
 	return code;
 }
 
-const struct command command_diff = {
+const struct command diff_command = {
 	.name = "diff",
 	.does = "which measurements of two images differ, and why",
 	.help = "usage: mkeif diff A.eif B.eif [--json]\n"

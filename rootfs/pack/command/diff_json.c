@@ -10,12 +10,12 @@
 #include "rootfs/pack/command/emit.h"
 
 /* Where in the value we are: as many keys as it is deep. */
-struct place {
-	const struct place *above;
+struct diff_place {
+	const struct diff_place *above;
 	const char *key;
 };
 
-static void print_place(const struct place *p)
+static void print_place(const struct diff_place *p)
 {
 	if (!p)
 		return;
@@ -25,7 +25,7 @@ static void print_place(const struct place *p)
 }
 
 /* The same, for the caller to free; NULL without memory. */
-static char *make_place(const struct place *p)
+static char *make_place(const struct diff_place *p)
 {
 	char *above, *text;
 
@@ -40,8 +40,8 @@ static char *make_place(const struct place *p)
 	return text;
 }
 
-static bool emit_one(struct emit *e, const struct place *at, const cJSON *a,
-		     const cJSON *b)
+static bool emit_one(struct emit *e, const struct diff_place *at,
+		     const cJSON *a, const cJSON *b)
 {
 	char *place = make_place(at);
 
@@ -84,8 +84,8 @@ static bool is_same(const cJSON *a, const cJSON *b)
 	return !a && !b;
 }
 
-static bool diff_at(struct emit *e, const struct place *above, const cJSON *a,
-		    const cJSON *b, size_t *count)
+static bool diff_at(struct emit *e, const struct diff_place *above,
+		    const cJSON *a, const cJSON *b, size_t *count)
 {
 	if (!cJSON_IsObject(a) || !cJSON_IsObject(b)) {
 		if (a && b && is_same(a, b))
@@ -102,8 +102,8 @@ static bool diff_at(struct emit *e, const struct place *above, const cJSON *a,
 	}
 	for (a = a->child, b = b->child; a || b;) {
 		int order = !a ? 1 : !b ? -1 : strcmp(a->string, b->string);
-		const struct place p = { above,
-					 order <= 0 ? a->string : b->string };
+		const struct diff_place p = { above, order <= 0 ? a->string :
+								  b->string };
 
 		if (!diff_at(e, &p, order <= 0 ? a : NULL,
 			     order >= 0 ? b : NULL, count))

@@ -13,7 +13,7 @@
 #include "rootfs/pack/command/emit.h"
 
 /* A ramdisk's files in the order of their names. */
-struct names {
+struct diff_names {
 	const struct unpacked *r;
 	const struct unpacked_file **items;
 	const char **first; /* of hard links, by file.link: the first name */
@@ -32,7 +32,7 @@ static int out_of_memory(struct fault *reterr)
 	return fault_system(reterr, ENOMEM, "a ramdisk's names");
 }
 
-static int make_names(const struct unpacked *r, struct names *ret,
+static int make_names(const struct unpacked *r, struct diff_names *ret,
 		      struct fault *reterr)
 {
 	ret->r = r;
@@ -52,7 +52,7 @@ static int make_names(const struct unpacked *r, struct names *ret,
 	return 0;
 }
 
-static void free_names(struct names *n)
+static void free_names(struct diff_names *n)
 {
 	free(n->items);
 	free(n->first);
@@ -70,7 +70,7 @@ static bool is_device(const struct unpacked_file *f)
 	return S_ISCHR(f->mode) || S_ISBLK(f->mode);
 }
 
-static void print_file(char side, const struct names *n,
+static void print_file(char side, const struct diff_names *n,
 		       const struct unpacked_file *f)
 {
 	const char *first = n->first[f->link];
@@ -117,9 +117,9 @@ static bool is_same_text(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static unsigned compare_files(const struct names *a,
+static unsigned compare_files(const struct diff_names *a,
 			      const struct unpacked_file *x,
-			      const struct names *b,
+			      const struct diff_names *b,
 			      const struct unpacked_file *y)
 {
 	unsigned r = 0;
@@ -146,9 +146,9 @@ static unsigned compare_files(const struct names *a,
 
 /* X, Y: NULL where the side has no such file. */
 static void emit_difference(struct emit *e, unsigned what,
-			    const struct names *a,
+			    const struct diff_names *a,
 			    const struct unpacked_file *x,
-			    const struct names *b,
+			    const struct diff_names *b,
 			    const struct unpacked_file *y)
 {
 	emit_open(e, NULL, '{');
@@ -165,9 +165,9 @@ static void emit_difference(struct emit *e, unsigned what,
 	emit_close(e, '{');
 }
 
-static void print_difference(unsigned what, const struct names *a,
+static void print_difference(unsigned what, const struct diff_names *a,
 			     const struct unpacked_file *x,
-			     const struct names *b,
+			     const struct diff_names *b,
 			     const struct unpacked_file *y)
 {
 	const char *comma = "";
@@ -190,8 +190,8 @@ static void print_difference(unsigned what, const struct names *a,
 		print_file('B', b, y);
 }
 
-static bool diff_files(struct emit *e, const struct names *a,
-		       const struct names *b)
+static bool diff_files(struct emit *e, const struct diff_names *a,
+		       const struct diff_names *b)
 {
 	size_t i = 0, j = 0;
 	bool differs = false;
@@ -485,7 +485,7 @@ int diff_ramdisk(struct emit *e, const struct diff_ramdisk *a,
 		 const struct diff_ramdisk *b, bool same_bytes,
 		 struct fault *reterr)
 {
-	struct names x = { 0 }, y = { 0 };
+	struct diff_names x = { 0 }, y = { 0 };
 	int r = -1;
 
 	if (make_names(&a->unpacked, &x, reterr) < 0 ||

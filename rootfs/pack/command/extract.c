@@ -1,4 +1,4 @@
-#include "rootfs/pack/command/commands.h"
+#include "rootfs/pack/command/command.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -30,7 +30,7 @@ static const struct option options[] = {
 };
 
 /* Where the sections go, and what was made there. */
-struct folder {
+struct extract_dir {
 	const char *path;
 	int fd; /* -1: not open */
 	bool is_made;
@@ -40,7 +40,7 @@ struct folder {
 	int dir_slot, slots[EIF_SECTIONS_MAX]; /* of what a signal removes */
 };
 
-static int check_empty(const struct folder *o, struct fault *reterr)
+static int check_empty(const struct extract_dir *o, struct fault *reterr)
 {
 	int fd = fcntl(o->fd, F_DUPFD_CLOEXEC, 0), r = 0;
 	struct dirent *e;
@@ -67,7 +67,7 @@ static int check_empty(const struct folder *o, struct fault *reterr)
 	return r;
 }
 
-static int open_output(struct folder *o, struct fault *reterr)
+static int open_output(struct extract_dir *o, struct fault *reterr)
 {
 	bool is_made = true;
 
@@ -85,7 +85,7 @@ static int open_output(struct folder *o, struct fault *reterr)
 }
 
 /* No signal removes it any more. */
-static void keep_output(struct folder *o)
+static void keep_output(struct extract_dir *o)
 {
 	for (size_t i = 0; i < o->count; i++)
 		cleanup_drop(o->slots[i]);
@@ -93,7 +93,7 @@ static void keep_output(struct folder *o)
 	o->dir_slot = -1;
 }
 
-static void remove_output(struct folder *o)
+static void remove_output(struct extract_dir *o)
 {
 	for (size_t i = 0; i < o->count; i++)
 		(void)unlinkat(o->fd, o->names[i], 0);
@@ -103,7 +103,7 @@ static void remove_output(struct folder *o)
 }
 
 /* One that is made here: never what is there already, nor behind a link. */
-static int write_section(struct folder *o, const struct content *c,
+static int write_section(struct extract_dir *o, const struct content *c,
 			 const char *name, struct fault *reterr)
 {
 	static char chunk[CHUNK];
@@ -139,7 +139,7 @@ fail:
 	return -1;
 }
 
-static int write_sections(const struct eif *eif, struct folder *o,
+static int write_sections(const struct eif *eif, struct extract_dir *o,
 			  struct fault *reterr)
 {
 	unsigned ramdisks = 0;
@@ -161,7 +161,7 @@ static int write_sections(const struct eif *eif, struct folder *o,
 	return 0;
 }
 
-static int sync_output(const struct folder *o, struct fault *reterr)
+static int sync_output(const struct extract_dir *o, struct fault *reterr)
 {
 	int r = output_sync(o->fd);
 
@@ -185,8 +185,8 @@ static void say_header(const struct command *c, const struct eif *eif)
 			     eif->path);
 }
 
-static int extract(const struct command *c, const char *path, struct folder *o,
-		   struct fault *reterr)
+static int extract(const struct command *c, const char *path,
+		   struct extract_dir *o, struct fault *reterr)
 {
 	struct eif eif;
 	int r = -1;
@@ -209,7 +209,7 @@ out:
 	return r;
 }
 
-static int print_names(const struct command *c, const struct folder *o,
+static int print_names(const struct command *c, const struct extract_dir *o,
 		       bool json)
 {
 	cJSON *all, *list;
@@ -233,7 +233,7 @@ static int print_names(const struct command *c, const struct folder *o,
 
 static int run(const struct command *c, int argc, char **argv)
 {
-	struct folder o = { .fd = -1, .dir_slot = -1 };
+	struct extract_dir o = { .fd = -1, .dir_slot = -1 };
 	struct fault fault;
 	bool json = false;
 	int option, code;
@@ -273,7 +273,7 @@ out:
 	return code;
 }
 
-const struct command command_extract = {
+const struct command extract_command = {
 	.name = "extract",
 	.does = "the sections of an image as files",
 	.help = "usage: mkeif extract X.eif --output DIR\n"

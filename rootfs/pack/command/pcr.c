@@ -1,4 +1,4 @@
-#include "rootfs/pack/command/commands.h"
+#include "rootfs/pack/command/command.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -31,7 +31,7 @@ static const struct option options[] = {
 	{ 0 },
 };
 
-struct ask {
+struct pcr_ask {
 	const char *path, *role, *instance, *cert; /* NULL: not said */
 	const char *input; /* nitro-cli's: of any file */
 	bool policy, json, as_nitro_cli;
@@ -40,7 +40,7 @@ struct ask {
 /* --- what may be a slip --- */
 
 /* The hypervisor takes these as they are, and so do we: an emulator has others. */
-static void look_at(const struct command *c, const struct ask *a)
+static void look_at(const struct command *c, const struct pcr_ask *a)
 {
 	const char *id = a->instance;
 
@@ -62,7 +62,7 @@ static void look_at(const struct command *c, const struct ask *a)
 
 /* What will be measured, and not be started. */
 static void look_at_signature(const struct command *c, const char *path,
-			      const struct sign_info *i)
+			      const struct cert_info *i)
 {
 	if (!i->is_valid)
 		command_note(c,
@@ -78,7 +78,7 @@ static void look_at_signature(const struct command *c, const char *path,
 
 /* The certificate of --cert: it can be measured at any time, and used at some. */
 static void look_at_cert(const struct command *c, const char *path,
-			 const struct sign_info *i)
+			 const struct cert_info *i)
 {
 	if (!i->is_cert_in_time)
 		command_note(c,
@@ -89,10 +89,10 @@ static void look_at_cert(const struct command *c, const char *path,
 
 /* --- the measurements --- */
 
-static int measure_image(const struct command *c, const struct ask *a,
+static int measure_image(const struct command *c, const struct pcr_ask *a,
 			 struct eif_pcrs *ret, struct fault *reterr)
 {
-	struct sign_info info;
+	struct cert_info info;
 	struct eif eif;
 	int r = -1;
 
@@ -103,7 +103,7 @@ static int measure_image(const struct command *c, const struct ask *a,
 		goto out;
 	/* With --cert it is as if that signature were not there. */
 	if (!a->cert) {
-		if (sign_read(&eif, time(NULL), ret, &info, reterr) < 0)
+		if (signature_read(&eif, time(NULL), ret, &info, reterr) < 0)
 			goto out;
 		if (ret->has_pcr8)
 			look_at_signature(c, a->path, &info);
@@ -114,11 +114,11 @@ out:
 	return r;
 }
 
-static int pcr(const struct command *c, const struct ask *a,
+static int pcr(const struct command *c, const struct pcr_ask *a,
 	       struct fault *reterr)
 {
 	uint8_t role[EIF_HASH], instance[EIF_HASH];
-	struct sign_info cert;
+	struct cert_info cert;
 	struct eif_pcrs image = { 0 };
 	struct pcrs pcrs = { 0 };
 
@@ -140,7 +140,7 @@ static int pcr(const struct command *c, const struct ask *a,
 		pcrs.of[4] = instance;
 	}
 	if (a->cert) {
-		if (sign_cert_info(a->cert, time(NULL), &cert, reterr) < 0)
+		if (signature_cert_info(a->cert, time(NULL), &cert, reterr) < 0)
 			return -1;
 		look_at_cert(c, a->cert, &cert);
 		pcrs.of[8] = cert.pcr8;
@@ -155,13 +155,13 @@ static int pcr(const struct command *c, const struct ask *a,
 }
 
 /* As nitro-cli pcr prints one: its name is PCR where it is of any file. */
-static int print_one(const struct command *c, const struct ask *a,
+static int print_one(const struct command *c, const struct pcr_ask *a,
 		     struct fault *reterr)
 {
 	char hex[2 * EIF_HASH + 1], *text;
 	cJSON *one = cJSON_CreateObject();
 	uint8_t hash[EIF_HASH];
-	struct sign_info cert;
+	struct cert_info cert;
 	size_t len;
 	int r;
 
@@ -174,7 +174,7 @@ static int print_one(const struct command *c, const struct ask *a,
 		if (r < 0)
 			goto fail;
 	} else {
-		if (sign_cert_info(a->cert, time(NULL), &cert, reterr) < 0)
+		if (signature_cert_info(a->cert, time(NULL), &cert, reterr) < 0)
 			goto fail;
 		look_at_cert(c, a->cert, &cert);
 		memcpy(hash, cert.pcr8, EIF_HASH);
@@ -193,7 +193,7 @@ fail:
 
 /* --- the command --- */
 
-static void take_option(struct ask *a, int option)
+static void take_option(struct pcr_ask *a, int option)
 {
 	switch (option) {
 	case O_ROLE:
@@ -224,7 +224,7 @@ static void take_option(struct ask *a, int option)
 static int run(const struct command *c, int argc, char **argv)
 {
 	struct fault fault;
-	struct ask a = { 0 };
+	struct pcr_ask a = { 0 };
 	int option;
 
 	while ((option = command_option(c, argc, argv, options)) >= 0) {
@@ -263,7 +263,7 @@ static int run(const struct command *c, int argc, char **argv)
 	return command_end(c, EXIT_DONE);
 }
 
-const struct command command_pcr = {
+const struct command pcr_command = {
 	.name = "pcr",
 	.does = "predicts an enclave's measurements; a KMS key's policy of them",
 	.help = "usage: mkeif pcr [X.eif] [OPTION]...\n"

@@ -1,4 +1,4 @@
-#include "rootfs/pack/command/commands.h"
+#include "rootfs/pack/command/command.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ static const struct command_hint hints[] = {
 	{ 0 },
 };
 
-struct ask {
+struct set_init_ask {
 	const char *path, *output;
 	struct sign_key_source sign;
 	struct pcrs_expected expected;
@@ -44,7 +44,7 @@ struct ask {
 	size_t count;
 };
 
-static int take_option(struct ask *a, int option, struct fault *reterr)
+static int take_option(struct set_init_ask *a, int option, struct fault *reterr)
 {
 	switch (option) {
 	case O_INIT:
@@ -67,9 +67,9 @@ static int take_option(struct ask *a, int option, struct fault *reterr)
 	}
 }
 
-_Static_assert((int)PARTS_FILES_MAX < (int)REWRITE_FILES_MAX, "");
+_Static_assert((int)PART_FILES_MAX < (int)REWRITE_FILES_MAX, "");
 
-static int add_file(struct ask *a, const char *path, uint32_t mode,
+static int add_file(struct set_init_ask *a, const char *path, uint32_t mode,
 		    const struct content *c, struct fault *reterr)
 {
 	for (size_t i = 0; i < a->count; i++)
@@ -81,7 +81,7 @@ static int add_file(struct ask *a, const char *path, uint32_t mode,
 }
 
 /* Init, and the boot files. */
-static int find_files(struct ask *a, struct fault *reterr)
+static int find_files(struct set_init_ask *a, struct fault *reterr)
 {
 	struct part_list *list = &a->parts.boot_files;
 	uint32_t mode;
@@ -131,12 +131,12 @@ static int write_sections(struct rewrite *r, const struct eif *eif,
 	return 0;
 }
 
-static int check_files(const struct ask *a, const struct eif *eif,
+static int check_files(const struct set_init_ask *a, const struct eif *eif,
 		       size_t section, const struct unpacked *r,
 		       struct fault *reterr)
 {
 	for (size_t i = 0; i < a->count; i++)
-		if (unpacked_find(r, a->files[i].path))
+		if (unpack_find(r, a->files[i].path))
 			return fault_refuse(
 				reterr,
 				"%s: section %zu (ramdisk): it has the kernel "
@@ -147,7 +147,7 @@ static int check_files(const struct ask *a, const struct eif *eif,
 }
 
 /* The other ramdisks are unpacked over the first one. */
-static int check_others(const struct command *c, const struct ask *a,
+static int check_others(const struct command *c, const struct set_init_ask *a,
 			const struct eif *eif, struct unpack *u,
 			struct listing_state *state, struct fault *reterr)
 {
@@ -174,7 +174,7 @@ static int check_others(const struct command *c, const struct ask *a,
 		} else {
 			r = check_files(a, eif, i, &found, reterr);
 		}
-		unpacked_free(&found);
+		unpack_free_files(&found);
 		listing_free(&l);
 		if (r < 0)
 			return -1;
@@ -183,8 +183,8 @@ static int check_others(const struct command *c, const struct ask *a,
 }
 
 /* What is not as nitro-cli would write it. */
-static void tell_compression(const struct command *c, const struct ask *a,
-			     const char *method)
+static void tell_compression(const struct command *c,
+			     const struct set_init_ask *a, const char *method)
 {
 	if (!method)
 		return;
@@ -201,7 +201,7 @@ static void tell_compression(const struct command *c, const struct ask *a,
 			     a->output, method);
 }
 
-static void tell_others(const struct command *c, const struct ask *a,
+static void tell_others(const struct command *c, const struct set_init_ask *a,
 			const struct rewrite *r)
 {
 	for (size_t i = 0; i < a->count; i++)
@@ -213,7 +213,7 @@ static void tell_others(const struct command *c, const struct ask *a,
 				     rewrite_others(r, i));
 }
 
-static int read_first(const struct command *c, const struct ask *a,
+static int read_first(const struct command *c, const struct set_init_ask *a,
 		      const struct eif *eif, struct rewrite **ret,
 		      struct fault *reterr)
 {
@@ -235,7 +235,7 @@ static int read_first(const struct command *c, const struct ask *a,
 }
 
 /* An image without an init is none that this command is for. */
-static int check_init(const struct ask *a, const struct eif *eif,
+static int check_init(const struct set_init_ask *a, const struct eif *eif,
 		      struct fault *reterr)
 {
 	const struct eif_section *first = eif_find(eif, EIF_RAMDISK);
@@ -252,19 +252,19 @@ static int check_init(const struct ask *a, const struct eif *eif,
 		goto out;
 	if (unpack_ramdisk(u, &l, &found, reterr) < 0)
 		(void)fault_prefix(reterr, "%s", a->path);
-	else if (!unpacked_find(&found, "init"))
+	else if (!unpack_find(&found, "init"))
 		(void)fault_refuse(reterr, "%s: no init in the first ramdisk",
 				   a->path);
 	else
 		r = 0;
 out:
-	unpacked_free(&found);
+	unpack_free_files(&found);
 	listing_free(&l);
 	unpack_free(u);
 	return r;
 }
 
-static int set_init(const struct command *c, struct ask *a,
+static int set_init(const struct command *c, struct set_init_ask *a,
 		    const struct eif *eif, const struct sign_key *key,
 		    struct output **output, struct eif_pcrs *ret,
 		    struct fault *reterr)
@@ -288,7 +288,7 @@ static int set_init(const struct command *c, struct ask *a,
 	if (write_sections(rewrite, eif, w, reterr) < 0 ||
 	    eif_check_same(eif, reterr) < 0 ||
 	    parts_check_same(&a->parts, reterr) < 0 ||
-	    sign_write(key, w, ret, reterr) < 0 ||
+	    signature_write(key, w, ret, reterr) < 0 ||
 	    pcrs_expect_check(&a->expected, ret, reterr) < 0)
 		eif_writer_abort(w);
 	else
@@ -303,7 +303,7 @@ out:
 }
 
 /* The image is open until the end: it may be the one that is replaced. */
-static int open_and_set(const struct command *c, struct ask *a,
+static int open_and_set(const struct command *c, struct set_init_ask *a,
 			struct eif_pcrs *ret, struct fault *reterr)
 {
 	struct sign_key *key = NULL;
@@ -337,7 +337,7 @@ out:
 
 static int run(const struct command *c, int argc, char **argv)
 {
-	struct ask a = { .parts = PARTS_NONE };
+	struct set_init_ask a = { .parts = PARTS_NONE };
 	struct eif_pcrs pcrs = { 0 };
 	struct fault fault;
 	int option, code = EXIT_USAGE;
@@ -371,7 +371,7 @@ out:
 	return code;
 }
 
-const struct command command_set_init = {
+const struct command set_init_command = {
 	.name = "set-init",
 	.does = "another init for an image",
 	.help = "usage: mkeif set-init X.eif --output Y.eif [OPTION]...\n"

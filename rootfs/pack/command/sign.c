@@ -1,4 +1,4 @@
-#include "rootfs/pack/command/commands.h"
+#include "rootfs/pack/command/command.h"
 
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/base/output.h"
@@ -24,7 +24,7 @@ static const struct command_hint hints[] = {
 	{ 0 },
 };
 
-struct ask {
+struct sign_ask {
 	const char *path, *output;
 	struct sign_key_source sign;
 	struct pcrs_expected expected;
@@ -43,11 +43,11 @@ static int write_signed(const struct eif *eif, const struct sign_key *key,
 		    eif_writer_add(w, s->type, &s->data, reterr) < 0)
 			return fault_prefix(reterr, "%s", eif->path);
 	}
-	return sign_write(key, w, pcrs, reterr);
+	return signature_write(key, w, pcrs, reterr);
 }
 
 /* The image is open until the end: it may be the one that is replaced. */
-static int sign(const struct command *c, const struct ask *a,
+static int sign(const struct command *c, const struct sign_ask *a,
 		struct eif_pcrs *ret, struct fault *reterr)
 {
 	struct sign_key *key = NULL;
@@ -90,7 +90,7 @@ static int run(const struct command *c, int argc, char **argv)
 {
 	struct eif_pcrs pcrs = { 0 };
 	struct fault fault;
-	struct ask a = { 0 };
+	struct sign_ask a = { 0 };
 	int option;
 
 	while ((option = command_option(c, argc, argv, options)) >= 0) {
@@ -122,7 +122,7 @@ static int run(const struct command *c, int argc, char **argv)
 	return command_end(c, EXIT_DONE);
 }
 
-const struct command command_sign = {
+const struct command sign_command = {
 	.name = "sign",
 	.nitro_cli = "sign-eif",
 	.does = "signs an image, or signs it anew",

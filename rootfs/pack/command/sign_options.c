@@ -7,7 +7,7 @@
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/base/output.h"
 #include "rootfs/pack/base/slurp.h"
-#include "rootfs/pack/command/commands.h"
+#include "rootfs/pack/command/command.h"
 
 int sign_options_take(struct sign_key_source *to, int option, const char *value,
 		      struct fault *reterr)

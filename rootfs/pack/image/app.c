@@ -16,36 +16,9 @@ enum {
 	NAME_SHOWN = 100,
 };
 
-int buffer_add(struct buffer *b, const char *data, size_t len,
-	       struct fault *reterr)
-{
-	size_t need = b->len + len + 1, room = b->room ? b->room : 256;
-	char *grown;
-
-	while (room < need)
-		room *= 2;
-	if (room > b->room) {
-		grown = realloc(b->data, room);
-		if (!grown)
-			return fault_system(reterr, ENOMEM, "a text");
-		b->data = grown;
-		b->room = room;
-	}
-	memcpy(b->data + b->len, data, len);
-	b->len += len;
-	b->data[b->len] = '\0';
-	return 0;
-}
-
 static int add(struct buffer *b, const char *text, struct fault *reterr)
 {
 	return buffer_add(b, text, strlen(text), reterr);
-}
-
-void buffer_free(struct buffer *b)
-{
-	free(b->data);
-	*b = (struct buffer){ 0 };
 }
 
 /* A word of the configuration, in quotes. */
@@ -96,11 +69,11 @@ static int check_length(const char *what, const char *string, int shown,
 				    what, shown, string, len, STRING_MAX - 1);
 }
 
-static int add_command(struct spec *spec, const struct strings *args,
+static int add_command(struct app *app, const struct strings *args,
 		       struct fault *reterr)
 {
 	bool quoted = has_newline(args);
-	struct buffer *b = quoted ? &spec->conf : &spec->cmd;
+	struct buffer *b = quoted ? &app->conf : &app->cmd;
 
 	for (size_t i = 0; i < args->count; i++)
 		if (check_length("command: ", args->items[i], NAME_SHOWN,
@@ -117,11 +90,11 @@ static int add_command(struct spec *spec, const struct strings *args,
 		if (r < 0 || (!quoted && add(b, "\n", reterr) < 0))
 			return -1;
 	}
-	spec->needs_conf |= quoted;
+	app->needs_conf |= quoted;
 	return quoted ? add(b, "\n", reterr) : 0;
 }
 
-static int add_variable(struct spec *spec, const char *entry,
+static int add_variable(struct app *app, const char *entry,
 			struct fault *reterr)
 {
 	const char *equals = strchr(entry, '=');
@@ -135,14 +108,14 @@ static int add_variable(struct spec *spec, const char *entry,
 			 reterr) < 0)
 		return -1;
 	if (!strchr(entry, '\n'))
-		return add(&spec->env, entry, reterr) < 0 ?
+		return add(&app->env, entry, reterr) < 0 ?
 			       -1 :
-			       add(&spec->env, "\n", reterr);
-	spec->needs_conf = true;
-	if (add(&spec->conf, "environment = ", reterr) < 0 ||
-	    add_quoted(&spec->conf, entry, reterr) < 0)
+			       add(&app->env, "\n", reterr);
+	app->needs_conf = true;
+	if (add(&app->conf, "environment = ", reterr) < 0 ||
+	    add_quoted(&app->conf, entry, reterr) < 0)
 		return -1;
-	return add(&spec->conf, "\n", reterr);
+	return add(&app->conf, "\n", reterr);
 }
 
 /* --- /enclave-init.conf --- */
@@ -201,18 +174,18 @@ static int check_value(const char *key, const char *value, const char *line,
 	return 0;
 }
 
-static int add_line(struct spec *spec, const char *key, const char *value,
+static int add_line(struct app *app, const char *key, const char *value,
 		    struct config *scratch, struct fault *reterr)
 {
-	size_t from = spec->conf.len;
+	size_t from = app->conf.len;
 
-	if (strings_add(&spec->only_conf, key, reterr) < 0 ||
-	    add(&spec->conf, key, reterr) < 0 ||
-	    add(&spec->conf, " = ", reterr) < 0 ||
-	    add(&spec->conf, value, reterr) < 0 ||
-	    add(&spec->conf, "\n", reterr) < 0)
+	if (strings_add(&app->only_conf, key, reterr) < 0 ||
+	    add(&app->conf, key, reterr) < 0 ||
+	    add(&app->conf, " = ", reterr) < 0 ||
+	    add(&app->conf, value, reterr) < 0 ||
+	    add(&app->conf, "\n", reterr) < 0)
 		return -1;
-	return check_value(key, value, spec->conf.data + from, scratch, reterr);
+	return check_value(key, value, app->conf.data + from, scratch, reterr);
 }
 
 /* The same as what init does without being told. */
@@ -247,13 +220,13 @@ static int check_limits(const struct buffer *b, const char *what,
 }
 
 /* What init will run. */
-static int find_program(struct spec *spec, const struct strings *args,
+static int find_program(struct app *app, const struct strings *args,
 			struct fault *reterr)
 {
-	const char *first = spec->config->services[0].command.first;
+	const char *first = app->config->services[0].command.first;
 
-	spec->program = strdup(first ? first : args->items[0]);
-	return spec->program ? 0 : fault_system(reterr, ENOMEM, "command");
+	app->program = strdup(first ? first : args->items[0]);
+	return app->program ? 0 : fault_system(reterr, ENOMEM, "command");
 }
 
 /* init passes a byte order mark over at the start of a file alone. */
@@ -266,7 +239,7 @@ static const char *without_mark(const char *conf)
 }
 
 /* An option that would have no effect, for a key of the configuration. */
-static int check_asked(const struct spec_asked *asked,
+static int check_asked(const struct app_asked *asked,
 		       const struct config_service *s, const char *conf_path,
 		       struct fault *reterr)
 {
@@ -299,8 +272,8 @@ static int check_asked(const struct spec_asked *asked,
  * for docker stop, and an enclave is stopped by nothing.
  */
 static int check_hand_over(const struct image *image,
-			   const struct spec_asked *asked,
-			   const char *conf_path, struct fault *reterr)
+			   const struct app_asked *asked, const char *conf_path,
+			   struct fault *reterr)
 {
 	if (asked->stop_signal)
 		return fault_refuse(reterr,
@@ -334,14 +307,14 @@ static int refuse_no_command(const struct image *image, struct fault *reterr)
 					     "");
 }
 
-int spec_make(const struct image *image, const struct spec_asked *asked,
-	      const char *conf, const char *conf_path, bool conf_is_read,
-	      struct spec *ret, struct fault *reterr)
+int app_make(const struct image *image, const struct app_asked *asked,
+	     const char *conf, const char *conf_path, bool conf_is_read,
+	     struct app *ret, struct fault *reterr)
 {
 	struct config *user = NULL, *all = NULL;
 	char *user_text = NULL;
 	struct strings args = { 0 };
-	struct spec spec = { 0 };
+	struct app app = { 0 };
 	int r = -1;
 
 	user = calloc(1, sizeof(*user));
@@ -360,15 +333,15 @@ int spec_make(const struct image *image, const struct spec_asked *asked,
 
 	if (image->workdir && strcmp(image->workdir, "/") != 0 &&
 	    !user->services[0].workdir &&
-	    add_line(&spec, "workdir", image->workdir, all, reterr) < 0)
+	    add_line(&app, "workdir", image->workdir, all, reterr) < 0)
 		goto out;
 	if (image->user && !is_root_user(image->user) &&
 	    !user->services[0].user &&
-	    add_line(&spec, "user", image->user, all, reterr) < 0)
+	    add_line(&app, "user", image->user, all, reterr) < 0)
 		goto out;
 	if (image->stop_signal && !user->services[0].stop_signal &&
 	    !user->hand_over &&
-	    add_line(&spec, "stop-signal", image->stop_signal, all, reterr) < 0)
+	    add_line(&app, "stop-signal", image->stop_signal, all, reterr) < 0)
 		goto out;
 	if (!user->services[0].command.first) {
 		if (join(image, &args, reterr) < 0)
@@ -383,34 +356,34 @@ int spec_make(const struct image *image, const struct spec_asked *asked,
 					   "empty argument: no program");
 			goto out;
 		}
-		if (add_command(&spec, &args, reterr) < 0)
+		if (add_command(&app, &args, reterr) < 0)
 			goto out;
-		spec.program_is_asked = asked->command;
+		app.program_is_asked = asked->command;
 	}
 	for (size_t i = 0; i < image->env.count; i++)
-		if (add_variable(&spec, image->env.items[i], reterr) < 0)
+		if (add_variable(&app, image->env.items[i], reterr) < 0)
 			goto out;
-	if (conf && (spec.conf.len > 0 || !conf_is_read) &&
-	    add(&spec.conf, without_mark(conf), reterr) < 0)
+	if (conf && (app.conf.len > 0 || !conf_is_read) &&
+	    add(&app.conf, without_mark(conf), reterr) < 0)
 		goto out;
 	config_defaults(all);
-	spec.config = all;
+	app.config = all;
 	all = NULL;
-	if (spec.conf.len > 0 ?
-		    parse_conf(spec.conf.data, "enclave-init.conf", spec.config,
-			       &spec.config_text, reterr) < 0 :
-		    conf && parse_conf(conf, conf_path, spec.config,
-				       &spec.config_text, reterr) < 0)
+	if (app.conf.len > 0 ?
+		    parse_conf(app.conf.data, "enclave-init.conf", app.config,
+			       &app.config_text, reterr) < 0 :
+		    conf && parse_conf(conf, conf_path, app.config,
+				       &app.config_text, reterr) < 0)
 		goto out;
-	if (check_limits(&spec.cmd, "cmd", reterr) < 0 ||
-	    check_limits(&spec.env, "env", reterr) < 0 ||
-	    find_program(&spec, &args, reterr) < 0)
+	if (check_limits(&app.cmd, "cmd", reterr) < 0 ||
+	    check_limits(&app.env, "env", reterr) < 0 ||
+	    find_program(&app, &args, reterr) < 0)
 		goto out;
-	*ret = spec;
-	spec = (struct spec){ 0 };
+	*ret = app;
+	app = (struct app){ 0 };
 	r = 0;
 out:
-	spec_free(&spec);
+	app_free(&app);
 	strings_free(&args);
 	free(user);
 	free(all);
@@ -418,13 +391,13 @@ out:
 	return r;
 }
 
-void spec_free(struct spec *spec)
+void app_free(struct app *app)
 {
-	buffer_free(&spec->cmd);
-	buffer_free(&spec->env);
-	buffer_free(&spec->conf);
-	strings_free(&spec->only_conf);
-	free(spec->config);
-	free(spec->config_text);
-	free(spec->program);
+	buffer_free(&app->cmd);
+	buffer_free(&app->env);
+	buffer_free(&app->conf);
+	strings_free(&app->only_conf);
+	free(app->config);
+	free(app->config_text);
+	free(app->program);
 }

@@ -4,23 +4,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "rootfs/pack/base/buffer.h"
 #include "rootfs/pack/image/image.h"
 
 struct config;
 struct fault;
 
-/* Bytes that grow. Those of a string end with a NUL that LEN does not count. */
-struct buffer {
-	char *data;
-	size_t len, room;
-};
-
-int buffer_add(struct buffer *b, const char *data, size_t len,
-	       struct fault *reterr);
-void buffer_free(struct buffer *b);
-
 /* The texts at the top of the application's ramdisk, init/spec/spec.h and init/spec/config.h. */
-struct spec {
+struct app {
 	struct buffer cmd; /* empty where only the configuration can carry it */
 	struct buffer env;
 	struct buffer conf; /* empty: not needed */
@@ -36,7 +27,7 @@ struct spec {
 };
 
 /* Which of the image's values the user has given by options: NULL or false: not. */
-struct spec_asked {
+struct app_asked {
 	const char *user, *workdir, *stop_signal;
 	bool command; /* --entrypoint or --cmd */
 };
@@ -50,9 +41,9 @@ struct spec_asked {
  * ASKED for and CONF says, too, is refused: CONF would count. So is a user other than root
  * where CONF has hand-over, and a stop signal that is asked for; one of IMAGE is left out.
  */
-int spec_make(const struct image *image, const struct spec_asked *asked,
-	      const char *conf, const char *conf_path, bool conf_is_read,
-	      struct spec *ret, struct fault *reterr);
-void spec_free(struct spec *spec);
+int app_make(const struct image *image, const struct app_asked *asked,
+	     const char *conf, const char *conf_path, bool conf_is_read,
+	     struct app *ret, struct fault *reterr);
+void app_free(struct app *app);
 
 #endif

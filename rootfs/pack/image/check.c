@@ -149,21 +149,21 @@ static const char *path_variable(const struct image *image,
 }
 
 /* What a search along PATH has met. */
-struct found {
+struct check_found {
 	struct tree_node *node;	  /* the program, or what is none; or NULL */
 	struct tree_node *closed; /* a folder that kept the user out, or NULL */
 	bool elsewhere; /* where there is neither, it may yet come to be */
 };
 
 static int find_program(struct image *image, const struct run *run,
-			struct found *ret, struct fault *reterr)
+			struct check_found *ret, struct fault *reterr)
 {
 	const char *dirs = strchr(run->program, '/') ? "" : run->path;
 	struct tree_node *node, *closed;
 	const char *end;
 	char *path;
 
-	*ret = (struct found){ 0 };
+	*ret = (struct check_found){ 0 };
 	/* A file of variables may say another PATH. */
 	ret->elsewhere = run->service->environment_file != NULL;
 	for (;; dirs = end + 1) {
@@ -272,7 +272,7 @@ static int check_runs(struct image *image, const struct run *run,
 static int check_program(struct image *image, const struct run *run,
 			 struct fault *reterr)
 {
-	struct found found;
+	struct check_found found;
 
 	if (find_program(image, run, &found, reterr) < 0)
 		return -1;
@@ -356,13 +356,13 @@ static int slurp(struct image *image, const char *path, char **own,
 }
 
 /* The image's /etc/passwd and /etc/group. */
-struct names {
+struct check_names {
 	char *passwd_text, *groups_text;
 	struct user_file passwd, groups;
 	struct user *user; /* room for one */
 };
 
-static int read_names(struct image *image, struct names *ret,
+static int read_names(struct image *image, struct check_names *ret,
 		      struct fault *reterr)
 {
 	ret->user = calloc(1, sizeof(*ret->user));
@@ -375,14 +375,14 @@ static int read_names(struct image *image, struct names *ret,
 		     reterr);
 }
 
-static void free_names(struct names *names)
+static void free_names(struct check_names *names)
 {
 	free(names->passwd_text);
 	free(names->groups_text);
 	free(names->user);
 }
 
-static int check_user(const struct names *names, const char *user,
+static int check_user(const struct check_names *names, const char *user,
 		      const char *group, struct fault *reterr)
 {
 	int r = user_resolve(user, group, names->passwd, names->groups,
@@ -408,7 +408,7 @@ static int check_user(const struct names *names, const char *user,
 	}
 }
 
-static int check_groups(const struct names *names,
+static int check_groups(const struct check_names *names,
 			const struct config_words *words, struct fault *reterr)
 {
 	const char *group = NULL;
@@ -467,7 +467,7 @@ static bool passes_modes(const struct config_service *s)
 	return s->ambient >> CAP_DAC_OVERRIDE & 1;
 }
 
-static int check_service(struct image *image, const struct names *names,
+static int check_service(struct image *image, const struct check_names *names,
 			 struct run *run, struct fault *reterr)
 {
 	const struct config_service *s = run->service;
@@ -491,11 +491,11 @@ static int check_service(struct image *image, const struct names *names,
 	return check_filter(image, s->seccomp, run->arch, reterr);
 }
 
-int check_image(struct image *image, const struct spec *spec,
-		enum eif_arch arch, struct fault *reterr)
+int check_image(struct image *image, const struct app *app, enum eif_arch arch,
+		struct fault *reterr)
 {
-	const struct config *c = spec->config;
-	struct names names = { 0 };
+	const struct config *c = app->config;
+	struct check_names names = { 0 };
 	int r = read_names(image, &names, reterr);
 
 	for (size_t i = 0; r == 0 && i < c->service_count; i++) {
@@ -503,8 +503,8 @@ int check_image(struct image *image, const struct spec *spec,
 		struct run run = {
 			.service = s,
 			.arch = arch,
-			.is_asked = i == 0 && spec->program_is_asked,
-			.program = i == 0 ? spec->program : s->command.first,
+			.is_asked = i == 0 && app->program_is_asked,
+			.program = i == 0 ? app->program : s->command.first,
 			.workdir = s->workdir ? s->workdir : "",
 			.path = path_variable(image, s),
 		};

@@ -5,7 +5,7 @@
 
 struct fault;
 struct image;
-struct spec;
+struct app;
 
 /*
  * Whether what shall run is there, rather than to find out in the enclave, for the
@@ -14,7 +14,7 @@ struct spec;
  * the user may get to them and run them; files that are read at the start; the working
  * directory, which is made in IMAGE where there is none, and which the user may enter.
  */
-int check_image(struct image *image, const struct spec *spec,
-		enum eif_arch arch, struct fault *reterr);
+int check_image(struct image *image, const struct app *app, enum eif_arch arch,
+		struct fault *reterr);
 
 #endif

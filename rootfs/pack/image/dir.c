@@ -44,7 +44,7 @@ struct folder {
 	struct stat st;
 };
 
-struct walk {
+struct dir_walk {
 	struct loader *l;
 	int root;
 	void *links; /* of struct linked: a tree of tsearch(3) */
@@ -64,8 +64,8 @@ static int compare(const void *a, const void *b)
 	return x->ino < y->ino ? -1 : x->ino > y->ino;
 }
 
-static int push(struct walk *w, struct tree_node *node, const struct stat *st,
-		struct fault *reterr)
+static int push(struct dir_walk *w, struct tree_node *node,
+		const struct stat *st, struct fault *reterr)
 {
 	struct pending *bigger;
 	size_t room = w->room ? w->room * 2 : 64;
@@ -86,7 +86,7 @@ static int push(struct walk *w, struct tree_node *node, const struct stat *st,
  * Opens a folder step by step, so that no step is a link: a path in one piece might
  * have become one.
  */
-static int open_dir(const struct walk *w, const struct pending *p,
+static int open_dir(const struct dir_walk *w, const struct pending *p,
 		    const char *path, struct fault *reterr)
 {
 	char *copy = strdup(path), *save = NULL;
@@ -120,7 +120,7 @@ static int open_dir(const struct walk *w, const struct pending *p,
 	return fd;
 }
 
-static int take_xattrs(struct walk *w, int fd, const char *path,
+static int take_xattrs(struct dir_walk *w, int fd, const char *path,
 		       struct tree_inode *inode, struct fault *reterr)
 {
 	char names[XATTRS_MAX], value[TREE_CAPABILITY_MAX + 1];
@@ -167,7 +167,7 @@ static int skip_hole(int fd, uint64_t from, uint64_t size, struct spool *spool,
 			   0;
 }
 
-static int copy_content(struct walk *w, int fd, const struct stat *st,
+static int copy_content(struct dir_walk *w, int fd, const struct stat *st,
 			struct content *ret, struct fault *reterr)
 {
 	struct spool *spool = &w->l->image->spool;
@@ -206,7 +206,7 @@ static int copy_content(struct walk *w, int fd, const struct stat *st,
 	return 0;
 }
 
-static int read_file(struct walk *w, int dirfd, const char *name,
+static int read_file(struct dir_walk *w, int dirfd, const char *name,
 		     const char *path, const struct stat *st,
 		     struct tree_inode *inode, struct fault *reterr)
 {
@@ -239,7 +239,7 @@ static int read_link(int dirfd, const char *name, char **ret,
 	return *ret ? 0 : fault_system(reterr, ENOMEM, "names");
 }
 
-static int remember(struct walk *w, const struct stat *st,
+static int remember(struct dir_walk *w, const struct stat *st,
 		    struct tree_node *node, struct fault *reterr)
 {
 	struct linked *linked = malloc(sizeof(*linked));
@@ -258,8 +258,9 @@ static int remember(struct walk *w, const struct stat *st,
  * Mode and owner. What was set-user-ID for one user would be for root, as which the file is
  * taken: chown(2) clears the bits for this reason.
  */
-static int take_owner(struct walk *w, const char *path, const struct stat *st,
-		      struct tree_inode *ret, struct fault *reterr)
+static int take_owner(struct dir_walk *w, const char *path,
+		      const struct stat *st, struct tree_inode *ret,
+		      struct fault *reterr)
 {
 	mode_t cleared = 0;
 
@@ -287,7 +288,7 @@ static int take_owner(struct walk *w, const char *path, const struct stat *st,
 			 0;
 }
 
-static int add(struct walk *w, struct tree_node *dir, int dirfd,
+static int add(struct dir_walk *w, struct tree_node *dir, int dirfd,
 	       const char *name, const char *path, struct fault *reterr)
 {
 	struct tree *t = w->l->image->tree;
@@ -331,7 +332,7 @@ static int add(struct walk *w, struct tree_node *dir, int dirfd,
 	return r;
 }
 
-static int keep_folder(struct walk *w, struct tree_node *node, int fd,
+static int keep_folder(struct dir_walk *w, struct tree_node *node, int fd,
 		       struct fault *reterr)
 {
 	const struct output *output = w->l->options->output;
@@ -356,7 +357,7 @@ static int keep_folder(struct walk *w, struct tree_node *node, int fd,
 
 /* What was renamed from a folder yet to be read to one that was read is in neither: when
  * all were read, each has to be what it was before. */
-static int check_folders(const struct walk *w, struct fault *reterr)
+static int check_folders(const struct dir_walk *w, struct fault *reterr)
 {
 	struct stat now;
 	char *path;
@@ -377,8 +378,8 @@ static int check_folders(const struct walk *w, struct fault *reterr)
 	return r;
 }
 
-static int read_dir(struct walk *w, const struct pending *p, const char *path,
-		    struct fault *reterr)
+static int read_dir(struct dir_walk *w, const struct pending *p,
+		    const char *path, struct fault *reterr)
 {
 	const char *where = *path ? path : ".";
 	struct dirent *entry;
@@ -426,7 +427,7 @@ static int read_dir(struct walk *w, const struct pending *p, const char *path,
 	return r;
 }
 
-static int read_all(struct walk *w, struct fault *reterr)
+static int read_all(struct dir_walk *w, struct fault *reterr)
 {
 	struct tree_node *root = tree_root(w->l->image->tree);
 	struct pending next;
@@ -465,7 +466,7 @@ static int read_all(struct walk *w, struct fault *reterr)
 
 int dir_load(struct loader *l, const char *path, struct fault *reterr)
 {
-	struct walk w = { .l = l };
+	struct dir_walk w = { .l = l };
 	struct fault ignored;
 	int r = -1;
 

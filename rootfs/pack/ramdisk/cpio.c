@@ -12,7 +12,7 @@
 enum { HEADER = 110, BUFFER = 1 << 18 };
 
 /* The path of the node that is being written. */
-struct path {
+struct cpio_path {
 	char text[CPIO_NAME_MAX + 1];
 	size_t len;
 };
@@ -111,7 +111,7 @@ static int put_node(struct cpio_writer *w, const char *name,
 }
 
 static int put_below(struct cpio_writer *w, const struct tree_node *dir,
-		     struct path *path, struct fault *reterr)
+		     struct cpio_path *path, struct fault *reterr)
 {
 	size_t len = path->len, name;
 
@@ -145,7 +145,7 @@ int cpio_write_tree(struct cpio_writer *w, struct tree *t, const char *prefix,
 		    struct fault *reterr)
 {
 	struct tree_node *root = tree_root(t);
-	struct path path = { .len = strlen(prefix) };
+	struct cpio_path path = { .len = strlen(prefix) };
 
 	memcpy(path.text, prefix, path.len + 1);
 	if (path.len > 0 && put_node(w, prefix, root->inode, reterr) < 0)

@@ -20,7 +20,7 @@ enum {
 };
 
 /* Bytes in their order: those of the section, or what a compressed part of it has. */
-struct source {
+struct listing_source {
 	const struct content *c;
 	struct spool *keep; /* for what was compressed, or NULL */
 	uint64_t kept;	    /* where in it this begins */
@@ -40,7 +40,7 @@ struct source {
 
 /* --- bytes --- */
 
-static int refuse(const struct source *s, uint64_t at, const char *what,
+static int refuse(const struct listing_source *s, uint64_t at, const char *what,
 		  struct fault *reterr)
 {
 	if (s->filter)
@@ -54,7 +54,7 @@ static int refuse(const struct source *s, uint64_t at, const char *what,
 			    (unsigned long long)(s->c->offset + at), what);
 }
 
-static ssize_t read_chunk(struct source *s, struct fault *reterr)
+static ssize_t read_chunk(struct listing_source *s, struct fault *reterr)
 {
 	uint64_t left = s->c->len - s->next;
 	size_t n = left < CHUNK ? (size_t)left : CHUNK;
@@ -68,7 +68,7 @@ static ssize_t read_chunk(struct source *s, struct fault *reterr)
 static la_ssize_t read_for_filter(struct archive *a, void *client,
 				  const void **ret)
 {
-	struct source *s = client;
+	struct listing_source *s = client;
 	ssize_t n = read_chunk(s, &s->read_fault);
 
 	if (n < 0) {
@@ -80,7 +80,7 @@ static la_ssize_t read_for_filter(struct archive *a, void *client,
 	return n;
 }
 
-static int filter_failed(struct source *s, struct fault *reterr)
+static int filter_failed(struct listing_source *s, struct fault *reterr)
 {
 	if (s->read_failed) {
 		*reterr = s->read_fault;
@@ -92,7 +92,7 @@ static int filter_failed(struct source *s, struct fault *reterr)
 }
 
 /* At least one byte in DATA: 1; 0 at the end. */
-static int fill(struct source *s, struct fault *reterr)
+static int fill(struct listing_source *s, struct fault *reterr)
 {
 	const void *data;
 	la_int64_t offset;
@@ -127,7 +127,7 @@ static int fill(struct source *s, struct fault *reterr)
 	return 1;
 }
 
-static void use(struct source *s, size_t n)
+static void use(struct listing_source *s, size_t n)
 {
 	s->data += n;
 	s->len -= n;
@@ -135,7 +135,7 @@ static void use(struct source *s, size_t n)
 }
 
 /* Skips LEN bytes, those that were not read yet unread. */
-static int skip(struct source *s, uint64_t len, struct fault *reterr)
+static int skip(struct listing_source *s, uint64_t len, struct fault *reterr)
 {
 	size_t n = s->len < len ? s->len : (size_t)len;
 
@@ -153,8 +153,8 @@ static int skip(struct source *s, uint64_t len, struct fault *reterr)
 }
 
 /* LEN bytes to TO (NULL: nowhere), and into HASH (NULL: none). */
-static int take(struct source *s, void *to, uint64_t len, struct hash *hash,
-		struct fault *reterr)
+static int take(struct listing_source *s, void *to, uint64_t len,
+		struct hash *hash, struct fault *reterr)
 {
 	uint8_t *end = to;
 	size_t n;
@@ -182,13 +182,13 @@ static int take(struct source *s, void *to, uint64_t len, struct hash *hash,
 	return 0;
 }
 
-static int align(struct source *s, struct fault *reterr)
+static int align(struct listing_source *s, struct fault *reterr)
 {
 	return take(s, NULL, -(s->skew + s->at) & 3, NULL, reterr);
 }
 
 /* Skips zeros: the byte behind them, or -1 at the end, -2 on failure. */
-static int skip_zeros(struct source *s, struct fault *reterr)
+static int skip_zeros(struct listing_source *s, struct fault *reterr)
 {
 	uint8_t first;
 	int r;
@@ -223,7 +223,7 @@ static bool read_hex(const uint8_t *from, uint32_t *ret)
 }
 
 /* LEN bytes, which are a text; zeros behind it are what some writers align by. */
-static int take_text(struct source *s, size_t len, char **ret,
+static int take_text(struct listing_source *s, size_t len, char **ret,
 		     struct fault *reterr)
 {
 	uint64_t at = s->at;
@@ -322,13 +322,13 @@ static struct listing_part *last_part(struct listing *l)
 }
 
 /* Where S is in the bytes of its part. */
-static uint64_t place(const struct source *s, struct listing *l)
+static uint64_t place(const struct listing_source *s, struct listing *l)
 {
 	return s->filter ? s->at : s->at - last_part(l)->from;
 }
 
-static int take_content(struct source *s, struct member *m, uint32_t sum,
-			bool has_sum, struct fault *reterr)
+static int take_content(struct listing_source *s, struct member *m,
+			uint32_t sum, bool has_sum, struct fault *reterr)
 {
 	struct hash hash;
 	uint64_t at = s->at;
@@ -369,7 +369,7 @@ static int take_content(struct source *s, struct member *m, uint32_t sum,
 }
 
 /* What is behind a name, by its type. */
-static int take_body(struct source *s, struct member *m, uint32_t sum,
+static int take_body(struct listing_source *s, struct member *m, uint32_t sum,
 		     bool has_sum, struct fault *reterr)
 {
 	uint64_t at = s->at;
@@ -397,7 +397,7 @@ static int take_body(struct source *s, struct member *m, uint32_t sum,
 }
 
 /* The next member of an archive: 1; 0: its trailer. */
-static int take_member(struct source *s, struct listing *l,
+static int take_member(struct listing_source *s, struct listing *l,
 		       struct fault *reterr)
 {
 	uint8_t head[HEAD];
@@ -473,7 +473,7 @@ out:
 /* --- a ramdisk --- */
 
 /* The kernel takes zeros between members, too, and no trailer at the end of all. */
-static int take_next(struct source *s, struct listing *l, bool *is_open,
+static int take_next(struct listing_source *s, struct listing *l, bool *is_open,
 		     struct fault *reterr)
 {
 	int r = take_member(s, l, reterr);
@@ -490,7 +490,7 @@ static int take_next(struct source *s, struct listing *l, bool *is_open,
  * All archives up to the end: 0; 1 where a byte is none of them, which begins
  * something compressed in a plain source.
  */
-static int take_archives(struct source *s, struct listing *l,
+static int take_archives(struct listing_source *s, struct listing *l,
 			 struct listing_state *state, struct fault *reterr)
 {
 	bool is_open = false;
@@ -549,7 +549,8 @@ static const struct {
 	{ "zstd", "\x28\xb5\x2f\xfd", 4, archive_read_support_filter_zstd },
 };
 
-static int open_filter(struct source *s, size_t method, struct fault *reterr)
+static int open_filter(struct listing_source *s, size_t method,
+		       struct fault *reterr)
 {
 	struct archive_entry *entry;
 	int count;
@@ -597,7 +598,7 @@ static int take_compressed(const struct content *c, uint64_t at,
 			   uint64_t *ret_end, struct fault *reterr)
 {
 	enum { COUNT = sizeof(methods) / sizeof(methods[0]) };
-	struct source *s;
+	struct listing_source *s;
 	uint8_t magic[6] = { 0 };
 	size_t n = c->len - at < 6 ? (size_t)(c->len - at) : 6, i;
 	int r = -1;
@@ -661,7 +662,7 @@ static int read_all(const struct content *c, const struct listing_how *how,
 		    struct listing_state *state, struct listing *l,
 		    struct fault *reterr)
 {
-	struct source *s = calloc(1, sizeof(*s));
+	struct listing_source *s = calloc(1, sizeof(*s));
 	uint64_t end = 0;
 	uint32_t before;
 	int r;

@@ -29,71 +29,13 @@ static const char *const cmdlines[] = {
 			"random.trust_cpu=on root=/dev/ram0",
 };
 
-/* --- files --- */
-
-static int open_file(struct part *f, const char *path, struct fault *reterr)
-{
-	if (content_open(path, &f->content, reterr) < 0)
-		return -1;
-	return fstat(f->content.fd, &f->st) < 0 ?
-		       fault_system(reterr, errno, "%s", path) :
-		       0;
-}
-
-int part_open(struct part *f, struct fault *reterr)
-{
-	if (open_file(f, f->path, reterr) == 0)
-		return 0;
-	return f->option ? fault_prefix(reterr, "%s", f->option) : -1;
-}
-
-/* What was compressed is a copy. */
-int part_check_same(const struct part *f, struct fault *reterr)
-{
-	if (f->content.fd < 0 || f->is_spooled)
-		return 0;
-	return content_check_same(f->content.fd, &f->st, f->path, reterr);
-}
-
-static int check_list(const struct part_list *list, struct fault *reterr)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (part_check_same(&list->items[i], reterr) < 0)
-			return -1;
-	return 0;
-}
-
 int parts_check_same(const struct parts *p, struct fault *reterr)
 {
 	if (part_check_same(&p->kernel_file, reterr) < 0 ||
 	    part_check_same(&p->init_file, reterr) < 0 ||
-	    check_list(&p->modules, reterr) < 0)
+	    part_list_check_same(&p->modules, reterr) < 0)
 		return -1;
-	return check_list(&p->boot_files, reterr);
-}
-
-int part_add(struct part_list *list, const char *path, const char *option,
-	     struct fault *reterr)
-{
-	if (list->count == PARTS_FILES_MAX)
-		return fault_usage(reterr, "%s: more than %d of them", option,
-				   PARTS_FILES_MAX);
-	list->items[list->count++] = (struct part){ .option = option,
-						    .path = path,
-						    .content = { .fd = -1 } };
-	return 0;
-}
-
-static void close_part(struct part *f)
-{
-	if (f->content.fd >= 0 && !f->is_spooled)
-		close(f->content.fd);
-}
-
-void part_list_close(struct part_list *list)
-{
-	for (size_t i = 0; i < list->count; i++)
-		close_part(&list->items[i]);
+	return part_list_check_same(&p->boot_files, reterr);
 }
 
 /* A path below a folder, for the caller to free. */
@@ -467,7 +409,7 @@ static int open_module(struct parts *p, struct part *f, struct fault *reterr)
 	    kernel_check_module(f->path, &c, &p->kernel, reterr) < 0)
 		return -1;
 	if (c.fd != f->content.fd) {
-		close_part(f);
+		part_close(f);
 		f->content = c;
 		f->is_spooled = true;
 	}
@@ -574,7 +516,7 @@ int parts_open_boot_file(struct part *f, char **ret_dest, uint32_t *ret_mode,
 	if (split_boot_file(f, &dest, &src, &mode, reterr) < 0)
 		return -1;
 	/* DEST is moved within its bytes: SRC is where it was. */
-	r = open_file(f, src, reterr);
+	r = part_open_path(f, src, reterr);
 	if (r < 0) {
 		free(dest);
 		return fault_prefix(reterr, "--boot-file");
@@ -728,8 +670,8 @@ void parts_close(struct parts *p)
 {
 	part_list_close(&p->modules);
 	part_list_close(&p->boot_files);
-	close_part(&p->kernel_file);
-	close_part(&p->init_file);
+	part_close(&p->kernel_file);
+	part_close(&p->init_file);
 	spool_close(&p->spool);
 	free(p->cmdline);
 	for (size_t i = 0; i < sizeof(p->own) / sizeof(p->own[0]); i++)

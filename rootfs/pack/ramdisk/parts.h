@@ -4,11 +4,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/stat.h>
 
 #include "rootfs/pack/base/spool.h"
 #include "rootfs/pack/eif/eif.h"
 #include "rootfs/pack/ramdisk/kernel.h"
+#include "rootfs/pack/ramdisk/part.h"
 
 struct fault;
 struct output;
@@ -16,32 +16,6 @@ struct ramdisk_options;
 struct tree;
 
 /* What boots an application: kernel, its command line and modules, init. */
-
-enum { PARTS_FILES_MAX = 64 /* of a kind */ };
-
-/* A file that an option named. */
-struct part {
-	const char *option;	/* that names it, or NULL */
-	const char *path;	/* NULL: none */
-	struct content content; /* fd -1: not open */
-	struct stat st;		/* before it was read */
-	bool is_spooled;	/* that fd is not its own */
-};
-
-struct part_list {
-	struct part items[PARTS_FILES_MAX];
-	size_t count;
-};
-
-#define PART_NONE ((struct part){ .content = { .fd = -1 } })
-
-/* Adds PATH, which OPTION named, to LIST. */
-int part_add(struct part_list *list, const char *path, const char *option,
-	     struct fault *reterr);
-int part_open(struct part *part, struct fault *reterr);
-/* Refuses a file that was written to since: it is hashed once, and read again. */
-int part_check_same(const struct part *part, struct fault *reterr);
-void part_list_close(struct part_list *list);
 
 struct parts {
 	/* As asked for; NULL: not said. */

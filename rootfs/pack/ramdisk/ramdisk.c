@@ -170,7 +170,7 @@ static int squash(struct tree *image, struct tree *tree, struct spool *spool,
 }
 
 int ramdisk_write_app(struct eif_writer *w, struct image *image,
-		      const struct spec *spec, const struct ramdisk_options *o,
+		      const struct app *app, const struct ramdisk_options *o,
 		      struct fault *reterr)
 {
 	struct spool spool = SPOOL_NONE, squashed = SPOOL_NONE;
@@ -184,11 +184,11 @@ int ramdisk_write_app(struct eif_writer *w, struct image *image,
 	if (spool_open(&spool, reterr) < 0 ||
 	    (o->squashfs && spool_open(&squashed, reterr) < 0))
 		goto out;
-	if ((spec->cmd.len > 0 &&
-	     add_text(texts, &spool, "cmd", &spec->cmd, reterr) < 0) ||
-	    add_text(texts, &spool, "env", &spec->env, reterr) < 0 ||
-	    (spec->conf.len > 0 && add_text(texts, &spool, "enclave-init.conf",
-					    &spec->conf, reterr) < 0))
+	if ((app->cmd.len > 0 &&
+	     add_text(texts, &spool, "cmd", &app->cmd, reterr) < 0) ||
+	    add_text(texts, &spool, "env", &app->env, reterr) < 0 ||
+	    (app->conf.len > 0 && add_text(texts, &spool, "enclave-init.conf",
+					   &app->conf, reterr) < 0))
 		goto out;
 	if (add_mount_points(image->tree, reterr) < 0)
 		goto out;

@@ -10,7 +10,7 @@ struct eif;
 struct eif_writer;
 struct fault;
 struct image;
-struct spec;
+struct app;
 struct tree;
 
 /*
@@ -42,7 +42,7 @@ int ramdisk_write_boot(struct eif_writer *w, struct tree *boot,
 
 /* The application's; IMAGE gets the mount points that it lacks, and its numbers are used. */
 int ramdisk_write_app(struct eif_writer *w, struct image *image,
-		      const struct spec *spec, const struct ramdisk_options *o,
+		      const struct app *app, const struct ramdisk_options *o,
 		      struct fault *reterr);
 
 #endif

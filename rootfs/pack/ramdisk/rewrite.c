@@ -173,7 +173,7 @@ static int add_folders(struct rewrite *r, const struct unpacked *old,
 		above = strndup(path, len);
 		if (!above)
 			return out_of_memory(reterr);
-		f = unpacked_find(old, above);
+		f = unpack_find(old, above);
 		free(above);
 		if (f && !S_ISDIR(f->mode))
 			return fault_refuse(reterr,
@@ -218,7 +218,7 @@ static int find_others(const struct unpacked *old,
 static int find_file(struct rewrite *r, const struct unpacked *old,
 		     const struct rewrite_file *f, struct fault *reterr)
 {
-	const struct unpacked_file *found = unpacked_find(old, f->path);
+	const struct unpacked_file *found = unpack_find(old, f->path);
 
 	if (found && S_ISREG(found->mode)) {
 		if (found->nlink > 1 &&
@@ -356,7 +356,7 @@ static int check(const struct rewrite *r, const struct unpacked *old,
 
 	for (size_t i = 0; i < r->count; i++) {
 		const struct rewrite_file *f = &r->files[i];
-		const struct unpacked_file *g = unpacked_find(now, f->path);
+		const struct unpacked_file *g = unpack_find(now, f->path);
 
 		if (!g || g->mode != (S_IFREG | f->mode) ||
 		    g->size != f->content.len)
@@ -489,8 +489,8 @@ int rewrite_open(const struct content *ramdisk,
 	r->count = count;
 	r->spool = SPOOL_NONE;
 	result = prepare(r, u, &old, &now, state, reterr);
-	unpacked_free(&old);
-	unpacked_free(&now);
+	unpack_free_files(&old);
+	unpack_free_files(&now);
 	if (result < 0)
 		rewrite_free(r);
 	else

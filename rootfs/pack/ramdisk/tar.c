@@ -36,7 +36,7 @@ struct records {
 	size_t len;
 };
 
-struct path {
+struct tar_path {
 	char text[TREE_PATH_MAX + 2]; /* "./" is a name, too */
 	size_t len;
 };
@@ -350,7 +350,7 @@ out:
 }
 
 static int put_below(struct tar_writer *w, const struct tree_node *dir,
-		     struct path *path, struct fault *reterr)
+		     struct tar_path *path, struct fault *reterr)
 {
 	size_t len = path->len, name;
 
@@ -376,7 +376,7 @@ static int put_below(struct tar_writer *w, const struct tree_node *dir,
 int tar_write_tree(struct tar_writer *w, struct tree *t, struct fault *reterr)
 {
 	static const char end[2 * BLOCK];
-	struct path path = { .len = 0 };
+	struct tar_path path = { .len = 0 };
 	int r;
 
 	r = put_node(w, "./", tree_root(t), reterr);

@@ -1126,7 +1126,7 @@ void unpack_free(struct unpack *u)
 	free(u);
 }
 
-void unpacked_free(struct unpacked *r)
+void unpack_free_files(struct unpacked *r)
 {
 	for (size_t i = 0; r->files && i < r->count; i++) {
 		free(r->files[i].path);
@@ -1139,8 +1139,8 @@ void unpacked_free(struct unpacked *r)
 	memset(r, 0, sizeof(*r));
 }
 
-const struct unpacked_file *unpacked_find(const struct unpacked *r,
-					  const char *path)
+const struct unpacked_file *unpack_find(const struct unpacked *r,
+					const char *path)
 {
 	for (size_t i = 0; i < r->count; i++)
 		if (strcmp(r->files[i].path, path) == 0)

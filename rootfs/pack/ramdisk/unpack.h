@@ -52,7 +52,7 @@ struct unpack *unpack_new(void);
 void unpack_free(struct unpack *u);
 
 /*
- * Unpacks the next ramdisk. Also after a failure *RET is for unpacked_free(); U is then
+ * Unpacks the next ramdisk. Also after a failure *RET is for unpack_free_files(); U is then
  * for unpack_free() alone.
  */
 int unpack_ramdisk(struct unpack *u, const struct listing *l,
@@ -60,10 +60,10 @@ int unpack_ramdisk(struct unpack *u, const struct listing *l,
 
 /* Counts a ramdisk that cannot be read. */
 void unpack_skip(struct unpack *u);
-void unpacked_free(struct unpacked *r);
+void unpack_free_files(struct unpacked *r);
 
 /* The file at PATH, without a slash before, or NULL. */
-const struct unpacked_file *unpacked_find(const struct unpacked *r,
-					  const char *path);
+const struct unpacked_file *unpack_find(const struct unpacked *r,
+					const char *path);
 
 #endif

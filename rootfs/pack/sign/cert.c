@@ -13,7 +13,6 @@
 #include "rootfs/pack/base/hash.h"
 #include "rootfs/pack/eif/measure.h"
 #include "rootfs/pack/sign/ossl.h"
-#include "rootfs/pack/sign/signature.h"
 
 /* What people hand over instead: the words that lead on. */
 static const char *other_form(const char *text, size_t len)
@@ -107,17 +106,17 @@ int cert_pcr8(const X509 *cert, uint8_t ret[EIF_HASH], struct fault *reterr)
 
 struct validity {
 	int64_t not_before, not_after;
-	char from[SIGN_TIME_CAP], to[SIGN_TIME_CAP];
+	char from[CERT_TIME_CAP], to[CERT_TIME_CAP];
 };
 
 static bool read_time(const ASN1_TIME *t, int64_t *ret,
-		      char text[SIGN_TIME_CAP])
+		      char text[CERT_TIME_CAP])
 {
 	struct tm tm = { 0 };
 
 	if (!t || !ASN1_TIME_to_tm(t, &tm))
 		return false;
-	(void)snprintf(text, SIGN_TIME_CAP, "%04d-%02d-%02dT%02d:%02d:%02dZ",
+	(void)snprintf(text, CERT_TIME_CAP, "%04d-%02d-%02dT%02d:%02d:%02dZ",
 		       tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
 		       tm.tm_min, tm.tm_sec);
 	*ret = timegm(&tm);
@@ -157,7 +156,7 @@ int cert_check_time(const X509 *cert, time_t now, struct fault *reterr)
 /* --- names --- */
 
 /* As "C=NO, O=Example": other characters than ASCII's escaped. */
-static void set_name(char ret[SIGN_NAME_CAP], const X509_NAME *name)
+static void set_name(char ret[CERT_NAME_CAP], const X509_NAME *name)
 {
 	const unsigned long flags =
 		(XN_FLAG_RFC2253 & ~XN_FLAG_SEP_MASK & ~XN_FLAG_DN_REV) |
@@ -168,13 +167,13 @@ static void set_name(char ret[SIGN_NAME_CAP], const X509_NAME *name)
 
 	if (bio && X509_NAME_print_ex(bio, name, 0, flags) >= 0) {
 		len = BIO_get_mem_data(bio, &text);
-		(void)snprintf(ret, SIGN_NAME_CAP, "%.*s", (int)len, text);
-		if (len >= SIGN_NAME_CAP)
-			(void)snprintf(ret, SIGN_NAME_CAP,
+		(void)snprintf(ret, CERT_NAME_CAP, "%.*s", (int)len, text);
+		if (len >= CERT_NAME_CAP)
+			(void)snprintf(ret, CERT_NAME_CAP,
 				       "(longer than %d bytes)",
-				       SIGN_NAME_CAP - 1);
+				       CERT_NAME_CAP - 1);
 	} else {
-		(void)snprintf(ret, SIGN_NAME_CAP, "(cannot be read)");
+		(void)snprintf(ret, CERT_NAME_CAP, "(cannot be read)");
 	}
 	BIO_free(bio);
 	for (; *ret; ret++)
@@ -182,7 +181,7 @@ static void set_name(char ret[SIGN_NAME_CAP], const X509_NAME *name)
 			*ret = '?';
 }
 
-static void set_part(struct sign_part *part, const X509_NAME_ENTRY *entry)
+static void set_part(struct cert_part *part, const X509_NAME_ENTRY *entry)
 {
 	const ASN1_OBJECT *type = X509_NAME_ENTRY_get_object(entry);
 	unsigned char *utf8 = NULL;
@@ -211,19 +210,19 @@ static void set_part(struct sign_part *part, const X509_NAME_ENTRY *entry)
 }
 
 /* Of an attribute that is there several times the last one, as in nitro-cli's map. */
-static void set_issuer_parts(struct sign_info *i, const X509_NAME *name)
+static void set_issuer_parts(struct cert_info *i, const X509_NAME *name)
 {
 	int count = X509_NAME_entry_count(name);
 
 	for (int n = 0; n < count; n++) {
-		struct sign_part part;
+		struct cert_part part;
 		size_t at = 0;
 
 		set_part(&part, X509_NAME_get_entry(name, n));
 		while (at < i->issuer_part_count &&
 		       strcmp(i->issuer_parts[at].key, part.key) != 0)
 			at++;
-		if (at == SIGN_PARTS_MAX)
+		if (at == CERT_PARTS_MAX)
 			continue;
 		i->issuer_parts[at] = part;
 		if (at == i->issuer_part_count)
@@ -231,10 +230,10 @@ static void set_issuer_parts(struct sign_info *i, const X509_NAME *name)
 	}
 }
 
-int cert_info(const X509 *cert, time_t now, struct sign_info *ret,
+int cert_info(const X509 *cert, time_t now, struct cert_info *ret,
 	      struct fault *reterr)
 {
-	struct sign_info i = { 0 };
+	struct cert_info i = { 0 };
 	const ASN1_BIT_STRING *value;
 	struct validity v;
 

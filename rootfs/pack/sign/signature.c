@@ -19,9 +19,9 @@ static const char signature_key[] = "signature";
 
 /* --- writing --- */
 
-int sign_pcr0(const struct sign_key *key, const uint8_t pcr0[EIF_HASH],
-	      uint8_t **ret, size_t *ret_len, uint8_t ret_pcr8[EIF_HASH],
-	      struct fault *reterr)
+int signature_make(const struct sign_key *key, const uint8_t pcr0[EIF_HASH],
+		   uint8_t **ret, size_t *ret_len, uint8_t ret_pcr8[EIF_HASH],
+		   struct fault *reterr)
 {
 	uint8_t buf[COSE_CAP], pcr8[EIF_HASH], signature[2 * COSE_HALF_MAX];
 	struct encode cose = { .data = buf, .cap = sizeof(buf) }, e;
@@ -58,8 +58,8 @@ int sign_pcr0(const struct sign_key *key, const uint8_t pcr0[EIF_HASH],
 	return 0;
 }
 
-int sign_write(const struct sign_key *key, struct eif_writer *w,
-	       struct eif_pcrs *ret, struct fault *reterr)
+int signature_write(const struct sign_key *key, struct eif_writer *w,
+		    struct eif_pcrs *ret, struct fault *reterr)
 {
 	uint8_t *section;
 	size_t len;
@@ -69,7 +69,8 @@ int sign_write(const struct sign_key *key, struct eif_writer *w,
 		return -1;
 	if (!key)
 		return 0;
-	if (sign_pcr0(key, ret->pcr0, &section, &len, ret->pcr8, reterr) < 0)
+	if (signature_make(key, ret->pcr0, &section, &len, ret->pcr8, reterr) <
+	    0)
 		return -1;
 	ret->has_pcr8 = true;
 	r = eif_writer_add_bytes(w, EIF_SIGNATURE, section, len, reterr);
@@ -77,8 +78,8 @@ int sign_write(const struct sign_key *key, struct eif_writer *w,
 	return r;
 }
 
-int sign_cert_info(const char *path, time_t now, struct sign_info *ret,
-		   struct fault *reterr)
+int signature_cert_info(const char *path, time_t now, struct cert_info *ret,
+			struct fault *reterr)
 {
 	static const struct key_passphrase none = { .is_there = false };
 	X509 *cert = NULL;
@@ -187,12 +188,13 @@ static int refuse_at(struct fault *f, const char *what, int r, size_t at)
 					    "not as it should be");
 }
 
-int sign_parse(const uint8_t *section, size_t len, const uint8_t pcr0[EIF_HASH],
-	       time_t now, struct sign_info *ret, struct fault *reterr)
+int signature_parse(const uint8_t *section, size_t len,
+		    const uint8_t pcr0[EIF_HASH], time_t now,
+		    struct cert_info *ret, struct fault *reterr)
 {
 	struct item_reader in = { section, len }, inner;
 	struct signature signature = { 0 };
-	struct sign_info info = { 0 };
+	struct cert_info info = { 0 };
 	X509 *cert = NULL;
 	struct cose cose = { 0 };
 	struct encode o;
@@ -230,8 +232,8 @@ out:
 	return r;
 }
 
-int sign_read(const struct eif *eif, time_t now, struct eif_pcrs *pcrs,
-	      struct sign_info *ret, struct fault *reterr)
+int signature_read(const struct eif *eif, time_t now, struct eif_pcrs *pcrs,
+		   struct cert_info *ret, struct fault *reterr)
 {
 	const struct eif_section *s = eif_find(eif, EIF_SIGNATURE);
 	char *section;
@@ -242,8 +244,8 @@ int sign_read(const struct eif *eif, time_t now, struct eif_pcrs *pcrs,
 	if (content_slurp(&s->data, EIF_SIGNATURE_MAX, "signature", &section,
 			  reterr) < 0)
 		return fault_prefix(reterr, "%s", eif->path);
-	r = sign_parse((const uint8_t *)section, s->data.len, pcrs->pcr0, now,
-		       ret, reterr);
+	r = signature_parse((const uint8_t *)section, s->data.len, pcrs->pcr0,
+			    now, ret, reterr);
 	free(section);
 	if (r < 0)
 		return fault_prefix(reterr, "%s: signature", eif->path);

@@ -1,5 +1,5 @@
-#ifndef ROOTFS_PACK_COMMAND_COMMANDS_H
-#define ROOTFS_PACK_COMMAND_COMMANDS_H
+#ifndef ROOTFS_PACK_COMMAND_COMMAND_H
+#define ROOTFS_PACK_COMMAND_COMMAND_H
 
 #include <cjson/cJSON.h>
 #include <getopt.h>
@@ -39,8 +39,8 @@ struct command {
 	int (*run)(const struct command *c, int argc, char **argv);
 };
 
-extern const struct command command_build, command_describe, command_diff,
-	command_extract, command_pcr, command_set_init, command_sign;
+extern const struct command build_command, describe_command, diff_command,
+	extract_command, pcr_command, set_init_command, sign_command;
 
 /* The `val` of an option whose value is an argument of the command: --eif-path. */
 enum { COMMAND_ARGUMENT = 1 << 16 };

@@ -1,4 +1,4 @@
-#include "rootfs/pack/command/commands.h"
+#include "rootfs/pack/command/command.h"
 
 #include <errno.h>
 #include <stdarg.h>
