@@ -87,7 +87,16 @@ static bool is_built_in(const char *file)
 	       access("/dev/nsm", F_OK) == 0;
 }
 
-static int load(const char *file, const char *cmdline, modules_told_fn *told,
+/* Read for the first module that is loaded. Without /proc there are no parameters. */
+static const char *read_cmdline(struct file *cmdline)
+{
+	if (!cmdline->data)
+		(void)file_read(AT_FDCWD, "/proc/cmdline", MODULES_PARAMS_MAX,
+				cmdline);
+	return cmdline->data ? cmdline->data : "";
+}
+
+static int load(const char *file, struct file *cmdline, modules_told_fn *told,
 		void *ctx)
 {
 	char params[MODULES_PARAMS_MAX];
@@ -102,7 +111,7 @@ static int load(const char *file, const char *cmdline, modules_told_fn *told,
 	if (fd < 0) {
 		r = -errno;
 	} else {
-		modules_params(cmdline, file, params);
+		modules_params(read_cmdline(cmdline), file, params);
 		r = module_insert(fd, params);
 		close(fd);
 	}
@@ -139,12 +148,9 @@ int modules_load(modules_told_fn *told, void *ctx)
 	char *at, *file;
 	int r, e;
 
-	/* Without /proc there are no parameters, and no more than that. */
-	(void)file_read(AT_FDCWD, "/proc/cmdline", MODULES_PARAMS_MAX,
-			&cmdline);
 	r = file_read(AT_FDCWD, order_file, MODULES_ORDER_MAX, &order);
 	if (r == -ENOENT) {
-		r = load("nsm.ko", cmdline.data ? cmdline.data : "", told, ctx);
+		r = load("nsm.ko", &cmdline, told, ctx);
 		goto out;
 	}
 	if (r < 0) {
@@ -153,7 +159,7 @@ int modules_load(modules_told_fn *told, void *ctx)
 	}
 	at = order.data;
 	while ((file = next_file(&at))) {
-		e = load(file, cmdline.data ? cmdline.data : "", told, ctx);
+		e = load(file, &cmdline, told, ctx);
 		if (r == 0)
 			r = e;
 	}

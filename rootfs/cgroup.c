@@ -14,7 +14,8 @@
 #include "rootfs/tree.h"
 
 enum {
-	FILE_MAX = 16384, /* either of the kernel's lists */
+	FILE_MAX = 16384, /* the kernel's longer lists */
+	READ_SIZE = 512,  /* keeps PID 1's stack small */
 	MOUNT_FLAGS = MS_NOSUID | MS_NODEV | MS_NOEXEC,
 };
 
@@ -60,10 +61,25 @@ char *cgroup_next_v1(char **at)
 	return NULL;
 }
 
+/* The first bytes of a short file of the kernel's. Their number or -errno. */
+static ssize_t read_short(int dirfd, const char *name, char buf[READ_SIZE])
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, buf, READ_SIZE);
+	if (n < 0)
+		n = -errno;
+	close(fd);
+	return n;
+}
+
 static int mount_v2(void)
 {
-	struct file f = { 0 };
-	bool good;
+	char controllers[READ_SIZE];
+	ssize_t n;
 
 	/*
 	 * nsdelegate: a process that mounts it in a namespace of its own
@@ -71,13 +87,9 @@ static int mount_v2(void)
 	 */
 	if (mount("cgroup2", top, "cgroup2", MOUNT_FLAGS, "nsdelegate") < 0)
 		return -errno;
-	if (file_read(AT_FDCWD, "/sys/fs/cgroup/cgroup.controllers", FILE_MAX,
-		      &f) < 0)
-		good = false;
-	else
-		good = cgroup_has_controllers(f.data, f.len);
-	file_free(&f);
-	if (good)
+	n = read_short(AT_FDCWD, "/sys/fs/cgroup/cgroup.controllers",
+		       controllers);
+	if (n > 0 && cgroup_has_controllers(controllers, (size_t)n))
 		return 0;
 	/* Version 1 has its controllers, or the kernel is too old (4.14). */
 	if (umount2(top, 0) < 0)
@@ -147,7 +159,6 @@ enum {
 	HIERARCHY_MAX =
 		12, /* bytes of a controller's name in the tables below */
 	PATH_SIZE = sizeof(top) + HIERARCHY_MAX + CGROUP_NAME_MAX + 16,
-	READ_SIZE = 512,     /* keeps PID 1's stack small */
 	PID_LIMIT = 4 << 20, /* PID_MAX_LIMIT, include/linux/threads.h */
 	WEIGHT_DEFAULT = 100,
 	SHARES_DEFAULT = 1024, /* of cpu.shares, with the bounds below */
@@ -449,17 +460,15 @@ static void see_nothing(struct visit *v, pid_t pid)
 /* Returns 1, 0, or -errno if the kernel does not say. */
 static int is_populated(const struct cgroup *g)
 {
-	struct file f = { 0 };
+	static const char line[] = "populated 0"; /* the first one */
+	const size_t len = sizeof(line) - 1;
 	struct visit v = { .see = see_nothing };
-	int r;
+	char events[READ_SIZE];
+	ssize_t n;
 
-	r = file_read(g->fds[0], "cgroup.events", FILE_MAX, &f);
-	if (r == 0) {
-		r = strncmp(f.data, "populated 0", 11) !=
-		    0; /* its first line */
-		file_free(&f);
-		return r;
-	}
+	n = read_short(g->fds[0], "cgroup.events", events);
+	if (n >= 0)
+		return (size_t)n < len || memcmp(events, line, len) != 0;
 	visit_group(&v, g->fds[0]);
 	return v.count > 0 ? 1 : v.error;
 }

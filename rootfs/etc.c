@@ -47,7 +47,7 @@ int etc_hostname(const char *name)
 int etc_sysctl(const char *name, const char *value)
 {
 	static const char sys[] = "/proc/sys/";
-	char path[PATH_MAX];
+	__attribute__((uninitialized)) char path[PATH_MAX];
 	size_t len = strlen(name);
 	ssize_t n;
 	int fd, r = 0;

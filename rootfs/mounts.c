@@ -17,9 +17,8 @@ enum { ROW_DEV, ROW_PROC };
 
 const struct mount_row mounts_table[] = {
 	[ROW_DEV] = {
-		.target = "/dev",
+		.target = "/dev", /* of mode 0755 by itself */
 		.type = "devtmpfs",
-		.data = "mode=0755",
 		.flags = MS_NOSUID | MS_NOEXEC,
 		.proof = "/dev/null",
 	},
