@@ -35,8 +35,8 @@ void nsmc_cache_free(struct nsmc_cache *cache)
 }
 
 /*
- * The links are looked through one by one: a thousand of them take as long as
- * a hundredth of the signature that they save.
+ * A lookup compares the links one by one: for a thousand of them that takes a
+ * hundredth of the time of the signature it saves.
  */
 bool cache_knows(struct nsmc_cache *cache, const uint8_t key[CACHE_KEY])
 {

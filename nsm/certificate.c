@@ -13,10 +13,10 @@ enum {
 	SEQUENCE = 0x30,
 	SET = 0x31,
 	CONSTRUCTED = 0x20, /* bit of a tag */
-	TAG_LONG = 0x1f,    /* a tag of more bytes: none of X.509's is */
+	TAG_LONG = 0x1f,    /* a tag of several bytes: X.509 has none */
 	CONTEXT_0 = 0x80,
 	CONTEXT_2 = 0x82,
-	CONTEXT_1_OPEN = 0xa1, /* issuerUniqueID is [1], but primitive */
+	CONTEXT_1_OPEN = 0xa1, /* issuerUniqueID is [1], too, but primitive */
 	EXPLICIT_0 = 0xa0,
 	EXPLICIT_3 = 0xa3,
 	DIRECTORY_NAME = 0xa4, /* of GeneralName: [4], and a Name is explicit */
@@ -27,8 +27,8 @@ enum { DEPTH_MAX = 16, HALF = CERTIFICATE_SIGNATURE / 2 };
 /* --- DER (X.690) --- */
 
 /*
- * Takes the next element off IN: its tag, and its content to *RET. Lengths are
- * definite, and in as few bytes as they can be (10.1).
+ * Takes the next element from IN: returns its tag, and its content in *RET.
+ * Lengths must be definite, in as few bytes as possible (10.1).
  */
 static bool next(struct nsmc_bytes *in, uint8_t *ret_tag,
 		 struct nsmc_bytes *ret)
@@ -39,7 +39,7 @@ static bool next(struct nsmc_bytes *in, uint8_t *ret_tag,
 		return false;
 	len = in->data[1];
 	if (len >= 0x80) {
-		/* No certificate here has 64 KiB. */
+		/* No certificate here has 64 KiB or more. */
 		bytes = len - 0x80;
 		if (bytes < 1 || bytes > 2 || in->len < head + bytes)
 			return false;
@@ -76,17 +76,17 @@ static bool equal(struct nsmc_bytes a, const void *b, size_t len)
 	return a.len == len && memcmp(a.data, b, len) == 0;
 }
 
-/* Whether a value of a simple type is encoded as DER wants it. */
+/* True if a value of a simple type is encoded as DER requires. */
 static bool is_canonical(uint8_t tag, struct nsmc_bytes v)
 {
 	switch (tag) {
 	case BOOLEAN: /* 11.1 */
 		return v.len == 1 && (v.data[0] == 0 || v.data[0] == 0xff);
-	case INTEGER: /* 8.3.2: no nine equal bits at its begin */
+	case INTEGER: /* 8.3.2: must not begin with nine equal bits */
 		return v.len == 1 ||
 		       (v.len > 1 && !(v.data[0] == 0 && v.data[1] < 0x80) &&
 			!(v.data[0] == 0xff && v.data[1] >= 0x80));
-	case BIT_STRING: /* 11.2.1: bits that do not count are zero */
+	case BIT_STRING: /* 11.2.1: unused bits are zero */
 		if (v.len == 0 || v.data[0] > 7)
 			return false;
 		return v.len == 1 ?
@@ -99,7 +99,7 @@ static bool is_canonical(uint8_t tag, struct nsmc_bytes v)
 	}
 }
 
-/* Whether IN is a sequence of elements of DER, with all that is in them. */
+/* True if IN is a sequence of DER elements, at all levels. */
 static bool is_der(struct nsmc_bytes in)
 {
 	struct nsmc_bytes around[DEPTH_MAX], value;
@@ -132,7 +132,7 @@ static bool is_der(struct nsmc_bytes in)
 int64_t certificate_time(int year, int month, int day, int hour, int minute,
 			 int second)
 {
-	/* The year begins in March, so that a leap day is its last. */
+	/* Let the year begin in March, so that a leap day is its last. */
 	int64_t y = month <= 2 ? year - 1 : year;
 	int64_t m = month <= 2 ? month + 9 : month - 3;
 	int64_t days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 +
@@ -193,7 +193,7 @@ static bool read_time(struct nsmc_bytes *in, int64_t *ret)
 
 /* --- extensions --- */
 
-/* The last byte of those of id-ce, 2.5.29 (RFC 5280, 4.2.1). */
+/* The last byte of the identifiers id-ce, 2.5.29 (RFC 5280, 4.2.1). */
 enum {
 	SUBJECT_KEY_ID = 14,
 	KEY_USAGE = 15,
@@ -213,7 +213,7 @@ static bool read_basic_constraints(struct nsmc_bytes in, struct certificate *c)
 	if (!next_of(&in, SEQUENCE, &all) || in.len > 0)
 		return false;
 	if (is_next(&all, BOOLEAN)) {
-		/* A default is left out (X.690, 11.5). */
+		/* DER omits a default value (X.690, 11.5). */
 		if (!next_of(&all, BOOLEAN, &v) || v.data[0] != 0xff)
 			return false;
 		c->is_ca = true;
@@ -221,7 +221,7 @@ static bool read_basic_constraints(struct nsmc_bytes in, struct certificate *c)
 	if (is_next(&all, INTEGER)) {
 		if (!next_of(&all, INTEGER, &v) || v.data[0] >= 0x80)
 			return false;
-		/* Beyond a number that no chain reaches all are alike. */
+		/* All lengths beyond what a chain can reach mean the same. */
 		c->path_len = 0;
 		for (size_t i = 0; i < v.len; i++)
 			if (c->path_len < INT32_MAX)
@@ -236,7 +236,7 @@ static bool read_key_usage(struct nsmc_bytes in, struct certificate *c)
 
 	if (!next_of(&in, BIT_STRING, &v) || in.len > 0)
 		return false;
-	/* No zeros at the end of a list of named bits (X.690, 11.2.2). */
+	/* A list of named bits must not end in zeros (X.690, 11.2.2). */
 	if (v.len > 1 && !(v.data[v.len - 1] >> v.data[0] & 1))
 		return false;
 	c->has_usage = true;
@@ -280,7 +280,7 @@ static bool read_authority_key_id(struct nsmc_bytes in, struct certificate *c)
 	return all.len == 0;
 }
 
-/* VALUE is known to be DER where the extension is one of these. */
+/* VALUE is known to be DER if the extension is one of these. */
 static bool read_extension(struct nsmc_bytes oid, bool critical,
 			   struct nsmc_bytes value, struct certificate *c)
 {
@@ -303,7 +303,10 @@ static bool read_extension(struct nsmc_bytes oid, bool critical,
 	case NAME_CONSTRAINTS:
 	case POLICY_CONSTRAINTS:
 	case INHIBIT_ANY_POLICY:
-		/* They say what may be below, and nobody here looks at that. */
+		/*
+		 * They restrict certificates below, and this code does not
+		 * check that.
+		 */
 		return false;
 	default:
 		return !critical;
@@ -370,7 +373,7 @@ static bool read_spki(struct nsmc_bytes *in, const uint8_t **ret_point)
 	return es384_is_key(*ret_point);
 }
 
-/* A positive number, right-aligned in TO. */
+/* Copies a positive number to TO, right-aligned. */
 static bool read_half(struct nsmc_bytes *in, uint8_t to[HALF])
 {
 	struct nsmc_bytes v;
@@ -405,7 +408,7 @@ static int read_version(struct nsmc_bytes *in)
 {
 	struct nsmc_bytes explicit, v;
 
-	/* Version 1 is the default, and left out. */
+	/* Version 1 is the default, which DER omits. */
 	if (is_next(in, INTEGER))
 		return -NSMC_E_CERT_VERSION;
 	if (!next_of(in, EXPLICIT_0, &explicit) ||
@@ -430,7 +433,7 @@ static bool is_rdn(struct nsmc_bytes set)
 	return true;
 }
 
-/* As encoded, head and all; not empty. */
+/* As encoded, with its head; not empty. */
 static bool read_name(struct nsmc_bytes *in, struct nsmc_bytes *ret)
 {
 	const uint8_t *start = in->data;
@@ -481,7 +484,7 @@ int certificate_read(struct nsmc_bytes der, struct certificate *ret)
 	const uint8_t *start;
 	int e;
 
-	/* Of one certificate and nothing after it. */
+	/* Reads one certificate, and nothing may follow it. */
 	if (!is_der(der) || !next_of(&in, SEQUENCE, &all) || in.len > 0)
 		return -NSMC_E_CERT_FORM;
 	start = all.data;

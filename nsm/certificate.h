@@ -8,12 +8,11 @@
 #include "nsm/nsmc.h"
 
 /*
- * An X.509 certificate (RFC 5280, 4.1) read strictly: DER alone, version 3, a
- * key on P-384, signed by ecdsa-with-SHA384. Pure; what is read points into
- * the bytes. A library's certificate would do if its fields meant one thing
- * for each encoding: mbedTLS takes a pathLenConstraint without cA for an
- * authority, dates without a zone, lengths and numbers in more bytes than DER
- * allows.
+ * Reads an X.509 certificate (RFC 5280, 4.1) strictly: DER alone, version 3, a
+ * key on P-384, signed by ecdsa-with-SHA384. Pure; what is read points into the
+ * bytes. A library's reader accepts several encodings that mean different
+ * things: mbedTLS takes a pathLenConstraint without cA for an authority, dates
+ * without a zone, lengths and numbers in more bytes than DER allows.
  */
 
 enum {
@@ -34,7 +33,7 @@ struct certificate {
 	struct nsmc_bytes issuer, subject; /* as encoded */
 	int64_t not_before, not_after; /* seconds since 1970, UTC; inclusive */
 	const uint8_t *point;	       /* the key: CERTIFICATE_POINT bytes */
-	bool has_signature;	       /* else it is no ECDSA-Sig-Value */
+	bool has_signature;	       /* false: it is not an ECDSA-Sig-Value */
 	uint8_t signature[CERTIFICATE_SIGNATURE];
 
 	bool is_ca;
@@ -42,15 +41,16 @@ struct certificate {
 	bool has_usage;
 	unsigned usage;	  /* bit N: bit N of the key usage */
 	bool has_purpose; /* an extended key usage, whatever it says */
-	/* Absent where they are not in it. */
+	/* Absent if the certificate lacks them. */
 	struct nsmc_bytes key_id, authority_key_id;
 	struct nsmc_bytes authority_issuer, authority_serial;
 };
 
 /*
- * Reads DER. -NSMC_E_CERT_FORM, _VERSION, _ALGORITHM, _KEY; _EXTENSION for one
- * that is critical and not looked at, that is there twice, that no certificate
- * of an NSM may have (constraints of names or policies), or that is malformed.
+ * Reads DER. Returns -NSMC_E_CERT_FORM, _VERSION, _ALGORITHM, _KEY, or
+ * _EXTENSION: for an extension that is critical and not checked here, that
+ * comes twice, that no certificate of an NSM may have (constraints of names or
+ * policies), or that is malformed.
  */
 int certificate_read(struct nsmc_bytes der, struct certificate *ret);
 

@@ -5,8 +5,8 @@
 #include "nsm/object.h"
 
 /*
- * The tags, all of one byte, that a message may hold. Anything else is an error
- * by not being the one that is expected.
+ * The tags, all of one byte, that a message may contain. Any other tag is an
+ * error because it differs from the expected one.
  */
 enum {
 	TAG_END = 0x00, /* end-of-contents */
@@ -35,21 +35,24 @@ static const uint8_t oid_sha256[] = { NIST, 2, 1 };
 static const uint8_t oid_aes256_cbc[] = { NIST, 1, 0x2a };
 
 /*
- * Where we are inside of one constructed value. The grammar is fixed and nothing is
- * passed over unread: that bounds the depth without a counter.
+ * Our position in one constructed value. The grammar is fixed and nothing is
+ * skipped unread, which bounds the depth without a counter.
  */
 struct frame {
 	const uint8_t *at;
 	size_t left;
 	bool indefinite; /* ends with end-of-contents, before LEFT is 0 */
-	bool promised;	 /* LEFT comes from a length, its own or that of one
-			    around it, and so many bytes are here */
+	/*
+	 * LEFT comes from a length, this value's or an outer one's, and all
+	 * those bytes are present.
+	 */
+	bool promised;
 };
 
-/* The first error is the one that counts: after it nothing is read any more. */
+/* The first error counts: after it nothing is read. */
 struct parser {
 	int error;
-	const char *object; /* what is being read, or was at the error */
+	const char *object; /* what is being read, or was last */
 };
 
 static void fail(struct parser *p, int error)
@@ -65,8 +68,8 @@ static void begin(struct parser *p, const char *object)
 }
 
 /*
- * What is not there is cut off, unless the message holds all that a length
- * promised: then that length is wrong.
+ * Missing bytes mean a truncated message, unless the message has all bytes that
+ * a length promised: then that length is wrong.
  */
 static void fail_short(struct parser *p, const struct frame *f)
 {
@@ -75,7 +78,7 @@ static void fail_short(struct parser *p, const struct frame *f)
 
 static void advance(struct frame *f, size_t n)
 {
-	if (n > 0) { /* else AT may be NULL */
+	if (n > 0) { /* otherwise AT may be NULL */
 		f->at += n;
 		f->left -= n;
 	}
@@ -95,8 +98,8 @@ static uint8_t take_byte(struct parser *p, struct frame *f)
 }
 
 /*
- * Takes tag and length off F. True: the length is indefinite; else *RET_LEN bytes
- * are there.
+ * Takes tag and length from F. True if the length is indefinite; otherwise
+ * *RET_LEN bytes are present.
  */
 static bool take_head(struct parser *p, struct frame *f, uint8_t tag,
 		      size_t *ret_len)
@@ -126,7 +129,7 @@ static bool take_head(struct parser *p, struct frame *f, uint8_t tag,
 	return false;
 }
 
-/* The tag that is next; TAG_END at the end of F. */
+/* Returns the next tag; TAG_END at the end of F. */
 static uint8_t peek(struct parser *p, const struct frame *f)
 {
 	if (f->left == 0 && f->indefinite)
@@ -145,7 +148,7 @@ static struct nsmc_bytes take(struct parser *p, struct frame *f, uint8_t tag)
 	return value;
 }
 
-/* Into the constructed value that is next. To be left again before F is used. */
+/* Enters the next constructed value. It must be left before F is used again. */
 static struct frame enter(struct parser *p, struct frame *f, uint8_t tag)
 {
 	struct frame in = { 0 };
@@ -160,7 +163,7 @@ static struct frame enter(struct parser *p, struct frame *f, uint8_t tag)
 	return in;
 }
 
-/* Out of it: nothing may be left in there. */
+/* Leaves it: it must have been read completely. */
 static void leave(struct parser *p, struct frame *f, struct frame *in)
 {
 	if (in->indefinite) {
@@ -189,9 +192,10 @@ static void expect_oid(struct parser *p, struct frame *f, const uint8_t *oid,
 }
 
 /*
- * The version of the message and of its recipient's part (RFC 5652, 6.1 and
- * 6.2.1): both 2 where that names its key by a subjectKeyIdentifier, as KMS
- * writes it, and both 0 where by its certificate's issuer and serial number.
+ * Checks the version of the message and of its recipient's part (RFC 5652, 6.1
+ * and 6.2.1): both are 2 if the recipient's part names its key by a
+ * subjectKeyIdentifier, as KMS writes it, and both 0 if by its certificate's
+ * issuer and serial number.
  */
 static uint8_t take_version(struct parser *p, struct frame *f)
 {
@@ -203,7 +207,7 @@ static uint8_t take_version(struct parser *p, struct frame *f)
 	return p->error ? 2 : got.data[0];
 }
 
-/* OAEP with SHA-1, its default: what writers get who name no hash. */
+/* OAEP with SHA-1, its default: writers use it if no hash is named. */
 static void name_sha1(struct parser *p)
 {
 	begin(p, "keyEncryptionAlgorithm (SHA-1)");
@@ -225,7 +229,7 @@ static void expect_sha256(struct parser *p, struct frame *f)
 	leave(p, f, &hash);
 }
 
-/* What is left out of an algorithm's parameters stands for another algorithm. */
+/* A parameter that is left out of an algorithm would mean another algorithm. */
 static void expect_parameter(struct parser *p, const struct frame *f,
 			     uint8_t tag)
 {
@@ -238,7 +242,7 @@ static void expect_parameter(struct parser *p, const struct frame *f,
 }
 
 /*
- * RSAES-OAEP with SHA-256 twice (RFC 4055, 4.1). The third parameter would be a
+ * RSAES-OAEP with SHA-256 twice (RFC 4055, 4.1). A third parameter would be a
  * label.
  */
 static void expect_oaep(struct parser *p, struct frame *f)
@@ -270,7 +274,7 @@ static void expect_oaep(struct parser *p, struct frame *f)
 	leave(p, f, &algorithm);
 }
 
-/* KeyTransRecipientInfo, and no other of the kinds. */
+/* KeyTransRecipientInfo; no other kind is accepted. */
 static void parse_recipient(struct parser *p, struct frame *f, uint8_t version,
 			    struct cms *c)
 {
@@ -284,7 +288,10 @@ static void parse_recipient(struct parser *p, struct frame *f, uint8_t version,
 		begin(p, "subjectKeyIdentifier");
 		c->ski = take(p, &recipient, TAG_0);
 	} else {
-		/* A certificate of which nothing is known here. */
+		/*
+		 * Issuer and serial number of a certificate that we do not
+		 * know.
+		 */
 		begin(p, "issuerAndSerialNumber");
 		names = enter(p, &recipient, TAG_SEQUENCE);
 		(void)take(p, &names, TAG_SEQUENCE);

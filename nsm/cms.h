@@ -8,12 +8,11 @@
 #include "nsm/nsmc.h"
 
 /*
- * KMS's CiphertextForRecipient taken to pieces: a CMS EnvelopedData (RFC 5652,
- * 6.1) for one recipient, whose key decrypts by RSAES-OAEP with SHA-256 (RFC 8017)
- * the key of AES-256-CBC. Pure. BER as X.690 has it: any length may be
- * definite, in as many bytes as the writer liked, or indefinite. KMS mixes them,
- * and has used two forms for the content. Nothing is allocated: what is read
- * points into the message.
+ * Parses KMS's CiphertextForRecipient: a CMS EnvelopedData (RFC 5652, 6.1) for
+ * one recipient, whose key decrypts, by RSAES-OAEP with SHA-256 (RFC 8017), the
+ * key of AES-256-CBC. Pure. BER as in X.690: each length may be definite, in
+ * any number of bytes, or indefinite. KMS mixes them, and has used two forms
+ * for the content. Nothing is allocated: what is read points into the message.
  */
 
 enum {
@@ -33,16 +32,16 @@ struct cms {
 };
 
 /*
- * Reads the message of LEN bytes, which must outlive *RET. -NSMC_E_CMS_...;
- * *RETERR_OBJECT (may be NULL) says what is wrong, by the names of RFC 5652.
- * Where the bytes end too early it is always -NSMC_E_CMS_CUT.
+ * Reads the message of LEN bytes, which must outlive *RET. Returns 0 or
+ * -NSMC_E_CMS_...; *RETERR_OBJECT (may be NULL) says what is wrong, with the
+ * names of RFC 5652. A message that ends too early is always -NSMC_E_CMS_CUT.
  */
 int cms_parse(const void *buf, size_t len, struct cms *ret,
 	      struct nsmc_object *reterr_object);
 
 /*
- * The chunks of the content one after the other, some of them empty perhaps;
- * *AT is 0 before the first. False: there are no more.
+ * Returns the chunks of the content one after the other; some may be empty. *AT
+ * must be 0 before the first. False: there are no more.
  */
 bool cms_next_chunk(const struct cms *cms, size_t *at, struct nsmc_bytes *ret);
 

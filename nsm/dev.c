@@ -9,7 +9,7 @@
 
 #include "nsm/nsmc.h"
 
-/* struct nsm_raw of linux/nsm.h, which only headers since 6.8 have. */
+/* struct nsm_raw of linux/nsm.h, which headers have only since 6.8. */
 struct nsm_raw {
 	uint64_t req_addr;
 	uint64_t req_len;
@@ -42,7 +42,7 @@ int dev_exchange(int fd, const void *req, size_t len, void *resp,
 	/* An empty request kills QEMU's device until the machine resets. */
 	if (len == 0 || len > DEV_REQUEST_MAX)
 		return -EMSGSIZE;
-	/* The command is an int to musl's ioctl, an unsigned long to glibc's. */
+	/* musl's ioctl takes the command as int, glibc's as unsigned long. */
 	if (syscall(SYS_ioctl, fd, _IOWR(0x0A, 0, struct nsm_raw), &raw) < 0)
 		return -errno;
 	if (raw.resp_len > DEV_RESPONSE_MAX)

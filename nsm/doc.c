@@ -12,7 +12,7 @@ enum {
 	COSE_ALGORITHM = 1, /* the header's key */
 };
 
-/* The reader's errors in the words of the interface. */
+/* Translates the reader's errors into those of the interface. */
 static int doc_error(int e)
 {
 	return e == -ENODATA ? -NSMC_E_DOC_CUT :
@@ -25,7 +25,7 @@ static int next(struct item_reader *r, struct item *ret)
 	return doc_error(item_next(r, ret));
 }
 
-/* The next item, which must be of TYPE; ERROR if it is not. */
+/* Takes the next item, which must be of TYPE; ERROR if it is not. */
 static int next_of(struct item_reader *r, enum item_type type, int error,
 		   struct item *ret)
 {
@@ -37,7 +37,7 @@ static int next_of(struct item_reader *r, enum item_type type, int error,
 }
 
 /*
- * What is inside a byte string that was read whole cannot be cut short: it was
+ * The content of a byte string that was read whole cannot be truncated: it was
  * written so.
  */
 static int inner_error(int e)
@@ -45,13 +45,13 @@ static int inner_error(int e)
 	return e == -NSMC_E_DOC_CUT ? -NSMC_E_DOC_CBOR : e;
 }
 
-/* Whether another of LIST follows at R: 1, 0 or an error. */
+/* Does another element of LIST follow at R? 1, 0 or an error. */
 static int more(struct item_reader *r, struct item_list *list)
 {
 	return doc_error(item_more(r, list));
 }
 
-/* The content of the array or map that is next; *RET is unset on an error. */
+/* Enters the next array or map; *RET is unset on an error. */
 static int enter(struct item_reader *r, enum item_type type, int error,
 		 struct item_list *ret)
 {
@@ -65,7 +65,10 @@ static int enter(struct item_reader *r, enum item_type type, int error,
 
 /* --- the header --- */
 
-/* Of COSE's structures. WANTED is 1: another of LIST must follow; 0: none may. */
+/*
+ * For COSE's structures. WANTED is 1: another element of LIST must follow; 0:
+ * none may.
+ */
 static int expect(struct item_reader *r, struct item_list *list, int wanted)
 {
 	int e = more(r, list);
@@ -82,7 +85,7 @@ static int read_header(const struct item *header, int64_t *ret_algorithm)
 	struct item_list map;
 	int e;
 
-	/* COSE's way to say that it is empty. */
+	/* COSE's encoding of an empty one. */
 	if (header->len == 0)
 		return -NSMC_E_DOC_COSE;
 	e = enter(&r, ITEM_MAP, -NSMC_E_DOC_COSE, &map);
@@ -113,7 +116,10 @@ static int read_header(const struct item *header, int64_t *ret_algorithm)
 
 /* --- the fields of the payload --- */
 
-/* Reads a value at R into what CTX points to; LIMIT is the most bytes of it. */
+/*
+ * Reads a value at R into the object that CTX points to; LIMIT bounds its
+ * bytes.
+ */
 typedef int field_fn(struct item_reader *r, size_t limit, void *ctx,
 		     struct nsmc_object *object);
 
@@ -149,7 +155,7 @@ static int read_bytes(struct item_reader *r, size_t limit, void *ctx,
 	return e < 0 ? e : bytes_of(&i, ITEM_BYTES, limit, ctx);
 }
 
-/* May be null, which is absent, or empty. */
+/* May be null, which means absent, or empty. */
 static int read_optional(struct item_reader *r, size_t limit, void *ctx,
 			 struct nsmc_object *object)
 {
@@ -182,7 +188,7 @@ static int read_timestamp(struct item_reader *r, size_t limit, void *ctx,
 	if (i.type != ITEM_UINT)
 		return i.type == ITEM_NULL ? -NSMC_E_DOC_MISSING :
 					     -NSMC_E_DOC_TYPE;
-	/* So that no sum with a window of seconds overflows. */
+	/* Bounded so that no sum with a window of seconds overflows. */
 	if (i.value == 0 || i.value > INT64_MAX / 2)
 		return -NSMC_E_DOC_RANGE;
 	*ret = i.value;
@@ -212,7 +218,7 @@ static int read_pcr(struct item_reader *r, size_t limit,
 	return 0;
 }
 
-/* The array or map that is next, of a field that may not be null. */
+/* Enters the next array or map, of a field that must not be null. */
 static int enter_field(struct item_reader *r, enum item_type type,
 		       struct item_list *ret)
 {
@@ -229,8 +235,8 @@ static int enter_field(struct item_reader *r, enum item_type type,
 }
 
 /*
- * At most LIMIT. No entry at all: a bare emulated device locks none. Not to be
- * believed.
+ * At most LIMIT. Without any entry the document is not believed: a bare
+ * emulated device locks no PCR.
  */
 static int read_pcrs(struct item_reader *r, size_t limit, void *ctx,
 		     struct nsmc_object *object)
@@ -277,7 +283,7 @@ static int read_cabundle(struct item_reader *r, size_t limit, void *ctx,
 
 enum { FIELD_OPTIONAL, FIELD_REQUIRED, FIELD_PCRS };
 
-/* By number: the two that tell the kinds of documents apart. */
+/* By number: the two fields by which the kinds of documents differ. */
 enum { PCRS = 3, NITROTPM_PCRS = 4 };
 
 /* Of a TPM: TCG PC Client Platform TPM Profile, 4.6. */
@@ -329,7 +335,7 @@ static int read_field(struct item_reader *r, struct nsmc_doc *doc,
 	if (i == FIELDS)
 		return doc_error(item_skip(r));
 	object_set(object, fields[i].name);
-	/* Both sets of PCRs are two of the same. */
+	/* Two sets of PCRs count as a duplicate field. */
 	if (fields[i].presence == FIELD_PCRS ?
 		    *seen & (1U << PCRS | 1U << NITROTPM_PCRS) :
 		    *seen & 1U << i)
@@ -380,7 +386,7 @@ static int read_payload(struct nsmc_doc *doc, struct nsmc_object *object)
 
 /* --- the whole --- */
 
-/* The next element NAME of the structure ARRAY, which must be of TYPE. */
+/* Takes the next element, NAME, of the structure ARRAY; it must be of TYPE. */
 static int next_element(struct item_reader *r, struct item_list *array,
 			enum item_type type, const char *name, struct item *ret,
 			struct nsmc_object *object)

@@ -76,7 +76,7 @@ static const struct words words[] = {
 	      "too many openings by this key have failed: it is spent"),
 };
 
-/* The device's, whose texts PID 1 has too. */
+/* Errors of the device, whose texts PID 1 contains as well. */
 static const struct words names[] = {
 	WORDS(NSMC_E_INVALID_ARGUMENT, NULL),
 	WORDS(NSMC_E_INVALID_INDEX, NULL),
@@ -103,7 +103,7 @@ _Static_assert(NAMES_COUNT == WIRE_ERROR_END - WIRE_ERROR_FIRST,
 static const struct words *find(const struct words *in, size_t n, int r)
 {
 	for (size_t i = 0; i < n; i++)
-		/* Not -R: there is none of INT_MIN. */
+		/* Not -R: INT_MIN cannot be negated. */
 		if (in[i].code == -(int64_t)r)
 			return &in[i];
 	return NULL;

@@ -4,8 +4,9 @@
 #include <string.h>
 
 /*
- * Numbers of 384 bits in limbs, the least first: of 64 bits where the compiler can
- * multiply such, else of 32. L is 64 bits of a constant, in either.
+ * Numbers of 384 bits in limbs, the least significant first: of 64 bits if the
+ * compiler can multiply those, else of 32. L writes 64 bits of a constant for
+ * either.
  */
 #ifdef __SIZEOF_INT128__
 typedef uint64_t limb;
@@ -18,8 +19,8 @@ typedef uint64_t two_limbs;
 #endif
 
 /*
- * The loops of a multiplication are written out: they are nearly all of the time,
- * and 3 KiB.
+ * The loops of a multiplication are unrolled: nearly all the time is spent
+ * there, and it costs 3 KiB.
  */
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -41,14 +42,14 @@ struct number {
 };
 
 /*
- * What to calculate modulo, an odd M. Numbers are kept as x * 2^384 mod M
- * (P. Montgomery, "Modular multiplication without trial division", 1985).
+ * A modulus, an odd M. Numbers are kept as x * 2^384 mod M (P. Montgomery,
+ * "Modular multiplication without trial division", 1985).
  */
 struct modulus {
 	struct number m;
 	struct number one;	  /* 2^384 mod M */
 	struct number squared;	  /* 2^768 mod M */
-	uint64_t negated_inverse; /* of M modulo 2^64: -1/M */
+	uint64_t negated_inverse; /* -1/M modulo 2^64 */
 };
 
 /* The field, 2^384 - 2^128 - 2^96 + 2^32 - 1: SP 800-186, 3.2.1.4. */
@@ -130,7 +131,7 @@ static bool is_less(const struct number *a, const struct number *b)
 	return false;
 }
 
-/* A + B; what is over 384 bits is returned. */
+/* A + B; returns the carry out of 384 bits. */
 static limb add(struct number *ret, const struct number *a,
 		const struct number *b)
 {
@@ -144,7 +145,7 @@ static limb add(struct number *ret, const struct number *a,
 	return (limb)sum;
 }
 
-/* A - B; returns 1 where it is below 0, and 2^384 too large. */
+/* A - B; returns 1 if that is below 0, and the result is 2^384 too large. */
 static limb subtract(struct number *ret, const struct number *a,
 		     const struct number *b)
 {
@@ -178,9 +179,9 @@ static void mod_subtract(struct number *ret, const struct number *a,
 }
 
 /*
- * A * B / 2^384 mod M, limb by limb of B ("CIOS" of Koc, Acar and Kaliski,
- * "Analyzing and comparing Montgomery multiplication algorithms", 1996). What is
- * in T stays below 2 * M.
+ * A * B / 2^384 mod M, one limb of B after the other ("CIOS" of Koc, Acar and
+ * Kaliski, "Analyzing and comparing Montgomery multiplication algorithms",
+ * 1996). T stays below 2 * M.
  */
 static void mod_multiply(struct number *ret, const struct number *a,
 			 const struct number *b, const struct modulus *m)
@@ -202,7 +203,10 @@ static void mod_multiply(struct number *ret, const struct number *a,
 		t[LIMBS] = (limb)sum;
 		over = (limb)(sum >> LIMB_BITS);
 
-		/* What makes the lowest limb 0, which is then shifted out. */
+		/*
+		 * This multiple makes the lowest limb 0, which is then shifted
+		 * out.
+		 */
 		q = (limb)(t[0] * (limb)m->negated_inverse);
 		sum = (two_limbs)q * m->m.v[0] + t[0];
 		sum >>= LIMB_BITS;
@@ -228,7 +232,10 @@ static void mod_square(struct number *ret, const struct number *a,
 	mod_multiply(ret, a, a, m);
 }
 
-/* Into the form of M; a product with a number that is not in it is out of it. */
+/*
+ * Converts to the form of M. A product with a number that is not in that form
+ * is not in it either.
+ */
 static void mod_enter(struct number *ret, const struct number *a,
 		      const struct modulus *m)
 {
@@ -369,9 +376,9 @@ static void point_add(struct point *p, const struct point *q)
 /* --- sums of multiples --- */
 
 /*
- * Digits of a number to the base 2, -15 to 15, odd or 0, of which no two among
- * WINDOW neighbours are not 0 (the "width-w NAF" of Hankerson, Menezes and
- * Vanstone, "Guide to Elliptic Curve Cryptography", 3.35).
+ * Digits of a number to the base 2, odd from -15 to 15, or 0; of any WINDOW
+ * neighbouring digits at most one is not 0 (the "width-w NAF" of Hankerson,
+ * Menezes and Vanstone, "Guide to Elliptic Curve Cryptography", 3.35).
  */
 enum { WINDOW = 5, ODD = 1 << (WINDOW - 2), DIGITS = BITS + 1 };
 
@@ -427,7 +434,7 @@ static void add_digit(struct point *sum, const struct point table[ODD],
 	point_add(sum, &p);
 }
 
-/* U * base point + V * Q: the doublings are shared. */
+/* U * base point + V * Q, with shared doublings. */
 static void sum_of_multiples(struct point *ret, const struct number *u,
 			     const struct number *v, const struct point *q)
 {
@@ -479,7 +486,7 @@ bool es384_is_key(const uint8_t point[ES384_POINT])
 	return read_key(point, &p);
 }
 
-/* Whether the x of P, as a number, is R modulo the order. */
+/* True if the x of P, as a number, is R modulo the order. */
 static bool has_x(const struct point *p, const struct number *r)
 {
 	struct number x = *r, zz, product;
@@ -512,7 +519,10 @@ bool es384_verify(const uint8_t hash[ES384_HASH],
 	if (!is_less(&e, &order.m))
 		(void)subtract(&e, &e, &order.m);
 
-	/* u = e / s, v = r / s: E and R are not in the form, so U and V are not. */
+	/*
+	 * u = e / s, v = r / s. E and R are not in Montgomery's form, so U and
+	 * V are not either.
+	 */
 	mod_enter(&w, &s, &order);
 	mod_invert(&w, &w, &order);
 	mod_multiply(&u, &e, &w, &order);

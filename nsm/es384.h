@@ -5,9 +5,9 @@
 #include <stdint.h>
 
 /*
- * ECDSA on P-384 with a hash of 48 bytes (FIPS 186-5, 6.4.2; SEC 1, 4.1.4),
- * verification alone. Pure, no heap. All that goes in is public, so times may
- * depend on it: never to be used for signing.
+ * Verifies ECDSA on P-384 with a hash of 48 bytes (FIPS 186-5, 6.4.2; SEC 1,
+ * 4.1.4). Pure, no heap. All inputs are public, so the time may depend on them:
+ * never use this for signing.
  */
 
 enum {
@@ -16,10 +16,13 @@ enum {
 	ES384_POINT = 97,     /* 04, x and y: SEC 1, 2.3.3, uncompressed */
 };
 
-/* Whether POINT is on the curve: a public key. */
+/* True if POINT is on the curve, and so a public key. */
 bool es384_is_key(const uint8_t point[ES384_POINT]);
 
-/* Whether SIG of HASH is by the key POINT; false, too, if that is none. */
+/*
+ * True if SIG is a signature of HASH by the key POINT; false also if POINT is
+ * not a key.
+ */
 bool es384_verify(const uint8_t hash[ES384_HASH],
 		  const uint8_t sig[ES384_SIGNATURE],
 		  const uint8_t point[ES384_POINT]);

@@ -5,7 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
-/* First bytes (RFC 8949, 3): the tags 0 to 23, and the end of what is open. */
+/*
+ * First bytes (RFC 8949, 3): the tags 0 to 23, and the break that ends an
+ * indefinite length.
+ */
 enum { TAG_FIRST = 0xc0, TAG_LAST = 0xd7, BREAK = 0xff };
 
 static void set(void *ctx, enum item_type type, uint64_t value)
@@ -21,7 +24,7 @@ static void set_string(void *ctx, enum item_type type, cbor_data data,
 {
 	struct item *i = ctx;
 
-	/* On 32 bits libcbor cuts a length that does not fit. */
+	/* On 32 bits libcbor truncates a length that does not fit. */
 	i->type = len > SIZE_MAX ? ITEM_OTHER : type;
 	i->data = data;
 	i->len = (size_t)len;
@@ -172,7 +175,10 @@ int item_next(struct item_reader *r, struct item *ret)
 	struct cbor_decoder_result d;
 	struct item item = { .type = ITEM_OTHER };
 
-	/* Of the tags in one byte libcbor calls most unassigned: an error. */
+	/*
+	 * libcbor reports an error for most tags of one byte, which it calls
+	 * unassigned.
+	 */
 	if (r->left > 0 && r->at[0] >= TAG_FIRST && r->at[0] <= TAG_LAST) {
 		*ret = (struct item){ .type = ITEM_TAG,
 				      .value = r->at[0] - TAG_FIRST };
@@ -224,7 +230,7 @@ int item_enter(struct item_reader *r, enum item_type type,
 	return 0;
 }
 
-/* 1: R is at a break, which is taken off; 0: it is at something else. */
+/* 1: a break was next, and was taken from R; 0: something else is next. */
 static int take_break(struct item_reader *r)
 {
 	if (r->left == 0)
@@ -251,8 +257,9 @@ int item_more(struct item_reader *r, struct item_list *list)
 }
 
 /*
- * What surrounds an open array or map that is passed over, and whether a key of
- * it waits for its value, before which a break is an error.
+ * The state of an open array or map that is being skipped: what surrounds it,
+ * and whether one of its keys waits for a value, before which a break is an
+ * error.
  */
 struct around {
 	uint64_t wanted;
@@ -260,9 +267,9 @@ struct around {
 };
 
 /*
- * Items that definite lengths want are counted, not nested, so that these may be
- * as deep as they like; only what is open needs a place of its own. Each item
- * takes at least one byte, so this ends.
+ * Items that definite lengths require are counted, not nested, so these may be
+ * nested to any depth; only open ones need an entry each. Each item takes at
+ * least one byte, so this ends.
  */
 int item_skip(struct item_reader *r)
 {

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* With its NUL: no other hash of this project's begins so. */
+/* Hashed with its NUL. No other hash of this project begins with it. */
 static const char domain[] = "enclave-init measurement 1";
 
 static void hash_number(mbedtls_sha512_context *hash, uint64_t n)
@@ -18,7 +18,7 @@ static void hash_number(mbedtls_sha512_context *hash, uint64_t n)
 	(void)mbedtls_sha512_update(hash, be, sizeof(be));
 }
 
-/* mbedTLS's own code fails at nothing here. */
+/* mbedTLS's own code cannot fail here. */
 static void begin(mbedtls_sha512_context *hash)
 {
 	mbedtls_sha512_init(hash);
@@ -36,7 +36,7 @@ static void begin_named(mbedtls_sha512_context *hash, const void *name,
 	hash_number(hash, content_len);
 }
 
-/* Gives SHA-384's 48 bytes, of which mbedTLS writes no more. */
+/* Returns SHA-384's 48 bytes; mbedTLS writes no more. */
 static void end(mbedtls_sha512_context *hash, uint8_t ret[NSMC_PCR_SIZE])
 {
 	(void)mbedtls_sha512_finish(hash, ret);
@@ -80,7 +80,7 @@ int nsmc_measure_file(const void *name, size_t name_len, int fd,
 		}
 		(void)mbedtls_sha512_update(&hash, buf, (size_t)n);
 		at += n;
-		/* One that grows as fast as it is read would never end. */
+		/* A file that grows as fast as it is read would never end. */
 		if (at > st.st_size)
 			break;
 	}

@@ -6,7 +6,10 @@
 #include "nsm/dev.h"
 #include "nsm/wire.h"
 
-/* Not cleared first, as the build's flags have it: that costs more than a call. */
+/*
+ * Not initialised, in spite of the build's flags: clearing it costs more than a
+ * call.
+ */
 #define BUFFER __attribute__((uninitialized))
 
 _Static_assert((int)NSMC_DOCUMENT_MAX == (int)DEV_RESPONSE_MAX,
@@ -43,7 +46,10 @@ int nsmc_get_random(int fd, void *buf, size_t len)
 			r = wire_read_random(resp, resp_len, &random);
 		if (r < 0)
 			break;
-		/* What came is wiped whole in the end, the shorter ones too. */
+		/*
+		 * The whole buffer is wiped at the end, also after shorter
+		 * answers.
+		 */
 		used = resp_len > used ? resp_len : used;
 		if (random.len > len - done)
 			random.len = len - done;
@@ -111,7 +117,7 @@ int nsmc_lock_pcrs_below(int fd, uint8_t end)
 	return r < 0 ? r : wire_read_lock_pcrs(resp, len);
 }
 
-/* Not absent, but a pointer that its caller lost. */
+/* A NULL pointer with a length is a caller's mistake, not an absent field. */
 static bool is_lost(struct nsmc_bytes b)
 {
 	return !b.data && b.len > 0;

@@ -36,7 +36,7 @@ extern "C" {
 #endif
 
 enum {
-	NSMC_PCR_COUNT = 32, /* of the NSMs there are; 0 to 15 are locked */
+	NSMC_PCR_COUNT = 32, /* of all NSMs so far; 0 to 15 are locked */
 	NSMC_PCR_SIZE = 48,  /* bytes of a SHA-384 PCR, the only kind today */
 	NSMC_PCR_SIZE_MAX = 64, /* bytes of the longest digest */
 	NSMC_MODULE_ID_MAX = 127,
@@ -58,7 +58,7 @@ enum {
 };
 
 /*
- * A view of bytes that somebody else owns. DATA is NULL: absent; LEN is 0:
+ * A view of bytes that belong to someone else. DATA is NULL: absent; LEN is 0:
  * empty. NULL with a length is an error, never absent.
  */
 struct nsmc_bytes {
@@ -87,17 +87,17 @@ enum nsmc_error {
 	NSMC_E_BUFFER_TOO_SMALL = 5006,
 	NSMC_E_INPUT_TOO_LARGE = 5007,
 	NSMC_E_INTERNAL_ERROR = 5008,
-	NSMC_E_UNKNOWN = 5009, /* by a name that is none of these */
+	NSMC_E_UNKNOWN = 5009, /* by another name than these */
 
-	/* The NSM's answer is no good. */
+	/* The NSM's answer is not usable. */
 	NSMC_E_TRUNCATED = 5010, /* cut short */
-	NSMC_E_MALFORMED = 5011, /* not an answer to what was asked */
+	NSMC_E_MALFORMED = 5011, /* not an answer to the request */
 
-	/* The NSM said that it did, but did not. */
+	/* The NSM claimed to have done it, but did not. */
 	NSMC_E_NOT_EXTENDED = 5012,
 	NSMC_E_NOT_LOCKED = 5013,
 
-	/* A document is not one. */
+	/* The bytes are not a document. */
 	NSMC_E_DOC_CUT = 5100,	    /* ends too early */
 	NSMC_E_DOC_TRAILING = 5101, /* goes on after its end */
 	NSMC_E_DOC_CBOR = 5102,	    /* not CBOR, or strings in chunks */
@@ -130,11 +130,11 @@ enum nsmc_error {
 	NSMC_E_SIGNATURE = 5218,	/* the document's signature is wrong */
 	NSMC_E_LEAF_TIME = 5219,	/* not of its leaf's time */
 
-	/* A document is true, but not what was asked for. */
+	/* A document is genuine, but not what was asked for. */
 	NSMC_E_POLICY = 5300,	 /* no sense, or pins nothing */
 	NSMC_E_DEBUG = 5301,	 /* the enclave is in debug mode */
 	NSMC_E_ABSENT = 5302,	 /* not there, but was asked for */
-	NSMC_E_PRESENT = 5303,	 /* there, but was to be absent */
+	NSMC_E_PRESENT = 5303,	 /* there, but should be absent */
 	NSMC_E_OTHER = 5304,	 /* another value */
 	NSMC_E_TOO_OLD = 5305,	 /* older than the window */
 	NSMC_E_IN_FUTURE = 5306, /* newer than now and the leeway */
@@ -149,32 +149,35 @@ enum nsmc_error {
 	NSMC_E_CMS_ALGORITHM = 5405,  /* not OAEP-SHA-256, AES-256-CBC */
 	NSMC_E_CMS_LENGTH = 5406, /* content that is empty or no whole blocks */
 	NSMC_E_CMS_OTHER_KEY = 5407, /* not for this key */
-	NSMC_E_DECRYPT = 5408,	     /* does not decrypt; why is not told */
+	NSMC_E_DECRYPT = 5408,	     /* does not decrypt; no reason is given */
 	NSMC_E_KEY = 5409,	     /* no RSA key of 2048, 3072 or 4096 bits */
 	NSMC_E_KEY_MAKE = 5410,	     /* the key could not be made */
 	NSMC_E_KEY_SPENT = 5411,     /* too many openings by it have failed */
 };
 
 /*
- * The words for R, a negative return of any function here ("no error" for what
- * is none). Never NULL.
+ * Returns the words for R, a negative result of any function here ("no error"
+ * for other numbers). Never NULL.
  */
 const char *nsmc_error_text(int r);
 
-/* "NSMC_E_OTHER" for -NSMC_E_OTHER, for programs; NULL if R is none of them. */
+/*
+ * Returns "NSMC_E_OTHER" for -NSMC_E_OTHER, for programs; NULL if R is none of
+ * them.
+ */
 const char *nsmc_error_name(int r);
 
 /* --- the device --- */
 
 /*
- * A call cannot be interrupted and may take the driver's 120 s. Errors of all
- * of them: -errno of the ioctl; one of the NSM's refusals; -NSMC_E_TRUNCATED;
- * -NSMC_E_MALFORMED. Nothing is allocated.
+ * A call cannot be interrupted and may take the driver's 120 s. All of these
+ * functions may return: -errno of the ioctl; one of the NSM's refusals;
+ * -NSMC_E_TRUNCATED; -NSMC_E_MALFORMED. Nothing is allocated.
  */
 
 /*
- * Opens /dev/nsm; a descriptor, close-on-exec, which the caller closes, or
- * -errno: -ENOENT, -ENODEV or -ENXIO outside an enclave.
+ * Opens /dev/nsm. Returns a descriptor, close-on-exec, which the caller closes,
+ * or -errno: -ENOENT, -ENODEV or -ENXIO outside an enclave.
  */
 int nsmc_open(void);
 
@@ -188,7 +191,7 @@ struct nsmc_description {
 	char digest[8];	   /* "SHA384" */
 };
 
-/* What the NSM says of itself. Locked PCRs from 32 on are not told. */
+/* Describes the NSM. Locked PCRs from 32 on are not reported. */
 int nsmc_describe(int fd, struct nsmc_description *ret);
 
 /*
@@ -203,49 +206,49 @@ struct nsmc_pcr {
 	size_t len; /* 48: SHA-384 */
 };
 
-/* PCR INDEX as it is now. */
+/* Reads PCR INDEX. */
 int nsmc_describe_pcr(int fd, uint8_t index, struct nsmc_pcr *ret);
 
 /*
  * Extends PCR INDEX with LEN bytes of DATA, at most NSMC_EXTEND_MAX
  * (-EMSGSIZE): new = SHA384(old || DATA). DATA is not hashed before. *RET is
- * the new value (locked is false); NULL: not of interest.
+ * the new value (locked is false); RET may be NULL.
  */
 int nsmc_extend_pcr(int fd, uint8_t index, const void *data, size_t len,
 		    struct nsmc_pcr *ret);
 
-/* Locks PCR INDEX; one that is locked already is -NSMC_E_READ_ONLY_INDEX. */
+/* Locks PCR INDEX; -NSMC_E_READ_ONLY_INDEX if it is locked already. */
 int nsmc_lock_pcr(int fd, uint8_t index);
 
 /*
- * Locks the PCRs 0 to END - 1, those that are locked already too: 18 locks 16
- * and 17. END is 0 to 32.
+ * Locks the PCRs 0 to END - 1, including those that are locked already: 18
+ * locks 16 and 17. END is 0 to 32.
  */
 int nsmc_lock_pcrs_below(int fd, uint8_t end);
 
 /*
- * An attestation document over the locked PCRs with USER_DATA, NONCE and
- * PUBLIC_KEY, each absent (NSMC_ABSENT), empty (NSMC_EMPTY) or bytes; together
- * they must fit into a request of 4096 bytes (-EMSGSIZE). Verifiers refuse
- * more than 1024 bytes in one, some more than 512, and some an empty
- * PUBLIC_KEY. The document goes to BUF of CAP bytes (-ENOBUFS if that is
+ * Requests an attestation document over the locked PCRs with USER_DATA, NONCE
+ * and PUBLIC_KEY, each absent (NSMC_ABSENT), empty (NSMC_EMPTY) or bytes;
+ * together they must fit into a request of 4096 bytes (-EMSGSIZE). Verifiers
+ * refuse more than 1024 bytes in one, some more than 512, and some an empty
+ * PUBLIC_KEY. The document goes to BUF of CAP bytes (-ENOBUFS if that is too
  * short; NSMC_DOCUMENT_MAX is enough), its length to *RET_LEN.
  */
 int nsmc_attest(int fd, struct nsmc_bytes user_data, struct nsmc_bytes nonce,
 		struct nsmc_bytes public_key, void *buf, size_t cap,
 		size_t *ret_len);
 
-/* Whether an enclave runs in debug mode, where the PCRs measure nothing. */
+/* Does an enclave run in debug mode, in which the PCRs measure nothing? */
 enum nsmc_debug {
-	NSMC_DEBUG_UNKNOWN = 0, /* it cannot be known: not production */
+	NSMC_DEBUG_UNKNOWN = 0, /* unknown: not production */
 	NSMC_DEBUG_NO = 1,
 	NSMC_DEBUG_YES = 2,
 };
 
 /*
- * Whether this enclave runs in debug mode: PCR0 locked and zero. PCR0 of a
- * production enclave measures the image, and is locked. Where it is not locked,
- * as that of a bare emulated device, the answer is NSMC_DEBUG_UNKNOWN.
+ * Does this enclave run in debug mode, with PCR0 locked and zero? PCR0 of a
+ * production enclave measures the image, and is locked. If it is not locked, as
+ * on a bare emulated device, the answer is NSMC_DEBUG_UNKNOWN.
  */
 int nsmc_get_debug(int fd, enum nsmc_debug *ret);
 
@@ -264,30 +267,34 @@ void nsmc_measure(const void *name, size_t name_len, const void *data,
 		  size_t len, uint8_t ret[NSMC_PCR_SIZE]);
 
 /*
- * The same for the regular file FD from its begin (its offset is not moved).
- * -EINVAL: no regular file; -EAGAIN: its length changed meanwhile; or -errno.
+ * The same for the regular file FD from its beginning (its offset does not
+ * move). -EINVAL: not a regular file; -EAGAIN: its length changed meanwhile; or
+ * -errno.
  */
 int nsmc_measure_file(const void *name, size_t name_len, int fd,
 		      uint8_t ret[NSMC_PCR_SIZE]);
 
-/* What a PCR of VALUE becomes by an extension with LEN bytes of DATA. */
+/* Computes what an extension with LEN bytes of DATA makes of a PCR of VALUE. */
 void nsmc_predict(uint8_t value[NSMC_PCR_SIZE], const void *data, size_t len);
 
 /*
- * nsmc_extend_pcr that believes nothing: reads the PCR before, and afterwards
- * holds the answer and the PCR against what must have come of it.
+ * Like nsmc_extend_pcr, but trusts nothing: reads the PCR before, and compares
+ * both the answer and the PCR afterwards with the expected value.
  * -NSMC_E_READ_ONLY_INDEX if it was locked; -NSMC_E_NOT_EXTENDED.
  */
 int nsmc_extend_pcr_checked(int fd, uint8_t index, const void *data, size_t len,
 			    struct nsmc_pcr *ret);
 
 /*
- * nsmc_lock_pcr likewise: afterwards the PCR is locked and holds what it held
- * before; one that was locked already is fine. -NSMC_E_NOT_LOCKED.
+ * Like nsmc_lock_pcr, but checks that the PCR is locked afterwards and has the
+ * same value as before; a PCR that was locked already is no error.
+ * -NSMC_E_NOT_LOCKED.
  */
 int nsmc_lock_pcr_checked(int fd, uint8_t index, struct nsmc_pcr *ret);
 
-/* nsmc_lock_pcrs_below likewise; -NSMC_E_INVALID_INDEX if END is over 32. */
+/*
+ * The same for nsmc_lock_pcrs_below; -NSMC_E_INVALID_INDEX if END is over 32.
+ */
 int nsmc_lock_pcrs_below_checked(int fd, uint8_t end);
 
 /* --- attestation documents: reading --- */
@@ -315,7 +322,7 @@ struct nsmc_doc {
 	struct nsmc_bytes certificate;	       /* the leaf */
 	struct nsmc_bytes cabundle[NSMC_CABUNDLE_MAX]; /* the root first */
 	size_t cabundle_count;
-	/* Absent where the key is missing or null; may be empty. */
+	/* Absent if the key is missing or null; may be empty. */
 	struct nsmc_bytes public_key, user_data, nonce;
 	struct nsmc_bytes reserved[4];
 };
@@ -327,27 +334,28 @@ struct nsmc_object {
 
 /*
  * Reads a document of LEN bytes, tagged (18) or not, of a real NSM, a NitroTPM
- * or QEMU: types, lengths and ranges are those of AWS's documentation
+ * or QEMU. Types, lengths and ranges are those of AWS's documentation
  * (user_data and nonce up to 1024 bytes, public_key may be empty); keys that it
- * does not name are passed over. Maps and arrays may be of definite or
- * indefinite length, strings may not. Nothing is verified. -NSMC_E_DOC_...;
- * *RETERR_OBJECT (may be NULL) names what is wrong. Nothing is allocated; BUF
- * must outlive *RET, and nobody may write to it meanwhile.
+ * does not name are skipped. Maps and arrays may be of definite or indefinite
+ * length, strings may not. Nothing is verified. -NSMC_E_DOC_...; *RETERR_OBJECT
+ * (may be NULL) names what is wrong. Nothing is allocated; BUF must outlive
+ * *RET, and nothing may write to it meanwhile.
  */
 int nsmc_doc_parse(const void *buf, size_t len, struct nsmc_doc *ret,
 		   struct nsmc_object *reterr_object);
 
 /*
- * The document within an NSM's whole answer to an attestation request, of LEN
- * bytes: what programs store that speak to the device themselves. A view into
- * BUF. -NSMC_E_TRUNCATED, -NSMC_E_MALFORMED: it is no such answer.
+ * Finds the document within an NSM's whole answer to an attestation request, of
+ * LEN bytes; programs that speak to the device themselves store that. Returns a
+ * view into BUF. -NSMC_E_TRUNCATED, -NSMC_E_MALFORMED: it is not such an
+ * answer.
  */
 int nsmc_doc_of_answer(const void *buf, size_t len, struct nsmc_bytes *ret);
 
 /*
- * Whether DOC is of an enclave in debug mode: its PCR0 is zero; without PCR0,
- * PCR1 or PCR2. NSMC_DEBUG_UNKNOWN without these, and for a NitroTPM, which has
- * no such mode.
+ * Does DOC come from an enclave in debug mode? Yes if its PCR0 is zero, or,
+ * without PCR0, PCR1 or PCR2. NSMC_DEBUG_UNKNOWN without these, and for a
+ * NitroTPM, which has no such mode.
  */
 enum nsmc_debug nsmc_doc_debug(const struct nsmc_doc *doc);
 
@@ -357,30 +365,31 @@ enum nsmc_debug nsmc_doc_debug(const struct nsmc_doc *doc);
 struct nsmc_bytes nsmc_aws_root(void);
 
 /*
- * What a document must be. A policy is made empty, and then wants
+ * What a document must be. A new policy is empty, and then needs
  *
  *   - a time for the certificates: nsmc_policy_time or _time_of_document;
- *   - a PCR: nsmc_policy_pcr, or, said by name, nsmc_policy_any_image;
- *   - what makes a document new: nsmc_policy_field with a nonce that is not
- *     empty, or nsmc_policy_max_age; or, said by name, nsmc_policy_any_age or
- *     nsmc_policy_time_of_document.
+ *   - a PCR: nsmc_policy_pcr, or explicitly nsmc_policy_any_image;
+ *   - a proof that the document is new: nsmc_policy_field with a nonce
+ *     that is not empty, or nsmc_policy_max_age; or explicitly
+ *     nsmc_policy_any_age or nsmc_policy_time_of_document.
  *
  * A policy without one of these is -NSMC_E_POLICY in nsmc_doc_verify: any
- * customer of AWS can make a document that pins nothing. All setters copy what
- * they are given. They return 0, or -EINVAL for an argument that is NULL, of
- * another length, or out of range; the policy is then unchanged.
+ * customer of AWS can make a document that satisfies a policy which pins
+ * nothing. All setters copy what they are given. They return 0, or -EINVAL for
+ * an argument that is NULL, of another length, or out of range; the policy is
+ * then unchanged.
  */
 struct nsmc_policy;
 
-/* To be freed with nsmc_policy_free. -ENOMEM. */
+/* Free it with nsmc_policy_free. -ENOMEM. */
 int nsmc_policy_new(struct nsmc_policy **ret);
 /* NULL is fine. */
 void nsmc_policy_free(struct nsmc_policy *policy);
 
 /*
- * Trusts the root certificate DER of LEN bytes, at most NSMC_ROOTS_MAX of them
- * (-ENOSPC). Without any AWS's is trusted; with one, those given alone.
- * -NSMC_E_ROOT: no X.509 certificate on P-384.
+ * Trusts the root certificate DER of LEN bytes; at most NSMC_ROOTS_MAX of them
+ * (-ENOSPC). Without any, AWS's is trusted; otherwise only those given.
+ * -NSMC_E_ROOT: not an X.509 certificate on P-384.
  */
 int nsmc_policy_root(struct nsmc_policy *policy, const void *der, size_t len);
 
@@ -388,24 +397,25 @@ int nsmc_policy_root(struct nsmc_policy *policy, const void *der, size_t len);
 int nsmc_policy_time(struct nsmc_policy *policy, int64_t time_s);
 
 /*
- * Instead: at the document's own timestamp, for stored documents, whose leaf
- * certificate lives three hours. That they were valid then says nothing of now:
- * NSMC_CHECK_VALIDITY is not set. No age can be asked for.
+ * Instead: they must be valid at the document's own timestamp, for stored
+ * documents, whose leaf certificate lives three hours. That does not show that
+ * they are valid now: NSMC_CHECK_VALIDITY is not set. No maximal age can be
+ * asked for.
  */
 void nsmc_policy_time_of_document(struct nsmc_policy *policy);
 
 /*
  * How many seconds the verifier's clock may be slow, 0 to NSMC_LEEWAY_MAX_S;
- * NSMC_LEEWAY_DEFAULT_S if not set. A certificate may begin, and a document be
- * made, so much after the time; the timestamp may lie so far outside of the
- * leaf's validity. The end of a certificate has no leeway.
+ * NSMC_LEEWAY_DEFAULT_S if not set. A certificate may begin, and a document may
+ * be made, this much after the time, and the timestamp may lie this far outside
+ * of the leaf's validity. The end of a certificate has no leeway.
  */
 int nsmc_policy_leeway(struct nsmc_policy *policy, uint32_t seconds);
 
 /* The document is at most so many seconds old, 0 to UINT32_MAX. */
 int nsmc_policy_max_age(struct nsmc_policy *policy, uint32_t seconds);
 
-/* PCR INDEX is there, and is this VALUE of 48 bytes. */
+/* PCR INDEX is in the document, with this VALUE of 48 bytes. */
 int nsmc_policy_pcr(struct nsmc_policy *policy, unsigned index,
 		    const void *value, size_t len);
 /* PCR INDEX is not in the document: it is not locked. */
@@ -417,20 +427,20 @@ enum nsmc_field {
 	NSMC_FIELD_PUBLIC_KEY = 2,
 };
 
-/* FIELD is there, and is this VALUE: 0 to NSMC_FIELD_MAX bytes, not NULL. */
+/* FIELD is present with this VALUE: 0 to NSMC_FIELD_MAX bytes, not NULL. */
 int nsmc_policy_field(struct nsmc_policy *policy, enum nsmc_field field,
 		      const void *value, size_t len);
-/* FIELD is absent; an empty one is not. */
+/* FIELD is absent; an empty field is not absent. */
 int nsmc_policy_field_absent(struct nsmc_policy *policy, enum nsmc_field field);
 
-/* The document is of this kind; of an enclave if not set. */
+/* The document is of this kind; an enclave's if not set. */
 int nsmc_policy_kind(struct nsmc_policy *policy, enum nsmc_kind kind);
 
-/* Debug mode is fine: the PCRs then say nothing. */
+/* Accept debug mode, in which the PCRs prove nothing. */
 void nsmc_policy_allow_debug(struct nsmc_policy *policy);
-/* Any image is fine: no PCR needs to be asked for. */
+/* Accept any image: no PCR has to be asked for. */
 void nsmc_policy_any_image(struct nsmc_policy *policy);
-/* A document of any age, a replayed one too, is fine. */
+/* Accept a document of any age, a replayed one too. */
 void nsmc_policy_any_age(struct nsmc_policy *policy);
 
 enum nsmc_check {
@@ -447,7 +457,7 @@ enum nsmc_check {
 	NSMC_CHECK_ALL = (1 << 10) - 1,
 };
 
-/* The words for one of these: "chain". NULL if it is none. */
+/* Returns the word for one of these, such as "chain"; NULL if it is none. */
 const char *nsmc_check_text(enum nsmc_check check);
 
 struct nsmc_report {
@@ -460,38 +470,37 @@ struct nsmc_report {
 };
 
 /*
- * The signatures on certificates that were found good: four of the five in a
- * document are the same in all documents of an enclave for hours. What else is
- * asked of a certificate is asked each time. Bounded, the caller's, not for two
- * threads at once. A cache never makes a document good that is not: a link is
- * known by a SHA-384 of both certificates' bytes.
+ * Remembers signatures on certificates that were found good: four of the five
+ * in a document are the same in all documents of an enclave for hours. All
+ * other properties of a certificate are checked each time. Bounded; the
+ * caller's; not for two threads at once. A cache never makes a bad document
+ * good: a link is identified by a SHA-384 of both certificates' bytes.
  */
 struct nsmc_cache;
 
 /*
- * For LINKS links, 1 to NSMC_CACHE_LINKS_MAX (-EINVAL), 56 bytes each; a
- * document has four, of which those of region and zone are shared. The link
- * that was not used for longest makes room. -ENOMEM. To be freed with
- * nsmc_cache_free.
+ * Makes a cache for LINKS links, 1 to NSMC_CACHE_LINKS_MAX (-EINVAL), 56 bytes
+ * each; a document has four, of which those of region and zone are shared. The
+ * least recently used link is replaced. -ENOMEM. Free it with nsmc_cache_free.
  */
 int nsmc_cache_new(size_t links, struct nsmc_cache **ret);
 /* NULL is fine. */
 void nsmc_cache_free(struct nsmc_cache *cache);
 
 /*
- * Returns 0 only if the document of LEN bytes is true and as POLICY wants it;
- * else the first reason why not. The form; the chain from a root of the policy
- * by the bundle, in its order, to the leaf: RFC 5280's names, key identifiers,
- * signatures, validity, authorities, path lengths, key usages and extensions,
- * all on P-384 with SHA-384 (revocation is not looked at, as AWS has it); the
- * timestamp within the leaf's validity; the signature; what the policy asks
- * for.
+ * Returns 0 only if the document of LEN bytes is genuine and satisfies POLICY;
+ * otherwise the first reason against it. It checks the form; the chain from a
+ * root of the policy through the bundle, in its order, to the leaf: RFC 5280's
+ * names, key identifiers, signatures, validity, authorities, path lengths, key
+ * usages and extensions, all on P-384 with SHA-384 (not revocation, as AWS
+ * advises); that the timestamp is within the leaf's validity; the signature;
+ * and what the policy asks for.
  *
- * CACHE may be NULL. *RET_DOC (may be NULL) is all zero unless 0 is returned:
- * nothing is given out of a refused document. *RET_REPORT (may be NULL) is set
- * in any case. -EINVAL: POLICY, or BUF with a length, is NULL. Nothing is
- * allocated. BUF must outlive *RET_DOC, and nobody may write to it meanwhile:
- * what was checked is not copied.
+ * CACHE may be NULL. *RET_DOC (may be NULL) is all zero unless 0 is returned: a
+ * refused document yields nothing. *RET_REPORT (may be NULL) is set in any
+ * case. -EINVAL: POLICY, or BUF with a length, is NULL. Nothing is allocated.
+ * BUF must outlive *RET_DOC, and nothing may write to it meanwhile, since the
+ * checked bytes are not copied.
  */
 int nsmc_doc_verify(const void *buf, size_t len,
 		    const struct nsmc_policy *policy, struct nsmc_cache *cache,
@@ -500,11 +509,11 @@ int nsmc_doc_verify(const void *buf, size_t len,
 /* --- KMS: CiphertextForRecipient --- */
 
 /*
- * An RSA key pair, of which KMS gets the public part in a document.
+ * An RSA key pair, whose public part KMS gets in a document.
  *
- * A key belongs to one request: make one for each, by nsmc_recipient_attest.
- * The message's content is AES-CBC without authentication, so whoever may have
- * many altered messages opened, and sees which of them fail, learns the
+ * A key belongs to one request: make one for each, with nsmc_recipient_attest.
+ * The message's content is AES-CBC without authentication, so a party that can
+ * have many altered messages opened, and sees which of them fail, learns the
  * content of a good one (Vaudenay's attack). Therefore a key is spent after a
  * few failures.
  */
@@ -516,26 +525,25 @@ enum { NSMC_KERNEL_RANDOM = -1 };
 /*
  * Makes a key of BITS (2048, 3072, 4096; KMS's clients use 2048) from the
  * random bytes of the NSM FD and of the kernel. FD may be NSMC_KERNEL_RANDOM,
- * outside an enclave; any other negative number is an error of nsmc_open that
- * was not looked at, and is returned as it is. To be freed with
- * nsmc_recipient_free. -NSMC_E_KEY: another BITS.
+ * outside an enclave; any other negative number is an unchecked error of
+ * nsmc_open, and is returned as it is. Free it with nsmc_recipient_free.
+ * -NSMC_E_KEY: another BITS.
  */
 int nsmc_recipient_new(int fd, unsigned bits, struct nsmc_recipient **ret);
 
 /*
- * Makes a key, *RET, and a document with its public part, as
- * nsmc_recipient_new and nsmc_attest do: what a request to KMS needs. The
- * document goes to BUF of CAP bytes (-ENOBUFS; NSMC_DOCUMENT_MAX is enough),
- * its length to *RET_LEN. FD is an NSM's, a negative number is returned as it
- * is.
+ * Makes a key, *RET, and a document with its public part, as nsmc_recipient_new
+ * and nsmc_attest do: a request to KMS needs both. The document goes to BUF of
+ * CAP bytes (-ENOBUFS; NSMC_DOCUMENT_MAX is enough), its length to *RET_LEN. FD
+ * is an NSM's; a negative number is returned as it is.
  */
 int nsmc_recipient_attest(int fd, unsigned bits, struct nsmc_bytes user_data,
 			  struct nsmc_bytes nonce, void *buf, size_t cap,
 			  size_t *ret_len, struct nsmc_recipient **ret);
 
 /*
- * How many openings may fail before the key is spent, 1 to UINT32_MAX
- * (-EINVAL); NSMC_ATTEMPTS_DEFAULT if not set. To be called before the first
+ * Sets how many openings may fail before the key is spent, 1 to UINT32_MAX
+ * (-EINVAL); NSMC_ATTEMPTS_DEFAULT if not set. Call it before the first
  * opening.
  */
 int nsmc_recipient_attempts(struct nsmc_recipient *recipient,
@@ -545,41 +553,42 @@ int nsmc_recipient_attempts(struct nsmc_recipient *recipient,
 void nsmc_recipient_free(struct nsmc_recipient *recipient);
 
 /*
- * The public key as KMS wants it in public_key: DER SubjectPublicKeyInfo, to
- * BUF of CAP bytes (-ENOBUFS; NSMC_RECIPIENT_SPKI_MAX is enough).
+ * Writes the public key as KMS expects it in public_key, DER
+ * SubjectPublicKeyInfo, to BUF of CAP bytes (-ENOBUFS; NSMC_RECIPIENT_SPKI_MAX
+ * is enough).
  */
 int nsmc_recipient_public_key(const struct nsmc_recipient *recipient, void *buf,
 			      size_t cap, size_t *ret_len);
 
 /*
- * The private key, PKCS#1 RSAPrivateKey as DER, to BUF of CAP bytes (-ENOBUFS;
- * NSMC_RECIPIENT_KEY_MAX is enough). The caller wipes it.
+ * Writes the private key, PKCS#1 RSAPrivateKey as DER, to BUF of CAP bytes
+ * (-ENOBUFS; NSMC_RECIPIENT_KEY_MAX is enough). The caller wipes it.
  */
 int nsmc_recipient_export(const struct nsmc_recipient *recipient, void *buf,
 			  size_t cap, size_t *ret_len);
 
 /*
- * The reverse; PKCS#1 or PKCS#8, DER or PEM (without a password), of LEN bytes.
- * -NSMC_E_KEY: anything else, or a key of another size.
+ * The reverse: reads PKCS#1 or PKCS#8, DER or PEM (without a password), of LEN
+ * bytes. -NSMC_E_KEY: anything else, or a key of another size.
  */
 int nsmc_recipient_import(const void *key, size_t len,
 			  struct nsmc_recipient **ret);
 
 /*
  * Opens KMS's CiphertextForRecipient: a CMS EnvelopedData, BER or DER, of LEN
- * bytes (-EMSGSIZE: more than NSMC_CMS_MAX). The plaintext, always shorter
- * than LEN, goes to BUF of CAP bytes (-ENOBUFS if CAP < LEN), its length to
+ * bytes (-EMSGSIZE: more than NSMC_CMS_MAX). The plaintext, always shorter than
+ * LEN, goes to BUF of CAP bytes (-ENOBUFS if CAP < LEN), its length to
  * *RET_LEN. The caller wipes it; on failure BUF is wiped. BUF and CMS must not
  * overlap.
  *
- * -NSMC_E_CMS_...: the form, which anybody can see; *RETERR_OBJECT (may be
- * NULL) names what is wrong. All that depends on the key is one error:
- * -NSMC_E_DECRYPT, or -NSMC_E_CMS_OTHER_KEY if the message names another key
- * as well (KMS names them by the SHA-256 of the public key). After
- * NSMC_ATTEMPTS_DEFAULT of these the key is spent: -NSMC_E_KEY_SPENT, for
- * good, for every message of a good form. An attempt is taken before the
- * message is decrypted; -EAGAIN: other threads' openings, still under way,
- * have taken those that are left. Nothing in a message says that KMS wrote it.
+ * -NSMC_E_CMS_...: the form, which anyone can see; *RETERR_OBJECT (may be NULL)
+ * names what is wrong. Everything that depends on the key is one error:
+ * -NSMC_E_DECRYPT, or -NSMC_E_CMS_OTHER_KEY if the message also names another
+ * key (KMS names them by the SHA-256 of the public key). After
+ * NSMC_ATTEMPTS_DEFAULT of these the key is spent for good: -NSMC_E_KEY_SPENT
+ * for every message of a good form. An attempt is taken before the message is
+ * decrypted; -EAGAIN: openings in other threads, still under way, have taken
+ * the remaining ones. Nothing in a message proves that KMS wrote it.
  */
 int nsmc_recipient_open(struct nsmc_recipient *recipient, const void *cms,
 			size_t len, void *buf, size_t cap, size_t *ret_len,

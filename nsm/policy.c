@@ -8,10 +8,13 @@
 
 enum { MS = 1000, FIELDS = 3 };
 
-/* So that no sum of a time and a window overflows, in milliseconds either. */
+/*
+ * Bounded so that no sum of a time and a window overflows, in milliseconds
+ * either.
+ */
 static const int64_t time_max_s = INT64_MAX / (4 * MS);
 
-/* What to expect of a field or PCR. */
+/* What is expected of a field or PCR. */
 enum expected {
 	ANYTHING = 0, /* not asked for, not checked */
 	NOTHING,      /* absent */
@@ -74,7 +77,7 @@ int nsmc_policy_root(struct nsmc_policy *policy, const void *der, size_t len)
 		return -EINVAL;
 	if (policy->root_count == NSMC_ROOTS_MAX)
 		return -ENOSPC;
-	/* A longer one could begin no bundle. */
+	/* No bundle could begin with a longer one. */
 	if (len == 0 || len > NSMC_CERTIFICATE_MAX ||
 	    certificate_read((struct nsmc_bytes){ der, len }, &c) < 0)
 		return -NSMC_E_ROOT;
@@ -183,7 +186,7 @@ void nsmc_policy_any_age(struct nsmc_policy *policy)
 	policy->any_age = true;
 }
 
-/* What pins nothing must not pass for a check. */
+/* A policy that pins nothing must not look like a check. */
 static int check_sense(const struct nsmc_policy *policy,
 		       struct nsmc_object *object)
 {
@@ -209,7 +212,7 @@ static int check_sense(const struct nsmc_policy *policy,
 	return 0;
 }
 
-/* --- holding a document against one --- */
+/* --- checking a document --- */
 
 const char *nsmc_check_text(enum nsmc_check check)
 {
@@ -259,7 +262,7 @@ static int check_debug(const struct nsmc_doc *doc, bool allowed,
 	return report->debug == NSMC_DEBUG_YES ? -NSMC_E_DEBUG : -NSMC_E_ABSENT;
 }
 
-/* Whether GOT is as EXPECTED, with VALUE of LEN bytes. */
+/* True if GOT is as EXPECTED, with VALUE of LEN bytes. */
 static int check_value(struct nsmc_bytes got, enum expected expected,
 		       const uint8_t *value, size_t len)
 {
@@ -335,7 +338,10 @@ static int check_age(const struct nsmc_doc *doc,
 	if (!policy->has_max_age)
 		return 0;
 	object_set(&report->object, "timestamp");
-	/* The time is of whole seconds: a document of this one is not ahead. */
+	/*
+	 * The time has whole seconds: a document of the same second is not
+	 * ahead.
+	 */
 	if (doc->timestamp_ms >= now + ((uint64_t)policy->leeway_s + 1) * MS)
 		return -NSMC_E_IN_FUTURE;
 	if (doc->timestamp_ms + (uint64_t)policy->max_age_s * MS < now)
@@ -392,7 +398,7 @@ static int verify(const void *buf, size_t len, const struct nsmc_policy *policy,
 	if (r < 0)
 		return r;
 	report->checked |= NSMC_CHECK_CHAIN;
-	/* That they were valid once says nothing of now. */
+	/* That they were valid once does not show that they are valid now. */
 	if (!policy->time_of_document)
 		report->checked |= NSMC_CHECK_VALIDITY;
 
@@ -411,7 +417,7 @@ int nsmc_doc_verify(const void *buf, size_t len,
 	struct nsmc_doc doc = { 0 };
 	int r = -EINVAL;
 
-	/* Whatever happens, nothing of before is left there. */
+	/* In any case nothing of an earlier call remains there. */
 	if (ret_doc)
 		memset(ret_doc, 0, sizeof(*ret_doc));
 	if (policy && (buf || len == 0))

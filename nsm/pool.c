@@ -30,7 +30,10 @@ int pool_credit(const uint8_t *buf, size_t len)
 	if (fd < 0)
 		return -errno;
 
-	/* Bits here, bytes there: a peer credits bytes for bits. */
+	/*
+	 * The first count is in bits, the second in bytes: a peer credits bytes
+	 * as bits.
+	 */
 	info.bits = (int)len * 8;
 	info.bytes = (int)len;
 	memcpy(info.data, buf, len);
@@ -38,7 +41,9 @@ int pool_credit(const uint8_t *buf, size_t len)
 		r = -errno;
 	explicit_bzero(&info, sizeof(info));
 
-	/* Only makes it quicker: a generator that is ready reseeds anyway. */
+	/*
+	 * This only makes it quicker: a generator that is ready reseeds anyway.
+	 */
 	if (r == 0)
 		(void)ioctl(fd, POOL_RESEED);
 	close(fd);

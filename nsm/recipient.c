@@ -16,15 +16,15 @@
 
 enum {
 	KEY_BYTES_MAX = 512,	/* of a modulus */
-	KEY_FILE_MAX = 1 << 14, /* any PEM of such a key is far smaller */
+	KEY_FILE_MAX = 1 << 14, /* every PEM of such a key is far smaller */
 	EXPONENT = 65537,
 	SEED_SIZE = 48, /* a key of AES-256 and a block, in one piece */
 	SKI_SIZE = 32,	/* KMS names keys by SHA-256 */
 };
 
 /*
- * The key never changes once it is made. LEFT is how many openings may still
- * begin: those that failed, and those under way, are taken off.
+ * The key never changes once it is made. LEFT is how many more openings may
+ * begin: failed ones, and those under way, have been subtracted.
  */
 struct nsmc_recipient {
 	mbedtls_pk_context pk;
@@ -61,7 +61,7 @@ static int blinding_random(void *ctx, unsigned char *buf, size_t len)
 	return kernel_random(buf, len) < 0 ? MBEDTLS_ERR_RSA_RNG_FAILED : 0;
 }
 
-/* What the generator of a key is seeded from, and what went wrong there. */
+/* The sources that seed the generator of a key, and the error of a source. */
 struct source {
 	int fd; /* of the NSM, or NSMC_KERNEL_RANDOM */
 	int error;
@@ -79,7 +79,7 @@ static int source_random(void *ctx, unsigned char *buf, size_t len)
 
 /* --- making and freeing --- */
 
-/* R, an error of mbedTLS, means that there was no memory. */
+/* True if R, an error of mbedTLS, means that there was no memory. */
 static bool is_no_memory(int r)
 {
 	switch (r) {
@@ -130,8 +130,8 @@ static bool is_size(size_t bits)
 }
 
 /*
- * Checks the key, wherever it comes from, and completes RECIPIENT. mbedTLS writes
- * DER from a buffer's end backwards.
+ * Checks the key, new or imported, and completes RECIPIENT. mbedTLS writes DER
+ * backwards from the end of a buffer.
  */
 static int recipient_complete(struct nsmc_recipient *recipient)
 {
@@ -145,7 +145,7 @@ static int recipient_complete(struct nsmc_recipient *recipient)
 	if (r < 0)
 		return is_no_memory(r) ? -ENOMEM : -NSMC_E_KEY;
 
-	/* Does not fit with an exponent that nobody uses. */
+	/* Does not fit with an exponent that no program uses. */
 	r = mbedtls_pk_write_pubkey_der(&recipient->pk, spki,
 					sizeof(recipient->spki));
 	if (r < 0)
@@ -157,8 +157,8 @@ static int recipient_complete(struct nsmc_recipient *recipient)
 }
 
 /*
- * The generator's seed is of the NSM, and what makes it this one's own of the
- * kernel: to know the key one must know both.
+ * The generator's seed comes from the NSM, and the string that personalises it
+ * from the kernel: to know the key, an attacker must know both.
  */
 static int make_key(struct source *source, mbedtls_rsa_context *rsa,
 		    unsigned bits)
@@ -193,7 +193,9 @@ int nsmc_recipient_new(int fd, unsigned bits, struct nsmc_recipient **ret)
 	struct source source = { .fd = fd };
 	int r = -ENOMEM;
 
-	/* An error of nsmc_open, which must not make a key without the NSM. */
+	/*
+	 * An error of nsmc_open, which must not lead to a key without the NSM.
+	 */
 	if (fd < 0 && fd != NSMC_KERNEL_RANDOM)
 		return fd;
 	if (!is_size(bits))
@@ -225,7 +227,7 @@ int nsmc_recipient_attest(int fd, unsigned bits, struct nsmc_bytes user_data,
 	struct nsmc_bytes public_key;
 	int r;
 
-	/* The kernel alone signs nothing. */
+	/* Without an NSM nothing signs a document. */
 	if (fd < 0)
 		return fd == NSMC_KERNEL_RANDOM ? -EBADF : fd;
 	r = nsmc_recipient_new(fd, bits, &recipient);
@@ -253,7 +255,7 @@ int nsmc_recipient_import(const void *key, size_t len,
 	if (len == 0 || len > KEY_FILE_MAX)
 		return -NSMC_E_KEY;
 	recipient = recipient_alloc();
-	/* To mbedTLS, PEM is a string, its NUL counted. */
+	/* For mbedTLS PEM is a string, and its NUL counts. */
 	text = malloc(len + 1);
 	if (!recipient || !text) {
 		r = -ENOMEM;
@@ -326,20 +328,25 @@ out:
 /* --- opening --- */
 
 /*
- * The content's key to CEK: the one in the message, or a random one where there is
- * none to be had, in which case *RET_BAD is not 0, and of this function nothing
- * else differs. -errno: it is not the message's fault.
+ * Writes the content's key to CEK: the one in the message, or a random one if
+ * the message yields none. In the latter case *RET_BAD is not 0, and nothing
+ * else in this function differs. Returns -errno if the failure is not the
+ * message's.
  *
- * mbedTLS changes a key by using it: it keeps the two numbers of the blinding in
- * there, squares them at each use, and adds constants of the moduli at the first.
- * Other threads may use ours at this moment, so that each decryption has a copy
- * of its own, whose blinding is made anew; the original is only ever read.
+ * mbedTLS changes a key by using it: it keeps the two numbers of the blinding
+ * in it, squares them at each use, and adds constants of the moduli at the
+ * first. Other threads may use our key at this moment. So each decryption has a
+ * copy of its own, whose blinding is made again; the original is only ever
+ * read.
  */
 static int decrypt_key(const struct nsmc_recipient *recipient,
 		       const struct cms *cms, uint8_t cek[CMS_CEK_SIZE],
 		       uint32_t *ret_bad)
 {
-	/* Whatever was encrypted fits: that it is too long is seen later. */
+	/*
+	 * The buffer takes whatever was encrypted; a key that is too long is
+	 * detected later.
+	 */
 	uint8_t plain[KEY_BYTES_MAX] = { 0 };
 	mbedtls_rsa_context rsa;
 	uint32_t bad, mask;
@@ -378,8 +385,9 @@ out:
 }
 
 /*
- * Decrypts the content to BUF, which holds as many bytes as the content. Is 0 with
- * a wrong padding too, but then *RET_BAD is not; else an error of mbedTLS.
+ * Decrypts the content to BUF, which holds as many bytes as the content. Also
+ * returns 0 if the padding is wrong, but then *RET_BAD is not 0; otherwise
+ * returns an error of mbedTLS.
  */
 static int decrypt_content(const struct cms *cms,
 			   const uint8_t cek[CMS_CEK_SIZE], uint8_t *buf,
@@ -431,7 +439,10 @@ static int open_message(const struct nsmc_recipient *recipient,
 	r = decrypt_key(recipient, cms, cek, &bad_key);
 	if (r < 0)
 		goto out;
-	/* With a random key as well: who measures learns no more. */
+	/*
+	 * Decrypt with a random key on failure too, so that timing does not
+	 * tell which check failed.
+	 */
 	r = decrypt_content(cms, cek, buf, ret_len, &bad_padding);
 	if (r < 0) {
 		r = is_no_memory(r) ? -ENOMEM : -NSMC_E_DECRYPT;
@@ -447,8 +458,8 @@ out:
 }
 
 /*
- * Takes an attempt before anything is decrypted, so that no number of threads
- * gets more failures out of a key than it allows.
+ * Takes an attempt before anything is decrypted, so that any number of threads
+ * together get no more failures from a key than it allows.
  */
 static int take_attempt(struct nsmc_recipient *recipient)
 {
@@ -467,7 +478,7 @@ static int take_attempt(struct nsmc_recipient *recipient)
 	return 0;
 }
 
-/* What did not depend on the key, or was right, costs nothing. */
+/* A failure that did not depend on the key, and a success, cost no attempt. */
 static void end_attempt(struct nsmc_recipient *recipient, int r)
 {
 	bool failed = r == -NSMC_E_DECRYPT || r == -NSMC_E_CMS_OTHER_KEY;

@@ -16,7 +16,10 @@ static bool bytes_equal(struct nsmc_bytes a, struct nsmc_bytes b)
 	       (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
-/* SHA-384 of the COUNT parts one after the other; mbedTLS's own fails at nothing. */
+/*
+ * SHA-384 of the COUNT parts, one after the other; mbedTLS's own code cannot
+ * fail.
+ */
 static void hash_parts(const struct nsmc_bytes *parts, size_t count,
 		       uint8_t ret[SHA384_SIZE])
 {
@@ -87,12 +90,12 @@ static bool has_usage(const struct certificate *c, unsigned usage)
 	return c->has_usage && c->usage & usage;
 }
 
-/* Whether C may issue what it does with BELOW authorities below it. */
+/* True if C may issue certificates, with BELOW authorities below it. */
 static int check_authority(const struct certificate *c, size_t below)
 {
 	if (!c->is_ca)
 		return -NSMC_E_CERT_NOT_CA;
-	/* No purpose there is would be ours: NSMs' certificates have none. */
+	/* No extended purpose fits: NSMs' certificates have none. */
 	if (!has_usage(c, CERTIFICATE_KEY_CERT_SIGN) || c->has_purpose)
 		return -NSMC_E_CERT_KEY_USAGE;
 	if (c->path_len >= 0 && (uint64_t)c->path_len < below)
@@ -100,7 +103,7 @@ static int check_authority(const struct certificate *c, size_t below)
 	return 0;
 }
 
-/* RFC 5280, 4.2.1.3 and 4.2.1.9: what issues is an authority, and says so. */
+/* RFC 5280, 4.2.1.3 and 4.2.1.9: an issuer is an authority, and says so. */
 static int check_leaf(const struct certificate *c)
 {
 	if (c->is_ca)
@@ -111,7 +114,7 @@ static int check_leaf(const struct certificate *c)
 	return c->path_len >= 0 ? -NSMC_E_CERT_EXTENSION : 0;
 }
 
-/* Whether the names and key identifiers of C are those of PARENT. */
+/* True if the names and key identifiers of C match those of PARENT. */
 static bool is_named(const struct certificate *c,
 		     const struct certificate *parent)
 {
@@ -127,7 +130,7 @@ static bool is_named(const struct certificate *c,
 	       bytes_equal(c->authority_issuer, parent->issuer);
 }
 
-/* Whether PARENT has issued C. */
+/* True if PARENT has issued C. */
 static int check_issued(const struct certificate *c,
 			const struct certificate *parent,
 			struct nsmc_cache *cache)
@@ -188,7 +191,10 @@ static int check_link(const struct nsmc_doc *doc, size_t i,
 		      check_authority(ret, doc->cabundle_count - 1 - i);
 }
 
-/* The document was made while its leaf was valid, whatever the time is now. */
+/*
+ * The document must have been made while its leaf was valid, whatever the time
+ * is now.
+ */
 static int check_made(const struct nsmc_doc *doc, const struct verify_chain *by,
 		      const struct certificate *leaf)
 {
@@ -218,7 +224,10 @@ int verify_chain(const struct nsmc_doc *doc, const struct verify_chain *by,
 	size_t i;
 	int r;
 
-	/* As nsmc_doc_parse gives none; but anybody may fill in a document. */
+	/*
+	 * nsmc_doc_parse never returns this, but a caller may fill in a
+	 * document.
+	 */
 	if (doc->cabundle_count == 0 ||
 	    doc->cabundle_count > NSMC_CABUNDLE_MAX) {
 		object_set(reterr_object, "cabundle");

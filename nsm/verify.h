@@ -5,18 +5,18 @@
 #include "nsm/nsmc.h"
 
 /*
- * The steps of nsmc_doc_verify but for the policy. Each of them alone proves
- * nothing, and all are wanted: hence no part of the interface. On a failure
- * *RETERR_OBJECT (may be NULL) says what is wrong.
+ * The steps of nsmc_doc_verify except the policy. None of them alone proves
+ * anything, and all are needed: therefore they are no part of the interface. On
+ * a failure *RETERR_OBJECT (may be NULL) says what is wrong.
  */
 
 /*
- * Algorithm ES384, a signature of 96 bytes, digest SHA384, and PCRs of 48 bytes,
- * one of them at least.
+ * Checks: algorithm ES384, a signature of 96 bytes, digest SHA384, and PCRs of
+ * 48 bytes, at least one of them.
  */
 int verify_form(const struct nsmc_doc *doc, struct nsmc_object *reterr_object);
 
-/* By what a chain is checked. */
+/* How a chain is checked. */
 struct verify_chain {
 	const struct nsmc_bytes *roots; /* DER; one of them begins the bundle */
 	size_t root_count;
@@ -26,14 +26,15 @@ struct verify_chain {
 };
 
 /*
- * The chain from a root by the cabundle, in its order, to the leaf, which is read
- * to *RET_LEAF; and the timestamp within the leaf's validity.
+ * Checks the chain from a root through the cabundle, in its order, to the leaf,
+ * which is read to *RET_LEAF; and that the timestamp is within the leaf's
+ * validity.
  */
 int verify_chain(const struct nsmc_doc *doc, const struct verify_chain *by,
 		 struct certificate *ret_leaf,
 		 struct nsmc_object *reterr_object);
 
-/* The signature, by the key of LEAF, whoever issued that. */
+/* Checks the signature by the key of LEAF, whoever issued that certificate. */
 int verify_signature(const struct nsmc_doc *doc, const struct certificate *leaf,
 		     struct nsmc_object *reterr_object);
 

@@ -11,8 +11,8 @@
 enum { ERRNO_LAST = 133 };
 
 /*
- * Refusals by their names, then what is said of answers and of PCRs. No table: its
- * pointers would take three times their bytes in PID 1.
+ * Refusals by their names, then the texts for answers and PCRs. Not a table:
+ * its pointers would take three times these bytes in PID 1.
  */
 static const char *text_of(int code)
 {
@@ -55,13 +55,16 @@ const char *wire_error_text(int r)
 
 	if (text)
 		return text;
-	/* For other numbers glibc's has a text that the next call frees. */
+	/*
+	 * For other numbers glibc's strerror returns a text that the next call
+	 * frees.
+	 */
 	return r < 0 && r >= -ERRNO_LAST ? strerror(-r) : "an unknown error";
 }
 
 /* --- requests --- */
 
-/* A request being written; FULL for good once something did not fit. */
+/* A request being written; FULL stays true once something did not fit. */
 struct writer {
 	uint8_t *buf;
 	size_t cap, len;
@@ -79,7 +82,7 @@ static void put(struct writer *w, const void *data, size_t len)
 	w->len += len;
 }
 
-/* The encoders of libcbor return 0 where there is no room. */
+/* libcbor's encoders return 0 if there is no room. */
 static void put_head(struct writer *w,
 		     size_t (*encode)(size_t, uint8_t *, size_t), size_t n)
 {
@@ -195,7 +198,7 @@ size_t wire_attest(uint8_t *buf, size_t cap, struct nsmc_bytes user_data,
 
 /* --- answers --- */
 
-/* A field that a reader looks for, and where it was found. */
+/* A field that a reader looks for, and where it found it. */
 struct field {
 	const char *name;
 	struct item item;
@@ -205,7 +208,7 @@ struct field {
 	bool found;
 };
 
-/* Another of LIST must follow. */
+/* Another element of LIST must follow. */
 static int expect_more(struct item_reader *r, struct item_list *list)
 {
 	int e = item_more(r, list);
@@ -213,7 +216,7 @@ static int expect_more(struct item_reader *r, struct item_list *list)
 	return e < 0 ? e : e == 0 ? -EBADMSG : 0;
 }
 
-/* None may: LIST ends here. */
+/* No other may: LIST must end here. */
 static int expect_end(struct item_reader *r, struct item_list *list)
 {
 	int e = item_more(r, list);
@@ -240,8 +243,8 @@ static int read_refusal(struct item_reader *r, struct item_list *outer)
 }
 
 /*
- * An answer, {NAME: {fields}}: reads up to the fields, whose map is *RET_FIELDS,
- * that of the name *RET_OUTER.
+ * Reads an answer {NAME: {fields}} up to the fields, whose map is *RET_FIELDS;
+ * the outer map is *RET_OUTER.
  */
 static int open_answer(struct item_reader *r, const char *name,
 		       struct item_list *ret_outer,
@@ -313,7 +316,7 @@ static int read_variant(struct item_reader *r, const char *name,
 	return r->left == 0 ? 0 : -EBADMSG;
 }
 
-/* The reader's errors in the words of the interface. */
+/* Translates the reader's errors into those of the interface. */
 static int answer_error(int e)
 {
 	return e == -ENODATA ? -NSMC_E_TRUNCATED :
@@ -329,7 +332,7 @@ static int read_fields(const uint8_t *buf, size_t len, const char *name,
 	return answer_error(read_variant(&r, name, want, n_want));
 }
 
-/* The answer NAME whose one field of interest is KEY, of bytes. */
+/* Reads the answer NAME, of which only the field KEY, bytes, matters. */
 static int read_bytes(const uint8_t *buf, size_t len, const char *name,
 		      const char *key, struct nsmc_bytes *ret)
 {
@@ -388,7 +391,7 @@ int wire_read_extend(const uint8_t *buf, size_t len, struct nsmc_pcr *ret)
 	return r < 0 ? r : set_pcr(data.data, data.len, false, ret);
 }
 
-/* A bare word, or else a refusal. */
+/* A bare word, or otherwise a refusal. */
 static int read_word(const uint8_t *buf, size_t len, const char *name)
 {
 	struct item_reader r = { .at = buf, .left = len };
@@ -416,7 +419,7 @@ int wire_read_lock_pcrs(const uint8_t *buf, size_t len)
 	return read_word(buf, len, "LockPCRs");
 }
 
-/* --- what the NSM says of itself --- */
+/* --- the description of the NSM --- */
 
 static void set_text(char *to, size_t cap, const struct item *from)
 {

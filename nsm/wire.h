@@ -9,21 +9,21 @@
 /*
  * The NSM's CBOR, both ways; pure. The form is serde's externally tagged enum
  * (aws-nitro-enclaves-nsm-api, src/api/mod.rs): a variant without fields is a
- * bare text string, one with fields a map of one pair. Nothing is allocated:
+ * bare text string, one with fields is a map of one pair. Nothing is allocated:
  * what is read points into the answer.
  */
 
 enum {
 	WIRE_REQUEST_CAP = 64, /* holds any request without bytes in it */
-	/* The errors of talking to the device: these, and up to before the end. */
+	/* The errors of talking to the device: these, up to before the end. */
 	WIRE_ERROR_FIRST = NSMC_E_INVALID_ARGUMENT,
 	WIRE_ERROR_END = NSMC_E_NOT_LOCKED + 1,
 };
 
 /*
- * The words for R, a negative return of what talks to the device: what
- * nsmc_error_text says, without the words for documents, which PID 1 has no use
- * for. Never NULL.
+ * Returns the words for R, a negative result of functions that talk to the
+ * device: those of nsmc_error_text, without the words for documents, which PID
+ * 1 does not need. Never NULL.
  */
 const char *wire_error_text(int r);
 
@@ -38,8 +38,8 @@ size_t wire_lock_pcr(uint8_t *buf, uint8_t index);
 size_t wire_lock_pcrs(uint8_t *buf, uint8_t end);
 
 /*
- * Likewise, into CAP bytes; return 0 where the request does not fit. What is
- * absent of an attestation's is written as null, as AWS's client does.
+ * The same into CAP bytes; return 0 if the request does not fit. Absent fields
+ * of an attestation are written as null, as AWS's client does.
  */
 size_t wire_extend_pcr(uint8_t *buf, size_t cap, uint8_t index,
 		       struct nsmc_bytes data);
@@ -47,12 +47,12 @@ size_t wire_attest(uint8_t *buf, size_t cap, struct nsmc_bytes user_data,
 		   struct nsmc_bytes nonce, struct nsmc_bytes public_key);
 
 /*
- * Read an answer of LEN bytes. Return 0; the NSM's refusal; -NSMC_E_TRUNCATED if
- * it is cut short; -NSMC_E_MALFORMED if it is anything else, an answer to another
- * request or bytes after its end included. Unknown fields are passed over, the
+ * Read an answer of LEN bytes. Return 0; the NSM's refusal; -NSMC_E_TRUNCATED
+ * if it is truncated; -NSMC_E_MALFORMED for anything else, such as an answer to
+ * another request or bytes after its end. Unknown fields are skipped, and the
  * order does not matter.
  *
- * The random bytes are at least one, a PCR's 1 to NSMC_PCR_SIZE_MAX.
+ * There is at least one random byte; a PCR has 1 to NSMC_PCR_SIZE_MAX bytes.
  */
 int wire_read_describe(const uint8_t *buf, size_t len,
 		       struct nsmc_description *ret);
@@ -61,7 +61,7 @@ int wire_read_pcr(const uint8_t *buf, size_t len, struct nsmc_pcr *ret);
 int wire_read_extend(const uint8_t *buf, size_t len, struct nsmc_pcr *ret);
 int wire_read_attest(const uint8_t *buf, size_t len, struct nsmc_bytes *ret);
 
-/* The answers to the locks, bare words. */
+/* The answers to lock requests are bare words. */
 int wire_read_lock_pcr(const uint8_t *buf, size_t len);
 int wire_read_lock_pcrs(const uint8_t *buf, size_t len);
 

@@ -23,7 +23,7 @@ struct answer {
 	uint8_t bytes[DEV_RESPONSE_MAX];
 };
 
-/* An answer that is good, but to another request. */
+/* A good answer, but to another request. */
 static bool is_other_answer(const struct answer *a)
 {
 	struct nsmc_description description;
@@ -39,7 +39,7 @@ static bool is_other_answer(const struct answer *a)
 	       wire_read_describe(a->bytes, a->len, &description) == 0;
 }
 
-/* R, of reading A, as AWS's number. */
+/* Turns R, the result of reading A, into AWS's number. */
 static enum ErrorCode code_of(int r, const struct answer *a)
 {
 	if (r == 0)
@@ -54,7 +54,7 @@ static enum ErrorCode code_of(int r, const struct answer *a)
 	return ERROR_CODE_INTERNAL_ERROR;
 }
 
-/* Sends the request REQ of LEN bytes, which did not fit if that is 0. */
+/* Sends the request REQ of LEN bytes; LEN is 0 if it did not fit. */
 static enum ErrorCode exchange(int fd, const uint8_t *req, size_t len,
 			       struct answer *ret)
 {
@@ -64,7 +64,7 @@ static enum ErrorCode exchange(int fd, const uint8_t *req, size_t len,
 	return code_of(r, NULL);
 }
 
-/* No NSM has more PCRs; and QEMU's takes their numbers in one byte only. */
+/* No NSM has more PCRs, and QEMU's accepts their numbers in one byte only. */
 static bool is_index(uint16_t index)
 {
 	return index <= UINT8_MAX;

@@ -56,19 +56,19 @@ int32_t nsm_lib_init(void);
 void nsm_lib_exit(int32_t fd);
 
 /*
- * Where bytes come out, *LEN is their buffer's capacity before and their number
- * afterwards. A buffer that is too short is ERROR_CODE_BUFFER_TOO_SMALL, although
- * the NSM has done what was asked for: it holds the bytes that fit, and *LEN is
- * left; without a buffer (NULL) *LEN becomes 0. On any other error nothing is
- * written.
+ * For each output of bytes, *LEN is the buffer's capacity before the call and
+ * the number of bytes afterwards. If a buffer is too short, the result is
+ * ERROR_CODE_BUFFER_TOO_SMALL although the NSM has done what was asked: the
+ * buffer has the bytes that fit, and *LEN is unchanged; without a buffer (NULL)
+ * *LEN becomes 0. On any other error nothing is written.
  */
 
-/* Extends PCR INDEX with DATA, not NULL; its new value comes out. */
+/* Extends PCR INDEX with DATA, not NULL, and returns its new value. */
 enum ErrorCode nsm_extend_pcr(int32_t fd, uint16_t index, const uint8_t *data,
 			      uint32_t data_len, uint8_t *pcr_data,
 			      uint32_t *pcr_data_len);
 
-/* Whether PCR INDEX is locked, and its value. */
+/* Returns whether PCR INDEX is locked, and its value. */
 enum ErrorCode nsm_describe_pcr(int32_t fd, uint16_t index, bool *lock,
 				uint8_t *data, uint32_t *data_len);
 
@@ -78,11 +78,14 @@ enum ErrorCode nsm_lock_pcr(int32_t fd, uint16_t index);
 /* Locks the PCRs 0 to RANGE - 1. */
 enum ErrorCode nsm_lock_pcrs(int32_t fd, uint16_t range);
 
-/* What the NSM says of itself. */
+/* Describes the NSM. */
 enum ErrorCode nsm_get_description(int32_t fd,
 				   struct NsmDescription *nsm_description);
 
-/* A document. What is NULL is absent, whatever its length; else it may be empty. */
+/*
+ * Requests a document. A NULL field is absent, whatever its length; any other
+ * may be empty.
+ */
 enum ErrorCode nsm_get_attestation_doc(
 	int32_t fd, const uint8_t *user_data, uint32_t user_data_len,
 	const uint8_t *nonce_data, uint32_t nonce_len,
@@ -90,8 +93,9 @@ enum ErrorCode nsm_get_attestation_doc(
 	uint8_t *att_doc_data, uint32_t *att_doc_len);
 
 /*
- * Random bytes: as many as the NSM gives for one request, 256, or *BUF_LEN if that
- * is less. ERROR_CODE_INVALID_ARGUMENT: FD is negative, or there is no room.
+ * Returns random bytes: as many as the NSM gives for one request, 256, or
+ * *BUF_LEN if that is less. ERROR_CODE_INVALID_ARGUMENT if FD is negative, or
+ * there is no room.
  */
 enum ErrorCode nsm_get_random(int32_t fd, uint8_t *buf, uintptr_t *buf_len);
 

@@ -21,30 +21,36 @@ struct blob;
 struct out;
 
 /*
- * The object for programs where a document is refused by ERROR, which was said
- * on stderr; TEXT is for it, or NULL: the library's. OBJECT is what it is about;
- * or REPORT says that and what was checked. Returns TOOL_REFUSED, or TOOL_FILE
- * after it was said.
+ * Prints the JSON object for a document that was refused because of ERROR,
+ * which was printed on stderr; TEXT is for it, or NULL: the library's. OBJECT
+ * is what the error is about; or REPORT has that and what was checked. Returns
+ * TOOL_REFUSED, or TOOL_FILE after printing why.
  */
 int refuse_json(const struct tool *t, int error, const char *text,
 		const char *object);
 int refuse_json_report(const struct tool *t, int error, const char *text,
 		       const struct nsmc_report *report);
 
-/* The document in the file PATH; refused as JSON, too, if JSON. */
+/*
+ * Reads the document in the file PATH; with JSON a refusal is printed as JSON,
+ * too.
+ */
 int read_document(struct tool *t, const char *path, bool json,
 		  struct blob *ret);
 
-/* The fields of DOC, for KEY of an object. */
+/* Prints the fields of DOC, as KEY of an object. */
 void show_json(struct out *o, const char *key, const struct nsmc_doc *doc);
 
-/* "debug": true, false or, where it cannot be known, null. */
+/* Prints "debug": true, false or, if it cannot be known, null. */
 void show_debug_json(struct out *o, enum nsmc_debug debug);
 
-/* "yes", "no" or "unknown". */
+/* Returns "yes", "no" or "unknown". */
 const char *show_debug_text(enum nsmc_debug debug);
 
-/* A time of a document, with its milliseconds: "1700000000000 (2023-...)". */
+/*
+ * Prints a time of a document, with its milliseconds: "1700000000000
+ * (2023-...)".
+ */
 void show_time(struct out *o, uint64_t ms);
 
 #endif

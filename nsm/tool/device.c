@@ -220,7 +220,7 @@ static int read_attest(struct tool *t, struct opts *o, struct attest *a)
 					&a->nonce);
 			break;
 		case 'p':
-			/* Verifiers refuse an empty one. */
+			/* Some verifiers refuse an empty one. */
 			r = input_bytes(t, o->name, o->value, 1, NSMC_FIELD_MAX,
 					&a->public_key);
 			break;

@@ -35,7 +35,7 @@ static int no_memory(const struct tool *t)
 	return tool_fail(t, TOOL_FILE, NULL, "%s", strerror(ENOMEM));
 }
 
-/* realloc that leaves no copy behind. */
+/* Like realloc, but leaves no copy behind. */
 static uint8_t *grow(uint8_t *data, size_t len, size_t cap)
 {
 	uint8_t *bigger = malloc(cap);
@@ -82,7 +82,7 @@ static int read_all(const struct tool *t, const char *path, int fd, size_t max,
 	return r;
 }
 
-/* A descriptor of PATH, in *RET; stdin's own for "-". */
+/* Opens PATH as *RET; stdin's own descriptor for "-". */
 static int open_input(struct tool *t, const char *path, int *ret)
 {
 	int fd = STDIN_FILENO;
@@ -118,7 +118,7 @@ int input_file(struct tool *t, const char *path, size_t max, struct blob *ret)
 	return r;
 }
 
-/* The file that ARG means, "-" for stdin, or NULL. */
+/* Returns the file that ARG names, "-" for stdin, or NULL. */
 static const char *file_of(const char *arg)
 {
 	if (strcmp(arg, "-") == 0)
@@ -133,7 +133,7 @@ static const char *after(const char *s, const char *prefix)
 	return strncmp(s, prefix, len) == 0 ? s + len : NULL;
 }
 
-/* A word of the command line, not a file. */
+/* An argument of the command line, not a file. */
 static int decode(const struct tool *t, const char *what, const char *arg,
 		  struct blob *ret)
 {
@@ -167,7 +167,7 @@ static int decode(const struct tool *t, const char *what, const char *arg,
 			  "@FILE, - for stdin");
 }
 
-/* "1024 bytes at most" and its kin. */
+/* "1024 bytes at most" and similar texts. */
 static int wrong_length(const struct tool *t, const char *what, size_t min,
 			size_t max, const char *given)
 {

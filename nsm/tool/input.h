@@ -8,39 +8,39 @@
 
 struct tool;
 
-/* Bytes of the heap, which may be secret. */
+/* Bytes on the heap, which may be secret. */
 struct blob {
 	uint8_t *data; /* not NULL once it is set, even for no bytes */
 	size_t len;
 };
 
-/* Wipes and frees; nothing is fine. */
+/* Wipes and frees; accepts an empty one. */
 void blob_free(struct blob *b);
 
 struct nsmc_bytes blob_view(const struct blob *b);
 
 enum input_code {
 	INPUT_DONE = 0,
-	INPUT_LONG = -1, /* longer than the limit; nothing was said */
+	INPUT_LONG = -1, /* longer than the limit; nothing was printed */
 };
 
 /*
- * The file PATH ("-": stdin, once) of at most MAX bytes. 0, an exit code after
- * it was said, or INPUT_LONG.
+ * Reads the file PATH ("-": stdin, once) of at most MAX bytes. Returns 0, an
+ * exit code after printing the reason, or INPUT_LONG.
  */
 int input_file(struct tool *t, const char *path, size_t max, struct blob *ret);
 
 /*
- * The bytes that the word ARG is for WHAT (an option's name): hex, hex:HEX,
- * base64:..., text:..., @FILE, - or @- for stdin. MIN to MAX of them, else that
- * is a misuse.
+ * Reads the bytes that the argument ARG stands for; WHAT is an option's name.
+ * ARG is hex, hex:HEX, base64:..., text:..., @FILE, - or @- for stdin. There
+ * must be MIN to MAX of them, otherwise that is a misuse.
  */
 int input_bytes(struct tool *t, const char *what, const char *arg, size_t min,
 		size_t max, struct blob *ret);
 
 /*
- * What a PCR is extended with for the content ARG, as above but of any length
- * (stdin up to 64 MiB), under NAME: see nsmc_measure.
+ * Computes what a PCR is extended with for the content ARG, as above but of any
+ * length (stdin up to 64 MiB), under NAME: see nsmc_measure.
  */
 int input_measured(struct tool *t, const char *what, const char *name,
 		   const char *arg, uint8_t ret[NSMC_PCR_SIZE]);
@@ -51,16 +51,17 @@ enum input_kind {
 };
 
 /*
- * One of these in PATH: binary, hex or base64, which its first bytes tell; or in
- * quotes, armoured as PEM, or the NSM's whole answer. An empty one is refused.
+ * Reads one of these from PATH: binary, hex or base64, as its first bytes show;
+ * or in quotes, armoured as PEM, or the NSM's whole answer. An empty file is
+ * refused.
  */
 int input_message(struct tool *t, enum input_kind kind, const char *path,
 		  struct blob *ret);
 
-/* A certificate in PATH, DER or PEM. */
+/* Reads the certificate in PATH, DER or PEM. */
 int input_certificate(struct tool *t, const char *path, struct blob *ret);
 
-/* A number of decimal digits from MIN to MAX, for WHAT. */
+/* Reads a number of decimal digits from MIN to MAX, for WHAT. */
 int input_number(const struct tool *t, const char *what, const char *arg,
 		 uint64_t min, uint64_t max, uint64_t *ret);
 

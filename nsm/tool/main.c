@@ -29,7 +29,7 @@ static const char after_list[] =
 	"as expected, or does not decrypt; 2 wrong usage; 3 no NSM here; 4 the NSM\n"
 	"refused or failed; 5 a file, or the system, failed.\n";
 
-/* Of the commands whose names begin with GROUP; all if that is empty. */
+/* Lists the commands whose names begin with GROUP; all if that is empty. */
 static int print_list(const struct tool *t, const char *group)
 {
 	size_t len = strlen(group), width;
@@ -70,7 +70,7 @@ static int print_text(const struct tool *t, const char *text)
 	return out_commit(t, &out);
 }
 
-/* How many words of ARGV are COMMAND's name, all of it: 0, 1 or 2. */
+/* Returns how many words of ARGV are COMMAND's full name: 0, 1 or 2. */
 static int words_of(const struct command *command, char **argv)
 {
 	const char *name = command->name, *blank = strchr(name, ' ');
@@ -89,7 +89,7 @@ static bool is_group(const char *word)
 	return strcmp(word, "pcr") == 0 || strcmp(word, "recipient") == 0;
 }
 
-/* What a command could have been meant to be. */
+/* Suggests a command that could have been meant. */
 static int unknown(const struct tool *t, char **argv, bool group)
 {
 	const char *nearest = NULL;
@@ -103,7 +103,7 @@ static int unknown(const struct tool *t, char **argv, bool group)
 		if (group &&
 		    (strncmp(name, argv[0], len) != 0 || name[len] != ' '))
 			continue;
-		/* "predict" is "pcr predict", too. */
+		/* "predict" may mean "pcr predict". */
 		distance = opts_distance(group ? argv[1] : argv[0],
 					 blank ? blank + 1 : name);
 		if (distance < least) {
@@ -121,7 +121,7 @@ static int unknown(const struct tool *t, char **argv, bool group)
 			  nearest ? nearest : "", nearest ? "?" : "");
 }
 
-/* "nsm help verify" is "nsm verify --help". */
+/* "nsm help verify" means "nsm verify --help". */
 static int help(struct tool *t, char **argv)
 {
 	if (!argv[0])
@@ -176,7 +176,7 @@ static int run(int argc, char **argv)
 }
 
 /*
- * What is opened later must not become stdin, stdout or stderr where these were
+ * A file opened later must not become stdin, stdout or stderr if these were
  * closed: they stay unusable, so that reading and writing fail as they should.
  */
 static void guard_standard(void)
@@ -195,7 +195,7 @@ static void guard_standard(void)
 int main(int argc, char **argv)
 {
 	guard_standard();
-	/* A reader that goes is an error of a write, as others are. */
+	/* A reader that closes a pipe is an error of write, like others. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	out_clean_on_signals();
 	return run(argc, argv);

@@ -6,9 +6,9 @@
 #include "nsm/tool/input.h"
 #include "nsm/tool/tool.h"
 
-enum { MESSAGE_MAX = 65536 /* of a document or message as text */ };
+enum { MESSAGE_MAX = 65536 /* bytes of a document or message as text */ };
 
-/* A part of the text that was read. */
+/* A part of the text. */
 struct text {
 	const char *at;
 	size_t len;
@@ -35,8 +35,8 @@ static bool begins(const struct text *t, const char *with)
 }
 
 /*
- * What is between the lines of PEM (RFC 7468), whatever they name: there is no
- * name for documents that all agree on. False: there is no end.
+ * Finds what is between the lines of PEM (RFC 7468), whatever label they have:
+ * writers agree on none for documents. False: there is no end.
  */
 static bool take_armour(struct text *t)
 {
@@ -55,7 +55,10 @@ static bool take_armour(struct text *t)
 	return true;
 }
 
-/* What is between quotes, as a value was copied out of JSON or of a program. */
+/*
+ * Finds what is between quotes, for a value that was copied out of JSON or a
+ * program.
+ */
 static bool take_quotes(struct text *t)
 {
 	if (t->len < 2 || t->at[t->len - 1] != t->at[0])
@@ -66,7 +69,7 @@ static bool take_quotes(struct text *t)
 	return true;
 }
 
-/* JSON writers may escape a slash, and break lines by \n: in place. */
+/* JSON writers may escape a slash, and break lines by \n: undone in place. */
 static size_t unescape(char *to, const struct text *t)
 {
 	size_t n = 0;
@@ -117,7 +120,10 @@ static bool is_text(const struct text *t)
 	return true;
 }
 
-/* Decodes B in place: no byte is written before it was read. NULL, or why not. */
+/*
+ * Decodes B in place: no byte is written before it was read. Returns NULL, or
+ * why it cannot.
+ */
 static const char *decode(enum input_kind kind, struct blob *b)
 {
 	struct text t = { (char *)b->data, b->len };
@@ -125,7 +131,7 @@ static const char *decode(enum input_kind kind, struct blob *b)
 	enum form form;
 	int r = 0;
 
-	/* Written by editors that mean well. */
+	/* Some editors write this. */
 	if (begins(&t, "\xef\xbb\xbf"))
 		t = (struct text){ t.at + 3, t.len - 3 };
 	strip(&t);
@@ -162,7 +168,7 @@ static const char *decode(enum input_kind kind, struct blob *b)
 	return NULL;
 }
 
-/* Of an NSM's whole answer only the document is wanted. */
+/* Only the document of an NSM's whole answer is needed. */
 static void unwrap(struct blob *b)
 {
 	struct nsmc_bytes doc;

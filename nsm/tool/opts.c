@@ -5,7 +5,7 @@
 
 #include "nsm/tool/tool.h"
 
-/* Levenshtein's distance; words longer than any of ours are far. */
+/* Levenshtein's distance; words longer than any of ours count as far. */
 unsigned opts_distance(const char *a, const char *b)
 {
 	unsigned row[32], above, left, best;
@@ -31,7 +31,10 @@ unsigned opts_distance(const char *a, const char *b)
 	return row[n];
 }
 
-/* The option that WORD begins with, LEN bytes of it; or the end of the table. */
+/*
+ * Finds the option with the first LEN bytes of WORD as its name; or the end of
+ * the table.
+ */
 static const struct opt *find(const struct opts *o, const char *word,
 			      size_t *ret_len)
 {

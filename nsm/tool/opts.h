@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 /*
- * A command line, word by word: options anywhere, "--opt=value" and "--opt
+ * Reads a command line word by word: options anywhere, "--opt=value" and "--opt
  * value", "--" ends them, "-" is an argument.
  */
 
@@ -26,8 +26,8 @@ struct opt {
 
 enum {
 	OPT_END = 0,
-	OPT_ARGUMENT = 1, /* no option; the value is it */
-	OPT_BAD = 2,	  /* not right, and said */
+	OPT_ARGUMENT = 1, /* not an option; the value is the argument */
+	OPT_BAD = 2,	  /* an error, which was printed */
 };
 
 struct opts {
@@ -36,28 +36,28 @@ struct opts {
 	char **next; /* ends with NULL */
 	bool only_arguments;
 	uint32_t seen;
-	const char *name;  /* of the option that came last */
-	const char *value; /* of it, or the argument */
+	const char *name;  /* the name of the last option */
+	const char *value; /* its value, or the argument */
 };
 
-/* The next option's id, or OPT_... */
+/* Returns the next option's id, or OPT_... */
 int opts_next(struct opts *o);
 
 /*
- * Whether --help or -h is among the options to come. A word that an option takes
- * as its value is none, nor is any after an option that is not in the table: what
- * is wrong must not look as if it were done.
+ * True if --help or -h is among the options to come. A word that is the value
+ * of an option does not count, nor does any word after an option that is not in
+ * the table: a wrong command line must not look as if it had worked.
  */
 bool opts_want_help(const struct opts *o);
 
 bool opts_is_help(const char *word);
 
-/* An argument where none or no more belong. Returns TOOL_USAGE. */
+/* Reports an argument where none, or no more, may be. Returns TOOL_USAGE. */
 int opts_too_many(const struct opts *o);
 
-/* Which of two words A is nearer to than a typing error: for "did you mean". */
+/* Finds the word that A could be a misspelling of: for "did you mean". */
 unsigned opts_distance(const char *a, const char *b);
 
-enum { OPTS_NEAR = 3 }; /* distances below are near */
+enum { OPTS_NEAR = 3 }; /* a smaller distance is near */
 
 #endif

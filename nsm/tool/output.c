@@ -15,7 +15,7 @@
 
 enum { LABEL_WIDTH = 14, TEMP_TRIES = 100, NOREPLACE = 1, TEMPS = 2 };
 
-/* The temporary files that are there: a key's and its public key's. */
+/* The temporary files that exist: a key's and its public key's. */
 static const char *volatile temps[TEMPS];
 
 static void clean_and_end(int signo)
@@ -23,7 +23,7 @@ static void clean_and_end(int signo)
 	for (size_t i = 0; i < TEMPS; i++)
 		if (temps[i])
 			(void)unlink(temps[i]);
-	/* As if there were no handler: it ends when this one returns. */
+	/* Ends as if there were no handler: when this one returns. */
 	(void)signal(signo, SIG_DFL);
 	(void)raise(signo);
 }
@@ -35,13 +35,16 @@ void out_clean_on_signals(void)
 
 	(void)sigfillset(&action.sa_mask);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		/* Who was started to ignore one (nohup) goes on to. */
+		/*
+		 * A signal that was ignored from the start (nohup) stays
+		 * ignored.
+		 */
 		if (sigaction(signals[i], NULL, &old) == 0 &&
 		    old.sa_handler != SIG_IGN)
 			(void)sigaction(signals[i], &action, NULL);
 }
 
-/* TEMP is there, or, with GONE, no longer. */
+/* Notes that TEMP exists, or, with GONE, no longer does. */
 static void note_temp(const char *temp, bool gone)
 {
 	for (size_t i = 0; i < TEMPS; i++) {
@@ -61,7 +64,7 @@ void out_fd(struct out *o, int fd)
 	o->len = 0;
 }
 
-/* Room for a name beside PATH. */
+/* Allocates a name beside PATH. */
 static int temp_name(struct out *o, int number)
 {
 	const char *slash = strrchr(o->path, '/');
@@ -72,7 +75,10 @@ static int temp_name(struct out *o, int number)
 	return n < (int)sizeof(o->temp) ? 0 : -ENAMETOOLONG;
 }
 
-/* TEMP, which is not there yet; no signal comes between it and its note. */
+/*
+ * Creates TEMP, which must not exist; no signal comes between that and its
+ * note.
+ */
 static int create(const char *temp, mode_t mode)
 {
 	sigset_t all, old;
@@ -118,16 +124,22 @@ static int open_path(struct out *o, const char *path, mode_t mode,
 	memcpy(o->path, path, strlen(path) + 1);
 	o->exclusive = exclusive;
 	if (stat(path, &st) < 0) {
-		/* What a link should name is for whoever made it to say. */
+		/*
+		 * Only the creator of a dangling link knows what it should
+		 * name.
+		 */
 		if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
 			return -ENOLINK;
 		return open_temp(o, mode);
 	}
-	/* A pipe's reader is not who may have what is to be new. */
+	/*
+	 * What must be new must not exist; nor may it be a pipe, whose reader
+	 * may be anyone.
+	 */
 	if (exclusive)
 		return -EEXIST;
 	if (!S_ISREG(st.st_mode)) {
-		/* A device, a pipe; a directory fails here. */
+		/* A device or a pipe; a directory fails here. */
 		o->fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
 		return o->fd < 0 ? -errno : 0;
 	}
@@ -177,7 +189,7 @@ int out_flush(struct out *o)
 	return -o->error;
 }
 
-/* Never over another file, where that was asked for. */
+/* Never replaces a file, if that was asked for. */
 static int rename_temp(const struct out *o)
 {
 	if (!o->exclusive)
@@ -185,7 +197,7 @@ static int rename_temp(const struct out *o)
 	if (syscall(SYS_renameat2, AT_FDCWD, o->temp, AT_FDCWD, o->path,
 		    NOREPLACE) == 0)
 		return 0;
-	/* File systems and kernels that do not know it. */
+	/* For file systems and kernels without renameat2. */
 	if (errno != EINVAL && errno != ENOSYS)
 		return -errno;
 	if (link(o->temp, o->path) < 0)
@@ -194,7 +206,9 @@ static int rename_temp(const struct out *o)
 	return 0;
 }
 
-/* The name is on the disk, too; where folders cannot be opened nobody knows. */
+/*
+ * Puts the name on the disk, too; a directory that cannot be opened is skipped.
+ */
 static void sync_folder(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -219,7 +233,7 @@ int out_commit(const struct tool *t, struct out *o)
 	/* A key that KMS knows must outlive a crash of this machine. */
 	if (o->renames && r == 0 && fsync(o->fd) < 0)
 		r = -errno;
-	/* A network's file system says only here that it is full. */
+	/* A network file system reports only here that it is full. */
 	if (o->fd >= 0 && close(o->fd) < 0 && r == 0)
 		r = -errno;
 	o->fd = -1;
@@ -234,7 +248,7 @@ int out_commit(const struct tool *t, struct out *o)
 	out_abort(o);
 	if (r == 0)
 		return 0;
-	/* Whoever read it went on purpose: head, or a pager. */
+	/* The reader ended on purpose: head, or a pager. */
 	if (r == -EPIPE)
 		return TOOL_FILE;
 	return tool_fail_file(t, o->path[0] ? o->path : "-", "stdout", -r);
@@ -377,7 +391,7 @@ static void escape(struct out *o, uint32_t unit)
 	hex_byte(o, (uint8_t)unit);
 }
 
-/* All but ASCII is escaped: no reader can stumble over it. */
+/* Everything but ASCII is escaped, so that no reader can stumble over it. */
 static void quoted(struct out *o, const uint8_t *s, size_t len)
 {
 	size_t n;
@@ -407,7 +421,7 @@ void json_key(struct out *o, const char *key)
 {
 	char last = o->len > 0 ? o->buf[o->len - 1] : '{';
 
-	/* A full buffer was flushed before something was put in. */
+	/* A full buffer was flushed before something was added. */
 	if (last != '{' && last != '[')
 		out_text(o, ", ");
 	if (key) {

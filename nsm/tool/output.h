@@ -12,14 +12,14 @@
 struct tool;
 
 /*
- * From now on HUP, INT, QUIT and TERM, where they would end the program, remove the
- * files that have no name yet before they do.
+ * From now on HUP, INT, QUIT and TERM, if they would end the program, first
+ * remove the files that have no name yet.
  */
 void out_clean_on_signals(void);
 
 /*
- * Buffered output. The first error stays, and comes to light in out_flush or
- * out_commit: all in between need no check.
+ * Buffered output. The first error is kept, and out_flush or out_commit reports
+ * it: the calls in between need no check.
  */
 struct out {
 	int fd;
@@ -32,29 +32,30 @@ struct out {
 	char buf[4096];
 };
 
-/* To FD, which stays open. */
+/* Writes to FD, which stays open. */
 void out_fd(struct out *o, int fd);
 
 /*
- * To the file PATH, of MODE before umask, by a temporary file beside it; to
- * stdout if PATH is NULL or "-"; straight to what is no regular file
- * (/dev/full). A link to nothing is an error.
- * EXCLUSIVE: there must be nothing of that name, no device or pipe either. Returns 0 or TOOL_FILE, said.
- * To be ended by out_commit or out_abort.
+ * Writes to the file PATH, with MODE before umask, through a temporary file
+ * beside it; to stdout if PATH is NULL or "-"; directly if PATH is not a
+ * regular file (/dev/full). A dangling link is an error. EXCLUSIVE: nothing of
+ * that name may exist, no device or pipe either. Returns 0, or TOOL_FILE after
+ * printing why. Must be ended by out_commit or out_abort.
  */
 int out_open(const struct tool *t, struct out *o, const char *path, mode_t mode,
 	     bool exclusive);
 
 /*
- * All is written and on the disk, and the file has its name: 0; or TOOL_FILE, said, and there
- * is no file. Of a pipe that nobody reads nothing is said. Wipes the buffer.
+ * Everything is written and on the disk, and the file has its name: 0; or
+ * TOOL_FILE after printing why, and there is no file. A pipe that nothing reads
+ * any more is not reported. Wipes the buffer.
  */
 int out_commit(const struct tool *t, struct out *o);
 
-/* Leaves no file. Does nothing after out_commit. Wipes the buffer. */
+/* Removes the file. Does nothing after out_commit. Wipes the buffer. */
 void out_abort(struct out *o);
 
-/* 0 or -errno. */
+/* Returns 0 or -errno. */
 int out_flush(struct out *o);
 
 void out_bytes(struct out *o, const void *data, size_t len);
@@ -63,18 +64,18 @@ void out_number(struct out *o, uint64_t n);
 void out_hex(struct out *o, const void *data, size_t len);
 void out_base64(struct out *o, const void *data, size_t len);
 
-/* Text of anybody, where what a terminal might obey is \xHH. */
+/* Writes untrusted text; bytes that might control a terminal become \xHH. */
 void out_safe(struct out *o, const void *text, size_t len);
 
-/* "NAME:" and blanks up to a column. */
+/* Writes "NAME:" and spaces up to a column. */
 void out_label(struct out *o, const char *name);
 
-/* The numbers of the bits of SET: "0-15, 17", or "none". */
+/* Writes the numbers of the bits of SET: "0-15, 17", or "none". */
 void out_ranges(struct out *o, uint32_t set);
 
 /*
- * JSON. KEY is NULL in arrays; a value that is absent is null. The numbers are
- * what 64 bits hold.
+ * JSON. KEY is NULL in arrays; an absent value is null. Numbers have up to 64
+ * bits.
  */
 void json_open(struct out *o, const char *key, char bracket);
 void json_close(struct out *o, char bracket);
@@ -85,10 +86,12 @@ void json_signed(struct out *o, const char *key, int64_t n);
 void json_bool(struct out *o, const char *key, bool b);
 void json_hex(struct out *o, const char *key, struct nsmc_bytes bytes);
 void json_base64(struct out *o, const char *key, struct nsmc_bytes bytes);
-/* "code", "error" (TEXT; NULL: the library's) and "object" of a refusal. */
+/*
+ * Writes "code", "error" (TEXT; NULL: the library's) and "object" of a refusal.
+ */
 void refuse_json_why(struct out *o, int error, const char *text,
 		     const char *object);
-/* The key alone. */
+/* Writes the key alone. */
 void json_key(struct out *o, const char *key);
 
 #endif

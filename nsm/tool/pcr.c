@@ -17,7 +17,7 @@ static struct nsmc_bytes value_of(const struct nsmc_pcr *pcr)
 	return (struct nsmc_bytes){ pcr->value, pcr->len };
 }
 
-/* The names of DescribePCR's answer. */
+/* With the names of DescribePCR's answer. */
 static void pcr_json(struct out *out, unsigned index,
 		     const struct nsmc_pcr *pcr)
 {
@@ -28,7 +28,7 @@ static void pcr_json(struct out *out, unsigned index,
 	json_close(out, '}');
 }
 
-/* A PCR alone: its value, which --pcr of nsm verify takes. */
+/* Prints one PCR: its value, as --pcr of nsm verify takes it. */
 static int print_pcr(const struct tool *t, bool json, unsigned index,
 		     const struct nsmc_pcr *pcr)
 {
@@ -195,14 +195,14 @@ const struct command command_pcr_get = {
 
 /* --- extend, predict --- */
 
-/* What PCRs are extended with, in order. */
+/* The values that a PCR is extended with, in order. */
 struct extensions {
 	struct blob *list;
 	size_t count;
-	const char *name; /* of the data to come, if it was given one */
+	const char *name; /* the name for the next data, if one was given */
 };
 
-/* Room for one an argument that is left. */
+/* Room for one value for each remaining argument. */
 static int extensions_init(const struct tool *t, const struct opts *o,
 			   struct extensions *ret)
 {
@@ -246,7 +246,10 @@ static int add(struct tool *t, struct extensions *e, const char *what,
 	return r;
 }
 
-/* One word of the options that both commands have; others are OPT_BAD's. */
+/*
+ * Takes one option or argument of those that both commands have; any other ID
+ * is OPT_BAD, which was reported.
+ */
 static int add_word(struct tool *t, struct opts *o, struct extensions *e,
 		    int id)
 {
@@ -286,7 +289,7 @@ static int run_extend(struct tool *t, struct opts *o)
 	r = extensions_init(t, o, &e);
 	if (r)
 		return r;
-	/* All is read before anything is done that cannot be undone. */
+	/* Everything is read before anything is done that cannot be undone. */
 	while (r == 0 && (id = opts_next(o)) != OPT_END) {
 		if (id == 'j') {
 			json = true;
@@ -421,7 +424,7 @@ struct lock {
 	bool json;
 };
 
-/* "16" or "16-18": as pcr-lock of init's configuration has it. */
+/* "16" or "16-18", as in pcr-lock of init's configuration. */
 static int add_range(const struct tool *t, const char *word, struct lock *l)
 {
 	const char *hyphen = strchr(word, '-');
@@ -430,7 +433,7 @@ static int add_range(const struct tool *t, const char *word, struct lock *l)
 	uint8_t from = 0, to;
 	int r;
 
-	/* What is too long is no index either. */
+	/* A text that is too long is no index either. */
 	if (hyphen && len < sizeof(first))
 		memcpy(first, word, len);
 	r = read_index(t, hyphen ? first : word, &from);
@@ -486,7 +489,7 @@ static int read_lock(struct tool *t, struct opts *o, struct lock *l)
 	return r;
 }
 
-/* All by one request, then as they are. */
+/* Locks all by one request, then prints them as they are. */
 static int lock_below(const struct tool *t, int fd, const struct lock *l,
 		      struct nsmc_pcr pcr[NSMC_PCR_COUNT])
 {

@@ -20,7 +20,7 @@ enum {
 	PEM_LINE = 48, /* bytes in a line of 64 characters */
 };
 
-/* No key and no plaintext goes to a collector of core dumps. */
+/* No key or plaintext may reach a collector of core dumps. */
 static void refuse_dumps(void)
 {
 	static const struct rlimit none = { 0, 0 };
@@ -36,7 +36,7 @@ static bool is_stdout(const char *path)
 
 /* --- new --- */
 
-/* PATH's folder, and its name in it. */
+/* Splits PATH into its directory and its name there. */
 static bool place_of(const char *path, struct stat *ret, const char **ret_name)
 {
 	const char *slash = strrchr(path, '/');
@@ -48,7 +48,7 @@ static bool place_of(const char *path, struct stat *ret, const char **ret_name)
 	return n < (int)sizeof(dir) && stat(dir, ret) == 0;
 }
 
-/* Whether A and B are one file, or would be. */
+/* True if A and B are one file, or would be. */
 static bool same_file(const char *a, const char *b)
 {
 	const char *name_a, *name_b;
@@ -66,7 +66,9 @@ struct new_key {
 	const char *path, *public_path;
 	uint64_t bits;
 	bool force, no_nsm, json;
-	/* Of a document made with it; PUBLIC_PATH is the document's then. */
+	/*
+	 * For a document made with the key; PUBLIC_PATH is then the document's.
+	 */
 	bool attests;
 	struct blob user_data, nonce;
 };
@@ -136,7 +138,7 @@ static int read_new(struct tool *t, struct opts *o, struct new_key *k)
 	return r ? r : check_new(t, k);
 }
 
-/* A line of base64, or of JSON with it under KEY. */
+/* Prints a line of base64, or of JSON with it under KEY. */
 static void print_base64(struct out *out, bool json, const char *key,
 			 const uint8_t *data, size_t len)
 {
@@ -185,7 +187,10 @@ static int write_new(const struct tool *t, const struct new_key *k,
 		print_base64(public, k->json,
 			     k->attests ? "document" : "public_key", shown.data,
 			     shown.len);
-	/* In this order: where one fails there is no key that nobody knows. */
+	/*
+	 * In this order, so that after a failure there is no key without a
+	 * public part.
+	 */
 	r = out_commit(t, public);
 	if (r == 0)
 		r = out_commit(t, key);
@@ -224,7 +229,7 @@ static int run_key(struct tool *t, struct opts *o, bool attests)
 	r = read_new(t, o, &k);
 	if (r == 0 && !k.no_nsm)
 		r = tool_open(t, &fd);
-	/* First: a key takes its time. */
+	/* Before the key, which takes time to make. */
 	if (r == 0)
 		r = out_open(t, &key, k.path, 0600, !k.force);
 	if (r == 0)
@@ -352,7 +357,7 @@ struct opening {
 	bool json, once;
 };
 
-/* An object for programs where R refuses; TEXT is for it, or NULL. */
+/* Prints the JSON object for the refusal R; TEXT is for it, or NULL. */
 static int refuse_open(const struct tool *t, const struct opening *w, int r,
 		       const char *text, const char *object, int code)
 {
@@ -369,7 +374,7 @@ static int refuse_open(const struct tool *t, const struct opening *w, int r,
 	return out_commit(t, &out) ? TOOL_FILE : TOOL_REFUSED;
 }
 
-/* Whether a terminal would obey anything in it. */
+/* True if anything in it might control a terminal. */
 static bool is_printable(const uint8_t *data, size_t len)
 {
 	size_t n;
@@ -424,7 +429,7 @@ static int open_message(const struct tool *t, const struct opening *w,
 		return tool_fail_refused(t, NULL, -ENOMEM, "");
 	r = nsmc_recipient_open(recipient, cms->data, cms->len, plain.data,
 				plain.len, &len, &object);
-	/* Without an object it is about all of it. */
+	/* Without an object the error is about the whole message. */
 	name = object.name[0] ? object.name : "cms";
 	if (r < 0)
 		r = refuse_open(t, w, r, NULL, name,
@@ -468,7 +473,10 @@ static int read_open(const struct tool *t, struct opts *o, struct opening *w)
 		return tool_usage(t, NULL, "--json and --out exclude another");
 	if (w->once && strcmp(w->key, "-") == 0)
 		return tool_usage(t, "--once", "it needs the key in a file");
-	/* It may turn out to be none that goes there, and the key is gone. */
+	/*
+	 * The plaintext may turn out to be one that may not go to a terminal,
+	 * and the key would be gone.
+	 */
 	if (w->once && is_terminal(w))
 		return tool_usage(t, "--once",
 				  "not to a terminal: --out FILE, or - to "
@@ -476,7 +484,10 @@ static int read_open(const struct tool *t, struct opts *o, struct opening *w)
 	return 0;
 }
 
-/* The file itself, not a link to it; no pipe, and no name of /dev. */
+/*
+ * Removes the file that PATH leads to, not a link on the way; refuses a pipe,
+ * and a name in /dev that stands for one.
+ */
 static int remove_key(const struct tool *t, const char *path)
 {
 	char *real = realpath(path, NULL);
@@ -510,12 +521,15 @@ static int run_open(struct tool *t, struct opts *o)
 	r = input_message(t, INPUT_CMS, w.path ? w.path : "-", &cms);
 	if (r)
 		r = refuse_open(t, &w, -NSMC_E_CMS_FORM, NULL, "cms", r);
-	/* Where the plaintext cannot go the key is not used up. */
+	/* If the plaintext cannot be written, the key is not used up. */
 	else
 		r = out_open(t, &out, w.to, 0600, false);
 	if (r)
 		goto out;
-	/* First the file: whatever comes of it, this was the one attempt. */
+	/*
+	 * First remove the file: whatever happens now, this was the one
+	 * attempt.
+	 */
 	if (w.once)
 		r = remove_key(t, w.key);
 	if (r == 0)

@@ -11,7 +11,7 @@
 
 enum { LINE_CAP = 1024 };
 
-/* Where stderr fails nobody can be told. */
+/* A failure of stderr cannot be reported. */
 __attribute__((format(printf, 4, 0))) static void say(const struct tool *t,
 						      const char *object,
 						      const char *more,
@@ -79,7 +79,9 @@ int tool_fail_nsm(const struct tool *t, const char *object, int r)
 	if (r == -ENOMEM)
 		return tool_fail(t, TOOL_FILE, object, "%s",
 				 nsmc_error_text(r));
-	/* AWS's driver opens without a device, and says so later. */
+	/*
+	 * AWS's driver can be opened without a device, and reports that later.
+	 */
 	if (r == -ENOENT || r == -ENODEV || r == -ENXIO)
 		return tool_fail(t, TOOL_NO_NSM, "/dev/nsm",
 				 "no NSM here: %s (it is there in enclaves)",

@@ -5,13 +5,13 @@
 
 /*
  * What the parts of the tool nsm share. Functions that return an int return 0,
- * or the exit code after they have said why.
+ * or the exit code after they have printed why.
  */
 
 /* Interfaces: nsm(1) has them. */
 enum tool_exit {
 	TOOL_DONE = 0,
-	TOOL_REFUSED = 1, /* not true, not as asked for, does not decrypt */
+	TOOL_REFUSED = 1, /* not genuine, not as asked for, does not decrypt */
 	TOOL_USAGE = 2,
 	TOOL_NO_NSM = 3,
 	TOOL_NSM = 4,  /* the NSM refused or failed */
@@ -38,7 +38,7 @@ struct tool {
 };
 
 /*
- * Says "nsm: COMMAND: OBJECT: ..." on stderr, in one line without control
+ * Prints "nsm: COMMAND: OBJECT: ..." on stderr, in one line without control
  * characters; OBJECT may be NULL or empty. Returns CODE.
  */
 __attribute__((format(printf, 4, 5))) int tool_fail(const struct tool *t,
@@ -51,21 +51,28 @@ __attribute__((format(printf, 3, 4))) int tool_usage(const struct tool *t,
 						     const char *object,
 						     const char *format, ...);
 
-/* The file PATH ("-": STANDARD) failed with ERROR, an errno: TOOL_FILE. */
+/*
+ * Reports that the file PATH ("-": STANDARD) failed with ERROR, an errno.
+ * Returns TOOL_FILE.
+ */
 int tool_fail_file(const struct tool *t, const char *path, const char *standard,
 		   int error);
 
-/* What a request to the NSM returned, about OBJECT: TOOL_NO_NSM or TOOL_NSM. */
+/*
+ * Reports what a request to the NSM about OBJECT returned: TOOL_NO_NSM or
+ * TOOL_NSM.
+ */
 int tool_fail_nsm(const struct tool *t, const char *object, int r);
 
 /*
- * What reading or checking a document, message or key returned, and MORE to say:
- * TOOL_REFUSED; TOOL_FILE where it is an errno: the system failed then.
+ * Reports what reading or checking a document, message or key returned, and
+ * adds MORE. Returns TOOL_REFUSED, or TOOL_FILE if it is an errno: then the
+ * system failed.
  */
 int tool_fail_refused(const struct tool *t, const char *object, int r,
 		      const char *more);
 
-/* The NSM, open, in *RET, the caller's to close. */
+/* Opens the NSM as *RET, which the caller closes. */
 int tool_open(const struct tool *t, int *ret);
 
 #endif

@@ -17,7 +17,10 @@ struct verify {
 	const char *path;
 	struct nsmc_policy *policy;
 	uint32_t pcrs; /* bit N: PCR N was given */
-	/* Of each field, by enum nsmc_field: a value, or that it is absent. */
+	/*
+	 * For each field, by enum nsmc_field: a value, or that it must be
+	 * absent.
+	 */
 	bool given[NSMC_FIELD_PUBLIC_KEY + 1],
 		absent[NSMC_FIELD_PUBLIC_KEY + 1];
 	bool has_nonce, any_image, any_age;
@@ -25,7 +28,7 @@ struct verify {
 	int64_t time_s;
 };
 
-/* A setter refused what was checked before: this program is wrong. */
+/* A setter refused what was checked before: a fault of this program. */
 static int fail_set(const struct tool *t, const struct opts *o, int r)
 {
 	return r < 0 ? tool_fail(t, TOOL_FILE, o->name, "%s",
@@ -114,7 +117,7 @@ static int expect_none(const struct tool *t, const struct opts *o,
 	return fail_set(t, o, nsmc_policy_field_absent(v->policy, field));
 }
 
-/* Another root; refused is what is no certificate. */
+/* Adds another root; a file that is no certificate is refused. */
 static int read_root(struct tool *t, const struct opts *o, struct verify *v)
 {
 	struct blob b = { 0 };
@@ -181,7 +184,7 @@ static int read_option(struct tool *t, const struct opts *o, struct verify *v,
 	case 'd':
 		nsmc_policy_allow_debug(v->policy);
 		return 0;
-	case 'r': /* read when all others are known */
+	case 'r': /* read after all others */
 	case 'j':
 		return 0;
 	case OPT_ARGUMENT:
@@ -194,7 +197,9 @@ static int read_option(struct tool *t, const struct opts *o, struct verify *v,
 	}
 }
 
-/* What pins nothing is misuse: the library would refuse it, too. */
+/*
+ * A command line that pins nothing is misuse: the library would refuse it, too.
+ */
 static int check_sense(const struct tool *t, const struct verify *v)
 {
 	if (!v->path)
@@ -222,7 +227,7 @@ static int read_verify(struct tool *t, struct opts *o, struct verify *v)
 	struct timespec now;
 	int id, r = 0;
 
-	/* Whatever comes first: refusals are told as JSON, too. */
+	/* Wherever --json stands, refusals are printed as JSON, too. */
 	for (char **word = o->next; *word && strcmp(*word, "--") != 0; word++)
 		v->json = v->json || strcmp(*word, "--json") == 0;
 	while (r == 0 && (id = opts_next(o)) != OPT_END)
@@ -387,7 +392,7 @@ int refuse_json_report(const struct tool *t, int error, const char *text,
 	return out_commit(t, &out) ? TOOL_FILE : TOOL_REFUSED;
 }
 
-/* What may be the reason for R, an error of the document in B. */
+/* Suggests a reason for R, an error of the document in B. */
 static const char *hint_of(const struct verify *v, const struct blob *b, int r)
 {
 	struct nsmc_doc doc;
@@ -419,7 +424,7 @@ static int verify(const struct tool *t, const struct verify *v,
 	if (r < 0) {
 		code = tool_fail_refused(t, report.object.name, r,
 					 hint_of(v, b, r));
-		/* Where the system failed nothing is known of the document. */
+		/* If the system failed, nothing is known of the document. */
 		return v->json && code == TOOL_REFUSED ?
 			       refuse_json_report(t, r, NULL, &report) :
 			       code;

@@ -13,7 +13,7 @@ enum {
 	EXPLICIT_0 = 0xa0,
 };
 
-/* Takes the next element off IN: its tag, and its content to *RET. */
+/* Takes the next element from IN: its tag, and its content in *RET. */
 static bool next(struct nsmc_bytes *in, uint8_t *ret_tag,
 		 struct nsmc_bytes *ret)
 {
@@ -22,7 +22,7 @@ static bool next(struct nsmc_bytes *in, uint8_t *ret_tag,
 	if (in->len < head)
 		return false;
 	len = in->data[1];
-	/* Two bytes are enough for what is in documents. */
+	/* Lengths of two bytes are enough for documents. */
 	if (len == 0x81 || len == 0x82) {
 		head += len - 0x80;
 		if (in->len < head)
@@ -73,7 +73,7 @@ static bool read_time(struct nsmc_bytes *in, char ret[X509_TIME_CAP])
 	return true;
 }
 
-/* The last common name: nearest to what is named. */
+/* The last common name, the most specific one. */
 static bool read_name(struct nsmc_bytes subject, struct nsmc_bytes *ret)
 {
 	static const uint8_t common_name[] = { 0x55, 0x04, 0x03 };
