@@ -135,6 +135,24 @@ def no_guide_is_forgotten():
 
 
 @test
+def examples_of_configurations_are_accepted():
+    """Those of the guides, and of enclave-init.conf(5), by init --check."""
+    page = (TOP / "init/enclave-init.conf.5").read_text().split("\n.Sh EXAMPLES\n")[1]
+    examples = re.findall(r"^\.Bd [^\n]*\n(.*?)^\.Ed$", page, re.DOTALL | re.MULTILINE)
+    examples += [body for name in NOT_RUN for kind, body in FENCE.findall((TOP / name).read_text()) if kind == "ini"]
+    check(len(examples) >= 4, f"{len(examples)} examples")
+    with tempfile.NamedTemporaryFile("w") as f:
+        for example in examples:
+            f.truncate(0)
+            f.seek(0)
+            f.write(example)
+            f.flush()
+            done = subprocess.run([TOP / "build/x86_64/init", "--check", f.name], stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, check=False)
+            same(done.returncode, 0, f"{example}: {done.stdout}; code")
+
+
+@test
 def a_broken_command_is_noticed():
     """What these tests are for: they fail where a command fails, or prints something else."""
     text = "```sh\nmkdir -p build/x\necho 'took 3 s' >build/x/y\n{}cat build/x/y\n```\n\n    took 5 s\n{}"
