@@ -7,7 +7,7 @@
 #include "vsock/io.h"
 #include "vsock/sock.h"
 
-/* Short enough that the start of a listener is noticed at once. */
+/* Between two attempts: a late listener is noticed this much later. */
 static const struct timespec retry_pause = { .tv_nsec = 50 * 1000 * 1000 };
 
 static int connect_parent(uint32_t port)
