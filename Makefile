@@ -118,8 +118,7 @@ static: $(B)/init $(B)/nsm
 
 ## layers: the includes follow the arrows of the design
 layers:
-	$(Q)scripts/check-layers --self-test
-	$(Q)scripts/check-layers
+	$(Q)for check in layers names; do scripts/check-$$check --self-test && scripts/check-$$check || exit 1; done
 
 ## bench: size, memory, time to the first write, system calls; verifications; packing; T=layers for a part
 bench: $(if $(filter verify,$(T)),,test-build other-arch) $(H)/bench_verify

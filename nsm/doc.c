@@ -289,7 +289,7 @@ enum { PCRS = 3, NITROTPM_PCRS = 4 };
 /* Of a TPM: TCG PC Client Platform TPM Profile, 4.6. */
 enum { NITROTPM_PCR_COUNT = 24 };
 
-static const struct field {
+static const struct doc_field {
 	const char *name;
 	field_fn *read;
 	size_t limit;

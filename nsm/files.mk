@@ -17,7 +17,7 @@ VERIFY_C := $(VERIFY:%=nsm/%.c)
 COMPAT_C := $(addprefix nsm/,compat/compat.c dev.c wire.c item.c)
 
 # The tool: of the rest it sees nsmc.h alone.
-TOOL := main tool opts code input message output device pcr verify show x509 recipient
+TOOL := main tool opts code input input_message blob out out_file json device pcr document verify show x509 recipient
 TOOL_C := $(TOOL:%=nsm/tool/%.c)
 
 # Bytes that it may have: scripts/check-static.

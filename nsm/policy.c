@@ -26,7 +26,7 @@ struct root {
 	uint8_t der[NSMC_CERTIFICATE_MAX];
 };
 
-struct field {
+struct policy_field {
 	enum expected expected;
 	size_t len;
 	uint8_t value[NSMC_FIELD_MAX];
@@ -44,7 +44,7 @@ struct nsmc_policy {
 	bool any_image, any_age, allow_debug;
 	enum expected pcr_expected[NSMC_PCR_COUNT];
 	uint8_t pcr[NSMC_PCR_COUNT][NSMC_PCR_SIZE];
-	struct field field[FIELDS]; /* by enum nsmc_field */
+	struct policy_field field[FIELDS]; /* by enum nsmc_field */
 };
 
 /* --- making one --- */
@@ -142,7 +142,7 @@ int nsmc_policy_pcr_absent(struct nsmc_policy *policy, unsigned index)
 int nsmc_policy_field(struct nsmc_policy *policy, enum nsmc_field field,
 		      const void *value, size_t len)
 {
-	struct field *f;
+	struct policy_field *f;
 
 	if (!policy || (unsigned)field >= FIELDS || !value ||
 	    len > NSMC_FIELD_MAX)
@@ -190,7 +190,7 @@ void nsmc_policy_any_age(struct nsmc_policy *policy)
 static int check_sense(const struct nsmc_policy *policy,
 		       struct nsmc_object *object)
 {
-	const struct field *nonce = &policy->field[NSMC_FIELD_NONCE];
+	const struct policy_field *nonce = &policy->field[NSMC_FIELD_NONCE];
 	bool any_pcr = policy->any_image;
 
 	object_set(object, "time");
@@ -314,7 +314,7 @@ static int check_fields(const struct nsmc_doc *doc,
 		[NSMC_FIELD_PUBLIC_KEY] = { "public_key", doc->public_key,
 					    NSMC_CHECK_PUBLIC_KEY },
 	};
-	const struct field *f;
+	const struct policy_field *f;
 	int r;
 
 	for (size_t i = 0; i < FIELDS; i++) {

@@ -199,7 +199,7 @@ size_t wire_attest(uint8_t *buf, size_t cap, struct nsmc_bytes user_data,
 /* --- answers --- */
 
 /* A field that a reader looks for, and where it found it. */
-struct field {
+struct wire_field {
 	const char *name;
 	struct item item;
 	struct item_reader content; /* of an array: what is in it */
@@ -269,7 +269,7 @@ static int open_answer(struct item_reader *r, const char *name,
 	return item_enter(r, ITEM_MAP, ret_fields);
 }
 
-static int read_field(struct item_reader *r, struct field *f)
+static int read_field(struct item_reader *r, struct wire_field *f)
 {
 	int e;
 
@@ -285,7 +285,7 @@ static int read_field(struct item_reader *r, struct field *f)
 }
 
 static int read_variant(struct item_reader *r, const char *name,
-			struct field *want, size_t n_want)
+			struct wire_field *want, size_t n_want)
 {
 	struct item_list outer, fields;
 	struct item key;
@@ -325,7 +325,7 @@ static int answer_error(int e)
 }
 
 static int read_fields(const uint8_t *buf, size_t len, const char *name,
-		       struct field *want, size_t n_want)
+		       struct wire_field *want, size_t n_want)
 {
 	struct item_reader r = { .at = buf, .left = len };
 
@@ -336,7 +336,7 @@ static int read_fields(const uint8_t *buf, size_t len, const char *name,
 static int read_bytes(const uint8_t *buf, size_t len, const char *name,
 		      const char *key, struct nsmc_bytes *ret)
 {
-	struct field f = { .name = key, .type = ITEM_BYTES };
+	struct wire_field f = { .name = key, .type = ITEM_BYTES };
 	int r = read_fields(buf, len, name, &f, 1);
 
 	if (r < 0)
@@ -371,7 +371,7 @@ static int set_pcr(const uint8_t *data, size_t len, bool locked,
 
 int wire_read_pcr(const uint8_t *buf, size_t len, struct nsmc_pcr *ret)
 {
-	struct field want[] = {
+	struct wire_field want[] = {
 		{ .name = "lock", .type = ITEM_BOOL },
 		{ .name = "data", .type = ITEM_BYTES },
 	};
@@ -432,7 +432,7 @@ static void set_text(char *to, size_t cap, const struct item *from)
 	to[i] = '\0';
 }
 
-static int set_locked(struct field *f, uint32_t *ret)
+static int set_locked(struct wire_field *f, uint32_t *ret)
 {
 	struct item index;
 	uint32_t locked = 0;
@@ -454,7 +454,7 @@ int wire_read_describe(const uint8_t *buf, size_t len,
 		       struct nsmc_description *ret)
 {
 	enum { MAJOR, MINOR, PATCH, MAX_PCRS, LOCKED, ID, DIGEST, FIELDS };
-	struct field want[FIELDS] = {
+	struct wire_field want[FIELDS] = {
 		[MAJOR] = { .name = "version_major", .type = ITEM_UINT },
 		[MINOR] = { .name = "version_minor", .type = ITEM_UINT },
 		[PATCH] = { .name = "version_patch", .type = ITEM_UINT },

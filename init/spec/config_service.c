@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "init/spec/capabilities.h"
+#include "init/spec/capability.h"
 #include "init/spec/signal.h"
 
 #define ALL_CAPABILITIES (((uint64_t)1 << CONFIG_CAPABILITIES) - 1)

@@ -4,8 +4,10 @@
 #include "nsm/nsmc.h"
 #include "nsm/tool/commands.h"
 #include "nsm/tool/input.h"
+#include "nsm/tool/json.h"
 #include "nsm/tool/opts.h"
-#include "nsm/tool/output.h"
+#include "nsm/tool/out_file.h"
+#include "nsm/tool/show.h"
 
 static void describe_text(struct out *out, const struct nsmc_description *d,
 			  enum nsmc_debug debug)
@@ -86,7 +88,7 @@ static int run_describe(struct tool *t, struct opts *o)
 	return out_commit(t, &out);
 }
 
-const struct command command_describe = {
+const struct command device_describe_command = {
 	.name = "describe",
 	.does = "what the NSM says of itself",
 	.help = "usage: nsm describe [--json]\n"
@@ -184,7 +186,7 @@ out:
 	return r;
 }
 
-const struct command command_random = {
+const struct command device_random_command = {
 	.name = "random",
 	.does = "random bytes of the NSM",
 	.help = "usage: nsm random N [--out FILE] [--json]\n"
@@ -287,7 +289,7 @@ out:
 	return r;
 }
 
-const struct command command_attest = {
+const struct command device_attest_command = {
 	.name = "attest",
 	.does = "an attestation document",
 	.help = "usage: nsm attest [--user-data BYTES] [--nonce BYTES] [--public-key BYTES]\n"

@@ -17,19 +17,6 @@ enum {
 	CERTIFICATE_FILE_MAX = 65536,
 };
 
-void blob_free(struct blob *b)
-{
-	if (b->data)
-		explicit_bzero(b->data, b->len);
-	free(b->data);
-	*b = (struct blob){ 0 };
-}
-
-struct nsmc_bytes blob_view(const struct blob *b)
-{
-	return (struct nsmc_bytes){ b->data, b->len };
-}
-
 static int no_memory(const struct tool *t)
 {
 	return tool_fail(t, TOOL_FILE, NULL, "%s", strerror(ENOMEM));

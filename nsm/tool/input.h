@@ -5,19 +5,9 @@
 #include <stdint.h>
 
 #include "nsm/nsmc.h"
+#include "nsm/tool/blob.h"
 
 struct tool;
-
-/* Bytes on the heap, which may be secret. */
-struct blob {
-	uint8_t *data; /* not NULL once it is set, even for no bytes */
-	size_t len;
-};
-
-/* Wipes and frees; accepts an empty one. */
-void blob_free(struct blob *b);
-
-struct nsmc_bytes blob_view(const struct blob *b);
 
 enum input_code {
 	INPUT_DONE = 0,

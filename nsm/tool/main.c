@@ -6,17 +6,17 @@
 
 #include "nsm/tool/commands.h"
 #include "nsm/tool/opts.h"
-#include "nsm/tool/output.h"
+#include "nsm/tool/out_file.h"
 #include "nsm/tool/tool.h"
 
 static const struct command *const commands[] = {
-	&command_describe,	 &command_random,
-	&command_pcr_list,	 &command_pcr_get,
-	&command_pcr_extend,	 &command_pcr_lock,
-	&command_pcr_predict,	 &command_attest,
-	&command_verify,	 &command_show,
-	&command_recipient_new,	 &command_recipient_attest,
-	&command_recipient_open,
+	&device_describe_command, &device_random_command,
+	&pcr_list_command,	  &pcr_get_command,
+	&pcr_extend_command,	  &pcr_lock_command,
+	&pcr_predict_command,	  &device_attest_command,
+	&verify_command,	  &show_command,
+	&recipient_new_command,	  &recipient_attest_command,
+	&recipient_open_command,
 };
 
 enum { COUNT = sizeof(commands) / sizeof(commands[0]), NAME_WIDTH = 18 };

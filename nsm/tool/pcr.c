@@ -7,8 +7,9 @@
 #include "nsm/nsmc.h"
 #include "nsm/tool/commands.h"
 #include "nsm/tool/input.h"
+#include "nsm/tool/json.h"
 #include "nsm/tool/opts.h"
-#include "nsm/tool/output.h"
+#include "nsm/tool/out_file.h"
 
 /* --- printing --- */
 
@@ -135,7 +136,7 @@ out:
 	return r;
 }
 
-const struct command command_pcr_list = {
+const struct command pcr_list_command = {
 	.name = "pcr list",
 	.does = "all PCRs, and which are locked",
 	.help = "usage: nsm pcr list [--json]\n"
@@ -181,7 +182,7 @@ static int run_get(struct tool *t, struct opts *o)
 	return r < 0 ? fail_pcr(t, index, r) : print_pcr(t, json, index, &pcr);
 }
 
-const struct command command_pcr_get = {
+const struct command pcr_get_command = {
 	.name = "pcr get",
 	.does = "the value of one PCR",
 	.help = "usage: nsm pcr get INDEX [--json]\n"
@@ -318,7 +319,7 @@ out:
 	return r;
 }
 
-const struct command command_pcr_extend = {
+const struct command pcr_extend_command = {
 	.name = "pcr extend",
 	.does = "extend a PCR",
 	.help = "usage: nsm pcr extend INDEX [--name NAME] DATA... [--json]\n"
@@ -387,7 +388,7 @@ out:
 	return r;
 }
 
-const struct command command_pcr_predict = {
+const struct command pcr_predict_command = {
 	.name = "pcr predict",
 	.does = "what a PCR becomes by extensions, without an NSM",
 	.help = "usage: nsm pcr predict [--from BYTES] {[--name NAME] DATA}... [--json]\n"
@@ -534,7 +535,7 @@ static int run_lock(struct tool *t, struct opts *o)
 	return r ? r : print_pcrs(t, l.json, l.index, pcr, l.count);
 }
 
-const struct command command_pcr_lock = {
+const struct command pcr_lock_command = {
 	.name = "pcr lock",
 	.does = "lock PCRs until the enclave ends",
 	.help = "usage: nsm pcr lock {INDEX | INDEX-INDEX}... [--json]\n"

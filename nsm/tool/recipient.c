@@ -12,8 +12,9 @@
 #include "nsm/tool/code.h"
 #include "nsm/tool/commands.h"
 #include "nsm/tool/input.h"
+#include "nsm/tool/json.h"
 #include "nsm/tool/opts.h"
-#include "nsm/tool/output.h"
+#include "nsm/tool/out_file.h"
 
 enum {
 	KEY_FILE_MAX = 16384,
@@ -265,7 +266,7 @@ static int run_attest(struct tool *t, struct opts *o)
 	return run_key(t, o, true);
 }
 
-const struct command command_recipient_new = {
+const struct command recipient_new_command = {
 	.name = "recipient new",
 	.does = "a key that KMS can encrypt for",
 	.help = "usage: nsm recipient new --out KEY [--public-out FILE] [--bits N]\n"
@@ -293,7 +294,7 @@ const struct command command_recipient_new = {
 	.run = run_new,
 };
 
-const struct command command_recipient_attest = {
+const struct command recipient_attest_command = {
 	.name = "recipient attest",
 	.does = "a key, and a document that shows it to KMS",
 	.help = "usage: nsm recipient attest --out KEY [--document FILE] [--user-data BYTES]\n"
@@ -368,7 +369,7 @@ static int refuse_open(const struct tool *t, const struct opening *w, int r,
 	(void)out_open(t, &out, NULL, 0, false);
 	json_open(&out, NULL, '{');
 	json_bool(&out, "opened", false);
-	refuse_json_why(&out, r, text, object);
+	json_refusal(&out, r, text, object);
 	json_close(&out, '}');
 	out_text(&out, "\n");
 	return out_commit(t, &out) ? TOOL_FILE : TOOL_REFUSED;
@@ -541,7 +542,7 @@ out:
 	return r;
 }
 
-const struct command command_recipient_open = {
+const struct command recipient_open_command = {
 	.name = "recipient open",
 	.does = "decrypt what KMS encrypted for it",
 	.help = "usage: nsm recipient open --key KEY [CMS] [--once] [--out FILE] [--json]\n"

@@ -1,12 +1,16 @@
+#include "nsm/tool/show.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "nsm/nsmc.h"
 #include "nsm/tool/code.h"
 #include "nsm/tool/commands.h"
+#include "nsm/tool/document.h"
 #include "nsm/tool/input.h"
+#include "nsm/tool/json.h"
 #include "nsm/tool/opts.h"
-#include "nsm/tool/output.h"
+#include "nsm/tool/out_file.h"
 #include "nsm/tool/x509.h"
 
 void show_time(struct out *o, uint64_t ms)
@@ -209,13 +213,13 @@ static int run_show(struct tool *t, struct opts *o)
 	}
 	if (!path)
 		return tool_usage(t, NULL, "which document?");
-	r = read_document(t, path, json, &b);
+	r = document_read(t, path, json, &b);
 	if (r)
 		return r;
 	r = nsmc_doc_parse(b.data, b.len, &doc, &object);
 	if (r < 0) {
 		code = tool_fail_refused(t, object.name, r, "");
-		r = json ? refuse_json(t, r, NULL, object.name) : code;
+		r = json ? document_refuse(t, r, NULL, object.name) : code;
 		goto out;
 	}
 	(void)out_open(t, &out, NULL, 0, false);
@@ -231,7 +235,7 @@ out:
 	return r;
 }
 
-const struct command command_show = {
+const struct command show_command = {
 	.name = "show",
 	.does = "what a document says, true or not",
 	.help = "usage: nsm show DOC [--json]\n"

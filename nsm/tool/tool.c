@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "nsm/nsmc.h"
-#include "nsm/tool/output.h"
+#include "nsm/tool/out.h"
 
 enum { LINE_CAP = 1024 };
 

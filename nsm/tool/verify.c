@@ -6,9 +6,12 @@
 #include "nsm/nsmc.h"
 #include "nsm/tool/code.h"
 #include "nsm/tool/commands.h"
+#include "nsm/tool/document.h"
 #include "nsm/tool/input.h"
+#include "nsm/tool/json.h"
 #include "nsm/tool/opts.h"
-#include "nsm/tool/output.h"
+#include "nsm/tool/out_file.h"
+#include "nsm/tool/show.h"
 
 enum { EMULATED = -1 /* QEMU's algorithm */ };
 
@@ -124,9 +127,10 @@ static int read_root(struct tool *t, const struct opts *o, struct verify *v)
 	int r = input_certificate(t, o->value, &b);
 
 	if (r == TOOL_REFUSED)
-		return v->json ? refuse_json(t, -NSMC_E_ROOT,
-					     "it is no certificate", "root") :
-				 r;
+		return v->json ?
+			       document_refuse(t, -NSMC_E_ROOT,
+					       "it is no certificate", "root") :
+			       r;
 	if (r)
 		return r;
 	r = nsmc_policy_root(v->policy, b.data, b.len);
@@ -136,7 +140,7 @@ static int read_root(struct tool *t, const struct opts *o, struct verify *v)
 	if (r == 0)
 		return 0;
 	r = tool_fail_refused(t, o->value, r, "");
-	return v->json ? refuse_json(t, -NSMC_E_ROOT, NULL, "root") : r;
+	return v->json ? document_refuse(t, -NSMC_E_ROOT, NULL, "root") : r;
 }
 
 static int read_option(struct tool *t, const struct opts *o, struct verify *v,
@@ -321,32 +325,6 @@ static void good_text(struct out *out, const struct verify *v,
 	out_text(out, v->time_of_document ? ", the document's own\n" : "\n");
 }
 
-/* Words for programs, in the order of the bits: they stay as they are. */
-static void checks_json(struct out *out, const char *key, unsigned set)
-{
-	static const char *const words[] = {
-		"form", "chain", "validity",  "signature",  "debug",
-		"pcrs", "nonce", "user_data", "public_key", "age",
-	};
-	enum { WORDS = sizeof(words) / sizeof(words[0]) };
-
-	_Static_assert(NSMC_CHECK_ALL == (1 << WORDS) - 1, "a word each");
-	json_open(out, key, '[');
-	for (unsigned i = 0; i < WORDS; i++)
-		if (set >> i & 1)
-			json_string(out, NULL, words[i]);
-	json_close(out, ']');
-}
-
-static void pcrs_json(struct out *out, const char *key, uint32_t set)
-{
-	json_open(out, key, '[');
-	for (unsigned i = 0; i < NSMC_PCR_COUNT; i++)
-		if (set >> i & 1)
-			json_number(out, NULL, i);
-	json_close(out, ']');
-}
-
 static void good_json(struct out *out, const struct verify *v,
 		      const struct nsmc_doc *doc,
 		      const struct nsmc_report *report)
@@ -354,42 +332,16 @@ static void good_json(struct out *out, const struct verify *v,
 	json_open(out, NULL, '{');
 	json_bool(out, "verified", true);
 	show_debug_json(out, report->debug);
-	checks_json(out, "checked", report->checked);
-	pcrs_json(out, "pcrs_checked", report->pcrs_checked);
-	checks_json(out, "not_checked", ~report->checked);
-	pcrs_json(out, "pcrs_not_checked",
-		  pcrs_of(doc) & ~report->pcrs_checked);
+	document_checks_json(out, "checked", report->checked);
+	document_pcrs_json(out, "pcrs_checked", report->pcrs_checked);
+	document_checks_json(out, "not_checked", ~report->checked);
+	document_pcrs_json(out, "pcrs_not_checked",
+			   pcrs_of(doc) & ~report->pcrs_checked);
 	json_number(out, "time", time_of(v, doc) / 1000);
 	json_bool(out, "time_of_document", v->time_of_document);
 	show_json(out, "document", doc);
 	json_close(out, '}');
 	out_text(out, "\n");
-}
-
-int refuse_json(const struct tool *t, int error, const char *text,
-		const char *object)
-{
-	struct nsmc_report report = { 0 };
-
-	(void)snprintf(report.object.name, sizeof(report.object.name), "%s",
-		       object);
-	return refuse_json_report(t, error, text, &report);
-}
-
-int refuse_json_report(const struct tool *t, int error, const char *text,
-		       const struct nsmc_report *report)
-{
-	struct out out;
-
-	(void)out_open(t, &out, NULL, 0, false);
-	json_open(&out, NULL, '{');
-	json_bool(&out, "verified", false);
-	refuse_json_why(&out, error, text, report->object.name);
-	checks_json(&out, "checked", report->checked);
-	pcrs_json(&out, "pcrs_checked", report->pcrs_checked);
-	json_close(&out, '}');
-	out_text(&out, "\n");
-	return out_commit(t, &out) ? TOOL_FILE : TOOL_REFUSED;
 }
 
 /* Suggests a reason for R, an error of the document in B. */
@@ -426,7 +378,7 @@ static int verify(const struct tool *t, const struct verify *v,
 					 hint_of(v, b, r));
 		/* If the system failed, nothing is known of the document. */
 		return v->json && code == TOOL_REFUSED ?
-			       refuse_json_report(t, r, NULL, &report) :
+			       document_refuse_report(t, r, NULL, &report) :
 			       code;
 	}
 	(void)out_open(t, &out, NULL, 0, false);
@@ -435,16 +387,6 @@ static int verify(const struct tool *t, const struct verify *v,
 	else
 		good_text(&out, v, &doc, &report);
 	return out_commit(t, &out);
-}
-
-int read_document(struct tool *t, const char *path, bool json, struct blob *ret)
-{
-	int r = input_message(t, INPUT_DOCUMENT, path, ret);
-
-	return r == TOOL_REFUSED && json ?
-		       refuse_json(t, -NSMC_E_DOC_CBOR, "it is no document",
-				   "document") :
-		       r;
 }
 
 static int run_verify(struct tool *t, struct opts *o)
@@ -457,7 +399,7 @@ static int run_verify(struct tool *t, struct opts *o)
 		return tool_fail_refused(t, NULL, -ENOMEM, "");
 	r = read_verify(t, o, &v);
 	if (r == 0)
-		r = read_document(t, v.path, v.json, &b);
+		r = document_read(t, v.path, v.json, &b);
 	if (r == 0)
 		r = verify(t, &v, &b);
 	blob_free(&b);
@@ -465,7 +407,7 @@ static int run_verify(struct tool *t, struct opts *o)
 	return r;
 }
 
-const struct command command_verify = {
+const struct command verify_command = {
 	.name = "verify",
 	.does = "whether a document is true, and as expected",
 	.help = "usage: nsm verify DOC [OPTION]...\n"

@@ -1,4 +1,4 @@
-#include "init/spec/capabilities.h"
+#include "init/spec/capability.h"
 
 #include <linux/capability.h>
 

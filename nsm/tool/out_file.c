@@ -1,4 +1,4 @@
-#include "nsm/tool/output.h"
+#include "nsm/tool/out_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,10 +10,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "nsm/tool/code.h"
 #include "nsm/tool/tool.h"
 
-enum { LABEL_WIDTH = 14, TEMP_TRIES = 100, NOREPLACE = 1, TEMPS = 2 };
+enum { TEMP_TRIES = 100, NOREPLACE = 1, TEMPS = 2 };
 
 /* The temporary files that exist: a key's and its public key's. */
 static const char *volatile temps[TEMPS];
@@ -53,15 +52,6 @@ static void note_temp(const char *temp, bool gone)
 		temps[i] = gone ? NULL : temp;
 		return;
 	}
-}
-
-void out_fd(struct out *o, int fd)
-{
-	o->fd = fd;
-	o->error = 0;
-	o->exclusive = o->renames = false;
-	o->path[0] = o->temp[0] = '\0';
-	o->len = 0;
 }
 
 /* Allocates a name beside PATH. */
@@ -169,26 +159,6 @@ int out_open(const struct tool *t, struct out *o, const char *path, mode_t mode,
 	return r < 0 ? tool_fail_file(t, path, NULL, -r) : 0;
 }
 
-int out_flush(struct out *o)
-{
-	const char *from = o->buf;
-	ssize_t n;
-
-	while (o->len > 0 && !o->error) {
-		n = write(o->fd, from, o->len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			o->error = n < 0 ? errno : EIO;
-			break;
-		}
-		from += n;
-		o->len -= (size_t)n;
-	}
-	o->len = 0;
-	return -o->error;
-}
-
 /* Never replaces a file, if that was asked for. */
 static int rename_temp(const struct out *o)
 {
@@ -265,246 +235,4 @@ void out_abort(struct out *o)
 	}
 	o->renames = false;
 	explicit_bzero(o->buf, sizeof(o->buf));
-}
-
-void out_bytes(struct out *o, const void *data, size_t len)
-{
-	const char *from = data;
-	size_t n;
-
-	while (len > 0 && !o->error) {
-		if (o->len == sizeof(o->buf) && out_flush(o) < 0)
-			return;
-		n = sizeof(o->buf) - o->len;
-		if (n > len)
-			n = len;
-		memcpy(o->buf + o->len, from, n);
-		o->len += n;
-		from += n;
-		len -= n;
-	}
-}
-
-void out_text(struct out *o, const char *text)
-{
-	out_bytes(o, text, strlen(text));
-}
-
-void out_number(struct out *o, uint64_t n)
-{
-	char digits[20];
-	size_t at = sizeof(digits);
-
-	do {
-		digits[--at] = (char)('0' + n % 10);
-		n /= 10;
-	} while (n > 0);
-	out_bytes(o, digits + at, sizeof(digits) - at);
-}
-
-static void hex_byte(struct out *o, uint8_t byte)
-{
-	static const char digits[] = "0123456789abcdef";
-	char two[2] = { digits[byte >> 4], digits[byte & 15] };
-
-	out_bytes(o, two, 2);
-}
-
-void out_hex(struct out *o, const void *data, size_t len)
-{
-	const uint8_t *from = data;
-
-	for (size_t i = 0; i < len; i++)
-		hex_byte(o, from[i]);
-}
-
-void out_base64(struct out *o, const void *data, size_t len)
-{
-	const uint8_t *from = data;
-	char four[4];
-
-	for (size_t i = 0; i < len; i += 3) {
-		code_base64(from + i, len - i, four);
-		out_bytes(o, four, 4);
-	}
-}
-
-void out_safe(struct out *o, const void *text, size_t len)
-{
-	const uint8_t *s = text;
-	size_t n;
-	int32_t c;
-
-	for (; len > 0; s += n, len -= n) {
-		c = code_utf8(s, len, &n);
-		if (c >= 0 && c != '\\' && !code_is_control(c)) {
-			out_bytes(o, s, n);
-		} else if (c == '\\') {
-			out_text(o, "\\\\");
-		} else {
-			for (size_t i = 0; i < n; i++) {
-				out_text(o, "\\x");
-				hex_byte(o, s[i]);
-			}
-		}
-	}
-}
-
-void out_label(struct out *o, const char *name)
-{
-	size_t len = strlen(name) + 1;
-
-	out_text(o, name);
-	out_text(o, ":");
-	do
-		out_text(o, " ");
-	while (++len < LABEL_WIDTH);
-}
-
-void out_ranges(struct out *o, uint32_t set)
-{
-	const char *between = "";
-	int last;
-
-	for (int i = 0; i < 32; i = last + 1) {
-		last = i;
-		if (!(set >> i & 1))
-			continue;
-		while (last < 31 && set >> (last + 1) & 1)
-			last++;
-		out_text(o, between);
-		out_number(o, (uint64_t)i);
-		if (last > i) {
-			out_text(o, "-");
-			out_number(o, (uint64_t)last);
-		}
-		between = ", ";
-	}
-	if (!set)
-		out_text(o, "none");
-}
-
-static void escape(struct out *o, uint32_t unit)
-{
-	out_text(o, "\\u");
-	hex_byte(o, (uint8_t)(unit >> 8));
-	hex_byte(o, (uint8_t)unit);
-}
-
-/* Everything but ASCII is escaped, so that no reader can stumble over it. */
-static void quoted(struct out *o, const uint8_t *s, size_t len)
-{
-	size_t n;
-	int32_t c;
-
-	out_text(o, "\"");
-	for (; len > 0; s += n, len -= n) {
-		c = code_utf8(s, len, &n);
-		if (c < 0)
-			c = 0xfffd;
-		if (c == '"' || c == '\\') {
-			out_text(o, "\\");
-			out_bytes(o, s, 1);
-		} else if (c >= 0x20 && c < 0x7f) {
-			out_bytes(o, s, 1);
-		} else if (c < 0x10000) {
-			escape(o, (uint32_t)c);
-		} else {
-			escape(o, 0xd7c0 + ((uint32_t)c >> 10));
-			escape(o, 0xdc00 + ((uint32_t)c & 0x3ff));
-		}
-	}
-	out_text(o, "\"");
-}
-
-void json_key(struct out *o, const char *key)
-{
-	char last = o->len > 0 ? o->buf[o->len - 1] : '{';
-
-	/* A full buffer was flushed before something was added. */
-	if (last != '{' && last != '[')
-		out_text(o, ", ");
-	if (key) {
-		quoted(o, (const uint8_t *)key, strlen(key));
-		out_text(o, ": ");
-	}
-}
-
-void json_open(struct out *o, const char *key, char bracket)
-{
-	json_key(o, key);
-	out_bytes(o, &bracket, 1);
-}
-
-void json_close(struct out *o, char bracket)
-{
-	out_bytes(o, &bracket, 1);
-}
-
-void json_text(struct out *o, const char *key, struct nsmc_bytes text)
-{
-	json_key(o, key);
-	if (text.data)
-		quoted(o, text.data, text.len);
-	else
-		out_text(o, "null");
-}
-
-void json_string(struct out *o, const char *key, const char *text)
-{
-	json_text(o, key,
-		  (struct nsmc_bytes){ (const uint8_t *)text,
-				       text ? strlen(text) : 0 });
-}
-
-void json_number(struct out *o, const char *key, uint64_t n)
-{
-	json_key(o, key);
-	out_number(o, n);
-}
-
-void json_signed(struct out *o, const char *key, int64_t n)
-{
-	json_key(o, key);
-	if (n < 0)
-		out_text(o, "-");
-	out_number(o, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
-}
-
-void json_bool(struct out *o, const char *key, bool b)
-{
-	json_key(o, key);
-	out_text(o, b ? "true" : "false");
-}
-
-void json_hex(struct out *o, const char *key, struct nsmc_bytes bytes)
-{
-	json_key(o, key);
-	if (!bytes.data) {
-		out_text(o, "null");
-		return;
-	}
-	out_text(o, "\"");
-	out_hex(o, bytes.data, bytes.len);
-	out_text(o, "\"");
-}
-
-void json_base64(struct out *o, const char *key, struct nsmc_bytes bytes)
-{
-	json_key(o, key);
-	if (!bytes.data) {
-		out_text(o, "null");
-		return;
-	}
-	out_text(o, "\"");
-	out_base64(o, bytes.data, bytes.len);
-	out_text(o, "\"");
-}
-
-void refuse_json_why(struct out *o, int error, const char *text,
-		     const char *object)
-{
-	json_string(o, "code", nsmc_error_name(error));
-	json_string(o, "error", text ? text : nsmc_error_text(error));
-	json_string(o, "object", object);
 }

@@ -1,5 +1,5 @@
-#ifndef INIT_SPEC_CAPABILITIES_H
-#define INIT_SPEC_CAPABILITIES_H
+#ifndef INIT_SPEC_CAPABILITY_H
+#define INIT_SPEC_CAPABILITY_H
 
 /*
  * Linux's capabilities by name, as linux/capability.h numbers them. Pure.
