@@ -8,6 +8,7 @@ import json
 import mmap
 import os
 import re
+import select
 import struct
 import subprocess
 import sys
@@ -386,10 +387,71 @@ def emulator(arch: str = "x86_64", to_run: bool = False) -> dict[str, str]:
     return _emulators[arch]
 
 
+KVM_SECONDS = 10  # a guest's kernel says its first word in less than one
+MICROVM = "microvm,x-option-roms=off,isa-serial=on,acpi=off,pcie=off"
+VIRT_CONSOLE = ["-device", "virtio-serial-device", "-chardev", "stdio,id=con", "-device", "virtconsole,chardev=con"]
+# By the first of these with which a guest runs. Some hosts have a kernel that cannot be told of MSR 0x10a.
+KVM_CPUS = {"x86_64": ("host", "host,-arch-capabilities"), "aarch64": ("host",)}
+_kvm_cpus: dict[str, str] = {}
+_kvm_lock = threading.Lock()
+
+
+def kvm_cpu(arch: str) -> str:
+    """
+    The model of processor with which images for ARCH are booted by KVM; empty: QEMU emulates one, as KVM was not asked for
+    or runs no guest here. That is tried once, and told: on some hosts /dev/kvm opens, and guests stand still.
+    """
+    if os.environ.get("ENCLAVE_INIT_KVM") != "1" or os.uname().machine != arch:
+        return ""
+    with _kvm_lock:
+        if arch not in _kvm_cpus:
+            _kvm_cpus[arch] = _find_kvm_cpu(arch)
+    return _kvm_cpus[arch]
+
+
+def _find_kvm_cpu(arch: str) -> str:
+    reasons = []
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        reasons = ["/dev/kvm is not there, or not ours to open"]
+    for cpu in [] if reasons else KVM_CPUS[arch]:
+        if not (reason := _why_no_kvm(arch, cpu)):
+            return cpu
+        reasons.append(f"-cpu {cpu}: {reason}")
+    print(f"emulator: no guest runs by KVM here, so QEMU emulates the processor: {'; '.join(reasons)}", file=sys.stderr, flush=True)
+    return ""
+
+
 def uses_kvm(arch: str) -> bool:
-    """Whether images for ARCH are booted by KVM: where it was asked for and is there."""
-    return (os.environ.get("ENCLAVE_INIT_KVM") == "1" and os.uname().machine == arch
-            and os.access("/dev/kvm", os.R_OK | os.W_OK))
+    return bool(kvm_cpu(arch))
+
+
+def _why_no_kvm(arch: str, cpu: str) -> str:
+    """Why a guest with that CPU does not run by KVM, or nothing if its kernel says a word."""
+    tools = emulator(arch, to_run=True)
+    args: list = [tools["QEMU_" + arch.upper()], *_firmware(tools), "-nodefaults", "-no-user-config", "-display", "none",
+                  "-no-reboot", "-accel", "kvm", "-cpu", cpu, "-m", "256"]
+    with tempfile.TemporaryDirectory(prefix="ei-", dir=_short_tmp()) as tmp:
+        kernel = Path(tmp) / "kernel"
+        if arch == "x86_64":
+            kernel.write_bytes((kernel_dir(to_run=True) / "bzImage").read_bytes())
+            args += ["-M", MICROVM, "-serial", "stdio", "-append", "console=ttyS0 earlyprintk=ttyS0 reboot=t panic=-1"]
+        else:
+            kernel.write_bytes(Eif.load(Path(tools["AWS"]) / "hello.eif").kernel)
+            args += ["-M", "virt,gic-version=host", *VIRT_CONSOLE, "-append", "console=hvc0 reboot=t panic=-1"]
+        qemu = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *map(str, args), "-kernel", kernel],
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        ready, _, _ = select.select([qemu.stdout], [], [], KVM_SECONDS)
+        runs = bool(ready and os.read(qemu.stdout.fileno(), 1))
+        qemu.kill()
+        said = qemu.communicate()[1].decode("utf-8", "replace").strip().splitlines()
+    if runs:
+        return ""
+    return said[0] if said else f"its kernel said nothing for {KVM_SECONDS} s"
+
+
+def _firmware(tools: dict[str, str]) -> list:
+    """The options of QEMU that say where its firmware is."""
+    return [o for folder in tools.get("QEMU_DATA", "").split(":") if folder for o in ("-L", folder)]
 
 
 def kernel_dir(name: str = "module", to_run: bool = False) -> Path:
@@ -490,6 +552,8 @@ class Machine:
 
     def _run(self) -> None:
         tools, tmp = emulator(self.eif.arch), self._tmp
+        if not self.icount:
+            kvm_cpu(self.eif.arch)  # a try of KVM is no time of the enclave's
         self._start = time.monotonic()
         parent = self._spawn([sys.executable, SCRIPTS / "parent", *self.parent, tmp],
                              stdout=subprocess.PIPE, log="parent.log")
@@ -578,11 +642,9 @@ class Machine:
         if self.kernel:
             eif = replace(eif, kernel=self.kernel)
         mode = self.mode or {"x86_64": "nitro", "aarch64": "virt"}[eif.arch]
-        kvm = uses_kvm(eif.arch) and not self.icount
-        cpu = self.cpu or ("host" if kvm else {"x86_64": "max", "aarch64": "neoverse-n1"}[eif.arch])
-        args: list = [tools["QEMU_" + eif.arch.upper()]]
-        for folder in tools.get("QEMU_DATA", "").split(":"):
-            args += ["-L", folder] if folder else []
+        kvm = "" if self.icount else kvm_cpu(eif.arch)
+        cpu = self.cpu or kvm or {"x86_64": "max", "aarch64": "neoverse-n1"}[eif.arch]
+        args: list = [tools["QEMU_" + eif.arch.upper()], *_firmware(tools)]
         args += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                  "-accel", "kvm" if kvm else "tcg", "-cpu", cpu, "-smp", self.cpus,
                  "-m", self.memory, "-chardev", f"socket,id=vsock,path={tmp}/vhost.sock"]
@@ -605,8 +667,8 @@ class Machine:
 
         (tmp / "kernel").write_bytes(eif.kernel)
         (tmp / "initrd").write_bytes(b"".join(eif.ramdisks))
-        machine = {"microvm": "microvm,x-option-roms=off,isa-serial=on,acpi=off,pcie=off",
-                   "virt": "virt,gic-version=3"}[mode]
+        # By KVM it is the host's interrupt controller, whichever that is.
+        machine = {"microvm": MICROVM, "virt": f"virt,gic-version={'host' if kvm else 3}"}[mode]
         args += ["-M", machine + ",memory-backend=mem",
                  "-object", f"memory-backend-memfd,id=mem,size={self.memory}M,share=on",
                  "-global", "virtio-mmio.force-legacy=off",
@@ -617,8 +679,7 @@ class Machine:
         if mode == "virt":
             # AWS's arm64 kernel has no driver for the machine's UART.
             append = "console=hvc0 " + append
-            args += ["-device", "virtio-serial-device", "-chardev", "stdio,id=con",
-                     "-device", "virtconsole,chardev=con"]
+            args += VIRT_CONSOLE
         else:
             args += ["-serial", "stdio"]
         return args + ["-append", f"{eif.cmdline} {append}"]

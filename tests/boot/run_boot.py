@@ -1,6 +1,7 @@
 """7: run and supervise; and the runner that boots any image."""
 
 import json
+import os
 import subprocess
 import tempfile
 from dataclasses import replace
@@ -166,13 +167,13 @@ def signature_sections_that_are_none_are_refused():
             check(False, f"taken: {section[:60].hex()}")
 
 
-def run_enclave(eif: enclave.Eif, *words: object) -> tuple[dict, str]:
+def run_enclave(eif: enclave.Eif, *words: object, env: dict[str, str] | None = None) -> tuple[dict, str]:
     """What it prints first, and all the rest."""
     with tempfile.NamedTemporaryFile(suffix=".eif") as f:
         f.write(eif.pack())
         f.flush()
         done = subprocess.run([TOP / "scripts/run-enclave", f.name, "--timeout", str(DEADLINE_S), *map(str, words)], text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, env={**os.environ, **(env or {})})
     same(done.returncode, 0, f"the status ({done.stdout[-500:]})")
     first, end = json.JSONDecoder().raw_decode(done.stdout)
     return first, done.stdout[end:]
@@ -232,3 +233,18 @@ def run_enclave_names_the_file_that_is_not_there():
     same(said("nope.eif", code=1), "run-enclave: nope.eif: no such file\n", "of a file")
     same(said("/proc", code=1), "run-enclave: /proc: Is a directory\n", "of a folder")
     check("by Ctrl-C, or after --timeout" in " ".join(said("--help", code=0).split()), "--help")
+
+
+@test(6)
+def a_kvm_that_runs_no_guest_is_not_used():
+    """Asked for, tried, and QEMU emulates, whether /dev/kvm is missing or its guests stand still; with firmware of ours."""
+    with tempfile.TemporaryDirectory() as tmp:
+        qemu = Path(tmp) / "qemu"
+        qemu.write_text(f"""#!/bin/sh
+case "$*" in *"-accel kvm"*) exec sleep 600 ;; esac
+exec {enclave.emulator()["QEMU_X86_64"]} "$@"
+""")
+        qemu.chmod(0o755)
+        _, rest = run_enclave(image("/bin/act"), env={"ENCLAVE_INIT_KVM": "1", "QEMU_X86_64": str(qemu)})
+    check("emulator: no guest runs by KVM here, so QEMU emulates the processor: " in rest, rest)
+    check("parent: heartbeat after " in rest, rest)
