@@ -10,39 +10,15 @@
 /* Linux's, EHWPOISON; elsewhere there are fewer, in the same range. */
 enum { ERRNO_LAST = 133 };
 
-/*
- * Refusals by their names, then the texts for answers and PCRs. Not a table:
- * its pointers would take three times these bytes in PID 1.
- */
+#define TEXT_CASE(code, text) \
+	case code:            \
+		return text;
+
+/* Not a table: its pointers would take three times these bytes in PID 1. */
 static const char *text_of(int code)
 {
 	switch (code) {
-	case NSMC_E_INVALID_ARGUMENT:
-		return "InvalidArgument";
-	case NSMC_E_INVALID_INDEX:
-		return "InvalidIndex";
-	case NSMC_E_INVALID_RESPONSE:
-		return "InvalidResponse";
-	case NSMC_E_READ_ONLY_INDEX:
-		return "ReadOnlyIndex";
-	case NSMC_E_INVALID_OPERATION:
-		return "InvalidOperation";
-	case NSMC_E_BUFFER_TOO_SMALL:
-		return "BufferTooSmall";
-	case NSMC_E_INPUT_TOO_LARGE:
-		return "InputTooLarge";
-	case NSMC_E_INTERNAL_ERROR:
-		return "InternalError";
-	case NSMC_E_UNKNOWN:
-		return "an error without a known name";
-	case NSMC_E_TRUNCATED:
-		return "the NSM's answer is cut short";
-	case NSMC_E_MALFORMED:
-		return "the NSM's answer is malformed";
-	case NSMC_E_NOT_EXTENDED:
-		return "the PCR does not hold what its extension gives";
-	case NSMC_E_NOT_LOCKED:
-		return "the PCR is not locked, or changed while it was";
+		WIRE_ERRORS(TEXT_CASE)
 	default:
 		return NULL;
 	}
@@ -236,7 +212,7 @@ static int read_refusal(struct item_reader *r, struct item_list *outer)
 		return e;
 	if (r->left > 0)
 		return -EBADMSG;
-	for (code = WIRE_ERROR_FIRST; code < NSMC_E_UNKNOWN; code++)
+	for (code = NSMC_E_INVALID_ARGUMENT; code < NSMC_E_UNKNOWN; code++)
 		if (item_is_text(&name, text_of(code)))
 			return -code;
 	return -NSMC_E_UNKNOWN;

@@ -13,12 +13,30 @@
  * what is read points into the answer.
  */
 
-enum {
-	WIRE_REQUEST_CAP = 64, /* holds any request without bytes in it */
-	/* The errors of talking to the device: these, up to before the end. */
-	WIRE_ERROR_FIRST = NSMC_E_INVALID_ARGUMENT,
-	WIRE_ERROR_END = NSMC_E_NOT_LOCKED + 1,
-};
+enum { WIRE_REQUEST_CAP = 64 /* holds any request without bytes in it */ };
+
+/*
+ * Each of these codes and its text: refusals with the NSM's own names, which come before
+ * NSMC_E_UNKNOWN, then what is wrong with answers and PCRs.
+ */
+/* clang-format off */
+#define WIRE_ERRORS(ERROR) \
+	ERROR(NSMC_E_INVALID_ARGUMENT, "InvalidArgument") \
+	ERROR(NSMC_E_INVALID_INDEX, "InvalidIndex") \
+	ERROR(NSMC_E_INVALID_RESPONSE, "InvalidResponse") \
+	ERROR(NSMC_E_READ_ONLY_INDEX, "ReadOnlyIndex") \
+	ERROR(NSMC_E_INVALID_OPERATION, "InvalidOperation") \
+	ERROR(NSMC_E_BUFFER_TOO_SMALL, "BufferTooSmall") \
+	ERROR(NSMC_E_INPUT_TOO_LARGE, "InputTooLarge") \
+	ERROR(NSMC_E_INTERNAL_ERROR, "InternalError") \
+	ERROR(NSMC_E_UNKNOWN, "an error without a known name") \
+	ERROR(NSMC_E_TRUNCATED, "the NSM's answer is cut short") \
+	ERROR(NSMC_E_MALFORMED, "the NSM's answer is malformed") \
+	ERROR(NSMC_E_NOT_EXTENDED, \
+	      "the PCR does not hold what its extension gives") \
+	ERROR(NSMC_E_NOT_LOCKED, \
+	      "the PCR is not locked, or changed while it was")
+/* clang-format on */
 
 /*
  * Returns the words for R, a negative result of functions that talk to the

@@ -499,67 +499,7 @@ const char *config_find_quote(const struct config_words *words)
 	return NULL;
 }
 
-/* In the order of their codes, each with its NUL: pointers would be relocations. */
-static const char texts[] =
-	"a control character\0"
-	"no key before '='\0"
-	"no '=' after a key\0"
-	"no such key\0"
-	"this key is there already\0"
-	"a value is missing\0"
-	"the value should end here\0"
-	"not a decimal number\0"
-	"not an octal number\0"
-	"too large\0"
-	"not a PCR from 16 to 31\0"
-	"the range ends before it begins\0"
-	"this PCR is locked further up\0"
-	"neither data nor file\0"
-	"a name longer than 255 bytes\0"
-	"not an absolute path without //, /./ and /../\0"
-	"a path too long\0"
-	"more than 64 extensions\0"
-	"not an absolute path\0"
-	"neither USER nor USER:GROUP\0"
-	"no such signal\0"
-	"no closing quote\0"
-	"a quote in the middle of a word\0"
-	"not one of \\\\ \\\" \\n \\t \\r \\xHH\0"
-	"a NUL byte\0"
-	"it names no program\0"
-	"not NAME=VALUE\0"
-	"this variable is there already\0"
-	"more than 1024 variables\0"
-	"too small\0"
-	"no such word here\0"
-	"not a time like 500ms, 10s, 5m\0"
-	"not a size like 64M\0"
-	"not SOFT or SOFT:HARD, no larger than HARD\0"
-	"no such capability\0"
-	"an ambient capability outside the bounding set\0"
-	"not a host's name\0"
-	"not an address of IPv4 or IPv6\0"
-	"no such option of a tmpfs\0"
-	"not NAME=VALUE with the name of a sysctl\0"
-	"more of these than there is room for\0"
-	"not [name] of a-z 0-9 - _ . with 31 bytes at most\0"
-	"more than 15 services\0"
-	"this section is there already\0"
-	"a key of the enclave, which belongs before the first section\0"
-	"a service without command\0"
-	"no such service\0"
-	"it would wait for itself\0"
-	"watchdog needs ready = notify\0"
-	"ambient-capabilities with no-cap-ambient-raise in securebits\0"
-	"hand-over leaves no supervisor for this";
-
 const char *config_error_text(int r)
 {
-	const char *text = texts;
-
-	if (r > -CONFIG_E_CONTROL || r <= -CONFIG_E_END)
-		return strerror(-r);
-	for (int code = CONFIG_E_CONTROL; code < -r; code++)
-		text += strlen(text) + 1;
-	return text;
+	return codes_text(CONFIG_ERRORS(CODES_TEXT), CONFIG_E_BEFORE, r);
 }

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "init/spec/codes.h"
+
 /*
  * From the bytes of enclave-init.conf to what they ask for. Pure: no file, no
  * allocation, the text is cut up in place.
@@ -196,59 +198,69 @@ struct config {
 	char *variables[CONFIG_VARIABLES_MAX]; /* of all services */
 };
 
+/* Each code and its text, which config_error_text returns. */
+/* clang-format off */
+#define CONFIG_ERRORS(ERROR) \
+	ERROR(CONFIG_E_CONTROL, "a control character") /* or a NUL byte */ \
+	ERROR(CONFIG_E_NO_KEY, "no key before '='") \
+	ERROR(CONFIG_E_NO_EQUALS, "no '=' after a key") \
+	ERROR(CONFIG_E_UNKNOWN, "no such key") /* the nearest is reported */ \
+	ERROR(CONFIG_E_TWICE, "this key is there already") \
+	ERROR(CONFIG_E_MISSING, "a value is missing") \
+	ERROR(CONFIG_E_MORE, "the value should end here") \
+	ERROR(CONFIG_E_NUMBER, "not a decimal number") \
+	ERROR(CONFIG_E_OCTAL, "not an octal number") \
+	ERROR(CONFIG_E_LARGE, "too large") \
+	ERROR(CONFIG_E_PCR, "not a PCR from 16 to 31") \
+	ERROR(CONFIG_E_BACKWARDS, "the range ends before it begins") \
+	ERROR(CONFIG_E_LOCKED, "this PCR is locked further up") \
+	ERROR(CONFIG_E_KIND, "neither data nor file") \
+	ERROR(CONFIG_E_NAME, "a name longer than 255 bytes") \
+	ERROR(CONFIG_E_PATH, "not an absolute path without //, /./ and /../") \
+	ERROR(CONFIG_E_PATH_LONG, "a path too long") \
+	ERROR(CONFIG_E_MANY, "more than 64 extensions") \
+	ERROR(CONFIG_E_RELATIVE, "not an absolute path") \
+	ERROR(CONFIG_E_USER, "neither USER nor USER:GROUP") \
+	ERROR(CONFIG_E_SIGNAL, "no such signal") \
+	ERROR(CONFIG_E_QUOTE, "no closing quote") \
+	ERROR(CONFIG_E_GLUED, "a quote in the middle of a word") \
+	ERROR(CONFIG_E_ESCAPE, "not one of \\\\ \\\" \\n \\t \\r \\xHH") \
+	ERROR(CONFIG_E_NUL, "a NUL byte") \
+	ERROR(CONFIG_E_PROGRAM, "it names no program") \
+	ERROR(CONFIG_E_VARIABLE, "not NAME=VALUE") \
+	ERROR(CONFIG_E_AGAIN, "this variable is there already") \
+	ERROR(CONFIG_E_VARIABLES, "more than 1024 variables") \
+	ERROR(CONFIG_E_SMALL, "too small") \
+	ERROR(CONFIG_E_CHOICE, "no such word here") /* the nearest is reported */ \
+	ERROR(CONFIG_E_TIME, "not a time like 500ms, 10s, 5m") \
+	ERROR(CONFIG_E_SIZE, "not a size like 64M") \
+	ERROR(CONFIG_E_LIMIT, "not SOFT or SOFT:HARD, no larger than HARD") \
+	ERROR(CONFIG_E_CAPABILITY, "no such capability") \
+	ERROR(CONFIG_E_BOUNDING, \
+	      "an ambient capability outside the bounding set") \
+	ERROR(CONFIG_E_HOST, "not a host's name") \
+	ERROR(CONFIG_E_ADDRESS, "not an address of IPv4 or IPv6") \
+	ERROR(CONFIG_E_TMPFS, "no such option of a tmpfs") \
+	ERROR(CONFIG_E_SYSCTL, "not NAME=VALUE with the name of a sysctl") \
+	ERROR(CONFIG_E_FULL, "more of these than there is room for") \
+	ERROR(CONFIG_E_SECTION, \
+	      "not [name] of a-z 0-9 - _ . with 31 bytes at most") \
+	ERROR(CONFIG_E_SECTIONS, "more than 15 services") \
+	ERROR(CONFIG_E_SECOND, "this section is there already") \
+	ERROR(CONFIG_E_ENCLAVE, \
+	      "a key of the enclave, which belongs before the first section") \
+	ERROR(CONFIG_E_COMMAND, "a service without command") \
+	ERROR(CONFIG_E_SERVICE, "no such service") \
+	ERROR(CONFIG_E_CYCLE, "it would wait for itself") \
+	ERROR(CONFIG_E_WATCHDOG, "watchdog needs ready = notify") \
+	ERROR(CONFIG_E_AMBIENT, \
+	      "ambient-capabilities with no-cap-ambient-raise in securebits") \
+	ERROR(CONFIG_E_HAND_OVER, "hand-over leaves no supervisor for this")
+/* clang-format on */
+
 enum config_error_code {
-	CONFIG_E_CONTROL = 6100, /* a control character, or a NUL byte */
-	CONFIG_E_NO_KEY,
-	CONFIG_E_NO_EQUALS,
-	CONFIG_E_UNKNOWN, /* no such key; the nearest is told */
-	CONFIG_E_TWICE,	  /* a key that may come once */
-	CONFIG_E_MISSING, /* the value, or a part of it */
-	CONFIG_E_MORE,	  /* words behind the value */
-	CONFIG_E_NUMBER,  /* no decimal number */
-	CONFIG_E_OCTAL,	  /* no octal number */
-	CONFIG_E_LARGE,
-	CONFIG_E_PCR,	    /* a PCR that is none of ours */
-	CONFIG_E_BACKWARDS, /* a range that ends before it begins */
-	CONFIG_E_LOCKED,    /* an extension of what was locked above */
-	CONFIG_E_KIND,	    /* neither data nor file */
-	CONFIG_E_NAME,	    /* too long */
-	CONFIG_E_PATH,	    /* not absolute, or not the plain way */
-	CONFIG_E_PATH_LONG,
-	CONFIG_E_MANY,	    /* more extensions than there is room for */
-	CONFIG_E_RELATIVE,  /* a path that is not absolute */
-	CONFIG_E_USER,	    /* not of the form USER or USER:GROUP */
-	CONFIG_E_SIGNAL,    /* no such signal */
-	CONFIG_E_QUOTE,	    /* that does not end */
-	CONFIG_E_GLUED,	    /* a quote that neither begins nor ends a word */
-	CONFIG_E_ESCAPE,    /* no such escape */
-	CONFIG_E_NUL,	    /* written as an escape */
-	CONFIG_E_PROGRAM,   /* a command that begins with an empty word */
-	CONFIG_E_VARIABLE,  /* not of the form NAME=VALUE */
-	CONFIG_E_AGAIN,	    /* a variable that is there already */
-	CONFIG_E_VARIABLES, /* more than there is room for */
-	CONFIG_E_SMALL,
-	CONFIG_E_CHOICE, /* none of the words there are; the nearest is told */
-	CONFIG_E_TIME,	 /* no time */
-	CONFIG_E_SIZE,	 /* no size */
-	CONFIG_E_LIMIT,	 /* a soft limit above the hard one */
-	CONFIG_E_CAPABILITY, /* no such capability */
-	CONFIG_E_BOUNDING, /* an ambient capability that is not in the bounding set */
-	CONFIG_E_HOST,	    /* no name of a host */
-	CONFIG_E_ADDRESS,   /* no address of IPv4 or IPv6 */
-	CONFIG_E_TMPFS,	    /* no such option of a tmpfs */
-	CONFIG_E_SYSCTL,    /* no name of a sysctl */
-	CONFIG_E_FULL,	    /* more of this key than there is room for */
-	CONFIG_E_SECTION,   /* no name of a service */
-	CONFIG_E_SECTIONS,  /* more services than there is room for */
-	CONFIG_E_SECOND,    /* a section that is there already */
-	CONFIG_E_ENCLAVE,   /* a key that belongs before the first section */
-	CONFIG_E_COMMAND,   /* a service without one */
-	CONFIG_E_SERVICE,   /* after: no such service */
-	CONFIG_E_CYCLE,	    /* services that wait for one another */
-	CONFIG_E_WATCHDOG,  /* a watchdog without ready = notify */
-	CONFIG_E_AMBIENT,   /* ambient capabilities that securebits forbids */
-	CONFIG_E_HAND_OVER, /* what needs a supervisor, with hand-over */
-	CONFIG_E_END,
+	CONFIG_E_BEFORE = 6099,
+	CONFIG_ERRORS(CODES_CODE) CONFIG_E_END
 };
 
 /* Where the text is wrong, both counted from 1, the column in bytes. */

@@ -278,14 +278,5 @@ const char *seccomp_hint(const void *code, size_t len, uint32_t arch)
 
 const char *seccomp_error_text(int r)
 {
-	switch (-r) {
-	case SECCOMP_E_SIZE:
-		return "not 1 to 4096 instructions of 8 bytes";
-	case SECCOMP_E_CODE:
-		return "no filter that the kernel takes";
-	case SECCOMP_E_FORBIDS:
-		return "it forbids ";
-	default:
-		return strerror(-r);
-	}
+	return codes_text(SECCOMP_ERRORS(CODES_TEXT), SECCOMP_E_BEFORE, r);
 }

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "init/spec/codes.h"
+
 /*
  * A filter of system calls: the bytes of an array of struct sock_filter, as
  * libseccomp's seccomp_export_bpf(3) writes them. Pure: the program is checked as
@@ -15,11 +17,15 @@ enum {
 	SECCOMP_FILE_MAX = 4096 * 8, /* BPF_MAXINSNS instructions */
 };
 
-enum seccomp_error {
-	SECCOMP_E_SIZE = 6300, /* not 1 to 4096 instructions of 8 bytes */
-	SECCOMP_E_CODE,	       /* an instruction that the kernel would refuse */
-	SECCOMP_E_FORBIDS,     /* a system call that is needed; it is named */
-};
+/* Each code and its text, which seccomp_error_text returns. */
+/* clang-format off */
+#define SECCOMP_ERRORS(ERROR) \
+	ERROR(SECCOMP_E_SIZE, "not 1 to 4096 instructions of 8 bytes") \
+	ERROR(SECCOMP_E_CODE, "no filter that the kernel takes") \
+	ERROR(SECCOMP_E_FORBIDS, "it forbids ") /* the call is named after it */
+/* clang-format on */
+
+enum seccomp_error { SECCOMP_E_BEFORE = 6299, SECCOMP_ERRORS(CODES_CODE) };
 
 /* AUDIT_ARCH_... of linux/audit.h */
 #define SECCOMP_X86_64 0xc000003eU

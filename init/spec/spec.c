@@ -5,22 +5,7 @@
 
 const char *spec_error_text(int r)
 {
-	switch (-r) {
-	case SPEC_E_EMPTY:
-		return "empty: it names no program";
-	case SPEC_E_NO_PROGRAM:
-		return "the first line is empty: it names no program";
-	case SPEC_E_NUL:
-		return "a NUL byte";
-	case SPEC_E_TOO_MANY:
-		return "more than 65536 lines";
-	case SPEC_E_VARIABLE:
-		return "not NAME=VALUE";
-	case SPEC_E_VARIABLES:
-		return "more than 4096 variables";
-	default:
-		return strerror(-r);
-	}
+	return codes_text(SPEC_ERRORS(CODES_TEXT), SPEC_E_BEFORE, r);
 }
 
 size_t spec_count_lines(const char *text, size_t len)

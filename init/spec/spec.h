@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "init/spec/codes.h"
+
 /*
  * From the bytes of /cmd and /env to what shall run. Pure: no file, no
  * allocation, the text is cut up in place. The form is nitro-cli's (and
@@ -16,15 +18,19 @@ enum {
 	SPEC_VARIABLES_MAX = 4096,  /* of a file of variables */
 };
 
-/* Negative returns beside those of errno. */
-enum spec_error {
-	SPEC_E_EMPTY = 6000, /* no line at all */
-	SPEC_E_NO_PROGRAM,   /* the first line is empty */
-	SPEC_E_NUL,	     /* a NUL byte in the text */
-	SPEC_E_TOO_MANY,     /* more than SPEC_ENTRIES_MAX lines */
-	SPEC_E_VARIABLE,     /* not NAME=VALUE */
-	SPEC_E_VARIABLES,    /* more than SPEC_VARIABLES_MAX of a file */
-};
+/* Negative returns beside those of errno, each with its text. */
+/* clang-format off */
+#define SPEC_ERRORS(ERROR) \
+	ERROR(SPEC_E_EMPTY, "empty: it names no program") \
+	ERROR(SPEC_E_NO_PROGRAM, \
+	      "the first line is empty: it names no program") \
+	ERROR(SPEC_E_NUL, "a NUL byte") \
+	ERROR(SPEC_E_TOO_MANY, "more than 65536 lines") /* SPEC_ENTRIES_MAX */ \
+	ERROR(SPEC_E_VARIABLE, "not NAME=VALUE") \
+	ERROR(SPEC_E_VARIABLES, "more than 4096 variables") /* SPEC_VARIABLES_MAX */
+/* clang-format on */
+
+enum spec_error { SPEC_E_BEFORE = 5999, SPEC_ERRORS(CODES_CODE) };
 
 /* The text for one of these. */
 const char *spec_error_text(int r);

@@ -359,13 +359,6 @@ TEST(getenv_finds_the_whole_name)
 	CHECK(!spec_getenv(envp, 0, "PATH"));
 }
 
-TEST(each_error_has_a_text)
-{
-	for (int e = SPEC_E_EMPTY; e <= SPEC_E_TOO_MANY; e++)
-		CHECK(strlen(spec_error_text(-e)) > 5);
-	CHECK_STR(spec_error_text(-2), "No such file or directory");
-}
-
 TEST(a_variable_that_is_set_is_there_once)
 {
 	char a[] = "A=1", ab[] = "AB=2", again[] = "A=3", none[] = "C";

@@ -496,8 +496,9 @@ TEST(other_numbers_are_the_systems)
 {
 	CHECK_STR(wire_error_text(-EIO), strerror(EIO));
 	CHECK_STR(wire_error_text(0), "an unknown error");
-	CHECK_STR(wire_error_text(-WIRE_ERROR_FIRST + 1), "an unknown error");
-	CHECK_STR(wire_error_text(-WIRE_ERROR_END), "an unknown error");
+	CHECK_STR(wire_error_text(-NSMC_E_INVALID_ARGUMENT + 1),
+		  "an unknown error");
+	CHECK_STR(wire_error_text(-NSMC_E_NOT_LOCKED - 1), "an unknown error");
 	CHECK_STR(wire_error_text(INT_MIN), "an unknown error");
 	CHECK_STR(wire_error_text(INT_MAX), "an unknown error");
 	CHECK_STR(wire_error_text(-INT_MAX), "an unknown error");
