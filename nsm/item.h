@@ -33,7 +33,7 @@ enum item_type {
 struct item {
 	enum item_type type;
 	uint64_t value;	     /* the number, the boolean, or how many items */
-	const uint8_t *data; /* of bytes and text */
+	const uint8_t *data; /* for bytes and text */
 	size_t len;
 	bool open; /* an array or map that ends with a break; VALUE is 0 */
 };

@@ -50,7 +50,7 @@ int code_from_hex(const char *s, size_t len, uint8_t *to, size_t *ret_len)
 static const char alphabet[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/* Of both alphabets of RFC 4648; -1 if C is of neither. */
+/* The value of C in either alphabet of RFC 4648; -1 if C is in neither. */
 static int base64_digit(char c)
 {
 	const char *at = c ? strchr(alphabet, c == '-' ? '+' :
@@ -85,7 +85,7 @@ int code_from_base64(const char *s, size_t len, uint8_t *to, size_t *ret_len)
 			bits = 0;
 		}
 	}
-	/* The URL's alphabet mostly goes without padding. */
+	/* The URL's alphabet is mostly used without padding. */
 	if ((padding > 0 && (chars + padding) % 4 != 0) || padding > 2 ||
 	    chars % 4 == 1)
 		return -EINVAL;
@@ -151,7 +151,10 @@ int32_t code_utf8(const uint8_t *s, size_t len, size_t *ret_len)
 
 int code_is_control(int32_t c)
 {
-	/* Also what turns the direction of text, or breaks its lines. */
+	/*
+	 * Also characters that change the direction of text, or break its
+	 * lines.
+	 */
 	return c < 0x20 || (c >= 0x7f && c < 0xa0) ||
 	       (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
 	       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
@@ -175,7 +178,10 @@ int code_number(const char *s, uint64_t max, uint64_t *ret)
 	return 0;
 }
 
-/* Days from 1970-01-01 of a date of the Gregorian calendar, years from March. */
+/*
+ * The days from 1970-01-01 to a date of the Gregorian calendar; years begin in
+ * March.
+ */
 static int64_t days_from_date(int64_t year, int64_t month, int64_t day)
 {
 	int64_t era, y = year - (month <= 2);
@@ -202,7 +208,7 @@ static void date_from_days(int64_t days, int *year, int *month, int *day)
 	*year = (int)(y + era * 400 + (*month <= 2));
 }
 
-/* N digits at *S, which moves on. */
+/* Reads N digits at *S, and moves it on. */
 static bool digits(const char **s, int n, int64_t max, int64_t *ret)
 {
 	int64_t value = 0;
@@ -242,7 +248,7 @@ int code_time(const char *s, int64_t *ret)
 		return -EINVAL;
 	at = days_from_date(year, month, day);
 	date_from_days(at, &y, &m, &d);
-	if (d != day) /* February 30 */
+	if (d != day) /* refuses February 30 */
 		return -EINVAL;
 	at = at * 86400 + hour * 3600 + minute * 60 + second;
 	if (*s == '.') {

@@ -7,42 +7,41 @@
 /* Bytes, characters and times as text, and back. Pure. */
 
 /*
- * LEN characters of hex to bytes; 0x may stand before them, and blanks, line ends
- * and colons between bytes. TO holds LEN / 2. Returns 0 or -EINVAL.
+ * Decodes LEN characters of hex; 0x may stand before them, and spaces, line
+ * ends and colons between bytes. TO holds LEN / 2. Returns 0 or -EINVAL.
  */
 int code_from_hex(const char *s, size_t len, uint8_t *to, size_t *ret_len);
 
 /*
- * The same for base64, of the usual alphabet or the URL's (RFC 4648), with its padding
- * or without; blanks and line ends anywhere. TO
- * holds LEN / 4 * 3.
+ * The same for base64, of the usual alphabet or the URL's (RFC 4648), with its
+ * padding or without; spaces and line ends anywhere. TO holds LEN / 4 * 3.
  */
 int code_from_base64(const char *s, size_t len, uint8_t *to, size_t *ret_len);
 
-/* 3 bytes (fewer at the end: LEN) to 4 characters. */
+/* Encodes 3 bytes (fewer at the end: LEN) as 4 characters. */
 void code_base64(const uint8_t *from, size_t len, char to[4]);
 
 /*
- * The character that UTF-8 of LEN bytes (not 0) begins with and its bytes to
- * *RET_LEN; -1 and 1 where it is none.
+ * Returns the first character of LEN bytes (not 0) of UTF-8, and the number of
+ * its bytes in *RET_LEN; -1 and 1 if they do not begin with one.
  */
 int32_t code_utf8(const uint8_t *s, size_t len, size_t *ret_len);
 
-/* Whether C must not get to a terminal: controls, C1's too. */
+/* True if C must not reach a terminal: controls, C1's too. */
 int code_is_control(int32_t c);
 
-/* A number of decimal digits up to MAX: 0 or -EINVAL. */
+/* Reads a number of decimal digits up to MAX: 0 or -EINVAL. */
 int code_number(const char *s, uint64_t max, uint64_t *ret);
 
 /*
- * RFC 3339 ("2026-11-24T09:33:04Z", with an offset or a fraction, which is cut
- * off) or seconds since 1970: 0 or -EINVAL.
+ * Reads RFC 3339 ("2026-11-24T09:33:04Z", with an offset or a fraction, which
+ * is dropped) or seconds since 1970: 0 or -EINVAL.
  */
 int code_time(const char *s, int64_t *ret);
 
 enum { CODE_TIME_CAP = 32 };
 
-/* MS milliseconds since 1970 as RFC 3339; "" after the year 9999. */
+/* Writes MS milliseconds since 1970 as RFC 3339; "" after the year 9999. */
 void code_time_text(uint64_t ms, char to[CODE_TIME_CAP]);
 
 #endif

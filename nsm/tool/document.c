@@ -7,7 +7,7 @@
 #include "nsm/tool/out_file.h"
 #include "nsm/tool/tool.h"
 
-/* Words for programs, in the order of the bits: they stay as they are. */
+/* Names for programs, in the order of the bits: they never change. */
 void document_checks_json(struct out *out, const char *key, unsigned set)
 {
 	static const char *const words[] = {
