@@ -1,8 +1,8 @@
 # mkeif's files, by rooms, in the order of the link.
 
 PACK := main \
-	$(addprefix command/,command build describe describe_json diff diff_json diff_listing extract pcr sign set_init \
-		sign_options inputs emit) \
+	$(addprefix command/,command build build_options build_app describe describe_json diff diff_json diff_listing \
+		extract pcr sign set_init sign_options inputs emit) \
 	$(addprefix image/,image image_load load source oci descriptor manifest docker blobs layer dir skopeo \
 		settings digest elf app check) \
 	$(addprefix ramdisk/,ramdisk cpio gzip tar squashfs listing unpack rewrite part parts kernel) \

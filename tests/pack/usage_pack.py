@@ -64,8 +64,10 @@ def complete(*words: str) -> list[str]:
 
 def options_in_code(name: str) -> set[str]:
     """Of the command's table, with those that several have."""
-    code = (TOP / f"rootfs/pack/command/{name.replace('-', '_')}.c").read_text()
-    table = code[code.index("static const struct option options"):]
+    file = name.replace("-", "_")
+    paths = [TOP / f"rootfs/pack/command/{stem}.c" for stem in (f"{file}_options", file)]
+    code = next(text for path in paths if path.exists() and "struct option" in (text := path.read_text()))
+    table = code[code.index("const struct option "):]
     found = set(re.findall(r'\{ "([a-z0-9_-]+)", ', table[:table.index("{ 0 }")]))
     for mark, path in (("SIGN_OPTIONS,", "command/sign_options.h"), ("PCRS_EXPECT_OPTIONS,", "eif/pcrs.h")):
         if mark in table[:table.index("{ 0 }")]:
