@@ -172,6 +172,27 @@ def the_page_of_the_configuration_has_every_key() -> None:
     equal(len(names), 16, "limits")
 
 
+def neighbours(text: str) -> set[tuple[str, str]]:
+    """Words of TEXT that stand side by side, with no number, path or NAME between them."""
+    pieces = re.split(r"[^A-Za-z '-]+|\b[A-Z]{2,}\w*\b|\S*[0-9/]\S*", text)
+    return {pair for piece in pieces for pair in zip(piece.split(), piece.split()[1:])}
+
+
+@test
+def the_diagnostics_are_what_init_says() -> None:
+    """Each line that enclave-init.8 explains is put together of texts in the code, or of an errno's."""
+    code = "".join(path.read_text() for folder_ in ("init", "nsm", "rootfs", "vsock") for path in (TOP / folder_).rglob("*.[ch]")
+                   if not {"pack", "tool"} & set(path.parts))
+    code = re.sub(r'"\s*\n\s*"', "", code)  # a literal in two lines
+    texts = {pair for literal in re.findall(r'"((?:[^"\\\n]|\\.)*)"', code) for pair in neighbours(literal.replace("\\0", "/ "))}
+    texts |= {pair for number in range(1, 134) for pair in neighbours(os.strerror(number))} | neighbours("Symbolic link loop")
+    lines = re.findall(r'^\.It "init: \w+: (.*)"$', (TOP / "init/enclave-init.8").read_text(), re.M)
+    check(len(lines) > 30, f"{len(lines)} diagnostics")
+    examples = re.compile(r"\b(app|pcr-extend|execve)\b")
+    unknown = [line for line in lines if neighbours(examples.sub("0", line)) - texts]
+    equal(unknown, [], "lines that init does not write")
+
+
 @test
 def the_man_page_has_every_function_and_error() -> None:
     """libnsmc.3 names the functions of nsmc.h, with their arguments as they are declared."""
