@@ -1,6 +1,7 @@
 #include "nsm/item.h"
 
 #include <cbor/callbacks.h>
+#include <cbor/encoding.h>
 #include <cbor/streaming.h>
 #include <errno.h>
 #include <string.h>
@@ -325,4 +326,74 @@ bool item_is_text(const struct item *i, const char *s)
 {
 	return i->type == ITEM_TEXT && i->len == strlen(s) &&
 	       memcmp(i->data, s, i->len) == 0;
+}
+
+/* --- writing --- */
+
+static size_t room(const struct item_writer *w)
+{
+	return w->is_full ? 0 : w->cap - w->len;
+}
+
+/* An encoder of libcbor's wrote N bytes: 0 if there was no room. */
+static void wrote(struct item_writer *w, size_t n)
+{
+	w->len += n;
+	w->is_full = w->is_full || n == 0;
+}
+
+static void put(struct item_writer *w, const void *data, size_t len)
+{
+	if (len > room(w)) {
+		w->is_full = true;
+		return;
+	}
+	if (len > 0)
+		memcpy(w->data + w->len, data, len);
+	w->len += len;
+}
+
+void item_put_uint(struct item_writer *w, uint64_t value)
+{
+	wrote(w, cbor_encode_uint(value, w->data + w->len, room(w)));
+}
+
+void item_put_negative(struct item_writer *w, uint64_t value)
+{
+	wrote(w, cbor_encode_negint(value, w->data + w->len, room(w)));
+}
+
+void item_put_null(struct item_writer *w)
+{
+	wrote(w, cbor_encode_null(w->data + w->len, room(w)));
+}
+
+void item_put_bytes(struct item_writer *w, const void *data, size_t len)
+{
+	wrote(w, cbor_encode_bytestring_start(len, w->data + w->len, room(w)));
+	put(w, data, len);
+}
+
+void item_put_text(struct item_writer *w, const char *s)
+{
+	wrote(w,
+	      cbor_encode_string_start(strlen(s), w->data + w->len, room(w)));
+	put(w, s, strlen(s));
+}
+
+void item_put_array(struct item_writer *w, size_t count)
+{
+	wrote(w, cbor_encode_array_start(count, w->data + w->len, room(w)));
+}
+
+void item_put_map(struct item_writer *w, size_t count)
+{
+	wrote(w, cbor_encode_map_start(count, w->data + w->len, room(w)));
+}
+
+void item_put_integers(struct item_writer *w, const uint8_t *data, size_t len)
+{
+	item_put_array(w, len);
+	for (size_t i = 0; i < len; i++)
+		item_put_uint(w, data[i]);
 }

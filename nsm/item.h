@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /*
- * Reads CBOR (RFC 8949) item by item, by libcbor's streaming decoder; pure.
- * Nothing is allocated: what is read points into the bytes. Arrays and maps may
+ * CBOR (RFC 8949), read and written item by item, by libcbor's streaming decoder
+ * and encoders; pure. Nothing is allocated: what is read points into the bytes. Arrays and maps may
  * be open, which means of indefinite length (3.2.2): the NSM has written its
  * documents so since the middle of 2025. Strings in chunks (3.2.3), which it
  * never wrote, are refused. Errors are -ENODATA, the bytes end too early, and
@@ -76,5 +76,31 @@ int item_skip(struct item_reader *r);
 
 /* True if I is the text S. */
 bool item_is_text(const struct item *i, const char *s);
+
+/* --- writing --- */
+
+/*
+ * Items are written one after the other, each in its shortest form. What does not
+ * fit is left out, like everything after it, and IS_FULL stays true: one check
+ * after the last item is enough.
+ */
+struct item_writer {
+	uint8_t *data; /* the caller's, CAP bytes */
+	size_t cap, len;
+	bool is_full;
+};
+
+void item_put_uint(struct item_writer *w, uint64_t value);
+void item_put_negative(struct item_writer *w, uint64_t value); /* -1 - VALUE */
+void item_put_null(struct item_writer *w);
+void item_put_bytes(struct item_writer *w, const void *data, size_t len);
+void item_put_text(struct item_writer *w, const char *s);
+
+/* The head of an array of COUNT items, of a map of COUNT pairs; these follow. */
+void item_put_array(struct item_writer *w, size_t count);
+void item_put_map(struct item_writer *w, size_t count);
+
+/* Bytes as an array of integers: serde writes a Vec<u8> so. */
+void item_put_integers(struct item_writer *w, const uint8_t *data, size_t len);
 
 #endif

@@ -1,6 +1,5 @@
 #include "nsm/wire.h"
 
-#include <cbor/encoding.h>
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -40,87 +39,44 @@ const char *wire_error_text(int r)
 
 /* --- requests --- */
 
-/* A request being written; FULL stays true once something did not fit. */
-struct writer {
-	uint8_t *buf;
-	size_t cap, len;
-	bool full;
-};
-
-static void put(struct writer *w, const void *data, size_t len)
+static void put_bytes(struct item_writer *w, const char *key,
+		      struct nsmc_bytes b)
 {
-	if (w->full || len > w->cap - w->len) {
-		w->full = true;
-		return;
-	}
-	if (len > 0)
-		memcpy(w->buf + w->len, data, len);
-	w->len += len;
+	item_put_text(w, key);
+	if (b.data)
+		item_put_bytes(w, b.data, b.len);
+	else
+		item_put_null(w);
 }
 
-/* libcbor's encoders return 0 if there is no room. */
-static void put_head(struct writer *w,
-		     size_t (*encode)(size_t, uint8_t *, size_t), size_t n)
+static void put_variant(struct item_writer *w, const char *name, size_t fields)
 {
-	uint8_t head[9];
-
-	put(w, head, encode(n, head, sizeof(head)));
+	item_put_map(w, 1);
+	item_put_text(w, name);
+	item_put_map(w, fields);
 }
 
-static void put_text(struct writer *w, const char *s)
+static size_t written(const struct item_writer *w)
 {
-	put_head(w, cbor_encode_string_start, strlen(s));
-	put(w, s, strlen(s));
-}
-
-static void put_bytes(struct writer *w, const char *key, struct nsmc_bytes b)
-{
-	uint8_t null[1];
-
-	put_text(w, key);
-	if (!b.data) {
-		put(w, null, cbor_encode_null(null, sizeof(null)));
-		return;
-	}
-	put_head(w, cbor_encode_bytestring_start, b.len);
-	put(w, b.data, b.len);
-}
-
-static void put_number(struct writer *w, const char *key, uint8_t n)
-{
-	uint8_t item[2];
-
-	put_text(w, key);
-	put(w, item, cbor_encode_uint8(n, item, sizeof(item)));
-}
-
-static void put_variant(struct writer *w, const char *name, size_t fields)
-{
-	put_head(w, cbor_encode_map_start, 1);
-	put_text(w, name);
-	put_head(w, cbor_encode_map_start, fields);
-}
-
-static size_t written(const struct writer *w)
-{
-	return w->full ? 0 : w->len;
+	return w->is_full ? 0 : w->len;
 }
 
 static size_t request_word(uint8_t *buf, const char *name)
 {
-	struct writer w = { .buf = buf, .cap = WIRE_REQUEST_CAP };
+	struct item_writer w = { .data = buf, .cap = WIRE_REQUEST_CAP };
 
-	put_text(&w, name);
+	item_put_text(&w, name);
 	return written(&w);
 }
 
 static size_t request_number(uint8_t *buf, const char *name, const char *key,
 			     uint8_t n)
 {
-	struct writer w = { .buf = buf, .cap = WIRE_REQUEST_CAP };
+	struct item_writer w = { .data = buf, .cap = WIRE_REQUEST_CAP };
 
 	put_variant(&w, name, 1);
-	put_number(&w, key, n);
+	item_put_text(&w, key);
+	item_put_uint(&w, n);
 	return written(&w);
 }
 
@@ -152,10 +108,11 @@ size_t wire_lock_pcrs(uint8_t *buf, uint8_t end)
 size_t wire_extend_pcr(uint8_t *buf, size_t cap, uint8_t index,
 		       struct nsmc_bytes data)
 {
-	struct writer w = { .buf = buf, .cap = cap };
+	struct item_writer w = { .data = buf, .cap = cap };
 
 	put_variant(&w, "ExtendPCR", 2);
-	put_number(&w, "index", index);
+	item_put_text(&w, "index");
+	item_put_uint(&w, index);
 	put_bytes(&w, "data", data);
 	return written(&w);
 }
@@ -163,7 +120,7 @@ size_t wire_extend_pcr(uint8_t *buf, size_t cap, uint8_t index,
 size_t wire_attest(uint8_t *buf, size_t cap, struct nsmc_bytes user_data,
 		   struct nsmc_bytes nonce, struct nsmc_bytes public_key)
 {
-	struct writer w = { .buf = buf, .cap = cap };
+	struct item_writer w = { .data = buf, .cap = cap };
 
 	put_variant(&w, "Attestation", 3);
 	put_bytes(&w, "user_data", user_data);

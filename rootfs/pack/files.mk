@@ -7,7 +7,7 @@ PACK := main \
 		settings digest elf app check) \
 	$(addprefix ramdisk/,ramdisk cpio gzip tar squashfs listing unpack rewrite part parts kernel) \
 	$(addprefix eif/,eif eif_writer measure metadata pcrs) \
-	$(addprefix sign/,signature sign_key key_file token ecdsa cose cert encode ossl) \
+	$(addprefix sign/,signature sign_key key_file token ecdsa cose cert ossl) \
 	$(addprefix base/,fault buffer content escape strings json json_print hash tree spool output cleanup progress slurp)
 
 # And what it has of init and nsm: all that it may include.

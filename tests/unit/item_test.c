@@ -1,4 +1,4 @@
-/* The reader of CBOR items: open and definite lengths, and what is passed over. */
+/* CBOR items: open and definite lengths, what is passed over, what is written. */
 
 #include "nsm/item.h"
 
@@ -482,6 +482,73 @@ TEST(whatever_is_written_is_passed_over_as_a_whole)
 			CHECK_INT(item_skip(&r), -ENODATA);
 		}
 		free(d.bytes);
+	}
+}
+
+/* --- writing --- */
+
+/* One of everything, and what it is in CBOR. */
+static void put_all(struct item_writer *w)
+{
+	static const uint8_t bytes[] = { 0, 23, 24, 255 };
+
+	item_put_map(w, 1);
+	item_put_text(w, "");
+	item_put_array(w, 24);
+	item_put_uint(w, 23);
+	item_put_uint(w, 24);
+	item_put_uint(w, 255);
+	item_put_uint(w, 256);
+	item_put_uint(w, UINT64_MAX);
+	item_put_negative(w, 0);
+	item_put_negative(w, 34);
+	item_put_null(w);
+	item_put_bytes(w, NULL, 0);
+	item_put_bytes(w, bytes, sizeof(bytes));
+	item_put_text(w, "23 bytes of one text...");
+	item_put_text(w, "24 bytes are a longer 1.");
+	item_put_integers(w, bytes, sizeof(bytes));
+}
+
+static const char all[] =
+	"a1 60 9818 17 1818 18ff 190100 1bffffffffffffffff 20 3822 f6 40 "
+	"44 001718ff 77 3233206279746573206f66206f6e6520746578742e2e2e "
+	"7818 3234206279746573206172652061206c6f6e67657220312e "
+	"84 00 17 1818 18ff";
+
+TEST(items_are_written_in_their_shortest_form)
+{
+	struct data want = hex(all);
+	uint8_t buf[256];
+	struct item_writer w = { .data = buf, .cap = sizeof(buf) };
+
+	put_all(&w);
+	CHECK(!w.is_full);
+	if (CHECK_INT(w.len, want.len))
+		CHECK_MEM(buf, want.bytes, want.len);
+}
+
+TEST(what_does_not_fit_is_left_out_to_the_end)
+{
+	struct data want = hex(all);
+
+	for (size_t cap = 0; cap <= want.len; cap++) {
+		struct data room = { malloc(cap ? cap : 1), cap };
+		struct item_writer w = { .data = room.bytes, .cap = cap };
+
+		REQUIRE(room.bytes);
+		put_all(&w);
+		CHECK(w.is_full == (cap < want.len));
+		CHECK(w.len <= cap);
+		CHECK_MEM(room.bytes, want.bytes, w.len);
+		/* Not even what would fit. */
+		if (w.is_full && w.len < cap) {
+			size_t before = w.len;
+
+			item_put_null(&w);
+			CHECK_INT(w.len, before);
+		}
+		free(room.bytes);
 	}
 }
 

@@ -10,7 +10,6 @@
 
 #include "nsm/item.h"
 #include "rootfs/pack/base/fault.h"
-#include "rootfs/pack/sign/encode.h"
 
 enum {
 	COSE_SIGN1 = 18, /* the tag, which may be there */
@@ -78,14 +77,14 @@ static int hash_signed(const struct cose_curve *c, struct cose_bytes protected,
 		       struct fault *reterr)
 {
 	uint8_t buf[COSE_CAP];
-	struct encode e = { .data = buf, .cap = sizeof(buf) };
+	struct item_writer e = { .data = buf, .cap = sizeof(buf) };
 	struct hash h = HASH_NONE;
 
-	encode_array(&e, 4);
-	encode_text(&e, "Signature1");
-	encode_bytes(&e, protected.data, protected.len);
-	encode_bytes(&e, NULL, 0);
-	encode_bytes(&e, payload.data, payload.len);
+	item_put_array(&e, 4);
+	item_put_text(&e, "Signature1");
+	item_put_bytes(&e, protected.data, protected.len);
+	item_put_bytes(&e, NULL, 0);
+	item_put_bytes(&e, payload.data, payload.len);
 	if (e.is_full)
 		return fault_refuse(reterr, "the signature: too long");
 	if (hash_begin(&h, c->hash, reterr) < 0)
@@ -94,30 +93,30 @@ static int hash_signed(const struct cose_curve *c, struct cose_bytes protected,
 	return hash_end(&h, hash, reterr);
 }
 
-static void encode_payload(struct encode *e, const uint8_t pcr0[EIF_HASH])
+static void encode_payload(struct item_writer *e, const uint8_t pcr0[EIF_HASH])
 {
-	encode_map(e, 2);
-	encode_text(e, "register_index");
-	encode_uint(e, 0);
-	encode_text(e, "register_value");
-	encode_integers(e, pcr0, EIF_HASH);
+	item_put_map(e, 2);
+	item_put_text(e, "register_index");
+	item_put_uint(e, 0);
+	item_put_text(e, "register_value");
+	item_put_integers(e, pcr0, EIF_HASH);
 }
 
 int cose_draft(const struct cose_curve *curve, const uint8_t pcr0[EIF_HASH],
 	       struct cose_draft *ret, struct fault *reterr)
 {
-	struct encode protected = {
+	struct item_writer protected = {
 		.data = ret->protected,
 		.cap = sizeof(ret->protected),
 	};
-	struct encode payload = {
+	struct item_writer payload = {
 		.data = ret->payload,
 		.cap = sizeof(ret->payload),
 	};
 
-	encode_map(&protected, 1);
-	encode_uint(&protected, COSE_ALG);
-	encode_negative(&protected, curve->alg);
+	item_put_map(&protected, 1);
+	item_put_uint(&protected, COSE_ALG);
+	item_put_negative(&protected, curve->alg);
 	encode_payload(&payload, pcr0);
 	ret->curve = curve;
 	ret->protected_len = protected.len;
@@ -129,13 +128,13 @@ int cose_draft(const struct cose_curve *curve, const uint8_t pcr0[EIF_HASH],
 }
 
 void cose_encode(const struct cose_draft *d, const uint8_t *signature,
-		 struct encode *to)
+		 struct item_writer *to)
 {
-	encode_array(to, 4);
-	encode_bytes(to, d->protected, d->protected_len);
-	encode_map(to, 0);
-	encode_bytes(to, d->payload, d->payload_len);
-	encode_bytes(to, signature, 2 * d->curve->half);
+	item_put_array(to, 4);
+	item_put_bytes(to, d->protected, d->protected_len);
+	item_put_map(to, 0);
+	item_put_bytes(to, d->payload, d->payload_len);
+	item_put_bytes(to, signature, 2 * d->curve->half);
 }
 
 /* --- reading --- */
@@ -202,7 +201,7 @@ int cose_read(struct item_reader *in, struct cose *ret)
 static bool is_payload(struct cose_bytes payload, const uint8_t pcr0[EIF_HASH])
 {
 	uint8_t buf[160] = { 0 };
-	struct encode e = { .data = buf, .cap = sizeof(buf) };
+	struct item_writer e = { .data = buf, .cap = sizeof(buf) };
 
 	encode_payload(&e, pcr0);
 	return payload.len == e.len && memcmp(payload.data, buf, e.len) == 0;

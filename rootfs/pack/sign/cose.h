@@ -9,9 +9,9 @@
 #include "rootfs/pack/base/hash.h"
 #include "rootfs/pack/eif/eif.h"
 
-struct encode;
 struct fault;
 struct item_reader;
+struct item_writer;
 
 /*
  * COSE_Sign1 (RFC 9052) over {register_index: 0, register_value: PCR0}: ES256, ES384 or
@@ -53,7 +53,7 @@ int cose_draft(const struct cose_curve *curve, const uint8_t pcr0[EIF_HASH],
 	       struct cose_draft *ret, struct fault *reterr);
 
 void cose_encode(const struct cose_draft *d, const uint8_t *signature,
-		 struct encode *to);
+		 struct item_writer *to);
 
 /* --- reading --- */
 

@@ -10,7 +10,6 @@
 #include "rootfs/pack/base/spool.h"
 #include "rootfs/pack/sign/cert.h"
 #include "rootfs/pack/sign/cose.h"
-#include "rootfs/pack/sign/encode.h"
 #include "rootfs/pack/sign/key_file.h"
 #include "rootfs/pack/sign/sign_key.h"
 
@@ -24,7 +23,7 @@ int signature_make(const struct sign_key *key, const uint8_t pcr0[EIF_HASH],
 		   struct fault *reterr)
 {
 	uint8_t buf[COSE_CAP], pcr8[EIF_HASH], signature[2 * COSE_HALF_MAX];
-	struct encode cose = { .data = buf, .cap = sizeof(buf) }, e;
+	struct item_writer cose = { .data = buf, .cap = sizeof(buf) }, e;
 	struct cose_draft draft = { .curve = NULL };
 	const uint8_t *pem;
 	size_t pem_len;
@@ -35,16 +34,16 @@ int signature_make(const struct sign_key *key, const uint8_t pcr0[EIF_HASH],
 		return -1;
 	cose_encode(&draft, signature, &cose);
 	pem = sign_key_pem(key, &pem_len);
-	e = (struct encode){ .data = malloc(EIF_SIGNATURE_MAX),
-			     .cap = EIF_SIGNATURE_MAX };
+	e = (struct item_writer){ .data = malloc(EIF_SIGNATURE_MAX),
+				  .cap = EIF_SIGNATURE_MAX };
 	if (!e.data)
 		return fault_system(reterr, ENOMEM, "sign");
-	encode_array(&e, 1);
-	encode_map(&e, 2);
-	encode_text(&e, signing_certificate);
-	encode_integers(&e, pem, pem_len);
-	encode_text(&e, signature_key);
-	encode_integers(&e, buf, cose.len);
+	item_put_array(&e, 1);
+	item_put_map(&e, 2);
+	item_put_text(&e, signing_certificate);
+	item_put_integers(&e, pem, pem_len);
+	item_put_text(&e, signature_key);
+	item_put_integers(&e, buf, cose.len);
 	if (e.is_full) {
 		free(e.data);
 		return fault_refuse(reterr,
@@ -103,8 +102,14 @@ struct signature {
 	struct cose_bytes pem, cose;
 };
 
+/* Arrays of integers, as bytes. */
+struct signature_bytes {
+	uint8_t *data;
+	size_t len, cap;
+};
+
 /* An array of integers, collapsed to the end of *O. */
-static int read_integers(struct item_reader *in, struct encode *o,
+static int read_integers(struct item_reader *in, struct signature_bytes *o,
 			 struct cose_bytes *ret)
 {
 	struct item i;
@@ -132,7 +137,7 @@ static int read_integers(struct item_reader *in, struct encode *o,
 }
 
 /* The first of the signatures; AWS's reader uses no other. */
-static int read_first(struct item_reader *in, struct encode *o,
+static int read_first(struct item_reader *in, struct signature_bytes *o,
 		      struct signature *ret)
 {
 	struct item i;
@@ -162,7 +167,7 @@ static int read_first(struct item_reader *in, struct encode *o,
 	return ret->pem.data && ret->cose.data ? 0 : -EBADMSG;
 }
 
-static int read_section(struct item_reader *in, struct encode *o,
+static int read_section(struct item_reader *in, struct signature_bytes *o,
 			struct signature *ret)
 {
 	struct item i;
@@ -197,14 +202,14 @@ int signature_parse(const uint8_t *section, size_t len,
 	struct cert_info info = { 0 };
 	X509 *cert = NULL;
 	struct cose cose = { 0 };
-	struct encode o;
+	struct signature_bytes o;
 	int r = -1, e;
 
 	if (len > EIF_SIGNATURE_MAX)
 		return fault_refuse(reterr, "longer than %d bytes",
 				    EIF_SIGNATURE_MAX);
 	/* Each integer took a byte or two, the names what the NUL takes. */
-	o = (struct encode){ .data = malloc(len + 1), .cap = len + 1 };
+	o = (struct signature_bytes){ .data = malloc(len + 1), .cap = len + 1 };
 	if (!o.data)
 		return fault_system(reterr, ENOMEM, "signature");
 	e = read_section(&in, &o, &signature);
