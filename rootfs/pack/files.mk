@@ -5,7 +5,7 @@ PACK := main \
 		extract pcr sign set_init sign_options inputs emit) \
 	$(addprefix image/,image image_load load source oci descriptor manifest docker blobs layer dir skopeo \
 		settings digest elf app check) \
-	$(addprefix ramdisk/,ramdisk cpio gzip tar squashfs listing unpack rewrite part parts kernel) \
+	$(addprefix ramdisk/,ramdisk cpio gzip tar squashfs listing unpack unpack_tree rewrite part parts kernel) \
 	$(addprefix eif/,eif eif_writer measure metadata pcrs) \
 	$(addprefix sign/,signature sign_key key_file token ecdsa cose cert ossl) \
 	$(addprefix base/,fault buffer content escape strings json json_print hash tree spool output cleanup progress slurp)

@@ -10,338 +10,11 @@
 #include <sys/stat.h>
 
 #include "rootfs/pack/base/fault.h"
-
-/* --- the tree ---------------------------------------------------------------- */
-
-struct inode {
-	uint32_t mode, uid, gid, mtime, rdev_major, rdev_minor;
-	uint32_t nlink; /* names of it; of a folder, folders in it and 2 */
-	uint64_t size;
-	uint8_t hash[EIF_HASH];
-	char *target;
-	uint64_t number;  /* no other inode's */
-	uint32_t ramdisk; /* of the content, or what made it */
-	size_t member;
-	uint32_t touched; /* 1 + the last ramdisk that changed it */
-	size_t toucher;	  /* its member */
-	size_t listed;	  /* 1 + the index of its first name in a result */
-};
-
-/* A name. The root has none. */
-struct node {
-	struct node *parent, *next; /* of those with the same hash */
-	struct inode *inode;
-	size_t children;  /* of a folder */
-	uint32_t touched; /* 1 + the last ramdisk that put it there */
-	size_t order;	  /* its first member that did */
-	uint64_t serial;
-	uint32_t len, sum;
-	char name[];
-};
-
-/* A name that later members of the same inode become hard links of. */
-struct link {
-	uint32_t ino, major, minor, mode;
-	uint64_t number; /* of the inode that its members made, */
-	uint32_t ramdisk;
-	size_t member; /* and the last of them */
-	char name[];
-};
-
-struct unpack {
-	struct node *root;
-	struct node **heads;
-	size_t heads_count, nodes;
-	uint64_t numbers, steps;
-	void *links;	  /* a tree of tsearch(3) */
-	uint32_t ramdisk; /* which is being unpacked, from 0 */
-
-	/* Of the member that is being unpacked. */
-	const struct member *m;
-	size_t index;
-	bool is_indirect; /* its path went through a link, or ".." */
-	const char *why;  /* it cannot be put there */
-	bool no_memory, is_too_much;
-	const char *stops; /* why the kernel unpacks no more */
-	struct unpacked *ret;
-};
-
-static uint32_t sum_name(const struct node *parent, const char *name,
-			 size_t len)
-{
-	uint64_t sum = (uint64_t)(uintptr_t)parent * 0x9e3779b97f4a7c15ULL;
-
-	for (size_t i = 0; i < len; i++)
-		sum = (sum ^ (uint8_t)name[i]) * 0x100000001b3ULL;
-	return (uint32_t)(sum ^ sum >> 32);
-}
-
-static struct node **find_slot(const struct unpack *u,
-			       const struct node *parent, const char *name,
-			       size_t len)
-{
-	uint32_t sum = sum_name(parent, name, len);
-	struct node **at = &u->heads[sum & (u->heads_count - 1)];
-
-	while (*at &&
-	       !((*at)->sum == sum && (*at)->parent == parent &&
-		 (*at)->len == len && memcmp((*at)->name, name, len) == 0))
-		at = &(*at)->next;
-	return at;
-}
-
-static struct node *child(const struct unpack *u, const struct node *parent,
-			  const char *name, size_t len)
-{
-	return *find_slot(u, parent, name, len);
-}
-
-static bool is_dir(const struct node *n)
-{
-	return S_ISDIR(n->inode->mode);
-}
+#include "rootfs/pack/ramdisk/unpack_tree.h"
 
 static bool is_same_type(uint32_t a, uint32_t b)
 {
 	return ((a ^ b) & S_IFMT) == 0;
-}
-
-static void free_inode(struct inode *in)
-{
-	if (!in)
-		return;
-	free(in->target);
-	free(in);
-}
-
-/* For the member at work, in a folder whose group it may take. */
-static struct inode *new_inode(struct unpack *u, const struct node *dir)
-{
-	struct inode *in = calloc(1, sizeof(*in));
-
-	if (!in) {
-		u->no_memory = true;
-		return NULL;
-	}
-	if (dir && dir->inode->mode & S_ISGID)
-		in->gid = dir->inode->gid;
-	in->number = ++u->numbers;
-	in->ramdisk = u->ramdisk;
-	in->member = u->index;
-	return in;
-}
-
-static void touch_inode(struct unpack *u, struct inode *in)
-{
-	in->touched = u->ramdisk + 1;
-	in->toucher = u->index;
-}
-
-static void touch_node(struct unpack *u, struct node *n)
-{
-	if (n->touched != u->ramdisk + 1)
-		n->order = u->index;
-	n->touched = u->ramdisk + 1;
-	touch_inode(u, n->inode);
-}
-
-static bool grow(struct unpack *u)
-{
-	size_t count = u->heads_count * 2;
-	struct node **heads = calloc(count, sizeof(*heads)), *n, *next;
-
-	if (!heads)
-		return false;
-	for (size_t i = 0; i < u->heads_count; i++)
-		for (n = u->heads[i]; n; n = next) {
-			next = n->next;
-			n->next = heads[n->sum & (count - 1)];
-			heads[n->sum & (count - 1)] = n;
-		}
-	free(u->heads);
-	u->heads = heads;
-	u->heads_count = count;
-	return true;
-}
-
-/* IN gets one more name. NULL: no memory, and IN is as it was. */
-static struct node *add_name(struct unpack *u, struct node *dir,
-			     const char *name, size_t len, struct inode *in)
-{
-	struct node *n;
-
-	if (u->nodes == u->heads_count && !grow(u))
-		goto fail;
-	n = calloc(1, sizeof(*n) + len + 1);
-	if (!n)
-		goto fail;
-	memcpy(n->name, name, len);
-	n->len = (uint32_t)len;
-	n->sum = sum_name(dir, name, len);
-	n->parent = dir;
-	n->inode = in;
-	n->serial = ++u->numbers;
-	*find_slot(u, dir, name, len) = n;
-	u->nodes++;
-	dir->children++;
-	if (S_ISDIR(in->mode)) {
-		in->nlink = 2;
-		dir->inode->nlink++;
-	} else {
-		in->nlink++;
-	}
-	touch_node(u, n);
-	return n;
-fail:
-	u->no_memory = true;
-	return NULL;
-}
-
-static void remove_name(struct unpack *u, struct node *n)
-{
-	struct node **slot = find_slot(u, n->parent, n->name, n->len);
-	struct inode *in = n->inode;
-
-	*slot = n->next;
-	u->nodes--;
-	n->parent->children--;
-	if (S_ISDIR(in->mode)) {
-		n->parent->inode->nlink--;
-		free_inode(in);
-	} else if (--in->nlink == 0) {
-		free_inode(in);
-	} else {
-		touch_inode(u, in);
-	}
-	free(n);
-}
-
-/* --- paths, as fs/namei.c walks them ------------------------------------------ */
-
-/* The last component of a path. */
-struct last {
-	struct node *dir;
-	const char *name;
-	size_t len;   /* 0: there is none, the path leads to DIR */
-	bool slashes; /* there are some behind it */
-	unsigned links;
-};
-
-static bool is_dots(const struct last *l)
-{
-	return l->len == 0 || (l->len == 1 && l->name[0] == '.') ||
-	       (l->len == 2 && l->name[0] == '.' && l->name[1] == '.');
-}
-
-static struct node *step(struct unpack *u, struct node *at, const char *name,
-			 size_t len)
-{
-	if (len == 0 || (len == 1 && name[0] == '.'))
-		return at;
-	if (len == 2 && name[0] == '.' && name[1] == '.') {
-		u->is_indirect = true;
-		return at->parent ? at->parent : at;
-	}
-	return child(u, at, name, len);
-}
-
-static bool follow(struct unpack *u, struct last *l, const char *target)
-{
-	u->is_indirect = true;
-	u->steps += strlen(target);
-	if (u->steps > UNPACK_STEPS_MAX)
-		u->is_too_much = true;
-	if (u->is_too_much || l->links++ >= UNPACK_LINKS_MAX) {
-		u->why = "too many links on the way";
-		return false;
-	}
-	if (target[0] == '/')
-		l->dir = u->root;
-	return true;
-}
-
-/* Walks PATH from L->dir to its last component; false: it leads nowhere. */
-static bool walk(struct unpack *u, const char *path, struct last *l)
-{
-	const char *rests[UNPACK_LINKS_MAX];
-	size_t depth = 0, len;
-	struct node *n;
-
-	if (*path == '/')
-		l->dir = u->root;
-	for (;;) {
-		path += strspn(path, "/");
-		len = strcspn(path, "/");
-		l->name = path;
-		l->len = len;
-		path += len;
-		l->slashes = *path == '/';
-		path += strspn(path, "/");
-		if (*path == '\0') {
-			if (depth == 0)
-				return true;
-			path = rests[--depth];
-		}
-		n = step(u, l->dir, l->name, l->len);
-		if (!n) {
-			u->why = "its folder is missing";
-			return false;
-		}
-		if (S_ISLNK(n->inode->mode)) {
-			if (!follow(u, l, n->inode->target))
-				return false;
-			rests[depth++] = path;
-			path = n->inode->target;
-			continue;
-		}
-		if (!is_dir(n)) {
-			u->why = "what its folder should be is none";
-			return false;
-		}
-		l->dir = n;
-	}
-}
-
-/* What PATH leads to, or NULL. */
-static struct node *look(struct unpack *u, const char *path, bool follow_last)
-{
-	struct last l = { .dir = u->root };
-	bool must_be_dir = false;
-	struct node *n;
-
-	for (;;) {
-		if (!walk(u, path, &l))
-			return NULL;
-		n = step(u, l.dir, l.name, l.len);
-		if (l.slashes && l.len > 0)
-			must_be_dir = follow_last = true;
-		if (!n)
-			return NULL;
-		if (!follow_last || !S_ISLNK(n->inode->mode))
-			break;
-		if (!follow(u, &l, n->inode->target))
-			return NULL;
-		path = n->inode->target;
-	}
-	return must_be_dir && !is_dir(n) ? NULL : n;
-}
-
-/* Where a new name PATH would be; NULL: nowhere. IS_DIR: a folder's. */
-static bool look_for_room(struct unpack *u, const char *path, bool is_folder,
-			  struct last *l)
-{
-	*l = (struct last){ .dir = u->root };
-	if (!walk(u, path, l))
-		return false;
-	if (is_dots(l) || child(u, l->dir, l->name, l->len))
-		u->why = "something else is there";
-	else if (l->slashes && !is_folder)
-		u->why = "a slash behind its name";
-	else if (l->len > UNPACK_NAME_MAX)
-		u->why = "its name is longer than 255 bytes";
-	else
-		return true;
-	return false;
 }
 
 /* --- warnings ------------------------------------------------------------------ */
@@ -482,35 +155,35 @@ static void change_owner(struct unpack *u, struct node *n)
 		in->uid = m->uid;
 	if (m->gid != UINT32_MAX)
 		in->gid = m->gid;
-	touch_node(u, n);
+	unpack_touch_node(u, n);
 }
 
 static void change_mode(struct unpack *u, struct node *n)
 {
 	n->inode->mode = (n->inode->mode & S_IFMT) | (u->m->mode & 07777);
-	touch_node(u, n);
+	unpack_touch_node(u, n);
 }
 
 /* Removes what PATH is, unless it is of the type of MODE. */
 static void clean_path(struct unpack *u, const char *path, uint32_t mode)
 {
-	struct node *n = look(u, path, false);
+	struct node *n = unpack_look(u, path, false);
 	struct last l = { .dir = u->root };
 	char of[40];
 
 	if (!n || is_same_type(n->inode->mode, mode))
 		return;
 	/* unlink(2) and rmdir(2) look again. */
-	if (!walk(u, path, &l) || is_dots(&l))
+	if (!unpack_walk(u, path, &l) || unpack_is_dots(&l))
 		return;
-	n = child(u, l.dir, l.name, l.len);
+	n = unpack_child(u, l.dir, l.name, l.len);
 	if (!n)
 		return;
-	if (is_dir(n)) {
+	if (unpack_is_dir(n)) {
 		if (n->children == 0) {
 			warn(u, "replaces an empty folder%s",
 			     whose(u, n->inode->ramdisk, of));
-			remove_name(u, n);
+			unpack_remove_name(u, n);
 		}
 		return;
 	}
@@ -518,7 +191,7 @@ static void clean_path(struct unpack *u, const char *path, uint32_t mode)
 		return;
 	warn(u, "replaces a %s%s", type_name(n->inode->mode),
 	     whose(u, n->inode->ramdisk, of));
-	remove_name(u, n);
+	unpack_remove_name(u, n);
 }
 
 static int compare(uint64_t a, uint64_t b)
@@ -580,25 +253,25 @@ static int maybe_link(struct unpack *u, struct link **ret)
 	free(l);
 	l = *found;
 	*ret = l;
-	there = look(u, m->path, false);
+	there = unpack_look(u, m->path, false);
 	if (there && is_same_type(there->inode->mode, m->mode))
 		warn(u, "a hard link in the place of what was there; Linux "
 			"4.14 leaves what was there");
 	clean_path(u, m->path, 0);
 	u->why = NULL;
-	old = look(u, l->name, false);
-	if (!old || is_dir(old)) {
+	old = unpack_look(u, l->name, false);
+	if (!old || unpack_is_dir(old)) {
 		warn(u,
 		     "not unpacked: a hard link of %s, which is no file then",
 		     l->name);
 		return -1;
 	}
 	u->is_indirect = false;
-	if (!look_for_room(u, m->path, false, &room)) {
+	if (!unpack_look_for_room(u, m->path, false, &room)) {
 		warn_dropped(u);
 		return -1;
 	}
-	if (!add_name(u, room.dir, room.name, room.len, old->inode))
+	if (!unpack_add_name(u, room.dir, room.name, room.len, old->inode))
 		return -1;
 	if (old->inode->number != l->number ||
 	    old->inode->member != l->member ||
@@ -641,9 +314,9 @@ static struct node *open_file(struct unpack *u, const char *path)
 	struct node *n;
 
 	for (;;) {
-		if (!walk(u, path, &l))
+		if (!unpack_walk(u, path, &l))
 			return NULL;
-		if (is_dots(&l)) {
+		if (unpack_is_dots(&l)) {
 			u->why = "a folder is there";
 			return NULL;
 		}
@@ -651,15 +324,15 @@ static struct node *open_file(struct unpack *u, const char *path)
 			u->why = "a slash behind its name";
 			return NULL;
 		}
-		n = child(u, l.dir, l.name, l.len);
+		n = unpack_child(u, l.dir, l.name, l.len);
 		if (!n)
 			break;
 		if (!S_ISLNK(n->inode->mode)) {
-			if (is_dir(n))
+			if (unpack_is_dir(n))
 				u->why = "a folder that is not empty is there";
-			return is_dir(n) ? NULL : n;
+			return unpack_is_dir(n) ? NULL : n;
 		}
-		if (!follow(u, &l, n->inode->target))
+		if (!unpack_follow(u, &l, n->inode->target))
 			return NULL;
 		path = n->inode->target;
 	}
@@ -667,11 +340,11 @@ static struct node *open_file(struct unpack *u, const char *path)
 		u->why = "its name is longer than 255 bytes";
 		return NULL;
 	}
-	in = new_inode(u, l.dir);
+	in = unpack_new_inode(u, l.dir);
 	if (!in)
 		return NULL;
 	in->mode = S_IFREG;
-	n = add_name(u, l.dir, l.name, l.len, in);
+	n = unpack_add_name(u, l.dir, l.name, l.len, in);
 	if (!n) {
 		free(in);
 		return NULL;
@@ -745,9 +418,9 @@ static void put_file(struct unpack *u)
 /* Puts a new inode where there is room; it is freed where there is no memory. */
 static bool name_inode(struct unpack *u, const struct last *l, struct inode *in)
 {
-	if (add_name(u, l->dir, l->name, l->len, in))
+	if (unpack_add_name(u, l->dir, l->name, l->len, in))
 		return true;
-	free_inode(in);
+	unpack_free_inode(in);
 	return false;
 }
 
@@ -757,7 +430,7 @@ static struct node *find_put(struct unpack *u, bool follow_last)
 	struct node *n;
 
 	u->is_indirect = false;
-	n = look(u, u->m->path, follow_last);
+	n = unpack_look(u, u->m->path, follow_last);
 	if (!n)
 		warn_dropped(u);
 	return n;
@@ -771,9 +444,9 @@ static void put_dir(struct unpack *u)
 	struct node *n;
 	bool is_new;
 
-	is_new = look_for_room(u, m->path, true, &l);
+	is_new = unpack_look_for_room(u, m->path, true, &l);
 	if (is_new) {
-		in = new_inode(u, l.dir);
+		in = unpack_new_inode(u, l.dir);
 		if (!in)
 			return;
 		in->mode = S_IFDIR;
@@ -786,7 +459,7 @@ static void put_dir(struct unpack *u)
 		return;
 	warn_indirect(u, n);
 	in = n->inode;
-	if (!is_new && is_dir(n) && in->ramdisk != u->ramdisk &&
+	if (!is_new && unpack_is_dir(n) && in->ramdisk != u->ramdisk &&
 	    in->ramdisk != UINT32_MAX &&
 	    (in->mode != m->mode || in->uid != m->uid || in->gid != m->gid))
 		warn(u, "changes a folder of ramdisk %u", in->ramdisk);
@@ -810,15 +483,15 @@ static void put_node(struct unpack *u)
 	if (ml < 0 || u->no_memory)
 		return;
 	if (ml > 0) {
-		n = look(u, m->path, false);
+		n = unpack_look(u, m->path, false);
 		if (n)
 			note_link(link, n->inode);
 		return;
 	}
 	u->why = NULL;
-	is_new = look_for_room(u, m->path, false, &l);
+	is_new = unpack_look_for_room(u, m->path, false, &l);
 	if (is_new) {
-		in = new_inode(u, l.dir);
+		in = unpack_new_inode(u, l.dir);
 		if (!in)
 			return;
 		in->mode = m->mode & S_IFMT;
@@ -863,9 +536,9 @@ static void put_link(struct unpack *u)
 	struct node *n;
 	bool is_new;
 
-	is_new = look_for_room(u, m->path, false, &l);
+	is_new = unpack_look_for_room(u, m->path, false, &l);
 	if (is_new) {
-		in = new_inode(u, l.dir);
+		in = unpack_new_inode(u, l.dir);
 		if (!in)
 			return;
 		in->mode = S_IFLNK | 0777;
@@ -1088,7 +761,7 @@ struct unpack *unpack_new(void)
 	if (!u->heads || !u->root)
 		goto fail;
 	u->ramdisk = UINT32_MAX;
-	u->root->inode = new_inode(u, NULL);
+	u->root->inode = unpack_new_inode(u, NULL);
 	if (!u->root->inode)
 		goto fail;
 	u->root->inode->mode = S_IFDIR | 0755;
@@ -1105,7 +778,7 @@ static void free_node(struct node *n)
 	if (!n)
 		return;
 	if (n->inode && (S_ISDIR(n->inode->mode) || --n->inode->nlink == 0))
-		free_inode(n->inode);
+		unpack_free_inode(n->inode);
 	free(n);
 }
 
