@@ -1,26 +1,21 @@
 """
-What the suites in Python share: checks, the list of tests, and running them. A suite is a folder with
-files GROUP_SUITE.py, lib.py for what they share, and run, which calls main().
+What the suites in Python share and pytest does not have: the checks, @test, and what is made once for all workers.
+conftest.py has pytest find and run the tests; what boots images without pytest (make faults, make soak) needs this file alone.
 """
 
-import argparse
-import importlib
+import atexit
+import fcntl
 import os
-import signal
-import sys
-import time
-import traceback
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 
 TOP = Path(__file__).resolve().parents[1]
 TRIES = 25  # of what has to be quick
-TAIL = 30  # lines shown of what a failing test saw
-_printing = Lock()
+RUN = "ENCLAVE_INIT_TEST_RUN"  # the directory of once(), which the workers inherit
 
 
 class Failure(Exception):
@@ -33,8 +28,6 @@ class Skip(Exception):
 
 @dataclass
 class Test:
-    group: str  # of a file GROUP_SUITE.py
-    name: str
     run: Callable[[], None]
     seconds: int
     alone: bool
@@ -46,12 +39,11 @@ TESTS: list[Test] = []
 def test(seconds: int | Callable[[], None] = 1, alone: bool = False):
     """
     @test, or @test(...): a test of the function's name. SECONDS: about what it takes, the longest go first.
-    ALONE: when all others have ended.
+    ALONE: it runs after all others, while none of them does.
     """
     def register(function: Callable[[], None], seconds: int = 1) -> Callable[[], None]:
         assert function.__doc__, f"{function.__name__} says no behaviour"
-        group = function.__module__.rpartition("_")[0]
-        TESTS.append(Test(group, function.__name__, function, seconds, alone))
+        TESTS.append(Test(function, seconds, alone))
         return function
     if callable(seconds):
         return register(seconds)
@@ -71,7 +63,7 @@ def soon(attempt: Callable[[], float], seconds: float, what: str) -> None:
     """
     WHAT takes less than SECONDS, which ATTEMPT says of one try. A busy machine makes some tries slow, a wait that should
     not be there makes all of them slow, one that is there now and then makes some slow on any machine: one try has to be
-    quick, and no more than half of the tries may be slow while the machine is idle. Slow ones are told.
+    quick, and no more than half of the tries may be slow while the machine is idle. Slow ones are printed.
     """
     took, unexcused = [], 0
     while len(took) < TRIES:
@@ -79,8 +71,7 @@ def soon(attempt: Callable[[], float], seconds: float, what: str) -> None:
         unexcused += took[-1] >= seconds and not busy()
         if min(took) < seconds and 2 * unexcused <= len(took):
             if slow := sum(t >= seconds for t in took):
-                with _printing:
-                    print(f"# {slow} slow tries of {len(took)}, {seconds:.1f} s and more: {what}", flush=True)
+                print(f"# {slow} slow tries of {len(took)}, {seconds:.1f} s and more: {what}")
             return
     raise Failure(f"{what}: {sum(t >= seconds for t in took)} of {len(took)} tries took {seconds:.1f} s and more, the quickest "
                   f"{min(took):.1f} s; the machine was idle at {unexcused} of these")
@@ -93,87 +84,38 @@ def busy() -> bool:
     return os.getloadavg()[0] >= processors or running > processors
 
 
-def _run(test: Test, shown: str, log: Path, verbose: bool, around: Callable[[], AbstractContextManager]) -> bool:
-    """Runs it, prints how it went, and leaves what a failing one saw in LOG."""
-    start = time.monotonic()
-    state, reason, story = "ok", "", ""
-    try:
-        with around():
-            test.run()
-    except Skip as e:
-        state, reason = "skip", f": {e}"
-    except Exception as e:
-        state, reason, story = "not ok", f": {e}", "\n".join(getattr(e, "__notes__", []))
-        if not isinstance(e, Failure):
-            reason = f": a fault of the test: {traceback.format_exception_only(e)[0].strip()}"
-            story = traceback.format_exc()
-    took = f" # {time.monotonic() - start:.1f} s" if verbose else ""
-    first, *rest = reason.splitlines() or [""]
-    with _printing:
-        print(f"{state} {shown}{first}{took}")
-        for line in rest:
-            print(f"#   {line}")
-        log.unlink(missing_ok=True)
-        if story:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            log.write_text(story)
-            for line in story.splitlines()[-TAIL:]:
-                print(f"#   {line}")
-            print(f"#   all of it: {log.relative_to(TOP)}")
-        sys.stdout.flush()
-    return state != "not ok"
+# --- between the workers -----------------------------------------------------
+
+def run_directory() -> Path:
+    """A directory of this run, the same for all its workers; who asks first removes it at the end."""
+    if RUN not in os.environ:
+        os.environ[RUN] = tempfile.mkdtemp(prefix="tests-")
+        atexit.register(_remove, os.getpid(), os.environ[RUN])
+    return Path(os.environ[RUN])
 
 
-def _chosen(tests: list[Test], names: set[str]) -> Iterator[Test]:
-    for t in tests:
-        if not names or names & {t.name, t.group, f"{t.group}/{t.name}"}:
-            yield t
+def _remove(owner: int, path: str) -> None:
+    if os.getpid() == owner:  # and not one of its forks
+        shutil.rmtree(path, ignore_errors=True)
 
 
-def main(here: Path, what: str, jobs: int = 0, grouped: bool = False, cannot: Callable[[], str] = str,
-         around: Callable[[], AbstractContextManager] = nullcontext) -> int:
-    """
-    The tests in the folder HERE, of which WHAT says what they are. JOBS: how many at a time, else as many as
-    there are processors. GROUPED: names are shown as GROUP/NAME. CANNOT: why none of them can be run, or
-    nothing. AROUND: what surrounds each test; the notes that it adds to an exception are what the test saw.
-    """
-    suite = here.name
-    # Ignored by what a shell without job control starts in the background, and then by all that is tested.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
-    p = argparse.ArgumentParser(
-        description=f"{what.strip()} Prints 1..N, then 'ok {suite}/NAME' or 'not ok {suite}/NAME: reason'. "
-                    f"What a failing test saw is in build/{suite}/NAME.log.")
-    p.add_argument("-j", type=int, default=jobs or os.cpu_count() or 1, metavar="N", help="tests at a time")
-    p.add_argument("-v", action="store_true", help="show the time of each test")
-    p.add_argument("-l", action="store_true", help="list the tests")
-    p.add_argument("names", nargs="*", metavar="NAME", help="a test's, with its group or without, or a group's")
-    args = p.parse_args()
+@contextmanager
+def lock(name: str, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+    """While no other worker has the lock NAME; with LOCK_SH, while none has it alone."""
+    with (run_directory() / f"{name}.lock").open("a") as f:
+        fcntl.flock(f, how)
+        yield
 
-    for path in sorted(here.glob(f"*_{suite}.py")):
-        importlib.import_module(path.stem)
-    names = {n.removeprefix(f"{suite}/") for n in args.names}
-    if unknown := [n for n in sorted(names) if not [*_chosen(TESTS, {n})]]:
-        p.error(f"no such test: {' '.join(unknown)}")
-    tests = [*_chosen(TESTS, names)]
 
-    def name(t: Test) -> str:
-        return f"{t.group}/{t.name}" if grouped else t.name
-
-    def run(t: Test) -> bool:
-        log = TOP / "build" / suite / f"{name(t).replace('/', '-')}.log"
-        return _run(t, f"{suite}/{name(t)}", log, args.v, around)
-
-    if args.l:
-        for t in tests:
-            print(f"{name(t)}: {' '.join((t.run.__doc__ or '').split())}")
-        return 0
-    if why := cannot():
-        print(f"skip {suite}: {why}")
-        return 0
-    print(f"1..{len(tests)}", flush=True)
-    longest_first = sorted(tests, key=lambda t: -t.seconds)
-    with ThreadPoolExecutor(args.j) as pool:
-        good = list(pool.map(run, (t for t in longest_first if not t.alone)))
-    good += [run(t) for t in tests if t.alone]
-    return 0 if all(good) else 1
+def once(name: str, make: Callable[[Path], None]) -> Path:
+    """The file or directory that MAKE makes at the path it gets, by whichever worker asks first. Nobody changes it."""
+    path = run_directory() / name
+    with lock(name.replace("/", "-")):
+        if not path.exists():
+            new = path.with_name(f"{path.name}.new")
+            if new.is_dir():
+                shutil.rmtree(new)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            make(new)
+            new.rename(path)
+    return path

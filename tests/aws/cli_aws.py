@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-from lib import ARCH, DEADLINE_S, IMAGES, INIT, MKEIF, TOP, Eif, blobs, built, check, pcrs, said, same, scratch, test
+from .lib import ARCH, DEADLINE_S, IMAGES, INIT, MKEIF, TOP, Eif, blobs, built, check, pcrs, said, same, scratch, test
 
 BUILDS = [(name, whose) for name in IMAGES for whose in ("aws", "ours")]
 

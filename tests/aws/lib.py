@@ -12,11 +12,9 @@ import tempfile
 import time
 from pathlib import Path
 
+import enclave  # noqa: F401
+from enclave import Eif  # noqa: F401
 from suite import TOP, Failure, check, same, test  # noqa: F401
-
-sys.path.insert(0, str(TOP / "scripts"))
-import enclave  # noqa: E402
-from enclave import Eif  # noqa: E402
 
 ARCH = os.uname().machine
 KERNEL = {"x86_64": "bzImage", "aarch64": "Image"}.get(ARCH, "")

@@ -5,8 +5,8 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from lib import DEADLINE_S, TOP, Skip, Tree, boot, built, check, enclave, same, test
-from root_boot import expect_file_systems
+from .lib import DEADLINE_S, TOP, Skip, Tree, boot, built, check, enclave, same, test
+from .root_boot import expect_file_systems
 
 # What the formula gives for the image as AWS built it.
 AWS_PCR0 = ("bb284bdbdb58acc5378b549b0f8aa74663f306dd7f37fe612c2f255ed957d074"

@@ -2,7 +2,7 @@
 
 import re
 
-from lib import DEADLINE_S, Machine, Skip, Tree, boot, built, check, enclave, image, same, test
+from .lib import DEADLINE_S, Machine, Skip, Tree, boot, built, check, enclave, image, same, test
 
 
 @test()

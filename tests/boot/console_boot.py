@@ -3,7 +3,7 @@
 import re
 import time
 
-from lib import VERSION, boot, check, enclave, image, same, test
+from .lib import VERSION, boot, check, enclave, image, same, test
 
 
 @test()

@@ -2,7 +2,7 @@
 
 import re
 
-from lib import Boot, Tree, boot, built, check, image, same, test
+from .lib import Boot, Tree, boot, built, check, image, same, test
 
 
 @test()

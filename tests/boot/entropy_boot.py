@@ -1,6 +1,6 @@
 """3: entropy."""
 
-from lib import boot, check, image, test
+from .lib import boot, check, image, test
 
 # Nothing but init's own step readies the kernel's generator.
 DRY = "random.trust_cpu=off random.trust_bootloader=off rng_core.default_quality=0"

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from aws_boot import aws_image, aws_ramdisks
-from lib import Boot, Tree, boot, check, enclave, image, same, test
+from .aws_boot import aws_image, aws_ramdisks
+from .lib import Boot, Tree, boot, check, enclave, image, same, test
 
 TOOLS = ("dd", "df", "grep", "sh", "cat", "hostname", "ip", "ifconfig", "ls", "nc", "ping", "stat", "stty", "id")
 

@@ -1,7 +1,7 @@
 """Control groups of services, and what user 0 without a capability can do to the kernel, by init's functions: 6.12 and AWS's 4.14."""
 
-from aws_boot import aws_ramdisks
-from lib import Boot, Tree, boot, built, image, same, test
+from .aws_boot import aws_ramdisks
+from .lib import Boot, Tree, boot, built, image, same, test
 
 ROUNDS = 5  # of tests/apps/group.c
 READ_ONLY = "Read-only file system"

@@ -1,15 +1,13 @@
 """hand-over = yes: inits of others as process 1, each booting to its service; and init --heartbeat, run by one of them."""
 
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from aws_boot import aws_ramdisks
-from lib import TOP, VERSION, Boot, Eif, Skip, Tree, boot, built, check, image, kernel_file, same, test
+from pack import images
 
-sys.path.append(str(TOP / "tests/pack"))
-import images  # noqa: E402
+from .aws_boot import aws_ramdisks
+from .lib import TOP, VERSION, Boot, Eif, Skip, Tree, boot, built, check, image, kernel_file, same, test
 
 CONFIG = "hand-over = yes\n"
 

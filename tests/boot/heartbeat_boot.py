@@ -1,6 +1,6 @@
 """8: the heartbeat."""
 
-from lib import Boot, boot, check, image, same, soon, test
+from .lib import Boot, boot, check, image, same, soon, test
 
 
 def warned(b: Boot) -> bool:

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from aws_boot import aws_ramdisks
-from lib import Boot, Tree, boot, built, check, image, same, test
+from .aws_boot import aws_ramdisks
+from .lib import Boot, Tree, boot, built, check, image, same, test
 
 FIRST = "environment = PATH=" + "/none:" * 600 + "/bin\n"  # a long way to the program
 ALWAYS = "restart = always\nrestart-limit = 0\nrestart-delay = 1ms\nrestart-delay-max = 5ms\n"

@@ -1,17 +1,15 @@
 """What the boot tests share: images, boots, checks, and the list of tests."""
 
+import pickle
 import struct
 import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 
-from suite import TOP, Failure, Skip, check, same, soon, test  # noqa: F401
-
-sys.path.insert(0, str(TOP / "scripts"))
-import enclave  # noqa: E402
-from enclave import Eif, Machine, Result, Tree  # noqa: E402
+import enclave
+from enclave import Eif, Machine, Result, Tree
+from suite import TOP, Failure, Skip, check, lock, once, same, soon, test  # noqa: F401
 
 VERSION = (TOP / "VERSION").read_text().strip()
 # Messages of the kernel would tear lines of ours apart.
@@ -20,7 +18,7 @@ DEADLINE_S = 300.0  # of a boot that takes two seconds: on whatever machine it f
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-_local = threading.local()  # .boots: those of the test that runs in this thread
+_boots: list["Boot"] = []  # those of the test that runs
 
 
 def built(name: str, arch: str = "x86_64") -> bytes:
@@ -152,7 +150,7 @@ def boot(eif: Eif, append: str = "", until: str = "", panics: bool = False, ends
     machine.setdefault("timeout", DEADLINE_S)
     result = Machine(eif, append=f"{QUIET} {append}".strip(), **machine).run(until)
     b = Boot(result)
-    _local.boots.append(b)
+    _boots.append(b)
     if ends and not until:
         check(result.ended != "deadline", f"it did not end within {machine['timeout']:.0f} s")
     check(result.panicked == panics, "the kernel panicked" if result.panicked else "no panic")
@@ -162,23 +160,24 @@ def boot(eif: Eif, append: str = "", until: str = "", panics: bool = False, ends
 
 
 def shared(make: Callable[[], Boot]) -> Callable[[], Boot]:
-    """One boot that several tests look at."""
-    lock, made = threading.Lock(), []
+    """One boot that several tests look at, whichever worker runs them."""
+    @cache
+    def made() -> Boot:
+        path = once(f"boots/{make.__module__}.{make.__name__}", lambda path: path.write_bytes(pickle.dumps(make())))
+        return pickle.loads(path.read_bytes())
 
     def get() -> Boot:
-        with lock:
-            if not made:
-                made.append(make())
-            elif made[0] not in _local.boots:
-                _local.boots.append(made[0])
-        return made[0]
+        before = [*_boots]
+        b = made()
+        _boots[:] = [*before, b]
+        return b
     return get
 
 
 @contextmanager
 def told() -> Iterator[None]:
     """A test; a failing one has the consoles of its boots as a note. What stops the emulator is no fault of it."""
-    _local.boots = []
+    _boots.clear()
     try:
         yield
     except RuntimeError as e:
@@ -202,9 +201,9 @@ def no_emulator() -> str:
 
 
 def console_text() -> str:
-    """What the boots of this thread's test showed."""
+    """What the boots of the test showed."""
     out = []
-    for b in _local.boots:
+    for b in _boots:
         events = [f"{e['at']:8.3f} parent: {e}" for e in b.result.parent]
         lines = [f"{t:8.3f} {line}" for t, line in b.result.console]
         out += [f"--- {b.result.ended} after {b.result.seconds:.1f} s", *lines, *events, ""]

@@ -1,8 +1,8 @@
 """What namespaces cannot show of the configuration's keys: the kernel's locks, the ramdisk as root, file systems that are full."""
 
-from environment_boot import tools
-from lib import Boot, boot, built, check, image, same, test
-from squash_boot import squash_image, squashed
+from .environment_boot import tools
+from .lib import Boot, boot, built, check, image, same, test
+from .squash_boot import squash_image, squashed
 
 EVERYTHING = """\
 user = 1000

@@ -2,7 +2,7 @@
 
 import re
 
-from lib import boot, check, enclave, image, kernel_file, same, test
+from .lib import boot, check, enclave, image, kernel_file, same, test
 
 
 def depends(module: bytes) -> list[str]:

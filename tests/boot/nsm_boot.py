@@ -9,9 +9,10 @@ import tempfile
 from pathlib import Path
 
 import cbor2
-from aws_boot import aws_ramdisks
-from documents import name_of, verified
-from lib import TOP, Boot, Tree, boot, built, check, enclave, image, same, shared, test
+
+from .aws_boot import aws_ramdisks
+from .documents import name_of, verified
+from .lib import TOP, Boot, Tree, boot, built, check, enclave, image, same, shared, test
 
 
 def text(s: str) -> str:

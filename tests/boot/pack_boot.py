@@ -1,15 +1,13 @@
 """Images that mkeif made: their measurements are the NSM's, and the application is as the image says."""
 
 import subprocess
-import sys
 import tempfile
 from functools import cache
 from pathlib import Path
 
-from lib import TOP, Boot, Eif, Skip, boot, built, check, enclave, kernel_file, same, shared, test
+from pack import images
 
-sys.path.append(str(TOP / "tests/pack"))
-import images  # noqa: E402
+from .lib import TOP, Boot, Eif, Skip, boot, built, check, enclave, kernel_file, same, shared, test
 
 MKEIF = TOP / "build/mkeif"
 _kept = tempfile.TemporaryDirectory(prefix="pack-boot-")

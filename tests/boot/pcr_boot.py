@@ -6,8 +6,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from aws_boot import aws_image
-from lib import TOP, Boot, Tree, boot, built, check, enclave, image, same, shared, test
+from .aws_boot import aws_image
+from .lib import TOP, Boot, Tree, boot, built, check, enclave, image, same, shared, test
 
 TOOL = "/run/enclave/bin/nsm"
 CONTENT = bytes(range(256)) * 1000 + b"the end"

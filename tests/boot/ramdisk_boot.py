@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from lib import TOP, Eif, boot, built, check, enclave, kernel_file, same, test
+from .lib import TOP, Eif, boot, built, check, enclave, kernel_file, same, test
 
 Entry, cpio_write = enclave.Entry, enclave.cpio_write
 

@@ -9,16 +9,13 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 from contextlib import nullcontext
 from pathlib import Path
-from threading import Lock
 
-from lib import TOP, Failure, Skip, check, enclave, same, test
+from pack import images
 
-sys.path.append(str(TOP / "tests/pack"))
-import images  # noqa: E402
+from .lib import TOP, Failure, Skip, check, enclave, lock, same, test
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 INDENTED = re.compile(r"(?:^ {4}.*\n)+", re.MULTILINE)
@@ -36,7 +33,6 @@ NOT_RUN = {
     "docs/design.md": {},
 }
 SECONDS = 600  # of an enclave
-_make = Lock()  # two makes in one tree would be in each other's way
 
 
 def commands(document: str, text: str) -> str:
@@ -76,7 +72,8 @@ def run(script: str, folder: Path, **variables: str) -> str:
     # Whatever is wrong with an enclave, it ends.
     script = re.sub(r"^(scripts/run-enclave \S+\.eif)", rf"\1 --timeout {SECONDS}", script, flags=re.MULTILINE)
     script = re.sub(r"\bbuild/(?!x86_64|emulator|mkeif)", f"{folder}/", script)
-    with _make if "make " in script else nullcontext():
+    # Two makes in one tree would be in each other's way.
+    with lock("make") if "make " in script else nullcontext():
         done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=TOP, env={**os.environ, **variables},
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               check=False)
@@ -87,7 +84,7 @@ def run(script: str, folder: Path, **variables: str) -> str:
 
 def emulator() -> None:
     """Its kernel in build/emulator, as make run leaves it."""
-    with _make:
+    with lock("make"):
         subprocess.run(["make", "-s", "emulator"], cwd=TOP, check=True)
 
 

@@ -1,6 +1,6 @@
 """5 and 6: the root and its file systems."""
 
-from lib import Boot, Tree, boot, check, image, same, shared, test
+from .lib import Boot, Tree, boot, check, image, same, shared, test
 
 
 def odd_files() -> Tree:

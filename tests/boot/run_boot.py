@@ -9,9 +9,9 @@ from pathlib import Path
 
 import cbor2
 
-from aws_boot import AWS_PCR0, aws_image, aws_ramdisks
-from lib import DEADLINE_S, TOP, Tree, boot, built, check, enclave, image, same, test
-from root_boot import ordinary
+from .aws_boot import AWS_PCR0, aws_image, aws_ramdisks
+from .lib import DEADLINE_S, TOP, Tree, boot, built, check, enclave, image, same, test
+from .root_boot import ordinary
 
 
 @test()

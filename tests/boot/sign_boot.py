@@ -8,9 +8,9 @@ from pathlib import Path
 
 import cbor2
 
-from documents import HOUR, Document, name_of, verified
-from lib import Skip, check, enclave, same, test
-from preload import ROOM, Asked, Emulated
+from .documents import HOUR, Document, name_of, verified
+from .lib import Skip, check, enclave, same, test
+from .preload import ROOM, Asked, Emulated
 
 MODULE = "i-07e25f3bada361dec-enc0181d3dff86da785"
 LEAST = 1800  # seconds of a leaf that is still used

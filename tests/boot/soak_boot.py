@@ -4,7 +4,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from lib import DEADLINE_S, TOP, check, image, same, test
+from .lib import DEADLINE_S, TOP, check, image, same, test
 
 
 def soak(eif: Path, *words: object) -> subprocess.CompletedProcess:

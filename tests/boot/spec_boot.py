@@ -3,7 +3,7 @@
 import gzip
 from dataclasses import replace
 
-from lib import DEFAULT_PATH, Tree, boot, check, elf, image, same, test
+from .lib import DEFAULT_PATH, Tree, boot, check, elf, image, same, test
 
 PATH_LINE = f"[PATH={DEFAULT_PATH}]"
 

@@ -8,10 +8,10 @@ import tempfile
 from pathlib import Path
 from stat import S_ISDIR, S_ISLNK
 
-from aws_boot import aws_ramdisks
-from lib import Boot, Tree, boot, built, check, image, kernel_file, same, shared, test
-from modules_boot import load_order
-from pcr_boot import measure, pcr
+from .aws_boot import aws_ramdisks
+from .lib import Boot, Tree, boot, built, check, image, kernel_file, same, shared, test
+from .modules_boot import load_order
+from .pcr_boot import measure, pcr
 
 NAME = "rootfs.squashfs"
 FILE = "init: modules: /rootfs.squashfs: "

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from aws_boot import aws_ramdisks
-from lib import Boot, Tree, boot, built, check, image, same, test
+from .aws_boot import aws_ramdisks
+from .lib import Boot, Tree, boot, built, check, image, same, test
 
 CONFIG = """user = app
 workdir = /srv/my app

@@ -5,7 +5,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-from lib import ARCHES, TOP, check, folder, run, same, test
+from .lib import ARCHES, TOP, check, folder, run, same, test
 
 KERNEL = {"x86_64": "bzImage", "aarch64": "Image"}
 LINUX = {"x86_64": "x86_64", "aarch64": "arm64"}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from suite import TOP, Skip, check, same, test  # noqa: F401
+from suite import TOP, Skip, check, once, same, test  # noqa: F401
 
 VERSION = (TOP / "VERSION").read_text().strip()
 ARCHES = ("x86_64", "aarch64")

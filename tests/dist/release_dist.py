@@ -9,9 +9,8 @@ import subprocess
 import tarfile
 from functools import cache
 from pathlib import Path
-from threading import Lock
 
-from lib import ARCHES, TOP, VERSION, built, check, folder, run, same, test
+from .lib import ARCHES, TOP, VERSION, built, check, folder, once, run, same, test
 
 EPOCH = "1700000000"
 DOC = "share/doc/enclave-init"
@@ -30,7 +29,6 @@ LINKS = {"lib/libnsmc.so": "libnsmc.so.0", "lib/libnsmc.so.0": f"libnsmc.so.0.{V
 BUILT = ("init", "nsm", "libnsmc.a", "libnsmc.so.0", "compat/lib/libnsm.a", "compat/lib/libnsm.so.0")
 LOCK = {name: rest for name, *rest in (line.split() for line in (TOP / "scripts/deps.lock").read_text().splitlines()
                                        if not line.startswith("#"))}
-_making = Lock()
 
 
 def dist(out: Path, script: Path = TOP / "scripts/dist", epoch: str | None = EPOCH, env: dict | None = None,
@@ -41,19 +39,16 @@ def dist(out: Path, script: Path = TOP / "scripts/dist", epoch: str | None = EPO
     return run(script, out, env={"SOURCE_DATE_EPOCH": epoch, **(env or {})}, **how)
 
 
+def make_release(out: Path) -> None:
+    done = dist(out)
+    same((done.returncode, done.stderr), (0, ""), "scripts/dist")
+    same(done.stdout, (out / "SHA256SUMS").read_text(), "what it prints")
+
+
 @cache
-def _release() -> dict[str, bytes]:
-    with folder() as tmp:
-        done = dist(tmp / "out")
-        same((done.returncode, done.stderr), (0, ""), "scripts/dist")
-        same(done.stdout, (tmp / "out/SHA256SUMS").read_text(), "what it prints")
-        return {p.name: p.read_bytes() for p in (tmp / "out").iterdir()}
-
-
 def release() -> dict[str, bytes]:
-    """Its files; made once."""
-    with _making:
-        return _release()
+    """Its files; made once a run."""
+    return {p.name: p.read_bytes() for p in once("release", make_release).iterdir()}
 
 
 def name_of(arch: str) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from lib import TOP, check, folder, run, same, test
+from .lib import TOP, check, folder, run, same, test
 
 QUICK = ("init", "init.debug", "nsm", "nsm.debug")
 EACH = (*QUICK, "libnsmc.a", "libnsmc.so.0", "libnsmc.pc", "compat/lib/libnsm.a", "compat/lib/libnsm.so.0", "image.eif",

@@ -7,10 +7,11 @@ import errno
 import os
 from dataclasses import dataclass
 
-from outcome import Outcome, Seen, in_parallel, judge, other
+from boot import lib as boot
 from suite import Failure
 
-boot = other("boot")
+from .outcome import Outcome, Seen, in_parallel, judge
+
 QUIET = "reboot=t panic=-1 quiet"
 TIMEOUT_S = 300.0
 

@@ -8,9 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import space
-from outcome import in_parallel, spread
 from suite import Failure, check, same, test
+
+from . import space
+from .outcome import in_parallel, spread
 
 SAMPLE = {"plain": 30, "full": 30, "again": 15, "hostile": 15}
 

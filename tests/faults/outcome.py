@@ -1,30 +1,17 @@
 """Outcomes of a boot with a fault, and what the fault tests use of the other suites."""
 
-import importlib.util
 import os
 import re
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 
 from suite import TOP
 
 HERE = Path(__file__).resolve().parent
 INJECT = TOP / "build/host/inject"
-
-
-def other(suite: str) -> ModuleType:
-    """lib.py of another suite, by a name of its own."""
-    name = f"{suite}_lib"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, HERE.parent / suite / "lib.py")
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
 
 
 # The steps of the boot by their numbers, which the parent is told.

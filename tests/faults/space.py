@@ -13,10 +13,11 @@ from functools import cache
 from pathlib import Path
 
 import hostile
-from outcome import INJECT, STEPS, Outcome, Seen, judge, other
-from policy import CANNOT_FAIL, ERRNOS, MUSL, OTHERWISE, RULES, Rule
+from ns import lib as ns
 
-ns = other("ns")
+from .outcome import INJECT, STEPS, Outcome, Seen, judge
+from .policy import CANNOT_FAIL, ERRNOS, MUSL, OTHERWISE, RULES, Rule
+
 DEADLINE_S = 180.0
 TRIES = 3
 SERVICES = ("main", "aid")

@@ -4,8 +4,10 @@ import sys
 import time
 from collections import Counter
 
-import space
-from outcome import in_parallel, other
+from boot.lib import no_emulator
+
+from . import space
+from .outcome import in_parallel
 
 
 def rows(faults: list, outcomes: list) -> None:
@@ -42,11 +44,16 @@ def main(parts: list[str]) -> int:
         if not parts or scene in parts:
             start, faults = time.monotonic(), [*space.faults(scene)]
             findings += show(f"namespaces, {scene}", faults, in_parallel(space.run, faults), time.monotonic() - start)
-    if (not parts or "boot" in parts) and not (why := other("boot").no_emulator()):
-        import guest
+    if (not parts or "boot" in parts) and not (why := no_emulator()):
+        from . import guest
         start, faults = time.monotonic(), guest.faults()
         findings += show("QEMU", faults, guest.run_all(faults), time.monotonic() - start)
     elif not parts or "boot" in parts:
         print(f"--- QEMU: skipped, {why}")
     print(f"{findings} findings", file=sys.stderr)
     return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    space.ns.low_limits()
+    sys.exit(main(sys.argv[1:]))

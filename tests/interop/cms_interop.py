@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 
-import lib
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding, rsa
@@ -25,6 +23,8 @@ from cryptography.hazmat.primitives.serialization import (BestAvailableEncryptio
                                                           NoEncryption, PrivateFormat, PublicFormat,
                                                           load_der_private_key, load_der_public_key)
 from cryptography.x509.oid import NameOID
+
+from . import lib
 
 SIZES = (2048, 3072, 4096)
 LENGTHS = (0, 1, 15, 16, 17, 31, 32, 33, 100, 255, 4096)
@@ -93,11 +93,10 @@ class Key:
 
 
 KEYS: dict[int, Key] = {}
-making = Lock()
 
 
 def key_of(bits: int) -> Key:
-    with making, folder() as d:
+    with folder() as d:
         if bits not in KEYS:
             lib.same(run([f"new {bits} {d}/key {d}/spki"]), ["ok"], "making a key")
             KEYS[bits] = Key((d / "key").read_bytes(), (d / "spki").read_bytes())

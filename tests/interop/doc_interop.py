@@ -11,19 +11,20 @@ from functools import cache
 from pathlib import Path
 from ssl import DER_cert_to_PEM_cert
 
-import ca
 import cbor2
-import lib
-from ca import (AS_AWS, BREAK, CERT_SIGN, CRL_SIGN, DAY, ENCIPHERS, INSTANCE_CA, LEAF, MODULE_ID,
-                NON_REPUDIATION, NOW, NULL, REGIONAL, ROOT, SIGNS, TRUE, UNDEFINED, ZONAL, Chain,
-                Key, array, as_aws, authority, der, document, extension, fields, head, integer, negative,
-                octets, oid, pairs, payload, pcr_map, pcr_values, seconds, signed, text, uint)
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from . import ca
+from . import lib
+from .ca import (AS_AWS, BREAK, CERT_SIGN, CRL_SIGN, DAY, ENCIPHERS, INSTANCE_CA, LEAF, MODULE_ID,
+                NON_REPUDIATION, NOW, NULL, REGIONAL, ROOT, SIGNS, TRUE, UNDEFINED, ZONAL, Chain,
+                Key, array, as_aws, authority, der, document, extension, fields, head, integer, negative,
+                octets, oid, pairs, payload, pcr_map, pcr_values, seconds, signed, text, uint)
 
 ALL = "form,chain,validity,signature"
 TRUTH = f"{ALL},debug_mode"

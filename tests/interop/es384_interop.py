@@ -8,13 +8,14 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import lib
-from ca import ORDER
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import (Prehashed, decode_dss_signature,
                                                              encode_dss_signature)
+
+from . import lib
+from .ca import ORDER
 
 PROGRAMS = ("es384", "es384_32")
 # SP 800-186, 3.2.1.4: y^2 = x^3 - 3 * x + B modulo FIELD.

@@ -2,7 +2,7 @@
 
 import os
 
-from lib import (ARCH, BUILD, HERE, MULTIARCH, TOP, VERSION, check, check_verdicts, compiled, folder, install, installed,
+from .lib import (ARCH, BUILD, HERE, MULTIARCH, TOP, VERSION, check, check_verdicts, compiled, folder, install, installed,
                  libdir, must, needed, pkg_config, run, same, shared_env, test)
 
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2")

@@ -1,12 +1,9 @@
 """AWS's nine functions: programs that were written for AWS's libnsm, over a device that is in the program."""
 
-from functools import cache
 from pathlib import Path
-from threading import Lock
 
-from lib import HERE, TOP, check, compiled, exported, folder, libdir, must, needed, run, same, test
+from .lib import HERE, check, compiled, exported, folder, libdir, must, needed, once, run, same, test
 
-_making = Lock()
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2")
 
 
@@ -14,10 +11,8 @@ def prefix() -> Path:
     return libdir() / "enclave-init/compat"
 
 
-@cache
-def _programs() -> dict[str, Path]:
-    out = TOP / "build/lang/compat"
-    out.mkdir(parents=True, exist_ok=True)
+def make_programs(out: Path) -> None:
+    out.mkdir()
     include = f"-I{prefix()}/include"
     by_link = {"archive": [prefix() / "lib/libnsm.a"], "shared": [f"-L{prefix()}/lib", "-lnsm"]}
     for name, flags in by_link.items():
@@ -26,12 +21,11 @@ def _programs() -> dict[str, Path]:
              *by_link["archive"])
     same([n for n in needed(out / "shared") if "nsm" in n], ["libnsm.so.0"], "what it needs")
     same([n for n in needed(out / "archive") if "nsm" in n], [], "what it needs")
-    return {name: out / name for name in (*by_link, "cpp")}
 
 
 def programs() -> dict[str, Path]:
-    with _making:
-        return _programs()
+    out = once("compat", make_programs)
+    return {name: out / name for name in ("archive", "shared", "cpp")}
 
 
 def behaves(name: str) -> None:

@@ -1,6 +1,6 @@
 """Go by cgo: nothing but its standard library."""
 
-from lib import HERE, check, check_verdicts, folder, libdir, must, needed, pkg_config_env, shared_env, test, tool
+from .lib import HERE, check, check_verdicts, folder, libdir, must, needed, pkg_config_env, shared_env, test, tool
 
 
 def built(tmp, **more: str):

@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from threading import Lock
 
-import ca
-from suite import TOP, Skip, check, same, test  # noqa: F401
+from interop import ca
+from suite import TOP, Skip, check, lock, once, same, test  # noqa: F401
 
 HERE = Path(__file__).resolve().parent
 ARCH = os.uname().machine
@@ -22,7 +21,6 @@ MULTIARCH = f"lib/{ARCH}-linux-gnu"
 VERSION = (TOP / "VERSION").read_text().strip()
 HEADER = (TOP / "nsm/nsmc.h").read_text()
 DEADLINE_S = 300
-_installing = Lock()
 
 
 @contextmanager
@@ -68,27 +66,14 @@ def install(root: Path, *variables: str) -> None:
         if not (BUILD / name).exists():
             raise Skip(f"no build/{ARCH}/{name}")
     made = [f"build/{ARCH}/{n}" for n in MADE] + ["build/mkeif"]
-    with _installing:
+    with lock("make"):  # two makes in one tree would be in each other's way
         must("make", "-s", "-C", TOP, *(f"--old-file={m}" for m in made), "install", f"ARCH={ARCH}", f"DESTDIR={root}",
              *variables)
 
 
-_multiarch = Lock()
-
-
-@cache
-def _installed() -> Path:
-    root = TOP / "build/lang/root"
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True)
-    install(root, "PREFIX=/usr", f"LIBDIR=/usr/{MULTIARCH}")
-    return root
-
-
 def installed() -> Path:
-    """The folder that would be /, as a distribution packs it."""
-    with _multiarch:
-        return _installed()
+    """The directory that would be /, as a distribution packs it."""
+    return once("installed", lambda root: install(root, "PREFIX=/usr", f"LIBDIR=/usr/{MULTIARCH}"))
 
 
 def libdir() -> Path:

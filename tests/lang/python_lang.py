@@ -11,8 +11,9 @@ from ctypes import POINTER, byref, c_char, c_char_p, c_int, c_int64, c_size_t, c
 from functools import cache
 from pathlib import Path
 
-import ca
-from lib import (DEBUG_MODE, HEADER, NONCE, NOT_KNOWN, PCR0, PRODUCTION, TOP, VALIDITY, Case, Skip, broken, cases, check,
+from interop import ca
+
+from .lib import (DEBUG_MODE, HEADER, NONCE, NOT_KNOWN, PCR0, PRODUCTION, TOP, VALIDITY, Case, Skip, broken, cases, check,
                  compiled, exported, folder, good, installed, libdir, must, same, test)
 
 ERRORS = {name: int(number) for name, number in re.findall(r"\b(NSMC_E_\w+) = (\d+)", HEADER)}

@@ -1,6 +1,6 @@
 """Rust by extern "C": rustc alone, without a crate."""
 
-from lib import HERE, check, check_verdicts, compiled, folder, libdir, needed, shared_env, test, tool
+from .lib import HERE, check, check_verdicts, compiled, folder, libdir, needed, shared_env, test, tool
 
 
 def built(tmp, kind: str):

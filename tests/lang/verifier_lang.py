@@ -1,11 +1,9 @@
 """The verifier alone (make libnsmc-verify), by each compiler that is here."""
 
 import re
-from functools import cache
 from pathlib import Path
-from threading import Lock
 
-from lib import ARCH, HEADER, HERE, TOP, check, check_verdicts, compiled, must, run, same, test, tool
+from .lib import ARCH, HEADER, HERE, TOP, check, check_verdicts, compiled, lock, must, once, run, same, test, tool
 
 # What the C11 library has, and glibc's compilers and mbedTLS take where they see glibc.
 C11 = {"calloc", "free", "ldexp", "malloc", "memchr", "memcmp", "memcpy", "memmove", "memset", "snprintf", "strchr", "strcmp",
@@ -14,11 +12,9 @@ OF_GLIBC = {"bcmp", "explicit_bzero"}
 # Not what talks to the device, to KMS, or hashes files.
 OF_DOCUMENTS = re.compile(r"nsmc_(doc|policy|cache|error|check|aws)_\w+")
 COMPILERS = {"gcc": "gcc -m64" if ARCH == "x86_64" else "gcc -g", "clang": "clang"}
-_making = Lock()
 
 
-@cache
-def _made(name: str) -> Path:
+def make_verifier(name: str) -> None:
     build = TOP / "build/lang" / name
     done = run("make", "-s", "-C", TOP, "libnsmc-verify", f"BUILD=build/lang/{name}", f"VERIFY_CC={COMPILERS[name]}")
     # Of a make that is above this one, or not.
@@ -26,14 +22,14 @@ def _made(name: str) -> Path:
     same((done.returncode, said), (0, [f"libnsmc-verify: build/lang/{name}/verify/libnsmc-verify.a: made with "
                                        f"{COMPILERS[name]}"]), f"make: {done.stdout}")
     same((build / "verify/nsmc.h").read_text(), HEADER, "the header")
-    return build / "verify"
 
 
 def made(name: str) -> Path:
     """The folder with header and archive, of a compiler that warned of nothing."""
     tool(name)
-    with _making:
-        return _made(name)
+    with lock("make"):
+        once(f"verifier-{name}", lambda done: (make_verifier(name), done.touch()))
+    return TOP / "build/lang" / name / "verify"
 
 
 def asks_and_shows(archive: Path) -> tuple[set[str], set[str]]:

@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 
-from lib import BUILD, DEADLINE_S, check, same, test
+from .lib import BUILD, DEADLINE_S, check, same, test
 
 INIT = BUILD / "test/init"
 WORDS = "init: heartbeat: CID 3 port {}: "

@@ -5,7 +5,7 @@ import re
 import stat
 from pathlib import Path
 
-from lib import (BUILD, IS_ROOT, MOUNT_POINTS, VERSION, Jail, Parent, Skip, Tree, check, same,
+from .lib import (BUILD, IS_ROOT, MOUNT_POINTS, VERSION, Jail, Parent, Skip, Tree, check, same,
                  status, test)
 
 STARTED = f"init: spawn: /bin/act: started by enclave-init {VERSION}"

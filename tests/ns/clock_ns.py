@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 
-from lib import BUILD, DEADLINE_S, Jail, check, same, soon, status, test
+from .lib import BUILD, DEADLINE_S, Jail, check, same, soon, status, test
 
 SLEEP = ("/bin/act", "sleep", "600000")
 DEBUG = ("nomodules", "init_debug")

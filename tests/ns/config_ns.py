@@ -5,8 +5,8 @@ import os
 import signal
 import stat
 
-from lib import DEFAULT_PATH, IS_ROOT, Jail, Skip, Tree, app, check, same, soon, strings, test
-from boot_ns import ENDED, SLEEP, STARTED
+from .boot_ns import ENDED, SLEEP, STARTED
+from .lib import DEFAULT_PATH, IS_ROOT, Jail, Skip, Tree, app, check, same, soon, strings, test
 
 TOOL = "/run/enclave/bin/nsm"
 

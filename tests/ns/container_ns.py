@@ -12,11 +12,11 @@ import sys
 import tempfile
 import termios
 import time
-from contextlib import contextmanager
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from lib import BUILD, DEADLINE_S, IS_ROOT, TOP, Skip, app, check, children, same, soon, status, test
+from .lib import BUILD, DEADLINE_S, IS_ROOT, TOP, Skip, app, check, children, same, soon, status, test
 
 INIT = BUILD / "init"
 VERSION = (TOP / "VERSION").read_text().strip()

@@ -3,7 +3,7 @@
 import os
 import signal
 
-from lib import Jail, check, same, soon, test
+from .lib import Jail, check, same, soon, test
 
 EXITED = "exited with code 0"
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from lib import IS_ROOT, Jail, Tree, check, same, test
+from .lib import IS_ROOT, Jail, Tree, check, same, test
 
 SLEEP = ("/bin/act", "sleep", "600000")
 BUSYBOX = Path("/bin/busybox")

@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from lib import DEFAULT_PATH, IS_ROOT, VERSION, Jail, Parent, Tree, app, check, same, status, strings, test
+from .lib import DEFAULT_PATH, IS_ROOT, VERSION, Jail, Parent, Tree, app, check, same, status, strings, test
 
 CONFIG = "hand-over = yes\n"
 SLEEP = ("/bin/act", "sleep", "600000")

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from container_ns import root
-from lib import BUILD, DEADLINE_S, IS_ROOT, Jail, Parent, Skip, Tree, app, check, children, same, status, test
+from .container_ns import root
+from .lib import BUILD, DEADLINE_S, IS_ROOT, Jail, Parent, Skip, Tree, app, check, children, same, status, test
 
 INIT = BUILD / "init"
 SLEEP = ("/bin/act", "sleep", "600000")

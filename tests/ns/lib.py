@@ -9,7 +9,6 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import tempfile
 import termios
 import time
@@ -17,10 +16,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from enclave import MOUNT_POINTS, Tree, app_ramdisk, boot_ramdisk, lines
 from suite import TOP, Failure, Skip, check, same, soon, test  # noqa: F401
-
-sys.path.insert(0, str(TOP / "scripts"))
-from enclave import MOUNT_POINTS, Tree, app_ramdisk, boot_ramdisk, lines  # noqa: E402
 
 MACHINE = os.uname().machine
 BUILD = TOP / "build" / MACHINE

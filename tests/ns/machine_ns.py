@@ -5,7 +5,7 @@ import re
 import stat
 from pathlib import Path
 
-from lib import Jail, Parent, Tree, app, check, same, test
+from .lib import Jail, Parent, Tree, app, check, same, test
 
 SLEEP = ("/bin/act", "sleep", "600000")
 

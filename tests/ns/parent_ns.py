@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from lib import Jail, Parent, check, same, soon, test
+from .lib import Jail, Parent, check, same, soon, test
 
 SLEEP = ("/bin/act", "sleep", "600000")
 

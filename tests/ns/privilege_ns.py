@@ -3,7 +3,7 @@
 import struct
 from pathlib import Path
 
-from lib import IS_ROOT, Jail, Skip, Tree, check, same, status, strings, test
+from .lib import IS_ROOT, Jail, Skip, Tree, check, same, status, strings, test
 
 SLEEP = ("/bin/act", "sleep", "600000")
 PEOPLE = {"etc/passwd": b"root:x:0:0:root:/root:/bin/sh\napp:x:1000:50:App:/home/app:/bin/act\n",

@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from lib import (DEFAULT_PATH, IS_ROOT, Jail, Tree, app, check, oom_kills, same, status, strings,
+from .lib import (DEFAULT_PATH, IS_ROOT, Jail, Tree, app, check, oom_kills, same, status, strings,
                  test)
 
 SLEEP = ("/bin/act", "sleep", "600000")

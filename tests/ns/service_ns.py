@@ -5,7 +5,7 @@ import re
 import signal
 from pathlib import Path
 
-from lib import IS_ROOT, TOP, Jail, Parent, Skip, Tree, app, check, same, status, test
+from .lib import IS_ROOT, TOP, Jail, Parent, Skip, Tree, app, check, same, status, test
 
 VERSION = (TOP / "VERSION").read_text().strip()
 SLEEP = "sleep 600000"

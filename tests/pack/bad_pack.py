@@ -9,9 +9,9 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-import images
-from images import Layer, Layout, digest, tagged
-from lib import (ASAN, DONE, FILE, MKEIF, REFUSED, TOP, USAGE, Eif, Skip, boot_options, build, built, check, copied, folder, kernels,
+from . import images
+from .images import Layer, Layout, digest, tagged
+from .lib import (ASAN, DONE, FILE, MKEIF, REFUSED, TOP, USAGE, Eif, Skip, boot_options, build, built, check, copied, folder, kernels,
                  layout, make, names, ramdisk, run, same, test, tool)
 
 OLD = b"what was there\n"

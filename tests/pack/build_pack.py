@@ -10,8 +10,8 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import images
-from lib import (ARCH, ASAN, DONE, MKEIF, REFUSED, Eif, Entry, Skip, boot_options, build, built, check, copied, cpio_read, enclave,
+from . import images
+from .lib import (ARCH, ASAN, DONE, MKEIF, REFUSED, Eif, Entry, Skip, boot_options, build, built, check, copied, cpio_read, enclave,
                  folder, kernels, layout, make, ramdisk, run, same, test, text, tool)
 
 IS_ROOT = os.geteuid() == 0

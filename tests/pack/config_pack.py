@@ -5,8 +5,8 @@ import shutil
 import struct
 from pathlib import Path
 
-import images
-from lib import ARCH, ASAN, DONE, REFUSED, Done, Eif, boot_options, build, check, folder, make, ramdisk, run, same, test, text
+from . import images
+from .lib import ARCH, ASAN, DONE, REFUSED, Done, Eif, boot_options, build, check, folder, make, ramdisk, run, same, test, text
 
 CONF = "enclave-init.conf"
 

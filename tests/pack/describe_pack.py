@@ -12,10 +12,10 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 
-from eifs import (APP, BOOT, FILE, FIRST, IMAGE, LINK, METADATA, app, certificate, cpio, expired, hello, metadata, sections,
+from .eifs import (APP, BOOT, FILE, FIRST, IMAGE, LINK, METADATA, app, certificate, cpio, expired, hello, metadata, sections,
                   signed, small, with_crc, write)
-from lib import ASAN, DONE, MKEIF, REFUSED, USAGE, Done, Eif, Entry, built, check, enclave, folder, names, run, same, test, tool
-from lib import FILE as EXIT_FILE
+from .lib import ASAN, DONE, MKEIF, REFUSED, USAGE, Done, Eif, Entry, built, check, enclave, folder, names, run, same, test, tool
+from .lib import FILE as EXIT_FILE
 
 TYPES = {1: "kernel", 2: "cmdline", 3: "ramdisk", 4: "signature", 5: "metadata"}
 

@@ -9,8 +9,8 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from eifs import APP, BOOT, CHAR, DIR, FIFO, FILE, LINK, METADATA, app, certificate, cpio, hello, metadata, signed, small, write
-from lib import ASAN, DONE, MKEIF, USAGE, Done, Eif, Entry, check, cpio_read, folder, run, same, test
+from .eifs import APP, BOOT, CHAR, DIR, FIFO, FILE, LINK, METADATA, app, certificate, cpio, hello, metadata, signed, small, write
+from .lib import ASAN, DONE, MKEIF, USAGE, Done, Eif, Entry, check, cpio_read, folder, run, same, test
 
 EQUAL, DIFFERS, TROUBLE = 0, 1, 2  # as diff and cmp have them
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from lib import DONE, Eif, Entry, Skip, enclave, run, tool
+from .lib import DONE, Eif, Entry, Skip, enclave, run, tool
 
 FIRST = enclave.HEADER.size  # the offset of the first section
 FILE, DIR, LINK, CHAR, FIFO = 0o100000, 0o040000, 0o120000, 0o020000, 0o010000

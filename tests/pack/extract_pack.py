@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from eifs import CRC, hello, small, with_crc, write
-from lib import ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, check, folder, names, run, same, test
+from .eifs import CRC, hello, small, with_crc, write
+from .lib import ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, check, folder, names, run, same, test
 
 
 def expect_parts(path: Path, eif: Eif) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import images
-from images import OCI, Layer, Layout, digest, tagged, zstd
-from lib import REFUSED, Eif, Failure, build, check, folder, make, ramdisk, same, test, text, tool
+from . import images
+from .images import OCI, Layer, Layout, digest, tagged, zstd
+from .lib import REFUSED, Eif, Failure, build, check, folder, make, ramdisk, same, test, text, tool
 
 DOCKER = "application/vnd.docker."
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

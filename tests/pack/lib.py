@@ -4,21 +4,17 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
-import threading
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import images
-from suite import TOP, Failure, Skip, check, same, test  # noqa: F401
+import enclave
+from enclave import Eif, Entry, cpio_read  # noqa: F401
+from suite import TOP, Failure, Skip, check, once, same, test  # noqa: F401
 
-sys.path.insert(0, str(TOP / "scripts"))
-import enclave  # noqa: E402
-from enclave import Eif, Entry, cpio_read  # noqa: E402,F401
+from . import images
 
 ARCH = os.uname().machine
 MKEIF = TOP / "build/mkeif"      # as it is installed
@@ -111,7 +107,7 @@ def built(name: str, arch: str = ARCH) -> Path:
     return path
 
 
-def prepare() -> str:
+def prepare() -> None:
     """
     The emulator's kernels and AWS's image, before the first test: what is said of building them would stand in the
     middle of a result. Where they cannot be had most tests can be made yet.
@@ -119,7 +115,6 @@ def prepare() -> str:
     for arch in enclave.ARCHES:
         with suppress(RuntimeError):
             enclave.emulator(arch)
-    return ""
 
 
 def kernels(name: str = "module") -> Path:
@@ -180,22 +175,12 @@ def text(eif: Eif, name: str) -> str:
 
 # --- images ------------------------------------------------------------------
 
-_images = tempfile.TemporaryDirectory(prefix="pack-images-")
-_locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
-
-
 def layout(name: str) -> Path:
     """The OCI layout of an image of images.py, made once a run; nobody changes it."""
-    path = Path(_images.name) / name
-    with _locks[name]:
-        if not path.exists():
-            new = path.with_suffix(".new")
-            try:
-                images.IMAGES[name](new)
-            except FileNotFoundError as e:
-                raise Skip(str(e)) from None
-            new.rename(path)
-    return path
+    try:
+        return once(f"images/{name}", images.IMAGES[name])
+    except FileNotFoundError as e:
+        raise Skip(str(e)) from None
 
 
 def copied(name: str, to: Path) -> Path:

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import images
-from bad_pack import expect_bad_image, expect_refused
-from images import OCI, Layer, Layout, digest, tagged, zstd
-from lib import (ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, Failure, boot_options, build, check, folder, layout, make,
+from . import images
+from .bad_pack import expect_bad_image, expect_refused
+from .images import OCI, Layer, Layout, digest, tagged, zstd
+from .lib import (ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, Failure, boot_options, build, check, folder, layout, make,
                  names, ramdisk, run, same, test, text, tool)
-from sign_pack import key_pair
+from .sign_pack import key_pair
 
 CMD = {"Cmd": ["/tell"]}
 HEX = "0" * 64

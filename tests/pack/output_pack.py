@@ -9,11 +9,12 @@ import tarfile
 from pathlib import Path
 from shutil import copy2
 
-import eifs
-from lib import (ASAN, DONE, FILE, MKEIF, PLAIN_ENV, REFUSED, USAGE, Eif, built, check, copied, fake_kernel, folder,
-                 layout, names, run, same, test, tool)
-from sign_pack import key_pair
 from suite import Skip
+
+from . import eifs
+from .lib import (ASAN, DONE, FILE, MKEIF, PLAIN_ENV, REFUSED, USAGE, Eif, built, check, copied, fake_kernel, folder,
+                 layout, names, run, same, test, tool)
+from .sign_pack import key_pair
 
 # An older overlayfs, NFS, FUSE: no file without a name.
 NO_TMPFILE = r"""

@@ -1,7 +1,7 @@
 #!/usr/bin/python3 -B
 """
-Layers at random, with all that they may hold in any order, as umoci unpacks them. Run by itself, random_pack.py FIRST
-LAST tries those of other numbers.
+Layers at random, with all that they may hold in any order, as umoci unpacks them. `PYTHONPATH=../scripts python3 -B -m
+pack.random_pack FIRST LAST` in tests/ tries those of other numbers.
 """
 
 import random
@@ -12,12 +12,11 @@ import tarfile
 from dataclasses import replace
 from pathlib import Path
 
-if __name__ == "__main__":
-    sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
-import images
-from build_pack import expect_files, on_disk, rootfs, unpacked
 from enclave import MOUNT_POINTS
-from lib import Eif, Failure, build, check, folder, test
+
+from . import images
+from .build_pack import expect_files, on_disk, rootfs, unpacked
+from .lib import Eif, Failure, build, check, folder, test
 
 # Few names, so that they meet: folders, links to folders, and what lies in them.
 FOLDERS, LINKS, LEAVES = "AB", "LM", "abc"

@@ -4,8 +4,8 @@ import gzip
 import lzma
 from dataclasses import replace
 
-from eifs import DIR, FILE, LINK, cpio, hello
-from lib import (ASAN, DONE, MKEIF, REFUSED, USAGE, Eif, Entry, built, check, cpio_read, enclave, folder, names, run, same, test)
+from .eifs import DIR, FILE, LINK, cpio, hello
+from .lib import (ASAN, DONE, MKEIF, REFUSED, USAGE, Eif, Entry, built, check, cpio_read, enclave, folder, names, run, same, test)
 
 OLD = b"\x7fELF" + bytes(14) + (62).to_bytes(2, "little") + bytes(64)
 

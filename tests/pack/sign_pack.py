@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
-from lib import ASAN, DEADLINE_S, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, Failure, check, folder, names, run, same, test, tool
+
+from .lib import ASAN, DEADLINE_S, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, Failure, check, folder, names, run, same, test, tool
 
 # Curve: its COSE algorithm, hash, and how long r and s are (RFC 9053, 2.1).
 CURVES = {

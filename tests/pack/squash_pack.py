@@ -5,10 +5,10 @@ import shutil
 import struct
 from pathlib import Path
 
-import images
-from bad_pack import raw_image
-from build_pack import IS_ROOT, elsewhere, expect_files, on_disk, rootfs
-from lib import (ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, boot_options, build, built, check, folder, kernels, layout,
+from . import images
+from .bad_pack import raw_image
+from .build_pack import IS_ROOT, elsewhere, expect_files, on_disk, rootfs
+from .lib import (ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, boot_options, build, built, check, folder, kernels, layout,
                  make, ramdisk, run, same, test, text, tool)
 
 NAME = "rootfs.squashfs"

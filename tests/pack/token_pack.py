@@ -11,8 +11,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from lib import ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, Skip, check, folder, run, same, test, tool
-from sign_pack import CURVES, image, through_pipe, verify
+
+from .lib import ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, Skip, check, folder, run, same, test, tool
+from .sign_pack import CURVES, image, through_pipe, verify
 
 PIN, SO_PIN = "5678", "12345678"
 MODULES = (Path("/usr/lib/softhsm/libsofthsm2.so"), Path("/usr/lib64/pkcs11/libsofthsm2.so"))

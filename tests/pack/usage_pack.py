@@ -4,9 +4,9 @@ import re
 import subprocess
 from pathlib import Path
 
-from lib import (ASAN, DONE, FILE, MKEIF, REFUSED, TOP, USAGE, VERSION, built, check, fake_kernel, folder, layout, run, same,
+from .lib import (ASAN, DONE, FILE, MKEIF, REFUSED, TOP, USAGE, VERSION, built, check, fake_kernel, folder, layout, run, same,
                  test)
-from sign_pack import key_pair
+from .sign_pack import key_pair
 
 PROGRAMS = (MKEIF, ASAN)
 

@@ -4,7 +4,7 @@ import base64
 import errno
 import os
 
-from lib import DONE, MUSL, NO_NSM, NSM, check, device, equal, test
+from .lib import DONE, MUSL, NO_NSM, NSM, check, device, equal, test
 
 DOCUMENT = bytes(range(256)) * 20
 

@@ -9,9 +9,10 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import ca
 from cryptography import x509
-from lib import ASAN, DONE, MUSL, REFUSED, SHIPPED, TOP, USAGE, Done, check, equal, run, test, without_memory
+from interop import ca
+
+from .lib import ASAN, DONE, MUSL, REFUSED, SHIPPED, TOP, USAGE, Done, check, equal, run, test, without_memory
 
 NOW = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ca.NOW))
 PCR = {n: v.hex() for n, v in ca.pcr_values().items()}

@@ -8,7 +8,7 @@ import resource
 import signal
 import subprocess
 
-from lib import (ASAN, DONE, FILE, MUSL, NSM, SHIPPED, USAGE, check, device, equal, folder, names, run, test)
+from .lib import (ASAN, DONE, FILE, MUSL, NSM, SHIPPED, USAGE, check, device, equal, folder, names, run, test)
 
 FULL = "No space left on device"
 

@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import ca
-from lib import BUILD, DEADLINE_S, MUSL, SHIPPED, TOP, Skip, check, device, equal, folder, names, test
-from usage_tool import COMMANDS
+from interop import ca
+
+from .lib import BUILD, DEADLINE_S, MUSL, SHIPPED, TOP, Skip, check, device, equal, folder, names, test
+from .usage_tool import COMMANDS
 
 COMPLETION = TOP / "nsm/nsm.bash-completion"
 CONF_PAGE = TOP / "init/enclave-init.conf.5"
@@ -296,7 +297,7 @@ def the_example_with_kms_uses_a_key_once() -> None:
         (d.path / "bin/aws").chmod(0o755)
         (d.path / "bin/nsm").symlink_to(MUSL)
         (d.path / "make.py").write_text(
-            f"import sys\nfrom pathlib import Path\nsys.path[:0] = {sys.path!r}\nfrom recipient_tool import cms, private_of\n"
+            f"import sys\nfrom pathlib import Path\nsys.path[:0] = {sys.path!r}\nfrom tool.recipient_tool import cms, private_of\n"
             "Path('message').write_bytes(cms(private_of(Path('key.pem')).public_key(), b'secret'))\n")
         script = marked("kms").replace("/run/", f"{d.path}/")
         env = {"PATH": f"{d.path}/bin:/usr/bin:/bin", "NSM_STATE": str(d.state), "NSM_DOCUMENT": str(d.path / "document")}

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from lib import DONE, FILE, MUSL, NSM, Z48, check, device, equal, folder, run, test
+from .lib import DONE, FILE, MUSL, NSM, Z48, check, device, equal, folder, run, test
 
 
 def sha384(data: bytes) -> bytes:

@@ -17,14 +17,15 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from ca import der, integer, oid
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.serialization import (BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat,
                                                           PublicFormat)
-from device_tool import attestation
-from lib import (ASAN, DEADLINE_S, DONE, FILE, MUSL, NO_NSM, NSM, PLAIN_ENV, REFUSED, SHIPPED, TOP, USAGE, Skip, check,
+from interop.ca import der, integer, oid
+
+from .device_tool import attestation
+from .lib import (ASAN, DEADLINE_S, DONE, FILE, MUSL, NO_NSM, NSM, PLAIN_ENV, REFUSED, SHIPPED, TOP, USAGE, Skip, check,
                  device, equal, folder, names, run, test, wait_for, without_memory)
 
 SHA256 = der(0x30, oid("2.16.840.1.101.3.4.2.1"), der(5))

@@ -2,7 +2,7 @@
 
 import re
 
-from lib import (ASAN, DONE, MUSL, NO_NSM, SHIPPED, TOP, USAGE, VERSION, check, device, equal, run, test)
+from .lib import (ASAN, DONE, MUSL, NO_NSM, SHIPPED, TOP, USAGE, VERSION, check, device, equal, run, test)
 
 COMMANDS = ("describe", "random", "pcr list", "pcr get", "pcr extend", "pcr lock", "pcr predict",
             "attest", "verify", "show", "recipient new", "recipient attest", "recipient open")

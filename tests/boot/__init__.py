@@ -1,0 +1,1 @@
+"""The boot tests: real images on emulated machines."""

@@ -1,0 +1,1 @@
+"""The fault tests: system calls of init's that fail."""

@@ -1,0 +1,3 @@
+"""What the fault tests need before the first of them."""
+
+from ns.conftest import jails  # noqa: F401

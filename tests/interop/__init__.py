@@ -1,0 +1,1 @@
+"""The interoperability tests: the library against what others wrote."""

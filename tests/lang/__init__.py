@@ -1,0 +1,1 @@
+"""libnsmc and its kin from the languages of those who use them."""

@@ -1,0 +1,1 @@
+"""The tests of mkeif, which makes enclave images of container images."""
