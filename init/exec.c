@@ -584,10 +584,10 @@ static int run_program(struct start *s)
 
 	(void)execve(p->path, argv, s->vector.envp);
 	r = -errno;
-	if (r == -ENOEXEC && p->kind == PROGRAM_TEXT) {
-		argv[-1] = (char[]){ PROGRAM_SHELL };
+	if (r == -ENOEXEC && p->kind == EXECUTABLE_TEXT) {
+		argv[-1] = (char[]){ EXECUTABLE_SHELL };
 		argv[0] = (char *)(uintptr_t)p->path;
-		(void)execve(PROGRAM_SHELL, argv - 1, s->vector.envp);
+		(void)execve(EXECUTABLE_SHELL, argv - 1, s->vector.envp);
 		r = -errno;
 	}
 	text_clear(&t);

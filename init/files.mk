@@ -2,7 +2,7 @@
 
 INIT := boot steps start end loop child helper service member news supervise process cull machine relro console log \
 	$(addprefix spec/,spec codes config config_values config_service config_enclave config_keys capability signal user) \
-	pcr program spec/seccomp container check notify report klog modules module power beat \
+	pcr program spec/executable spec/seccomp container check notify report klog modules module power beat \
 	clock/clock clock/stamp clock/ptp clock/steer confine vector names exec
 
 MAIN_C := init/main.c

@@ -3,19 +3,10 @@
 
 #include <limits.h>
 #include <stdbool.h>
-#include <stddef.h>
+
+#include "init/spec/executable.h"
 
 struct text;
-
-enum program_kind {
-	PROGRAM_OTHER, /* neither ELF nor text */
-	PROGRAM_ELF,
-	PROGRAM_SCRIPT, /* #! */
-	PROGRAM_TEXT,	/* what a shell would take for its own */
-};
-
-/* Who runs a text without #!, as execvp(3) has it. */
-#define PROGRAM_SHELL "/bin/sh"
 
 /*
  * A program as it was found, before anything runs, with all that explains why exec
@@ -23,7 +14,7 @@ enum program_kind {
  * is no way to look.
  */
 struct program {
-	enum program_kind kind;
+	enum executable_kind kind;
 	int machine; /* of an ELF file: EM_..., 0 if it has none */
 	int missing; /* -errno of its interpreter, or of that one's; or 0 */
 	bool misses_loader; /* it is the interpreter's own that is missing */
@@ -42,12 +33,9 @@ int program_find(const char *name, const char *search, struct program *ret);
 
 /*
  * Fills in all of P but its path, which is there. A file that cannot be read is
- * PROGRAM_OTHER.
+ * EXECUTABLE_OTHER.
  */
 void program_look(struct program *p);
-
-/* What the first LEN bytes of a file say it is (256 are looked at). Pure. */
-enum program_kind program_kind_of(const char *head, size_t len);
 
 /*
  * Why exec of P failed with -R, in words to WHY: a missing interpreter of a

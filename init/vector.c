@@ -4,6 +4,7 @@
 
 #include "init/log.h"
 #include "init/spec/config.h"
+#include "init/spec/executable.h"
 #include "init/spec/spec.h"
 #include "init/spec/user.h"
 
@@ -62,8 +63,7 @@ static void add_user(struct vector *v, struct user *u)
 
 static void add_defaults(const struct vector_source *s, struct vector *v)
 {
-	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:"
-			     "/usr/bin:/sbin:/bin";
+	static char path[] = "PATH=" EXECUTABLE_PATH;
 	static char home[] = "HOME=/", root_home[] = "HOME=/root";
 
 	add_default(v, "PATH", path);

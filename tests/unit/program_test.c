@@ -17,25 +17,25 @@ enum { OWN = EM_AARCH64, OTHER = EM_X86_64 };
 
 /* --- kinds --- */
 
-#define KIND(bytes) program_kind_of((bytes), sizeof(bytes) - 1)
+#define KIND(bytes) executable_kind_of((bytes), sizeof(bytes) - 1)
 
 TEST(kinds_are_told_by_the_first_bytes)
 {
-	CHECK_INT(KIND("\177ELF\2\1\1"), PROGRAM_ELF);
-	CHECK_INT(KIND("\177ELF"), PROGRAM_ELF);
-	CHECK_INT(KIND("#!/bin/sh\n"), PROGRAM_SCRIPT);
-	CHECK_INT(KIND("#!sh"), PROGRAM_SCRIPT);
-	CHECK_INT(KIND("echo hello\n"), PROGRAM_TEXT);
-	CHECK_INT(KIND("# no interpreter\n"), PROGRAM_TEXT);
-	CHECK_INT(KIND("#!"), PROGRAM_TEXT);
-	CHECK_INT(KIND("#! \t\necho\n"), PROGRAM_TEXT);
-	CHECK_INT(KIND("\xef\xbb\xbf#!/bin/sh\n"), PROGRAM_TEXT);
-	CHECK_INT(KIND(""), PROGRAM_TEXT);
-	CHECK_INT(KIND("\177EL"), PROGRAM_TEXT);
-	CHECK_INT(KIND("#"), PROGRAM_TEXT);
-	CHECK_INT(KIND("\0"), PROGRAM_OTHER);
-	CHECK_INT(KIND("MZ\0\0"), PROGRAM_OTHER);
-	CHECK_INT(KIND("text\0"), PROGRAM_OTHER);
+	CHECK_INT(KIND("\177ELF\2\1\1"), EXECUTABLE_ELF);
+	CHECK_INT(KIND("\177ELF"), EXECUTABLE_ELF);
+	CHECK_INT(KIND("#!/bin/sh\n"), EXECUTABLE_SCRIPT);
+	CHECK_INT(KIND("#!sh"), EXECUTABLE_SCRIPT);
+	CHECK_INT(KIND("echo hello\n"), EXECUTABLE_TEXT);
+	CHECK_INT(KIND("# no interpreter\n"), EXECUTABLE_TEXT);
+	CHECK_INT(KIND("#!"), EXECUTABLE_TEXT);
+	CHECK_INT(KIND("#! \t\necho\n"), EXECUTABLE_TEXT);
+	CHECK_INT(KIND("\xef\xbb\xbf#!/bin/sh\n"), EXECUTABLE_TEXT);
+	CHECK_INT(KIND(""), EXECUTABLE_TEXT);
+	CHECK_INT(KIND("\177EL"), EXECUTABLE_TEXT);
+	CHECK_INT(KIND("#"), EXECUTABLE_TEXT);
+	CHECK_INT(KIND("\0"), EXECUTABLE_OTHER);
+	CHECK_INT(KIND("MZ\0\0"), EXECUTABLE_OTHER);
+	CHECK_INT(KIND("text\0"), EXECUTABLE_OTHER);
 }
 
 TEST(kinds_look_at_256_bytes)
@@ -44,10 +44,10 @@ TEST(kinds_look_at_256_bytes)
 
 	memset(head, 'x', sizeof(head));
 	head[256] = '\0';
-	CHECK_INT(program_kind_of(head, sizeof(head)), PROGRAM_TEXT);
+	CHECK_INT(executable_kind_of(head, sizeof(head)), EXECUTABLE_TEXT);
 	head[255] = '\0';
-	CHECK_INT(program_kind_of(head, sizeof(head)), PROGRAM_OTHER);
-	CHECK_INT(program_kind_of(head, 255), PROGRAM_TEXT);
+	CHECK_INT(executable_kind_of(head, sizeof(head)), EXECUTABLE_OTHER);
+	CHECK_INT(executable_kind_of(head, 255), EXECUTABLE_TEXT);
 }
 
 /* --- finding --- */
@@ -67,7 +67,7 @@ static void enter_with_programs(void)
 }
 
 static void check_find(const char *name, const char *search, int r,
-		       const char *path, enum program_kind kind)
+		       const char *path, enum executable_kind kind)
 {
 	struct program *p = malloc(sizeof(*p));
 
@@ -82,10 +82,10 @@ static void check_find(const char *name, const char *search, int r,
 TEST(path_is_searched_in_its_order)
 {
 	enter_with_programs();
-	check_find("first", "a:b", 0, "a/first", PROGRAM_SCRIPT);
-	check_find("first", "b:a", 0, "b/first", PROGRAM_TEXT);
-	check_find("second", "a:b", 0, "b/second", PROGRAM_ELF);
-	check_find("second", "nowhere:a:zero:b", 0, "b/second", PROGRAM_ELF);
+	check_find("first", "a:b", 0, "a/first", EXECUTABLE_SCRIPT);
+	check_find("first", "b:a", 0, "b/first", EXECUTABLE_TEXT);
+	check_find("second", "a:b", 0, "b/second", EXECUTABLE_ELF);
+	check_find("second", "nowhere:a:zero:b", 0, "b/second", EXECUTABLE_ELF);
 	check_find("second", "a", -ENOENT, NULL, 0);
 	temp_leave();
 }
@@ -93,10 +93,10 @@ TEST(path_is_searched_in_its_order)
 TEST(an_empty_part_of_path_is_the_working_directory)
 {
 	enter_with_programs();
-	check_find("here", "", 0, "here", PROGRAM_TEXT);
-	check_find("zero", ":a", 0, "zero", PROGRAM_OTHER);
-	check_find("here", "a:", 0, "here", PROGRAM_TEXT);
-	check_find("here", "a::b", 0, "here", PROGRAM_TEXT);
+	check_find("here", "", 0, "here", EXECUTABLE_TEXT);
+	check_find("zero", ":a", 0, "zero", EXECUTABLE_OTHER);
+	check_find("here", "a:", 0, "here", EXECUTABLE_TEXT);
+	check_find("here", "a::b", 0, "here", EXECUTABLE_TEXT);
 	check_find("here", "a:b", -ENOENT, NULL, 0);
 	temp_leave();
 }
@@ -104,7 +104,7 @@ TEST(an_empty_part_of_path_is_the_working_directory)
 TEST(what_is_no_executable_file_is_passed_over)
 {
 	enter_with_programs();
-	check_find("both", "a:b", 0, "b/both", PROGRAM_TEXT);
+	check_find("both", "a:b", 0, "b/both", EXECUTABLE_TEXT);
 	/* and remembered */
 	check_find("plain", "a:b", -EACCES, NULL, 0);
 	check_find("dir", "a:b", -EACCES, NULL, 0);
@@ -116,10 +116,10 @@ TEST(a_name_with_a_slash_is_not_searched)
 	char path[PATH_MAX];
 
 	enter_with_programs();
-	check_find("b/second", "a", 0, "b/second", PROGRAM_ELF);
-	check_find("./here", "a", 0, "./here", PROGRAM_TEXT);
+	check_find("b/second", "a", 0, "b/second", EXECUTABLE_ELF);
+	check_find("./here", "a", 0, "./here", EXECUTABLE_TEXT);
 	(void)snprintf(path, sizeof(path), "%s/b/second", temp_path);
-	check_find(path, "a", 0, path, PROGRAM_ELF);
+	check_find(path, "a", 0, path, EXECUTABLE_ELF);
 	check_find("a/second", "b", -ENOENT, NULL, 0);
 	check_find("a/plain", "", -EACCES, NULL, 0);
 	check_find("./b", "", -EACCES, NULL, 0);
@@ -140,7 +140,7 @@ TEST(names_too_long_are_refused)
 	enter_with_programs();
 	memset(search, 'd', PATH_MAX);
 	strcpy(search + PATH_MAX, ":b");
-	check_find("second", search, 0, "b/second", PROGRAM_ELF);
+	check_find("second", search, 0, "b/second", EXECUTABLE_ELF);
 	for (size_t len = PATH_MAX - 10; len < PATH_MAX; len++) {
 		search[len] = '\0';
 		check_find("second", search, -ENOENT, NULL, 0);

@@ -8,22 +8,15 @@
 #include <sys/stat.h>
 
 #include "init/spec/config.h"
+#include "init/spec/executable.h"
 #include "init/spec/seccomp.h"
+#include "init/spec/spec.h"
 #include "init/spec/user.h"
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/base/tree.h"
 #include "rootfs/pack/image/app.h"
 #include "rootfs/pack/image/elf.h"
 #include "rootfs/pack/image/image.h"
-
-/* What init searches where the image says nothing. */
-static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:"
-				   "/usr/bin:/sbin:/bin";
-
-enum {
-	HEAD_MAX = 256, /* bytes that the kernel looks at */
-	SCRIPTS_MAX = 5,
-};
 
 /* One service of an image, the application or another. */
 struct run {
@@ -106,46 +99,25 @@ static int refuse_user(const struct run *run, const char *name,
 
 /* --- programs ------------------------------------------------------------------- */
 
-/* NAME below DIR, which is LEN bytes, from the working directory. */
-static char *path_of(const struct run *run, const char *dir, size_t len,
-		     const char *name)
+/* PATH, from the working directory. */
+static char *absolute(const struct run *run, const char *path)
 {
-	const char *cwd = run->workdir;
-	char *path;
-	int n;
+	char *ret;
 
-	if (name[0] == '/')
-		return strdup(name);
-	if (len > 0 && dir[0] == '/')
-		cwd = "";
-	n = asprintf(&path, "%s%s%.*s/%s", cwd, *cwd ? "/" : "", (int)len, dir,
-		     name);
-	return n < 0 ? NULL : path;
-}
-
-static const char *value_of(char *const *variables, size_t count,
-			    const char *name)
-{
-	size_t len = strlen(name);
-	const char *value = NULL;
-
-	/* The last one counts. */
-	for (size_t i = 0; i < count; i++)
-		if (strncmp(variables[i], name, len) == 0 &&
-		    variables[i][len] == '=')
-			value = variables[i] + len + 1;
-	return value;
+	if (path[0] == '/')
+		return strdup(path);
+	return asprintf(&ret, "%s/%s", run->workdir, path) < 0 ? NULL : ret;
 }
 
 /* What a service's PATH is in the end, but for an environment-file of its own. */
 static const char *path_variable(const struct image *image,
 				 const struct config_service *s)
 {
-	const char *path = value_of(s->variables, s->variable_count, "PATH");
+	const char *path = spec_getenv(s->variables, s->variable_count, "PATH");
 
 	if (!path)
-		path = value_of(image->env.items, image->env.count, "PATH");
-	return path ? path : default_path;
+		path = spec_getenv(image->env.items, image->env.count, "PATH");
+	return path ? path : EXECUTABLE_PATH;
 }
 
 /* What a search along PATH has met. */
@@ -155,48 +127,66 @@ struct check_found {
 	bool elsewhere; /* where there is neither, it may yet come to be */
 };
 
+/* A search, one path after the other. */
+struct check_search {
+	struct image *image;
+	const struct run *run;
+	struct check_found *found;
+	bool no_memory;
+};
+
+static int look(void *ctx, const char *name)
+{
+	struct check_search *s = ctx;
+	struct check_found *found = s->found;
+	struct tree_node *node, *closed;
+	char *path = absolute(s->run, name);
+
+	if (!path) {
+		s->no_memory = true;
+		return -ENOMEM;
+	}
+	if (is_made_at_boot(path))
+		found->elsewhere = true;
+	node = find(s->image, s->run, path, &closed);
+	/* One that is not there is not missed. */
+	if (closed && !found->closed && tree_find(s->image->tree, path, true))
+		found->closed = closed;
+	free(path);
+	if (is_program(node) && may(s->run->user, node->inode, 1)) {
+		found->node = node;
+		return 0;
+	}
+	if (node && (!found->node || is_program(node)))
+		found->node = node;
+	return node || closed ? -EACCES : -ENOENT;
+}
+
 static int find_program(struct image *image, const struct run *run,
 			struct check_found *ret, struct fault *reterr)
 {
-	const char *dirs = strchr(run->program, '/') ? "" : run->path;
-	struct tree_node *node, *closed;
-	const char *end;
-	char *path;
+	struct check_search s = { .image = image, .run = run, .found = ret };
+	char path[PATH_MAX];
 
 	*ret = (struct check_found){ 0 };
 	/* A file of variables may say another PATH. */
 	ret->elsewhere = run->service->environment_file != NULL;
-	for (;; dirs = end + 1) {
-		end = strchrnul(dirs, ':');
-		path = path_of(run, dirs, (size_t)(end - dirs), run->program);
-		if (!path)
-			return fault_system(reterr, ENOMEM, "%s", run->program);
-		if (is_made_at_boot(path))
-			ret->elsewhere = true;
-		node = find(image, run, path, &closed);
-		/* One that is not there is not missed. */
-		if (closed && !ret->closed &&
-		    tree_find(image->tree, path, true))
-			ret->closed = closed;
-		free(path);
-		if (is_program(node) && may(run->user, node->inode, 1)) {
-			ret->node = node;
-			return 0;
-		}
-		if (node && (!ret->node || is_program(node)))
-			ret->node = node;
-		if (*end == '\0')
-			return 0;
-	}
+	(void)executable_find(run->program, run->path, look, &s, path);
+	return s.no_memory ? fault_system(reterr, ENOMEM, "%s", run->program) :
+			     0;
 }
 
-/* What NAME, a program, is run by, which is one itself. */
-static int check_interpreter(struct image *image, const struct run *run,
-			     const char *name, const char *interpreter,
-			     unsigned depth, struct fault *reterr)
+/*
+ * INTERPRETER, an absolute path, runs NAME, and is executable for the user. *RET is NULL
+ * where it may yet come to be.
+ */
+static int find_interpreter(struct image *image, const struct run *run,
+			    const char *name, const char *interpreter,
+			    struct tree_node **ret, struct fault *reterr)
 {
 	struct tree_node *node, *closed;
 
+	*ret = NULL;
 	if (is_made_at_boot(interpreter))
 		return 0;
 	node = find(image, run, interpreter, &closed);
@@ -213,20 +203,58 @@ static int check_interpreter(struct image *image, const struct run *run,
 				    name, interpreter);
 	if (!may(run->user, node->inode, 1))
 		return refuse_user(run, name, node, "execute", reterr);
-	return check_runs(image, run, interpreter, node, depth + 1, reterr);
+	*ret = node;
+	return 0;
 }
 
-/* As the kernel has it: blanks around the first word behind the mark. */
-static int check_script(struct image *image, const struct run *run,
-			const char *name, char *line, unsigned depth,
+/* PATH is the interpreter of NAME, a script or a text. */
+static int check_interpreter(struct image *image, const struct run *run,
+			     const char *name, const char *path, unsigned depth,
+			     struct fault *reterr)
+{
+	char *interpreter = absolute(run, path);
+	struct tree_node *node;
+	int r;
+
+	if (!interpreter)
+		return fault_system(reterr, ENOMEM, "%s", name);
+	r = find_interpreter(image, run, name, interpreter, &node, reterr);
+	if (r == 0 && node)
+		r = check_runs(image, run, interpreter, node, depth + 1,
+			       reterr);
+	free(interpreter);
+	return r;
+}
+
+/* The loader of NAME, an ELF file, is one itself, and the kernel looks for no other. */
+static int check_loader(struct image *image, const struct run *run,
+			const char *name, const char *path,
 			struct fault *reterr)
 {
-	line[strcspn(line, "\n")] = '\0';
-	line += 2 + strspn(line + 2, " \t");
-	line[strcspn(line, " \t")] = '\0';
-	if (*line != '/') /* of the working directory, or nothing */
-		return 0;
-	return check_interpreter(image, run, name, line, depth, reterr);
+	char *loader = absolute(run, path);
+	struct tree_node *node;
+	int r;
+
+	if (!loader)
+		return fault_system(reterr, ENOMEM, "%s", name);
+	r = find_interpreter(image, run, name, loader, &node, reterr);
+	if (r == 0 && node)
+		r = elf_check_program(loader, &node->inode->content, run->arch,
+				      reterr);
+	free(loader);
+	return r;
+}
+
+static int check_elf(struct image *image, const struct run *run,
+		     const char *name, const struct content *c,
+		     struct fault *reterr)
+{
+	char loader[PATH_MAX];
+
+	if (elf_check_program(name, c, run->arch, reterr) < 0 ||
+	    elf_find_loader(name, c, loader, reterr) < 0)
+		return -1;
+	return *loader ? check_loader(image, run, name, loader, reterr) : 0;
 }
 
 /*
@@ -239,34 +267,29 @@ static int check_runs(struct image *image, const struct run *run,
 		      unsigned depth, struct fault *reterr)
 {
 	const struct content *c = &node->inode->content;
-	char head[HEAD_MAX + 1] = { 0 }, loader[ELF_LOADER_MAX];
-	size_t len = c->len < HEAD_MAX ? (size_t)c->len : HEAD_MAX;
-	bool is_text;
+	char head[EXECUTABLE_HEAD_MAX], interpreter[EXECUTABLE_HEAD_MAX];
+	size_t len = c->len < sizeof(head) ? (size_t)c->len : sizeof(head);
+	enum executable_kind kind;
 
-	if (depth > SCRIPTS_MAX)
+	if (depth > EXECUTABLE_SCRIPTS_MAX)
 		return fault_refuse(reterr,
 				    "%s: more than %d scripts, each the "
 				    "interpreter of another",
-				    name, SCRIPTS_MAX);
+				    name, EXECUTABLE_SCRIPTS_MAX);
 	if (content_read(c, 0, head, len, reterr) < 0)
 		return fault_prefix(reterr, "%s", name);
-	is_text = memcmp(head, "#!", 2) == 0 ||
-		  (memcmp(head, "\177ELF", 4) != 0 && !memchr(head, '\0', len));
-	if (is_text && !may(run->user, node->inode, 4))
+	kind = executable_kind_of(head, len);
+	if (kind == EXECUTABLE_ELF)
+		return check_elf(image, run, name, c, reterr);
+	/* The kernel takes no text for an interpreter, and init none for the shell. */
+	if (kind == EXECUTABLE_OTHER || (kind == EXECUTABLE_TEXT && depth > 0))
+		return fault_refuse(reterr,
+				    "%s: neither a program nor a script", name);
+	if (!may(run->user, node->inode, 4))
 		return refuse_user(run, name, node, "read", reterr);
-	if (memcmp(head, "#!", 2) == 0)
-		return check_script(image, run, name, head, depth, reterr);
-	if (is_text)
-		return check_interpreter(image, run, name, "/bin/sh", depth,
-					 reterr);
-	if (memcmp(head, "\177ELF", 4) != 0)
-		return 0;
-	if (elf_check_program(name, c, run->arch, reterr) < 0 ||
-	    elf_find_loader(name, c, loader, reterr) < 0)
-		return -1;
-	return *loader ? check_interpreter(image, run, name, loader, depth,
-					   reterr) :
-			 0;
+	if (!executable_interpreter(head, len, interpreter))
+		memcpy(interpreter, EXECUTABLE_SHELL, sizeof(EXECUTABLE_SHELL));
+	return check_interpreter(image, run, name, interpreter, depth, reterr);
 }
 
 static int check_program(struct image *image, const struct run *run,

@@ -1,9 +1,11 @@
 #include "rootfs/pack/image/elf.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
+#include "init/spec/executable.h"
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/base/spool.h"
 
@@ -41,33 +43,45 @@ int elf_check_module(const char *path, const struct content *c,
 	return check(path, c, arch, true, reterr);
 }
 
-int elf_find_loader(const char *path, const struct content *c,
-		    char ret[ELF_LOADER_MAX], struct fault *reterr)
+/* How executable_loader reads; a fault of the system stays in RETERR. */
+struct elf_file {
+	const struct content *content;
+	struct fault *reterr;
+	bool failed;
+};
+
+static bool read_at(void *ctx, void *data, size_t len, uint64_t at)
 {
-	Elf64_Ehdr head;
-	Elf64_Phdr part;
+	struct elf_file *f = ctx;
 
-	*ret = '\0';
-	if (content_read(c, 0, &head, sizeof(head), reterr) < 0)
+	if (at > f->content->len || len > f->content->len - at)
+		return false;
+	f->failed = content_read(f->content, at, data, len, f->reterr) < 0;
+	return !f->failed;
+}
+
+int elf_find_loader(const char *path, const struct content *c,
+		    char ret[PATH_MAX], struct fault *reterr)
+{
+	struct elf_file f = { .content = c, .reterr = reterr };
+	int r = executable_loader(read_at, &f, ret);
+
+	if (f.failed)
 		return fault_prefix(reterr, "%s", path);
-	for (unsigned i = 0; i < head.e_phnum; i++) {
-		uint64_t at = head.e_phoff + (uint64_t)i * sizeof(part);
-
-		if (head.e_phoff > c->len ||
-		    content_read(c, at, &part, sizeof(part), reterr) < 0)
-			return fault_refuse(reterr,
-					    "%s: its program headers are "
-					    "beyond its end",
-					    path);
-		if (part.p_type != PT_INTERP)
-			continue;
-		if (part.p_filesz == 0 || part.p_filesz > ELF_LOADER_MAX ||
-		    content_read(c, part.p_offset, ret, (size_t)part.p_filesz,
-				 reterr) < 0 ||
-		    ret[part.p_filesz - 1] != '\0')
-			return fault_refuse(reterr, "%s: no name of a loader",
-					    path);
+	switch (-r) {
+	case 0:
+		*ret = '\0';
+		return 0;
+	case ENODATA:
+		return fault_refuse(
+			reterr, "%s: its program headers are beyond its end",
+			path);
+	case EINVAL:
+		return fault_refuse(reterr, "%s: no name of a loader", path);
+	case ENOEXEC:
+		return fault_refuse(
+			reterr, "%s: its program headers are damaged", path);
+	default:
 		return 0;
 	}
-	return 0;
 }

@@ -347,7 +347,7 @@ static int find_init(struct parts *p, struct fault *reterr)
 
 static int open_init(struct parts *p, struct fault *reterr)
 {
-	char loader[ELF_LOADER_MAX];
+	char loader[PATH_MAX];
 	uint64_t at;
 	int r;
 
