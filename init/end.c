@@ -76,8 +76,8 @@ static void ask_leftovers(const struct supervise *s)
 		const struct member *m = &s->members[i];
 		pid_t group = member_group(m);
 
-		if (group > 0 && m->service.stop_signal > 0)
-			(void)kill(-group, m->service.stop_signal);
+		if (group > 0 && m->service.config.stop_signal > 0)
+			(void)kill(-group, m->service.config.stop_signal);
 	}
 }
 
@@ -227,7 +227,8 @@ _Noreturn void end_machine(struct boot *b)
 	report_status(who->service.status, who->was_oom, &t);
 	end_processes(b);
 	finish(b,
-	       who == b->supervise.members && *who->program ? who->program :
-							      who->service.name,
+	       who == b->supervise.members && *who->program ?
+		       who->program :
+		       who->service.config.name,
 	       text_string(&t));
 }

@@ -60,7 +60,8 @@ static void fill_report(const struct exec_job *job, enum exec_kind kind,
 {
 	*ret = (struct exec_report){ .kind = (uint8_t)kind };
 	if (!job->is_main) {
-		append(ret->object, sizeof(ret->object), job->service->name);
+		append(ret->object, sizeof(ret->object),
+		       job->service->supervision.name);
 		append(ret->object, sizeof(ret->object), ": ");
 	}
 	append(ret->object, sizeof(ret->object), object);

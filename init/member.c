@@ -34,7 +34,7 @@ static void send_signal(const struct member *m, int sig)
 	if (m->pid <= 0)
 		return;
 	/* In a container its leader may have gone to another group. */
-	if (m->service.kill_mode == CONFIG_KILL_GROUP &&
+	if (m->service.config.kill_mode == CONFIG_KILL_GROUP &&
 	    kill(-m->pid, sig) == 0)
 		return;
 	(void)kill(m->pid, sig);
@@ -166,7 +166,7 @@ static void start(struct member *m)
 	m->program[0] = '\0';
 	helper_kill(&m->relay); /* it would hold what the last one has sent */
 	s->has_run = true;
-	if (m->last > 0 && m->service.kill_mode != CONFIG_KILL_PROCESS) {
+	if (m->last > 0 && m->service.config.kill_mode != CONFIG_KILL_PROCESS) {
 		/* What was not dead yet at its end, or has forked since. */
 		kill_rest(m);
 		(void)cgroup_renew(&m->cgroup);
@@ -262,7 +262,7 @@ static void take_message(struct member *m, const char *text, size_t len)
 	notify_parse(text, len, &n);
 	service_heard(&m->service, &n, io_now_ms(), &a);
 	if (n.status)
-		log_debug("supervise", m->service.name, m->service.text);
+		log_debug("supervise", m->service.config.name, m->service.text);
 	member_act(m, &a);
 }
 

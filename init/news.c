@@ -22,7 +22,7 @@ static void add_ms(uint32_t ms, struct text *t)
 
 static void say(const struct service *v, struct text *t)
 {
-	log_line("supervise", v->name, text_string(t));
+	log_line("supervise", v->config.name, text_string(t));
 }
 
 /* The boot cannot go on. */
@@ -31,7 +31,7 @@ void news_fail_boot(struct supervise *s, const struct service *v,
 {
 	add_status(v, t);
 	s->boot_failed = true;
-	s->stop(s->ctx, v->name, text_string(t));
+	s->stop(s->ctx, v->config.name, text_string(t));
 }
 
 static void add_end(const struct member *m, struct text *t)
@@ -48,9 +48,9 @@ static void add_again(const struct service *v, uint32_t ms, struct text *t)
 	add_ms(ms, t);
 	text_add(t, " (");
 	text_add_number(t, v->times);
-	if (v->limit > 0) {
+	if (v->config.restart_limit > 0) {
 		text_add(t, " of ");
-		text_add_number(t, v->limit);
+		text_add_number(t, v->config.restart_limit);
 	}
 	text_add(t, ")");
 }
@@ -106,7 +106,7 @@ void news_tell(struct member *m, const struct service_action *a)
 	case SERVICE_NO_NEWS:
 		break;
 	case SERVICE_IS_READY:
-		log_debug("supervise", v->name, "ready");
+		log_debug("supervise", v->config.name, "ready");
 		break;
 	case SERVICE_HELD:
 		text_add(&t, "its program was not executed within ");

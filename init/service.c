@@ -7,27 +7,14 @@
 /* As a shell says of what it cannot execute. */
 enum { STATUS_NOT_STARTED = 127 << 8 };
 
-void service_init(struct service *v, const struct config_service *c, size_t i)
+void service_init(struct service *v, const struct config_supervision *c,
+		  bool is_main)
 {
 	*v = (struct service){
-		.after = c->after,
-		.kill_mode = c->kill_mode,
-		.stop_signal = c->stop_signal,
-		.stop_is_set = c->stop_timeout_ms.is_set,
-		.stop_ms = c->stop_timeout_ms.is_set ?
-				   c->stop_timeout_ms.value :
-			   i == 0 ? SERVICE_GRACE_MS :
-				    SERVICE_STOP_MS,
-		.restart = c->restart,
-		.delay_ms = c->restart_delay_ms,
-		.delay_max_ms = c->restart_delay_max_ms,
-		.limit = c->restart_limit,
-		.notifies = c->ready == CONFIG_READY_NOTIFY,
-		.ready_ms = c->ready_timeout_ms,
-		.watchdog_ms = c->watchdog_ms,
+		.config = *c,
+		.is_main = is_main,
 		.in_boot = true,
 	};
-	memcpy(v->name, c->name, strlen(c->name));
 }
 
 bool service_is_alive(const struct service *v)
@@ -38,7 +25,16 @@ bool service_is_alive(const struct service *v)
 
 int service_stop_signal(const struct service *v)
 {
-	return v->stop_signal > 0 ? v->stop_signal : SIGTERM;
+	return v->config.stop_signal > 0 ? v->config.stop_signal : SIGTERM;
+}
+
+int service_stop_ms(const struct service *v)
+{
+	const struct config_number *ms = &v->config.stop_timeout_ms;
+
+	return ms->is_set ? ms->value :
+	       v->is_main ? SERVICE_GRACE_MS :
+			    SERVICE_STOP_MS;
 }
 
 uint32_t service_delay(uint32_t delay_ms, uint32_t max_ms, uint32_t times)
@@ -56,7 +52,7 @@ static uint64_t bit(int sig)
 /* What it leaves is in the way of its next start, unless it may leave something. */
 static bool kills_all(const struct service *v)
 {
-	return v->kill_mode != CONFIG_KILL_PROCESS;
+	return v->config.kill_mode != CONFIG_KILL_PROCESS;
 }
 
 /* Asks it to end by SIG, and has it killed when it has not in time. */
@@ -69,7 +65,7 @@ static void ask_to_end(struct service *v, int sig, int64_t now,
 		ret->kill_all = kills_all(v);
 	}
 	v->state = SERVICE_STOPPING;
-	v->deadline_ms = now + v->stop_ms;
+	v->deadline_ms = now + service_stop_ms(v);
 	ret->signals |= bit(sig);
 }
 
@@ -82,7 +78,8 @@ static bool is_failure(const struct service *v)
 	if (WIFEXITED(v->status))
 		return WEXITSTATUS(v->status) != 0;
 	sig = WTERMSIG(v->status);
-	return !v->says_stopping || (sig != SIGTERM && sig != v->stop_signal);
+	return !v->says_stopping ||
+	       (sig != SIGTERM && sig != v->config.stop_signal);
 }
 
 static void watch(struct service *v, int64_t now)
@@ -113,7 +110,7 @@ void service_start(struct service *v, int64_t now, struct service_action *ret)
 	v->state = SERVICE_EXECUTING;
 	v->deadline_ms = now + exec_ms(v);
 	v->ran_ms = 0;
-	v->watchdog_now_ms = v->watchdog_ms;
+	v->watchdog_now_ms = v->config.watchdog_ms;
 	v->failed = v->says_stopping = v->has_started = false;
 	v->held = 0;
 	v->text[0] = '\0';
@@ -140,7 +137,8 @@ void service_signal(struct service *v, int sig, int64_t now,
 		return;
 	}
 	/* One that is being stopped has its deadline: more of them move it not. */
-	if (sig == SIGTERM && v->stop_is_set && v->state != SERVICE_STOPPING)
+	if (sig == SIGTERM && v->config.stop_timeout_ms.is_set &&
+	    v->state != SERVICE_STOPPING)
 		ask_to_end(v, service_stop_signal(v), now, ret);
 	else
 		ret->signals |=
@@ -155,9 +153,9 @@ void service_runs(struct service *v, int64_t now, struct service_action *ret)
 	v->held = 0;
 	if (v->state != SERVICE_EXECUTING)
 		return; /* it has been asked to end meanwhile */
-	if (v->notifies) {
+	if (v->config.ready == CONFIG_READY_NOTIFY) {
 		v->state = SERVICE_STARTING;
-		v->deadline_ms = now + v->ready_ms;
+		v->deadline_ms = now + v->config.ready_timeout_ms;
 	} else {
 		become_ready(v, now, ret);
 	}
@@ -176,8 +174,9 @@ void service_died(struct service *v, int status, bool could_not_start,
 		status = STATUS_NOT_STARTED;
 	}
 	v->status = status;
-	again = v->restart == CONFIG_RESTART_ALWAYS ||
-		(v->restart == CONFIG_RESTART_ON_FAILURE && is_failure(v));
+	again = v->config.restart == CONFIG_RESTART_ALWAYS ||
+		(v->config.restart == CONFIG_RESTART_ON_FAILURE &&
+		 is_failure(v));
 	v->state = SERVICE_ENDED;
 	v->deadline_ms = 0;
 	if (v->in_boot && !v->was_ready && !v->is_ending) {
@@ -189,14 +188,16 @@ void service_died(struct service *v, int status, bool could_not_start,
 		ret->news = SERVICE_HAS_ENDED;
 		return;
 	}
-	if (v->ran_ms != 0 && now - v->ran_ms > v->delay_max_ms)
+	if (v->ran_ms != 0 && now - v->ran_ms > v->config.restart_delay_max_ms)
 		v->times = 0;
-	if (v->limit > 0 && v->times >= v->limit) {
+	if (v->config.restart_limit > 0 &&
+	    v->times >= v->config.restart_limit) {
 		ret->news = SERVICE_GIVEN_UP;
 		return;
 	}
 	ret->news = SERVICE_AGAIN;
-	ret->ms = service_delay(v->delay_ms, v->delay_max_ms, v->times);
+	ret->ms = service_delay(v->config.restart_delay_ms,
+				v->config.restart_delay_max_ms, v->times);
 	ret->kill_all = kills_all(v);
 	v->times++;
 	v->state = SERVICE_BACKOFF;
@@ -241,9 +242,10 @@ void service_heard(struct service *v, const struct notify *n, int64_t now,
 	if (n->has_watchdog_usec)
 		v->watchdog_now_ms = to_ms(n->watchdog_usec);
 	/* It ends by itself, in the time that the configuration gives it. */
-	if (n->stopping && v->stop_is_set && v->state == SERVICE_RUNNING) {
+	if (n->stopping && v->config.stop_timeout_ms.is_set &&
+	    v->state == SERVICE_RUNNING) {
 		v->state = SERVICE_STOPPING;
-		v->deadline_ms = now + v->stop_ms;
+		v->deadline_ms = now + service_stop_ms(v);
 	}
 	if (n->has_extend_usec &&
 	    (v->state == SERVICE_STARTING || v->state == SERVICE_STOPPING)) {
@@ -275,7 +277,7 @@ static void give_up_ready(struct service *v, int64_t now,
 			  struct service_action *ret)
 {
 	ret->news = SERVICE_NOT_READY;
-	ret->ms = v->ready_ms;
+	ret->ms = v->config.ready_timeout_ms;
 	if (v->in_boot && !v->was_ready) {
 		v->deadline_ms = 0;
 		ret->fails_boot = true;

@@ -65,17 +65,9 @@ struct service_action {
 };
 
 struct service {
-	/* What the configuration says, which may be gone when it is needed. */
-	char name[CONFIG_SECTION_MAX + 1];
-	uint32_t after; /* bit N: the service N is ready before */
-	enum config_kill_mode kill_mode;
-	int stop_signal; /* 0: not said, TERM */
-	int stop_ms;	 /* from its stop signal to KILL */
-	bool stop_is_set;
-	enum config_restart restart;
-	uint32_t delay_ms, delay_max_ms, limit;
-	bool notifies;
-	uint32_t ready_ms, watchdog_ms;
+	struct config_supervision
+		config; /* start_forget frees the whole of it */
+	bool is_main;
 
 	enum service_state state;
 	bool in_boot; /* until all have been ready: a failure is the boot's */
@@ -94,14 +86,16 @@ struct service {
 	char text[NOTIFY_STATUS_MAX + 1]; /* STATUS= */
 };
 
-/* Takes over what C, the service number I, says. */
-void service_init(struct service *v, const struct config_service *c, size_t i);
+/* A service as C says; IS_MAIN: the application. */
+void service_init(struct service *v, const struct config_supervision *c,
+		  bool is_main);
 
 /* Whether it has a process. */
 bool service_is_alive(const struct service *v);
 
-/* The signal that asks it to end. */
+/* The signal that asks it to end, and how long it has then before KILL. */
 int service_stop_signal(const struct service *v);
+int service_stop_ms(const struct service *v);
 
 /* The time has come to start it: WAITING becomes EXECUTING. */
 void service_start(struct service *v, int64_t now, struct service_action *ret);

@@ -27,7 +27,7 @@ static int fail(struct boot *b, size_t i, const char *object,
 	if (is_main(i))
 		return boot_fail(b, object, reason);
 	text_clear(&t);
-	text_add(&t, b->config->services[i].name);
+	text_add(&t, b->config->services[i].supervision.name);
 	text_add(&t, ": ");
 	text_add(&t, object);
 	return boot_fail(b, text_string(&t), reason);

@@ -11,7 +11,8 @@
 static bool may_start(const struct supervise *s, const struct service *v)
 {
 	for (size_t i = 0; i < s->count; i++)
-		if (v->after >> i & 1 && !s->members[i].service.was_ready)
+		if (v->config.after >> i & 1 &&
+		    !s->members[i].service.was_ready)
 			return false;
 	return v->state == SERVICE_WAITING;
 }
@@ -74,7 +75,7 @@ void supervise_init(struct supervise *s, const struct config *c, struct loop *l,
 	for (size_t i = 0; i < s->count; i++) {
 		struct member *m = &s->members[i];
 
-		service_init(&m->service, &c->services[i], i);
+		service_init(&m->service, &c->services[i].supervision, i == 0);
 		m->all = s;
 		m->report_fd = m->socket.fd = m->relay.channel = -1;
 		cgroup_none(&m->cgroup);
@@ -100,15 +101,16 @@ int supervise_prepare(struct supervise *s, size_t i, const struct config *c,
 	int r;
 
 	/* What is never started again leaves nothing in the way of anybody. */
-	if (is_ours && (is_limited || from->restart != CONFIG_RESTART_NEVER)) {
-		r = cgroup_make(cgroup_version, from->name, &limits, &m->cgroup,
-				reterr_key);
+	if (is_ours &&
+	    (is_limited || from->supervision.restart != CONFIG_RESTART_NEVER)) {
+		r = cgroup_make(cgroup_version, from->supervision.name, &limits,
+				&m->cgroup, reterr_key);
 		if (r < 0 && is_limited)
 			return r;
 		if (r < 0)
 			log_line("spawn", *reterr_key, strerror(-r));
 	}
-	if (!m->service.notifies)
+	if (m->service.config.ready != CONFIG_READY_NOTIFY)
 		return 0;
 	*reterr_key = "NOTIFY_SOCKET";
 	r = notify_open(m->uid, m->has_user, &m->socket);
@@ -181,7 +183,8 @@ int supervise_start(struct supervise *s)
 bool supervise_is_final(const struct supervise *s)
 {
 	for (size_t i = 0; i < s->count; i++)
-		if (s->members[i].service.restart != CONFIG_RESTART_NEVER)
+		if (s->members[i].service.config.restart !=
+		    CONFIG_RESTART_NEVER)
 			return false;
 	return true;
 }
@@ -205,7 +208,7 @@ static bool is_needed(const struct supervise *s, size_t i)
 {
 	for (size_t n = 0; n < s->count; n++)
 		if (service_is_alive(&s->members[n].service) &&
-		    s->members[n].service.after >> i & 1)
+		    s->members[n].service.config.after >> i & 1)
 			return true;
 	return false;
 }
@@ -238,7 +241,8 @@ void supervise_stop(struct supervise *s)
 	s->is_ending = true;
 	for (size_t i = 0; i < s->count; i++) {
 		service_end(&s->members[i].service);
-		longest += s->members[i].service.stop_ms + SUPERVISE_KILL_MS;
+		longest += service_stop_ms(&s->members[i].service) +
+			   SUPERVISE_KILL_MS;
 	}
 	(void)loop_until(s->loop, stop_some, s, longest);
 }

@@ -78,7 +78,7 @@ static void add_defaults(const struct vector_source *s, struct vector *v)
 /* For a service that reports how it is, as sd_notify(3) does. */
 static void add_notify(const struct vector_source *s, struct vector *v)
 {
-	const uint32_t ms = s->service->watchdog_ms;
+	const uint32_t ms = s->service->supervision.watchdog_ms;
 	struct text t;
 
 	if (!s->notify_variable)

@@ -200,15 +200,17 @@ static void default_service(struct config_service *s, const char *name,
 			    bool is_main)
 {
 	*s = (struct config_service){
-		.name = name,
 		.standard_input = is_main ? CONFIG_STDIN_CONSOLE :
 					    CONFIG_STDIN_NULL,
 		.terminal = is_main,
-		.restart_delay_ms = RESTART_DELAY_MS,
-		.restart_delay_max_ms = RESTART_DELAY_MAX_MS,
-		.restart_limit = RESTART_LIMIT,
-		.ready_timeout_ms = READY_TIMEOUT_MS,
+		.supervision = {
+			.restart_delay_ms = RESTART_DELAY_MS,
+			.restart_delay_max_ms = RESTART_DELAY_MAX_MS,
+			.restart_limit = RESTART_LIMIT,
+			.ready_timeout_ms = READY_TIMEOUT_MS,
+		},
 	};
+	memcpy(s->supervision.name, name, strlen(name));
 }
 
 void config_defaults(struct config *ret)
@@ -249,7 +251,7 @@ static int begin_section(struct config_rest *rest, struct reading *f)
 		return -CONFIG_E_SECTION;
 	*end = '\0';
 	for (size_t i = 0; i < c->service_count; i++)
-		if (strcmp(c->services[i].name, name) == 0)
+		if (strcmp(c->services[i].supervision.name, name) == 0)
 			return i == 0 ? -CONFIG_E_SECTION : -CONFIG_E_SECOND;
 	if (c->service_count == CONFIG_SERVICES_MAX)
 		return -CONFIG_E_SECTIONS;
@@ -338,7 +340,7 @@ static int read_line(struct config_rest *rest, char *end, struct reading *f)
 static int find_service(const struct config *c, const char *name)
 {
 	for (size_t i = 0; i < c->service_count; i++)
-		if (strcmp(c->services[i].name, name) == 0)
+		if (strcmp(c->services[i].supervision.name, name) == 0)
 			return (int)i;
 	return -1;
 }
@@ -358,7 +360,7 @@ static int resolve_after(struct config_reader *reader, size_t i,
 			return -CONFIG_E_SERVICE;
 		if ((size_t)n == i)
 			return -CONFIG_E_CYCLE;
-		reader->config->services[i].after |= 1U << n;
+		reader->config->services[i].supervision.after |= 1U << n;
 		name += strlen(name) + 1;
 		while (is_blank(*name)) /* of blanks only the first is a NUL */
 			name++;
@@ -376,7 +378,7 @@ static int check_cycles(const struct config_reader *reader,
 	do {
 		before = left;
 		for (size_t i = 0; i < c->service_count; i++)
-			if (!(c->services[i].after & left))
+			if (!(c->services[i].supervision.after & left))
 				left &= ~(1U << i);
 	} while (left != before);
 	if (left == 0)
@@ -390,7 +392,8 @@ static int check_service(const struct config_service *s, bool is_main)
 {
 	if (!is_main && !s->command.first)
 		return -CONFIG_E_COMMAND;
-	if (s->watchdog_ms > 0 && s->ready != CONFIG_READY_NOTIFY)
+	if (s->supervision.watchdog_ms > 0 &&
+	    s->supervision.ready != CONFIG_READY_NOTIFY)
 		return -CONFIG_E_WATCHDOG;
 	if (s->bounding_is_set && s->ambient & ~s->bounding)
 		return -CONFIG_E_BOUNDING;

@@ -113,9 +113,24 @@ enum config_heartbeat {
 	CONFIG_HEARTBEAT_OFF,
 };
 
+/* What PID 1 needs of a service for as long as it supervises it. Nothing points elsewhere. */
+struct config_supervision {
+	char name[CONFIG_SECTION_MAX + 1]; /* "main" for the application */
+	enum config_restart restart;
+	uint32_t restart_delay_ms;     /* before the first, then doubled */
+	uint32_t restart_delay_max_ms; /* up to this */
+	uint32_t restart_limit;	       /* in a row; 0: none */
+	int stop_signal;	       /* 0: not said, SIGTERM */
+	struct config_number stop_timeout_ms;
+	enum config_kill_mode kill_mode;
+	uint32_t after; /* bit N: services[N] are ready before it starts */
+	enum config_ready ready;
+	uint32_t ready_timeout_ms;
+	uint32_t watchdog_ms; /* 0: none */
+};
+
 /* What runs, and how. */
 struct config_service {
-	const char *name;	     /* "main" for the application */
 	struct config_words command; /* a section has one */
 	char **variables;	     /* NAME=VALUE, no name twice */
 	size_t variable_count;
@@ -142,17 +157,7 @@ struct config_service {
 	uint64_t memory_max; /* bytes; 0: not said, as with the other two */
 	uint32_t pids_max, cpu_weight;
 
-	enum config_restart restart;
-	uint32_t restart_delay_ms;     /* before the first, then doubled */
-	uint32_t restart_delay_max_ms; /* up to this */
-	uint32_t restart_limit;	       /* in a row; 0: none */
-	int stop_signal;	       /* 0: not said, SIGTERM */
-	struct config_number stop_timeout_ms;
-	enum config_kill_mode kill_mode;
-	uint32_t after; /* bit N: services[N] are ready before it starts */
-	enum config_ready ready;
-	uint32_t ready_timeout_ms;
-	uint32_t watchdog_ms; /* 0: none */
+	struct config_supervision supervision;
 };
 
 /*

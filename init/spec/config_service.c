@@ -275,8 +275,9 @@ int config_read_signal(const struct config_key *key, struct config_rest *rest,
 		       struct config_reader *r)
 {
 	(void)key;
-	r->service->stop_signal = signal_number(config_next_word(rest));
-	return r->service->stop_signal == 0 ? -CONFIG_E_SIGNAL : 0;
+	r->service->supervision.stop_signal =
+		signal_number(config_next_word(rest));
+	return r->service->supervision.stop_signal == 0 ? -CONFIG_E_SIGNAL : 0;
 }
 
 /* The names are looked up when all sections are known. */

@@ -41,7 +41,7 @@ static const char *name_of(const struct member *m)
 		[HELPER_DEBUG] = "debug",
 	};
 
-	return helper < 0 ? m->service.name : names[helper];
+	return helper < 0 ? m->service.config.name : names[helper];
 }
 
 WRAP(child_fork);

@@ -56,12 +56,12 @@ static uint64_t bit(int sig)
 
 static bool kills_all(const struct service *v)
 {
-	return v->kill_mode != CONFIG_KILL_PROCESS;
+	return v->config.kill_mode != CONFIG_KILL_PROCESS;
 }
 
 static void configure(struct world *w, struct input *in)
 {
-	struct config_service c = { .name = "s" };
+	struct config_supervision c = { .name = "s" };
 	uint8_t b = take(in);
 
 	c.restart = (enum config_restart)(b % 3);
@@ -77,7 +77,7 @@ static void configure(struct world *w, struct input *in)
 	c.ready_timeout_ms = take_ms(in, 1);
 	c.watchdog_ms = c.ready == CONFIG_READY_NOTIFY ? take_ms(in, 0) : 0;
 	*w = (struct world){ .now = 1 };
-	service_init(&w->v, &c, b / 130);
+	service_init(&w->v, &c, b / 130 == 0);
 }
 
 /* --- what holds after each event --- */
@@ -119,7 +119,8 @@ static void check_state(const struct world *w)
 
 	require(service_is_alive(v) == w->has_process);
 	require(w->runs == (w->has_process && v->has_started));
-	require(v->limit == 0 || v->times <= v->limit);
+	require(v->config.restart_limit == 0 ||
+		v->times <= v->config.restart_limit);
 	require(v->ran_ms <= w->now);
 	require(strnlen(v->text, sizeof(v->text)) < sizeof(v->text));
 	if (v->state == SERVICE_RUNNING)
@@ -127,7 +128,7 @@ static void check_state(const struct world *w)
 	if (w->was_told || w->ends)
 		require(v->state != SERVICE_WAITING &&
 			v->state != SERVICE_BACKOFF);
-	if (v->restart == CONFIG_RESTART_NEVER)
+	if (v->config.restart == CONFIG_RESTART_NEVER)
 		require(w->starts <= 1);
 	check_deadline(w);
 }
@@ -143,15 +144,17 @@ static void check_news(const struct world *w, const struct service *before,
 	switch (a->news) {
 	case SERVICE_AGAIN:
 		require(v->deadline_ms == w->now + a->ms && a->ms > 0);
-		require(a->ms <= v->delay_max_ms);
-		require(a->ms >= v->delay_ms || a->ms == v->delay_max_ms);
+		require(a->ms <= v->config.restart_delay_max_ms);
+		require(a->ms >= v->config.restart_delay_ms ||
+			a->ms == v->config.restart_delay_max_ms);
 		require(v->times == before->times + 1 || v->times == 1);
 		require(a->kill_all == kills_all(v));
-		require(v->restart == CONFIG_RESTART_ALWAYS || v->failed ||
-			v->status != 0);
+		require(v->config.restart == CONFIG_RESTART_ALWAYS ||
+			v->failed || v->status != 0);
 		break;
 	case SERVICE_GIVEN_UP:
-		require(v->limit > 0 && v->times == v->limit);
+		require(v->config.restart_limit > 0 &&
+			v->times == v->config.restart_limit);
 		require(v->state == SERVICE_ENDED);
 		break;
 	case SERVICE_HAS_ENDED:
@@ -202,7 +205,7 @@ static void act(struct world *w, const struct service *before,
 		/* What is no program yet would die of any. */
 		require(w->runs || w->is_killed || a->signals == bit(SIGKILL));
 		require(!w->is_killed || before->state == SERVICE_STOPPING ||
-			w->v.stop_signal == SIGKILL);
+			w->v.config.stop_signal == SIGKILL);
 		w->is_killed |= (a->signals & bit(SIGKILL)) != 0;
 	}
 	if (a->kill_all)
@@ -215,7 +218,7 @@ static void act(struct world *w, const struct service *before,
 		require(!w->v.failed && !w->v.says_stopping &&
 			!w->v.has_started && w->v.held == 0 &&
 			w->v.ran_ms == 0 && w->v.text[0] == '\0' &&
-			w->v.watchdog_now_ms == w->v.watchdog_ms);
+			w->v.watchdog_now_ms == w->v.config.watchdog_ms);
 		w->has_process = true;
 		w->runs = w->is_killed = false;
 		w->began_ms = w->now;
@@ -356,7 +359,8 @@ static void be_due(struct world *w)
 	 * again; but for one that has no time to end. */
 	require(w->v.deadline_ms == 0 || w->v.deadline_ms > w->now ||
 		(w->v.state == SERVICE_STOPPING &&
-		 before.state != SERVICE_STOPPING && w->v.stop_ms == 0));
+		 before.state != SERVICE_STOPPING &&
+		 service_stop_ms(&w->v) == 0));
 	act(w, &before, &a);
 }
 
@@ -451,7 +455,7 @@ static void end(struct world *w)
 	stop(w);
 	if (!w->has_process)
 		return;
-	longest = w->now + (int64_t)w->v.stop_ms;
+	longest = w->now + (int64_t)service_stop_ms(&w->v);
 	if (longest < w->v.deadline_ms)
 		longest = w->v.deadline_ms; /* it was granted more before */
 	while (!w->is_killed) {

@@ -390,7 +390,7 @@ TEST(a_working_directory_is_absolute)
 	p = PARSE("nsm-mode = 0\n");
 	CHECK(!p.c->services[0].workdir && !p.c->services[0].user &&
 	      !p.c->services[0].group && !p.c->services[0].command.first);
-	CHECK_INT(p.c->services[0].stop_signal, 0);
+	CHECK_INT(p.c->services[0].supervision.stop_signal, 0);
 	CHECK_INT(p.c->services[0].command.count, 0);
 	CHECK_INT(p.c->variable_count, 0);
 	release(&p);
@@ -446,10 +446,10 @@ TEST(a_stop_signal_is_a_name_or_a_number)
 {
 	struct parsed p = PARSE("stop-signal = SIGQUIT\n");
 
-	CHECK_INT(p.c->services[0].stop_signal, 3);
+	CHECK_INT(p.c->services[0].supervision.stop_signal, 3);
 	release(&p);
 	p = PARSE("stop-signal = 64");
-	CHECK_INT(p.c->services[0].stop_signal, 64);
+	CHECK_INT(p.c->services[0].supervision.stop_signal, 64);
 	release(&p);
 	CHECK_ERROR("stop-signal =\n", CONFIG_E_MISSING, 1, 14);
 	CHECK_ERROR("stop-signal = 0\n", CONFIG_E_SIGNAL, 1, 15);
@@ -642,7 +642,7 @@ TEST(numbers_of_a_process_have_limits)
 	GOOD("oom-score-adjust", "-1000", MAIN.oom_score_adjust.value == -1000);
 	BAD("oom-score-adjust", "1001", CONFIG_E_LARGE, 0);
 	BAD("oom-score-adjust", "-1001", CONFIG_E_SMALL, 0);
-	GOOD("restart-limit", "0", MAIN.restart_limit == 0);
+	GOOD("restart-limit", "0", MAIN.supervision.restart_limit == 0);
 	BAD("restart-limit", "-1", CONFIG_E_NUMBER, 0);
 	BAD("restart-limit", "1000001", CONFIG_E_LARGE, 0);
 	GOOD("heartbeat-port", "1", ENCLAVE.heartbeat_port == 1);
@@ -698,10 +698,12 @@ TEST(words_are_one_of_a_few)
 	GOOD("no-new-privileges", "yes", MAIN.no_new_privileges);
 	GOOD("no-new-privileges", "no", !MAIN.no_new_privileges);
 	GOOD("restart", "on-failure",
-	     MAIN.restart == CONFIG_RESTART_ON_FAILURE);
-	GOOD("restart", "always", MAIN.restart == CONFIG_RESTART_ALWAYS);
-	GOOD("restart", "never", MAIN.restart == CONFIG_RESTART_NEVER);
-	GOOD("ready", "notify", MAIN.ready == CONFIG_READY_NOTIFY);
+	     MAIN.supervision.restart == CONFIG_RESTART_ON_FAILURE);
+	GOOD("restart", "always",
+	     MAIN.supervision.restart == CONFIG_RESTART_ALWAYS);
+	GOOD("restart", "never",
+	     MAIN.supervision.restart == CONFIG_RESTART_NEVER);
+	GOOD("ready", "notify", MAIN.supervision.ready == CONFIG_READY_NOTIFY);
 	GOOD("end", "any", ENCLAVE.end == CONFIG_END_ANY);
 	GOOD("end", "all", ENCLAVE.end == CONFIG_END_ALL);
 	GOOD("heartbeat", "strict",
@@ -721,9 +723,12 @@ TEST(words_are_one_of_a_few)
 	GOOD("read-only", "yes", ENCLAVE.read_only);
 	GOOD("modules-disabled", "yes", ENCLAVE.modules_disabled);
 	GOOD("kexec-load-disabled", "yes", ENCLAVE.kexec_load_disabled);
-	GOOD("kill-mode", "mixed", MAIN.kill_mode == CONFIG_KILL_MIXED);
-	GOOD("kill-mode", "group", MAIN.kill_mode == CONFIG_KILL_GROUP);
-	GOOD("kill-mode", "process", MAIN.kill_mode == CONFIG_KILL_PROCESS);
+	GOOD("kill-mode", "mixed",
+	     MAIN.supervision.kill_mode == CONFIG_KILL_MIXED);
+	GOOD("kill-mode", "group",
+	     MAIN.supervision.kill_mode == CONFIG_KILL_GROUP);
+	GOOD("kill-mode", "process",
+	     MAIN.supervision.kill_mode == CONFIG_KILL_PROCESS);
 	BAD("kill-mode", "control-group", CONFIG_E_CHOICE, 0);
 	GOOD("protect-kernel", "auto",
 	     MAIN.protect_kernel == CONFIG_PROTECT_AUTO);
@@ -753,14 +758,20 @@ TEST(the_nearest_word_is_named)
 
 TEST(times_have_a_unit)
 {
-	GOOD("restart-delay", "10", MAIN.restart_delay_ms == 10000);
-	GOOD("restart-delay", "250ms", MAIN.restart_delay_ms == 250);
-	GOOD("restart-delay-max", "2m", MAIN.restart_delay_max_ms == 120000);
-	GOOD("ready-timeout", "1h", MAIN.ready_timeout_ms == 3600000);
-	GOOD("ready-timeout", "7d", MAIN.ready_timeout_ms == 604800000);
+	GOOD("restart-delay", "10", MAIN.supervision.restart_delay_ms == 10000);
+	GOOD("restart-delay", "250ms",
+	     MAIN.supervision.restart_delay_ms == 250);
+	GOOD("restart-delay-max", "2m",
+	     MAIN.supervision.restart_delay_max_ms == 120000);
+	GOOD("ready-timeout", "1h",
+	     MAIN.supervision.ready_timeout_ms == 3600000);
+	GOOD("ready-timeout", "7d",
+	     MAIN.supervision.ready_timeout_ms == 604800000);
 	GOOD("stop-timeout", "0",
-	     MAIN.stop_timeout_ms.is_set && MAIN.stop_timeout_ms.value == 0);
-	GOOD("stop-timeout", "3s", MAIN.stop_timeout_ms.value == 3000);
+	     MAIN.supervision.stop_timeout_ms.is_set &&
+		     MAIN.supervision.stop_timeout_ms.value == 0);
+	GOOD("stop-timeout", "3s",
+	     MAIN.supervision.stop_timeout_ms.value == 3000);
 	BAD("ready-timeout", "8d", CONFIG_E_LARGE, 0);
 	BAD("ready-timeout", "0", CONFIG_E_SMALL, 0);
 	BAD("ready-timeout", "1w", CONFIG_E_TIME, 0);
@@ -989,23 +1000,23 @@ TEST(a_section_is_a_service)
 	const struct config_service *s = p.c->services;
 
 	CHECK_INT(p.c->service_count, 3);
-	CHECK_STR(s[0].name, "main");
+	CHECK_STR(s[0].supervision.name, "main");
 	CHECK_STR(s[0].user, "app");
 	CHECK(!s[0].command.first && s[0].terminal);
 	CHECK_INT(s[0].standard_input, CONFIG_STDIN_CONSOLE);
 	CHECK_INT(s[0].variable_count, 2);
 	CHECK_STR(s[0].variables[1], "B=2");
-	CHECK_STR(s[1].name, "db");
+	CHECK_STR(s[1].supervision.name, "db");
 	CHECK_STR(s[1].command.first, "/bin/db");
 	CHECK_INT(s[1].command.count, 2);
 	CHECK_STR(s[1].user, "db");
 	CHECK_INT(s[1].variable_count, 1);
 	CHECK_STR(s[1].variables[0], "A=3");
-	CHECK_INT(s[1].restart, CONFIG_RESTART_ALWAYS);
+	CHECK_INT(s[1].supervision.restart, CONFIG_RESTART_ALWAYS);
 	CHECK(!s[1].terminal);
 	CHECK_INT(s[1].standard_input, CONFIG_STDIN_NULL);
 	CHECK_STR(s[2].variables[0], "C=");
-	CHECK_INT(s[2].restart, CONFIG_RESTART_NEVER);
+	CHECK_INT(s[2].supervision.restart, CONFIG_RESTART_NEVER);
 	CHECK(!s[2].user);
 	release(&p);
 }
@@ -1021,18 +1032,19 @@ TEST(defaults_hold_where_nothing_is_said)
 		const struct config_service *s = c->services;
 
 		CHECK_INT(c->service_count, 1);
-		CHECK_STR(s->name, "main");
-		CHECK_INT(s->restart_delay_ms, 100);
-		CHECK_INT(s->restart_delay_max_ms, 30000);
-		CHECK_INT(s->restart_limit, 5);
-		CHECK_INT(s->ready_timeout_ms, 150000);
-		CHECK_INT(s->ready, CONFIG_READY_EXEC);
-		CHECK(!s->stop_timeout_ms.is_set && !s->watchdog_ms);
+		CHECK_STR(s->supervision.name, "main");
+		CHECK_INT(s->supervision.restart_delay_ms, 100);
+		CHECK_INT(s->supervision.restart_delay_max_ms, 30000);
+		CHECK_INT(s->supervision.restart_limit, 5);
+		CHECK_INT(s->supervision.ready_timeout_ms, 150000);
+		CHECK_INT(s->supervision.ready, CONFIG_READY_EXEC);
+		CHECK(!s->supervision.stop_timeout_ms.is_set &&
+		      !s->supervision.watchdog_ms);
 		CHECK_INT(c->heartbeat_port, 9000);
 		CHECK_INT(c->heartbeat, CONFIG_HEARTBEAT_ON);
 		CHECK_INT(c->end, CONFIG_END_MAIN);
 		CHECK(s->variables == c->variables);
-		CHECK_INT(s->kill_mode, CONFIG_KILL_MIXED);
+		CHECK_INT(s->supervision.kill_mode, CONFIG_KILL_MIXED);
 		CHECK_INT(s->protect_kernel, CONFIG_PROTECT_AUTO);
 		CHECK(!s->memory_max && !s->pids_max && !s->cpu_weight);
 		CHECK(!c->hand_over);
@@ -1086,10 +1098,10 @@ TEST(services_come_after_others)
 				"[b]\ncommand = x\nafter = c\n"
 				"[c]\ncommand = x\n");
 
-	CHECK_INT(p.c->services[0].after, 4 | 8);
-	CHECK_INT(p.c->services[1].after, 1);
-	CHECK_INT(p.c->services[2].after, 8);
-	CHECK_INT(p.c->services[3].after, 0);
+	CHECK_INT(p.c->services[0].supervision.after, 4 | 8);
+	CHECK_INT(p.c->services[1].supervision.after, 1);
+	CHECK_INT(p.c->services[2].supervision.after, 8);
+	CHECK_INT(p.c->services[3].supervision.after, 0);
 	release(&p);
 	CHECK_ERROR("after = b  d\n[b]\ncommand = x\n", CONFIG_E_SERVICE, 1,
 		    12);
@@ -1104,7 +1116,8 @@ TEST(services_come_after_others)
 
 TEST(a_watchdog_needs_somebody_who_tells)
 {
-	GOOD("ready", "notify\nwatchdog = 10s", MAIN.watchdog_ms == 10000);
+	GOOD("ready", "notify\nwatchdog = 10s",
+	     MAIN.supervision.watchdog_ms == 10000);
 	CHECK_ERROR("\nwatchdog = 10s\n", CONFIG_E_WATCHDOG, 1, 1);
 	CHECK_ERROR("[a]\ncommand = x\nwatchdog = 10s\n", CONFIG_E_WATCHDOG, 1,
 		    1);
@@ -1269,7 +1282,8 @@ TEST(any_byte_may_be_any_other)
 				CHECK(p.c->nsm_mode.value <= 0777);
 				CHECK(!p.c->services[0].workdir ||
 				      *p.c->services[0].workdir == '/');
-				CHECK(p.c->services[0].stop_signal <= 64);
+				CHECK(p.c->services[0]
+					      .supervision.stop_signal <= 64);
 				CHECK(p.c->services[0].cpu_weight <= 10000);
 				CHECK(p.c->variable_count <= 3);
 			}

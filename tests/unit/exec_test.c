@@ -21,7 +21,8 @@ enum { REPORTS_MAX = 32 };
 #define PATH_DEFAULT \
 	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-static const struct config_service plain = { .name = "main", .terminal = true };
+static const struct config_service plain = { .supervision.name = "main",
+					     .terminal = true };
 static struct names no_names = { .is_read = true };
 
 static struct {
@@ -376,7 +377,7 @@ static struct names names = {
 	.group = { (char *)(uintptr_t)groups, sizeof(groups) - 1, 0 },
 	.is_read = true,
 };
-static const struct config_service somebody = { .name = "main",
+static const struct config_service somebody = { .supervision.name = "main",
 						.user = "somebody" };
 
 /* Each of the three is checked. */
@@ -430,7 +431,7 @@ TEST(groups_alone_leave_root_its_home)
 	char words[] = "third\0"
 		       "77";
 	struct config_service s = {
-		.name = "main",
+		.supervision.name = "main",
 		.group = "first",
 		.supplementary_groups = { words, 2 },
 	};
@@ -449,7 +450,8 @@ TEST(groups_alone_leave_root_its_home)
 TEST(a_user_or_group_that_is_unknown_is_named)
 {
 	char words[] = "first\0nosuch";
-	struct config_service s = { .name = "main", .user = "nobody" };
+	struct config_service s = { .supervision.name = "main",
+				    .user = "nobody" };
 
 	got.service = &s;
 	got.names = &names;
@@ -477,7 +479,8 @@ TEST(a_user_in_too_many_groups_is_refused)
 {
 	char text[64 * 40] = "", line[40], home[5000], *words = line;
 	struct names many = names;
-	struct config_service s = { .name = "main", .user = "somebody" };
+	struct config_service s = { .supervision.name = "main",
+				    .user = "somebody" };
 
 	for (int i = 0; i < 64; i++) {
 		(void)snprintf(line, sizeof(line), "g%d:x:%d:somebody\n", i,
@@ -545,7 +548,7 @@ TEST(a_name_is_looked_up_within_the_limits)
 	char path[100];
 	char *const envp[] = { path, NULL };
 	struct config_service s = {
-		.name = "main",
+		.supervision.name = "main",
 		.user = "somebody",
 		.limits_set = 1 << RLIMIT_NOFILE | 1 << RLIMIT_STACK,
 		.limits[RLIMIT_NOFILE] = { 3, 99 },
@@ -590,7 +593,8 @@ TEST(a_program_that_the_user_cannot_read_is_explained)
 
 TEST(it_starts_in_its_folder)
 {
-	struct config_service s = { .name = "main", .workdir = "/usr" };
+	struct config_service s = { .supervision.name = "main",
+				    .workdir = "/usr" };
 	int fd = open("/etc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	REQUIRE(fd >= 0 && chdir("/") == 0);
@@ -619,7 +623,7 @@ static void check_variables(const struct config_service *s, const char *reason)
 TEST(variables_are_read_at_each_start)
 {
 	char path[100], set[] = "B=conf", *variables[] = { set };
-	struct config_service s = { .name = "main",
+	struct config_service s = { .supervision.name = "main",
 				    .environment_file = path,
 				    .variables = variables,
 				    .variable_count = 1 };
@@ -651,7 +655,8 @@ TEST(variables_are_read_at_each_start)
 TEST(only_roots_links_lead_to_the_variables)
 {
 	char path[100];
-	struct config_service s = { .name = "main", .environment_file = path };
+	struct config_service s = { .supervision.name = "main",
+				    .environment_file = path };
 
 	if (geteuid() != 0)
 		return;
@@ -676,7 +681,8 @@ TEST(only_roots_links_lead_to_the_variables)
 TEST(a_lease_on_the_variables_is_a_failed_start)
 {
 	char path[100];
-	struct config_service s = { .name = "main", .environment_file = path };
+	struct config_service s = { .supervision.name = "main",
+				    .environment_file = path };
 	int fd;
 
 	temp_enter();
@@ -767,7 +773,7 @@ TEST(the_child_leads_a_session)
 
 TEST(the_console_is_opened_for_each_start)
 {
-	struct config_service s = { .name = "main" };
+	struct config_service s = { .supervision.name = "main" };
 	char path[100];
 
 	temp_enter();
@@ -792,7 +798,7 @@ TEST(the_console_is_opened_for_each_start)
 /* Root in here may have put a FIFO there, whose open would block, or a file. */
 TEST(what_is_not_dev_null_is_refused)
 {
-	struct config_service s = { .name = "main",
+	struct config_service s = { .supervision.name = "main",
 				    .standard_input = CONFIG_STDIN_NULL };
 
 	if (geteuid() != 0)
@@ -839,7 +845,7 @@ static int status_is(const struct config_service *s, const char *lines,
 TEST(what_a_service_asks_for_is_there)
 {
 	struct config_service s = {
-		.name = "main",
+		.supervision.name = "main",
 		.limits_set = 1 << RLIMIT_CORE | 1 << RLIMIT_NOFILE,
 		.limits[RLIMIT_CORE] = { 0, 0 },
 		.limits[RLIMIT_NOFILE] = { 77, 99 },
@@ -877,7 +883,7 @@ TEST(what_a_service_asks_for_is_there)
 TEST(capabilities_are_what_the_service_says)
 {
 	struct config_service s = {
-		.name = "main",
+		.supervision.name = "main",
 		.bounding_is_set = true,
 		.bounding = 1 << 10 | 1 << 13,
 		.ambient = 1 << 10,
@@ -923,7 +929,8 @@ TEST(the_kernel_is_protected_from_root_without_capabilities)
 {
 	static const char is_read_only[] =
 		"grep -q '^[^ ]* /proc/sys [^ ]* ro,' /proc/self/mounts";
-	struct config_service s = { .name = "main", .bounding_is_set = true };
+	struct config_service s = { .supervision.name = "main",
+				    .bounding_is_set = true };
 
 	/* Where we are not root of a machine, nobody else is asked for it. */
 	if (geteuid() != 0 || shell(is_read_only) == 0)
@@ -958,7 +965,7 @@ TEST(a_name_is_looked_up_without_ambient_capabilities)
 {
 	char path[400];
 	char *const envp[] = { path, NULL };
-	struct config_service s = { .name = "main",
+	struct config_service s = { .supervision.name = "main",
 				    .user = "somebody",
 				    .ambient = 1 << 1 }; /* DAC_OVERRIDE */
 
@@ -981,7 +988,8 @@ TEST(a_name_is_looked_up_without_ambient_capabilities)
 
 TEST(what_cannot_be_had_is_told_with_its_name)
 {
-	struct config_service s = { .name = "main", .nice = { true, 3 } };
+	struct config_service s = { .supervision.name = "main",
+				    .nice = { true, 3 } };
 
 	got.service = &s;
 	filter(SYS_setpriority, SECCOMP_RET_ERRNO | EACCES);
@@ -1018,7 +1026,8 @@ TEST(a_filter_is_the_last_thing)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EXDEV),
 	};
 	struct file f = { .data = (char *)code, .len = sizeof(code) };
-	struct config_service s = { .name = "main", .nice = { true, 1 } };
+	struct config_service s = { .supervision.name = "main",
+				    .nice = { true, 1 } };
 
 	if (geteuid() != 0)
 		return;
@@ -1114,7 +1123,7 @@ TEST(pid_1_becomes_the_program)
 		      "test $(cut -d' ' -f6 /proc/$$/stat) != $$ && exit 42";
 	char none[] = "/no/such", bad[] = "./no-interpreter";
 	char *argv[] = { sh, c, text, NULL };
-	struct config_service s = { .name = "main" };
+	struct config_service s = { .supervision.name = "main" };
 	struct exec_job job = { .service = &s,
 				.is_main = true,
 				.names = &no_names,

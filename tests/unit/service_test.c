@@ -48,9 +48,9 @@ static const char *const state_names[] = {
 enum { STATES = SERVICE_ENDED + 1, EXIT_1 = 1 << 8 };
 
 /* One that tells, is watched, and is always started again. */
-static struct config_service watched(void)
+static struct config_supervision watched(void)
 {
-	return (struct config_service){
+	return (struct config_supervision){
 		.name = "w",
 		.restart = CONFIG_RESTART_ALWAYS,
 		.restart_delay_ms = DELAY_MS,
@@ -63,9 +63,9 @@ static struct config_service watched(void)
 }
 
 /* As the configuration has it by default: one that is ready when it runs. */
-static struct config_service plain(enum config_restart restart)
+static struct config_supervision plain(enum config_restart restart)
 {
-	return (struct config_service){
+	return (struct config_supervision){
 		.name = "p",
 		.restart = restart,
 		.restart_delay_ms = DELAY_MS,
@@ -195,10 +195,10 @@ static struct service_action happen(struct service *v, enum event e)
 /* --- states --- */
 
 /* Past the boot, as the enclave is nearly all of the time. */
-static void reach(struct service *v, const struct config_service *c,
+static void reach(struct service *v, const struct config_supervision *c,
 		  enum service_state state)
 {
-	service_init(v, c, 1);
+	service_init(v, c, false);
 	v->in_boot = false;
 	v->was_ready = true;
 	if (state == SERVICE_WAITING)
@@ -353,7 +353,7 @@ static struct outcome find_outcome(const struct service *v, enum event e)
 
 static void check_event(enum service_state from, enum event e)
 {
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct service_action a;
 	struct outcome wanted;
 	struct service v;
@@ -390,7 +390,7 @@ TEST(each_event_in_each_state_does_what_its_rule_says)
 
 TEST(what_has_ended_stays_ended)
 {
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct service_action a;
 	struct service v;
 
@@ -426,59 +426,59 @@ TEST(those_with_a_process_are_alive)
 
 TEST(what_the_configuration_says_is_taken_over)
 {
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct service v;
 
 	c.after = 5;
 	c.kill_mode = CONFIG_KILL_GROUP;
 	c.stop_signal = SIGQUIT;
 	memset(&v, 0xaa, sizeof(v));
-	service_init(&v, &c, 1);
-	CHECK_STR(v.name, "w");
+	service_init(&v, &c, false);
+	CHECK_STR(v.config.name, "w");
 	CHECK_INT(v.state, SERVICE_WAITING);
-	CHECK_INT(v.after, 5);
-	CHECK_INT(v.kill_mode, CONFIG_KILL_GROUP);
+	CHECK_INT(v.config.after, 5);
+	CHECK_INT(v.config.kill_mode, CONFIG_KILL_GROUP);
 	CHECK_INT(service_stop_signal(&v), SIGQUIT);
-	CHECK_INT(v.stop_ms, SERVICE_STOP_MS);
+	CHECK_INT(service_stop_ms(&v), SERVICE_STOP_MS);
 	CHECK(v.in_boot && !v.was_ready && !v.is_told && !v.is_ending);
 	CHECK_INT(v.deadline_ms, 0);
 
 	c.stop_signal = 0;
-	service_init(&v, &c, 0);
+	service_init(&v, &c, true);
 	CHECK_INT(service_stop_signal(&v), SIGTERM);
-	CHECK_INT(v.stop_ms, SERVICE_GRACE_MS);
+	CHECK_INT(service_stop_ms(&v), SERVICE_GRACE_MS);
 
 	c.stop_timeout_ms =
 		(struct config_number){ .is_set = true, .value = 250 };
 	for (size_t i = 0; i < 2; i++) {
-		service_init(&v, &c, i);
-		CHECK_INT(v.stop_ms, 250);
+		service_init(&v, &c, i == 0);
+		CHECK_INT(service_stop_ms(&v), 250);
 	}
 }
 
 TEST(a_name_as_long_as_it_may_be_has_its_end)
 {
 	char name[CONFIG_SECTION_MAX + 1];
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct service v;
 
 	memset(name, 'x', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
-	c.name = name;
+	memcpy(c.name, name, sizeof(name));
 	memset(&v, 0xaa, sizeof(v));
-	service_init(&v, &c, 1);
-	CHECK_STR(v.name, name);
+	service_init(&v, &c, false);
+	CHECK_STR(v.config.name, name);
 }
 
 /* --- readiness --- */
 
 TEST(who_does_not_tell_is_ready_when_its_program_runs)
 {
-	struct config_service c = plain(CONFIG_RESTART_NEVER);
+	struct config_supervision c = plain(CONFIG_RESTART_NEVER);
 	struct service_action a;
 	struct service v;
 
-	service_init(&v, &c, 0);
+	service_init(&v, &c, true);
 	a = start(&v, NOW);
 	CHECK(a.start && !v.was_ready && !v.has_started);
 	a = run(&v, NOW + 5);
@@ -490,11 +490,11 @@ TEST(who_does_not_tell_is_ready_when_its_program_runs)
 
 TEST(ready_counts_once_and_only_while_it_starts)
 {
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	const struct notify ready = { .ready = true };
 	struct service v;
 
-	service_init(&v, &c, 1);
+	service_init(&v, &c, false);
 	(void)hear(&v, ready, NOW);
 	CHECK(!v.was_ready && v.state == SERVICE_WAITING);
 	(void)start(&v, NOW);
@@ -509,11 +509,11 @@ TEST(ready_counts_once_and_only_while_it_starts)
 
 TEST(the_program_of_a_service_that_is_stopped_meanwhile_is_not_ready)
 {
-	struct config_service c = plain(CONFIG_RESTART_ALWAYS);
+	struct config_supervision c = plain(CONFIG_RESTART_ALWAYS);
 	struct service_action a;
 	struct service v;
 
-	service_init(&v, &c, 1);
+	service_init(&v, &c, false);
 	(void)start(&v, NOW);
 	a = stop(&v, NOW);
 	CHECK(a.signals == bit(SIGKILL) && a.kill_all);
@@ -525,7 +525,7 @@ TEST(the_program_of_a_service_that_is_stopped_meanwhile_is_not_ready)
 
 TEST(extensions_move_a_deadline_only_away)
 {
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct notify n = { .has_extend_usec = true, .extend_usec = 1000000 };
 	struct service v;
 
@@ -551,7 +551,7 @@ TEST(extensions_move_a_deadline_only_away)
 
 TEST(one_message_may_say_several_things)
 {
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct service_action a;
 	struct service v;
 
@@ -579,7 +579,7 @@ TEST(one_message_may_say_several_things)
 TEST(a_status_is_cut_and_belongs_to_one_start)
 {
 	char longest[NOTIFY_STATUS_MAX + 2];
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct notify n = { .status = longest, .status_len = sizeof(longest) };
 	struct service v;
 
@@ -603,7 +603,7 @@ TEST(a_status_is_cut_and_belongs_to_one_start)
 
 TEST(a_watchdog_barks_when_nothing_is_heard_in_its_time)
 {
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct service_action a;
 	struct service v;
 	int64_t now = NOW;
@@ -626,7 +626,7 @@ TEST(a_watchdog_barks_when_nothing_is_heard_in_its_time)
 
 TEST(a_service_may_change_its_watchdog_until_its_next_start)
 {
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct notify n = { .has_watchdog_usec = true };
 	struct service v;
 
@@ -652,7 +652,7 @@ TEST(a_service_may_change_its_watchdog_until_its_next_start)
 
 TEST(a_watchdog_said_before_it_is_ready_counts_from_then)
 {
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct service v;
 
 	reach(&v, &c, SERVICE_STARTING);
@@ -667,7 +667,7 @@ TEST(a_watchdog_said_before_it_is_ready_counts_from_then)
 
 TEST(who_says_that_it_stops_has_the_time_that_is_set)
 {
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct notify n = { .stopping = true };
 	struct service_action a;
 	struct service v;
@@ -693,13 +693,13 @@ TEST(who_says_that_it_stops_has_the_time_that_is_set)
 	reach(&v, &c, SERVICE_RUNNING);
 	(void)hear(&v, n, NOW);
 	CHECK_INT(v.deadline_ms, NOW + 900);
-	v.restart = CONFIG_RESTART_ON_FAILURE;
+	v.config.restart = CONFIG_RESTART_ON_FAILURE;
 	CHECK_INT(die(&v, KILLED(SIGTERM), NOW).news, SERVICE_HAS_ENDED);
 }
 
 TEST(who_says_that_it_stops_is_watched_no_more)
 {
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct service v;
 
 	reach(&v, &c, SERVICE_RUNNING);
@@ -753,7 +753,7 @@ TEST(restarts_follow_the_policy_and_what_a_failure_is)
 
 	for (size_t p = 0; p < 3; p++) {
 		for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-			struct config_service c = plain(policies[p]);
+			struct config_supervision c = plain(policies[p]);
 			bool again = p == 2 || (p == 1 && ends[i].is_failure);
 			struct service_action a;
 
@@ -776,7 +776,7 @@ TEST(restarts_follow_the_policy_and_what_a_failure_is)
 
 TEST(a_start_knows_nothing_of_the_one_before)
 {
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct service v;
 
 	c.restart = CONFIG_RESTART_ON_FAILURE;
@@ -793,7 +793,7 @@ TEST(a_start_knows_nothing_of_the_one_before)
 
 TEST(a_start_that_could_not_be_is_a_failure_with_code_127)
 {
-	struct config_service c = plain(CONFIG_RESTART_ON_FAILURE);
+	struct config_supervision c = plain(CONFIG_RESTART_ON_FAILURE);
 	struct service_action a = { 0 };
 	struct service v;
 
@@ -817,7 +817,7 @@ static struct service_action once_more(struct service *v, int64_t *now,
 TEST(delays_grow_up_to_the_limit_of_restarts)
 {
 	static const uint32_t delays[] = { 100, 200, 400, 800, 800 };
-	struct config_service c = plain(CONFIG_RESTART_ON_FAILURE);
+	struct config_supervision c = plain(CONFIG_RESTART_ON_FAILURE);
 	struct service_action a;
 	struct service v;
 	int64_t now = NOW;
@@ -840,7 +840,7 @@ TEST(delays_grow_up_to_the_limit_of_restarts)
 
 TEST(without_a_limit_it_goes_on)
 {
-	struct config_service c = plain(CONFIG_RESTART_ALWAYS);
+	struct config_supervision c = plain(CONFIG_RESTART_ALWAYS);
 	struct service_action a;
 	struct service v;
 	int64_t now = NOW;
@@ -856,7 +856,7 @@ TEST(without_a_limit_it_goes_on)
 
 TEST(who_ran_for_longer_than_the_longest_delay_begins_anew)
 {
-	struct config_service c = plain(CONFIG_RESTART_ALWAYS);
+	struct config_supervision c = plain(CONFIG_RESTART_ALWAYS);
 	struct service_action a;
 	struct service v;
 	int64_t now = NOW;
@@ -874,7 +874,7 @@ TEST(who_ran_for_longer_than_the_longest_delay_begins_anew)
 
 TEST(a_start_that_was_never_ready_did_not_run_long)
 {
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct service v;
 
 	c.restart_limit = 0;
@@ -910,7 +910,7 @@ TEST(what_is_left_is_killed_before_a_restart_unless_it_may_stay)
 	struct service v;
 
 	for (int mode = 0; mode < 3; mode++) {
-		struct config_service c = watched();
+		struct config_supervision c = watched();
 
 		c.kill_mode = (enum config_kill_mode)mode;
 		reach(&v, &c, SERVICE_RUNNING);
@@ -930,12 +930,12 @@ TEST(what_is_left_is_killed_before_a_restart_unless_it_may_stay)
 TEST(an_end_before_it_was_ready_fails_the_boot)
 {
 	static const enum event ways[] = { ENDS, FAILS };
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct service_action a;
 	struct service v;
 
 	for (size_t i = 0; i < 2; i++) {
-		service_init(&v, &c, 1);
+		service_init(&v, &c, false);
 		(void)start(&v, NOW);
 		(void)run(&v, NOW);
 		a = happen(&v, ways[i]);
@@ -943,7 +943,7 @@ TEST(an_end_before_it_was_ready_fails_the_boot)
 		CHECK_INT(a.news, SERVICE_ENDED_UNREADY);
 		CHECK_INT(v.state, SERVICE_ENDED);
 	}
-	service_init(&v, &c, 1);
+	service_init(&v, &c, false);
 	(void)start(&v, NOW);
 	a = happen(&v, IS_GONE);
 	CHECK(a.fails_boot && v.state == SERVICE_ENDED);
@@ -951,11 +951,11 @@ TEST(an_end_before_it_was_ready_fails_the_boot)
 
 TEST(one_that_is_not_ready_in_time_fails_the_boot_and_is_left_alone)
 {
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct service_action a;
 	struct service v;
 
-	service_init(&v, &c, 1);
+	service_init(&v, &c, false);
 	(void)start(&v, NOW);
 	(void)run(&v, NOW);
 	CHECK_INT(be_due(&v, NOW + READY_MS - 1).news, SERVICE_NO_NEWS);
@@ -971,11 +971,11 @@ TEST(one_that_is_not_ready_in_time_fails_the_boot_and_is_left_alone)
 
 TEST(a_program_that_is_not_executed_in_time_fails_the_boot)
 {
-	struct config_service c = plain(CONFIG_RESTART_ALWAYS);
+	struct config_supervision c = plain(CONFIG_RESTART_ALWAYS);
 	struct service_action a;
 	struct service v;
 
-	service_init(&v, &c, 0);
+	service_init(&v, &c, true);
 	(void)start(&v, NOW);
 	CHECK_INT(be_due(&v, NOW + SERVICE_EXEC_MS).news, SERVICE_NO_NEWS);
 	a = be_due(&v, NOW + SERVICE_FIRST_EXEC_MS);
@@ -994,11 +994,11 @@ TEST(a_program_that_is_not_executed_in_time_fails_the_boot)
 
 TEST(one_that_was_ready_is_started_again_in_the_boot_as_well)
 {
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct service_action a;
 	struct service v;
 
-	service_init(&v, &c, 1);
+	service_init(&v, &c, false);
 	(void)start(&v, NOW);
 	(void)run(&v, NOW);
 	(void)hear(&v, (struct notify){ .ready = true }, NOW);
@@ -1022,7 +1022,7 @@ TEST(signals_are_handed_on_as_they_are)
 {
 	static const int sigs[] = { SIGINT,  SIGHUP,  SIGQUIT,
 				    SIGUSR1, SIGUSR2, SIGWINCH };
-	struct config_service c = plain(CONFIG_RESTART_ALWAYS);
+	struct config_supervision c = plain(CONFIG_RESTART_ALWAYS);
 	struct service v;
 
 	c.stop_signal = SIGQUIT;
@@ -1036,7 +1036,7 @@ TEST(signals_are_handed_on_as_they_are)
 
 TEST(a_term_is_the_stop_signal_and_ends_the_restarts)
 {
-	struct config_service c = plain(CONFIG_RESTART_ALWAYS);
+	struct config_supervision c = plain(CONFIG_RESTART_ALWAYS);
 	struct service_action a;
 	struct service v;
 
@@ -1053,7 +1053,7 @@ TEST(a_term_is_the_stop_signal_and_ends_the_restarts)
 
 TEST(with_a_stop_timeout_a_term_has_a_deadline_that_stays)
 {
-	struct config_service c = plain(CONFIG_RESTART_ALWAYS);
+	struct config_supervision c = plain(CONFIG_RESTART_ALWAYS);
 	struct service_action a;
 	struct service v;
 
@@ -1081,10 +1081,10 @@ TEST(with_a_stop_timeout_a_term_has_a_deadline_that_stays)
 
 TEST(a_term_before_its_start_is_its_end)
 {
-	struct config_service c = plain(CONFIG_RESTART_ALWAYS);
+	struct config_supervision c = plain(CONFIG_RESTART_ALWAYS);
 	struct service v;
 
-	service_init(&v, &c, 0);
+	service_init(&v, &c, true);
 	CHECK_INT(send_signal(&v, SIGTERM, NOW).signals, 0);
 	CHECK(v.state == SERVICE_ENDED && v.is_told);
 	CHECK(WIFSIGNALED(v.status) && WTERMSIG(v.status) == SIGTERM);
@@ -1102,7 +1102,7 @@ TEST(others_than_term_are_lost_where_there_is_no_process)
 		SERVICE_BACKOFF,
 		SERVICE_ENDED,
 	};
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct service v;
 
 	for (size_t i = 0; i < 3; i++) {
@@ -1114,7 +1114,7 @@ TEST(others_than_term_are_lost_where_there_is_no_process)
 
 TEST(signals_are_held_until_the_program_runs)
 {
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct service v;
 
 	reach(&v, &c, SERVICE_EXECUTING);
@@ -1131,7 +1131,7 @@ TEST(signals_are_held_until_the_program_runs)
 
 TEST(a_term_that_was_held_counts_from_the_program_on)
 {
-	struct config_service c = plain(CONFIG_RESTART_ALWAYS);
+	struct config_supervision c = plain(CONFIG_RESTART_ALWAYS);
 	struct service_action a;
 	struct service v;
 
@@ -1157,7 +1157,7 @@ TEST(a_term_that_was_held_counts_from_the_program_on)
 
 TEST(a_signal_held_for_one_start_is_not_for_the_next)
 {
-	struct config_service c = plain(CONFIG_RESTART_ALWAYS);
+	struct config_supervision c = plain(CONFIG_RESTART_ALWAYS);
 	struct service v;
 
 	reach(&v, &c, SERVICE_EXECUTING);
@@ -1171,7 +1171,7 @@ TEST(a_signal_held_for_one_start_is_not_for_the_next)
 
 TEST(the_end_of_the_enclave_is_in_two_steps)
 {
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct service_action a;
 	struct service v;
 	int64_t deadline;
@@ -1197,7 +1197,7 @@ TEST(the_end_of_the_enclave_is_in_two_steps)
 
 TEST(nothing_starts_once_the_enclave_ends)
 {
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct service v;
 
 	for (int state = 0; state < STATES; state++) {
@@ -1212,11 +1212,11 @@ TEST(nothing_starts_once_the_enclave_ends)
 
 TEST(an_end_in_the_boot_fails_none_when_the_enclave_ends)
 {
-	struct config_service c = watched();
+	struct config_supervision c = watched();
 	struct service_action a;
 	struct service v;
 
-	service_init(&v, &c, 1);
+	service_init(&v, &c, false);
 	(void)start(&v, NOW);
 	(void)run(&v, NOW);
 	service_end(&v);

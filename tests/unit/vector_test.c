@@ -242,7 +242,7 @@ TEST(notify_and_watchdog_are_ours)
 	source.app_envc = 2;
 	service.variables = set;
 	service.variable_count = 1;
-	service.watchdog_ms = 1500;
+	service.supervision.watchdog_ms = 1500;
 	/* A service that does not use it has what the image says. */
 	CHECK_INT(fill(), 0);
 	CHECK_ENVP("WATCHDOG_USEC=env", "NOTIFY_SOCKET=conf", DEFAULT_PATH,
@@ -251,10 +251,10 @@ TEST(notify_and_watchdog_are_ours)
 	CHECK_INT(fill(), 0);
 	CHECK_ENVP(DEFAULT_PATH, "HOME=/", "NOTIFY_SOCKET=/run/x",
 		   "WATCHDOG_USEC=1500000");
-	service.watchdog_ms = UINT32_MAX;
+	service.supervision.watchdog_ms = UINT32_MAX;
 	CHECK_INT(fill(), 0);
 	CHECK_STR(vector.envp[3], "WATCHDOG_USEC=4294967295000");
-	service.watchdog_ms = 0;
+	service.supervision.watchdog_ms = 0;
 	CHECK_INT(fill(), 0);
 	CHECK_ENVP("WATCHDOG_USEC=env", DEFAULT_PATH, "HOME=/",
 		   "NOTIFY_SOCKET=/run/x");
@@ -271,7 +271,7 @@ TEST(the_memory_is_just_enough)
 	source.app_envc = 2;
 	service.variables = set;
 	service.variable_count = 1;
-	service.watchdog_ms = 1;
+	service.supervision.watchdog_ms = 1;
 	source.notify_variable = socket;
 	source.user = &somebody;
 	take_text("F=1\nG=2");

@@ -250,7 +250,7 @@ static int check_asked(const struct app_asked *asked,
 		{ "--user", asked->user, "user", s->user },
 		{ "--workdir", asked->workdir, "workdir", s->workdir },
 		{ "--stop-signal", asked->stop_signal, "stop-signal",
-		  s->stop_signal },
+		  s->supervision.stop_signal },
 		{ "--entrypoint, --cmd", asked->command ? "" : NULL, "command",
 		  s->command.first },
 	};
@@ -339,7 +339,7 @@ int app_make(const struct image *image, const struct app_asked *asked,
 	    !user->services[0].user &&
 	    add_line(&app, "user", image->user, all, reterr) < 0)
 		goto out;
-	if (image->stop_signal && !user->services[0].stop_signal &&
+	if (image->stop_signal && !user->services[0].supervision.stop_signal &&
 	    !user->hand_over &&
 	    add_line(&app, "stop-signal", image->stop_signal, all, reterr) < 0)
 		goto out;

@@ -534,7 +534,8 @@ int check_image(struct image *image, const struct app *app, enum eif_arch arch,
 
 		r = check_service(image, &names, &run, reterr);
 		if (r < 0 && i > 0)
-			(void)fault_prefix(reterr, "service %s", s->name);
+			(void)fault_prefix(reterr, "service %s",
+					   s->supervision.name);
 	}
 	if (r == 0 && c->nsm_owner)
 		r = check_user(&names, c->nsm_owner, NULL, reterr);
