@@ -483,6 +483,7 @@ class Result:
     console: list[tuple[float, str]] = field(default_factory=list)
     parent: list[dict] = field(default_factory=list)  # scripts/parent's events, "at" added
     unsigned: str = ""  # why the NSM could not sign, in the words of its preload library
+    complaints: list[str] = field(default_factory=list)  # what QEMU said of itself
     ended: str = ""  # "restarted", "stopped" (by until), "deadline"
     seconds: float = 0.0
 
@@ -587,6 +588,7 @@ class Machine:
             raise RuntimeError("QEMU: " + (tmp / "qemu.log").read_text().strip())
         console.join()
         said = (tmp / "qemu.log").read_text(errors="replace")
+        self._result.complaints = [line for line in said.splitlines() if line and not line.startswith("nsm-preload: ")]
         self._result.unsigned = "".join(re.findall("^nsm-preload: (.*)$", said, re.MULTILINE)[:1])
         # With the backend gone every connection ends, and the parent tells the rest.
         backend.terminate()
@@ -648,6 +650,10 @@ class Machine:
         args += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                  "-accel", "kvm" if kvm else "tcg", "-cpu", cpu, "-smp", self.cpus,
                  "-m", self.memory, "-chardev", f"socket,id=vsock,path={tmp}/vhost.sock"]
+        # The NSM answers in the thread of the guest's processor. In QEMU's main loop it also runs once for nothing, when the
+        # driver is ready, and if that is late and falls between the two buffers of a request, which the driver adds one by
+        # one, QEMU takes the device for broken: no answer for 120 s.
+        args += ["-global", "virtio-mmio.ioeventfd=off"]
         if self.icount:
             args += ["-icount", "shift=0,sleep=off"]
         append = self.append
