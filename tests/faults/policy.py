@@ -101,6 +101,7 @@ RULES = [
     # --- beside services that do harm: whose start it was depends ---
     rule("hostile:.*", "init (pipe2|socketpair|clone3|fork)", "", "", "quiet|warn|stop", "", "any service may fail to start"),
     rule("hostile:.*", "init (recvmsg|sendto|recvfrom|kill)", "", "", "quiet|warn", "", "it goes on"),
+    rule("hostile:end", "init ioctl", " 0x540a$", "", "no", "", "a console that stays stopped takes no last line"),
     rule("hostile:.*", "relay .*", "", "", "quiet", "", "a message that is lost is the sender's"),
     # --- helpers, at any time ---
     rule(ALL, "init (socketpair|clone3|fork)", "for beat$", "EMFILE|ENFILE|EAGAIN|ENOMEM", "warn", "heartbeat: .*: fork: ", "it is tried again"),
