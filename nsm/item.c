@@ -368,9 +368,14 @@ void item_put_null(struct item_writer *w)
 	wrote(w, cbor_encode_null(w->data + w->len, room(w)));
 }
 
-void item_put_bytes(struct item_writer *w, const void *data, size_t len)
+void item_put_bytes_head(struct item_writer *w, size_t len)
 {
 	wrote(w, cbor_encode_bytestring_start(len, w->data + w->len, room(w)));
+}
+
+void item_put_bytes(struct item_writer *w, const void *data, size_t len)
+{
+	item_put_bytes_head(w, len);
 	put(w, data, len);
 }
 

@@ -96,6 +96,9 @@ void item_put_null(struct item_writer *w);
 void item_put_bytes(struct item_writer *w, const void *data, size_t len);
 void item_put_text(struct item_writer *w, const char *s);
 
+/* What stands before LEN bytes; these follow. */
+void item_put_bytes_head(struct item_writer *w, size_t len);
+
 /* The head of an array of COUNT items, of a map of COUNT pairs; these follow. */
 void item_put_array(struct item_writer *w, size_t count);
 void item_put_map(struct item_writer *w, size_t count);

@@ -4,9 +4,14 @@
 #include <string.h>
 
 #include "nsm/cache.h"
+#include "nsm/item.h"
 #include "nsm/object.h"
 
-enum { SHA384_SIZE = 48, MS = 1000 };
+enum {
+	SHA384_SIZE = 48,
+	MS = 1000,
+	HEAD_MAX = 9, /* bytes before a string in CBOR */
+};
 
 _Static_assert((int)SHA384_SIZE == (int)CACHE_KEY, "a link is known by it");
 
@@ -255,31 +260,22 @@ int verify_chain(const struct nsmc_doc *doc, const struct verify_chain *by,
 static void hash_sig_structure(const struct nsmc_doc *doc,
 			       uint8_t ret[SHA384_SIZE])
 {
-	static const uint8_t begin[] = "\x84\x6a"
-				       "Signature1";
 	const struct nsmc_bytes strings[] = { doc->protected_header,
 					      { NULL, 0 },
 					      doc->payload };
 	enum { STRINGS = sizeof(strings) / sizeof(strings[0]) };
-	struct nsmc_bytes parts[1 + 2 * STRINGS] = { { begin,
-						       sizeof(begin) - 1 } };
-	uint8_t head[STRINGS][3];
-	size_t n;
+	uint8_t begin[1 + 1 + 10], heads[STRINGS][HEAD_MAX];
+	struct item_writer w = { .data = begin, .cap = sizeof(begin) };
+	struct nsmc_bytes parts[1 + 2 * STRINGS];
 
+	item_put_array(&w, 1 + STRINGS);
+	item_put_text(&w, "Signature1");
+	parts[0] = (struct nsmc_bytes){ begin, w.len };
 	for (size_t i = 0; i < STRINGS; i++) {
 		/* The shortest form of the length, as the signer wrote it. */
-		n = 0;
-		if (strings[i].len < 24) {
-			head[i][n++] = (uint8_t)(0x40 | strings[i].len);
-		} else if (strings[i].len < 256) {
-			head[i][n++] = 0x58;
-			head[i][n++] = (uint8_t)strings[i].len;
-		} else {
-			head[i][n++] = 0x59;
-			head[i][n++] = (uint8_t)(strings[i].len >> 8);
-			head[i][n++] = (uint8_t)strings[i].len;
-		}
-		parts[1 + 2 * i] = (struct nsmc_bytes){ head[i], n };
+		w = (struct item_writer){ .data = heads[i], .cap = HEAD_MAX };
+		item_put_bytes_head(&w, strings[i].len);
+		parts[1 + 2 * i] = (struct nsmc_bytes){ heads[i], w.len };
 		parts[2 + 2 * i] = strings[i];
 	}
 	hash_parts(parts, sizeof(parts) / sizeof(parts[0]), ret);
