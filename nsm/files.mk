@@ -16,9 +16,12 @@ VERIFY_C := $(VERIFY:%=nsm/%.c)
 # AWS's libnsm: its nine functions, by what PID 1 has too.
 COMPAT_C := $(addprefix nsm/,compat/compat.c dev.c wire.c item.c)
 
-# The tool: of the rest it sees nsmc.h alone.
+# For programs that print what others wrote, the tool and mkeif; no part of libnsmc.
+UTF8_C := nsm/utf8.c
+
+# The tool: of the rest it sees nsmc.h and utf8.h alone.
 TOOL := main tool opts code input input_message blob out out_file json device pcr document verify show x509 recipient
-TOOL_C := $(TOOL:%=nsm/tool/%.c)
+TOOL_C := $(TOOL:%=nsm/tool/%.c) $(UTF8_C)
 
 # Bytes that it may have: scripts/check-static.
 TOOL_MAX := 460800

@@ -121,45 +121,6 @@ void code_base64(const uint8_t *from, size_t len, char to[4])
 		to[3] = alphabet[bits & 63];
 }
 
-int32_t code_utf8(const uint8_t *s, size_t len, size_t *ret_len)
-{
-	static const int32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t n = s[0] < 0x80 ? 1 :
-		   s[0] < 0xc0 ? 0 :
-		   s[0] < 0xe0 ? 2 :
-		   s[0] < 0xf0 ? 3 :
-		   s[0] < 0xf8 ? 4 :
-				 0;
-	int32_t c;
-
-	*ret_len = 1;
-	if (n == 1)
-		return s[0];
-	if (n == 0 || n > len)
-		return -1;
-	c = s[0] & (0x7f >> n);
-	for (size_t i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return -1;
-		c = c << 6 | (s[i] & 0x3f);
-	}
-	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-		return -1;
-	*ret_len = n;
-	return c;
-}
-
-int code_is_control(int32_t c)
-{
-	/*
-	 * Also characters that change the direction of text, or break its
-	 * lines.
-	 */
-	return c < 0x20 || (c >= 0x7f && c < 0xa0) ||
-	       (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-	       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
-}
-
 int code_number(const char *s, uint64_t max, uint64_t *ret)
 {
 	uint64_t n = 0;

@@ -21,15 +21,6 @@ int code_from_base64(const char *s, size_t len, uint8_t *to, size_t *ret_len);
 /* Encodes 3 bytes (fewer at the end: LEN) as 4 characters. */
 void code_base64(const uint8_t *from, size_t len, char to[4]);
 
-/*
- * Returns the first character of LEN bytes (not 0) of UTF-8, and the number of
- * its bytes in *RET_LEN; -1 and 1 if they do not begin with one.
- */
-int32_t code_utf8(const uint8_t *s, size_t len, size_t *ret_len);
-
-/* True if C must not reach a terminal: controls, C1's too. */
-int code_is_control(int32_t c);
-
 /* Reads a number of decimal digits up to MAX: 0 or -EINVAL. */
 int code_number(const char *s, uint64_t max, uint64_t *ret);
 

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "nsm/tool/code.h"
 #include "nsm/tool/out.h"
+#include "nsm/utf8.h"
 
 static void escape(struct out *o, uint32_t unit)
 {
@@ -21,7 +21,7 @@ static void quoted(struct out *o, const uint8_t *s, size_t len)
 
 	out_text(o, "\"");
 	for (; len > 0; s += n, len -= n) {
-		c = code_utf8(s, len, &n);
+		c = utf8_decode(s, len, &n);
 		if (c < 0)
 			c = 0xfffd;
 		if (c == '"' || c == '\\') {

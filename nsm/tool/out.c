@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "nsm/tool/code.h"
+#include "nsm/utf8.h"
 
 enum { LABEL_WIDTH = 14 };
 
@@ -106,8 +107,8 @@ void out_safe(struct out *o, const void *text, size_t len)
 	int32_t c;
 
 	for (; len > 0; s += n, len -= n) {
-		c = code_utf8(s, len, &n);
-		if (c >= 0 && c != '\\' && !code_is_control(c)) {
+		c = utf8_decode(s, len, &n);
+		if (utf8_is_safe(c) && c != '\\') {
 			out_bytes(o, s, n);
 		} else if (c == '\\') {
 			out_text(o, "\\\\");

@@ -15,6 +15,7 @@
 #include "nsm/tool/json.h"
 #include "nsm/tool/opts.h"
 #include "nsm/tool/out_file.h"
+#include "nsm/utf8.h"
 
 enum {
 	KEY_FILE_MAX = 16384,
@@ -382,8 +383,8 @@ static bool is_printable(const uint8_t *data, size_t len)
 	int32_t c;
 
 	for (; len > 0; data += n, len -= n) {
-		c = code_utf8(data, len, &n);
-		if (c < 0 || (code_is_control(c) && c != '\n' && c != '\t'))
+		c = utf8_decode(data, len, &n);
+		if (!utf8_is_safe(c) && c != '\n' && c != '\t')
 			return false;
 	}
 	return true;

@@ -12,6 +12,6 @@ PACK := main \
 
 # And what it has of init and nsm: all that it may include.
 PACK_OWN_C := $(PACK:%=rootfs/pack/%.c)
-PACK_C := $(PACK_OWN_C) $(SPEC_C) nsm/item.c
+PACK_C := $(PACK_OWN_C) $(SPEC_C) $(UTF8_C) nsm/item.c
 
 VERSION_C += rootfs/pack/main.c rootfs/pack/command/build.c

@@ -76,16 +76,18 @@ def all_of_awss_image_is_described() -> None:
 @test
 def control_characters_are_escaped() -> None:
     """Of the command line, metadata and names: nothing that a terminal acts on, in either form."""
-    entries = [Entry("a\x1b[2J\x7f\\", FILE | 0o644), Entry("b", LINK | 0o777, b"\xff\xc2\x9b\n")]
+    entries = [Entry("a\x1b[2J\x7f\\", FILE | 0o644), Entry("u\u061c\u200b\u2060\ufeffü", FILE | 0o644),
+               Entry("b", LINK | 0o777, b"\xff\xc2\x9b\n")]
     eif = replace(app(entries), cmdline="c\x1b]0;x\x07\u009b",
                   metadata=metadata(ImageName="n\x1b\u202e\u009b\x7f", CustomMetadata={"k\x1b": "\u2028"}))
     for program in (MKEIF, ASAN):
         done = described(eif, "--files", program=program)
-        for part in ("cmdline  c\\x1b]0;x\\x07\\xc2\\x9b\n", " a\\x1b[2J\\x7f\\\\\n", " b -> \\xff\\xc2\\x9b\\x0a\n",
+        for part in ("cmdline  c\\x1b]0;x\\x07\\xc2\\x9b\n", " a\\x1b[2J\\x7f\\\\\n", " u\\xd8\\x9c\\xe2\\x80\\x8b\\xe2\\x81\\xa0\\xef\\xbb\\xbfü\n",
+                     " b -> \\xff\\xc2\\x9b\\x0a\n",
                      '"n\\u001b\\u202e\\u009b\\u007f"', '"k\\u001b": "\\u2028"'):
             check(part in done.text, f"no {part!r}: {done.text}")
         both = done.text + described(eif, "--json", program=program).text
-        bad = {c for c in both if c != "\n" and (c < " " or "\x7f" <= c < "\xa0" or c in "\u2028\u202e")}
+        bad = {c for c in both if c != "\n" and (c < " " or "\x7f" <= c < "\xa0" or c in "\u061c\u200b\u2028\u202e\u2060\ufeff")}
         same(bad, set(), "characters on stdout")
 
 

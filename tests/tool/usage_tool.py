@@ -227,4 +227,6 @@ def control_characters_of_arguments_stay_harmless() -> None:
     """On stderr they are \\xHH; other characters are as they are."""
     done = run("show", "a\x1b[31m\u009b\u202eü\n").is_(5)
     check("a\\x1b[31m\\xc2\\x9b\\xe2\\x80\\xaeü\\x0a" in done.err, done.err)
+    done = run("show", "a\u061c\u200d\u2060\ufeff\u00e4")
+    check("a\\xd8\\x9c\\xe2\\x80\\x8d\\xe2\\x81\\xa0\\xef\\xbb\\xbf\u00e4" in done.err, done.err)
     run(b"\xff\x1b").is_(USAGE, "no command \\xff\\x1b")

@@ -4,26 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nsm/utf8.h"
 #include "rootfs/pack/base/escape.h"
 
-/* A character of UTF-8, of up to three bytes, that must not be shown. */
+/* A character that must not be shown: none of them is beyond U+FFFF. */
 static size_t print_escape(FILE *to, const char *text, size_t len)
 {
-	const unsigned char *s = (const unsigned char *)text;
+	size_t n;
+	int32_t c = utf8_decode(text, len, &n);
 
-	if (s[0] >= 0xe0 && len > 2) {
-		(void)fprintf(to, "\\u%04x",
-			      (s[0] & 0xfU) << 12 | (s[1] & 0x3fU) << 6 |
-				      (s[2] & 0x3fU));
-		return 3;
-	}
-	if (s[0] >= 0xc0 && len > 1) {
-		(void)fprintf(to, "\\u%04x",
-			      (s[0] & 0x1fU) << 6 | (s[1] & 0x3fU));
-		return 2;
-	}
-	(void)fprintf(to, "\\u%04x", s[0]);
-	return 1;
+	(void)fprintf(to, "\\u%04x",
+		      c < 0 ? (unsigned char)*text : (unsigned)c);
+	return n;
 }
 
 void json_print_string(FILE *to, const char *text)
