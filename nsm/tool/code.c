@@ -4,6 +4,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+/* The last second of the year 9999. */
+#define TIME_LAST UINT64_C(253402300799)
 
 static bool is_blank(char c)
 {
@@ -139,36 +143,6 @@ int code_number(const char *s, uint64_t max, uint64_t *ret)
 	return 0;
 }
 
-/*
- * The days from 1970-01-01 to a date of the Gregorian calendar; years begin in
- * March.
- */
-static int64_t days_from_date(int64_t year, int64_t month, int64_t day)
-{
-	int64_t era, y = year - (month <= 2);
-	int64_t of_year =
-		(153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-
-	era = y / 400;
-	y -= era * 400;
-	return era * 146097 + y * 365 + y / 4 - y / 100 + of_year - 719468;
-}
-
-static void date_from_days(int64_t days, int *year, int *month, int *day)
-{
-	int64_t era, of_era, y, of_year, m;
-
-	days += 719468;
-	era = days / 146097;
-	of_era = days % 146097;
-	y = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-	of_year = of_era - (365 * y + y / 4 - y / 100);
-	m = (5 * of_year + 2) / 153;
-	*day = (int)(of_year - (153 * m + 2) / 5 + 1);
-	*month = (int)(m < 10 ? m + 3 : m - 9);
-	*year = (int)(y + era * 400 + (*month <= 2));
-}
-
 /* Reads N digits at *S, and moves it on. */
 static bool digits(const char **s, int n, int64_t max, int64_t *ret)
 {
@@ -192,11 +166,10 @@ int code_time(const char *s, int64_t *ret)
 {
 	int64_t year, month, day, hour, minute, second, at, off_h, off_m;
 	uint64_t number;
-	int y, m, d;
+	struct tm date;
 	char sign;
 
-	/* The last second of the year 9999. */
-	if (code_number(s, 253402300799, &number) == 0) {
+	if (code_number(s, TIME_LAST, &number) == 0) {
 		*ret = (int64_t)number;
 		return 0;
 	}
@@ -207,11 +180,15 @@ int code_time(const char *s, int64_t *ret)
 	    !digits(&s, 2, 59, &minute) || !one_of(&s, ":") ||
 	    !digits(&s, 2, 60, &second) || year < 1970 || month < 1 || day < 1)
 		return -EINVAL;
-	at = days_from_date(year, month, day);
-	date_from_days(at, &y, &m, &d);
-	if (d != day) /* refuses February 30 */
+	date = (struct tm){
+		.tm_year = (int)year - 1900,
+		.tm_mon = (int)month - 1,
+		.tm_mday = (int)day,
+	};
+	at = timegm(&date);
+	if (date.tm_mday != day) /* it has made March of February 30 */
 		return -EINVAL;
-	at = at * 86400 + hour * 3600 + minute * 60 + second;
+	at += hour * 3600 + minute * 60 + second;
 	if (*s == '.') {
 		s++;
 		if (*s < '0' || *s > '9')
@@ -237,14 +214,13 @@ int code_time(const char *s, int64_t *ret)
 
 void code_time_text(uint64_t ms, char to[CODE_TIME_CAP])
 {
-	uint64_t s = ms / 1000;
-	int year, month, day, of_day = (int)(s % 86400);
+	time_t s = (time_t)(ms / 1000);
+	struct tm t;
 
 	to[0] = '\0';
-	if (s > 253402300799)
+	if (ms / 1000 > TIME_LAST || !gmtime_r(&s, &t))
 		return;
-	date_from_days((int64_t)(s / 86400), &year, &month, &day);
 	(void)snprintf(to, CODE_TIME_CAP, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
-		       year, month, day, of_day / 3600, of_day / 60 % 60,
-		       of_day % 60, (int)(ms % 1000));
+		       t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour,
+		       t.tm_min, t.tm_sec, (int)(ms % 1000));
 }

@@ -30,7 +30,7 @@ int code_number(const char *s, uint64_t max, uint64_t *ret);
  */
 int code_time(const char *s, int64_t *ret);
 
-enum { CODE_TIME_CAP = 32 };
+enum { CODE_TIME_CAP = 80 /* for whatever a struct tm may hold */ };
 
 /* Writes MS milliseconds since 1970 as RFC 3339; "" after the year 9999. */
 void code_time_text(uint64_t ms, char to[CODE_TIME_CAP]);

@@ -8,7 +8,7 @@ PACK := main \
 	$(addprefix ramdisk/,ramdisk cpio gzip tar squashfs listing unpack unpack_tree rewrite part parts kernel) \
 	$(addprefix eif/,eif eif_writer measure metadata pcrs) \
 	$(addprefix sign/,signature sign_key key_file token ecdsa cose cert ossl) \
-	$(addprefix base/,fault buffer content escape strings json json_print hash tree spool output cleanup progress slurp)
+	$(addprefix base/,fault buffer content escape strings json json_print hash tree spool output cleanup progress slurp civil)
 
 # And what it has of init and nsm: all that it may include.
 PACK_OWN_C := $(PACK:%=rootfs/pack/%.c)

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "rootfs/pack/base/civil.h"
 #include "rootfs/pack/base/escape.h"
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/base/json.h"
@@ -288,10 +289,8 @@ static void print_mode(uint32_t mode)
 
 static void print_file(const struct unpacked *r, const struct unpacked_file *f)
 {
-	time_t at = (time_t)f->mtime;
-	char when[32] = "", device[32];
+	char when[CIVIL_CAP], device[32];
 	const char *first;
-	struct tm tm;
 
 	print_mode(f->mode);
 	(void)printf(" %3u %5u %5u", f->nlink, f->uid, f->gid);
@@ -303,8 +302,7 @@ static void print_file(const struct unpacked *r, const struct unpacked_file *f)
 		(void)printf(" %10" PRIu64,
 			     f->target ? strlen(f->target) : f->size);
 	}
-	if (gmtime_r(&at, &tm))
-		(void)strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
+	(void)civil_text(f->mtime, CIVIL_MINUTE, when);
 	(void)printf(" %s ", when);
 	escape_print(stdout, f->path, strlen(f->path));
 	if (f->target) {

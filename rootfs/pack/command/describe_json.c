@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "rootfs/pack/base/civil.h"
 #include "rootfs/pack/command/describe.h"
 #include "rootfs/pack/command/emit.h"
 
@@ -79,13 +80,9 @@ static bool add_issuer(cJSON *to, const struct cert_info *s)
 /* "Nov 24 13:20:24 2026 GMT" */
 static bool add_time(cJSON *to, const char *key, int64_t seconds)
 {
-	time_t at = (time_t)seconds;
-	char text[64] = "";
-	struct tm tm;
+	char text[CIVIL_CAP];
 
-	if (gmtime_r(&at, &tm))
-		(void)strftime(text, sizeof(text), "%b %e %H:%M:%S %Y GMT",
-			       &tm);
+	(void)civil_text(seconds, CIVIL_OPENSSL, text);
 	return cJSON_AddStringToObject(to, key, text) != NULL;
 }
 

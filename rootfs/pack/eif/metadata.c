@@ -5,20 +5,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "rootfs/pack/base/civil.h"
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/base/json.h"
-
-/* RFC 3339, in UTC. */
-static bool format_time(int64_t seconds, char *text, size_t room)
-{
-	time_t t = seconds;
-	struct tm tm;
-
-	return gmtime_r(&t, &tm) &&
-	       strftime(text, room, "%Y-%m-%dT%H:%M:%S+00:00", &tm) > 0;
-}
 
 /* As `docker inspect` has it, as far as the image itself says. */
 static cJSON *docker_info(const struct metadata *m)
@@ -70,9 +60,9 @@ static cJSON *make_custom(const char *text)
 int metadata_make(const struct metadata *m, char **ret, struct fault *reterr)
 {
 	cJSON *root, *build, *custom;
-	char built[40], *text;
+	char built[CIVIL_CAP], *text;
 
-	if (!format_time(m->time, built, sizeof(built)))
+	if (!civil_text(m->time, CIVIL_RFC3339, built))
 		return fault_refuse(reterr,
 				    "SOURCE_DATE_EPOCH: %lld is no time",
 				    (long long)m->time);
