@@ -5,21 +5,20 @@
 
 #include "init/klog.h"
 #include "init/loop.h"
-#include "init/steps.h"
 #include "vsock/heartbeat.h"
 #include "vsock/io.h"
 
 const struct boot_step boot_steps[BOOT_STEPS_END] = {
-	[BOOT_START] = { "start", step_start, BOOT_STOP },
-	[BOOT_CONSOLE] = { "console", step_console, BOOT_GO_ON },
-	[BOOT_SPEC] = { "spec", step_spec, BOOT_STOP },
-	[BOOT_MODULES] = { "modules", step_modules, BOOT_STOP },
-	[BOOT_ENTROPY] = { "entropy", step_entropy, BOOT_STOP },
-	[BOOT_ROOT] = { "root", step_root, BOOT_STOP },
-	[BOOT_MOUNTS] = { "mounts", step_mounts, BOOT_STOP },
-	[BOOT_SPAWN] = { "spawn", step_spawn, BOOT_STOP },
-	[BOOT_HEARTBEAT] = { "heartbeat", step_heartbeat, BOOT_STOP },
-	[BOOT_SUPERVISE] = { "supervise", step_supervise, BOOT_GO_ON },
+	[BOOT_START] = { "start", BOOT_STOP },
+	[BOOT_CONSOLE] = { "console", BOOT_GO_ON },
+	[BOOT_SPEC] = { "spec", BOOT_STOP },
+	[BOOT_MODULES] = { "modules", BOOT_STOP },
+	[BOOT_ENTROPY] = { "entropy", BOOT_STOP },
+	[BOOT_ROOT] = { "root", BOOT_STOP },
+	[BOOT_MOUNTS] = { "mounts", BOOT_STOP },
+	[BOOT_SPAWN] = { "spawn", BOOT_STOP },
+	[BOOT_HEARTBEAT] = { "heartbeat", BOOT_STOP },
+	[BOOT_SUPERVISE] = { "supervise", BOOT_GO_ON },
 };
 
 int boot_open_loop(struct boot *b)

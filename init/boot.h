@@ -42,7 +42,6 @@ struct config;
 /* Names in tables are arrays: a pointer would be a relocation. */
 struct boot_step {
 	char name[12];
-	int (*run)(struct boot *b); /* 0, or -1 with the fault logged */
 	enum boot_policy policy;
 };
 
@@ -95,12 +94,6 @@ struct boot {
  * Says why the step failed, and keeps it for end_failed. Returns -1.
  */
 int boot_fail(struct boot *b, const char *object, const char *reason);
-
-/*
- * Reads the configuration of the application's file system, or what is beside /cmd.
- * Returns 0, or -1 with the fault told.
- */
-int boot_read_config(struct boot *b);
 
 /* Sets the loop and what takes part in it up. Returns 0 or -errno. */
 int boot_open_loop(struct boot *b);

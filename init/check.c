@@ -5,11 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "init/log.h"
 #include "init/report.h"
 #include "init/spec/config.h"
 #include "init/spec/seccomp.h"
 #include "init/spec/spec.h"
+#include "init/text.h"
 #include "rootfs/file.h"
 
 /* FILE: what: why, on a line of its own. */

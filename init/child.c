@@ -6,9 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "init/log.h"
 #include "init/loop.h"
 #include "init/process.h"
+#include "init/text.h"
 #include "vsock/io.h"
 
 enum {

@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "init/log.h"
+#include "init/text.h"
 #include "rootfs/protect.h"
 
 enum { KEEP_CAPS = 1 << 4 }; /* SECBIT_KEEP_CAPS, which exec takes away */

@@ -10,6 +10,7 @@
 
 #include "init/boot.h"
 #include "init/console.h"
+#include "init/inputs.h"
 #include "init/log.h"
 #include "init/power.h"
 #include "init/spec/config.h"
@@ -126,7 +127,7 @@ int container_run(struct boot *b, char **argv)
 	/* The configuration is the root's, and PID 1 keeps no folder busy. */
 	b->folder_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	(void)!chdir("/");
-	if (boot_read_config(b) < 0 || take_command(b, argv) < 0)
+	if (inputs_read_config(b) < 0 || take_command(b, argv) < 0)
 		return leave(b, EXIT_FAULT);
 	b->step = BOOT_SPAWN;
 	if (start_services(b) < 0) /* its code is from before it is stopped */

@@ -15,7 +15,7 @@ enum {
 };
 
 /* As getdents64(2) has it. */
-struct entry {
+struct cull_entry {
 	uint64_t ino;
 	int64_t off;
 	unsigned short len;
@@ -28,8 +28,8 @@ typedef void visit_fn(const struct process *p, void *ctx);
 /* Calls VISIT for each process but PID 1. Returns 0 or -errno. */
 static int walk(int proc_fd, visit_fn *visit, void *ctx)
 {
-	_Alignas(struct entry) char list[LIST_BYTES];
-	const struct entry *e;
+	_Alignas(struct cull_entry) char list[LIST_BYTES];
+	const struct cull_entry *e;
 	struct process p;
 	long n = 0;
 	int fd;

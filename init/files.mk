@@ -1,7 +1,9 @@
 # init's files, in the order of the link; those of spec/ are mkeif's, too.
 
-INIT := boot steps start end loop child helper service member news supervise process cull machine relro console log \
-	$(addprefix spec/,spec codes config config_values config_service config_enclave config_keys capability signal user) \
+INIT := boot step inputs start end loop child helper service member news supervise process cull machine relro \
+	console log text \
+	$(addprefix spec/,spec codes config config_line config_values config_service config_enclave config_keys \
+		capability signal user) \
 	pcr program spec/executable spec/seccomp container check notify report klog modules module power beat \
 	clock/clock clock/stamp clock/ptp clock/steer confine vector names exec
 

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "init/text.h"
+
 /*
  * The log: one line a message, `init: step: object: reason`, one write each,
  * to a descriptor of /dev/console of its own. PID 1 never waits for it: what a
@@ -13,25 +15,13 @@
  */
 
 enum {
-	LOG_LINE_MAX = 1024,  /* bytes, the newline included; longer is cut */
+	LOG_LINE_MAX =
+		TEXT_MAX,     /* bytes, the newline included; longer is cut */
 	LOG_OBJECT_MAX = 512, /* of them the object, so that the reason shows */
 	LOG_WAIT_MS = 200,    /* how long a child waits for a full console */
 	LOG_LAST_WAIT_MS = 2000,
 	LOG_KEPT_MAX = 4096,
 };
-
-/* A text put together from pieces; what does not fit is cut. */
-struct text {
-	size_t len;
-	char buf[LOG_LINE_MAX];
-};
-
-void text_clear(struct text *t);
-void text_add(struct text *t, const char *s);
-void text_add_bytes(struct text *t, const char *s, size_t len);
-void text_add_number(struct text *t, long long n);
-/* T as a string, which lives as long as T does. */
-const char *text_string(struct text *t);
 
 /* Where the lines go: FD, or nowhere if it is negative. The log owns it. */
 void log_open(int fd);

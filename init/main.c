@@ -9,6 +9,7 @@
 #include "init/end.h"
 #include "init/relro.h"
 #include "init/spec/config_key.h"
+#include "init/step.h"
 #include "vsock/heartbeat.h"
 
 static void say(int fd, const char *s)
@@ -64,6 +65,15 @@ static int run_elsewhere(int argc, char **argv)
 	return 2;
 }
 
+/* Each returns 0, or -1 with the fault logged. */
+static int (*const run[BOOT_STEPS_END])(struct boot *b) = {
+	[BOOT_START] = step_start,	   [BOOT_CONSOLE] = step_console,
+	[BOOT_SPEC] = step_spec,	   [BOOT_MODULES] = step_modules,
+	[BOOT_ENTROPY] = step_entropy,	   [BOOT_ROOT] = step_root,
+	[BOOT_MOUNTS] = step_mounts,	   [BOOT_SPAWN] = step_spawn,
+	[BOOT_HEARTBEAT] = step_heartbeat, [BOOT_SUPERVISE] = step_supervise,
+};
+
 int main(int argc, char **argv)
 {
 	static struct boot b;
@@ -85,7 +95,7 @@ int main(int argc, char **argv)
 
 	for (b.step = BOOT_START; b.step < BOOT_STEPS_END; b.step++) {
 		step = &boot_steps[b.step];
-		if (step->run(&b) == 0)
+		if (run[b.step](&b) == 0)
 			log_debug(step->name, NULL, "done");
 		else if (step->policy == BOOT_STOP)
 			end_failed(&b);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "init/log.h"
+#include "init/text.h"
 
 enum { STATUS_BYTES = 2048 }; /* of the file, which has more */
 

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "init/log.h"
+#include "init/text.h"
 
 #if defined(__x86_64__)
 #define OWN_MACHINE EM_X86_64

@@ -5,10 +5,10 @@
 #include <stddef.h>
 #include <sys/wait.h>
 
-#include "init/log.h"
 #include "init/spec/config.h"
 #include "init/spec/signal.h"
 #include "init/spec/spec.h"
+#include "init/text.h"
 
 void report_status(int status, bool oom, struct text *t)
 {

@@ -2,11 +2,11 @@
 
 #include <string.h>
 
-#include "init/log.h"
 #include "init/spec/config.h"
 #include "init/spec/executable.h"
 #include "init/spec/spec.h"
 #include "init/spec/user.h"
+#include "init/text.h"
 
 enum {
 	DEFAULTS =

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* getdents64(2); opendir would need a heap. */
-struct entry {
+struct tree_entry {
 	uint64_t ino;
 	int64_t off;
 	unsigned short reclen;
@@ -25,8 +25,8 @@ enum { PASSES_MAX = 1000 };
 
 void tree_each(int dirfd, tree_entry_fn *fn, void *ctx, int *first_error)
 {
-	_Alignas(struct entry) char buf[2048];
-	const struct entry *e;
+	_Alignas(struct tree_entry) char buf[2048];
+	const struct tree_entry *e;
 	bool again;
 	int left = PASSES_MAX;
 	long n, at;
@@ -39,7 +39,7 @@ void tree_each(int dirfd, tree_entry_fn *fn, void *ctx, int *first_error)
 			n = syscall(SYS_getdents64, dirfd, buf, sizeof(buf));
 		while (n > 0) {
 			for (at = 0; at < n; at += e->reclen) {
-				e = (const struct entry *)(buf + at);
+				e = (const struct tree_entry *)(buf + at);
 				if (strcmp(e->name, ".") == 0 ||
 				    strcmp(e->name, "..") == 0)
 					continue;

@@ -7,167 +7,12 @@
 #include "init/spec/config_key.h"
 
 enum {
-	KEY_MAX = 31, /* of a longer one the rest does not count as distance */
 	RESTART_DELAY_MS = 100,
 	RESTART_DELAY_MAX_MS = 30000,
 	RESTART_LIMIT = 5,
 	READY_TIMEOUT_MS = 150000, /* nitro-cli waits for 180 s at least */
 	HEARTBEAT_PORT = 9000,
 };
-
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static char *skip_blanks(char *s)
-{
-	while (is_blank(*s))
-		s++;
-	return s;
-}
-
-/* To the next blank or STOP, or the end. */
-static char *skip_word(char *s, char stop)
-{
-	while (*s && !is_blank(*s) && *s != stop)
-		s++;
-	return s;
-}
-
-char *config_next_word(struct config_rest *rest)
-{
-	char *end = skip_word(rest->at, ' ');
-
-	rest->word = rest->at;
-	rest->at = skip_blanks(end);
-	*end = '\0';
-	return rest->word;
-}
-
-char *config_next_line(struct config_rest *rest)
-{
-	rest->word = rest->at;
-	rest->at += strlen(rest->at);
-	return rest->word;
-}
-
-int config_read_digits(const char *s, unsigned base, uint64_t max,
-		       uint64_t *ret)
-{
-	uint64_t n = 0;
-
-	if (*s == '\0')
-		return -CONFIG_E_MISSING;
-	for (; *s; s++) {
-		if (*s < '0' || *s >= (char)('0' + base))
-			return base == 8 ? -CONFIG_E_OCTAL : -CONFIG_E_NUMBER;
-		if (__builtin_mul_overflow(n, base, &n) ||
-		    __builtin_add_overflow(n, (unsigned)(*s - '0'), &n) ||
-		    n > max)
-			return -CONFIG_E_LARGE;
-	}
-	*ret = n;
-	return 0;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The escape at *AT, behind its backslash; moves *AT to its last character. */
-static int unescape(const char **at, char *ret)
-{
-	static const char escapes[] = "\\\\\"\"n\nt\tr\r";
-	int high, low;
-
-	for (size_t i = 0; escapes[i]; i += 2)
-		if (**at == escapes[i]) {
-			*ret = escapes[i + 1];
-			return 0;
-		}
-	high = **at == 'x' ? hex_digit((*at)[1]) : -1;
-	low = high < 0 ? -1 : hex_digit((*at)[2]);
-	if (low < 0)
-		return -CONFIG_E_ESCAPE;
-	if (high == 0 && low == 0)
-		return -CONFIG_E_NUL;
-	*at += 2;
-	*ret = (char)(high << 4 | low);
-	return 0;
-}
-
-int config_next_item(struct config_rest *rest, char **to)
-{
-	const char *s = rest->at, *begin = s;
-	bool quoted = *s == '"';
-	char *out = *to;
-	int r;
-
-	if (quoted)
-		s++;
-	for (; *s && (quoted ? *s != '"' : !is_blank(*s)); s++) {
-		*out = *s;
-		rest->word = rest->at + (s - begin);
-		if (*s == '"')
-			return -CONFIG_E_GLUED;
-		if (quoted && *s == '\\') {
-			s++;
-			r = unescape(&s, out);
-			if (r < 0)
-				return r;
-		}
-		out++;
-	}
-	rest->word = rest->at;
-	if (quoted) {
-		if (*s == '\0')
-			return -CONFIG_E_QUOTE;
-		if (s[1] && !is_blank(s[1])) {
-			rest->word += s - begin;
-			return -CONFIG_E_GLUED;
-		}
-		s++;
-	}
-	rest->at = skip_blanks(rest->at + (s - begin));
-	*out = '\0';
-	*to = out + 1;
-	return 0;
-}
-
-static size_t min(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
-size_t config_distance(const char *a, const char *b)
-{
-	size_t row[KEY_MAX + 1], len = strnlen(b, KEY_MAX), diagonal, above, i;
-
-	for (i = 0; i <= len; i++)
-		row[i] = i;
-	for (size_t n = 1; *a && n <= KEY_MAX; a++, n++) {
-		diagonal = row[0];
-		row[0] = 2 * n;
-		for (i = 1; i <= len; i++) {
-			above = row[i];
-			row[i] = lower(*a) == b[i - 1] ?
-					 diagonal :
-					 min(above + 2, row[i - 1] + 1);
-			diagonal = above;
-		}
-	}
-	return row[len];
-}
 
 static const struct config_key *find_key(const char *name)
 {
@@ -224,12 +69,6 @@ void config_defaults(struct config *ret)
 	ret->service_count = 1;
 	default_service(&ret->services[0], "main", true);
 	ret->services[0].variables = ret->variables;
-}
-
-void config_note_supervised(struct config_reader *r)
-{
-	if (r->supervised_line == 0)
-		r->supervised_line = r->line;
 }
 
 static bool is_section_name(const char *s, size_t len)
@@ -312,10 +151,10 @@ static int read_line(struct config_rest *rest, char *end, struct reading *f)
 	for (; rest->word < end; rest->word++)
 		if (is_control(*rest->word))
 			return -CONFIG_E_CONTROL;
-	while (end > rest->at && is_blank(end[-1]))
+	while (end > rest->at && config_is_blank(end[-1]))
 		end--;
 	*end = '\0';
-	name = skip_blanks(rest->at);
+	name = config_skip_blanks(rest->at);
 	if (*name == '\0' || *name == '#')
 		return 0;
 	if (*name == '[') {
@@ -323,13 +162,13 @@ static int read_line(struct config_rest *rest, char *end, struct reading *f)
 		return begin_section(rest, f);
 	}
 
-	name_end = skip_word(name, '=');
-	rest->word = skip_blanks(name_end);
+	name_end = config_skip_word(name, '=');
+	rest->word = config_skip_blanks(name_end);
 	if (*rest->word != '=')
 		return -CONFIG_E_NO_EQUALS;
 	if (name_end == name)
 		return -CONFIG_E_NO_KEY;
-	rest->at = skip_blanks(rest->word + 1);
+	rest->at = config_skip_blanks(rest->word + 1);
 	rest->word = name;
 	*name_end = '\0';
 	return read_value(name, rest, f);
@@ -362,7 +201,8 @@ static int resolve_after(struct config_reader *reader, size_t i,
 			return -CONFIG_E_CYCLE;
 		reader->config->services[i].supervision.after |= 1U << n;
 		name += strlen(name) + 1;
-		while (is_blank(*name)) /* of blanks only the first is a NUL */
+		while (config_is_blank(
+			*name)) /* of blanks only the first is a NUL */
 			name++;
 	}
 	return 0;

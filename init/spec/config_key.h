@@ -55,6 +55,15 @@ struct config_key {
 extern const struct config_key config_keys[];
 extern const size_t config_key_count;
 
+/* Is C a space or a tab? */
+bool config_is_blank(char c);
+
+/* Returns where the blanks of S end. */
+char *config_skip_blanks(char *s);
+
+/* Returns the next blank or STOP of S, or its end. */
+char *config_skip_word(char *s, char stop);
+
 /* Takes a word; it is empty where the line has no more. */
 char *config_next_word(struct config_rest *rest);
 

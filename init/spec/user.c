@@ -101,7 +101,7 @@ static bool is_who(const struct who *w, struct span name, uint32_t id)
 }
 
 /* A line of either file: what is of use in it. */
-struct entry {
+struct user_entry {
 	struct span name;
 	uint32_t id;
 	uint32_t gid;	  /* of a user */
@@ -110,9 +110,9 @@ struct entry {
 };
 
 /* name:password:uid:gid:comment:home:shell, the last three may be missing. */
-static bool read_user(struct span line, struct entry *ret)
+static bool read_user(struct span line, struct user_entry *ret)
 {
-	struct entry e = { 0 };
+	struct user_entry e = { 0 };
 	struct span skipped, id, gid;
 
 	if (!next(&line, ':', &e.name) || span_len(e.name) == 0 ||
@@ -127,9 +127,9 @@ static bool read_user(struct span line, struct entry *ret)
 }
 
 /* name:password:gid:member,member */
-static bool read_group(struct span line, struct entry *ret)
+static bool read_group(struct span line, struct user_entry *ret)
 {
-	struct entry e = { 0 };
+	struct user_entry e = { 0 };
 	struct span skipped, id;
 
 	if (!next(&line, ':', &e.name) || span_len(e.name) == 0 ||
@@ -142,8 +142,8 @@ static bool read_group(struct span line, struct entry *ret)
 }
 
 static bool find(struct user_file file, const struct who *who,
-		 bool (*parse)(struct span line, struct entry *ret),
-		 struct entry *ret)
+		 bool (*parse)(struct span line, struct user_entry *ret),
+		 struct user_entry *ret)
 {
 	struct span rest = whole(file), line;
 
@@ -177,7 +177,7 @@ static int add_group(uint32_t id, struct user *u)
 static int add_groups(struct user_file file, struct span name, struct user *u)
 {
 	struct span rest = whole(file), line;
-	struct entry e;
+	struct user_entry e;
 	int r = 0;
 
 	while (r == 0 && next_line(&rest, &line))
@@ -189,7 +189,7 @@ static int add_groups(struct user_file file, struct span name, struct user *u)
 static int find_group(const char *group, struct user_file groups, uint32_t *ret)
 {
 	struct who who = who_of(group);
-	struct entry e;
+	struct user_entry e;
 
 	if (!who.is_id && !find(groups, &who, read_group, &e))
 		return -USER_E_GROUP;
@@ -210,7 +210,7 @@ static void set(char *to, const char *name, struct span value,
 	to[len + span_len(value)] = '\0';
 }
 
-static int set_variables(const struct entry *e, struct user *u)
+static int set_variables(const struct user_entry *e, struct user *u)
 {
 	struct span name = e->name;
 
@@ -230,7 +230,7 @@ int user_resolve(const char *user, const char *group, struct user_file passwd,
 		 struct user_file groups, struct user *ret)
 {
 	struct who who = who_of(user);
-	struct entry e = { 0 };
+	struct user_entry e = { 0 };
 	bool is_known;
 	int r;
 
@@ -238,7 +238,7 @@ int user_resolve(const char *user, const char *group, struct user_file passwd,
 	if (!is_known && !who.is_id)
 		return -USER_E_USER;
 	if (!is_known)
-		e = (struct entry){ .id = who.id };
+		e = (struct user_entry){ .id = who.id };
 	ret->uid = e.id;
 	ret->gid = e.gid;
 	r = set_variables(&e, ret);

@@ -14,7 +14,7 @@
 #include "init/child.h"
 #include "init/end.h"
 #include "init/helper.h"
-#include "init/steps.h"
+#include "init/step.h"
 #include "init/supervise.h"
 
 /* Declares the function and its wrapper. */

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "init/log.h"
+#include "init/text.h"
 #include "tests/unit/temp.h"
 
 enum { ANY = -1, CODE_MAX = 100 };

@@ -2,7 +2,7 @@
 
 #include <elf.h>
 
-#include "init/log.h"
+#include "init/text.h"
 #include "tests/unit/temp.h"
 
 #ifdef __x86_64__

@@ -1,6 +1,6 @@
 #include "init/report.h"
 
-#include "init/log.h"
+#include "init/text.h"
 #include "tests/unit/check.h"
 
 static void check_status(int status, bool oom, const char *wanted)

@@ -1,5 +1,5 @@
-#ifndef INIT_STEPS_H
-#define INIT_STEPS_H
+#ifndef INIT_STEP_H
+#define INIT_STEP_H
 
 struct boot;
 
