@@ -249,7 +249,7 @@ int beat_by_hand(uint32_t port)
 	text_add(&t, "init: heartbeat: ");
 	add_address(port, &t);
 	text_add(&t, ": ");
-	add_reason(stage, r, &t);
+	add_reason((int)stage, r, &t);
 	text_add(&t, "\n");
 	(void)!write(2, t.buf, t.len);
 	return 1;
