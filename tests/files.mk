@@ -27,7 +27,7 @@ INTEROP_C := $(INTEROP:%=tests/interop/%.c)
 # What tests replace, at link time, by tests/seams/: the rest is as shipped.
 SEAMS_C := $(SEAMS:%=%.c)
 SEAMS_TEST_C := $(wildcard tests/seams/*.c)
-TOOL_TEST_C := tests/tool/device.c
+TOOL_TEST_C := tests/tool/device.c tests/seams/fake_nsm.c
 
 JAIL_C := tests/ns/jail.c
 INJECT_C := $(addprefix tests/faults/,inject.c blocking.c callers.c)
