@@ -152,6 +152,7 @@ static void emit_difference(struct emit *e, unsigned what,
 			    const struct unpacked_file *y)
 {
 	emit_open(e, NULL, '{');
+	/* cppcheck-suppress nullPointerRedundantCheck ; one of both is there */
 	emit_string(e, "Path", x ? x->path : y->path);
 	emit_open(e, "Differs", '[');
 	for (size_t i = 0; i < COUNT; i++)
@@ -176,6 +177,7 @@ static void print_difference(unsigned what, const struct diff_names *a,
 		(void)printf("  differs: ");
 	else
 		(void)printf("  only in %c: ", x ? 'A' : 'B');
+	/* cppcheck-suppress nullPointerRedundantCheck ; one of both is there */
 	print_text(x ? x->path : y->path);
 	for (size_t i = 0; i < COUNT; i++) {
 		if (!(what & 1U << i))

@@ -729,6 +729,7 @@ static int check_digests(struct stream *s, const struct layer *layer,
 	if (s->failed && r < 0)
 		of_tar = *reterr;
 	if (s->packed) {
+		/* cppcheck-suppress autoVariables ; S reports nothing later */
 		s->reterr = &of_bytes;
 		if (check_packed(s, layer->digest, &of_bytes) < 0) {
 			*reterr = of_bytes;

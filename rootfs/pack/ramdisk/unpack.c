@@ -739,9 +739,11 @@ static bool put_own(struct unpack *u)
 	};
 	struct unpacked none = { 0 };
 
+	/* cppcheck-suppress autoVariables ; until the next member */
 	u->ret = &none;
 	u->ramdisk = UINT32_MAX;
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		/* cppcheck-suppress autoVariables ; until the next member */
 		u->m = &own[i];
 		put_member(u);
 	}
