@@ -928,7 +928,7 @@ def a_folder_takes_the_place_of_a_file_of_a_layer_below() -> None:
 @test
 def umocis_own_images_are_as_it_unpacks_them() -> None:
     """What umoci itself makes: init, a base, a repacked layer with what was removed, changed, linked."""
-    from build_pack import IS_ROOT, expect_files, on_disk, rootfs, unpacked
+    from .build_pack import IS_ROOT, expect_files, on_disk, rootfs, unpacked
     rootless = [] if IS_ROOT else ["--rootless"]
     with folder() as path:
         base = images.static_layer("data", "data/gone", "data/turns")
