@@ -19,6 +19,8 @@ struct tree {
 	unsigned held;	   /* tree_begin without its tree_end */
 	size_t link_steps; /* taken behind links, for all paths */
 	bool is_worn_out; /* too many: what was found from then on is not all */
+	/* A walk's, one at a time: memory for each walk would cost more than the walk. */
+	char rest[REST_MAX], missing[REST_MAX];
 };
 
 static bool is_dir(const struct tree_node *node)
@@ -35,10 +37,14 @@ static int compare(const void *a, const void *b)
 
 /* --- a folder's children, in order ------------------------------------------ */
 
-static void list(const void *at, VISIT which, void *arg)
-{
-	struct tree_node *dir = arg;
+/* The one whose children list() takes: musl has no twalk_r(3). */
+static struct tree_node *listed;
 
+static void list(const void *at, VISIT which, int level)
+{
+	struct tree_node *dir = listed;
+
+	(void)level;
 	if (which == postorder || which == leaf)
 		dir->children[dir->count++] = *(struct tree_node *const *)at;
 }
@@ -62,7 +68,8 @@ static bool settle(struct tree_node *dir)
 		dir->room = room;
 	}
 	dir->count = 0;
-	twalk_r(dir->index, list, dir);
+	listed = dir;
+	twalk(dir->index, list);
 	dir->stale = false;
 	return true;
 }
@@ -406,13 +413,12 @@ enum walk_result {
 	WALK_LOOP,
 	WALK_NO_DIR,
 	WALK_WORN_OUT,
-	WALK_NO_MEMORY,
 	WALK_DENIED, /* at the last node */
 };
 
 struct walk {
 	struct tree_node *node; /* the last that is there */
-	char *missing;		/* what is behind it, in REST_MAX bytes */
+	char *missing; /* what is behind it: the tree's, until the next walk */
 	size_t missing_len;
 };
 
@@ -459,22 +465,14 @@ static enum walk_result walk_as(struct tree *t, const char *path,
 {
 	size_t links = 0, len = strlen(path);
 	enum walk_result r = WALK_DONE;
-	char *rest, *at, *end, keep_end;
+	char *rest = t->rest, *at, *end, keep_end;
 	struct tree_node *child;
 
-	*w = (struct walk){ .node = t->root };
+	*w = (struct walk){ .node = t->root, .missing = t->missing };
+	w->missing[0] = '\0';
 	if (len + 1 > REST_MAX)
 		return WALK_LOOP;
-	rest = malloc(REST_MAX);
-	w->missing = malloc(REST_MAX);
-	if (!rest || !w->missing) {
-		free(rest);
-		free(w->missing);
-		w->missing = NULL;
-		return WALK_NO_MEMORY;
-	}
 	memcpy(rest, path, len + 1);
-	w->missing[0] = '\0';
 	for (at = rest; r == WALK_DONE;) {
 		at += strspn(at, "/");
 		if (*at == '\0')
@@ -542,7 +540,6 @@ static enum walk_result walk_as(struct tree *t, const char *path,
 		w->node = child;
 		at = end;
 	}
-	free(rest);
 	return r;
 }
 
@@ -559,7 +556,6 @@ struct tree_node *tree_find(struct tree *t, const char *path, bool follow_last)
 
 	if (walk(t, path, follow_last, &w) == WALK_DONE && !w.missing_len)
 		found = w.node;
-	free(w.missing);
 	return found;
 }
 
@@ -575,7 +571,6 @@ struct tree_node *tree_find_as(struct tree *t, const char *path,
 	*ret_closed = r == WALK_DENIED ? w.node : NULL;
 	if (r == WALK_DONE && !w.missing_len)
 		found = w.node;
-	free(w.missing);
 	return found;
 }
 
@@ -607,12 +602,9 @@ static int make_dirs(struct tree *t, const char *path, unsigned layer,
 			break;
 		r = make_way(t, &w, layer, reterr);
 		if (r < 0)
-			goto out;
-		free(w.missing);
+			return r;
 	}
-	if (result == WALK_NO_MEMORY)
-		r = fault_system(reterr, ENOMEM, "names");
-	else if (result == WALK_WORN_OUT)
+	if (result == WALK_WORN_OUT)
 		r = refuse_steps(reterr);
 	else if (result == WALK_LOOP)
 		r = fault_refuse(reterr, "links that lead nowhere: %.400s",
@@ -620,18 +612,16 @@ static int make_dirs(struct tree *t, const char *path, unsigned layer,
 	else if (result == WALK_NO_DIR || !is_dir(w.node))
 		r = fault_refuse(reterr, "not a folder: %.400s", path);
 	if (r < 0)
-		goto out;
+		return r;
 	for (name = strtok_r(w.missing, "/", &save); name;
 	     name = strtok_r(NULL, "/", &save)) {
 		r = tree_put(t, w.node, name, &made, layer, &w.node, reterr);
 		if (r < 0)
-			goto out;
+			return r;
 	}
 	if (ret)
 		*ret = w.node;
-out:
-	free(w.missing);
-	return r;
+	return 0;
 }
 
 int tree_make_dirs(struct tree *t, const char *path, unsigned layer,
