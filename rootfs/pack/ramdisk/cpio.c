@@ -1,7 +1,6 @@
 #include "rootfs/pack/ramdisk/cpio.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -32,11 +31,23 @@ static int pad(struct cpio_writer *w, size_t align, struct fault *reterr)
 	return n ? put(w, zeros, n, reterr) : 0;
 }
 
+enum { MAGIC = 6, NUMBERS = 13, DIGITS = 8 };
+
+/* Not by printf, which took a quarter of the time of an image of many small files. */
+static void print_header(char ret[HEADER], const uint32_t numbers[NUMBERS])
+{
+	memcpy(ret, "070701", MAGIC);
+	for (size_t i = 0; i < NUMBERS; i++)
+		for (size_t d = 0; d < DIGITS; d++)
+			ret[MAGIC + i * DIGITS + d] = "0123456789abcdef"
+				[numbers[i] >> 4 * (DIGITS - 1 - d) & 15];
+}
+
 static int put_header(struct cpio_writer *w, const char *name,
 		      const struct tree_inode *in, uint32_t size,
 		      struct fault *reterr)
 {
-	char head[HEADER + 1];
+	char head[HEADER];
 	uint32_t mtime = w->mtime;
 	size_t len = strlen(name) + 1;
 
@@ -49,12 +60,11 @@ static int put_header(struct cpio_writer *w, const char *name,
 	}
 	if (w->keep_times)
 		mtime = (uint32_t)in->mtime;
-	(void)snprintf(head, sizeof(head),
-		       "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x"
-		       "%08x",
-		       in->number, in->mode, in->uid, in->gid,
-		       S_ISDIR(in->mode) ? 2 : in->nlink, mtime, size, 0, 0,
-		       in->rdev_major, in->rdev_minor, (unsigned)len, 0);
+	print_header(head, (const uint32_t[NUMBERS]){
+				   in->number, in->mode, in->uid, in->gid,
+				   S_ISDIR(in->mode) ? 2 : in->nlink, mtime,
+				   size, 0, 0, in->rdev_major, in->rdev_minor,
+				   (uint32_t)len, 0 });
 	if (put(w, head, HEADER, reterr) < 0 || put(w, name, len, reterr) < 0)
 		return -1;
 	return pad(w, 4, reterr);
