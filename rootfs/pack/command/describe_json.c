@@ -9,16 +9,24 @@
 
 /* --- the form of serde_json --- */
 
+struct sorted_item {
+	cJSON *item;
+	size_t at; /* a key that is there twice keeps its order */
+};
+
 static int compare_keys(const void *a, const void *b)
 {
-	return strcmp((*(cJSON *const *)a)->string,
-		      (*(cJSON *const *)b)->string);
+	const struct sorted_item *x = a, *y = b;
+	int r = strcmp(x->item->string, y->item->string);
+
+	return r ? r : (x->at > y->at) - (x->at < y->at);
 }
 
 bool describe_sort(cJSON *value)
 {
 	size_t count = (size_t)cJSON_GetArraySize(value), n = 0;
-	cJSON *child, **children;
+	struct sorted_item *children;
+	cJSON *child;
 
 	cJSON_ArrayForEach(child, value)
 	{
@@ -30,11 +38,14 @@ bool describe_sort(cJSON *value)
 	children = calloc(count, sizeof(*children));
 	if (!children)
 		return false;
-	while (value->child)
-		children[n++] = cJSON_DetachItemViaPointer(value, value->child);
+	for (; value->child; n++) {
+		children[n].item =
+			cJSON_DetachItemViaPointer(value, value->child);
+		children[n].at = n;
+	}
 	qsort(children, count, sizeof(*children), compare_keys);
 	for (size_t i = 0; i < count; i++)
-		(void)cJSON_AddItemToArray(value, children[i]);
+		(void)cJSON_AddItemToArray(value, children[i].item);
 	free(children);
 	return true;
 }
