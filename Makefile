@@ -32,8 +32,8 @@ include $(addsuffix /build.mk,init nsm rootfs/pack tests)
 include scripts/read.mk scripts/install.mk
 -include $(OBJECTS:.o=.d)
 
-## all: build/<arch>/init and nsm, stripped, X.debug beside them; libnsmc.a and .so; build/mkeif (the default)
-all: $(B)/init $(B)/nsm $(B)/libnsmc.a $(B)/libnsmc.so.0 $(B)/libnsmc.pc $(B)/compat/lib/libnsm.so $(BUILD)/mkeif
+## all: build/<arch>/init, nsm and mkeif, stripped, X.debug beside them; libnsmc.a and .so; build/mkeif (the default)
+all: $(B)/init $(B)/nsm $(B)/libnsmc.a $(B)/libnsmc.so.0 $(B)/libnsmc.pc $(B)/compat/lib/libnsm.so $(B)/mkeif $(BUILD)/mkeif
 
 VERIFY_CC ?= cc
 VERIFY_AR ?= ar
@@ -108,11 +108,12 @@ S ?= 60
 fuzz: $(F:%=$(FZ)/%)
 	$(Q)for f in $(F); do tests/fuzz/run $$f $(S) || exit 1; done
 
-## static: what init and nsm must and must not be: size, static PIE, W^X, libraries
-static: $(B)/init $(B)/nsm
+## static: what init, nsm and mkeif must and must not be: size, static PIE, W^X, libraries
+static: $(B)/init $(B)/nsm $(B)/mkeif
 	$(Q)scripts/check-static --self-test
 	$(Q)scripts/check-static $<
 	$(Q)scripts/check-static $(B)/nsm $(TOOL_MAX)
+	$(Q)scripts/check-static $(B)/mkeif $(PACK_MAX)
 	$(Q)scripts/check-map --self-test
 	$(Q)scripts/check-map $(B)/init.map
 
@@ -160,7 +161,7 @@ blobs: $(B)/init
 ## dist: release tarballs of both architectures, with SBOM and checksums, in build/dist
 dist:
 	$(Q)for a in x86_64 aarch64; do $(MAKE) --no-print-directory ARCH=$$a CC=gcc \
-		$(BUILD)/$$a/init $(BUILD)/$$a/nsm $(BUILD)/$$a/libnsmc.a $(BUILD)/$$a/libnsmc.so.0 \
+		$(BUILD)/$$a/init $(BUILD)/$$a/nsm $(BUILD)/$$a/mkeif $(BUILD)/$$a/libnsmc.a $(BUILD)/$$a/libnsmc.so.0 \
 		$(BUILD)/$$a/compat/lib/libnsm.so || exit 1; done
 	$(Q)scripts/dist $(BUILD)/dist
 

@@ -31,6 +31,8 @@ HARDEN_aarch64 := -mbranch-protection=standard
 ATOMICS_aarch64 := -mno-outline-atomics
 HARDEN := -fstack-protector-strong -fstack-clash-protection \
 	-ftrivial-auto-var-init=zero -fno-common $(HARDEN_$(ARCH))
+# mkeif's, which gcc compiles.
+GCC_HARDEN := $(HARDEN)
 ifneq ($(IS_CLANG),)
 # Up to 15 clang gives zero only to those who insist.
 HARDEN += -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang

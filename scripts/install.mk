@@ -9,7 +9,7 @@ install:
 	install -D -m 0644 init/enclave-init.conf.5 \
 		$(DESTDIR)$(PREFIX)/share/man/man5/enclave-init.conf.5
 	install -D -m 0755 $(B)/nsm $(DESTDIR)$(PREFIX)/bin/nsm
-	install -D -m 0755 $(BUILD)/mkeif $(DESTDIR)$(PREFIX)/bin/mkeif
+	install -D -m 0755 $(B)/mkeif $(DESTDIR)$(PREFIX)/bin/mkeif
 	install -D -m 0644 rootfs/pack/mkeif.1 \
 		$(DESTDIR)$(PREFIX)/share/man/man1/mkeif.1
 	install -D -m 0644 nsm/nsm.1 $(DESTDIR)$(PREFIX)/share/man/man1/nsm.1

@@ -34,6 +34,6 @@ compdb:
 	$(file >$(BUILD)/compile_commands.json,[)
 	$(foreach f,$(filter-out tests/unit/% tests/fuzz/% tests/lang/%,$(filter %.c,$(C_FILES))),$(file \
 	>>$(BUILD)/compile_commands.json,{"directory":"$(CURDIR)"$(comma)"file":"$(f)"$(comma)"command":"$(call \
-	quote,$(if $(filter rootfs/pack/%,$(f)),$(HOSTCC) $(PACK_CFLAGS),$(XCC) \
+	quote,$(if $(filter rootfs/pack/%,$(f)),$(PK_CC) $(filter-out -ftrivial%,$(PACK_CFLAGS)),$(XCC) \
 	$(filter-out -ftrivial%,$(CFLAGS_ALL)))) -DENCLAVE_INIT_VERSION=\"\\\"\\\"\" -c $(f)"}$(comma)))
 	@sed -i '$$s/,$$/\n]/' $(BUILD)/compile_commands.json

@@ -1,17 +1,19 @@
-# The four trees of objects, below build/, by one template:
+# The trees of objects, below build/, by one template:
 #
 #   B   ARCH/    init, nsm, libnsmc, their tests on musl
 #   H   host/    the same code and mkeif with sanitizers, on glibc
 #   FZ  fuzz/    fuzzers of both
-#   PK  pack/    mkeif
+#   PK  ARCH/pack/  mkeif
+#   HP  host/pack/  no objects: the libraries of mkeif with sanitizers and of its fuzzers
 #
 # Of each there are: the compiler, its flags, what else makes objects stale, the words for scripts/deps, the last of
-# the libraries that it makes, and their configuration.
+# the libraries that it makes, and Debian's packages.
 
 B := $(BUILD)/$(ARCH)
 H := $(BUILD)/host
 FZ := $(BUILD)/fuzz
-PK := $(BUILD)/pack
+PK := $(B)/pack
+HP := $(H)/pack
 DEPS := $(B)/deps
 
 B_CC = $(XCC)
@@ -30,17 +32,18 @@ FZ_TOOLS = host $(FUZZ_CC)
 B_LAST := mbedtls
 H_LAST := mbedtls
 FZ_LAST := mbedtls
-B_CONFIG := nsm/mbedtls_config.h
-H_CONFIG := nsm/mbedtls_config.h
-FZ_CONFIG := nsm/mbedtls_config.h
 
-PK_CC = $(HOSTCC)
+# Of gcc, whatever CC is.
+PK_CC = $(if $(CROSS),$(CROSS)gcc,$(HOSTCC))
 PK_CFLAGS = $(PACK_CFLAGS)
 PK_MORE = $(PACK_LDFLAGS)
-PK_TOOLS = pack $(HOSTCC)
-PK_LAST := zlib
-PK_CONFIG := rootfs/pack/mbedtls_config.h
-PK_PKGS = $(PACK_PKGS:%=%-dev)
+PK_TOOLS = $(ARCH) $(if $(CROSS),gcc,$(HOSTCC)) mkeif
+PK_LAST := openssl
+
+HP_CC = $(HOSTCC)
+HP_TOOLS = pack $(HOSTCC)
+HP_LAST := p11kit
+HP_PKGS = $(TEST_PACK_PKGS:%=%-dev)
 
 # $(call objects,TREE,SOURCES): where they are compiled to; their headers are then known.
 objects = $(2:%.c=$($(1))/obj/%.o)
@@ -71,7 +74,7 @@ $($(1))/flags: FORCE
 		$$(firstword $$($(1)_CC)) --version; } >$$@.new; \
 	cmp -s $$@.new $$@ && rm $$@.new || mv $$@.new $$@
 
-$($(1))/deps.stamp: $($(1))/flags scripts/deps scripts/deps.lock $($(1)_CONFIG) \
+$($(1))/deps.stamp: $($(1))/flags scripts/deps scripts/deps.lock nsm/mbedtls_config.h rootfs/pack/mbedtls_config.h \
 	$(if $(wildcard $($(1))/deps/$($(1)_LAST)/lib),,FORCE)
 	@$$(if $$($(1)_PKGS),bash -c '. scripts/lib.sh; need_packages $$($(1)_PKGS)' &&) \
 	dir=$$$$(scripts/deps $$($(1)_TOOLS)) && ln -sfn "$$$$dir" $$(@D)/deps && touch $$@
@@ -79,4 +82,4 @@ $($(1))/deps.stamp: $($(1))/flags scripts/deps scripts/deps.lock $($(1)_CONFIG) 
 $(call objects,$(1),$(VERSION_C)): VERSION
 $(call objects,$(1),$(VERSION_C)): DEFINE := -DENCLAVE_INIT_VERSION='"$(VERSION)"'
 endef
-$(foreach t,B H FZ PK,$(eval $(call tree,$(t))))
+$(foreach t,B H FZ PK HP,$(eval $(call tree,$(t))))

@@ -70,7 +70,7 @@ $(PACK_UNIT_X): $(H)/unit/%: $(H)/obj/tests/unit/%_test.o $(filter-out %/pack/ma
 # Whether mkeif refuses what init does.
 $(H)/unit/executable: $(call objects,H,init/program.c init/text.c)
 $(H)/mkeif $(PACK_UNIT_X):
-	$(call link,$(LINK_HOST) $(PACK_LIBS))
+	$(call link,$(LINK_HOST) $(TEST_PACK_LIBS))
 
 $(H)/obj/nsm/es384.o $(H)/obj/tests/interop/es384_32.o: private HOST_CFLAGS += -O2
 
@@ -80,7 +80,7 @@ $(FUZZ_X): $(FZ)/%: $(FZ)/obj/tests/fuzz/%_fuzz.o $(FZ)/lib.a
 	$(call link,$(LINK_FUZZ) $(FUZZ_LIBS))
 
 $(PACK_FUZZ_X): $(FZ)/%: $(FZ)/obj/tests/fuzz/%_fuzz.o $(FZ_PACK_O)
-	$(call link,$(LINK_FUZZ) $(PACK_LIBS))
+	$(call link,$(LINK_FUZZ) $(TEST_PACK_LIBS))
 
 # --- What several of them share ------------------------------------------------------
 
@@ -94,10 +94,10 @@ $(B)/lib.a $(H)/lib.a $(FZ)/lib.a:
 	$(Q)rm -f $@ && $(AR) rcsD $@ $^
 
 # Tests of mkeif, and it with sanitizers, see its libraries.
-$(H)/obj/rootfs/pack/%.o $(call objects,H,$(PACK_UNIT_C)): private HOST_INC = $(PACK_INC)
-$(FZ)/obj/rootfs/pack/%.o $(call objects,FZ,$(PACK_FUZZ_C)): private FUZZ_INC = $(PACK_INC)
-$(H_PACK_O) $(call objects,H,$(PACK_UNIT_C)): $(PK)/deps.stamp
-$(FZ_PACK_O) $(call objects,FZ,$(PACK_FUZZ_C)): $(PK)/deps.stamp
+$(H)/obj/rootfs/pack/%.o $(call objects,H,$(PACK_UNIT_C)): private HOST_INC = $(TEST_PACK_INC)
+$(FZ)/obj/rootfs/pack/%.o $(call objects,FZ,$(PACK_FUZZ_C)): private FUZZ_INC = $(TEST_PACK_INC)
+$(H_PACK_O) $(call objects,H,$(PACK_UNIT_C)): $(HP)/deps.stamp
+$(FZ_PACK_O) $(call objects,FZ,$(PACK_FUZZ_C)): $(HP)/deps.stamp
 
 # libnsmc as others link it, with glibc, beside OpenSSL; and what it does not show.
 $(H)/bench_verify: tests/bench_verify.c $(B)/libnsmc.a $(B)/obj/nsm/es384.o

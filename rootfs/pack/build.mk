@@ -1,19 +1,36 @@
-# mkeif, a program of the machine that builds.
+# mkeif: static, for machines of any distribution, and fast rather than small.
 
-# mkeif's libraries: Debian's, and ours, whose names stay its own.
-PACK_PKGS := libarchive libcjson libssl libp11-kit
-PACK_INC := -isystem $(PK)/deps/cbor/include -isystem $(PK)/deps/mbedtls/include \
-	-isystem $(PK)/deps/zlib/include -isystem /usr/include/p11-kit-1
-PACK_LIBS := $(PK)/deps/mbedtls/lib/libmbedcrypto.a $(PK)/deps/cbor/lib/libcbor.a \
-	$(PK)/deps/zlib/lib/libz.a -larchive -lcjson -lcrypto -lp11-kit -pthread \
-	-Wl,--exclude-libs,libmbedcrypto.a:libcbor.a:libz.a
-PACK_CFLAGS = $(COMMON) $(PACK_INC) -D_FILE_OFFSET_BITS=64 -O2 -g -fPIE \
-	-D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection \
-	-fno-common $(WARN) $(HOSTFLAGS)
-PACK_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed,--build-id=none
+PACK_DEPS := $(PK)/deps
+PACK_CFLAGS = $(COMMON) -nostdinc -isystem $(PACK_DEPS)/musl/include \
+	$(patsubst %,-isystem $(PACK_DEPS)/%/include,libarchive zlib bzip2 lz4 zstd xz cjson openssl p11kit packtls cbor) \
+	-isystem $(PACK_DEPS)/cc -idirafter $(PACK_DEPS)/uapi -O2 -g -fPIE -ffunction-sections -fdata-sections \
+	$(GCC_HARDEN) $(ATOMICS_$(ARCH)) $(WARN) $(HOSTFLAGS)
+PACK_LDFLAGS = $(LINK_$(ARCH)) -nostdlib -static-pie -Wl,--gc-sections,--build-id=none \
+	-Wl,--hash-style=gnu,-z,text,-z,relro,-z,now,-z,noexecstack,--fatal-warnings $(RELR_$(ARCH)) \
+	$(PACK_DEPS)/musl/lib/rcrt1.o $(PACK_DEPS)/musl/lib/crti.o
+PACK_LIBS = $(addprefix $(PACK_DEPS)/,libarchive/lib/libarchive.a zlib/lib/libz.a bzip2/lib/libbz2.a lz4/lib/liblz4.a \
+	zstd/lib/libzstd.a xz/lib/liblzma.a cjson/lib/libcjson.a openssl/lib/libcrypto.a p11kit/lib/libp11kit.a \
+	packtls/lib/libmbedcrypto.a cbor/lib/libcbor.a musl/lib/libc.a libgcc.a musl/lib/crtn.o)
+
+# With sanitizers, and for fuzzing: with Debian's libraries where it has them, and with others that it has not, whose
+# names stay the program's own.
+TEST_PACK_PKGS := libarchive libcjson libssl
+TEST_PACK_INC := $(patsubst %,-isystem $(HP)/deps/%/include,cbor packtls zlib p11kit)
+TEST_PACK_LIBS := $(addprefix $(HP)/deps/,packtls/lib/libmbedcrypto.a cbor/lib/libcbor.a zlib/lib/libz.a \
+	p11kit/lib/libp11kit.a) -larchive -lcjson -lcrypto -pthread \
+	-Wl,--exclude-libs,libmbedcrypto.a:libcbor.a:libz.a:libp11kit.a
 
 PACK_O := $(call objects,PK,$(PACK_C))
 OBJECTS += $(PACK_O)
 
-$(BUILD)/mkeif: $(PACK_O)
-	$(call link,$(HOSTCC) $(PACK_LDFLAGS) -o $@ $^ $(PACK_LIBS))
+$(B)/mkeif.debug: $(PACK_O)
+	$(call link,$(PK_CC) $(PACK_LDFLAGS) -o $@ $^ $(PACK_LIBS))
+
+# The one that runs here.
+ifeq ($(ARCH),$(MACHINE))
+$(BUILD)/mkeif: $(B)/mkeif
+	$(Q)cp $< $@.new && mv $@.new $@
+else
+$(BUILD)/mkeif: FORCE
+	$(Q)$(MAKE) --no-print-directory ARCH=$(MACHINE) $@
+endif

@@ -162,12 +162,20 @@ def what_a_token_cannot_do_is_refused() -> None:
                 (f"{eif};object=key?pin-source=/no/pin", cert, (), FILE, "pin-source: /no/pin: No such file"),
                 (f"{eif};object=key?module-path=/no/module.so", cert, pin, REFUSED, "module-path: /no/module.so: no PKCS"),
                 (f"{eif};object=key;module-name=x?module-name=none", cert, pin, USAGE, "not a PKCS #11 URI"),
-                (f"{eif};object=key?module-name=none", cert, pin, REFUSED, "no such token; there are none"),
+                (f"{eif};object=key?module-name=softhsm2", cert, pin, REFUSED, "name the module by module-path"),
+                (f"{eif};object=key;slot-id=0", cert, pin, REFUSED, "name the module by module-path"),
+                (f"{eif};object=key;library-manufacturer=SoftHSM", cert, pin, REFUSED, "name the module by module-path"),
+                (f"{eif};object=key;library-manufacturer=x?module-path={t.module}", cert, pin, REFUSED,
+                 "no such token; there are none"),
+                (f"{eif};object=key?module-path=/a'b.so", cert, pin, REFUSED, "a quote or a backslash"),
                 (f"{eif};color=red", cert, pin, USAGE, "an attribute that is not known"),
                 ("pkcs11:%zz", cert, pin, USAGE, "not a PKCS #11 URI")):
             for program in (MKEIF, ASAN):
                 done = t.sign(key, given, *words, program=program, output="n.eif").is_(code, err)
                 check("9998" not in done.err and "pin-value=" not in done.err, f"the PIN is told: {done.story}")
+                done = run("sign", t.where / "x.eif", "--sign-key", f"{eif};object=key", "--sign-cert", cert, "--output",
+                           t.where / "n.eif", *pin, program=program, env={**t.env, "PATH": str(t.where)})
+                done.is_(FILE, "p11-kit: no such program in PATH")
         check(not (t.where / "n.eif").exists(), "an output")
 
 

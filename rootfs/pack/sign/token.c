@@ -1,14 +1,18 @@
 #include "rootfs/pack/sign/token.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <p11-kit/p11-kit.h>
 #include <p11-kit/uri.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/sign/cose.h"
@@ -35,9 +39,7 @@ size_t token_shown_len(const char *uri)
 /* A token that a URI names, with a session. */
 struct token {
 	P11KitUri *uri;
-	CK_FUNCTION_LIST **all,
-		*one; /* modules: the system's, or one by its path */
-	CK_FUNCTION_LIST *module;  /* the token's, of these */
+	CK_FUNCTION_LIST *module;  /* all of the machine's, or one by path */
 	CK_SESSION_HANDLE session; /* 0: none */
 	CK_FLAGS flags;
 };
@@ -78,30 +80,106 @@ static int parse_uri(const char *text, P11KitUri **ret, struct fault *reterr)
 						 p11_kit_uri_message(r));
 }
 
-static int load_modules(struct token *t, struct fault *reterr)
+/* Is PROGRAM in a directory of PATH? */
+static bool is_there(const char *program)
 {
-	const char *path = p11_kit_uri_get_module_path(t->uri);
+	const char *path = getenv("PATH");
+	char name[PATH_MAX];
+	size_t len;
+	int n;
+
+	for (; path && *path; path += len + (path[len] == ':')) {
+		len = strcspn(path, ":");
+		n = snprintf(name, sizeof(name), "%.*s/%s", (int)len, path,
+			     program);
+		if (n > 0 && (size_t)n < sizeof(name) &&
+		    access(name, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * mkeif is static and cannot load a module. The machine's p11-kit does, and mkeif calls the
+ * module's functions over a pipe: the client of p11-kit takes the command to run from
+ * the environment.
+ */
+static int find_module(const char *path, CK_FUNCTION_LIST **ret,
+		       struct fault *reterr)
+{
+	static const char name[] = "P11_KIT_SERVER_ADDRESS";
+	const char *before = getenv(name);
+	char *old = before ? strdup(before) : NULL, *address = NULL;
+	CK_RV rv = CKR_HOST_MEMORY;
+
+	if ((!before || old) &&
+	    asprintf(&address, "|p11-kit remote '%s'", path ?: "pkcs11:") < 0)
+		address = NULL;
+	if (address && setenv(name, address, 1) == 0)
+		rv = C_GetFunctionList(ret);
+	/* Not for p11-kit itself. */
+	if (old)
+		(void)setenv(name, old, 1);
+	else if (!before)
+		(void)unsetenv(name);
+	free(address);
+	free(old);
+	return rv == CKR_OK ? 0 : refuse(reterr, "p11-kit", rv);
+}
+
+/* Runs p11-kit, whose words on stderr would not be ours. */
+static CK_RV initialize(CK_FUNCTION_LIST *module)
+{
+	int old = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	CK_RV rv;
 
-	if (!path) {
-		t->all = p11_kit_modules_load_and_initialize(0);
-		if (t->all && t->all[0])
-			return 0;
-		return fault_refuse(reterr, "p11-kit has no PKCS #11 module "
-					    "(p11-kit list-modules)");
-	}
-	t->one = p11_kit_module_load(path, 0);
-	if (!t->one)
+	(void)fflush(stderr);
+	if (null >= 0)
+		(void)dup2(null, STDERR_FILENO); /* NOLINT: the child's, too */
+	rv = module->C_Initialize(NULL);
+	if (old >= 0)
+		(void)dup2(old, STDERR_FILENO); /* NOLINT: as before */
+	if (old >= 0)
+		(void)close(old);
+	if (null >= 0)
+		(void)close(null);
+	return rv;
+}
+
+static int load_module(struct token *t, struct fault *reterr)
+{
+	const char *path = p11_kit_uri_get_module_path(t->uri);
+	CK_FUNCTION_LIST *module;
+	CK_INFO info = { 0 };
+
+	if (!is_there("p11-kit"))
+		return fault_failed(reterr,
+				    "p11-kit: no such program in PATH, and it "
+				    "is by p11-kit that mkeif reaches PKCS #11 "
+				    "tokens");
+	if (path && strpbrk(path, "'\\"))
+		return fault_refuse(reterr, "module-path: a quote or a "
+					    "backslash in it");
+	if (find_module(path, &module, reterr) < 0)
+		return -1;
+	if (initialize(module) != CKR_OK || module->C_GetInfo(&info) != CKR_OK)
+		return path ? fault_refuse(reterr,
+					   "module-path: %s: no PKCS #11 "
+					   "module that p11-kit can load",
+					   path) :
+			      fault_refuse(reterr,
+					   "p11-kit remote pkcs11: shows no "
+					   "PKCS #11 module");
+	t->module = module;
+	/* Without a path all modules look like one. */
+	if (!path && (p11_kit_uri_get_module_name(t->uri) ||
+		      p11_kit_uri_get_slot_id(t->uri) != (CK_SLOT_ID)-1 ||
+		      !p11_kit_uri_match_module_info(t->uri, &info)))
 		return fault_refuse(reterr,
-				    "module-path: %s: no PKCS #11 "
-				    "module that can be loaded",
-				    path);
-	rv = p11_kit_module_initialize(t->one);
-	if (rv == CKR_OK)
-		return 0;
-	p11_kit_module_release(t->one);
-	t->one = NULL;
-	return refuse(reterr, path, rv);
+				    "module-name, slot-id and library-...: "
+				    "name the module by module-path");
+	return 0;
 }
 
 /* The tokens that were looked at, for the words of a refusal. */
@@ -124,25 +202,24 @@ static void add_name(struct names *n, const CK_TOKEN_INFO *info)
 }
 
 struct search {
-	CK_FUNCTION_LIST *module; /* of the first that fits */
-	CK_SLOT_ID slot;
+	CK_SLOT_ID slot; /* of the first that fits */
 	CK_FLAGS flags;
 	struct names here, fits;
 };
 
-static bool is_slot(const struct token *t, CK_FUNCTION_LIST *m, CK_SLOT_ID slot)
+static bool is_slot(const struct token *t, CK_SLOT_ID slot)
 {
 	CK_SLOT_ID wanted = p11_kit_uri_get_slot_id(t->uri);
 	CK_SLOT_INFO info = { 0 };
 
 	return (wanted == (CK_SLOT_ID)-1 || wanted == slot) &&
-	       m->C_GetSlotInfo(slot, &info) == CKR_OK &&
+	       t->module->C_GetSlotInfo(slot, &info) == CKR_OK &&
 	       p11_kit_uri_match_slot_info(t->uri, &info);
 }
 
-static void search_module(const struct token *t, CK_FUNCTION_LIST *m,
-			  struct search *s)
+static void search_module(const struct token *t, struct search *s)
 {
+	CK_FUNCTION_LIST *m = t->module;
 	CK_TOKEN_INFO token;
 	CK_INFO info = { 0 };
 	CK_SLOT_ID *slots;
@@ -163,27 +240,16 @@ static void search_module(const struct token *t, CK_FUNCTION_LIST *m,
 		    !(token.flags & CKF_TOKEN_INITIALIZED))
 			continue;
 		add_name(&s->here, &token);
-		if (!is_slot(t, m, slots[i]) ||
+		if (!is_slot(t, slots[i]) ||
 		    !p11_kit_uri_match_token_info(t->uri, &token))
 			continue;
 		add_name(&s->fits, &token);
 		if (s->fits.count > 1)
 			continue;
-		s->module = m;
 		s->slot = slots[i];
 		s->flags = token.flags;
 	}
 	free(slots);
-}
-
-static bool is_module(const struct token *t, CK_FUNCTION_LIST *m)
-{
-	const char *wanted = p11_kit_uri_get_module_name(t->uri);
-	char *name = p11_kit_module_get_name(m);
-	bool is = !wanted || (name && strcmp(name, wanted) == 0);
-
-	free(name);
-	return is;
 }
 
 /* Exactly one token must fit: a PIN that was meant for another one would count there as
@@ -191,11 +257,7 @@ static bool is_module(const struct token *t, CK_FUNCTION_LIST *m)
 static int find_token(const struct token *t, struct search *s,
 		      struct fault *reterr)
 {
-	if (t->one)
-		search_module(t, t->one, s);
-	for (CK_FUNCTION_LIST **m = t->all; m && *m; m++)
-		if (is_module(t, *m))
-			search_module(t, *m, s);
+	search_module(t, s);
 	if (s->fits.count == 0)
 		return fault_refuse(reterr, "no such token; there %s %s%s",
 				    s->here.count == 1 ? "is" : "are",
@@ -213,28 +275,23 @@ static void token_close(struct token *t)
 	/* Logs out, too, as it is the only session. */
 	if (t->session)
 		(void)t->module->C_CloseSession(t->session);
-	if (t->one) {
-		(void)p11_kit_module_finalize(t->one);
-		p11_kit_module_release(t->one);
-	}
-	if (t->all)
-		p11_kit_modules_finalize_and_release(t->all);
+	if (t->module)
+		(void)t->module->C_Finalize(NULL);
 	p11_kit_uri_free(t->uri);
 	*t = (struct token){ .session = 0 };
 }
 
 static int token_open(const char *uri, struct token *t, struct fault *reterr)
 {
-	struct search s = { .module = NULL };
+	struct search s = { .slot = 0 };
 	CK_RV rv;
 
 	*t = (struct token){ .session = 0 };
 	/* Its own words on stderr would not be ours. */
 	p11_kit_be_quiet();
-	if (parse_uri(uri, &t->uri, reterr) < 0 ||
-	    load_modules(t, reterr) < 0 || find_token(t, &s, reterr) < 0)
+	if (parse_uri(uri, &t->uri, reterr) < 0 || load_module(t, reterr) < 0 ||
+	    find_token(t, &s, reterr) < 0)
 		goto fail;
-	t->module = s.module;
 	t->flags = s.flags;
 	rv = t->module->C_OpenSession(s.slot, CKF_SERIAL_SESSION, NULL, NULL,
 				      &t->session);
