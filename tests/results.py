@@ -94,7 +94,7 @@ class Results:
     # --- pytest's hooks ---
 
     def announce(self, ids: list[str]) -> None:
-        if not self.announced:
+        if ids and not self.announced:
             self.announced = [*ids]
             print(f"1..{len(ids)}", flush=True)
 
@@ -150,6 +150,8 @@ class Results:
             if not any(is_named(i, [name]) for i in ids):
                 self.failed += 1
                 print(f"not ok {name}: no such test", flush=True)
+        if names and self.config.option.if_any and not self.seen:
+            print("1..0", flush=True)
         if self.announced and len(self.seen) > len(ids):
             print(f"1..{len(self.seen)}", flush=True)  # with what stands for tests that could not run
         session.exitstatus = 1 if self.failed else 0
