@@ -5,7 +5,6 @@
 
 #include "init/klog.h"
 #include "init/loop.h"
-#include "vsock/heartbeat.h"
 #include "vsock/io.h"
 
 const struct boot_step boot_steps[BOOT_STEPS_END] = {
@@ -50,7 +49,7 @@ int boot_read_names(struct boot *b)
 
 uint32_t boot_beat_port(const struct boot *b)
 {
-	return b->heartbeat_port ? b->heartbeat_port : HEARTBEAT_PORT;
+	return b->heartbeat.port ? b->heartbeat.port : CONFIG_HEARTBEAT_PORT;
 }
 
 int boot_fail(struct boot *b, const char *object, const char *reason)

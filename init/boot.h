@@ -72,10 +72,9 @@ struct boot {
 	struct file config_text, config_memory; /* what CONFIG lies in */
 	struct config
 		*config; /* from step 3 on, until nothing starts any more */
-	const char *config_name; /* its file, for messages */
-	enum config_heartbeat heartbeat;
-	uint32_t heartbeat_port; /* 0: it is not known yet */
-	char **app_argv;	 /* of /cmd */
+	const char *config_name;      /* its file, for messages */
+	struct config_beat heartbeat; /* port 0: it is not known yet */
+	char **app_argv;	      /* of /cmd */
 	char **app_envp;
 	size_t app_argc, app_envc;
 	struct names names; /* kept as long as the configuration */

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "init/spec/capability.h"
 #include "init/text.h"
 #include "rootfs/protect.h"
 
@@ -74,7 +75,7 @@ static int drop_capabilities(uint64_t bounding)
 	int r;
 
 	for (int i = 0; i < 64; i++) {
-		if (i < CONFIG_CAPABILITIES && bounding >> i & 1)
+		if (i < CAPABILITY_COUNT && bounding >> i & 1)
 			continue;
 		if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0) == 0)
 			continue;
@@ -129,7 +130,7 @@ static int raise_ambient(uint64_t set, bool is_root)
 	}
 	if (syscall(SYS_capset, &head, data) < 0)
 		return -errno;
-	for (unsigned long i = 0; i < CONFIG_CAPABILITIES; i++)
+	for (unsigned long i = 0; i < CAPABILITY_COUNT; i++)
 		if (set >> i & 1 &&
 		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0) < 0)
 			return -errno;

@@ -201,7 +201,7 @@ _Noreturn void end_failed(struct boot *b)
 	if (b->step < BOOT_MODULES)
 		(void)modules_load(ignore_module, NULL);
 	debug = is_debug_mode(b);
-	if (b->heartbeat != CONFIG_HEARTBEAT_OFF) {
+	if (b->heartbeat.mode != CONFIG_HEARTBEAT_OFF) {
 		beat_send(&b->beat, boot_beat_port(b),
 			  debug ? HEARTBEAT_BYTE : (uint8_t)b->step);
 		(void)wait_until(b, beat_is_through, b, BEAT_MAX_MS);

@@ -133,9 +133,8 @@ int inputs_read_config(struct boot *b)
 		close(fd);
 	if (r < 0)
 		return fail_config(b, r, &fault);
-	/* What is needed when it is gone. */
+	/* It is needed when the configuration is gone. */
 	b->heartbeat = b->config->heartbeat;
-	b->heartbeat_port = b->config->heartbeat_port;
 	return 0;
 }
 

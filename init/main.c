@@ -10,7 +10,6 @@
 #include "init/relro.h"
 #include "init/spec/config_key.h"
 #include "init/step.h"
-#include "vsock/heartbeat.h"
 
 static void say(int fd, const char *s)
 {
@@ -27,7 +26,7 @@ static const char help[] =
 /* For an image whose first process is another: whoever starts it may look at its code. */
 static int send_heartbeat(const char *port)
 {
-	uint32_t number = HEARTBEAT_PORT;
+	uint32_t number = CONFIG_HEARTBEAT_PORT;
 
 	if (port && (config_read_u32(port, 10, INT32_MAX, &number) < 0 ||
 		     number == 0)) {

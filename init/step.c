@@ -306,7 +306,7 @@ int step_spawn(struct boot *b)
 
 	forget_stack();
 	job.device_fd = b->config->no_time ? -1 : steer_step();
-	if (b->heartbeat != CONFIG_HEARTBEAT_OFF)
+	if (b->heartbeat.mode != CONFIG_HEARTBEAT_OFF)
 		beat_prepare(&b->beat, boot_beat_port(b));
 	if (!b->config->hand_over) /* it would be the next program's */
 		set_policy(SCHED_BATCH | SCHED_RESET_ON_FORK);
@@ -333,10 +333,10 @@ static bool is_answered(void *ctx)
 
 int step_heartbeat(struct boot *b)
 {
-	if (b->heartbeat == CONFIG_HEARTBEAT_OFF)
+	if (b->heartbeat.mode == CONFIG_HEARTBEAT_OFF)
 		return 0;
 	beat_send(&b->beat, boot_beat_port(b), HEARTBEAT_BYTE);
-	if (b->heartbeat != CONFIG_HEARTBEAT_STRICT)
+	if (b->heartbeat.mode != CONFIG_HEARTBEAT_STRICT)
 		return 0;
 	(void)loop_until(&b->loop, is_answered, b, io_now_ms() + BEAT_MAX_MS);
 	if (b->beat.state == BEAT_ANSWERED)

@@ -5,12 +5,11 @@
 
 /*
  * The boot heartbeat of nitro-cli's run-enclave (enclave_proc, "enclave ready"):
- * the parent listens at CID 3, port 9000, for one connection, reads one byte
+ * the parent listens at CID 3, mostly port 9000, for one connection, reads one byte
  * and echoes 0xB7. Any other byte makes it give the enclave up at once.
  */
 
 enum {
-	HEARTBEAT_PORT = 9000,
 	HEARTBEAT_BYTE = 0xB7,
 	/* The longest that each part takes. */
 	HEARTBEAT_CONNECT_MS = 10000,

@@ -11,7 +11,6 @@ enum {
 	RESTART_DELAY_MAX_MS = 30000,
 	RESTART_LIMIT = 5,
 	READY_TIMEOUT_MS = 150000, /* nitro-cli waits for 180 s at least */
-	HEARTBEAT_PORT = 9000,
 };
 
 static const struct config_key *find_key(const char *name)
@@ -65,7 +64,7 @@ void config_defaults(struct config *ret)
 	/* No more than that: of the arrays there is what their counts say. */
 	memset((char *)ret + first, 0,
 	       offsetof(struct config, services) - first);
-	ret->heartbeat_port = HEARTBEAT_PORT;
+	ret->heartbeat.port = CONFIG_HEARTBEAT_PORT;
 	ret->service_count = 1;
 	default_service(&ret->services[0], "main", true);
 	ret->services[0].variables = ret->variables;

@@ -35,14 +35,13 @@ enum {
 	CONFIG_PCR_FIRST = 16,	   /* 0 to 15 are the hypervisor's */
 	CONFIG_PCR_LAST = 31,
 	CONFIG_VARIABLES_MAX = 1024, /* of environment, all lines together */
-	CONFIG_ID_MAX = 0xfffffffe,  /* a user or group; one more is "none" */
 	CONFIG_LIMITS = 16,	     /* RLIM_NLIMITS */
 	CONFIG_GROUPS_MAX = 32,	     /* words of supplementary-groups */
 	CONFIG_HOSTS_MAX = 64,	     /* add-host */
 	CONFIG_DNS_MAX = 3,	     /* as many as resolvers take */
 	CONFIG_TMPFS_MAX = 16,
 	CONFIG_SYSCTLS_MAX = 64,
-	CONFIG_CAPABILITIES = 41,	      /* up to CAP_CHECKPOINT_RESTORE */
+	CONFIG_HEARTBEAT_PORT = 9000,	      /* nitro-cli's */
 	CONFIG_MS_MAX = 7 * 24 * 3600 * 1000, /* a week */
 };
 
@@ -112,6 +111,10 @@ enum config_heartbeat {
 	CONFIG_HEARTBEAT_STRICT, /* without an answer the boot stops */
 	CONFIG_HEARTBEAT_OFF,
 };
+struct config_beat {
+	enum config_heartbeat mode;
+	uint32_t port;
+};
 
 /* What PID 1 needs of a service for as long as it supervises it. Nothing points elsewhere. */
 struct config_supervision {
@@ -176,8 +179,7 @@ struct config {
 	bool is_there;	/* there is a file: more is closed then */
 	bool hand_over; /* the application is executed as PID 1 */
 	enum config_end end;
-	enum config_heartbeat heartbeat;
-	uint32_t heartbeat_port;
+	struct config_beat heartbeat;
 	bool entropy_is_optional;
 	bool stay;    /* root = stay: the boot ramdisk is the root */
 	bool no_time; /* time = off */

@@ -90,7 +90,7 @@ int config_read_heartbeat(const struct config_key *key,
 {
 	int e = config_read_choice(key, rest, r);
 
-	if (e == 0 && r->config->heartbeat == CONFIG_HEARTBEAT_STRICT)
+	if (e == 0 && r->config->heartbeat.mode == CONFIG_HEARTBEAT_STRICT)
 		config_note_supervised(r);
 	return e;
 }

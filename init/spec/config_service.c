@@ -5,7 +5,7 @@
 #include "init/spec/capability.h"
 #include "init/spec/signal.h"
 
-#define ALL_CAPABILITIES (((uint64_t)1 << CONFIG_CAPABILITIES) - 1)
+#define ALL_CAPABILITIES (((uint64_t)1 << CAPABILITY_COUNT) - 1)
 
 int config_read_command(const struct config_key *key, struct config_rest *rest,
 			struct config_reader *r)

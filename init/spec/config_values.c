@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "init/spec/user.h"
+
 void *config_field(const struct config_key *key, struct config_reader *r)
 {
 	return (char *)(key->of_service ? (void *)r->service :
@@ -206,7 +208,7 @@ int config_check_who(const char *s)
 		return -CONFIG_E_USER;
 	if (s[strspn(s, "0123456789")])
 		return 0;
-	return config_read_u32(s, 10, CONFIG_ID_MAX, &n);
+	return config_read_u32(s, 10, USER_ID_MAX, &n);
 }
 
 /* What is measured is the file of that name, and no other that leads to it. */

@@ -59,7 +59,7 @@ static void beat_early(void)
 
 	if (_Fork() != 0)
 		return;
-	(void)heartbeat_positive(HEARTBEAT_PORT, &stage);
+	(void)heartbeat_positive(CONFIG_HEARTBEAT_PORT, &stage);
 	_exit(0);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "init/spec/capability.h"
 #include "init/spec/config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -89,7 +90,7 @@ static void check_service(const char *text, size_t len, const struct config *c,
 	require(s->nice.value >= -20 && s->nice.value <= 19);
 	for (int i = 0; i < CONFIG_LIMITS; i++)
 		require(s->limits[i].soft <= s->limits[i].hard);
-	require(s->bounding >> CONFIG_CAPABILITIES == 0);
+	require(s->bounding >> CAPABILITY_COUNT == 0);
 	require(s->supervision.after >> c->service_count == 0);
 	require(s->memory_max == 0 || s->memory_max >= 65536);
 	require(s->memory_max < CONFIG_INFINITY);
@@ -112,7 +113,7 @@ static void check(const char *text, size_t len, const struct config *c)
 
 	require(!c->hand_over ||
 		(c->service_count == 1 && !c->services[0].user &&
-		 c->heartbeat != CONFIG_HEARTBEAT_STRICT));
+		 c->heartbeat.mode != CONFIG_HEARTBEAT_STRICT));
 
 	require(c->extend_count <= CONFIG_EXTENDS_MAX);
 	for (size_t i = 0; i < c->extend_count; i++) {

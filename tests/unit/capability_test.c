@@ -2,7 +2,6 @@
 
 #include <linux/capability.h>
 
-#include "init/spec/config.h"
 #include "tests/unit/check.h"
 
 /* The kernel's header is what we did not write. */
@@ -33,7 +32,6 @@ TEST(names_have_the_kernels_numbers)
 		CHECK_INT(capability_number(capability_name(i)), i);
 	CHECK(!capability_name(CAPABILITY_COUNT) && !capability_name(-1));
 	CHECK_INT(CAPABILITY_COUNT, CAP_LAST_CAP + 1);
-	CHECK_INT(CAPABILITY_COUNT, CONFIG_CAPABILITIES);
 }
 
 TEST(names_may_lack_the_prefix_and_be_of_either_case)

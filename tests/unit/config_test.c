@@ -645,7 +645,7 @@ TEST(numbers_of_a_process_have_limits)
 	GOOD("restart-limit", "0", MAIN.supervision.restart_limit == 0);
 	BAD("restart-limit", "-1", CONFIG_E_NUMBER, 0);
 	BAD("restart-limit", "1000001", CONFIG_E_LARGE, 0);
-	GOOD("heartbeat-port", "1", ENCLAVE.heartbeat_port == 1);
+	GOOD("heartbeat-port", "1", ENCLAVE.heartbeat.port == 1);
 	BAD("heartbeat-port", "0", CONFIG_E_SMALL, 0);
 	GOOD("ptrace-scope", "3",
 	     ENCLAVE.ptrace_scope.is_set && ENCLAVE.ptrace_scope.value == 3);
@@ -707,8 +707,9 @@ TEST(words_are_one_of_a_few)
 	GOOD("end", "any", ENCLAVE.end == CONFIG_END_ANY);
 	GOOD("end", "all", ENCLAVE.end == CONFIG_END_ALL);
 	GOOD("heartbeat", "strict",
-	     ENCLAVE.heartbeat == CONFIG_HEARTBEAT_STRICT);
-	GOOD("heartbeat", "off", ENCLAVE.heartbeat == CONFIG_HEARTBEAT_OFF);
+	     ENCLAVE.heartbeat.mode == CONFIG_HEARTBEAT_STRICT);
+	GOOD("heartbeat", "off",
+	     ENCLAVE.heartbeat.mode == CONFIG_HEARTBEAT_OFF);
 	GOOD("entropy", "optional", ENCLAVE.entropy_is_optional);
 	GOOD("entropy", "required", !ENCLAVE.entropy_is_optional);
 	GOOD("root", "stay", ENCLAVE.stay);
@@ -1040,8 +1041,8 @@ TEST(defaults_hold_where_nothing_is_said)
 		CHECK_INT(s->supervision.ready, CONFIG_READY_EXEC);
 		CHECK(!s->supervision.stop_timeout_ms.is_set &&
 		      !s->supervision.watchdog_ms);
-		CHECK_INT(c->heartbeat_port, 9000);
-		CHECK_INT(c->heartbeat, CONFIG_HEARTBEAT_ON);
+		CHECK_INT(c->heartbeat.port, 9000);
+		CHECK_INT(c->heartbeat.mode, CONFIG_HEARTBEAT_ON);
 		CHECK_INT(c->end, CONFIG_END_MAIN);
 		CHECK(s->variables == c->variables);
 		CHECK_INT(s->supervision.kill_mode, CONFIG_KILL_MIXED);
