@@ -44,9 +44,10 @@ libnsmc-verify:
 test-build: all $(TEST_X) $(UNIT_X) $(FUZZ_X) $(PACK_UNIT_X) $(PACK_FUZZ_X)
 
 # AWS's own image is arm64, our others are x86-64: boot tests want both, and so do tests of mkeif and
-# of what is released. Without a T=NAME none is skipped for want of the other.
+# of what is released. Without a T=NAME none is skipped for want of the other. Not beside test-build: both makes have
+# the objects of this machine.
 OTHER := $(if $(filter x86_64,$(ARCH)),aarch64,x86_64)
-other-arch:
+other-arch: | test-build
 	$(Q)$(MAKE) --no-print-directory ARCH=$(OTHER) UNIT= FUZZ= PACK_UNIT= PACK_FUZZ= test-build
 
 ## emulator: get or build what boots images here; its kernel to build/emulator, for mkeif build --blobs
