@@ -217,9 +217,9 @@ enum ErrorCode nsm_get_description(int32_t fd,
 		len = sizeof(to->module_id) - 1;
 	memcpy(to->module_id, d.module_id, len);
 	to->module_id_len = (uint32_t)len;
-	for (uint16_t i = 0; i < NSMC_PCR_COUNT; i++)
+	for (unsigned i = 0; i < NSMC_PCR_COUNT; i++)
 		if (d.locked_pcrs >> i & 1)
-			to->locked_pcrs[to->locked_pcrs_len++] = i;
+			to->locked_pcrs[to->locked_pcrs_len++] = (uint16_t)i;
 	return ERROR_CODE_SUCCESS;
 }
 
