@@ -524,8 +524,8 @@ def a_service_leaves_nothing_over_restarts() -> None:
     with Jail(*SLEEP, files=files(), config=config) as j:
         j.wait_said("init: supervise: w: exited with code 1, not started again")
         same(restarts(j, "w"), 8, "restarts")
-        left = find(j.init, "700000")
-        check(len(left) <= 1, f"{len(left)} processes are left")
+        # Those of before were killed, but a busy machine may have had no time for their end.
+        j.wait(lambda: len(find(j.init, "700000")) <= 1, "the end of what was killed")
 
 
 # --- files of the image (10) ---
