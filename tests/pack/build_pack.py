@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import images
 from .lib import (ARCH, ASAN, DONE, MKEIF, REFUSED, Eif, Entry, Skip, boot_options, build, built, check, copied, cpio_read, enclave,
-                 folder, kernels, layout, make, ramdisk, run, same, test, text, tool)
+                 folder, kernels, layout, make, preloading, ramdisk, run, same, test, text, tool)
 
 IS_ROOT = os.geteuid() == 0
 
@@ -447,8 +447,8 @@ def a_folder_that_changes_while_it_is_read_is_refused() -> None:
                 for name in ("a", "z"):
                     (root / name).mkdir()
                 (root / from_ / "keep").write_text("kept\n")
-                env = {"LD_PRELOAD": f"{path}/mover.so", "MOVE_AT": str(at), "MOVE_FROM": f"{root}/{from_}/keep",
-                       "MOVE_TO": f"{root}/{to}/keep"}
+                env = preloading(path / "mover.so", MOVE_AT=at, MOVE_FROM=f"{root}/{from_}/keep",
+                                 MOVE_TO=f"{root}/{to}/keep")
                 done = build(path / "x.eif", "--image", root, "--cmd", "/bin/tell", env=env)
                 codes.append(done.code)
                 if done.code == DONE:

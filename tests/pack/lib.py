@@ -74,9 +74,16 @@ class Done:
 LSAN_FAILED = "LeakSanitizer has encountered a fatal error"
 
 
+def preloading(library: Path, **env: object) -> dict[str, str]:
+    """The environment in which LIBRARY replaces functions of ASAN: MKEIF is static, and takes none."""
+    return {"LD_PRELOAD": str(library), "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0",
+            **{k: str(v) for k, v in env.items()}}
+
+
 def run(*args: object, program: Path = MKEIF, env: dict[str, str] | None = None, before: tuple = (),
         **how: object) -> Done:
-    """mkeif with ARGS. BEFORE: words of another program that runs it."""
+    """mkeif with ARGS; ASAN, if ENV is that of preloading(). BEFORE: words of another program that runs it."""
+    program = ASAN if env and "LD_PRELOAD" in env else program
     words = [os.fsencode(a) if isinstance(a, (str, Path)) else str(a).encode() for a in args]
     for _ in range(5):
         p = subprocess.run([*before, program, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

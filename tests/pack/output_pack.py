@@ -13,7 +13,7 @@ from suite import Skip
 
 from . import eifs
 from .lib import (ASAN, DONE, FILE, MKEIF, PLAIN_ENV, REFUSED, USAGE, Eif, built, check, copied, fake_kernel, folder,
-                 layout, names, run, same, test, tool)
+                 layout, names, preloading, run, same, test, tool)
 from .sign_pack import key_pair
 
 # An older overlayfs, NFS, FUSE: no file without a name.
@@ -51,7 +51,7 @@ def no_tmpfile(path: Path) -> dict[str, str]:
     """The environment of a machine without O_TMPFILE."""
     (path / "no.c").write_text(NO_TMPFILE)
     tool("gcc", "-shared", "-fPIC", "-O1", "-o", path / "no.so", path / "no.c", "-ldl")
-    return {"LD_PRELOAD": str(path / "no.so")}
+    return preloading(path / "no.so")
 
 
 def image(path: Path) -> tuple[object, ...]:
@@ -154,7 +154,7 @@ def a_signal_leaves_nothing() -> None:
         os.mkfifo(path / "key")
         words = ["build", "--output", path / "out/x.eif", *ramdisks(path), "--sign-key", path / "key", "--sign-cert", path / "key"]
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            p = subprocess.Popen([MKEIF, *map(str, words)], env={**PLAIN_ENV, **env}, stderr=subprocess.DEVNULL)
+            p = subprocess.Popen([ASAN, *map(str, words)], env={**PLAIN_ENV, **env}, stderr=subprocess.DEVNULL)
             # It opens the key after its output.
             with open(path / "key", "wb"):
                 check(len(names(path / "out")) == 1, "no file with a name: the test tests nothing")
@@ -422,7 +422,7 @@ def changing(path: Path, file: Path, call: str = "write") -> dict[str, str]:
     if not (path / "changer.so").exists():
         (path / "changer.c").write_text(CHANGER)
         tool("gcc", "-shared", "-fPIC", "-O1", "-o", path / "changer.so", path / "changer.c", "-ldl")
-    return {"LD_PRELOAD": str(path / "changer.so"), "CHANGE": str(file), "CHANGE_AT": call}
+    return preloading(path / "changer.so", CHANGE=file, CHANGE_AT=call)
 
 
 @test(seconds=3)
