@@ -525,7 +525,8 @@ def no_memory_is_no_refused_message() -> None:
                 new = ("recipient", command, "--force", "--out", d.path / "key")
                 for n in (*range(1, 20), 50, 200, 500):
                     done = d.run(*new, program=MUSL, env={"NSM_NO_MEMORY": str(n)})
-                    if done.code != DONE and known not in done.err:
+                    # Where the making of a key stumbles inside, mbedTLS does not always say over what.
+                    if done.code != DONE and known not in done.err and "the key could not be made" not in done.err:
                         done.is_(FILE, "Out of memory\n", b"")
                     equal((d.path / "key").exists(), done.code == DONE, f"whether there is a key: {done}")
                     (d.path / "key").unlink(missing_ok=True)
