@@ -7,6 +7,7 @@ import fcntl
 import os
 import signal
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,9 +46,18 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The longest first, and at the end those that run alone."""
+    """
+    The longest of each suite go first, and the suites go side by side, so that those that wait, those that boot and those
+    that compute share the processors from the first test to the last. At the end come those that run alone.
+    """
     wanted = [i for i in items if is_named(i.nodeid, config.option.chosen)]
-    items[:] = sorted(wanted, key=lambda i: (i.alone, -i.seconds))
+    total, before = Counter(), Counter()
+    for i in wanted:
+        total[i.path.parent] += i.seconds
+    for i in sorted(wanted, key=lambda i: -i.seconds):
+        i.at = before[i.path.parent] / total[i.path.parent]
+        before[i.path.parent] += i.seconds
+    items[:] = sorted(wanted, key=lambda i: (i.alone, i.at))
 
 
 # --- running them ----------------------------------------------------------------
