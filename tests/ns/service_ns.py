@@ -265,8 +265,8 @@ def who_tells_in_time_is_left_alone() -> None:
 @test
 def the_end_is_the_applications_by_default() -> None:
     """end = main: services are stopped, in the opposite order, each by its signal."""
-    config = ("[db]\ncommand = act until-term db\n[web]\ncommand = act until-term web\nafter = db\nstop-signal = USR1\n")
-    with Jail("/bin/act", "sleep", "300", "exit", "2", config=config) as j:
+    config = ("[db]\ncommand = act until-term db\n[web]\ncommand = act start web until-term web\nafter = db\nstop-signal = USR1\n")
+    with Jail("/bin/act", "await", "/run/starts-web", "sleep", "300", "exit", "2", config=config) as j:
         j.expect_end("/bin/act", "exited with code 2")
         same(j.facts("stopped"), ["web User defined signal 1", "db Terminated"], "the order of the end")
         j.expect_said(line("web", "exited with code 0"), line("db", "exited with code 0"))
