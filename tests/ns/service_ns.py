@@ -128,6 +128,7 @@ def who_left_the_session_is_heard() -> None:
     """A daemon, or whatever `su -c` and setsid run, has the variable, and that is enough."""
     with Jail("/bin/act", "notify-outsider", "READY=1", *SLEEP.split(), config="ready = notify\n") as j:
         j.started()
+        j.wait(lambda: j.facts("barrier"), "the barrier")
         same(j.facts("barrier"), ["passed"], "its descriptors are let go of")
 
 
