@@ -14,7 +14,7 @@ from .release_dist import unpack
 MACHINE = os.uname().machine
 INSIDE = ("unshare", "--user", "--map-root-user", "chroot")
 # What decides about bytes, or where something is found, and is not the test's.
-ENV = {"SOURCE_DATE_EPOCH": "1700000000", "TMPDIR": "/work", "NITRO_CLI_BLOBS": None}
+ENV = {"SOURCE_DATE_EPOCH": "1700000000", "TMPDIR": "/images", "NITRO_CLI_BLOBS": None}
 
 
 def kernel(name: str) -> Path:
@@ -31,7 +31,7 @@ def empty_root(tmp: Path) -> Path:
     if MACHINE != "x86_64":
         raise Skip("the kernel is for x86-64")
     root = unpack(tmp, MACHINE).rename(tmp / "root")
-    work = root / "work"
+    work = root / "images"
     work.mkdir()
     for name in ("bzImage", "nsm.ko"):
         shutil.copy(kernel(name), work)
@@ -53,14 +53,14 @@ def mkeif_of_a_release_runs_in_an_empty_root():
         root = empty_root(tmp)
         inside = (*INSIDE, root, "/bin/mkeif")
         for packed in images.PACKED:
-            there = run(*inside, *arguments(Path("/work"), packed, "there.eif"), env=ENV)
+            there = run(*inside, *arguments(Path("/images"), packed, "there.eif"), env=ENV)
             same((there.returncode, there.stderr), (0, ""), f"mkeif in an empty root, {packed}")
-            here = run(TOP / "build/mkeif", *arguments(root / "work", packed, "here.eif"),
-                       env={**ENV, "TMPDIR": str(root / "work")})
+            here = run(TOP / "build/mkeif", *arguments(root / "images", packed, "here.eif"),
+                       env={**ENV, "TMPDIR": str(root / "images")})
             same((here.returncode, here.stderr), (0, ""), f"build/mkeif, {packed}")
             same(there.stdout, here.stdout, f"the PCRs, {packed}")
-            check((root / "work/there.eif").read_bytes() == (root / "work/here.eif").read_bytes(), f"{packed}: other bytes")
-            said = run(*inside, "pcr", "/work/there.eif", "--json")
+            check((root / "images/there.eif").read_bytes() == (root / "images/here.eif").read_bytes(), f"{packed}: other bytes")
+            said = run(*inside, "pcr", "/images/there.eif", "--json")
             same((said.returncode, said.stderr), (0, ""), "mkeif pcr")
             same(json.loads(said.stdout)["Measurements"], json.loads(there.stdout)["Measurements"], "what mkeif pcr prints")
 
@@ -70,7 +70,7 @@ def what_mkeif_runs_and_is_not_there_is_named():
     """skopeo, tar2sqfs and p11-kit are programs of the machine: without them mkeif says which one it wants."""
     with folder() as tmp:
         root = empty_root(tmp)
-        work = root / "work"
+        work = root / "images"
         (work / "key").write_text("")
         given = arguments(work, "plain", "no.eif")
         for words, said in (([*given, "--squashfs"], "tar2sqfs, which --squashfs needs"),
@@ -91,7 +91,7 @@ def mkeif_for_another_architecture_makes_the_same_bytes():
     if not emulator:
         raise Skip("no qemu-aarch64 (Debian's qemu-user)")
     with folder() as tmp:
-        work = empty_root(tmp) / "work"
+        work = empty_root(tmp) / "images"
         for packed in images.PACKED:
             made = []
             for program in ((TOP / "build/mkeif",), (emulator, built("mkeif", "aarch64"))):
