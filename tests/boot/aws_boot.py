@@ -3,7 +3,9 @@
 import re
 import subprocess
 from dataclasses import replace
-from pathlib import Path
+
+import machine
+from machine import nsm_root
 
 from .lib import DEADLINE_S, TOP, Skip, Tree, boot, built, check, enclave, same, test
 from .root_boot import expect_file_systems
@@ -15,7 +17,7 @@ AWS_PCR0 = ("bb284bdbdb58acc5378b549b0f8aa74663f306dd7f37fe612c2f255ed957d074"
 
 def aws_image() -> enclave.Eif:
     try:
-        path = Path(enclave.emulator("aarch64")["AWS"]) / "hello.eif"
+        path = machine.aws_image()
     except subprocess.CalledProcessError:
         raise Skip("scripts/emulator has no arm64 machine") from None
     if not path.exists():
@@ -70,6 +72,6 @@ def run_enclave_shows_console_and_parent():
     same(done.returncode, 0, f"the status ({done.stdout[-500:]})")
     for text in ('"PCR0": "', "Hello from the enclave side!", "parent: heartbeat after ",
                  "init: end: /bin/hello: exited with code 0", "the enclave ended after ",
-                 f"signed: nsm verify --root {enclave.nsm_root()}", "$ build/x86_64/nsm verify build/hello.doc"):
+                 f"signed: nsm verify --root {nsm_root()}", "$ build/x86_64/nsm verify build/hello.doc"):
         check(text in done.stdout, f"no '{text}' in: {done.stdout[-1500:]}")
     check(re.search("^verified: +yes$", done.stdout, re.MULTILINE), done.stdout[-1500:])

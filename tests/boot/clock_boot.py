@@ -2,7 +2,9 @@
 
 import re
 
-from .lib import DEADLINE_S, Machine, Skip, Tree, boot, built, check, enclave, image, same, test
+from machine import tsc_khz, uses_kvm
+
+from .lib import DEADLINE_S, Machine, Skip, Tree, boot, built, check, image, same, test
 
 
 @test()
@@ -11,17 +13,17 @@ def the_guest_measures_no_timer():
     It gets the rate of its time stamp counter, and does not try the timer: both fail where the machine is busy. Under KVM
     it knows them by itself, and is told nothing.
     """
-    if enclave.uses_kvm("x86_64"):
+    if uses_kvm("x86_64"):
         text = Machine(image("/bin/act"), append="reboot=t panic=-1", timeout=DEADLINE_S).run().text
         given = re.search(r"Command line: (.*)", text)
         check(given and "timer_check" not in given[1] and "tsc" not in given[1], f"the command line: {text[:2000]}")
         return
-    if enclave.tsc_khz() == 0:
+    if tsc_khz() == 0:
         raise Skip("no time stamp counter to be read here")
     text = Machine(image("/bin/act"), append="reboot=t panic=-1", timeout=DEADLINE_S).run().text
     given = re.search(r"Command line: .* no_timer_check tsc_early_khz=(\d+) tsc=reliable", text)
     check(given, f"the command line: {text[:2000]}")
-    check(abs(int(given[1]) - enclave.tsc_khz()) < int(given[1]) / 100, f"{given[1]} kHz, not {enclave.tsc_khz()}")
+    check(abs(int(given[1]) - tsc_khz()) < int(given[1]) / 100, f"{given[1]} kHz, not {tsc_khz()}")
     check("Calibrating delay loop (skipped)" in text and "Unable to calibrate" not in text, text[:4000])
 
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager, suppress
 from functools import cache
 
 import enclave
-from enclave import Eif, Machine, Result, Tree
+from enclave import Eif, Tree
+from machine import Machine, Result, emulator, kernel_dir
 from suite import TOP, Failure, Skip, check, lock, once, same, soon, test  # noqa: F401
 
 VERSION = (TOP / "VERSION").read_text().strip()
@@ -32,7 +33,7 @@ def built(name: str, arch: str = "x86_64") -> bytes:
 # --- images ------------------------------------------------------------------
 
 def kernel_file(kernel: str, name: str) -> bytes:
-    return (enclave.kernel_dir(kernel) / name).read_bytes()
+    return (kernel_dir(kernel) / name).read_bytes()
 
 
 def elf(machine: int = 62, interpreter: str = "") -> bytes:
@@ -192,11 +193,11 @@ def told() -> Iterator[None]:
 def no_emulator() -> str:
     """Why nothing can be booted here, or nothing."""
     try:
-        enclave.emulator("x86_64")
+        emulator("x86_64")
     except (RuntimeError, subprocess.CalledProcessError):
         return "scripts/emulator failed"
     with suppress(RuntimeError, subprocess.CalledProcessError):
-        enclave.emulator("aarch64")  # before the clock runs
+        emulator("aarch64")  # before the clock runs
     return ""
 
 

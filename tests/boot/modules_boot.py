@@ -2,7 +2,9 @@
 
 import re
 
-from .lib import boot, check, enclave, image, kernel_file, same, test
+from machine import kernel_dir
+
+from .lib import boot, check, image, kernel_file, same, test
 
 
 def depends(module: bytes) -> list[str]:
@@ -13,7 +15,7 @@ def depends(module: bytes) -> list[str]:
 
 def load_order(kernel: str, *wanted: str) -> list[str]:
     """WANTED with what they need, each after its needs."""
-    folder, order = enclave.kernel_dir(kernel), []
+    folder, order = kernel_dir(kernel), []
 
     def visit(name: str) -> None:
         path = next(p for p in folder.glob("*.ko") if p.stem.replace("-", "_") == name)

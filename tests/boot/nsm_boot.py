@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import cbor2
+from machine import nsm_root
 
 from .aws_boot import aws_ramdisks
 from .documents import name_of, verified
@@ -122,7 +123,7 @@ def documents_are_signed_as_awss():
     The document, verified by python3-cryptography and openssl: today's form, AWS's sort of chain
     from this machine's root, the leaf of this enclave, its time to the millisecond.
     """
-    d = verified(bytes.fromhex(attested().fact("document")), enclave.nsm_root())
+    d = verified(bytes.fromhex(attested().fact("document")), nsm_root())
     same(d.form, "open", "the form")
     same(name_of(d.certs[-1]), "i-0123456789abcdef0-enc0.us-east-1.aws", "the leaf's name")
     same(name_of(d.certs[-2]), "i-0123456789abcdef0.us-east-1.emulated.nitro-enclaves", "its issuer's name")
@@ -131,7 +132,7 @@ def documents_are_signed_as_awss():
 @test()
 def documents_hold_what_was_asked_for():
     """PCR0-2 of the image, the user PCRs as extended, what was given and what was not."""
-    fields = verified(bytes.fromhex(attested().fact("document")), enclave.nsm_root()).fields
+    fields = verified(bytes.fromhex(attested().fact("document")), nsm_root()).fields
     same(fields["user_data"], b"some data", "user_data")
     same((fields["nonce"], fields["public_key"]), (None, None), "what was not given")
     same(fields["module_id"], "i-0123456789abcdef0-enc0", "module_id")
@@ -166,7 +167,7 @@ def unsigned_documents_are_qemus():
     code, said = host_tool("show", "-", "--json", stdin=document)
     same(code, 0, said)
     same(json.loads(said)["module_id"], fields["module_id"], "module_id")
-    code, said = host_tool("verify", "-", "--root", str(enclave.nsm_root()), "--nonce", "", "--max-age", "3600",
+    code, said = host_tool("verify", "-", "--root", str(nsm_root()), "--nonce", "", "--max-age", "3600",
                            *pcr_options(attest_image()), stdin=document)
     same(code, 1, said)
     check("ES384" in said, said)
@@ -179,7 +180,7 @@ def libnsmc_works_on_4_14():
     b.expect(open="ok", describe="ok", random="ok", extend="ok", measure="ok", lock="ok",
              lock__below="ok", attest="ok", pcr16__locked=extended(b"abc"),
              pcr17__locked=extended(measured(b"config", b"abc")))
-    fields = verified(bytes.fromhex(b.fact("document")), enclave.nsm_root()).fields
+    fields = verified(bytes.fromhex(b.fact("document")), nsm_root()).fields
     same((fields["user_data"], fields["nonce"]), (b"x", b"y"), "user_data, nonce")
 
 
@@ -280,9 +281,9 @@ def an_enclaves_document_is_verified_end_to_end():
     another nonce, another PCR or AWS's root: no.
     """
     document = tools_document().encode()
-    d = verified(base64.b64decode(document), enclave.nsm_root())
+    d = verified(base64.b64decode(document), nsm_root())
     same(d.form, "open", "the form")
-    good = {"root": ["--root", str(enclave.nsm_root())], "age": ["--max-age", "3600"], "nonce": ["--nonce", "00ff"],
+    good = {"root": ["--root", str(nsm_root())], "age": ["--max-age", "3600"], "nonce": ["--nonce", "00ff"],
             "pcrs": pcr_options(tool_image()), "user_data": ["--user-data", "text:some data"],
             "public_key": ["--public-key", "base64:AAEC"]}
     code, said = host_tool("verify", "-", *sum(good.values(), []), stdin=document)
@@ -299,8 +300,8 @@ def a_document_of_before_2025_is_verified_as_well():
     """The same of the form that AWS's had then."""
     eif = tool_image([["attest", "--nonce", "00ff"]])
     document = next(o for o in boot(eif, documents="definite").all("out") if o.startswith("hE")).encode()
-    same(verified(base64.b64decode(document), enclave.nsm_root()).form, "definite", "the form")
-    words = ["verify", "-", "--root", str(enclave.nsm_root()), *pcr_options(eif), "--no-user-data"]
+    same(verified(base64.b64decode(document), nsm_root()).form, "definite", "the form")
+    words = ["verify", "-", "--root", str(nsm_root()), *pcr_options(eif), "--no-user-data"]
     code, said = host_tool(*words, "--nonce", "00ff", stdin=document)
     same(code, 0, said)
     code, said = host_tool(*words, "--nonce", "00fe", stdin=document)

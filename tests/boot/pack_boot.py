@@ -5,6 +5,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from machine import aws_image
 from pack import images
 
 from .lib import TOP, Boot, Eif, Skip, boot, built, check, enclave, kernel_file, same, shared, test
@@ -191,7 +192,7 @@ def many_and_deep_paths_are_unpacked():
 @test(seconds=10)
 def an_arm64_image_runs():
     """With AWS's 4.14 kernel, its module and our cross-built init. That machine measures nothing."""
-    aws = Eif.load(Path(enclave.emulator("aarch64")["AWS"]) / "hello.eif")
+    aws = Eif.load(aws_image())
     with tempfile.TemporaryDirectory(prefix="pack-boot-") as folder:
         path = Path(folder)
         (path / "Image").write_bytes(aws.kernel)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import cbor2
+from machine import emulator
 
 from .aws_boot import AWS_PCR0, aws_image, aws_ramdisks
 from .lib import DEADLINE_S, TOP, Tree, boot, built, check, enclave, image, same, test
@@ -242,7 +243,7 @@ def a_kvm_that_runs_no_guest_is_not_used():
         qemu = Path(tmp) / "qemu"
         qemu.write_text(f"""#!/bin/sh
 case "$*" in *"-accel kvm"*) exec sleep 600 ;; esac
-exec {enclave.emulator()["QEMU_X86_64"]} "$@"
+exec {emulator()["QEMU_X86_64"]} "$@"
 """)
         qemu.chmod(0o755)
         _, rest = run_enclave(image("/bin/act"), env={"ENCLAVE_INIT_KVM": "1", "QEMU_X86_64": str(qemu)})

@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 
 import cbor2
+from machine import emulator
 
 from .documents import HOUR, Document, name_of, verified
-from .lib import Skip, check, enclave, same, test
+from .lib import Skip, check, same, test
 from .preload import ROOM, Asked, Emulated
 
 MODULE = "i-07e25f3bada361dec-enc0181d3dff86da785"
@@ -17,7 +18,7 @@ LEAST = 1800  # seconds of a leaf that is still used
 
 
 def emulated(form: str = "", root: str = "") -> Emulated:
-    tools = enclave.emulator("x86_64")
+    tools = emulator("x86_64")
     linked = subprocess.run(["ldd", tools["QEMU_X86_64"]], stdout=subprocess.PIPE, text=True, check=False).stdout
     cbor = [line.split()[2] for line in linked.splitlines() if "libcbor.so" in line]
     if not cbor:
@@ -26,7 +27,7 @@ def emulated(form: str = "", root: str = "") -> Emulated:
 
 
 def root_file() -> Path:
-    return Path(enclave.emulator("x86_64")["NSM_ROOT"])
+    return Path(emulator("x86_64")["NSM_ROOT"])
 
 
 def answer(module: str = MODULE, key: bytes | None = None, data: bytes | None = None, nonce: bytes | None = None,

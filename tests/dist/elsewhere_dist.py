@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-import enclave
+from machine import kernel_dir
 from pack import images
 
 from .lib import TOP, Skip, built, check, folder, run, same, test
@@ -19,7 +19,7 @@ ENV = {"SOURCE_DATE_EPOCH": "1700000000", "TMPDIR": "/images", "NITRO_CLI_BLOBS"
 
 def kernel(name: str) -> Path:
     try:
-        return enclave.kernel_dir("module") / name
+        return kernel_dir("module") / name
     except RuntimeError as e:
         raise Skip(str(e)) from None
 

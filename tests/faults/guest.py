@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 
 from boot import lib as boot
+from machine import Machine
 from suite import Failure
 
 from .outcome import Outcome, Seen, in_parallel, judge
@@ -137,7 +138,7 @@ def see(append: str, config: str = "") -> tuple[Seen, str]:
     tries = ("fail", "/run/tries:1:1") if config else ()
     image = boot.image("/bin/act", *tries, "say", "ran", config=config or None, boot_files={"init.real": (boot.built("init"), 0o755)},
                        init="apps/deny")
-    machine = boot.enclave.Machine(image, append=f"{QUIET} {append}", timeout=TIMEOUT_S)
+    machine = Machine(image, append=f"{QUIET} {append}", timeout=TIMEOUT_S)
     b = boot.Boot(machine.run())
     ended = "the kernel panicked" if b.result.panicked else \
         f"no end within {TIMEOUT_S:.0f} s" if b.result.ended == "deadline" else "restart"

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from machine import aws_image
+
 from .lib import DONE, Eif, Entry, Skip, enclave, run, tool
 
 FIRST = enclave.HEADER.size  # the offset of the first section
@@ -18,7 +20,7 @@ CRC = 544  # its offset
 def hello() -> Path:
     """AWS's own image, for arm64."""
     try:
-        path = Path(enclave.emulator("aarch64")["AWS"]) / "hello.eif"
+        path = aws_image()
     except subprocess.CalledProcessError:
         raise Skip("scripts/emulator has no arm64 machine") from None
     if not path.exists():

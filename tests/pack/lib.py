@@ -12,6 +12,7 @@ from pathlib import Path
 
 import enclave
 from enclave import Eif, Entry, cpio_read  # noqa: F401
+from machine import emulator, kernel_dir
 from suite import TOP, Failure, Skip, check, once, same, test  # noqa: F401
 
 from . import images
@@ -121,13 +122,13 @@ def prepare() -> None:
     """
     for arch in enclave.ARCHES:
         with suppress(RuntimeError):
-            enclave.emulator(arch)
+            emulator(arch)
 
 
 def kernels(name: str = "module") -> Path:
     """The folder of a kernel of the emulator: "module" with nsm.ko, "builtin", and others."""
     try:
-        return enclave.kernel_dir(name)
+        return kernel_dir(name)
     except RuntimeError as e:
         raise Skip(str(e)) from None
 
