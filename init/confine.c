@@ -87,10 +87,10 @@ static int drop_capabilities(uint64_t bounding)
 
 static int set_securebits(const struct confine *c)
 {
-	unsigned long bits = c->securebits;
+	unsigned long bits = c->asked.securebits;
 
 	/* What becomes ambient has to outlive the change of the user. */
-	if (c->ambient && c->has_ids)
+	if (c->asked.ambient && c->has_ids)
 		bits |= KEEP_CAPS;
 	if (bits == 0)
 		return 0;
@@ -140,7 +140,7 @@ static int raise_ambient(uint64_t set, bool is_root)
 /* True if exec must not grant privileges. */
 static bool is_locked_in(const struct confine *c)
 {
-	return c->no_new_privileges ||
+	return c->asked.no_new_privileges ||
 	       (c->filter_len > 0 && c->has_ids && c->uid != 0);
 }
 
@@ -188,20 +188,22 @@ static int pass(struct limiter *l, enum confine_stage stage, int r)
 /* The score and nice value come first, which a limit may forbid to change. */
 static int set_limits(const struct confine *c, int proc_fd, struct limiter *l)
 {
+	const struct config_limits *limits = c->limits;
 	int r = 0;
 
-	if (c->oom_score.is_set)
+	if (c->asked.oom_score_adjust.is_set)
 		r = pass(l, CONFINE_OOM,
 			 put_number(proc_fd, "self/oom_score_adj",
-				    c->oom_score.value));
-	if (r == 0 && c->nice.is_set)
-		r = pass(l, CONFINE_NICE, set_nice(c->nice.value, proc_fd));
-	for (int i = 0; i < CONFIG_LIMITS && r == 0; i++)
-		if (c->limits_set >> i & 1)
+				    c->asked.oom_score_adjust.value));
+	if (r == 0 && c->asked.nice.is_set)
+		r = pass(l, CONFINE_NICE,
+			 set_nice(c->asked.nice.value, proc_fd));
+	for (int i = 0; limits && i < CONFIG_LIMITS && r == 0; i++)
+		if (limits->set >> i & 1)
 			r = pass(l, (enum confine_stage)(CONFINE_LIMIT + i),
-				 set_limit(&c->limits[i], i));
-	if (r == 0 && c->umask.is_set)
-		(void)umask((mode_t)c->umask.value);
+				 set_limit(&limits->of[i], i));
+	if (r == 0 && c->asked.umask.is_set)
+		(void)umask((mode_t)c->asked.umask.value);
 	return r;
 }
 
@@ -211,7 +213,9 @@ static int apply(const struct confine *c, int stage)
 	case CONFINE_KERNEL:
 		return c->protect_kernel ? protect_kernel() : 0;
 	case CONFINE_BOUNDING:
-		return c->bounding_is_set ? drop_capabilities(c->bounding) : 0;
+		return c->asked.bounding_is_set ?
+			       drop_capabilities(c->asked.bounding) :
+			       0;
 	case CONFINE_SECUREBITS:
 		return set_securebits(c);
 	case CONFINE_USER:
@@ -224,7 +228,8 @@ static int apply(const struct confine *c, int stage)
 		 */
 		return c->undumpable ? set_flag(PR_SET_DUMPABLE, 0) : 0;
 	case CONFINE_AMBIENT:
-		return raise_ambient(c->ambient, !c->has_ids || c->uid == 0);
+		return raise_ambient(c->asked.ambient,
+				     !c->has_ids || c->uid == 0);
 	case CONFINE_PRIVILEGES:
 		return is_locked_in(c) ? set_flag(PR_SET_NO_NEW_PRIVS, 1) : 0;
 	case CONFINE_FILTER:

@@ -16,15 +16,9 @@ struct text;
  * row. All of it is applied to the calling process.
  */
 struct confine {
-	struct config_number oom_score, nice, umask;
-	uint32_t limits_set; /* bit N: limits[N], by RLIMIT_... */
-	const struct config_limit *limits;
-
-	bool protect_kernel; /* rootfs/protect.h */
-
-	bool bounding_is_set;
-	uint64_t bounding, ambient; /* bit N: capability N */
-	uint32_t securebits;	    /* SECBIT_... */
+	struct config_confine asked;
+	const struct config_limits *limits; /* NULL: none */
+	bool protect_kernel;		    /* rootfs/protect.h */
 
 	bool has_ids; /* false: as we are */
 	uid_t uid;
@@ -35,7 +29,6 @@ struct confine {
 	 * it execs. */
 	bool undumpable;
 
-	bool no_new_privileges;
 	const void *filter; /* FILTER_LEN bytes that seccomp_check has passed */
 	size_t filter_len;  /* 0: none */
 };

@@ -492,15 +492,8 @@ static struct confine confine_of(const struct start *s)
 	const struct file *filter = s->job->filter;
 
 	return (struct confine){
-		.oom_score = service->oom_score_adjust,
-		.nice = service->nice,
-		.umask = service->umask,
-		.limits_set = service->limits_set,
-		.limits = service->limits,
-		.bounding_is_set = service->bounding_is_set,
-		.bounding = service->bounding,
-		.ambient = service->ambient,
-		.securebits = service->securebits,
+		.asked = service->confine,
+		.limits = &service->limits,
 		.has_ids = s->has_user,
 		.uid = s->has_user ? s->user.uid : 0,
 		.gid = s->has_user ? s->user.gid : 0,
@@ -512,7 +505,6 @@ static struct confine confine_of(const struct start *s)
 					  service->protect_kernel ==
 						  CONFIG_PROTECT_YES :
 					  config_protects_kernel(service),
-		.no_new_privileges = service->no_new_privileges,
 		.filter = filter ? filter->data : NULL,
 		.filter_len = filter ? filter->len : 0,
 	};

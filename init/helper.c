@@ -60,14 +60,17 @@ struct helper_row {
 
 #define NOBODY                                                 \
 	.has_ids = true, .uid = HELPER_UID, .gid = HELPER_UID, \
-	.no_new_privileges = true, .undumpable = true, .bounding_is_set = true
+	.undumpable = true, .asked.no_new_privileges = true,   \
+	.asked.bounding_is_set = true
 
 static const struct helper_row rows[HELPER_KINDS] = {
 	[HELPER_BEAT] = { .entry = beat_run, .confine = { NOBODY } },
 	[HELPER_CLOCK] = { .entry = steer_run,
 			   .confine = { NOBODY,
-					.bounding = 1U << CAP_SYS_TIME_BIT,
-					.ambient = 1U << CAP_SYS_TIME_BIT },
+					.asked.bounding = 1U
+							  << CAP_SYS_TIME_BIT,
+					.asked.ambient = 1U
+							 << CAP_SYS_TIME_BIT },
 			   .takes =
 				   SIGTERM }, /* the end does not wait for it */
 	[HELPER_RELAY] = { .entry = run_relay,
@@ -105,8 +108,8 @@ static void give_up_privileges(const struct helper_row *row)
 
 	/* The user counts most. */
 	if (r < 0 && stage < CONFINE_USER) {
-		c.bounding_is_set = false;
-		c.ambient = c.securebits = 0;
+		c.asked.bounding_is_set = false;
+		c.asked.ambient = c.asked.securebits = 0;
 		r = confine_begin(&c, -1, NULL, NULL, &stage);
 	}
 	if (r == 0)

@@ -62,12 +62,12 @@ struct member {
 };
 
 struct supervise {
-	size_t count; /* of MEMBERS */
-	enum config_end end;
-	size_t first_end; /* of end = any: who it was */
-	bool boot_failed; /* before all were ready; the reason was logged */
-	bool is_ending;	  /* nothing is started any more */
-	bool has_run;	  /* a process was forked for a service */
+	size_t count;	     /* of MEMBERS */
+	enum config_end end; /* C may be gone when it is asked for */
+	size_t first_end;    /* of end = any: who it was */
+	bool boot_failed;    /* before all were ready; the reason was logged */
+	bool is_ending;	     /* nothing is started any more */
+	bool has_run;	     /* a process was forked for a service */
 	struct loop *loop;
 	struct children *children;
 	int proc_fd;

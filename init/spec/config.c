@@ -234,9 +234,11 @@ static int check_service(const struct config_service *s, bool is_main)
 	if (s->supervision.watchdog_ms > 0 &&
 	    s->supervision.ready != CONFIG_READY_NOTIFY)
 		return -CONFIG_E_WATCHDOG;
-	if (s->bounding_is_set && s->ambient & ~s->bounding)
+	if (s->confine.bounding_is_set &&
+	    s->confine.ambient & ~s->confine.bounding)
 		return -CONFIG_E_BOUNDING;
-	if (s->ambient && s->securebits & SECBIT_NO_CAP_AMBIENT_RAISE)
+	if (s->confine.ambient &&
+	    s->confine.securebits & SECBIT_NO_CAP_AMBIENT_RAISE)
 		return -CONFIG_E_AMBIENT;
 	return 0;
 }
@@ -323,8 +325,9 @@ bool config_protects_kernel(const struct config_service *s)
 
 	if (s->protect_kernel != CONFIG_PROTECT_AUTO)
 		return s->protect_kernel == CONFIG_PROTECT_YES;
-	return (s->bounding_is_set && !(s->bounding & sys_admin)) ||
-	       s->securebits & SECBIT_NOROOT;
+	return (s->confine.bounding_is_set &&
+		!(s->confine.bounding & sys_admin)) ||
+	       s->confine.securebits & SECBIT_NOROOT;
 }
 
 const char config_quote_hint[] =

@@ -69,6 +69,20 @@ struct config_limit {
 	uint64_t soft, hard;
 };
 
+struct config_limits {
+	uint32_t set;			       /* bit N: of[N] */
+	struct config_limit of[CONFIG_LIMITS]; /* by RLIMIT_... */
+};
+
+/* What a process gives up and is bounded by, in the form in which init/confine takes it. */
+struct config_confine {
+	struct config_number umask, nice, oom_score_adjust;
+	bool no_new_privileges;
+	bool bounding_is_set;
+	uint64_t bounding, ambient; /* bit N: capability N */
+	uint32_t securebits;	    /* SECBIT_... of capabilities(7) */
+};
+
 struct config_host {
 	const char *name, *address;
 };
@@ -142,19 +156,13 @@ struct config_service {
 	const char *workdir;		/* absolute, or NULL */
 	const char *user, *group;	/* names or numbers; NULL: not said */
 	struct config_words supplementary_groups; /* names or numbers */
-	struct config_number umask, nice, oom_score_adjust;
 	enum config_stdin standard_input;
 	enum config_output standard_output, standard_error;
 	bool terminal; /* the console controls it */
 
-	uint32_t limits_set;			   /* bit N: limits[N] */
-	struct config_limit limits[CONFIG_LIMITS]; /* by RLIMIT_... */
-
-	bool no_new_privileges;
-	bool bounding_is_set;
-	uint64_t bounding, ambient; /* bit N: capability N */
-	uint32_t securebits;	    /* SECBIT_... of capabilities(7) */
-	const char *seccomp;	    /* the file of the filter, or NULL */
+	struct config_confine confine;
+	struct config_limits limits;
+	const char *seccomp; /* the file of the filter, or NULL */
 	enum config_protect protect_kernel;
 
 	uint64_t memory_max; /* bytes; 0: not said, as with the other two */

@@ -173,7 +173,7 @@ int config_read_bytes(const struct config_key *key, struct config_rest *rest,
 int config_read_limit(const struct config_key *key, struct config_rest *rest,
 		      struct config_reader *r)
 {
-	struct config_limit *limit = &r->service->limits[key->max];
+	struct config_limit *limit = &r->service->limits.of[key->max];
 	char *word = config_next_word(rest), *colon = strchr(word, ':');
 	int e;
 
@@ -187,7 +187,7 @@ int config_read_limit(const struct config_key *key, struct config_rest *rest,
 	}
 	if (e == 0 && limit->soft > limit->hard)
 		return -CONFIG_E_LIMIT;
-	r->service->limits_set |= 1U << key->max;
+	r->service->limits.set |= 1U << key->max;
 	return e;
 }
 
@@ -231,15 +231,15 @@ int config_read_bounding(const struct config_key *key, struct config_rest *rest,
 			 struct config_reader *r)
 {
 	(void)key;
-	r->service->bounding_is_set = true;
-	return read_capabilities(rest, &r->service->bounding);
+	r->service->confine.bounding_is_set = true;
+	return read_capabilities(rest, &r->service->confine.bounding);
 }
 
 int config_read_ambient(const struct config_key *key, struct config_rest *rest,
 			struct config_reader *r)
 {
 	(void)key;
-	return read_capabilities(rest, &r->service->ambient);
+	return read_capabilities(rest, &r->service->confine.ambient);
 }
 
 int config_read_securebits(const struct config_key *key,
@@ -266,7 +266,7 @@ int config_read_securebits(const struct config_key *key,
 				break;
 		if (i == sizeof(names) / sizeof(names[0]))
 			return -CONFIG_E_CHOICE;
-		r->service->securebits |= 1U << i;
+		r->service->confine.securebits |= 1U << i;
 	} while (*rest->at);
 	return 0;
 }

@@ -86,18 +86,18 @@ static void check_service(const char *text, size_t len, const struct config *c,
 	check_name(text, len, s->group);
 	require(s->supervision.stop_signal >= 0 &&
 		s->supervision.stop_signal <= 64);
-	require(s->umask.value >= 0 && s->umask.value <= 0777);
-	require(s->nice.value >= -20 && s->nice.value <= 19);
+	require(s->confine.umask.value >= 0 && s->confine.umask.value <= 0777);
+	require(s->confine.nice.value >= -20 && s->confine.nice.value <= 19);
 	for (int i = 0; i < CONFIG_LIMITS; i++)
-		require(s->limits[i].soft <= s->limits[i].hard);
-	require(s->bounding >> CAPABILITY_COUNT == 0);
+		require(s->limits.of[i].soft <= s->limits.of[i].hard);
+	require(s->confine.bounding >> CAPABILITY_COUNT == 0);
 	require(s->supervision.after >> c->service_count == 0);
 	require(s->memory_max == 0 || s->memory_max >= 65536);
 	require(s->memory_max < CONFIG_INFINITY);
 	require(s->pids_max <= 4194304 && s->cpu_weight <= 10000);
 	require(s->supervision.kill_mode <= CONFIG_KILL_PROCESS);
 	require(s->protect_kernel <= CONFIG_PROTECT_NO);
-	require(!s->ambient || !(s->securebits & 64));
+	require(!s->confine.ambient || !(s->confine.securebits & 64));
 	require(s->supervision.ready_timeout_ms > 0 &&
 		s->supervision.ready_timeout_ms <= CONFIG_MS_MAX);
 }

@@ -626,20 +626,24 @@ static void check_good(int at, const char *text, struct parsed *ret)
 
 TEST(numbers_of_a_process_have_limits)
 {
-	GOOD("umask", "0", MAIN.umask.is_set && MAIN.umask.value == 0);
-	GOOD("umask", "0777", MAIN.umask.value == 0777);
+	GOOD("umask", "0",
+	     MAIN.confine.umask.is_set && MAIN.confine.umask.value == 0);
+	GOOD("umask", "0777", MAIN.confine.umask.value == 0777);
 	BAD("umask", "1000", CONFIG_E_LARGE, 0);
 	BAD("umask", "8", CONFIG_E_OCTAL, 0);
-	GOOD("nice", "-20", MAIN.nice.is_set && MAIN.nice.value == -20);
-	GOOD("nice", "19", MAIN.nice.value == 19);
-	GOOD("nice", "-0", MAIN.nice.is_set && MAIN.nice.value == 0);
+	GOOD("nice", "-20",
+	     MAIN.confine.nice.is_set && MAIN.confine.nice.value == -20);
+	GOOD("nice", "19", MAIN.confine.nice.value == 19);
+	GOOD("nice", "-0",
+	     MAIN.confine.nice.is_set && MAIN.confine.nice.value == 0);
 	BAD("nice", "-21", CONFIG_E_SMALL, 0);
 	BAD("nice", "20", CONFIG_E_LARGE, 0);
 	BAD("nice", "--1", CONFIG_E_NUMBER, 0);
 	BAD("nice", "-", CONFIG_E_MISSING, 0);
 	BAD("nice", "4294967295", CONFIG_E_LARGE, 0);
 	BAD("nice", "18446744073709551615", CONFIG_E_LARGE, 0);
-	GOOD("oom-score-adjust", "-1000", MAIN.oom_score_adjust.value == -1000);
+	GOOD("oom-score-adjust", "-1000",
+	     MAIN.confine.oom_score_adjust.value == -1000);
 	BAD("oom-score-adjust", "1001", CONFIG_E_LARGE, 0);
 	BAD("oom-score-adjust", "-1001", CONFIG_E_SMALL, 0);
 	GOOD("restart-limit", "0", MAIN.supervision.restart_limit == 0);
@@ -695,8 +699,8 @@ TEST(words_are_one_of_a_few)
 	BAD("stderr", "/dev/null", CONFIG_E_CHOICE, 0);
 	GOOD("terminal", "no", !MAIN.terminal);
 	GOOD("terminal", "yes", MAIN.terminal);
-	GOOD("no-new-privileges", "yes", MAIN.no_new_privileges);
-	GOOD("no-new-privileges", "no", !MAIN.no_new_privileges);
+	GOOD("no-new-privileges", "yes", MAIN.confine.no_new_privileges);
+	GOOD("no-new-privileges", "no", !MAIN.confine.no_new_privileges);
 	GOOD("restart", "on-failure",
 	     MAIN.supervision.restart == CONFIG_RESTART_ON_FAILURE);
 	GOOD("restart", "always",
@@ -786,28 +790,29 @@ TEST(times_have_a_unit)
 TEST(limits_are_soft_and_hard)
 {
 	GOOD("limit-nofile", "1024",
-	     MAIN.limits_set == 1U << 7 && MAIN.limits[7].soft == 1024 &&
-		     MAIN.limits[7].hard == 1024);
-	GOOD("limit-nofile", "1024:4k", MAIN.limits[7].hard == 4096);
+	     MAIN.limits.set == 1U << 7 && MAIN.limits.of[7].soft == 1024 &&
+		     MAIN.limits.of[7].hard == 1024);
+	GOOD("limit-nofile", "1024:4k", MAIN.limits.of[7].hard == 4096);
 	GOOD("limit-core", "0:unlimited",
-	     MAIN.limits_set == 1U << 4 && MAIN.limits[4].soft == 0 &&
-		     MAIN.limits[4].hard == CONFIG_INFINITY);
-	GOOD("limit-as", "infinity", MAIN.limits[9].soft == CONFIG_INFINITY);
+	     MAIN.limits.set == 1U << 4 && MAIN.limits.of[4].soft == 0 &&
+		     MAIN.limits.of[4].hard == CONFIG_INFINITY);
+	GOOD("limit-as", "infinity", MAIN.limits.of[9].soft == CONFIG_INFINITY);
 	GOOD("limit-memlock", "64M:1G",
-	     MAIN.limits[8].soft == 64 << 20 && MAIN.limits[8].hard == 1 << 30);
+	     MAIN.limits.of[8].soft == 64 << 20 &&
+		     MAIN.limits.of[8].hard == 1 << 30);
 	GOOD("limit-data", "16777215T",
-	     MAIN.limits[2].soft == 16777215ULL << 40);
-	GOOD("limit-cpu", "1", MAIN.limits_set == 1U << 0);
-	GOOD("limit-fsize", "1", MAIN.limits_set == 1U << 1);
-	GOOD("limit-stack", "1", MAIN.limits_set == 1U << 3);
-	GOOD("limit-rss", "1", MAIN.limits_set == 1U << 5);
-	GOOD("limit-nproc", "1", MAIN.limits_set == 1U << 6);
-	GOOD("limit-locks", "1", MAIN.limits_set == 1U << 10);
-	GOOD("limit-sigpending", "1", MAIN.limits_set == 1U << 11);
-	GOOD("limit-msgqueue", "1", MAIN.limits_set == 1U << 12);
-	GOOD("limit-nice", "1", MAIN.limits_set == 1U << 13);
-	GOOD("limit-rtprio", "1", MAIN.limits_set == 1U << 14);
-	GOOD("limit-rttime", "1", MAIN.limits_set == 1U << 15);
+	     MAIN.limits.of[2].soft == 16777215ULL << 40);
+	GOOD("limit-cpu", "1", MAIN.limits.set == 1U << 0);
+	GOOD("limit-fsize", "1", MAIN.limits.set == 1U << 1);
+	GOOD("limit-stack", "1", MAIN.limits.set == 1U << 3);
+	GOOD("limit-rss", "1", MAIN.limits.set == 1U << 5);
+	GOOD("limit-nproc", "1", MAIN.limits.set == 1U << 6);
+	GOOD("limit-locks", "1", MAIN.limits.set == 1U << 10);
+	GOOD("limit-sigpending", "1", MAIN.limits.set == 1U << 11);
+	GOOD("limit-msgqueue", "1", MAIN.limits.set == 1U << 12);
+	GOOD("limit-nice", "1", MAIN.limits.set == 1U << 13);
+	GOOD("limit-rtprio", "1", MAIN.limits.set == 1U << 14);
+	GOOD("limit-rttime", "1", MAIN.limits.set == 1U << 15);
 	BAD("limit-as", "16777216T", CONFIG_E_LARGE, 0);
 	BAD("limit-as", "18446744073709551615", CONFIG_E_LARGE, 0);
 	BAD("limit-as", "2:1", CONFIG_E_LIMIT, 2);
@@ -825,14 +830,14 @@ TEST(capabilities_are_sets)
 	const uint64_t all = ((uint64_t)1 << 41) - 1;
 
 	GOOD("capability-bounding-set", "none",
-	     MAIN.bounding_is_set && MAIN.bounding == 0);
-	GOOD("capability-bounding-set", "all", MAIN.bounding == all);
+	     MAIN.confine.bounding_is_set && MAIN.confine.bounding == 0);
+	GOOD("capability-bounding-set", "all", MAIN.confine.bounding == all);
 	GOOD("capability-bounding-set", "CAP_CHOWN net_raw",
-	     MAIN.bounding == (1 | 1 << 13));
+	     MAIN.confine.bounding == (1 | 1 << 13));
 	GOOD("capability-bounding-set", "~CAP_SYS_ADMIN CAP_CHOWN",
-	     MAIN.bounding == (all & ~(uint64_t)(1 << 21 | 1)));
+	     MAIN.confine.bounding == (all & ~(uint64_t)(1 << 21 | 1)));
 	GOOD("ambient-capabilities", "CAP_NET_BIND_SERVICE",
-	     MAIN.ambient == 1 << 10 && !MAIN.bounding_is_set);
+	     MAIN.confine.ambient == 1 << 10 && !MAIN.confine.bounding_is_set);
 	BAD("ambient-capabilities", "CAP_NET_BIND", CONFIG_E_CAPABILITY, 0);
 	BAD("ambient-capabilities", "none CAP_CHOWN", CONFIG_E_CAPABILITY, 0);
 	BAD("ambient-capabilities", "~", CONFIG_E_CAPABILITY, 1);
@@ -840,11 +845,11 @@ TEST(capabilities_are_sets)
 		    "ambient-capabilities = CAP_KILL\n",
 		    CONFIG_E_BOUNDING, 1, 1);
 	GOOD("securebits", "noroot noroot-locked keep-caps no-setuid-fixup",
-	     MAIN.securebits == (1 | 2 | 4 | 16));
+	     MAIN.confine.securebits == (1 | 2 | 4 | 16));
 	GOOD("securebits",
 	     "no-setuid-fixup-locked keep-caps-locked no-cap-ambient-raise "
 	     "no-cap-ambient-raise-locked",
-	     MAIN.securebits == (8 | 32 | 64 | 128));
+	     MAIN.confine.securebits == (8 | 32 | 64 | 128));
 	BAD("securebits", "noroot root", CONFIG_E_CHOICE, 7);
 }
 
@@ -852,10 +857,10 @@ TEST(capabilities_are_sets)
 TEST(securebits_may_not_forbid_what_is_asked_for)
 {
 	GOOD("securebits", "no-cap-ambient-raise\nambient-capabilities = none",
-	     MAIN.securebits == 64 && MAIN.ambient == 0);
+	     MAIN.confine.securebits == 64 && MAIN.confine.ambient == 0);
 	GOOD("securebits",
 	     "no-cap-ambient-raise-locked\nambient-capabilities = CAP_KILL",
-	     MAIN.securebits == 128 && MAIN.ambient == 1 << 5);
+	     MAIN.confine.securebits == 128 && MAIN.confine.ambient == 1 << 5);
 	CHECK_ERROR("ambient-capabilities = CAP_KILL\n"
 		    "securebits = noroot no-cap-ambient-raise\n",
 		    CONFIG_E_AMBIENT, 1, 1);

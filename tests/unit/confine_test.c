@@ -45,9 +45,10 @@ static const struct {
 };
 enum { KERNEL = 3, AMBIENT = 10, ROWS = sizeof(rows) / sizeof(rows[0]) };
 
-static const struct config_limit limits[CONFIG_LIMITS] = {
-	[RLIMIT_CORE] = { 0, 0 },
-	[RLIMIT_NOFILE] = { 77, 99 },
+static const struct config_limits limits = {
+	.set = 1 << RLIMIT_CORE | 1 << RLIMIT_NOFILE,
+	.of[RLIMIT_CORE] = { 0, 0 },
+	.of[RLIMIT_NOFILE] = { 77, 99 },
 };
 static const uint32_t groups[] = { 2345, 3456 };
 static const struct sock_filter allow_all[] = {
@@ -55,22 +56,21 @@ static const struct sock_filter allow_all[] = {
 };
 
 static const struct confine all = {
-	.oom_score = { true, 321 },
-	.nice = { true, 3 },
-	.umask = { true, 027 },
-	.limits_set = 1 << RLIMIT_CORE | 1 << RLIMIT_NOFILE,
-	.limits = limits,
-	.bounding_is_set = true,
-	.bounding = 1 << 10,
-	.ambient = 1 << 10,
-	.securebits = 1,
+	.asked.oom_score_adjust = { true, 321 },
+	.asked.nice = { true, 3 },
+	.asked.umask = { true, 027 },
+	.limits = &limits,
+	.asked.bounding_is_set = true,
+	.asked.bounding = 1 << 10,
+	.asked.ambient = 1 << 10,
+	.asked.securebits = 1,
 	.has_ids = true,
 	.uid = 1234,
 	.gid = 2345,
 	.groups = groups,
 	.group_count = 2,
 	.undumpable = true,
-	.no_new_privileges = true,
+	.asked.no_new_privileges = true,
 	.filter = allow_all,
 	.filter_len = sizeof(allow_all),
 };
@@ -216,7 +216,7 @@ TEST(the_mask_of_files_comes_after_the_limits)
 	CHECK_INT(confine(&c, proc, NULL, &stage), -EPERM);
 	CHECK_INT(stage, CONFINE_LIMIT + RLIMIT_NOFILE);
 	CHECK_INT(umask(0), 0);
-	c.limits_set = 0;
+	c.limits = NULL;
 	c.protect_kernel = true;
 	CHECK_INT(confine(&c, proc, NULL, &stage), -EPERM);
 	CHECK_INT(stage, CONFINE_KERNEL);
@@ -291,7 +291,7 @@ TEST(the_user_is_the_end_of_the_first_half)
 
 static void set_nice(int proc)
 {
-	const struct confine c = { .nice = { true, 3 } };
+	const struct confine c = { .asked.nice = { true, 3 } };
 	int stage;
 
 	CHECK_INT(confine(&c, proc, NULL, &stage), 0);

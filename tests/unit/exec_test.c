@@ -550,9 +550,9 @@ TEST(a_name_is_looked_up_within_the_limits)
 	struct config_service s = {
 		.supervision.name = "main",
 		.user = "somebody",
-		.limits_set = 1 << RLIMIT_NOFILE | 1 << RLIMIT_STACK,
-		.limits[RLIMIT_NOFILE] = { 3, 99 },
-		.limits[RLIMIT_STACK] = { 65536, 65536 },
+		.limits.set = 1 << RLIMIT_NOFILE | 1 << RLIMIT_STACK,
+		.limits.of[RLIMIT_NOFILE] = { 3, 99 },
+		.limits.of[RLIMIT_STACK] = { 65536, 65536 },
 		.standard_error = CONFIG_OUTPUT_NULL,
 	};
 
@@ -846,13 +846,13 @@ TEST(what_a_service_asks_for_is_there)
 {
 	struct config_service s = {
 		.supervision.name = "main",
-		.limits_set = 1 << RLIMIT_CORE | 1 << RLIMIT_NOFILE,
-		.limits[RLIMIT_CORE] = { 0, 0 },
-		.limits[RLIMIT_NOFILE] = { 77, 99 },
-		.umask = { true, 027 },
-		.nice = { true, 3 },
-		.oom_score_adjust = { true, 321 },
-		.no_new_privileges = true,
+		.limits.set = 1 << RLIMIT_CORE | 1 << RLIMIT_NOFILE,
+		.limits.of[RLIMIT_CORE] = { 0, 0 },
+		.limits.of[RLIMIT_NOFILE] = { 77, 99 },
+		.confine.umask = { true, 027 },
+		.confine.nice = { true, 3 },
+		.confine.oom_score_adjust = { true, 321 },
+		.confine.no_new_privileges = true,
 	};
 
 	CHECK_INT(status_is(&s, "Umask|NoNewPrivs",
@@ -884,9 +884,9 @@ TEST(capabilities_are_what_the_service_says)
 {
 	struct config_service s = {
 		.supervision.name = "main",
-		.bounding_is_set = true,
-		.bounding = 1 << 10 | 1 << 13,
-		.ambient = 1 << 10,
+		.confine.bounding_is_set = true,
+		.confine.bounding = 1 << 10 | 1 << 13,
+		.confine.ambient = 1 << 10,
 		.user = "somebody",
 		.protect_kernel = CONFIG_PROTECT_NO,
 	};
@@ -908,18 +908,18 @@ TEST(capabilities_are_what_the_service_says)
 			    "CapBnd: 0000000000002400 "
 			    "CapAmb: 0000000000000400"),
 		  0);
-	s.bounding = s.ambient = 0;
+	s.confine.bounding = s.confine.ambient = 0;
 	CHECK_INT(status_is(&s, "CapEff|CapBnd",
 			    "CapEff: 0000000000000000 "
 			    "CapBnd: 0000000000000000"),
 		  0);
 	/* Root by number alone, without its capabilities. */
-	s.bounding_is_set = false;
-	s.securebits = 1 | 2;
+	s.confine.bounding_is_set = false;
+	s.confine.securebits = 1 | 2;
 	CHECK_INT(status_is(&s, "CapEff", "CapEff: 0000000000000000"), 0);
 	/* More than the bounding set has cannot be had by exec. */
-	s.ambient = 1 << 10;
-	s.securebits = 1 << 6;
+	s.confine.ambient = 1 << 10;
+	s.confine.securebits = 1 << 6;
 	check_failure(start_one("/bin/sh"), -EPERM, "/bin/sh",
 		      "ambient-capabilities: Operation not permitted");
 }
@@ -930,7 +930,7 @@ TEST(the_kernel_is_protected_from_root_without_capabilities)
 	static const char is_read_only[] =
 		"grep -q '^[^ ]* /proc/sys [^ ]* ro,' /proc/self/mounts";
 	struct config_service s = { .supervision.name = "main",
-				    .bounding_is_set = true };
+				    .confine.bounding_is_set = true };
 
 	/* Where we are not root of a machine, nobody else is asked for it. */
 	if (geteuid() != 0 || shell(is_read_only) == 0)
@@ -967,7 +967,8 @@ TEST(a_name_is_looked_up_without_ambient_capabilities)
 	char *const envp[] = { path, NULL };
 	struct config_service s = { .supervision.name = "main",
 				    .user = "somebody",
-				    .ambient = 1 << 1 }; /* DAC_OVERRIDE */
+				    .confine.ambient =
+					    1 << 1 }; /* DAC_OVERRIDE */
 
 	if (geteuid() != 0)
 		return;
@@ -989,19 +990,19 @@ TEST(a_name_is_looked_up_without_ambient_capabilities)
 TEST(what_cannot_be_had_is_told_with_its_name)
 {
 	struct config_service s = { .supervision.name = "main",
-				    .nice = { true, 3 } };
+				    .confine.nice = { true, 3 } };
 
 	got.service = &s;
 	filter(SYS_setpriority, SECCOMP_RET_ERRNO | EACCES);
 	filter(SYS_prlimit64, SECCOMP_RET_ERRNO | EPERM);
 	check_failure(start_one("/bin/sh"), -EACCES, "/bin/sh",
 		      "nice: Permission denied");
-	s.nice.is_set = false;
-	s.limits_set = 1 << RLIMIT_NPROC;
+	s.confine.nice.is_set = false;
+	s.limits.set = 1 << RLIMIT_NPROC;
 	check_failure(start_one("/bin/sh"), -EPERM, "/bin/sh",
 		      "limit-nproc: Operation not permitted");
 	/* A container may forbid these. */
-	s.nice.is_set = true;
+	s.confine.nice.is_set = true;
 	got.in_container = true;
 	CHECK_INT(shell("exit 7"), 7);
 	REQUIRE(got.count == 3);
@@ -1027,7 +1028,7 @@ TEST(a_filter_is_the_last_thing)
 	};
 	struct file f = { .data = (char *)code, .len = sizeof(code) };
 	struct config_service s = { .supervision.name = "main",
-				    .nice = { true, 1 } };
+				    .confine.nice = { true, 1 } };
 
 	if (geteuid() != 0)
 		return;

@@ -487,7 +487,7 @@ static int check_filter(struct image *image, const char *path,
 /* Capabilities that make modes no matter, and reach the program of a user. */
 static bool passes_modes(const struct config_service *s)
 {
-	return s->ambient >> CAP_DAC_OVERRIDE & 1;
+	return s->confine.ambient >> CAP_DAC_OVERRIDE & 1;
 }
 
 static int check_service(struct image *image, const struct check_names *names,
