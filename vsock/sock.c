@@ -21,8 +21,16 @@ struct address {
 
 _Static_assert(sizeof(struct address) == 16, "the kernel's ABI");
 
-/* VMADDR_FLAG_TO_HOST: needed if vhost_vsock is loaded in this kernel. */
-enum { FLAG_TO_HOST = 1 };
+enum {
+	/* VMADDR_FLAG_TO_HOST: needed if vhost_vsock is loaded in this kernel. */
+	FLAG_TO_HOST = 1,
+	/* linux/vm_sockets.h: SO_VM_SOCKETS_BUFFER_SIZE and ..._MAX_SIZE. */
+	BUFFER_SIZE = 0,
+	BUFFER_MAX_SIZE = 2,
+	BACKLOG = 128, /* before 5.4 somaxconn allows no more */
+};
+
+static const uint32_t any = UINT32_MAX; /* VMADDR_CID_ANY */
 
 static int finish_connect(int fd, int timeout_ms)
 {
@@ -71,5 +79,53 @@ int sock_connect(uint32_t cid, uint32_t port, int timeout_ms)
 	 */
 	if (r == -EINVAL)
 		r = connect_flagged(cid, port, 0, timeout_ms);
+	return r;
+}
+
+/* Accepted connections inherit it. The maximum first: it bounds the size. */
+static int set_buffer(int fd, uint64_t size)
+{
+	if (size == 0)
+		return 0;
+	if (setsockopt(fd, AF_VSOCK, BUFFER_MAX_SIZE, &size, sizeof(size)) <
+		    0 ||
+	    setsockopt(fd, AF_VSOCK, BUFFER_SIZE, &size, sizeof(size)) < 0)
+		return -errno;
+	return 0;
+}
+
+int sock_listen(uint32_t port, uint32_t buffer)
+{
+	const struct address a = { .family = AF_VSOCK,
+				   .port = port,
+				   .cid = any };
+	int fd, r;
+
+	fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	r = set_buffer(fd, buffer);
+	if (r == 0 && (bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
+		       listen(fd, BACKLOG) < 0))
+		r = -errno;
+	if (r == 0)
+		return fd;
+	close(fd);
+	return r;
+}
+
+int sock_accept(int fd, uint32_t *ret_cid)
+{
+	struct address a = { 0 };
+	socklen_t len = sizeof(a);
+	int r;
+
+	do
+		r = accept4(fd, (struct sockaddr *)&a, &len,
+			    SOCK_CLOEXEC | SOCK_NONBLOCK);
+	while (r < 0 && (errno == EINTR || errno == ECONNABORTED));
+	if (r < 0)
+		return -errno;
+	*ret_cid = a.cid;
 	return r;
 }

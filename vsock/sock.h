@@ -18,4 +18,20 @@ enum { SOCK_CID_PARENT = 3 };
  */
 int sock_connect(uint32_t cid, uint32_t port, int timeout_ms);
 
+/*
+ * Listens on PORT of every CID that this machine has. BUFFER is the size in bytes of the
+ * windows of accepted connections, in which data is kept that nobody reads; 0: the
+ * kernel's 256 KiB. Returns a descriptor, non-blocking and close-on-exec, the
+ * caller's; or -errno: -EADDRINUSE if the port is taken, -EACCES below 1024 without
+ * CAP_NET_BIND_SERVICE, -EAFNOSUPPORT if the kernel has no vsock at all.
+ */
+int sock_listen(uint32_t port, uint32_t buffer);
+
+/*
+ * Takes a connection that waits at the listening descriptor FD. Returns it, non-blocking
+ * and close-on-exec, the caller's, and the CID of the peer; or -errno: -EAGAIN if none
+ * waits.
+ */
+int sock_accept(int fd, uint32_t *ret_cid);
+
 #endif

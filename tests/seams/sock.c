@@ -3,7 +3,9 @@
  * numbers: each attempt to connect is a message there, "CID PORT TIMEOUT",
  * with one end of a new stream. An answer of four bytes says how it went:
  * 0, and the stream's other end is the connection, or an errno. Without PARENT
- * nobody listens.
+ * nobody listens. "listen PORT" brings one end of a seqpacket socket, and is answered
+ * likewise; there a message of four bytes, the peer's CID, with a stream is a
+ * connection to that port.
  */
 
 #include "vsock/sock.h"
@@ -38,9 +40,19 @@ static int hand_over(int to, char *text, int fd)
 	return sendmsg(to, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+/* What the parent at TO answers to TEXT with FD: 0 or -errno. */
+static int ask(int to, char *text, int fd)
+{
+	int answer = ECONNRESET, r = hand_over(to, text, fd);
+
+	if (r == 0 && recv(to, &answer, sizeof(answer), 0) != sizeof(answer))
+		answer = ECONNRESET;
+	return r < 0 ? r : -answer;
+}
+
 int sock_connect(uint32_t cid, uint32_t port, int timeout_ms)
 {
-	int to = seam_number("PARENT", -1), fds[2], answer = ECONNRESET, r;
+	int to = seam_number("PARENT", -1), fds[2], r;
 	char text[64];
 
 	seam_record("connect %u %u\n", cid, port);
@@ -49,12 +61,60 @@ int sock_connect(uint32_t cid, uint32_t port, int timeout_ms)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
 		return -errno;
 	(void)snprintf(text, sizeof(text), "%u %u %d", cid, port, timeout_ms);
-	r = hand_over(to, text, fds[1]);
+	r = ask(to, text, fds[1]);
 	close(fds[1]);
-	if (r == 0 && recv(to, &answer, sizeof(answer), 0) != sizeof(answer))
-		answer = ECONNRESET;
-	if (r == 0 && answer == 0 && fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0)
+	if (r == 0 && fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0)
+		r = -errno;
+	if (r == 0)
 		return fds[0];
 	close(fds[0]);
-	return r < 0 ? r : -answer;
+	return r;
+}
+
+int sock_listen(uint32_t port, uint32_t buffer)
+{
+	int to = seam_number("PARENT", -1), fds[2], r;
+	char text[64];
+
+	(void)buffer;
+	seam_record("listen %u\n", port);
+	if (to < 0)
+		return -EAFNOSUPPORT;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		       0, fds) < 0)
+		return -errno;
+	(void)snprintf(text, sizeof(text), "listen %u", port);
+	r = ask(to, text, fds[1]);
+	close(fds[1]);
+	if (r == 0)
+		return fds[0];
+	close(fds[0]);
+	return r;
+}
+
+int sock_accept(int fd, uint32_t *ret_cid)
+{
+	struct iovec iov = { .iov_base = ret_cid, .iov_len = sizeof(*ret_cid) };
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.buf,
+			      .msg_controllen = sizeof(control.buf) };
+	const struct cmsghdr *c;
+	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+	int got;
+
+	if (n < 0)
+		return -errno;
+	c = CMSG_FIRSTHDR(&msg);
+	if (n != sizeof(*ret_cid) || !c)
+		return -EAGAIN; /* the parent has gone */
+	memcpy(&got, CMSG_DATA(c), sizeof(got));
+	if (fcntl(got, F_SETFL, O_NONBLOCK) == 0)
+		return got;
+	close(got);
+	return -errno;
 }
