@@ -7,6 +7,7 @@ import atexit
 import fcntl
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -82,6 +83,23 @@ def busy() -> bool:
     processors = os.cpu_count() or 1
     running = int(Path("/proc/loadavg").read_text().split()[3].split("/")[0])
     return os.getloadavg()[0] >= processors or running > processors
+
+
+def built(name: str, arch: str = os.uname().machine) -> Path:
+    """A file of build/ARCH."""
+    path = TOP / "build" / arch / name
+    if not path.exists():
+        raise Skip(f"no {path.relative_to(TOP)}")
+    return path
+
+
+def tool(*words: object, **how: object) -> bytes:
+    """What another program prints, which has to succeed."""
+    p = subprocess.run([str(w) for w in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE, check=False, **how)
+    if p.returncode:
+        raise RuntimeError(f"{words[0]}: code {p.returncode}: {p.stderr.decode(errors='replace')[-2000:]}")
+    return p.stdout
 
 
 # --- between the workers -----------------------------------------------------

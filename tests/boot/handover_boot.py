@@ -1,13 +1,10 @@
 """hand-over = yes: inits of others as process 1, each booting to its service; and init --heartbeat, run by one of them."""
 
-import subprocess
-import tempfile
 from pathlib import Path
 
-from pack import images
-
 from .aws_boot import aws_ramdisks
-from .lib import TOP, VERSION, Boot, Eif, Skip, Tree, boot, built, check, image, kernel_file, same, test
+from .lib import VERSION, Boot, Tree, boot, built, check, image, same, test
+from .pack_boot import packed
 
 CONFIG = "hand-over = yes\n"
 
@@ -126,27 +123,9 @@ def a_heartbeat_is_sent_by_hand():
 
 # --- Debian's inits ------------------------------------------------------------------
 
-def packed(name: str) -> Eif:
-    """The image of images.py as an EIF of mkeif's."""
-    with tempfile.TemporaryDirectory(prefix="handover-") as folder:
-        path = Path(folder)
-        try:
-            images.IMAGES[name](path / "image")
-        except FileNotFoundError as e:
-            raise Skip(str(e)) from None
-        for file in ("bzImage", "nsm.ko"):
-            (path / file).write_bytes(kernel_file("module", file))
-        done = subprocess.run(
-            [TOP / "build/mkeif", "build", "--arch", "x86_64", "--image", path / "image", "--kernel", path / "bzImage",
-             "--module", path / "nsm.ko", "--init", TOP / "build/x86_64/init", "--output", path / "x.eif"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
-        check(done.returncode == 0, f"mkeif: {done.stderr}")
-        return Eif.load(path / "x.eif")
-
-
 def booted(name: str, program: str) -> Boot:
     """It boots to its service, which has the user that it says, and restarts the machine."""
-    b = boot(packed(name), memory=1024)
+    b = boot(packed(name)[0], memory=1024)
     expect_taken_over(b, program)
     b.expect(uid="1000")
     return b

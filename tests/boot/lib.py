@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 
 import enclave
+import suite
 from enclave import Eif, Tree
 from machine import Machine, Result, emulator, kernel_dir
 from suite import TOP, Failure, Skip, check, lock, once, same, soon, test  # noqa: F401
@@ -23,11 +24,8 @@ _boots: list["Boot"] = []  # those of the test that runs
 
 
 def built(name: str, arch: str = "x86_64") -> bytes:
-    """A file of build/ARCH."""
-    path = TOP / "build" / arch / name
-    if not path.exists():
-        raise Skip(f"no {path.relative_to(TOP)}")
-    return path.read_bytes()
+    """The content of a file of build/ARCH."""
+    return suite.built(name, arch).read_bytes()
 
 
 # --- images ------------------------------------------------------------------

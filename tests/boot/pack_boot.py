@@ -1,16 +1,18 @@
 """Images that mkeif made: their measurements are the NSM's, and the application is as the image says."""
 
+import json
 import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
 
-from machine import aws_image
-from pack import images
+from images.containers import SHELL, write_image
+from machine import aws_image, kernel_dir
 
-from .lib import TOP, Boot, Eif, Skip, boot, built, check, enclave, kernel_file, same, shared, test
+from .lib import TOP, Boot, Eif, boot, built, check, enclave, same, shared, test
 
 MKEIF = TOP / "build/mkeif"
+TOOL = ("--boot-file", f"nsm={TOP / 'build/x86_64/nsm'}")
 _kept = tempfile.TemporaryDirectory(prefix="pack-boot-")
 
 
@@ -23,29 +25,22 @@ def key() -> tuple[Path, Path]:
     return files
 
 
-def made(name: str, *options: object, kernel: str = "module") -> tuple[Eif, dict[str, str]]:
-    """The image of images.py as an EIF, with the tool nsm, and the measurements that mkeif printed."""
+def packed(name: str, *options: object) -> tuple[Eif, dict[str, str]]:
+    """The image of images/containers.py as an EIF, and the measurements that mkeif printed."""
     with tempfile.TemporaryDirectory(prefix="pack-boot-") as folder:
-        path = Path(folder)
-        try:
-            images.IMAGES[name](path / "image")
-        except FileNotFoundError as e:
-            raise Skip(str(e)) from None
-        for file in ("bzImage", "nsm.ko"):
-            (path / file).write_bytes(kernel_file(kernel, file))
-        build = TOP / "build/x86_64"
+        path, kernel = Path(folder), kernel_dir()
+        write_image(name, path / "image")
         done = subprocess.run(
-            [MKEIF, "build", "--arch", "x86_64", "--image", path / "image", "--kernel", path / "bzImage",
-             "--module", path / "nsm.ko", "--init", build / "init", "--boot-file", f"nsm={build / 'nsm'}",
-             "--output", path / "x.eif", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+            [MKEIF, "build", "--arch", "x86_64", "--image", path / "image", "--kernel", kernel / "bzImage", "--module",
+             kernel / "nsm.ko", "--init", TOP / "build/x86_64/init", "--output", path / "x.eif", *options],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
         check(done.returncode == 0, f"mkeif: {done.stderr}")
-        said = images.json.loads(done.stdout)["Measurements"]
-        return Eif.load(path / "x.eif"), said
+        return Eif.load(path / "x.eif"), json.loads(done.stdout)["Measurements"]
 
 
 def booted(name: str, *options: object, **machine: object) -> tuple[Boot, dict[str, str]]:
-    """Boots it; the NSM's measurements are those that mkeif printed."""
-    eif, said = made(name, *options)
+    """Boots it with the tool nsm; the NSM's measurements are those that mkeif printed."""
+    eif, said = packed(name, *options, *TOOL)
     b = boot(eif, **machine)
     for n in (0, 1, 2):
         same(b.fact(f"pcr{n}"), said[f"PCR{n}"], f"PCR{n} of {name}")
@@ -64,8 +59,8 @@ def a_shell_script_gets_what_the_image_says():
     b, _ = booted("shell", "--compress", "gzip")
     b.expect(uid="1000", gid="50", cwd="[/srv/work dir]")
     same(set(b.fact("groups").split()), {"50", "44", "3000000"}, "groups")
-    same(b.all("arg"), args(*images.SHELL["Cmd"]), "arguments")
-    same(set(args(*images.SHELL["Env"])) - set(b.all("env")), set(), "variables that are lacking")
+    same(b.all("arg"), args(*SHELL["Cmd"]), "arguments")
+    same(set(args(*SHELL["Env"])) - set(b.all("env")), set(), "variables that are lacking")
 
 
 @test(seconds=20)
@@ -73,7 +68,7 @@ def a_squashfs_runs_as_a_ramdisk_does():
     """The same shell script with the same user and folder; the NSM measured what mkeif said; a capability of a file."""
     b, _ = booted("shell", "--squashfs")
     b.expect(uid="1000", gid="50", cwd="[/srv/work dir]")
-    same(b.all("arg"), args(*images.SHELL["Cmd"]), "arguments")
+    same(b.all("arg"), args(*SHELL["Cmd"]), "arguments")
     b, _ = booted("capabilities", "--squashfs=gzip", "--user", "7:8")
     b.expect(uid="7", gid="8")
 
@@ -139,7 +134,7 @@ def python_serves():
 
 def served(name: str) -> Boot:
     """Boots it; all was ready before the parent was told, and it ended in order."""
-    b = boot(made(name)[0], memory=1024)
+    b = boot(packed(name, *TOOL)[0], memory=1024)
     b.expect_heartbeat()
     return b
 

@@ -13,7 +13,7 @@ import tempfile
 from contextlib import nullcontext
 from pathlib import Path
 
-from pack import images
+from images.debian import cached
 
 from .lib import TOP, Failure, Skip, check, enclave, lock, same, test
 
@@ -200,7 +200,7 @@ def from_dockerfile_to_enclave():
         if done.returncode:
             raise RuntimeError(f"mmdebstrap: {done.stderr[-1000:]}")
     emulator()
-    kept = images.cached("readme-debian", fill, "debian.tar", debian)
+    kept = cached("readme-debian", fill, "debian.tar", debian)
 
     with tempfile.TemporaryDirectory(prefix="readme-") as folder:
         five, storage = Path(folder, "five"), Path(folder, "storage.conf")

@@ -5,8 +5,9 @@ import os
 import shutil
 from pathlib import Path
 
+from images.containers import SHELL, shell_layers
+from images.oci import PACKED, single
 from machine import kernel_dir
-from pack import images
 
 from .lib import TOP, Skip, built, check, folder, run, same, test
 from .release_dist import unpack
@@ -35,8 +36,8 @@ def empty_root(tmp: Path) -> Path:
     work.mkdir()
     for name in ("bzImage", "nsm.ko"):
         shutil.copy(kernel(name), work)
-    for packed in images.PACKED:
-        images.single(work / packed, images.shell_layers(), images.SHELL, packed)
+    for packed in PACKED:
+        single(work / packed, shell_layers(), SHELL, packed)
     return root
 
 
@@ -52,7 +53,7 @@ def mkeif_of_a_release_runs_in_an_empty_root():
     with folder() as tmp:
         root = empty_root(tmp)
         inside = (*INSIDE, root, "/bin/mkeif")
-        for packed in images.PACKED:
+        for packed in PACKED:
             there = run(*inside, *arguments(Path("/images"), packed, "there.eif"), env=ENV)
             same((there.returncode, there.stderr), (0, ""), f"mkeif in an empty root, {packed}")
             here = run(TOP / "build/mkeif", *arguments(root / "images", packed, "here.eif"),
@@ -92,7 +93,7 @@ def mkeif_for_another_architecture_makes_the_same_bytes():
         raise Skip("no qemu-aarch64 (Debian's qemu-user)")
     with folder() as tmp:
         work = empty_root(tmp) / "images"
-        for packed in images.PACKED:
+        for packed in PACKED:
             made = []
             for program in ((TOP / "build/mkeif",), (emulator, built("mkeif", "aarch64"))):
                 done = run(*program, *arguments(work, packed, "x.eif"), "--init", built("init", "x86_64"),

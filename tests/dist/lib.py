@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from suite import TOP, Skip, check, once, same, test  # noqa: F401
+from suite import TOP, Skip, built, check, once, same, test  # noqa: F401
 
 VERSION = (TOP / "VERSION").read_text().strip()
 ARCHES = ("x86_64", "aarch64")
@@ -25,10 +25,3 @@ def run(*words: object, env: dict[str, str | None] | None = None, **how: object)
     return subprocess.run([str(w) for w in words], text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, check=False,
                           env={k: v for k, v in variables.items() if v is not None}, **how)
-
-
-def built(name: str, arch: str) -> Path:
-    path = TOP / "build" / arch / name
-    if not path.exists():
-        raise Skip(f"no {path.relative_to(TOP)}")
-    return path

@@ -9,8 +9,9 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-from . import images
-from .images import Layer, Layout, digest, tagged
+from images.containers import DEEP_MAX, deep_layer, static_layer
+from images.oci import OCI, PACKED, Layer, Layout, digest, single, tagged, zstd
+
 from .lib import (ASAN, DONE, FILE, MKEIF, REFUSED, TOP, USAGE, Eif, Skip, boot_options, build, built, check, copied, folder, kernels,
                  layout, make, names, ramdisk, run, same, test, tool)
 
@@ -49,9 +50,9 @@ def change_json(layout_path: Path, change: Callable[[dict, dict, Layout], None])
     manifest = json.loads(l.blob_path(index["manifests"][0]["digest"]).read_text())
     config = json.loads(l.blob_path(manifest["config"]["digest"]).read_text())
     change(manifest, config, l)
-    if manifest["config"]["mediaType"].startswith(images.OCI):
+    if manifest["config"]["mediaType"].startswith(OCI):
         manifest["config"] = l.json(config, manifest["config"]["mediaType"])
-    l.index(tagged(l.json(manifest, images.OCI + "manifest.v1+json")))
+    l.index(tagged(l.json(manifest, OCI + "manifest.v1+json")))
 
 
 def layer_digest(layout_path: Path) -> str:
@@ -150,7 +151,7 @@ def another_architecture_is_named() -> None:
     if os.uname().machine == "x86_64":
         with folder() as path:
             l = Layout(path / "image")
-            one = l.image([images.static_layer().bytes()], TELL, arch="arm64")
+            one = l.image([static_layer().bytes()], TELL, arch="arm64")
             l.index(tagged({**one, "platform": {"architecture": "arm64", "os": "linux"}}))
             expect_refused(path, REFUSED, ("no image for linux/amd64: linux/arm64",), *boots, "--image", path / "image")
         with folder() as path:
@@ -159,7 +160,7 @@ def another_architecture_is_named() -> None:
     with folder() as path:
         layer = Layer()
         layer.file("tell", built("apps/tell", "aarch64"), 0o755)
-        images.single(path / "image", [layer], TELL)
+        single(path / "image", [layer], TELL)
         expect_bad_image(path, "/tell: not for x86_64")
         change_json(path / "image", lambda m, c, l: c.update(architecture="arm64"))
         expect_bad_image(path, "/tell: not for x86_64")
@@ -180,7 +181,7 @@ def long_names_leave_the_reason() -> None:
         expect_bad_image(path, "\u00e4...", "\u00e4: not there")
     with folder() as path:
         config = {**TELL, "ExposedPorts": {"!" + "\x1b" * 5000: {}, **{f"{i}/tcp": {} for i in range(300)}}}
-        images.single(path / "image", [images.static_layer()], config)
+        single(path / "image", [static_layer()], config)
         lines = build(path / "x.eif", "--image", path / "image", program=ASAN).is_(DONE).err.splitlines()
         same(len(lines), 101, "notes")
         check(lines[0].startswith("mkeif: build: note: EXPOSE !\\x1b") and "is ignored: an enclave has no network" in lines[0], lines[0])
@@ -190,7 +191,7 @@ def long_names_leave_the_reason() -> None:
 @test
 def broken_archives_are_told() -> None:
     """Cut off, sizes that lie, a checksum that is wrong, a layer that is no archive."""
-    tar = images.static_layer().bytes()
+    tar = static_layer().bytes()
     size = tar[124:136]
     lying = tar.replace(size, b"77777777777\0", 1)
     summed = lying[:148] + b"%06o\0 " % (sum(lying[:148] + b" " * 8 + lying[156:512])) + lying[512:]
@@ -202,7 +203,7 @@ def broken_archives_are_told() -> None:
     for packed in ("gzip", "zstd"):
         with folder() as path:
             l = Layout(path / "image")
-            kind, pack = images.PACKED[packed]
+            kind, pack = PACKED[packed]
             short = pack(tar)[:-50]
 
             def change(manifest: dict, config: dict, l: Layout) -> None:
@@ -236,7 +237,7 @@ def a_layer_has_one_end() -> None:
                            ("bzip2", b"x" * 20)):
         with folder() as path:
             l = Layout(path / "image")
-            kind, pack = images.PACKED[packed]
+            kind, pack = PACKED[packed]
 
             def change(manifest: dict, config: dict, l: Layout) -> None:
                 manifest["layers"] = [l.blob(pack(whole) + behind, kind)]
@@ -251,9 +252,9 @@ def an_owner_that_is_nobodys_is_refused() -> None:
     """4294967295 is -1 to chown(2), which would leave the file root's."""
     for uid, gid in ((0xffffffff, 0), (0, 0xffffffff), (1 << 32, 0)):
         with folder() as path:
-            layer = images.static_layer()
+            layer = static_layer()
             layer.file("x", "", uid=uid, gid=gid)
-            images.single(path / "image", [layer], TELL)
+            single(path / "image", [layer], TELL)
             expect_bad_image(path, f"x: owner {uid}:{gid}: the highest is 4294967294")
 
 
@@ -276,22 +277,22 @@ def nothing_is_written_outside() -> None:
         with folder() as path:
             victim = path / "victim"
             victim.write_text("old\n")
-            layer = images.static_layer()
+            layer = static_layer()
             bad(layer, victim)
-            images.single(path / "image", [layer], TELL)
+            single(path / "image", [layer], TELL)
             expect_bad_image(path, "layer 1")
             same(victim.read_text(), "old\n", f"a file outside, by {bad.__name__}")
 
     with folder() as path:
         victim = path / "victim"
         victim.mkdir()
-        layer = images.static_layer()
+        layer = static_layer()
         layer.link("away", str(victim))
         layer.file("away/file", "new\n")
         layer.file(f"{victim}/absolute", "new\n")
         layer.link("up", "../../../../../../../../.." + str(victim))
         layer.file("up/up", "new\n")
-        images.single(path / "image", [layer], TELL)
+        single(path / "image", [layer], TELL)
         run("build", "--output", path / "x.eif", *boot_options(), "--image", path / "image", program=ASAN).is_(DONE)
         same(names(victim), set(), "a folder outside")
 
@@ -300,7 +301,7 @@ def nothing_is_written_outside() -> None:
 def a_bomb_goes_no_further_than_its_memory() -> None:
     """A gigabyte of zeros in a megabyte, behind the end of the archive or as a file: no more memory for it."""
     with folder() as path:
-        layer = images.static_layer()
+        layer = static_layer()
         layer.add("zeros", tarfile.REGTYPE, 0o644, bytes(64 << 20))
         raw_image(path / "image", layer.bytes() + bytes(256 << 20))
         done = run("-c", 'ulimit -v 262144; exec "$@"', "sh", MKEIF, "build", "--output", path / "x.eif", *boot_options(),
@@ -312,20 +313,20 @@ def a_bomb_goes_no_further_than_its_memory() -> None:
 def a_bomb_is_told_from_an_image() -> None:
     """More than 1 GiB and 4096 times the layer: zeros behind the archive by zstd, files that are a hole."""
     zeros = "head -c 1200000000 /dev/zero | zstd -q -c"
-    packed = images.zstd(images.static_layer().bytes()) + tool("sh", "-c", zeros)
+    packed = zstd(static_layer().bytes()) + tool("sh", "-c", zeros)
     with folder() as path:
         def change(manifest: dict, config: dict, l: Layout) -> None:
-            manifest["layers"] = [l.blob(packed, images.PACKED["zstd"][0])]
+            manifest["layers"] = [l.blob(packed, PACKED["zstd"][0])]
 
-        raw_image(path / "image", images.static_layer().bytes())
+        raw_image(path / "image", static_layer().bytes())
         change_json(path / "image", change)
         expect_refused(path, REFUSED, ("layer 1", f": {len(packed)} bytes unpack to more than 4096 times"), *boot_options(),
                        "--image", path / "image", program=MKEIF)
     with folder() as path:
-        layer = images.static_layer()
+        layer = static_layer()
         for i in range(40):
             layer.file(f"hole{i}", "x", pax_headers={"GNU.sparse.size": "4000000000", "GNU.sparse.map": "0,1"})
-        images.single(path / "image", [layer], TELL)
+        single(path / "image", [layer], TELL)
         expect_bad_image(path, "layer 1", ": hole0: ", "4096 times")
 
 
@@ -333,7 +334,7 @@ def a_bomb_is_told_from_an_image() -> None:
 def links_that_lead_on_and_on_end() -> None:
     """A chain of 250 long links, for many files or many whiteouts: a small image would take days."""
     def layer(put: Callable[[Layer, int], None]) -> Layer:
-        layer = images.static_layer("a", "last")
+        layer = static_layer("a", "last")
         for i in range(250):
             layer.link(f"l{i}", "a/../" * 800 + (f"l{i + 1}" if i < 249 else "last"))
         for i in range(500):
@@ -342,7 +343,7 @@ def links_that_lead_on_and_on_end() -> None:
 
     for put in (lambda layer, i: layer.file(f"l0/{i}", ""), lambda layer, i: layer.without(f"l0/{i}")):
         with folder() as path:
-            images.single(path / "image", [layer(put)], TELL)
+            single(path / "image", [layer(put)], TELL)
             err = expect_refused(path, REFUSED, ("layer 1", "links in paths lead on and on"), *boot_options(), "--image",
                                  path / "image", program=MKEIF)
             check("not there" not in err, err)
@@ -352,8 +353,8 @@ def links_that_lead_on_and_on_end() -> None:
 def a_path_that_is_too_long_is_refused() -> None:
     """A path that is too long; the reason is said, too."""
     with folder() as path:
-        layer = images.deep_layer(images.DEEP_MAX + 1)
-        images.single(path / "image", [layer], TELL)
+        layer = deep_layer(DEEP_MAX + 1)
+        single(path / "image", [layer], TELL)
         expect_bad_image(path, "layer 1", "more than 4087 bytes")
 
 
@@ -389,10 +390,10 @@ def what_cannot_run_is_refused() -> None:
             copied("shell", path / "image")
             expect_bad_image(path, *err, options=options)
     with folder() as path:
-        images.single(path / "image", [images.static_layer()], {"Env": ["A=1"]})
+        single(path / "image", [static_layer()], {"Env": ["A=1"]})
         expect_bad_image(path, "neither entrypoint nor command")
     with folder() as path:
-        images.single(path / "image", [images.static_layer()], {"Cmd": ["/tell"], "User": "app"})
+        single(path / "image", [static_layer()], {"Cmd": ["/tell"], "User": "app"})
         expect_bad_image(path, "app", "/etc/passwd")
 
 
@@ -454,12 +455,12 @@ def a_resolv_conf_of_the_builder_is_mentioned() -> None:
     """A file with something in it: not an empty one, as container tools leave it, nor a link."""
     with folder() as path:
         for n, (content, said) in enumerate((("nameserver 192.0.2.1\n", True), ("", False), (None, False))):
-            layer = images.static_layer()
+            layer = static_layer()
             if content is None:
                 layer.link("etc/resolv.conf", "/run/resolv.conf")
             else:
                 layer.file("etc/resolv.conf", content)
-            images.single(path / str(n), [layer], {"Cmd": ["/tell"]})
+            single(path / str(n), [layer], {"Cmd": ["/tell"]})
             done = build(path / f"{n}.eif", "--image", path / str(n)).is_(DONE)
             same("/etc/resolv.conf of the image is measured" in done.err, said, f"a note for {content!r}")
 
@@ -587,14 +588,14 @@ def metadata_that_others_could_not_read_are_refused() -> None:
         build(path / "x.eif", *image, "--metadata", path / "custom", program=ASAN).is_(DONE)
         run("describe", "--json", path / "x.eif", program=ASAN).is_(DONE)
     with folder() as path:
-        raw_image(path / "image", images.static_layer().bytes())
+        raw_image(path / "image", static_layer().bytes())
         l = Layout.__new__(Layout)
         l.path = path / "image"
         manifest = json.loads(l.blob_path(json.loads((l.path / "index.json").read_text())["manifests"][0]["digest"]).read_text())
         config = json.loads(l.blob_path(manifest["config"]["digest"]).read_text())
         config["config"]["Labels"] = {"a": "X"}
         manifest["config"] = l.blob(json.dumps(config).encode().replace(b'"X"', b'"\xff"'), manifest["config"]["mediaType"])
-        l.index(tagged(l.json(manifest, images.OCI + "manifest.v1+json")))
+        l.index(tagged(l.json(manifest, OCI + "manifest.v1+json")))
         expect_bad_image(path, manifest["config"]["digest"].split(":")[1] + ": JSON: not UTF-8")
 
 

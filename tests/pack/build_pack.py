@@ -10,7 +10,9 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import images
+from images.containers import GROUP, PASSWD, SHELL, static_layer
+from images.oci import TIME, Layer, single
+
 from .lib import (ARCH, ASAN, DONE, MKEIF, REFUSED, Eif, Entry, Skip, boot_options, build, built, check, copied, cpio_read, enclave,
                  folder, kernels, layout, make, preloading, ramdisk, run, same, test, text, tool)
 
@@ -212,7 +214,7 @@ def times_are_kept_when_asked() -> None:
         eif = make(path / "x.eif", "--image", layout("shell"), "--keep-times")
         theirs = on_disk(unpacked(layout("shell"), path / "bundle"))
         ours = rootfs(eif)
-        same(ours["data/time"].mtime, images.TIME - 1, "a time with a fraction")
+        same(ours["data/time"].mtime, TIME - 1, "a time with a fraction")
         files = {n: f for n, f in ours.items() if stat.S_ISREG(f.mode)}
         for name, f in files.items():
             same(f.mtime, theirs[name].mtime, f"the time of {name}")
@@ -229,9 +231,9 @@ def times_that_a_ramdisk_cannot_have_matter_where_they_are_kept() -> None:
 
     for when in (-1, 1 << 32):
         with folder() as path:
-            layer = images.static_layer()
+            layer = static_layer()
             layer.file("old", "x", mtime=when)
-            images.single(path / "layout", [layer], {"Cmd": ["/tell"]})
+            single(path / "layout", [layer], {"Cmd": ["/tell"]})
             tree(path / "root")
             os.utime(path / "root/bin", (0, when))
             for source, name, options in (("layout", "old", ()), ("root", "bin", ("--cmd", "/bin/tell"))):
@@ -292,7 +294,7 @@ def the_configuration_reaches_init() -> None:
     """Entrypoint and Cmd joined, Env as it stands, User, WorkingDir and StopSignal; what is not said is not there."""
     with folder() as path:
         eif = make(path / "x.eif", "--image", layout("shell"))
-        config = images.SHELL
+        config = SHELL
         same(text(eif, "cmd"), "".join(a + "\n" for a in config["Entrypoint"] + config["Cmd"]), "cmd")
         same(text(eif, "env"), "".join(a + "\n" for a in config["Env"]), "env")
         same(text(eif, "enclave-init.conf"), "workdir = /srv/work dir\nuser = app\nstop-signal = SIGQUIT\n", "conf")
@@ -323,7 +325,7 @@ def options_replace_what_the_image_says() -> None:
         eif = make(x, "--image", layout("shell"), "--cmd", "one", "--cmd", "two", "--env", "GREETING=hello", "--env", "NEW=1",
                    "--user", "1234", "--workdir", "/data", "--stop-signal", "RTMIN+3")
         same(text(eif, "cmd"), "/bin/sh\n/usr/bin/tell\none\ntwo\n", "cmd")
-        wanted = [v if not v.startswith("GREETING") else "GREETING=hello" for v in images.SHELL["Env"]] + ["NEW=1"]
+        wanted = [v if not v.startswith("GREETING") else "GREETING=hello" for v in SHELL["Env"]] + ["NEW=1"]
         same(text(eif, "env"), "".join(f"{v}\n" for v in wanted), "env")
         same(text(eif, "enclave-init.conf"), "workdir = /data\nuser = 1234\nstop-signal = RTMIN+3\n", "conf")
         eif = make(x, "--image", layout("shell"), "--entrypoint", "/bin/busybox", "--entrypoint", "true")
@@ -394,8 +396,8 @@ def plain_folder(path: Path) -> Path:
         (path / name).mkdir(parents=True)
         (path / name).chmod(0o755)
     path.chmod(0o755)
-    for name, data, mode in (("bin/tell", built("apps/tell").read_bytes(), 0o755), ("etc/passwd", images.PASSWD.encode(), 0o644),
-                             ("etc/group", images.GROUP.encode(), 0o644)):
+    for name, data, mode in (("bin/tell", built("apps/tell").read_bytes(), 0o755), ("etc/passwd", PASSWD.encode(), 0o644),
+                             ("etc/group", GROUP.encode(), 0o644)):
         (path / name).write_bytes(data)
         (path / name).chmod(mode)
     return path
@@ -502,9 +504,9 @@ def a_user_who_cannot_run_the_program_is_told() -> None:
     def image(**modes: tuple[int, int, int]) -> None:
         """Each name of MODES has that mode and owner, in an image of scripts, programs and folders."""
         shutil.rmtree(path / "image", ignore_errors=True)
-        layer = images.Layer()
-        layer.file("etc/passwd", images.PASSWD + "other:x:7:8::/:/bin/sh\n")
-        layer.file("etc/group", images.GROUP)
+        layer = Layer()
+        layer.file("etc/passwd", PASSWD + "other:x:7:8::/:/bin/sh\n")
+        layer.file("etc/group", GROUP)
 
         def of(name: str, mode: int) -> dict:
             mode, uid, gid = modes.get(name.replace("/", "_"), (mode, 0, 0))
@@ -515,7 +517,7 @@ def a_user_who_cannot_run_the_program_is_told() -> None:
             layer.file(name, built("apps/tell"), **of(name, 0o755))
         layer.file("opt/in/script", "#!/bin/sh\n", **of("opt/in/script", 0o755))
         layer.link("go", "opt/in")
-        images.single(path / "image", [layer], {"Cmd": ["/go/script"], "WorkingDir": "/work", "User": "app",
+        single(path / "image", [layer], {"Cmd": ["/go/script"], "WorkingDir": "/work", "User": "app",
                                                 "Env": ["PATH=/opt:/opt/in"]})
 
     good = (
@@ -564,15 +566,15 @@ def a_folder_gives_its_files_as_roots() -> None:
     """As the same image in layers does, whoever owns it and whatever the umask was."""
     with folder() as path:
         root = path / "root"
-        layer = images.Layer()
+        layer = Layer()
         for name in ("bin", "etc", "tmp", "etc/deep"):
             mode = 0o1777 if name == "tmp" else 0o755
             (root / name).mkdir(parents=True)
             (root / name).chmod(mode)
             layer.dir(name, mode)
         root.chmod(0o755)
-        for name, data, mode in (("bin/tell", built("apps/tell").read_bytes(), 0o755), ("etc/passwd", images.PASSWD.encode(), 0o644),
-                                 ("etc/group", images.GROUP.encode(), 0o644), ("etc/deep/empty", b"", 0o600)):
+        for name, data, mode in (("bin/tell", built("apps/tell").read_bytes(), 0o755), ("etc/passwd", PASSWD.encode(), 0o644),
+                                 ("etc/group", GROUP.encode(), 0o644), ("etc/deep/empty", b"", 0o600)):
             (root / name).write_bytes(data)
             (root / name).chmod(mode)
             layer.file(name, data, mode)
@@ -586,7 +588,7 @@ def a_folder_gives_its_files_as_roots() -> None:
         if IS_ROOT:
             for name in ("bin/tell", "etc/passwd", "etc"):
                 os.chown(root / name, 1000, 50)
-        images.single(path / "layout", [layer], {"Entrypoint": ["/bin/sh"], "Cmd": ["a b"], "Env": ["X=1"], "User": "app"})
+        single(path / "layout", [layer], {"Entrypoint": ["/bin/sh"], "Cmd": ["a b"], "Env": ["X=1"], "User": "app"})
         wanted = make(path / "x.eif", "--image", path / "layout")
         got = make(path / "y.eif", "--image", root, "--entrypoint", "/bin/sh", "--cmd", "a b", "--env", "X=1", "--user", "app")
         same(rootfs(got), rootfs(wanted), "the files")

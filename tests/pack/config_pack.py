@@ -5,7 +5,9 @@ import shutil
 import struct
 from pathlib import Path
 
-from . import images
+from images.containers import GROUP, PASSWD, static_layer
+from images.oci import Layout, single, tagged
+
 from .lib import ARCH, ASAN, DONE, REFUSED, Done, Eif, boot_options, build, check, folder, make, ramdisk, run, same, test, text
 
 CONF = "enclave-init.conf"
@@ -13,15 +15,15 @@ CONF = "enclave-init.conf"
 
 def image(path: Path, conf: str | bytes, *, link: str = "", **config: object) -> Path:
     """A layout with tell, two users and /etc/enclave-init.conf, which may be a link to where it lies."""
-    layer = images.static_layer("etc", "srv")
-    layer.file("etc/passwd", images.PASSWD)
-    layer.file("etc/group", images.GROUP)
+    layer = static_layer("etc", "srv")
+    layer.file("etc/passwd", PASSWD)
+    layer.file("etc/group", GROUP)
     layer.file("etc/vars", "A=1\n")
     if link:
         layer.link(f"etc/{CONF}", link)
         layer.dir("opt")
     layer.file(link.lstrip("/") if link else f"etc/{CONF}", conf)
-    images.single(path / "image", [layer], {"Cmd": ["/tell"], **config})
+    single(path / "image", [layer], {"Cmd": ["/tell"], **config})
     return path / "image"
 
 
@@ -131,10 +133,10 @@ def a_filter_blind_to_32_bit_calls_is_mentioned() -> None:
     looks = struct.pack("<HBBIHBBI", 0x20, 0, 0, 4, 0x15, 0, 1, 0xC000003E if ARCH == "x86_64" else 0xC00000B7) + allow + kill
     with folder() as path:
         for name, code in (("looks", looks), ("blind", allow)):
-            layer = images.static_layer("etc")
+            layer = static_layer("etc")
             layer.file("etc/filter", code)
             layer.file(f"etc/{CONF}", "seccomp = /etc/filter\n")
-            images.single(path / name, [layer], {"Cmd": ["/tell"]})
+            single(path / name, [layer], {"Cmd": ["/tell"]})
             done = build(path / "x.eif", "--image", path / name).is_(DONE)
             same("note: seccomp /etc/filter: it does not look at the architecture of a call: " in done.err, name == "blind", done.err)
 
@@ -210,9 +212,9 @@ def what_no_program_can_be_given_is_named() -> None:
 def of_config(path: Path, **config: object) -> Done:
     """What a build of an image of these makes; path/x.eif."""
     shutil.rmtree(path / "image", ignore_errors=True)
-    layer = images.static_layer("etc")
-    layer.file("etc/passwd", images.PASSWD)
-    images.single(path / "image", [layer], config)
+    layer = static_layer("etc")
+    layer.file("etc/passwd", PASSWD)
+    single(path / "image", [layer], config)
     return build(path / "x.eif", "--image", path / "image", program=ASAN)
 
 
@@ -266,12 +268,12 @@ def commands_of_nothing_and_of_a_string() -> None:
 def volumes_are_folders_of_the_image() -> None:
     """Made where no layer has them, below links too, and left as they are where one has; what is none is refused."""
     with folder() as path:
-        layer = images.static_layer("etc", "var", "real")
+        layer = static_layer("etc", "var", "real")
         layer.dir("var/has", 0o750, uid=7)
         layer.link("data", "/real")
         layer.file("file", "")
         volumes = {"/prometheus": {}, "/var/has": {}, "/var/deep/er": {}, "/data/x": {}, "relative": {}}
-        images.single(path / "image", [layer], {"Cmd": ["/tell"], "Volumes": volumes})
+        single(path / "image", [layer], {"Cmd": ["/tell"], "Volumes": volumes})
         done = build(path / "x.eif", "--image", path / "image", program=ASAN).is_(
             DONE, "VOLUME /prometheus is a folder of the image, made for it: ", "VOLUME /var/has is a folder of the image: ")
         check("EXPOSE" not in done.err, done.story)
@@ -280,10 +282,10 @@ def volumes_are_folders_of_the_image() -> None:
             same((files[f"rootfs/{name}"].mode, files[f"rootfs/{name}"].uid), (0o40755, 0), name)
         same((files["rootfs/var/has"].mode, files["rootfs/var/has"].uid), (0o40750, 7), "var/has")
         for bad in ("/file", "/file/below"):
-            images.single(path / f"bad{len(bad)}", [layer], {"Cmd": ["/tell"], "Volumes": {bad: {}}})
+            single(path / f"bad{len(bad)}", [layer], {"Cmd": ["/tell"], "Volumes": {bad: {}}})
             build(path / "y.eif", "--image", path / f"bad{len(bad)}").is_(REFUSED, f"VOLUME: {bad}: not a folder")
         # Each was put in order among all the others: 40,000 took ten seconds, 400,000 hours.
-        images.single(path / "many", [layer], {"Cmd": ["/tell"], "Volumes": {f"/v{i}": {} for i in range(40_000)}})
+        single(path / "many", [layer], {"Cmd": ["/tell"], "Volumes": {f"/v{i}": {} for i in range(40_000)}})
         build(path / "y.eif", "--image", path / "many").is_(DONE)
         same(sum(name.startswith("rootfs/v") and name[8:].isdigit() for name in ramdisk(Eif.load(path / "y.eif"))), 40_000, "volumes")
 
@@ -296,10 +298,10 @@ def architectures_have_many_names() -> None:
         for arch, err in (("amd64", ""), ("x86_64", ""), ("AMD64", ""), ("x86-64", ""),
                           ("arm64", "the image says that it is for arm64: --arch x86_64 stands for it"), ("", "the image does not say for which architecture: --arch")):
             shutil.rmtree(path / "image", ignore_errors=True)
-            l = images.Layout(path / "image")
-            one = l.image([images.static_layer().bytes()], {"Cmd": ["/tell"]}, arch=arch)
+            l = Layout(path / "image")
+            one = l.image([static_layer().bytes()], {"Cmd": ["/tell"]}, arch=arch)
             for found in (one, {**one, "platform": {"architecture": arch, "os": "linux"}}):
-                l.index(images.tagged(found))
+                l.index(tagged(found))
                 done = build(path / "x.eif", "--image", path / "image").is_(DONE, err)
                 check(err or "arch" not in done.err, done.story)
                 if os.uname().machine == "x86_64":

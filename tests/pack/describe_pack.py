@@ -12,8 +12,9 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 
-from .eifs import (APP, BOOT, FILE, FIRST, IMAGE, LINK, METADATA, app, certificate, cpio, expired, hello, metadata, sections,
-                  signed, small, with_crc, write)
+from images.eifs import (APP, BOOT, FILE, FIRST, IMAGE, LINK, METADATA, app, aws_image, certificate, cpio, expired, metadata,
+                         sections, small, with_crc, write)
+
 from .lib import ASAN, DONE, MKEIF, REFUSED, USAGE, Done, Eif, Entry, built, check, enclave, folder, names, run, same, test, tool
 from .lib import FILE as EXIT_FILE
 
@@ -43,6 +44,16 @@ def refused(raw: bytes | bytearray, *err: str) -> None:
             run("describe", write(path / "x.eif", raw), program=program).is_(REFUSED, "/x.eif: ", *err)
 
 
+def signed(path: Path, key: Path, cert: Path) -> Path:
+    """An image of mkeif's with a signature, at PATH."""
+    for name, data in (("kernel", IMAGE), ("metadata", metadata()), ("boot", cpio(BOOT)), ("app", cpio(APP))):
+        path.with_suffix(f".{name}").write_bytes(data)
+    run("build", "--output", path, "--arch", "aarch64", "--kernel", path.with_suffix(".kernel"), "--cmdline", "quiet",
+        "--metadata-section", path.with_suffix(".metadata"), "--ramdisk", path.with_suffix(".boot"), "--ramdisk",
+        path.with_suffix(".app"), "--sign-key", key, "--sign-cert", cert).is_(DONE)
+    return path
+
+
 def pairs(text: bytes) -> list:
     """JSON with its keys in their order."""
     return json.loads(text, object_pairs_hook=list)
@@ -53,8 +64,8 @@ def pairs(text: bytes) -> list:
 @test(seconds=2)
 def all_of_awss_image_is_described() -> None:
     """Header, sections with offset, size and hash, checksum, measurements and their contents, kernel, metadata."""
-    raw = hello().read_bytes()
-    text = run("describe", hello()).is_(DONE).text
+    raw = aws_image().read_bytes()
+    text = run("describe", aws_image()).is_(DONE).text
     aws = Eif.parse(raw)
     for part in ("version       4\n", "flags         0x0001 (aarch64)\n", "default_mem   1073741824\n",
                  "default_cpus  2\n", "size          15415213\n", "CRC           7db75a75 (computed: the same)\n",
@@ -101,7 +112,7 @@ def as_serde(value: object) -> str:
 @test(seconds=2)
 def json_is_as_nitro_cli_prints_it() -> None:
     """Keys, their order and the blanks of nitro-cli describe-eif: of AWS's image, and one by hand."""
-    for eif, raw in ((Eif.load(hello()), hello().read_bytes()), (small(), small().pack())):
+    for eif, raw in ((Eif.load(aws_image()), aws_image().read_bytes()), (small(), small().pack())):
         m = json.loads(eif.metadata)
         build = {k: m["BuildMetadata"][k] for k in ("BuildTime", "BuildTool", "BuildToolVersion", "OperatingSystem",
                                                     "KernelVersion")}
@@ -312,7 +323,7 @@ def by_name(lines: list[str], form: str) -> dict[str, str]:
 @test(seconds=2)
 def files_are_listed_as_cpio_lists_them() -> None:
     """AWS's two ramdisks, and one with all types: mode, links, owner, size or device, name, target."""
-    aws = Eif.load(hello())
+    aws = Eif.load(aws_image())
     for eif in (aws, small()):
         for ours, ramdisk in zip(files(eif), eif.ramdisks, strict=True):
             # drwxr-xr-x 2 0 0 0 2017-04-18 16:30 dev; drwxr-xr-x 2 0 0 0 Apr 18 2017 dev

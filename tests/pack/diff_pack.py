@@ -9,7 +9,9 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from .eifs import APP, BOOT, CHAR, DIR, FIFO, FILE, LINK, METADATA, app, certificate, cpio, hello, metadata, signed, small, write
+from images.eifs import APP, BOOT, DIR, FILE, LINK, METADATA, app, aws_image, certificate, cpio, metadata, small, write
+
+from .describe_pack import signed
 from .lib import ASAN, DONE, MKEIF, USAGE, Done, Eif, Entry, check, cpio_read, folder, run, same, test
 
 EQUAL, DIFFERS, TROUBLE = 0, 1, 2  # as diff and cmp have them
@@ -51,7 +53,7 @@ def the_same_image_differs_in_nothing() -> None:
     """AWS's, too."""
     for program in (MKEIF, ASAN):
         expect(diff(small(), small(), program=program))
-    expect(diff(Eif.load(hello()), Eif.load(hello())))
+    expect(diff(Eif.load(aws_image()), Eif.load(aws_image())))
 
 
 @test
@@ -63,7 +65,7 @@ def kernel_and_command_line_are_told() -> None:
            f"  B: of an unknown version, 1025 bytes, SHA-384 {sha(a.kernel + b'x')}")
     expect(diff(a, small(cmdline="quiet \x1b[2J\\"), "01"), "cmdline (PCR0, PCR1): differs",
            "  A: console=ttyS0 quiet", "  B: quiet \\x1b[2J\\\\")
-    aws = Eif.load(hello())
+    aws = Eif.load(aws_image())
     done = diff(aws, replace(aws, kernel=a.kernel), "01")
     check(f"  A: 4.14.256-209.484.amzn2.aarch64, 10547712 bytes, SHA-384 {sha(aws.kernel)}\n" in done.text,
           f"AWS's kernel: {done.text}")
@@ -185,7 +187,7 @@ def where_no_file_differs_the_archive_does() -> None:
 @test
 def the_last_of_a_name_counts() -> None:
     """As it is what the kernel leaves: a second /tmp of AWS's gives it another mode."""
-    aws = Eif.load(hello())
+    aws = Eif.load(aws_image())
     entries = cpio_read(aws.ramdisks[1])
     again = [e for e in entries if e.name.rstrip("/") == "rootfs/tmp"]
     same([oct(e.mode) for e in again], ["0o41777", "0o40755"], "modes of /tmp in AWS's")
@@ -198,7 +200,7 @@ def the_last_of_a_name_counts() -> None:
 @test
 def every_file_of_an_image_is_compared() -> None:
     """AWS's against an empty ramdisk: each of its names once, in order, and nothing else."""
-    aws = Eif.load(hello())
+    aws = Eif.load(aws_image())
     done = diff(replace(aws, ramdisks=[aws.ramdisks[0], cpio([])]), aws, "02")
     got = re.findall(r"^  only in B: (.*)$", done.text, re.M)
     same(got, sorted({e.name.rstrip("/") for e in cpio_read(aws.ramdisks[1])}), "names")

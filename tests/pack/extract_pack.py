@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
-from .eifs import CRC, hello, small, with_crc, write
+from images.eifs import CRC, aws_image, small, with_crc, write
+
+
 from .lib import ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, check, folder, names, run, same, test
 
 
@@ -21,13 +23,13 @@ def extract_and_build_give_the_same_image() -> None:
     """AWS's image for arm64: its sections are those of an independent reader, and the image of them is AWS's."""
     with folder() as path:
         parts, again = path / "parts", path / "same.eif"
-        done = run("extract", hello(), "--output", parts).is_(DONE)
-        expect_parts(parts, Eif.load(hello()))
+        done = run("extract", aws_image(), "--output", parts).is_(DONE)
+        expect_parts(parts, Eif.load(aws_image()))
         same(set(done.text.split()), names(parts), "names on stdout")
         run("build", "--output", again, "--arch", "aarch64", "--kernel", parts / "kernel", "--cmdline",
             f"@{parts / 'cmdline'}", "--metadata-section", parts / "metadata.json", "--ramdisk", parts / "ramdisk-0",
             "--ramdisk", parts / "ramdisk-1").is_(DONE)
-        check(again.read_bytes() == hello().read_bytes(), "another image than AWS's")
+        check(again.read_bytes() == aws_image().read_bytes(), "another image than AWS's")
 
 
 @test

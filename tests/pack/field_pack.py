@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import images
-from .images import OCI, Layer, Layout, digest, tagged, zstd
-from .lib import REFUSED, Eif, Failure, build, check, folder, make, ramdisk, same, test, text, tool
+from images.containers import static_layer
+from images.oci import GO_ARCH, OCI, Layer, Layout, digest, gzipped, single, tagged, zstd
+
+from .lib import REFUSED, Eif, Failure, build, built, check, folder, make, ramdisk, same, test, text, tool
 
 DOCKER = "application/vnd.docker."
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -24,7 +25,7 @@ HEX = "0123456789abcdef" * 4
 
 def base() -> Layer:
     """The programs that the images below start, and their users."""
-    layer = images.static_layer("bin", "etc", "srv", "ko-app", "cnb", "cnb/process", "usr", "usr/bin", "workspace")
+    layer = static_layer("bin", "etc", "srv", "ko-app", "cnb", "cnb/process", "usr", "usr/bin", "workspace")
     for name in ("bin/sh", "bin/hello", "hello", "pause", "ko-app/koapp", "usr/bin/java", "cnb/process/web"):
         layer.hard(name, "tell", 0o755)
     layer.file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\napp:x:10001:10001:app:/home/app:/bin/sh\n")
@@ -168,10 +169,10 @@ CONFIGS = (
 def configured(path: Path, config: dict, manifest: dict | None = None, **layer: str) -> Path:
     """A layout with a CONFIG as it is, but for diff_ids and the architecture of this machine."""
     tar = base().bytes()
-    packed = images.gzipped(tar)
+    packed = gzipped(tar)
     config = {**config, "rootfs": {"type": "layers", "diff_ids": [digest(tar)]}}
     if config.get("architecture") == "amd64":
-        config["architecture"] = images.GO_ARCH
+        config["architecture"] = GO_ARCH
     l = Layout(path / "image")
     about = l.json(config, OCI + "config.v1+json")
     blob = {**l.blob(packed, OCI + "layer.v1.tar+gzip"), **layer}
@@ -220,7 +221,7 @@ def an_image_without_layers_has_no_program() -> None:
     for program, code in (("/hello", REFUSED), ("/run/made/later", 0)):
         with folder() as path:
             l = Layout(path / "image")
-            config = l.json({"architecture": images.GO_ARCH, "os": "linux", "created": "2021-12-10T12:13:03.262961Z", "config": {
+            config = l.json({"architecture": GO_ARCH, "os": "linux", "created": "2021-12-10T12:13:03.262961Z", "config": {
                 "Env": [PATH], "Entrypoint": [program], "OnBuild": None}, "history": None,
                 "rootfs": {"type": "layers", "diff_ids": None}}, DOCKER + "container.image.v1+json")
             kind = DOCKER + "distribution.manifest.v2+json"
@@ -278,7 +279,7 @@ ARCHIVES = (
 def write_archive(path: Path, a: Archive) -> None:
     tar = base().bytes()
     data = gzip.compress(tar, mtime=0) if a.gzip else tar
-    config = json.dumps({"architecture": images.GO_ARCH, "os": "linux", "config": {"Cmd": ["/hello"]},
+    config = json.dumps({"architecture": GO_ARCH, "os": "linux", "config": {"Cmd": ["/hello"]},
                          "rootfs": {"type": "layers", "diff_ids": [digest(tar)]}}, indent=4).encode()
 
     def fill(text: str) -> str:
@@ -344,7 +345,7 @@ def folders_that_only_look_like_it_are_folders() -> None:
                           ("manifest.json", '[{"Config":"x"}]'), ("version", "Directory Transport Version: 1.1\n")):
         with folder() as path:
             (path / "image/bin").mkdir(parents=True)
-            (path / "image/bin/tell").write_bytes(images.built("apps/tell").read_bytes())
+            (path / "image/bin/tell").write_bytes(built("apps/tell").read_bytes())
             (path / "image/bin/tell").chmod(0o755)
             (path / "image").chmod(0o755)
             (path / "image" / name).write_text(content)
@@ -382,7 +383,7 @@ DESCRIPTORS: tuple[tuple[str, dict, dict, dict], ...] = (
      {"artifactType": ARTIFACT}, {}, {}),
     ("docker buildx -o type=oci, 2025-01-26, in wagoodman/dive .data",
      {"annotations": {"org.opencontainers.image.created": "2025-01-26T22:05:43Z"},
-      "platform": {"architecture": images.GO_ARCH, "os": "linux"}}, {"mediaType": OCI + "manifest.v1+json"},
+      "platform": {"architecture": GO_ARCH, "os": "linux"}}, {"mediaType": OCI + "manifest.v1+json"},
      {"annotations": {"containerd.io/snapshot/stargz/toc.digest": f"sha256:{HEX}",
                       "io.containers.estargz.uncompressed-size": "14848"}}),
     ("docker save of Docker 29's image store, in moby/moby internal/testutil/specialimage, 2026-08-23",
@@ -394,14 +395,14 @@ DESCRIPTORS: tuple[tuple[str, dict, dict, dict], ...] = (
      {"mediaType": DOCKER + "distribution.manifest.v2+json"}, {"mediaType": DOCKER + "image.rootfs.diff.tar.gzip"}),
     ("busybox of Docker's hub with all that a descriptor can have, in buildpacks/imgutil busybox-multi-platform, 2026-04-15",
      {"annotations": {"com.docker.official-images.bashbrew.arch": "amd64", "org.opencontainers.image.base.name": "scratch"},
-      "platform": {"architecture": images.GO_ARCH, "os": "linux", "os.version": "4.5.6", "os.features": ["a", "b"],
-                   "variant": {"amd64": "v1", "arm64": "v8"}[images.GO_ARCH], "features": ["c"]},
+      "platform": {"architecture": GO_ARCH, "os": "linux", "os.version": "4.5.6", "os.features": ["a", "b"],
+                   "variant": {"amd64": "v1", "arm64": "v8"}[GO_ARCH], "features": ["c"]},
       "subject": {"mediaType": OCI + "manifest.v1+json", "digest": f"sha256:{HEX}", "size": 100, "urls": ["x"]}},
      {"subject": {"mediaType": OCI + "manifest.v1+json", "digest": f"sha256:{HEX}", "size": 100}}, {}),
     ("umoci 0.6.0, run 2026-11-29", {"annotations": {"org.opencontainers.image.ref.name": "a"}},
      {"mediaType": OCI + "manifest.v1+json"}, {"annotations": {"ci.umo.uncompressed_blob_size": "2007040"}}),
     ("apko, in chainguard-dev/apko internal/cli/testdata/golden, 2026-08-21",
-     {"artifactType": ARTIFACT, "platform": {"architecture": images.GO_ARCH, "os": "linux"}},
+     {"artifactType": ARTIFACT, "platform": {"architecture": GO_ARCH, "os": "linux"}},
      {"annotations": {"org.opencontainers.image.created": "1970-01-01T00:00:00Z"}}, {}),
     ("a Docker manifest with a layer of OCI's type, in buildpacks/imgutil my-previous-image, 2023-01-11",
      {"mediaType": DOCKER + "distribution.manifest.v2+json"}, {"mediaType": DOCKER + "distribution.manifest.v2+json"}, {}),
@@ -493,7 +494,7 @@ LAYERS: tuple[tuple[str, Callable[[bytes], tuple[bytes, bytes]], str], ...] = (
 
 def of_layer(path: Path, tar: bytes, packed: bytes, kind: str) -> dict[str, str]:
     l = Layout(path / f"image-{kind}-{len(packed)}")
-    config = l.json({"architecture": images.GO_ARCH, "os": "linux", "config": {"Cmd": ["/hello"]},
+    config = l.json({"architecture": GO_ARCH, "os": "linux", "config": {"Cmd": ["/hello"]},
                      "rootfs": {"type": "layers", "diff_ids": [digest(tar)]}}, OCI + "config.v1+json")
     blob = l.blob(packed, OCI + "layer.v1.tar+" + kind)
     l.index(tagged(l.json({"schemaVersion": 2, "config": config, "layers": [blob]}, OCI + "manifest.v1+json")))
@@ -526,7 +527,7 @@ def headers_of_real_layers_are_read() -> None:
         layer.without("srv/nothing")
         layer.without_all_in("srv/nowhere")
         layer.file("etc/xattr", "x", pax_headers={"SCHILY.xattr.user.note": "y", "LIBARCHIVE.xattr.user.note": "eQ=="})
-        images.single(path / "image", [layer], {"Cmd": ["/hello"]})
+        single(path / "image", [layer], {"Cmd": ["/hello"]})
         files = ramdisk(make(path / "x.eif", "--image", path / "image"))
         same(files["rootfs/nix/store/s66m-hello/bin/hello"].mode, 0o100555, "the mode of a file of nix")
         same(files["rootfs/nix/store/s66m-hello"].mode, 0o40755, "the mode of a folder that has no entry")

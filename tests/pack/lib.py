@@ -8,14 +8,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import enclave
 from enclave import Eif, Entry, cpio_read  # noqa: F401
+from images.containers import write_image
 from machine import emulator, kernel_dir
-from suite import TOP, Failure, Skip, check, once, same, test  # noqa: F401
+from suite import TOP, Failure, Skip, built, check, once, same, test, tool  # noqa: F401
 
-from . import images
 
 ARCH = os.uname().machine
 MKEIF = TOP / "build/mkeif"      # as it is installed
@@ -96,24 +97,7 @@ def run(*args: object, program: Path = MKEIF, env: dict[str, str] | None = None,
     return Done(f"mkeif {shown}", p.returncode, p.stdout, p.stderr.decode(errors="replace"))
 
 
-def tool(*words: object, **how: object) -> bytes:
-    """What another program says, which has to succeed."""
-    p = subprocess.run([str(w) for w in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                       stderr=subprocess.PIPE, check=False, **how)
-    if p.returncode:
-        raise RuntimeError(f"{words[0]}: code {p.returncode}: {p.stderr.decode(errors='replace')[-2000:]}")
-    return p.stdout
-
-
 # --- what boots an image -----------------------------------------------------
-
-def built(name: str, arch: str = ARCH) -> Path:
-    """A file of build/ARCH."""
-    path = TOP / "build" / arch / name
-    if not path.exists():
-        raise Skip(f"no {path.relative_to(TOP)}")
-    return path
-
 
 def prepare() -> None:
     """
@@ -184,11 +168,8 @@ def text(eif: Eif, name: str) -> str:
 # --- images ------------------------------------------------------------------
 
 def layout(name: str) -> Path:
-    """The OCI layout of an image of images.py, made once a run; nobody changes it."""
-    try:
-        return once(f"images/{name}", images.IMAGES[name])
-    except FileNotFoundError as e:
-        raise Skip(str(e)) from None
+    """The OCI layout of an image of images/containers.py, made once a run; nobody changes it."""
+    return once(f"images/{name}", partial(write_image, name))
 
 
 def copied(name: str, to: Path) -> Path:

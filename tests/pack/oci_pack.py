@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import images
+from images.containers import static_layer
+from images.oci import GO_ARCH, OCI, TIME, Layer, Layout, digest, gzipped, single, tagged, zstd
+
 from .bad_pack import expect_bad_image, expect_refused
-from .images import OCI, Layer, Layout, digest, tagged, zstd
-from .lib import (ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, Failure, boot_options, build, check, folder, layout, make,
-                 names, ramdisk, run, same, test, text, tool)
+from .lib import (ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, Failure, boot_options, build, built, check, folder, layout,
+                 make, names, ramdisk, run, same, test, text, tool)
 from .sign_pack import key_pair
 
 CMD = {"Cmd": ["/tell"]}
@@ -30,12 +31,12 @@ class Documents:
     """Of an image of one layer: each a value, or bytes as they stand; written with right digests and sizes."""
 
     def __init__(self) -> None:
-        layer = images.static_layer().bytes()
-        packed = images.gzipped(layer)
+        layer = static_layer().bytes()
+        packed = gzipped(layer)
         self.blobs = {digest(packed): packed}
         self.layout: object = {"imageLayoutVersion": "1.0.0"}
         self.config: object = {
-            "architecture": images.GO_ARCH, "os": "linux", "config": dict(CMD),
+            "architecture": GO_ARCH, "os": "linux", "config": dict(CMD),
             "rootfs": {"type": "layers", "diff_ids": [digest(layer)]}}
         self.manifest: object = {
             "schemaVersion": 2, "config": {"mediaType": OCI + "config.v1+json"},
@@ -171,8 +172,8 @@ def several(path: Path, *of: dict[str, object]) -> Layout:
     found = []
     for one in of:
         name = one.pop("name")
-        arch = one.get("platform", {}).get("architecture", images.GO_ARCH)
-        made = l.image([images.static_layer(name).bytes()], {"Cmd": ["/tell", name]}, arch=arch)
+        arch = one.get("platform", {}).get("architecture", GO_ARCH)
+        made = l.image([static_layer(name).bytes()], {"Cmd": ["/tell", name]}, arch=arch)
         found.append({**made, **one})
     l.index(*found)
     return l
@@ -218,7 +219,7 @@ def a_tag_names_one_of_several() -> None:
 @test
 def an_index_is_searched_for_the_platform() -> None:
     """Other systems, architectures and attestations are passed over; the variant that any processor runs is taken."""
-    mine, other = images.GO_ARCH, {"amd64": "arm64", "arm64": "amd64"}[images.GO_ARCH]
+    mine, other = GO_ARCH, {"amd64": "arm64", "arm64": "amd64"}[GO_ARCH]
     base, better = {"amd64": ("v1", "v3"), "arm64": ("v8", "v9")}[mine]
     with folder() as path:
         several(path / "image", {"name": "windows", "platform": platform(mine, "windows")},
@@ -268,8 +269,8 @@ def artifacts_are_no_images() -> None:
         with_artifacts(path / "image", {"name": "a"}, {"name": "b"})
         expect_bad_image(path, "several images for linux/")
     with folder() as path:  # a variant of its own loses against any other, but not against what is none
-        better = {"amd64": "v3", "arm64": "v9"}[images.GO_ARCH]
-        with_artifacts(path / "image", {"name": "image", "platform": platform(images.GO_ARCH, variant=better)})
+        better = {"amd64": "v3", "arm64": "v9"}[GO_ARCH]
+        with_artifacts(path / "image", {"name": "image", "platform": platform(GO_ARCH, variant=better)})
         expect_chosen(path, "image")
 
 
@@ -342,8 +343,8 @@ class Saved:
         self.manifest: object = []
 
     def add(self, name: str, tags: list[str] | None, layer_name: str = "{}/layer.tar") -> dict:
-        layer = images.static_layer(name).bytes()
-        config = json.dumps({"architecture": images.GO_ARCH, "os": "linux", "config": {"Cmd": ["/tell", name]},
+        layer = static_layer(name).bytes()
+        config = json.dumps({"architecture": GO_ARCH, "os": "linux", "config": {"Cmd": ["/tell", name]},
                              "rootfs": {"type": "layers", "diff_ids": [digest(layer)]}}).encode()
         config_name = hashlib.sha256(config).hexdigest() + ".json"
         self.files |= {config_name: config, layer_name.format(name): layer}
@@ -426,7 +427,7 @@ def bad_docker_saves_are_refused() -> None:
     """Members of a wrong kind, files that are not there, that lead outside or in a circle, another content than named."""
     def broken(change: Callable[[Saved, dict], None], *err: str) -> None:
         with folder() as path:
-            (path / "outside").write_bytes(images.static_layer("x").bytes())
+            (path / "outside").write_bytes(static_layer("x").bytes())
             saved = Saved()
             change(saved, saved.add("x", ["x:latest"]))
             saved.write(path / "image")
@@ -455,7 +456,7 @@ def bad_docker_saves_are_refused() -> None:
         saved.files[one["Config"]] = saved.files[one["Config"]].replace(b"tell", b"TELL")
 
     def change_layer(saved: Saved, one: dict) -> None:
-        saved.files[one["Layers"][0]] = images.static_layer("y").bytes()
+        saved.files[one["Layers"][0]] = static_layer("y").bytes()
 
     def link(target: str) -> Callable[[Saved, dict], None]:
         def change(saved: Saved, one: dict) -> None:
@@ -566,7 +567,7 @@ def a_digest_can_be_demanded() -> None:
         # skopeo's folder, of one image and of all.
         for words, digests in (((), ("one",)), (("--all",), ("one", "index"))):
             l.index(tagged(l.json({"schemaVersion": 2, "mediaType": OCI + "index.v1+json", "manifests": [
-                {**one, "platform": platform(images.GO_ARCH)}]}, OCI + "index.v1+json")) if words else one)
+                {**one, "platform": platform(GO_ARCH)}]}, OCI + "index.v1+json")) if words else one)
             tool("skopeo", "--insecure-policy", "copy", "--quiet", *words, f"oci:{path}/image", f"dir:{path}/s{len(words)}")
             raw = (path / f"s{len(words)}/manifest.json").read_bytes()
             for wanted in {digest(raw), one["digest"]}:
@@ -612,9 +613,9 @@ ROOTFS = "taken for a root file system (a folder, docker export), has no entrypo
 def what_docker_export_writes_is_a_root_file_system() -> None:
     """An archive without an image: as the same files in a layer, owners and all, a name like a whiteout's a name; told."""
     with folder() as path:
-        layer = images.static_layer("srv")
+        layer = static_layer("srv")
         layer.file("srv/mine", "mine\n", 0o4755, uid=7, gid=8)
-        images.single(path / "layout", [layer], {"Cmd": ["/tell"], "Env": ["A=1"]})
+        single(path / "layout", [layer], {"Cmd": ["/tell"], "Env": ["A=1"]})
         wanted = make(path / "x.eif", "--image", path / "layout").measurements()
         for name, data in (("plain", layer.bytes()), ("packed", gzip.compress(layer.bytes()))):
             (path / name).write_bytes(data)
@@ -650,7 +651,7 @@ def a_name_of_no_file_may_be_one_of_an_image() -> None:
 def a_tag_where_no_image_has_one_is_to_be_left_out() -> None:
     """As buildah push oci:DIR writes it."""
     with folder() as path:
-        images.single(path / "layout", [images.static_layer("srv")], {"Cmd": ["/tell"]})
+        single(path / "layout", [static_layer("srv")], {"Cmd": ["/tell"]})
         index = json.loads((path / "layout/index.json").read_text())
         for entry in index["manifests"]:
             entry.pop("annotations", None)
@@ -659,7 +660,7 @@ def a_tag_where_no_image_has_one_is_to_be_left_out() -> None:
                             (("--image", path / "layout", "--tag", "latest"), "--tag latest")):
             build(path / "x.eif", *words).is_(REFUSED, f"no image there has a tag; leave {left} out\n")
         build(path / "x.eif", "--image", path / "layout").is_(DONE)
-        odd = images.static_layer()
+        odd = static_layer()
         odd.without("tell")
         odd.file("manifest.json", "{}")
         (path / "odd").write_bytes(odd.bytes())
@@ -673,13 +674,13 @@ def a_folder_is_what_its_documents_say() -> None:
     with folder() as path:
         root = path / "root"
         root.mkdir()
-        shutil.copy(images.built("apps/tell"), root / "tell")
+        shutil.copy(built("apps/tell"), root / "tell")
         for name in ("index.json", "manifest.json", "version"):
             (root / name).write_text('[{"name": "an application"}]')
             make(path / "x.eif", "--image", root, "--cmd", "/tell")
         check("rootfs/index.json" in ramdisk(Eif.load(path / "x.eif")), "no index.json")
         shutil.copytree(layout("nopasswd"), path / "layout")
-        shutil.copy(images.built("apps/tell"), path / "layout/tell")
+        shutil.copy(built("apps/tell"), path / "layout/tell")
         files = ramdisk(make(path / "x.eif", "--image", f"rootfs:{path}/layout", "--cmd", "/tell"))
         check("rootfs/oci-layout" in files, "no layout in it")
 
@@ -750,7 +751,7 @@ def tree(path: Path) -> None:
     """A folder that any form of tar can hold."""
     for name in ("bin", "data", "data/empty"):
         (path / name).mkdir(parents=True)
-    shutil.copy(images.built("apps/tell"), path / "bin/tell")
+    shutil.copy(built("apps/tell"), path / "bin/tell")
     (path / "data/small").write_text("small\n")
     (path / "data/same").hardlink_to(path / "data/small")
     (path / "data/link").symlink_to("../bin/tell")
@@ -762,7 +763,7 @@ def tree(path: Path) -> None:
     for p in [path, *path.rglob("*")]:
         if not p.is_symlink():
             p.chmod(0o755 if p.is_dir() or p.name == "tell" else 0o640)
-        os.utime(p, (images.TIME, images.TIME), follow_symlinks=False)
+        os.utime(p, (TIME, TIME), follow_symlinks=False)
 
 
 def of_tar(path: Path, tar: bytes, pack: Callable[[bytes], bytes] = bytes, kind: str = "layer.v1.tar") -> dict[str, str]:
@@ -859,7 +860,7 @@ def blobs_by_sha512_are_read() -> None:
             l.blob_path(d["digest"]).rename(l.blob_path(name))
             return {**d, "digest": name}
 
-        one = l.image([images.static_layer().bytes()], CMD)
+        one = l.image([static_layer().bytes()], CMD)
         manifest = json.loads(l.blob_path(one["digest"]).read_text())
         manifest["config"] = renamed(manifest["config"])
         manifest["layers"] = [renamed(d) for d in manifest["layers"]]
@@ -874,10 +875,10 @@ def blobs_by_sha512_are_read() -> None:
 def layers_of_nothing_and_of_the_same_are_layers() -> None:
     """One that is empty, one that is there twice: as if they were not."""
     with folder() as path:
-        base, more, nothing = images.static_layer(), Layer(), Layer()
+        base, more, nothing = static_layer(), Layer(), Layer()
         more.file("more", "more\n")
-        images.single(path / "one", [base, more], CMD)
-        images.single(path / "two", [nothing, base, nothing, more, more, nothing], CMD)
+        single(path / "one", [base, more], CMD)
+        single(path / "two", [nothing, base, nothing, more, more, nothing], CMD)
         same(make(path / "x.eif", "--image", path / "two").measurements(),
              make(path / "y.eif", "--image", path / "one").measurements(), "measurements")
         check("rootfs/more" in ramdisk(Eif.load(path / "x.eif")), "no file of the second layer")
@@ -903,7 +904,7 @@ def layers_that_are_elsewhere_or_secret_are_told() -> None:
 @test
 def a_folder_takes_the_place_of_a_file_of_a_layer_below() -> None:
     """a/b in a layer over a file, a link to a file, a device: as umoci since 0.5.0 (umoci#546). In one layer it is refused."""
-    base, over = images.static_layer(), Layer()
+    base, over = static_layer(), Layer()
     base.file("a", "a file\n")
     base.file("c", "another\n")
     base.link("l", "c")
@@ -912,16 +913,16 @@ def a_folder_takes_the_place_of_a_file_of_a_layer_below() -> None:
     over.file("l/deep/er", "below what l leads to\n")
     over.dir("n/d")
     with folder() as path:
-        images.single(path / "image", [base, over], CMD)
+        single(path / "image", [base, over], CMD)
         files = ramdisk(make(path / "x.eif", "--image", path / "image"))
         same((files["rootfs/a"].mode, files["rootfs/a/b"].data), (0o40755, b"below a\n"), "a")
         same((files["rootfs/l"].data, files["rootfs/c/deep/er"].data), (b"c", b"below what l leads to\n"), "l")
         same(files["rootfs/n/d"].mode, 0o40755, "n")
-    both = images.static_layer()
+    both = static_layer()
     both.file("a", "a file\n")
     both.file("a/b", "in the same layer\n")
     with folder() as path:
-        images.single(path / "image", [both], CMD)
+        single(path / "image", [both], CMD)
         expect_bad_image(path, "layer 1", "a/b: not a folder: a")
 
 
@@ -931,7 +932,7 @@ def umocis_own_images_are_as_it_unpacks_them() -> None:
     from .build_pack import IS_ROOT, expect_files, on_disk, rootfs, unpacked
     rootless = [] if IS_ROOT else ["--rootless"]
     with folder() as path:
-        base = images.static_layer("data", "data/gone", "data/turns")
+        base = static_layer("data", "data/gone", "data/turns")
         for name in ("gone/x", "gone/y", "stays", "goes", "changes", "turns/x"):
             base.file(f"data/{name}", f"{name}\n")
         base.hard("data/second", "data/stays")

@@ -9,9 +9,9 @@ import tarfile
 from pathlib import Path
 from shutil import copy2
 
+from images import eifs
 from suite import Skip
 
-from . import eifs
 from .lib import (ASAN, DONE, FILE, MKEIF, PLAIN_ENV, REFUSED, USAGE, Eif, built, check, copied, fake_kernel, folder,
                  layout, names, preloading, run, same, test, tool)
 from .sign_pack import key_pair

@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from enclave import MOUNT_POINTS
+from images.oci import Layer, single
 
-from . import images
 from .build_pack import expect_files, on_disk, rootfs, unpacked
 from .lib import Eif, Failure, build, check, folder, test
 
@@ -49,8 +49,8 @@ class Maker:
         if self.random.random() < 0.75:
             self.files = [f for f in self.files if f != path and not f.startswith(f"{path}/")]
 
-    def layer(self, n: int) -> images.Layer:
-        to = images.Layer(self.random.choice(FORMATS))
+    def layer(self, n: int) -> Layer:
+        to = Layer(self.random.choice(FORMATS))
         for _ in range(self.random.randint(1, 10)):
             weights = [w if n or k not in IN_LAYERS_ABOVE else 0 for k, w in KINDS.items()]
             kind = self.random.choices([*KINDS], weights)[0]
@@ -64,32 +64,32 @@ class Maker:
     def leaf(self, below: str) -> str:
         return below + self.random.choice(LEAVES)
 
-    def dir(self, to: images.Layer, below: str, mode: int) -> str:
+    def dir(self, to: Layer, below: str, mode: int) -> str:
         path = below + self.random.choice(FOLDERS)
         to.dir(path, mode, **self.owner())
         return f"{path} {mode:o}"
 
-    def file(self, to: images.Layer, below: str, mode: int) -> str:
+    def file(self, to: Layer, below: str, mode: int) -> str:
         path = self.leaf(below)
         self.files.append(path)
         content = f"{len(self.story)}\n" if self.random.random() < 0.8 else ""
         to.file(path, content, mode, **self.owner())
         return f"{path} {mode:o} {content!r}"
 
-    def link(self, to: images.Layer, below: str, _: int) -> str:
+    def link(self, to: Layer, below: str, _: int) -> str:
         path = self.leaf(below)
         target = self.random.choice(("a", "../b", "/A/c", "../../../../../A/b", "/etc/none"))
         to.link(path, target, **self.owner())
         return f"{path} -> {target}"
 
-    def dirlink(self, to: images.Layer, _: str, __: int) -> str:
+    def dirlink(self, to: Layer, _: str, __: int) -> str:
         path = self.random.choice(("", "", "A/")) + self.random.choice(LINKS)
         target = self.random.choice(("A", "/B", "../A", "../../../B", "A/B"))
         self.links.append(path)
         to.link(path, target, **self.owner())
         return f"{path} -> {target}"
 
-    def hard(self, to: images.Layer, below: str, mode: int) -> str:
+    def hard(self, to: Layer, below: str, mode: int) -> str:
         if not self.files:
             return ""
         path, other = self.leaf(below), self.random.choice(self.files)
@@ -97,17 +97,17 @@ class Maker:
         to.hard(path, other, mode)
         return f"{path} = {other}"
 
-    def fifo(self, to: images.Layer, below: str, mode: int) -> str:
+    def fifo(self, to: Layer, below: str, mode: int) -> str:
         path = self.leaf(below)
         to.add(path, tarfile.FIFOTYPE, mode, **self.owner())
         return path
 
-    def node(self, to: images.Layer, below: str, mode: int) -> str:
+    def node(self, to: Layer, below: str, mode: int) -> str:
         path = self.leaf(below)
         to.node(path, 1, 3, mode)
         return path
 
-    def without(self, to: images.Layer, below: str, _: int) -> str:
+    def without(self, to: Layer, below: str, _: int) -> str:
         path = below + self.random.choice(FOLDERS + LEAVES)
         if self.files and self.random.random() < 0.5:
             path = self.random.choice(self.files)
@@ -115,14 +115,14 @@ class Maker:
         self.forget(path)
         return path
 
-    def opaque(self, to: images.Layer, below: str, _: int) -> str:
+    def opaque(self, to: Layer, below: str, _: int) -> str:
         path = below.rstrip("/")
         if path:
             to.without_all_in(path)
             self.files = [f for f in self.files if not f.startswith(f"{path}/")]
         return path
 
-    def turn(self, to: images.Layer, below: str, mode: int) -> str:
+    def turn(self, to: Layer, below: str, mode: int) -> str:
         """A folder becomes a file, or a file a folder."""
         if self.random.random() < 0.5:
             path = below + self.random.choice(FOLDERS)
@@ -138,7 +138,7 @@ def same_as_umoci(number: int) -> bool:
     """False if umoci does not take it: a name below a file, a link to nothing."""
     made = Maker(number)
     with folder() as path:
-        images.single(path / "image", made.layers, {"Cmd": ["/proc/nothing"]})
+        single(path / "image", made.layers, {"Cmd": ["/proc/nothing"]})
         try:
             theirs = on_disk(unpacked(path / "image", path / "bundle"))
         except RuntimeError:

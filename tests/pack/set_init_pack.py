@@ -4,7 +4,9 @@ import gzip
 import lzma
 from dataclasses import replace
 
-from .eifs import DIR, FILE, LINK, cpio, hello
+from images.eifs import DIR, FILE, LINK, aws_image, cpio
+
+
 from .lib import (ASAN, DONE, MKEIF, REFUSED, USAGE, Eif, Entry, built, check, cpio_read, enclave, folder, names, run, same, test)
 
 OLD = b"\x7fELF" + bytes(14) + (62).to_bytes(2, "little") + bytes(64)
@@ -113,25 +115,25 @@ def nitro_cli_form(entries: list[Entry]) -> bytes:
 @test(seconds=3)
 def awss_image_with_its_own_init_is_itself() -> None:
     """Byte for byte, and so with its own PCRs; with another init it is what nitro-cli makes with that in its blobs."""
-    aws = Eif.load(hello())
+    aws = Eif.load(aws_image())
     entries = cpio_read(aws.ramdisks[0])
     same(nitro_cli_form(entries) == aws.ramdisks[0], True, "the form is nitro-cli's")
     old = next(e for e in entries if e.name == "init").data
     with folder() as d:
         (d / "own").write_bytes(old)
         for program in (MKEIF, ASAN):
-            done = run("set-init", hello(), "--output", d / "y.eif", "--init", d / "own", program=program).is_(DONE)
-            check((d / "y.eif").read_bytes() == hello().read_bytes(), "not the image that it was")
+            done = run("set-init", aws_image(), "--output", d / "y.eif", "--init", d / "own", program=program).is_(DONE)
+            check((d / "y.eif").read_bytes() == aws_image().read_bytes(), "not the image that it was")
             same(done.json["Measurements"]["PCR0"][:16], "bb284bdbdb58acc5", "PCR0")
             # A static program of some other length.
             for more in (b"x", bytes(512), bytes(700)):
                 (d / "other").write_bytes(old + more)
-                run("set-init", hello(), "--output", d / "y.eif", "--init", d / "other", program=program).is_(DONE)
+                run("set-init", aws_image(), "--output", d / "y.eif", "--init", d / "other", program=program).is_(DONE)
                 new = [replace(e, data=old + more) if e.name == "init" else e for e in entries]
                 check(Eif.load(d / "y.eif").ramdisks[0] == nitro_cli_form(new), "not what nitro-cli makes")
             # A new file comes last, with the number that the trailer had.
             (d / "tool").write_bytes(b"tool")
-            run("set-init", hello(), "--output", d / "y.eif", "--init", d / "own", "--boot-file", f"nsm={d}/tool",
+            run("set-init", aws_image(), "--output", d / "y.eif", "--init", d / "own", "--boot-file", f"nsm={d}/tool",
                 program=program).is_(DONE)
             new = [*entries, Entry("nsm", FILE | 0o755, b"tool", nlink=1)]
             check(Eif.load(d / "y.eif").ramdisks[0] == nitro_cli_form(new), "not what nitro-cli would make")

@@ -3,9 +3,13 @@
 import os
 import shutil
 import struct
+import tarfile
 from pathlib import Path
 
-from . import images
+from images import containers
+from images.containers import static_layer
+from images.oci import Layer, single
+
 from .bad_pack import raw_image
 from .build_pack import IS_ROOT, elsewhere, expect_files, on_disk, rootfs
 from .lib import (ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, boot_options, build, built, check, folder, kernels, layout,
@@ -58,16 +62,16 @@ def many_and_deep_paths_are_in_it() -> None:
 @test
 def odd_files_are_in_it() -> None:
     """Large owners, long names at each edge of a header, links to files and to links, devices, an empty file."""
-    layer = images.Layer()
+    layer = Layer()
     layer.file("tell", built("apps/tell").read_bytes(), 0o755)
     for n in (98, 99, 100, 101, 255):
         layer.file("n" * n, f"{n}\n", 0o640)
         layer.link("l" * n, "t" * n)
         layer.hard("h" * n, "n" * n, 0o640)
     layer.file("a\nb \\ \xe9", "odd")
-    layer.add("owner", images.tarfile.REGTYPE, 0o600, uid=2097152, gid=4294967294)
+    layer.add("owner", tarfile.REGTYPE, 0o600, uid=2097152, gid=4294967294)
     with folder() as path:
-        images.single(path / "layout", [layer], {"Entrypoint": ["/tell"]})
+        single(path / "layout", [layer], {"Entrypoint": ["/tell"]})
         plain = make(path / "x.eif", "--image", path / "layout")
         squashed = make(path / "y.eif", "--image", path / "layout", "--squashfs=gzip")
         expect_files(on_disk(unsquashed(squashed, path)), rootfs(plain), set(), times=True)
@@ -82,7 +86,7 @@ def capabilities_are_kept() -> None:
         got = tool("rdsquashfs", "-x", "server", path / NAME).decode()
         check(f"{CAPABILITY}=" in got, f"xattrs: {got}")
         if IS_ROOT:
-            same(os.getxattr(unsquashed(eif, path) / "server", CAPABILITY), images.CAPABILITY, "its value")
+            same(os.getxattr(unsquashed(eif, path) / "server", CAPABILITY), containers.CAPABILITY, "its value")
             (path / "from/bin").mkdir(parents=True)
             (path / "from/bin/tell").write_bytes(built("apps/tell").read_bytes())
             (path / "from/bin/tell").chmod(0o755)
@@ -104,10 +108,10 @@ def capabilities_are_what_the_kernel_takes() -> None:
     it would not start, or without what it needs."""
     def of(value: bytes) -> None:
         shutil.rmtree(path / "image", ignore_errors=True)
-        layer = images.static_layer()
+        layer = static_layer()
         text = value.decode("utf-8", "surrogateescape")
         layer.file("server", built("apps/tell"), 0o755, pax_headers={"SCHILY.xattr.security.capability": text})
-        images.single(path / "image", [layer], {"Cmd": ["/server"]})
+        single(path / "image", [layer], {"Cmd": ["/server"]})
 
     words = (1 << 10, 0, 0, 0)
     two = struct.pack("<5I", 0x02000001, *words)
@@ -181,9 +185,9 @@ def the_images_own_configuration_is_at_the_top() -> None:
     """init reads it before there is a file of the squashfs."""
     own = "umask = 077\n[b]\ncommand = /tell\n"
     with folder() as path:
-        layer = images.static_layer("etc")
+        layer = static_layer("etc")
         layer.file("etc/enclave-init.conf", own)
-        images.single(path / "image", [layer], {"Cmd": ["/tell"]})
+        single(path / "image", [layer], {"Cmd": ["/tell"]})
         eif = make(path / "x.eif", "--image", path / "image", "--squashfs")
         same(text(eif, "enclave-init.conf"), own, "the configuration")
 

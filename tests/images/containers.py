@@ -1,152 +1,19 @@
-#!/usr/bin/python3 -B
-"""
-Container images for tests, made without a registry: OCI layouts, byte for byte the same each time.
-images.py NAME DEST writes one to the folder DEST; images.py lists them.
-"""
+"""Container images for tests, made without a registry; `write` beside this file lists them, and writes one."""
 
-import bz2
-import fcntl
-import gzip
-import hashlib
-import io
-import json
-import lzma
 import os
 import re
 import shutil
 import subprocess
-import sys
 import tarfile
-import tempfile
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[2]
-TIME = 1700000000  # of all files: neither now nor 1970
+from suite import TOP, Skip, built
+
+from .debian import INITS_RECIPE, PYTHON_RECIPE, SERVERS_RECIPE, debian
+from .oci import OCI, TIME, Layer, Layout, single, tagged
+
 BUSYBOX = Path("/bin/busybox")  # of busybox-static
-OCI = "application/vnd.oci.image."
-GO_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
-
-# --- layers ------------------------------------------------------------------
-
-
-class Layer:
-    """A tar archive, member by member; FORMAT is one of tarfile's."""
-
-    def __init__(self, format: int = tarfile.PAX_FORMAT) -> None:
-        self._raw = io.BytesIO()
-        self._tar = tarfile.open(fileobj=self._raw, mode="w", format=format)
-
-    def add(self, name: str, kind: bytes, mode: int, data: bytes = b"", **fields: object) -> None:
-        """FIELDS are those of a TarInfo: uid, gid, linkname, devmajor, devminor, mtime, pax_headers, size."""
-        info = tarfile.TarInfo(name)
-        info.type, info.mode, info.size, info.mtime = kind, mode, len(data), TIME
-        for key, value in fields.items():
-            setattr(info, key, value)
-        self._tar.addfile(info, io.BytesIO(data) if data else None)
-
-    def dir(self, name: str, mode: int = 0o755, **fields: object) -> None:
-        self.add(name, tarfile.DIRTYPE, mode, **fields)
-
-    def file(self, name: str, data: bytes | str | Path, mode: int = 0o644, **fields: object) -> None:
-        if isinstance(data, Path):
-            data = data.read_bytes()
-        self.add(name, tarfile.REGTYPE, mode, data.encode() if isinstance(data, str) else data, **fields)
-
-    def link(self, name: str, target: str, **fields: object) -> None:
-        self.add(name, tarfile.SYMTYPE, 0o777, linkname=target, **fields)
-
-    def hard(self, name: str, other: str, mode: int = 0o644, **fields: object) -> None:
-        self.add(name, tarfile.LNKTYPE, mode, linkname=other, **fields)
-
-    def node(self, name: str, major: int, minor: int, mode: int = 0o666, kind: bytes = tarfile.CHRTYPE) -> None:
-        self.add(name, kind, mode, devmajor=major, devminor=minor)
-
-    def without(self, name: str) -> None:
-        """Hides what layers below have there."""
-        folder, _, last = name.rpartition("/")
-        self.file(f"{folder}/.wh.{last}" if folder else f".wh.{last}", b"", 0o600)
-
-    def without_all_in(self, folder: str) -> None:
-        self.file(f"{folder}/.wh..wh..opq", b"", 0o600)
-
-    def bytes(self) -> bytes:
-        if not self._tar.closed:
-            self._tar.close()
-        return self._raw.getvalue()
-
-
-def gzipped(data: bytes) -> bytes:
-    return gzip.compress(data, 6, mtime=0)
-
-
-def zstd(data: bytes) -> bytes:
-    return subprocess.run(["zstd", "-q", "-c", "-3"], input=data, stdout=subprocess.PIPE, check=True).stdout
-
-
-PACKED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
-    "gzip": (OCI + "layer.v1.tar+gzip", gzipped),
-    "zstd": (OCI + "layer.v1.tar+zstd", zstd),
-    "plain": (OCI + "layer.v1.tar", bytes),
-    "xz": (OCI + "layer.v1.tar+xz", lzma.compress),
-    "bzip2": (OCI + "layer.v1.tar+bzip2", bz2.compress),
-}
-
-# --- layouts -----------------------------------------------------------------
-
-
-def digest(data: bytes) -> str:
-    return "sha256:" + hashlib.sha256(data).hexdigest()
-
-
-class Layout:
-    """An OCI image layout in a folder."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        (path / "blobs/sha256").mkdir(parents=True)
-        (path / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-
-    def blob(self, data: bytes, kind: str) -> dict:
-        """Its descriptor."""
-        self.blob_path(digest(data)).write_bytes(data)
-        return {"mediaType": kind, "digest": digest(data), "size": len(data)}
-
-    def blob_path(self, name: str) -> Path:
-        return self.path / "blobs" / name.replace(":", "/")
-
-    def json(self, content: dict, kind: str) -> dict:
-        return self.blob(json.dumps(content, indent=1, sort_keys=True).encode(), kind)
-
-    def image(self, layers: list[bytes], config: dict, packed: str = "gzip", arch: str = GO_ARCH) -> dict:
-        """The descriptor of a manifest."""
-        kind, pack = PACKED[packed]
-        blobs = [self.blob(pack(data), kind) for data in layers]
-        about = self.json({"architecture": arch, "os": "linux", "created": "2023-11-14T22:13:20Z",
-                           "config": config, "history": [{"created_by": "tests"} for _ in layers],
-                           "rootfs": {"type": "layers", "diff_ids": [digest(data) for data in layers]}},
-                          OCI + "config.v1+json")
-        return self.json({"schemaVersion": 2, "mediaType": OCI + "manifest.v1+json", "config": about,
-                          "layers": blobs}, OCI + "manifest.v1+json")
-
-    def index(self, *manifests: dict) -> None:
-        (self.path / "index.json").write_text(json.dumps(
-            {"schemaVersion": 2, "mediaType": OCI + "index.v1+json", "manifests": list(manifests)}))
-
-
-def tagged(descriptor: dict, tag: str = "latest", **more: object) -> dict:
-    return {**descriptor, "annotations": {OCI.replace("application/vnd.oci", "org.opencontainers")
-                                          + "ref.name": tag}, **more}
-
-
-def single(path: Path, layers: list[Layer], config: dict, packed: str = "gzip") -> None:
-    """A layout of one image, with the tag latest."""
-    layout = Layout(path)
-    layout.index(tagged(layout.image([one.bytes() for one in layers], config, packed)))
-
-
-# --- the images --------------------------------------------------------------
 
 IMAGES: dict[str, Callable[[Path], None]] = {}
 
@@ -157,11 +24,12 @@ def image(function: Callable[[Path], None]) -> Callable[[Path], None]:
     return function
 
 
-def built(name: str) -> Path:
-    path = TOP / "build" / os.uname().machine / name
-    if not path.exists():
-        raise FileNotFoundError(f"no {path.relative_to(TOP)}: make it first")
-    return path
+def write_image(name: str, path: Path) -> None:
+    """Writes the image NAME to PATH, which is not there yet."""
+    try:
+        IMAGES[name](path)
+    except FileNotFoundError as e:
+        raise Skip(str(e)) from None
 
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:50:An application:/srv:/bin/sh\n"
@@ -711,90 +579,3 @@ def runit(path: Path) -> None:
     layer.file("srv/runit/app/run", "#!/bin/sh\nexec chpst -u app /srv/app\n", 0o755)
     layer.file("srv/runit/app/finish", "#!/bin/sh\nexec /lib/runit/runit-init 6\n", 0o755)
     init(path, layer, "/sbin/runit")
-
-
-# --- big ones are kept -------------------------------------------------------
-
-PYTHON_RECIPE = [
-    "--mode=auto", "--variant=extract", "--format=tar", "--include=python3-minimal,libpython3-stdlib",
-    "--customize-hook=cd \"$1\" && rm -rf usr/share/doc usr/share/man usr/share/locale usr/share/lintian "
-    "var/lib/dpkg var/lib/apt var/cache etc/apt"]
-
-INITS_RECIPE = ["--mode=auto", "--variant=extract", "--format=tar", "--include=systemd,s6,runit"]
-
-# Of the packages only what servers need, so that a boot is short; psql is Perl's script else. The role app and its
-# database are made where nothing runs yet.
-SERVERS_RECIPE = [
-    "--mode=auto", "--variant=essential", "--format=tar",
-    "--include=python3-minimal,libpython3-stdlib,nginx-light,curl,postgresql-15",
-    "--aptopt=Apt::Install-Recommends \"false\"",
-    *(f"--dpkgopt=path-exclude={path}" for path in (
-        "/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/lintian/*",
-        "/usr/share/i18n/*", "/usr/lib/*/gconv/*", "/usr/lib/*/libLLVM*", "/usr/lib/postgresql/15/lib/llvmjit*",
-        "/usr/lib/postgresql/15/lib/bitcode/*")),
-    "--customize-hook=cd \"$1\" && useradd -R \"$PWD\" -M -U app && "
-    "for sql in 'create role app login' 'create database app owner app'; do echo \"$sql\" | chroot . setpriv "
-    "--reuid postgres --regid postgres --clear-groups /usr/lib/postgresql/15/bin/postgres --single "
-    "-D /var/lib/postgresql/15/main -c config_file=/etc/postgresql/15/main/postgresql.conf postgres; done && "
-    "ln -sf ../lib/postgresql/15/bin/psql usr/bin/psql && "
-    "rm -rf usr/bin/perl* usr/lib/*/perl* usr/lib/*/libperl* usr/share/perl* usr/lib/*/libz3* var/lib/dpkg "
-    "etc/hosts etc/hostname etc/resolv.conf"]
-
-
-def cache() -> Path:
-    base = os.environ.get("ENCLAVE_INIT_CACHE") or \
-        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "enclave-init"
-    return Path(base) / "images"
-
-
-@contextmanager
-def locked(path: Path):
-    with open(path, "w") as f:
-        fcntl.flock(f, fcntl.LOCK_EX)
-        yield
-
-
-def cached(name: str, make: Callable[[Path], None], wanted: str, recipe: object) -> Path:
-    """The folder that MAKE fills once for its RECIPE, with the file WANTED in it."""
-    key = hashlib.sha256(json.dumps([name, recipe]).encode()).hexdigest()[:16]
-    path = cache() / f"{name}-{key}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with locked(cache() / "lock"):
-        if not (path / wanted).exists():
-            with tempfile.TemporaryDirectory(prefix="new-", dir=cache()) as new:
-                made = Path(new) / "it"
-                made.mkdir()
-                make(made)
-                made.rename(path)
-    return path
-
-
-def debian(name: str, recipe: list[str]) -> bytes:
-    """The layer that mmdebstrap makes by RECIPE."""
-    return (cached(name, lambda path: mmdebstrap(path, recipe), "root.tar", recipe) / "root.tar").read_bytes()
-
-
-def mmdebstrap(path: Path, recipe: list[str]) -> None:
-    """root.tar, by the machine's own sources of packages and its settings for them."""
-    def said(*words: str) -> str:
-        return subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout
-
-    sources = sorted(set(said("apt-get", "indextargets", "--format", "deb $(REPO_URI) $(CODENAME) $(COMPONENT)",
-                              "Created-By: Packages", "Origin: Debian").splitlines()))
-    suite = min((line.split()[2] for line in sources), key=len)  # not its -updates
-    (path / "apt.conf").write_text("".join(f"{line}\n" for line in said("apt-config", "dump", "Acquire").splitlines()
-                                           if line.startswith("Acquire::")))
-    done = subprocess.run(["mmdebstrap", "--quiet", f"--aptopt={path}/apt.conf", *recipe, suite,
-                           path / "root.tar", "-"], input="\n".join(sources), text=True, stderr=subprocess.PIPE,
-                          env={**os.environ, "SOURCE_DATE_EPOCH": str(TIME)}, check=False)
-    (path / "apt.conf").unlink()
-    if done.returncode:
-        raise RuntimeError(f"mmdebstrap: {done.stderr[-1000:]}")
-
-
-if __name__ == "__main__":
-    if len(sys.argv) != 3 or sys.argv[1] not in IMAGES:
-        for name, make in IMAGES.items():
-            print(f"{name:14} {make.__doc__}")
-        sys.exit(0 if len(sys.argv) == 1 else 2)
-    IMAGES[sys.argv[1]](Path(sys.argv[2]))

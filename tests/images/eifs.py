@@ -1,4 +1,4 @@
-"""Images by hand, for the tests that read them."""
+"""Enclave images by hand, for the tests that read them."""
 
 import json
 import struct
@@ -8,19 +8,20 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from machine import aws_image
-
-from .lib import DONE, Eif, Entry, Skip, enclave, run, tool
+import enclave
+import machine
+from enclave import Eif, Entry
+from suite import Skip, tool
 
 FIRST = enclave.HEADER.size  # the offset of the first section
 FILE, DIR, LINK, CHAR, FIFO = 0o100000, 0o040000, 0o120000, 0o020000, 0o010000
 CRC = 544  # its offset
 
 
-def hello() -> Path:
+def aws_image() -> Path:
     """AWS's own image, for arm64."""
     try:
-        path = aws_image()
+        path = machine.aws_image()
     except subprocess.CalledProcessError:
         raise Skip("scripts/emulator has no arm64 machine") from None
     if not path.exists():
@@ -89,16 +90,6 @@ def sections(raw: bytes) -> list[tuple[int, int, int]]:
 
 # What tells an arm64 kernel, and no more.
 IMAGE = bytes(0x38) + b"ARM\x64" + bytes(0x300) + b"Linux version 6.1.2-test (by hand)\0"
-
-
-def signed(path: Path, key: Path, cert: Path) -> Path:
-    """An image of mkeif's with a signature, at PATH."""
-    for name, data in (("kernel", IMAGE), ("metadata", metadata()), ("boot", cpio(BOOT)), ("app", cpio(APP))):
-        path.with_suffix(f".{name}").write_bytes(data)
-    run("build", "--output", path, "--arch", "aarch64", "--kernel", path.with_suffix(".kernel"), "--cmdline", "quiet",
-        "--metadata-section", path.with_suffix(".metadata"), "--ramdisk", path.with_suffix(".boot"), "--ramdisk",
-        path.with_suffix(".app"), "--sign-key", key, "--sign-cert", cert).is_(DONE)
-    return path
 
 
 def certificate(path: Path, name: str = "signer", curve: str = "secp384r1", days: str = "30",

@@ -1,0 +1,134 @@
+"""OCI layouts and their layers, written by Python's tarfile: byte for byte the same each time."""
+
+import bz2
+import gzip
+import hashlib
+import io
+import json
+import lzma
+import os
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+TIME = 1700000000  # of all files: neither now nor 1970
+OCI = "application/vnd.oci.image."
+GO_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
+
+# --- layers ------------------------------------------------------------------
+
+
+class Layer:
+    """A tar archive, member by member; FORMAT is one of tarfile's."""
+
+    def __init__(self, format: int = tarfile.PAX_FORMAT) -> None:
+        self._raw = io.BytesIO()
+        self._tar = tarfile.open(fileobj=self._raw, mode="w", format=format)
+
+    def add(self, name: str, kind: bytes, mode: int, data: bytes = b"", **fields: object) -> None:
+        """FIELDS are those of a TarInfo: uid, gid, linkname, devmajor, devminor, mtime, pax_headers, size."""
+        info = tarfile.TarInfo(name)
+        info.type, info.mode, info.size, info.mtime = kind, mode, len(data), TIME
+        for key, value in fields.items():
+            setattr(info, key, value)
+        self._tar.addfile(info, io.BytesIO(data) if data else None)
+
+    def dir(self, name: str, mode: int = 0o755, **fields: object) -> None:
+        self.add(name, tarfile.DIRTYPE, mode, **fields)
+
+    def file(self, name: str, data: bytes | str | Path, mode: int = 0o644, **fields: object) -> None:
+        if isinstance(data, Path):
+            data = data.read_bytes()
+        self.add(name, tarfile.REGTYPE, mode, data.encode() if isinstance(data, str) else data, **fields)
+
+    def link(self, name: str, target: str, **fields: object) -> None:
+        self.add(name, tarfile.SYMTYPE, 0o777, linkname=target, **fields)
+
+    def hard(self, name: str, other: str, mode: int = 0o644, **fields: object) -> None:
+        self.add(name, tarfile.LNKTYPE, mode, linkname=other, **fields)
+
+    def node(self, name: str, major: int, minor: int, mode: int = 0o666, kind: bytes = tarfile.CHRTYPE) -> None:
+        self.add(name, kind, mode, devmajor=major, devminor=minor)
+
+    def without(self, name: str) -> None:
+        """Hides what layers below have there."""
+        folder, _, last = name.rpartition("/")
+        self.file(f"{folder}/.wh.{last}" if folder else f".wh.{last}", b"", 0o600)
+
+    def without_all_in(self, folder: str) -> None:
+        self.file(f"{folder}/.wh..wh..opq", b"", 0o600)
+
+    def bytes(self) -> bytes:
+        if not self._tar.closed:
+            self._tar.close()
+        return self._raw.getvalue()
+
+
+def gzipped(data: bytes) -> bytes:
+    return gzip.compress(data, 6, mtime=0)
+
+
+def zstd(data: bytes) -> bytes:
+    return subprocess.run(["zstd", "-q", "-c", "-3"], input=data, stdout=subprocess.PIPE, check=True).stdout
+
+
+PACKED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "gzip": (OCI + "layer.v1.tar+gzip", gzipped),
+    "zstd": (OCI + "layer.v1.tar+zstd", zstd),
+    "plain": (OCI + "layer.v1.tar", bytes),
+    "xz": (OCI + "layer.v1.tar+xz", lzma.compress),
+    "bzip2": (OCI + "layer.v1.tar+bzip2", bz2.compress),
+}
+
+# --- layouts -----------------------------------------------------------------
+
+
+def digest(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+class Layout:
+    """An OCI image layout in a folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        (path / "blobs/sha256").mkdir(parents=True)
+        (path / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+
+    def blob(self, data: bytes, kind: str) -> dict:
+        """Its descriptor."""
+        self.blob_path(digest(data)).write_bytes(data)
+        return {"mediaType": kind, "digest": digest(data), "size": len(data)}
+
+    def blob_path(self, name: str) -> Path:
+        return self.path / "blobs" / name.replace(":", "/")
+
+    def json(self, content: dict, kind: str) -> dict:
+        return self.blob(json.dumps(content, indent=1, sort_keys=True).encode(), kind)
+
+    def image(self, layers: list[bytes], config: dict, packed: str = "gzip", arch: str = GO_ARCH) -> dict:
+        """The descriptor of a manifest."""
+        kind, pack = PACKED[packed]
+        blobs = [self.blob(pack(data), kind) for data in layers]
+        about = self.json({"architecture": arch, "os": "linux", "created": "2023-11-14T22:13:20Z",
+                           "config": config, "history": [{"created_by": "tests"} for _ in layers],
+                           "rootfs": {"type": "layers", "diff_ids": [digest(data) for data in layers]}},
+                          OCI + "config.v1+json")
+        return self.json({"schemaVersion": 2, "mediaType": OCI + "manifest.v1+json", "config": about,
+                          "layers": blobs}, OCI + "manifest.v1+json")
+
+    def index(self, *manifests: dict) -> None:
+        (self.path / "index.json").write_text(json.dumps(
+            {"schemaVersion": 2, "mediaType": OCI + "index.v1+json", "manifests": list(manifests)}))
+
+
+def tagged(descriptor: dict, tag: str = "latest", **more: object) -> dict:
+    return {**descriptor, "annotations": {OCI.replace("application/vnd.oci", "org.opencontainers")
+                                          + "ref.name": tag}, **more}
+
+
+def single(path: Path, layers: list[Layer], config: dict, packed: str = "gzip") -> None:
+    """A layout of one image, with the tag latest."""
+    layout = Layout(path)
+    layout.index(tagged(layout.image([one.bytes() for one in layers], config, packed)))
