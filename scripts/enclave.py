@@ -46,8 +46,11 @@ class Entry:
     dev: tuple[int, int] = (0, 0)
 
 
-def cpio_write(entries: Iterable[Entry]) -> bytes:
-    """The archive of these entries in this order, padded to 512 bytes."""
+TRAILER = Entry("TRAILER!!!", 0, nlink=1)
+
+
+def cpio_write(entries: Iterable[Entry], trailer: Entry = TRAILER) -> bytes:
+    """The archive of these entries in this order, and of TRAILER, padded to 512 bytes."""
     out = bytearray()
 
     def member(e: Entry, ino: int) -> None:
@@ -62,7 +65,7 @@ def cpio_write(entries: Iterable[Entry]) -> bytes:
 
     for n, e in enumerate(entries, 721):
         member(e, e.ino or n)
-    member(Entry("TRAILER!!!", 0, nlink=1), 0)
+    member(trailer, trailer.ino)
     out.extend(bytes(-len(out) % 512))
     return bytes(out)
 
@@ -79,7 +82,7 @@ def cpio_read(data: bytes) -> list[Entry]:
             int(data[at + 6 + 8 * i:at + 14 + 8 * i], 16) for i in range(13))
         name = os.fsdecode(data[at + 110:at + 110 + namesize - 1])
         at += (110 + namesize + 3) & ~3
-        if name == "TRAILER!!!":
+        if name == TRAILER.name:
             return entries
         entries.append(Entry(name, mode, data[at:at + size], uid, gid, (rmaj, rmin), mtime,
                              ino, nlink, (dmaj, dmin)))

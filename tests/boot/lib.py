@@ -1,7 +1,6 @@
 """What the boot tests share: images, boots, checks, and the list of tests."""
 
 import pickle
-import struct
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,19 +31,6 @@ def built(name: str, arch: str = "x86_64") -> bytes:
 
 def kernel_file(kernel: str, name: str) -> bytes:
     return (kernel_dir(kernel) / name).read_bytes()
-
-
-def elf(machine: int = 62, interpreter: str = "") -> bytes:
-    """An ELF program of little more than headers, for MACHINE, with an interpreter."""
-    path = interpreter.encode() + b"\0"
-    phdrs = 2 if interpreter else 1
-    at = 64 + 56 * phdrs
-    head = struct.pack("<4s5B7xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 0, 0, 3, machine, 1, at, 64, 0,
-                       0, 64, 56, phdrs, 0, 0, 0)
-    body = struct.pack("<IIQQQQQQ", 1, 5, 0, 0, 0, at + len(path), at + len(path), 4096)
-    if interpreter:
-        body += struct.pack("<IIQQQQQQ", 3, 4, at, at, at, len(path), len(path), 1)
-    return head + body + path
 
 
 def image(*cmd: str, env: tuple[str, ...] | None = (), raw_cmd: bytes | None = None,

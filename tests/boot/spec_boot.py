@@ -3,7 +3,9 @@
 import gzip
 from dataclasses import replace
 
-from .lib import DEFAULT_PATH, Tree, boot, check, elf, image, same, test
+from images.stubs import elf
+
+from .lib import DEFAULT_PATH, Tree, boot, check, image, same, test
 
 PATH_LINE = f"[PATH={DEFAULT_PATH}]"
 
@@ -164,7 +166,7 @@ def text_with_nul_does_not_run_in_the_shell():
 @test()
 def elf_of_another_machine_is_named():
     """An ELF program for another architecture is named so, and not given to the shell."""
-    tree = program("app", elf(machine=183))
+    tree = program("app", elf("aarch64"))
     tree.link("bin/sh", "/bin/probe")
     b = boot(image("/app", files=tree))
     b.expect_stop(8, "init: spawn: /app: an ELF file for aarch64, this machine is x86-64")

@@ -1,9 +1,10 @@
 """scripts/blobs: the folder for NITRO_CLI_BLOBS, from folders that are made up."""
 
 import hashlib
-import struct
 import subprocess
 from pathlib import Path
+
+from images.stubs import elf, kernel, module
 
 from .lib import ARCHES, TOP, check, folder, run, same, test
 
@@ -15,26 +16,12 @@ CMDLINE = {"x86_64": "reboot=k panic=30 pci=off nomodules console=ttyS0 i8042.no
            "aarch64": "reboot=k panic=30 pci=off nomodules console=ttyS0 random.trust_cpu=on root=/dev/ram0\n"}
 
 
-def elf(arch: str, more: bytes = b"") -> bytes:
-    return b"\x7fELF\2\1\1".ljust(16, b"\0") + struct.pack("<HH", 1, {"x86_64": 62, "aarch64": 183}[arch]) + more
-
-
-def kernel(arch: str) -> bytes:
-    if arch == "aarch64":
-        return b"MZ".ljust(56, b"\0") + b"ARM\x64" + bytes(100) + f"Linux version {RELEASE} (gcc)\n".encode()
-    head = bytearray(0x300)
-    head[0x202:0x206] = b"HdrS"
-    head[0x20e:0x210] = (0x100).to_bytes(2, "little")
-    head[0x236] = 1
-    return bytes(head) + f"{RELEASE} (somebody) #1\0".encode()
-
-
 def installed(at: Path, arch: str = "x86_64", **changed: bytes | None) -> Path:
     """nitro-cli's folder for ARCH; CHANGED files by name (a dot is __) have another content, or none."""
-    files = {KERNEL[arch]: kernel(arch),
+    files = {KERNEL[arch]: kernel(arch, RELEASE),
              f"{KERNEL[arch]}.config": f"#\n# made\n# Linux/{LINUX[arch]} {RELEASE} Kernel Configuration\n#\n".encode(),
-             "nsm.ko": elf(arch, b"\0vermagic=" + RELEASE.encode() + b" SMP\0"), "linuxkit": elf(arch, b"linuxkit"),
-             "init": elf(arch, b"AWS's"), "cmdline": CMDLINE[arch].encode()}
+             "nsm.ko": module(arch, RELEASE), "linuxkit": elf(arch, more=b"linuxkit"),
+             "init": elf(arch, more=b"AWS's"), "cmdline": CMDLINE[arch].encode()}
     files.update({name.replace("__", "."): data for name, data in changed.items()})
     at.mkdir(parents=True)
     for name, data in files.items():
@@ -46,7 +33,7 @@ def installed(at: Path, arch: str = "x86_64", **changed: bytes | None) -> Path:
 def blobs(tmp: Path, *words: object, arch: str = "x86_64", init: bytes | None = None, source: Path | None = None,
           named: str | None = None, **how: object) -> subprocess.CompletedProcess:
     """Into TMP/out, with an init for ARCH."""
-    (tmp / "ours").write_bytes(elf(arch, b"ours") if init is None else init)
+    (tmp / "ours").write_bytes(elf(arch, more=b"ours") if init is None else init)
     return run(TOP / "scripts/blobs", "--arch", arch, "--init", tmp / "ours",
                *(("--from", source) if source else ()), *words, tmp / "out", env={"NITRO_CLI_BLOBS": named}, **how)
 
@@ -75,7 +62,7 @@ def a_complete_folder():
             same(oct((tmp / "out").stat().st_mode & 0o777), "0o755", "the folder's mode")
             for same_name in ("linuxkit", "nsm.ko", name, f"{name}.config"):
                 same((tmp / "out" / same_name).read_bytes(), (source / same_name).read_bytes(), same_name)
-            same((tmp / "out/init").read_bytes(), elf(arch, b"ours"), "init")
+            same((tmp / "out/init").read_bytes(), elf(arch, more=b"ours"), "init")
             same((tmp / "out/cmdline").read_text(), CMDLINE[arch], "cmdline")
             same(done.stdout, "".join(f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p}\n"
                                       for p in sorted((tmp / "out").iterdir())), "the hashes")
@@ -86,11 +73,11 @@ def a_complete_folder():
 def where_it_looks():
     """What is given, else NITRO_CLI_BLOBS; and the folder of the architecture, as nitro-cli's sources have it."""
     with folder() as tmp:
-        a, b = installed(tmp / "in/a"), installed(tmp / "in/b", linuxkit=elf("x86_64", b"b"))
+        a, b = installed(tmp / "in/a"), installed(tmp / "in/b", linuxkit=elf(more=b"b"))
         same(blobs(tmp, named=str(a)).returncode, 0, "the status")
-        same((tmp / "out/linuxkit").read_bytes(), elf("x86_64", b"linuxkit"), "linuxkit of NITRO_CLI_BLOBS")
+        same((tmp / "out/linuxkit").read_bytes(), elf(more=b"linuxkit"), "linuxkit of NITRO_CLI_BLOBS")
         same(blobs(tmp, named=str(a), source=b).returncode, 0, "the status")
-        same((tmp / "out/linuxkit").read_bytes(), elf("x86_64", b"b"), "linuxkit of --from")
+        same((tmp / "out/linuxkit").read_bytes(), elf(more=b"b"), "linuxkit of --from")
         installed(tmp / "in/c/aarch64", "aarch64"), installed(tmp / "in/c/x86_64")
         same(blobs(tmp, arch="aarch64", source=tmp / "in/c").returncode, 0, "the status")
         check((tmp / "out/Image").exists(), "no Image")
@@ -169,7 +156,7 @@ def doubts_are_told():
     """Another release of nsm.ko than the kernel's, and another command line, are said and taken."""
     for arch in ARCHES:
         with folder() as tmp:
-            source = installed(tmp / "in", arch, nsm__ko=elf(arch, b"\0vermagic=6.6.79 SMP\0"), cmdline=b"quiet\n")
+            source = installed(tmp / "in", arch, nsm__ko=module(arch, "6.6.79"), cmdline=b"quiet\n")
             done = blobs(tmp, arch=arch, source=source)
             same(done.returncode, 0, "the status")
             same(done.stderr, f"blobs: warning: nsm.ko was built for Linux 6.6.79, the kernel is {RELEASE}\n"
@@ -195,19 +182,19 @@ def only_a_folder_of_its_own_is_replaced():
         done = run(TOP / "scripts/blobs", "--init", tmp / "ours", "--arch", "x86_64", source,
                    env={"NITRO_CLI_BLOBS": str(source)})
         same((done.returncode, done.stderr), (1, f"blobs: {source}: source and destination are one folder\n"), "the run")
-        same((source / "init").read_bytes(), elf("x86_64", b"AWS's"), "the source's init")
+        same((source / "init").read_bytes(), elf(more=b"AWS's"), "the source's init")
 
 
 @test
 def nothing_is_left_half_made():
     """A disk that is full while it writes: no folder, no part of one, and a former one as it was."""
     with folder() as tmp:
-        source = installed(tmp / "in", linuxkit=elf("x86_64", bytes(1 << 20)))
+        source = installed(tmp / "in", linuxkit=elf(more=bytes(1 << 20)))
         limit = ("prlimit", "--fsize=65536", "--")
         words = (TOP / "scripts/blobs", "--arch", "x86_64", "--init", tmp / "ours", "--from", source, tmp / "out")
-        (tmp / "ours").write_bytes(elf("x86_64", b"ours"))
+        (tmp / "ours").write_bytes(elf(more=b"ours"))
         refused(tmp, run(*limit, *words), "[Errno 27] File too large")
         same(run(*words).returncode, 0, "without a limit")
         same(run(*limit, *words).returncode, 1, "with one")
         same(len(list((tmp / "out").iterdir())), 6, "files of the former folder")
-        same((tmp / "out/linuxkit").stat().st_size, len(elf("x86_64")) + (1 << 20), "the former linuxkit")
+        same((tmp / "out/linuxkit").stat().st_size, len(elf()) + (1 << 20), "the former linuxkit")

@@ -81,15 +81,18 @@ def with_crc(raw: bytes | bytearray) -> bytes:
     return bytes(raw[:CRC]) + struct.pack(">I", crc) + bytes(raw[FIRST:])
 
 
+def put(raw: bytes | bytearray, at: int, form: str, *values: object) -> bytes:
+    """RAW with VALUES of FORM, struct's, at AT; the checksum is right."""
+    data = bytearray(raw)
+    struct.pack_into(form, data, at, *values)
+    return with_crc(data)
+
+
 def sections(raw: bytes) -> list[tuple[int, int, int]]:
     """Of each section: its type, the offset of its header, its size."""
     fields = enclave.HEADER.unpack_from(raw)
     count, offsets, sizes = fields[6], fields[7:39], fields[39:71]
     return [(enclave.SECTION.unpack_from(raw, offsets[i])[0], offsets[i], sizes[i]) for i in range(count)]
-
-
-# What tells an arm64 kernel, and no more.
-IMAGE = bytes(0x38) + b"ARM\x64" + bytes(0x300) + b"Linux version 6.1.2-test (by hand)\0"
 
 
 def certificate(path: Path, name: str = "signer", curve: str = "secp384r1", days: str = "30",

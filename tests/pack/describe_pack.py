@@ -8,12 +8,12 @@ import lzma
 import re
 import struct
 import subprocess
-import zlib
 from dataclasses import replace
 from pathlib import Path
 
-from images.eifs import (APP, BOOT, FILE, FIRST, IMAGE, LINK, METADATA, app, aws_image, certificate, cpio, expired, metadata,
-                         sections, small, with_crc, write)
+from images.eifs import (APP, BOOT, FILE, FIRST, LINK, METADATA, app, aws_image, certificate, cpio, expired, metadata,
+                         put, sections, small, with_crc, write)
+from images.stubs import kernel
 
 from .lib import ASAN, DONE, MKEIF, REFUSED, USAGE, Done, Eif, Entry, built, check, enclave, folder, names, run, same, test, tool
 from .lib import FILE as EXIT_FILE
@@ -46,7 +46,7 @@ def refused(raw: bytes | bytearray, *err: str) -> None:
 
 def signed(path: Path, key: Path, cert: Path) -> Path:
     """An image of mkeif's with a signature, at PATH."""
-    for name, data in (("kernel", IMAGE), ("metadata", metadata()), ("boot", cpio(BOOT)), ("app", cpio(APP))):
+    for name, data in (("kernel", kernel("aarch64")), ("metadata", metadata()), ("boot", cpio(BOOT)), ("app", cpio(APP))):
         path.with_suffix(f".{name}").write_bytes(data)
     run("build", "--output", path, "--arch", "aarch64", "--kernel", path.with_suffix(".kernel"), "--cmdline", "quiet",
         "--metadata-section", path.with_suffix(".metadata"), "--ramdisk", path.with_suffix(".boot"), "--ramdisk",
@@ -221,10 +221,7 @@ def a_table_that_another_signer_left_is_told() -> None:
     with folder() as path:
         key, cert = certificate(path)
         whole = signed(path / "x.eif", key, cert).read_bytes()
-        raw = bytearray(whole)
-        at = 284 + 8 * (len(sections(raw)) - 1)
-        raw[at:at + 8] = struct.pack(">Q", 1500)
-        raw[544:548] = struct.pack(">I", zlib.crc32(raw[:544] + raw[548:]))
+        raw = put(whole, 284 + 8 * (len(sections(whole)) - 1), ">Q", 1500)
         for program in (MKEIF, ASAN):
             done = described(raw, code=REFUSED, err=("its size is not that of the table",), program=program)
             check("of PCR0       right\n" in done.text, done.text)
@@ -645,12 +642,6 @@ def what_is_cut_short_is_refused() -> None:
     refused(raw + b"\0", f"offset {len(raw)}: 1 bytes behind the last section")
 
 
-def put(raw: bytes, at: int, form: str, *values: int) -> bytes:
-    data = bytearray(raw)
-    struct.pack_into(form, data, at, *values)
-    return with_crc(data)
-
-
 @test(seconds=4)
 def a_header_that_lies_is_refused() -> None:
     """Sizes, offsets, counts, types, version, flags, each with a right checksum: section and offset are named."""
@@ -701,7 +692,7 @@ def images_for_sidecars_are_known() -> None:
     Bottlerocket's: flags PCIE (1 << 6) and PCIE_VIRTIO (1 << 9), one empty ramdisk, the root on a block device that the
     command line names (bottlerocket-os/twoliter#673). Described, measured, compared, extracted, built and signed.
     """
-    eif = replace(small(), kernel=IMAGE, arch="aarch64", cmdline="root=/dev/dm-0 dm-mod.create=x", ramdisks=[b""])
+    eif = replace(small(), kernel=kernel("aarch64"), arch="aarch64", cmdline="root=/dev/dm-0 dm-mod.create=x", ramdisks=[b""])
     raw, plain = with_flags(eif, 0x0241), eif.pack()
     with folder() as path:
         x, y = write(path / "x.eif", raw), write(path / "y.eif", plain)
@@ -737,7 +728,7 @@ def ramdisks_that_the_kernel_would_lose_are_not_built() -> None:
     odd = gzip.compress(cpio(BOOT))
     odd += bytes((1 - len(odd)) % 4)
     with folder() as path:
-        write(path / "kernel", IMAGE)
+        write(path / "kernel", kernel("aarch64"))
         write(path / "odd", odd)
         write(path / "plain", cpio(APP))
         made = ("build", "--kernel", path / "kernel", "--cmdline", "quiet", "--output", path / "x.eif")

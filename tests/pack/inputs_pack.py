@@ -6,12 +6,12 @@ import json
 import lzma
 import re
 import shlex
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from images.oci import zstd
+from images.stubs import module
 
 from .lib import (DONE, FILE, REFUSED, TOP, USAGE, VERSION, Done, Eif, built, check, cpio_read, fake_kernel, folder, layout,
                  names, run, same, test)
@@ -31,13 +31,6 @@ def pcrs(done: Done) -> dict[str, str]:
 
 def sha256(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
-
-
-def module(version: str = "6.1.99") -> bytes:
-    """As little as passes for a kernel module."""
-    head = bytearray(64)
-    head[:20] = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HH", 1, 62)
-    return bytes(head) + f"vermagic={version} SMP\0".encode() + b"text" * 999
 
 
 # --- the environment ---------------------------------------------------------
@@ -229,7 +222,7 @@ def modules_are_unpacked() -> None:
             packed = (path / f"nsm.ko.{kind}").read_bytes()
             (path / f"cut.ko.{kind}").write_bytes(packed[:len(packed) // 2])
             run(*words, path / f"cut.ko.{kind}").is_(REFUSED, f"cut.ko.{kind}: ")
-        (path / "other.ko.xz").write_bytes(lzma.compress(module("5.10.1")))
+        (path / "other.ko.xz").write_bytes(lzma.compress(module(version="5.10.1")))
         run(*words, path / "other.ko.xz").is_(REFUSED, "a module for the kernel 5.10.1, but the kernel is 6.1.99")
         (path / "none.ko.gz").write_bytes(gzip.compress(b"no module"))
         run(*words, path / "none.ko.gz").is_(REFUSED, "none.ko.gz: not an ELF file")

@@ -14,6 +14,7 @@ from pathlib import Path
 import enclave
 from enclave import Eif, Entry, cpio_read  # noqa: F401
 from images.containers import write_image
+from images.stubs import kernel
 from machine import emulator, kernel_dir
 from suite import TOP, Failure, Skip, built, check, once, same, test, tool  # noqa: F401
 
@@ -124,19 +125,9 @@ def boot_options(kernel: str = "module") -> list[object]:
     return ["--arch", "x86_64", "--init", built("init", "x86_64"), "--kernel", path / "bzImage", *module]
 
 
-def fake_kernel(path: Path, arch: str = "x86_64", version: str = "6.1.99") -> Path:
-    """As small a file as passes for a kernel: what is not booted needs no other."""
-    head = bytearray(0x400)
-    if arch == "x86_64":
-        head[0x1fe:0x200] = b"\x55\xaa"
-        head[0x202:0x206] = b"HdrS"
-        head[0x20e:0x210] = (0x100).to_bytes(2, "little")
-        head[0x236] = 1
-        head[0x300:0x300 + len(version) + 3] = f"{version} x\0".encode()
-    else:
-        head[0x38:0x3c] = b"ARM\x64"
-        head[0x300:0x300 + len(version) + 16] = f"Linux version {version} ".encode() + b"\0"
-    path.write_bytes(head)
+def fake_kernel(path: Path, arch: str = "x86_64") -> Path:
+    """What is not booted needs no other."""
+    path.write_bytes(kernel(arch))
     return path
 
 

@@ -5,11 +5,12 @@ import lzma
 from dataclasses import replace
 
 from images.eifs import DIR, FILE, LINK, aws_image, cpio
+from images.stubs import elf
 
 
 from .lib import (ASAN, DONE, MKEIF, REFUSED, USAGE, Eif, Entry, built, check, cpio_read, enclave, folder, names, run, same, test)
 
-OLD = b"\x7fELF" + bytes(14) + (62).to_bytes(2, "little") + bytes(64)
+OLD = elf()
 
 
 def made(path, signature: bytes = b"", second: bytes = b"", **changes) -> Eif:
@@ -101,15 +102,8 @@ def what_is_no_image_with_an_init_is_refused() -> None:
 
 def nitro_cli_form(entries: list[Entry]) -> bytes:
     """An archive as nitro-cli's linuxkit writes it: numbers from 721 on, the trailer's too, device 3:1, one time."""
-    out = bytearray()
-    for n, e in enumerate([*entries, Entry("TRAILER!!!", 0, nlink=1)], 721):
-        name = e.name.encode() + b"\0"
-        mtime = 0 if e.name == "TRAILER!!!" else 1492533000
-        out += b"070701" + b"".join(b"%08x" % f for f in (n, e.mode, e.uid, e.gid, e.nlink, mtime, len(e.data),
-                                                          3, 1, 0, 0, len(name), 0)) + name
-        out += bytes(-len(out) % 4) + e.data
-        out += bytes(-len(out) % 4)
-    return bytes(out + bytes(-len(out) % 512))
+    made = [replace(e, ino=n, mtime=1492533000, dev=(3, 1), rdev=(0, 0)) for n, e in enumerate(entries, 721)]
+    return enclave.cpio_write(made, replace(enclave.TRAILER, ino=721 + len(made), dev=(3, 1)))
 
 
 @test(seconds=3)

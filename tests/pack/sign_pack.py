@@ -4,10 +4,8 @@ import errno
 import hashlib
 import os
 import re
-import struct
 import subprocess
 import time
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +19,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from images.eifs import put
 
 from .lib import ASAN, DEADLINE_S, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, Failure, check, folder, names, run, same, test, tool
 
@@ -108,15 +107,13 @@ def a_signature_is_replaced() -> None:
     """By another key, in another file or in the same one; the rest stays, the header's defaults too."""
     with folder() as tmp:
         image(tmp / "x.eif")
-        raw = bytearray((tmp / "x.eif").read_bytes())
-        raw[8:24] = struct.pack(">QQ", 12345678, 7)
-        raw[544:548] = struct.pack(">I", zlib.crc32(raw[548:], zlib.crc32(raw[:544])))
+        raw = put((tmp / "x.eif").read_bytes(), 8, ">QQ", 12345678, 7)
         (tmp / "x.eif").write_bytes(raw)
         first, second = key_pair(tmp, "prime256v1"), key_pair(tmp, "secp521r1")
         sign(tmp / "x.eif", *first, tmp / "y.eif").is_(DONE)
         sign(tmp / "x.eif", *second, tmp / "z.eif").is_(DONE)
         verify(Eif.load(tmp / "y.eif"), "prime256v1", first[1])
-        same((tmp / "x.eif").read_bytes(), bytes(raw), "the image that was read")
+        same((tmp / "x.eif").read_bytes(), raw, "the image that was read")
         same((tmp / "y.eif").read_bytes()[8:24], raw[8:24], "the default memory and processors")
         sign(tmp / "y.eif", *second, tmp / "y.eif").is_(DONE)
         same((tmp / "y.eif").read_bytes(), (tmp / "z.eif").read_bytes(), "signed anew")
