@@ -4,10 +4,10 @@ import re
 import subprocess
 from dataclasses import replace
 
-import machine
+from images import eifs
 from machine import nsm_root
 
-from .lib import DEADLINE_S, TOP, Skip, Tree, boot, built, check, enclave, same, test
+from .lib import DEADLINE_S, TOP, Tree, boot, built, check, enclave, same, test
 from .root_boot import expect_file_systems
 
 # What the formula gives for the image as AWS built it.
@@ -16,13 +16,7 @@ AWS_PCR0 = ("bb284bdbdb58acc5378b549b0f8aa74663f306dd7f37fe612c2f255ed957d074"
 
 
 def aws_image() -> enclave.Eif:
-    try:
-        path = machine.aws_image()
-    except subprocess.CalledProcessError:
-        raise Skip("scripts/emulator has no arm64 machine") from None
-    if not path.exists():
-        raise Skip("no image of AWS's")
-    return enclave.Eif.load(path)
+    return enclave.Eif.load(eifs.aws_image())
 
 
 def aws_ramdisks(app: Tree, *cmd: str, config: bytes | None = None,

@@ -3,26 +3,17 @@
 import json
 import subprocess
 import tempfile
-from functools import cache
 from pathlib import Path
 
 from images.containers import SHELL, write_image
-from machine import aws_image, kernel_dir
+from images.keys import key_pair
+from machine import kernel_dir
 
+from .aws_boot import aws_image
 from .lib import TOP, Boot, Eif, boot, built, check, enclave, same, shared, test
 
 MKEIF = TOP / "build/mkeif"
 TOOL = ("--boot-file", f"nsm={TOP / 'build/x86_64/nsm'}")
-_kept = tempfile.TemporaryDirectory(prefix="pack-boot-")
-
-
-@cache
-def key() -> tuple[Path, Path]:
-    """Of a certificate for the signed one."""
-    files = Path(_kept.name, "key"), Path(_kept.name, "cert")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes",
-                    "-subj", "/CN=tests", "-keyout", files[0], "-out", files[1]], check=True, stderr=subprocess.DEVNULL)
-    return files
 
 
 def packed(name: str, *options: object) -> tuple[Eif, dict[str, str]]:
@@ -76,7 +67,9 @@ def a_squashfs_runs_as_a_ramdisk_does():
 @test(seconds=10)
 def a_program_alone_runs_as_numbers():
     """An image of one file: user and group by number, no others; signed."""
-    b, said = booted("nopasswd", "--sign-key", key()[0], "--sign-cert", key()[1])
+    with tempfile.TemporaryDirectory(prefix="pack-boot-") as folder:
+        key, cert = key_pair(Path(folder))
+        b, said = booted("nopasswd", "--sign-key", key, "--sign-cert", cert)
     check("PCR8" in said, "no PCR8")
     b.expect(uid="1234", gid="5678", cwd="[/]")
     same(b.all("arg"), args("/tell"), "arguments")
@@ -187,7 +180,7 @@ def many_and_deep_paths_are_unpacked():
 @test(seconds=10)
 def an_arm64_image_runs():
     """With AWS's 4.14 kernel, its module and our cross-built init. That machine measures nothing."""
-    aws = Eif.load(aws_image())
+    aws = aws_image()
     with tempfile.TemporaryDirectory(prefix="pack-boot-") as folder:
         path = Path(folder)
         (path / "Image").write_bytes(aws.kernel)

@@ -8,7 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import cbor2
+from images.eifs import signature
+from images.keys import key_pair
 from machine import emulator
+from suite import tool
 
 from .aws_boot import AWS_PCR0, aws_image, aws_ramdisks
 from .lib import DEADLINE_S, TOP, Tree, boot, built, check, enclave, image, same, test
@@ -109,23 +112,10 @@ def measurements_are_the_packers():
 
 # --- signed images, run-enclave ----------------------------------------------
 
-def openssl(*words: object) -> bytes:
-    done = subprocess.run(["openssl", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-    check(done.returncode == 0, f"openssl {words[0]}: {done.stderr.decode()}")
-    return done.stdout
-
-
 def signed(eif: enclave.Eif, folder: Path) -> tuple[enclave.Eif, bytes]:
     """The image with a signature section as AWS's builder writes it, and the certificate's DER."""
-    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes", "-subj", "/CN=signer",
-            "-days", "30", "-keyout", folder / "key.pem", "-out", folder / "cert.pem")
-    pem = (folder / "cert.pem").read_bytes()
-    payload = cbor2.dumps({"register_index": 0,
-                           "register_value": list(bytes.fromhex(eif.measurements()["PCR0"]))})
-    # Nobody here looks at the signature itself.
-    cose = cbor2.dumps([cbor2.dumps({1: -35}), {}, payload, bytes(96)])
-    section = cbor2.dumps([{"signing_certificate": list(pem), "signature": list(cose)}])
-    return replace(eif, signature=section), openssl("x509", "-in", folder / "cert.pem", "-outform", "DER")
+    key, cert = key_pair(folder)
+    return replace(eif, signature=signature(folder, eif, key, cert)), tool("openssl", "x509", "-in", cert, "-outform", "DER")
 
 
 @test()

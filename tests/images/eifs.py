@@ -2,7 +2,6 @@
 
 import json
 import struct
-import subprocess
 import zlib
 from collections.abc import Iterable
 from dataclasses import replace
@@ -22,7 +21,7 @@ def aws_image() -> Path:
     """AWS's own image, for arm64."""
     try:
         path = machine.aws_image()
-    except subprocess.CalledProcessError:
+    except RuntimeError:
         raise Skip("scripts/emulator has no arm64 machine") from None
     if not path.exists():
         raise Skip("no image of AWS's")
@@ -95,27 +94,25 @@ def sections(raw: bytes) -> list[tuple[int, int, int]]:
     return [(enclave.SECTION.unpack_from(raw, offsets[i])[0], offsets[i], sizes[i]) for i in range(count)]
 
 
-def certificate(path: Path, name: str = "signer", curve: str = "secp384r1", days: str = "30",
-                subject: str = "/C=DE/O=One, Two/CN=signer \u00e4") -> tuple[Path, Path]:
-    """A key and a certificate of its own, by openssl."""
-    key, cert = path / f"{name}.key", path / f"{name}.pem"
-    tool("openssl", "ecparam", "-name", curve, "-genkey", "-noout", "-out", key)
-    tool("openssl", "req", "-new", "-x509", "-utf8", "-key", key, "-sha384", "-days", days, "-subj", subject, "-out",
-         cert)
-    return key, cert
+def integers(data: bytes) -> bytes:
+    """A CBOR array of them."""
+    out = b"\x99" + struct.pack(">H", len(data)) if len(data) > 255 else b"\x98" + bytes([len(data)])
+    return out + b"".join(bytes([b]) if b < 24 else b"\x18" + bytes([b]) for b in data)
 
 
-def expired(path: Path) -> tuple[Path, Path]:
-    """One whose time is over."""
-    key, cert = certificate(path, "expired")
-    request = path / "expired.csr"
-    tool("openssl", "req", "-new", "-utf8", "-key", key, "-subj", "/CN=expired", "-out", request)
-    (path / "index.txt").write_text("")
-    (path / "serial").write_text("01\n")
-    (path / "ca.cnf").write_text(
-        f"[ca]\ndefault_ca = a\n[a]\ndatabase = {path}/index.txt\nserial = {path}/serial\nnew_certs_dir = {path}\n"
-        "policy = p\ndefault_md = sha384\nrand_serial = no\n[p]\ncommonName = supplied\n")
-    tool("openssl", "ca", "-batch", "-config", path / "ca.cnf", "-selfsign", "-keyfile", key, "-in", request, "-out",
-         cert, "-notext", "-startdate", "20200101000000Z", "-enddate", "20200201000000Z")
-    return key, cert
-
+def signature(path: Path, eif: Eif, key: Path, cert: Path) -> bytes:
+    """A signature section of PCR0, ES384, signed by openssl, in the frame of AWS's tools."""
+    pcr0 = bytes.fromhex(eif.measurements()["PCR0"])
+    payload = b"\xa2\x6eregister_index\x00\x6eregister_value" + integers(pcr0)
+    protected = b"\xa1\x01\x38\x22"
+    head = b"\x58" + bytes([len(payload)]) if len(payload) < 256 else b"\x59" + struct.pack(">H", len(payload))
+    message = path / "message"
+    message.write_bytes(b"\x84\x6aSignature1\x44" + protected + b"\x40" + head + payload)
+    der = tool("openssl", "dgst", "-sha384", "-sign", key, message)
+    at, numbers = 2, []
+    for _ in range(2):
+        size = der[at + 1]
+        numbers.append(int.from_bytes(der[at + 2:at + 2 + size], "big").to_bytes(48, "big"))
+        at += 2 + size
+    cose = b"\x84\x44" + protected + b"\xa0" + head + payload + b"\x58\x60" + b"".join(numbers)
+    return (b"\x81\xa2\x73signing_certificate" + integers(cert.read_bytes()) + b"\x69signature" + integers(cose))

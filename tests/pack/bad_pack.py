@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from images.containers import DEEP_MAX, deep_layer, static_layer
+from images.keys import expired, key_pair
 from images.oci import OCI, PACKED, Layer, Layout, digest, single, tagged, zstd
 
 from .lib import (ASAN, DONE, FILE, MKEIF, REFUSED, TOP, USAGE, Eif, Skip, boot_options, build, built, check, copied, folder, kernels,
@@ -522,27 +523,15 @@ def more_sections_than_a_file_has_are_refused() -> None:
 @test(seconds=2)
 def certificates_have_to_be_valid_now() -> None:
     """Expired; not the key's; a key that is none."""
-    def make(name: str, *more: str) -> list[object]:
-        key, cert = path / f"{name}.key", path / f"{name}.pem"
-        tool("openssl", "ecparam", "-name", "secp384r1", "-genkey", "-noout", "-out", key)
-        tool("openssl", "req", "-new", "-x509", "-key", key, "-subj", f"/CN={name}", "-out", cert, *more)
-        return ["--sign-key", key, "--sign-cert", cert]
-
     with folder() as path:
         image = (*boot_options(), "--image", layout("nopasswd"))
-        good = make("good")
-        make("other")
-        tool("openssl", "req", "-new", "-key", path / "good.key", "-subj", "/CN=expired", "-out", path / "csr")
-        tool("openssl", "x509", "-req", "-in", path / "csr", "-signkey", path / "good.key", "-days", "-1",
-             "-out", path / "expired.pem")
-        expect_refused(path, REFUSED, ("expired.pem",), *image, "--sign-key", path / "good.key", "--sign-cert",
-                       path / "expired.pem")
-        expect_refused(path, REFUSED, ("other.pem",), *image, "--sign-key", path / "good.key", "--sign-cert",
-                       path / "other.pem")
-        expect_refused(path, REFUSED, ("good.pem",), *image, "--sign-key", path / "good.pem", "--sign-cert",
-                       path / "good.pem")
-        expect_refused(path, USAGE, ("--sign-cert",), *image, "--sign-key", path / "good.key")
-        run("build", "--output", path / "x.eif", *image, *good, program=ASAN).is_(DONE)
+        key, cert = key_pair(path)
+        _, other = key_pair(path, name="other")
+        old_key, old = expired(path)
+        for wrong_key, wrong, said in ((old_key, old, old), (key, other, other), (cert, cert, cert)):
+            expect_refused(path, REFUSED, (said.name,), *image, "--sign-key", wrong_key, "--sign-cert", wrong)
+        expect_refused(path, USAGE, ("--sign-cert",), *image, "--sign-key", key)
+        run("build", "--output", path / "x.eif", *image, "--sign-key", key, "--sign-cert", cert, program=ASAN).is_(DONE)
 
 
 # --- outputs -----------------------------------------------------------------

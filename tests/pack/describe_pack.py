@@ -6,13 +6,13 @@ import hashlib
 import json
 import lzma
 import re
-import struct
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from images.eifs import (APP, BOOT, FILE, FIRST, LINK, METADATA, app, aws_image, certificate, cpio, expired, metadata,
-                         put, sections, small, with_crc, write)
+from images.eifs import (APP, BOOT, FILE, FIRST, LINK, METADATA, app, aws_image, cpio, metadata, put, sections,
+                         signature, small, with_crc, write)
+from images.keys import expired, key_pair
 from images.stubs import kernel
 
 from .lib import ASAN, DONE, MKEIF, REFUSED, USAGE, Done, Eif, Entry, built, check, enclave, folder, names, run, same, test, tool
@@ -147,7 +147,7 @@ def numbers_are_as_short_as_they_can_be() -> None:
 def a_signature_is_described() -> None:
     """Certificate, PCR8 and whether it is right: as openssl reads it, in the words of nitro-cli."""
     with folder() as path:
-        key, cert = certificate(path)
+        key, cert = key_pair(path, subject="/C=DE/O=One, Two/CN=signer \u00e4")
         eif = signed(path / "x.eif", key, cert)
         for program in (MKEIF, ASAN):
             found = run("describe", eif, "--json", program=program).is_(DONE).json
@@ -194,7 +194,7 @@ def a_wrong_checksum_is_told() -> None:
 def a_wrong_signature_is_told() -> None:
     """Of another image, damaged, no signature at all, or by a certificate whose time is over."""
     with folder() as path:
-        eif = Eif.load(signed(path / "good.eif", *certificate(path)))
+        eif = Eif.load(signed(path / "good.eif", *key_pair(path)))
         damaged = bytearray(eif.signature)
         damaged[-1] ^= 1
         for bad, err, is_valid in (
@@ -209,7 +209,7 @@ def a_wrong_signature_is_told() -> None:
                 check(("of PCR0       WRONG\n" if is_valid is False else "Signature\n  cannot be read\n") in text, text)
         # mkeif signs nothing with a certificate that is over: openssl's signature, in AWS's frame.
         key, cert = expired(path)
-        old = replace(eif, signature=framed(path, eif, key, cert))
+        old = replace(eif, signature=signature(path, eif, key, cert))
         found = described(old, "--json", code=REFUSED, err=("valid from 2020-01-01T00:00:00",)).json
         same((found["SignatureCheck"], found["SigningCertificate"]["NotAfter"]), (True, "Feb  1 00:00:00 2020 GMT"),
              "signature, and the certificate's end")
@@ -219,7 +219,7 @@ def a_wrong_signature_is_told() -> None:
 def a_table_that_another_signer_left_is_told() -> None:
     """AWS's tools leave the old signature's size in the header, which QEMU refuses; sign puts it right."""
     with folder() as path:
-        key, cert = certificate(path)
+        key, cert = key_pair(path)
         whole = signed(path / "x.eif", key, cert).read_bytes()
         raw = put(whole, 284 + 8 * (len(sections(whole)) - 1), ">Q", 1500)
         for program in (MKEIF, ASAN):
@@ -228,30 +228,6 @@ def a_table_that_another_signer_left_is_told() -> None:
         (path / "x.eif").write_bytes(raw)
         run("sign", path / "x.eif", "--sign-key", key, "--sign-cert", cert, "--output", path / "y.eif").is_(DONE)
         check((path / "y.eif").read_bytes() == whole, "signed anew, it is another")
-
-
-def integers(data: bytes) -> bytes:
-    """A CBOR array of them."""
-    out = b"\x99" + struct.pack(">H", len(data)) if len(data) > 255 else b"\x98" + bytes([len(data)])
-    return out + b"".join(bytes([b]) if b < 24 else b"\x18" + bytes([b]) for b in data)
-
-
-def framed(path: Path, eif: Eif, key: Path, cert: Path) -> bytes:
-    """A signature section of PCR0, ES384, signed by openssl."""
-    pcr0 = bytes.fromhex(eif.measurements()["PCR0"])
-    payload = b"\xa2\x6eregister_index\x00\x6eregister_value" + integers(pcr0)
-    protected = b"\xa1\x01\x38\x22"
-    head = b"\x58" + bytes([len(payload)]) if len(payload) < 256 else b"\x59" + struct.pack(">H", len(payload))
-    message = path / "message"
-    message.write_bytes(b"\x84\x6aSignature1\x44" + protected + b"\x40" + head + payload)
-    der = tool("openssl", "dgst", "-sha384", "-sign", key, message)
-    at, numbers = 2, []
-    for _ in range(2):
-        size = der[at + 1]
-        numbers.append(int.from_bytes(der[at + 2:at + 2 + size], "big").to_bytes(48, "big"))
-        at += 2 + size
-    cose = b"\x84\x44" + protected + b"\xa0" + head + payload + b"\x58\x60" + b"".join(numbers)
-    return (b"\x81\xa2\x73signing_certificate" + integers(cert.read_bytes()) + b"\x69signature" + integers(cose))
 
 
 @test
@@ -708,7 +684,7 @@ def images_for_sidecars_are_known() -> None:
             run("extract", x, "--output", path / program.parent.name, program=program).is_(
                 DONE, "the header's flags are in none of these files: mkeif build --flags 0x0240")
         parts = path / MKEIF.parent.name
-        key, cert = certificate(path)
+        key, cert = key_pair(path)
         made = ("build", "--kernel", parts / "kernel", "--cmdline", f"@{parts}/cmdline", "--metadata-section",
                 parts / "metadata.json", "--ramdisk", parts / "ramdisk-0")
         run(*made, "--flags", "0x240", "--output", path / "z.eif").is_(DONE)

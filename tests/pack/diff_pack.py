@@ -9,7 +9,8 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from images.eifs import APP, BOOT, DIR, FILE, LINK, METADATA, app, aws_image, certificate, cpio, metadata, small, write
+from images.eifs import APP, BOOT, DIR, FILE, LINK, METADATA, app, aws_image, cpio, metadata, small, write
+from images.keys import key_pair
 
 from .describe_pack import signed
 from .lib import ASAN, DONE, MKEIF, USAGE, Done, Eif, Entry, check, cpio_read, folder, run, same, test
@@ -245,7 +246,7 @@ def metadata_of_any_shape_take_no_time() -> None:
 def the_certificate_is_told() -> None:
     """None, one, another (PCR8); the same signs anew (not measured)."""
     with folder() as path:
-        one, two = (signed(path / f"{n}.eif", *certificate(path, n, subject=f"/CN={n}")) for n in ("one", "two"))
+        one, two = (signed(path / f"{n}.eif", *key_pair(path, name=n, subject=f"/CN={n}")) for n in ("one", "two"))
         eif = Eif.load(one)
         plain = write(path / "plain.eif", replace(eif, signature=b""))
         same(run("diff", one, one).is_(DONE).text.count("the same"), 4, "PCRs that are the same")

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from images.keys import key_pair
 from images.oci import zstd
 from images.stubs import module
 
 from .lib import (DONE, FILE, REFUSED, TOP, USAGE, VERSION, Done, Eif, built, check, cpio_read, fake_kernel, folder, layout,
                  names, run, same, test)
-from .sign_pack import key_pair
 
 TRIM = "reboot=k  panic=30\tpci=off"
 

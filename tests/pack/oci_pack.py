@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from images.containers import static_layer
+from images.keys import key_pair
 from images.oci import GO_ARCH, OCI, TIME, Layer, Layout, digest, gzipped, single, tagged, zstd
 
 from .bad_pack import expect_bad_image, expect_refused
 from .lib import (ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, Failure, boot_options, build, built, check, folder, layout,
                  make, names, ramdisk, run, same, test, text, tool)
-from .sign_pack import key_pair
 
 CMD = {"Cmd": ["/tell"]}
 HEX = "0" * 64

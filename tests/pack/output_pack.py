@@ -10,11 +10,11 @@ from pathlib import Path
 from shutil import copy2
 
 from images import eifs
+from images.keys import key_pair
 from suite import Skip
 
 from .lib import (ASAN, DONE, FILE, MKEIF, PLAIN_ENV, REFUSED, USAGE, Eif, built, check, copied, fake_kernel, folder,
                  layout, names, preloading, run, same, test, tool)
-from .sign_pack import key_pair
 
 # An older overlayfs, NFS, FUSE: no file without a name.
 NO_TMPFILE = r"""
@@ -310,7 +310,7 @@ def an_output_that_is_an_input_is_refused() -> None:
         source, layers = path / "r.tar", copied("nopasswd", path / "layers")
         with tarfile.open(source, "w") as tar:
             tar.add(init, "init")
-        key, cert = eifs.certificate(path)
+        key, cert = key_pair(path)
         for name, text in (("cmdline", "quiet"), ("meta", "{}"), ("config", "umask = 077\n"), ("pass", "secret\n")):
             (path / name).write_text(text)
         files = {"--kernel": fake_kernel(path / "kernel"), "--init": init, "--cmd": "/init", "--image": source,
@@ -429,7 +429,7 @@ def changing(path: Path, file: Path, call: str = "write") -> dict[str, str]:
 def an_image_that_changes_after_its_crc_was_checked_is_refused() -> None:
     """It is read twice, and only the first reading meets the CRC: what is written would have a good one again."""
     with folder() as path:
-        key, cert = eifs.certificate(path)
+        key, cert = key_pair(path)
         eif = eifs.write(path / "x.eif", eifs.small())
         init = built("init", "x86_64")
         for words, output in ((("sign", eif, "--sign-key", key, "--sign-cert", cert), path / "y.eif"),

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from images.eifs import put
+from images.keys import key_pair
 
 from .lib import ASAN, DEADLINE_S, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, Failure, check, folder, names, run, same, test, tool
 
@@ -37,17 +38,6 @@ def image(path: Path, **changes: object) -> Eif:
     eif = replace(Eif(b"kernel" * 999, "console=ttyS0", [b"boot" * 777, b"app" * 555]), **changes)
     path.write_bytes(eif.pack())
     return eif
-
-
-def key_pair(where: Path, curve: str = "secp384r1", form: str = "pkcs8", days: int = 1) -> tuple[Path, Path]:
-    """A key and its certificate, as people make them with openssl."""
-    key, cert = where / f"{curve}-{form}-key.pem", where / f"{curve}-{form}-cert.pem"
-    if form == "sec1":
-        tool("openssl", "ecparam", "-name", curve, "-genkey", "-out", key)
-    else:
-        tool("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{curve}", "-out", key)
-    tool("openssl", "req", "-new", "-x509", "-key", key, "-out", cert, "-days", days, "-subj", "/C=NO/CN=enclave")
-    return key, cert
 
 
 def sign(source: Path, key: Path, cert: Path, output: Path, **how: object):

@@ -4,9 +4,10 @@ import re
 import subprocess
 from pathlib import Path
 
+from images.keys import key_pair
+
 from .lib import (ASAN, DONE, FILE, MKEIF, REFUSED, TOP, USAGE, VERSION, built, check, fake_kernel, folder, layout, run, same,
                  test)
-from .sign_pack import key_pair
 
 PROGRAMS = (MKEIF, ASAN)
 
