@@ -13,6 +13,7 @@
 
 #include "init/spec/capability.h"
 #include "init/text.h"
+#include "rootfs/file.h"
 #include "rootfs/protect.h"
 
 enum { KEEP_CAPS = 1 << 4 }; /* SECBIT_KEEP_CAPS, which exec takes away */
@@ -22,18 +23,12 @@ enum { KEEP_CAPS = 1 << 4 }; /* SECBIT_KEEP_CAPS, which exec takes away */
 static int put_number(int proc_fd, const char *name, int number)
 {
 	struct text t;
-	ssize_t n;
-	int fd, r;
+	int fd;
 
 	text_clear(&t);
 	text_add_number(&t, number);
 	fd = openat(proc_fd, name, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = write(fd, t.buf, t.len);
-	r = n < 0 ? -errno : n == (ssize_t)t.len ? 0 : -EIO;
-	close(fd);
-	return r;
+	return file_put_text(fd, text_string(&t));
 }
 
 /*

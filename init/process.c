@@ -3,9 +3,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "init/text.h"
+#include "rootfs/file.h"
 
 enum { STATUS_BYTES = 2048 }; /* of the file, which has more */
 
@@ -33,10 +33,7 @@ bool process_look(int proc_fd, const char *name, struct process *ret)
 	text_add(&path, name);
 	text_add(&path, "/status");
 	fd = openat(proc_fd, text_string(&path), O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, buf, sizeof(buf) - 1);
-	close(fd);
+	n = file_read_start(fd, buf, sizeof(buf) - 1);
 	if (n <= 0)
 		return false;
 	buf[n] = '\0';

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "init/text.h"
+#include "rootfs/file.h"
 
 #if defined(__x86_64__)
 #define OWN_MACHINE EM_X86_64
@@ -28,21 +29,6 @@ static const struct {
 	{ EM_RISCV, "riscv" },	 { EM_PPC64, "ppc64" },
 	{ EM_S390, "s390" },
 };
-
-/* Reads the start of PATH; its length, or -errno. */
-static ssize_t read_head(const char *path, char *head)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = read(fd, head, EXECUTABLE_HEAD_MAX);
-	if (n < 0)
-		n = -errno;
-	close(fd);
-	return n;
-}
 
 static int check(void *ctx, const char *path)
 {
@@ -117,7 +103,8 @@ static void look_for_interpreter(struct program *p, const char *head,
 void program_look(struct program *p)
 {
 	char head[EXECUTABLE_HEAD_MAX];
-	ssize_t n = read_head(p->path, head);
+	int fd = open(p->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t n = file_read_start(fd, head, sizeof(head));
 	size_t len = n < 0 ? 0 : (size_t)n;
 
 	p->kind = n < 0 ? EXECUTABLE_OTHER : executable_kind_of(head, len);

@@ -64,16 +64,8 @@ char *cgroup_next_v1(char **at)
 /* The first bytes of a short file of the kernel's. Their number or -errno. */
 static ssize_t read_short(int dirfd, const char *name, char buf[READ_SIZE])
 {
-	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = read(fd, buf, READ_SIZE);
-	if (n < 0)
-		n = -errno;
-	close(fd);
-	return n;
+	return file_read_start(openat(dirfd, name, O_RDONLY | O_CLOEXEC), buf,
+			       READ_SIZE);
 }
 
 static int mount_v2(void)
@@ -195,17 +187,7 @@ static void close_all(struct cgroup *g)
 
 static int write_text(int dirfd, const char *name, const char *text)
 {
-	size_t len = strlen(text);
-	int fd = openat(dirfd, name, O_WRONLY | O_CLOEXEC), r = 0;
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = write(fd, text, len);
-	if (n != (ssize_t)len)
-		r = n < 0 ? -errno : -EIO;
-	close(fd);
-	return r;
+	return file_put_text(openat(dirfd, name, O_WRONLY | O_CLOEXEC), text);
 }
 
 static int write_number(int dirfd, const char *name, uint64_t n)

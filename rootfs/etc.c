@@ -49,21 +49,13 @@ int etc_sysctl(const char *name, const char *value)
 	static const char sys[] = "/proc/sys/";
 	__attribute__((uninitialized)) char path[PATH_MAX];
 	size_t len = strlen(name);
-	ssize_t n;
-	int fd, r = 0;
 
 	if (sizeof(sys) + len > sizeof(path))
 		return -ENAMETOOLONG;
 	memcpy(path, sys, sizeof(sys));
 	memcpy(path + sizeof(sys) - 1, name, len + 1);
-	fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return -errno;
-	n = write(fd, value, strlen(value));
-	if (n != (ssize_t)strlen(value))
-		r = n < 0 ? -errno : -EIO;
-	close(fd);
-	return r;
+	return file_put_text(open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW),
+			     value);
 }
 
 int etc_hosts(void)

@@ -121,6 +121,34 @@ int file_read(int dirfd, const char *name, size_t max, struct file *ret)
 	return r;
 }
 
+ssize_t file_read_start(int fd, void *buf, size_t size)
+{
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, buf, size);
+	if (n < 0)
+		n = -errno;
+	close(fd);
+	return n;
+}
+
+int file_put_text(int fd, const char *text)
+{
+	size_t len = strlen(text);
+	ssize_t n;
+	int r = 0;
+
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, len);
+	if (n != (ssize_t)len)
+		r = n < 0 ? -errno : -EIO;
+	close(fd);
+	return r;
+}
+
 /*
  * Copies the LEN bytes at PART to NAME, a string, and looks at NAME in DIRFD
  * without following it: -ELOOP if it is a link.

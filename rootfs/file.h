@@ -30,6 +30,16 @@ int file_read(int dirfd, const char *name, size_t max, struct file *ret);
 int file_read_fd(int fd, size_t max, struct file *ret);
 
 /*
+ * Reads the first bytes of FD into BUF, SIZE at most, by one read(2), and closes FD, which
+ * may be what open(2) has just returned: if it failed, so does this. Returns their number
+ * or -errno.
+ */
+ssize_t file_read_start(int fd, void *buf, size_t size);
+
+/* Writes TEXT to FD by one write(2), and closes FD, as above. Returns 0 or -errno. */
+int file_put_text(int fd, const char *text);
+
+/*
  * Opens the regular file PATH for reading, relative to the directory DIRFD and
  * below it: follows no symbolic link and takes no .., in the middle or at the
  * end. Slashes before PATH do not count. Returns a descriptor or -errno: -ELOOP

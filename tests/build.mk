@@ -68,7 +68,7 @@ $(H)/jail $(H)/inject:
 $(H)/mkeif: $(H_PACK_O)
 $(PACK_UNIT_X): $(H)/unit/%: $(H)/obj/tests/unit/%_test.o $(filter-out %/pack/main.o,$(H_PACK_O))
 # Whether mkeif refuses what init does.
-$(H)/unit/executable: $(call objects,H,init/program.c init/text.c)
+$(H)/unit/executable: $(call objects,H,init/program.c init/text.c rootfs/file.c)
 $(H)/mkeif $(PACK_UNIT_X):
 	$(call link,$(LINK_HOST) $(TEST_PACK_LIBS))
 
