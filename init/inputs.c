@@ -118,10 +118,9 @@ int inputs_read_config(struct boot *b)
 	if (r < 0)
 		return fail_config(b, r, &fault);
 	b->config = (struct config *)(void *)b->config_memory.data;
-	config_defaults(b->config);
 	fd = open_config(b);
 	if (fd == -ENOENT)
-		r = 0;
+		config_defaults(b->config);
 	else if (fd < 0)
 		r = fd == -ENOLINK ? -ENOENT : fd;
 	else

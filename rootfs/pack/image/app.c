@@ -195,6 +195,16 @@ static bool is_root_user(const char *user)
 	       strcmp(user, "root:root") == 0 || strcmp(user, "0:0") == 0;
 }
 
+/* What CONF says; defaults if it is NULL. */
+static int read_conf(const char *conf, const char *path, struct config *ret,
+		     char **ret_text, struct fault *reterr)
+{
+	if (conf)
+		return parse_conf(conf, path, ret, ret_text, reterr);
+	config_defaults(ret);
+	return 0;
+}
+
 static int join(const struct image *image, struct strings *ret,
 		struct fault *reterr)
 {
@@ -323,10 +333,10 @@ int app_make(const struct image *image, const struct app_asked *asked,
 		(void)fault_system(reterr, ENOMEM, "configuration");
 		goto out;
 	}
-	config_defaults(user);
+	if (read_conf(conf, conf_path, user, &user_text, reterr) < 0)
+		goto out;
 	if (conf &&
-	    (parse_conf(conf, conf_path, user, &user_text, reterr) < 0 ||
-	     check_asked(asked, &user->services[0], conf_path, reterr) < 0 ||
+	    (check_asked(asked, &user->services[0], conf_path, reterr) < 0 ||
 	     (user->hand_over &&
 	      check_hand_over(image, asked, conf_path, reterr) < 0)))
 		goto out;
@@ -366,14 +376,14 @@ int app_make(const struct image *image, const struct app_asked *asked,
 	if (conf && (app.conf.len > 0 || !conf_is_read) &&
 	    add(&app.conf, without_mark(conf), reterr) < 0)
 		goto out;
-	config_defaults(all);
 	app.config = all;
 	all = NULL;
-	if (app.conf.len > 0 ?
-		    parse_conf(app.conf.data, "enclave-init.conf", app.config,
-			       &app.config_text, reterr) < 0 :
-		    conf && parse_conf(conf, conf_path, app.config,
-				       &app.config_text, reterr) < 0)
+	if (app.conf.len > 0) {
+		conf = app.conf.data;
+		conf_path = "enclave-init.conf";
+	}
+	if (read_conf(conf, conf_path, app.config, &app.config_text, reterr) <
+	    0)
 		goto out;
 	if (check_limits(&app.cmd, "cmd", reterr) < 0 ||
 	    check_limits(&app.env, "env", reterr) < 0 ||
