@@ -43,6 +43,12 @@ struct start {
 	struct user user;
 };
 
+/*
+ * A process makes one start. Of these 30 KB what is used is filled in. Not on the stack,
+ * whose frames are probed page by page: here a page that is not used is none.
+ */
+static struct start only_start;
+
 /* --- reports --- */
 
 /* Appends S to the string TO of CAP bytes, cut if it is too long. */
@@ -613,49 +619,45 @@ static int run_service(struct start *s)
 	return run_program(s);
 }
 
-static void begin(const struct exec_job *job, struct exec_report *report,
-		  struct start *ret)
+static struct start *begin(const struct exec_job *job,
+			   struct exec_report *report)
 {
-	ret->job = job;
-	ret->report = report;
-	ret->has_user = false;
-	ret->text = ret->memory = (struct file){ 0 };
+	struct start *s = &only_start;
+
+	s->job = job;
+	s->report = report;
+	s->has_user = false;
+	s->text = s->memory = (struct file){ 0 };
+	return s;
 }
 
 _Noreturn void exec_service(const struct exec_job *job)
 {
-	/*
-	 * Of its 30 KB what is used is filled in. Not on the stack, whose frames are probed
-	 * page by page: here a page that is not used is none.
-	 */
 	static struct exec_report report;
-	static struct start s;
 
-	begin(job, &report, &s);
-	(void)run_service(&s);
+	(void)run_service(begin(job, &report));
 	send_report(job, &report);
 	_exit(report.error == -ENOENT ? EXIT_MISSING : EXIT_CANNOT);
 }
 
 void exec_hand_over(const struct exec_job *job, struct exec_report *ret)
 {
-	struct start s;
+	struct start *s = begin(job, ret);
 	struct confine c;
 	sigset_t mask;
 
-	begin(job, ret, &s);
-	if (prepare(&s) < 0 || take_nulls(&s) < 0)
+	if (prepare(s) < 0 || take_nulls(s) < 0)
 		goto out;
 	close_others();
-	c = confine_of(&s);
+	c = confine_of(s);
 	/* PID 1 stays root, and ours again where exec fails. */
 	c.has_ids = c.undumpable = false;
-	if (take_privileges(&s, &c, job->in_container ? warn_here : NULL) < 0)
+	if (take_privileges(s, &c, job->in_container ? warn_here : NULL) < 0)
 		goto out;
 	default_signals(&mask);
-	(void)run_program(&s);
+	(void)run_program(s);
 	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
 out:
-	file_free(&s.memory);
-	file_free(&s.text);
+	file_free(&s->memory);
+	file_free(&s->text);
 }
