@@ -340,6 +340,28 @@ TEST(every_error_has_words_of_its_own)
 	}
 }
 
+/* Those that the man pages have, and logs that people search. */
+TEST(known_texts_stay_as_they_are)
+{
+	static const struct {
+		int code;
+		const char *text;
+	} known[] = {
+		{ NSMC_E_READ_ONLY_INDEX, "ReadOnlyIndex" },
+		{ NSMC_E_DOC_CUT, "the document ends too early" },
+		{ NSMC_E_ROOT_OTHER, "the chain begins with another root" },
+		{ NSMC_E_CERT_EXPIRED, "it has expired" },
+		{ NSMC_E_SIGNATURE, "the signature is wrong" },
+		{ NSMC_E_DEBUG, "the enclave is in debug mode" },
+		{ NSMC_E_OTHER, "it is not the one expected" },
+		{ NSMC_E_TOO_OLD, "the document is too old" },
+		{ NSMC_E_DECRYPT, "the message does not decrypt" },
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		CHECK_STR(nsmc_error_text(-known[i].code), known[i].text);
+}
+
 TEST(what_is_no_error_has_words_too)
 {
 	static const int unknown[] = { -5000, -5014, -5099, -5109,   -5220,
