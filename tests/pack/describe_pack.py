@@ -498,7 +498,7 @@ def what_the_kernel_leaves_is_listed() -> None:
         # The kernel has made /dev and /dev/console.
         ([entry("dev/x"), entry("dev/console", data=b"1")],
          {"dev/x": "-rw-r--r-- 1 0 0 0", "dev/console": "-rw-r--r-- 1 0 0 1"},
-         ["dev/console: replaces a device of the kernel's own"]),
+         ["dev/console: replaces a character device of the kernel's own"]),
         ([entry(".", 0o040700), entry("f", uid=0xffffffff, gid=5)], {".": "drwx------", "f": "-rw-r--r-- 1 0 5 0"}, []),
     ]
     for entries, listed, said in cases:

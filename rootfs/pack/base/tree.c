@@ -653,3 +653,23 @@ char *tree_path(const struct tree_node *node)
 	}
 	return path;
 }
+
+const char *tree_type_name(uint32_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+		return "file";
+	case S_IFDIR:
+		return "folder";
+	case S_IFLNK:
+		return "link";
+	case S_IFCHR:
+		return "character device";
+	case S_IFBLK:
+		return "block device";
+	case S_IFIFO:
+		return "FIFO";
+	default:
+		return "socket";
+	}
+}

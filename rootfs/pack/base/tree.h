@@ -128,4 +128,7 @@ int tree_make_dirs_above(struct tree *t, const char *path, unsigned layer,
  * without memory. */
 char *tree_path(const struct tree_node *node);
 
+/* "file", "folder", ...: what all output calls the file type of MODE. */
+const char *tree_type_name(uint32_t mode);
+
 #endif

@@ -41,9 +41,6 @@ struct description {
  */
 bool describe_print_json(const struct description *d, const char **ret_key);
 
-/* "file", "folder", ...: what describe and diff call the types of MODE. */
-const char *describe_type(uint32_t mode);
-
 /* F of R as an object. */
 void describe_emit_file(struct emit *e, const char *key,
 			const struct unpacked *r,

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "rootfs/pack/base/civil.h"
+#include "rootfs/pack/base/tree.h"
 #include "rootfs/pack/command/describe.h"
 #include "rootfs/pack/command/emit.h"
 
@@ -203,26 +204,6 @@ static bool add_metadata(cJSON *to, const cJSON *m, const char **ret_key)
 
 /* --- ramdisks --- */
 
-const char *describe_type(uint32_t mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFREG:
-		return "file";
-	case S_IFDIR:
-		return "folder";
-	case S_IFLNK:
-		return "link";
-	case S_IFCHR:
-		return "character device";
-	case S_IFBLK:
-		return "block device";
-	case S_IFIFO:
-		return "FIFO";
-	default:
-		return "socket";
-	}
-}
-
 void describe_emit_file(struct emit *e, const char *key,
 			const struct unpacked *r, const struct unpacked_file *f)
 {
@@ -231,7 +212,7 @@ void describe_emit_file(struct emit *e, const char *key,
 	(void)snprintf(mode, sizeof(mode), "%04o", f->mode & 07777);
 	emit_open(e, key, '{');
 	emit_string(e, "Path", f->path);
-	emit_string(e, "Type", describe_type(f->mode));
+	emit_string(e, "Type", tree_type_name(f->mode));
 	emit_string(e, "Mode", mode);
 	emit_number(e, "Uid", f->uid);
 	emit_number(e, "Gid", f->gid);

@@ -8,6 +8,7 @@
 
 #include "rootfs/pack/base/escape.h"
 #include "rootfs/pack/base/fault.h"
+#include "rootfs/pack/base/tree.h"
 #include "rootfs/pack/command/describe.h"
 #include "rootfs/pack/command/diff.h"
 #include "rootfs/pack/command/emit.h"
@@ -76,7 +77,7 @@ static void print_file(char side, const struct diff_names *n,
 	const char *first = n->first[f->link];
 
 	(void)printf("    %c: %s, mode %04o, owner %u:%u", side,
-		     describe_type(f->mode), f->mode & 07777, f->uid, f->gid);
+		     tree_type_name(f->mode), f->mode & 07777, f->uid, f->gid);
 	if (is_device(f))
 		(void)printf(", device %u:%u", f->rdev_major, f->rdev_minor);
 	if (f->target) {

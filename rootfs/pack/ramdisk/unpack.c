@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "rootfs/pack/base/fault.h"
+#include "rootfs/pack/base/tree.h"
 #include "rootfs/pack/ramdisk/unpack_tree.h"
 
 static bool is_same_type(uint32_t a, uint32_t b)
@@ -113,25 +114,6 @@ static void warn_indirect(struct unpack *u, const struct node *n)
 	free(path);
 }
 
-static const char *type_name(uint32_t mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFREG:
-		return "file";
-	case S_IFDIR:
-		return "folder";
-	case S_IFLNK:
-		return "link";
-	case S_IFCHR:
-	case S_IFBLK:
-		return "device";
-	case S_IFIFO:
-		return "FIFO";
-	default:
-		return "socket";
-	}
-}
-
 /* " of ramdisk 0", for what an earlier one has made. */
 static const char *whose(const struct unpack *u, uint32_t ramdisk, char to[40])
 {
@@ -189,7 +171,7 @@ static void clean_path(struct unpack *u, const char *path, uint32_t mode)
 	}
 	if (l.slashes)
 		return;
-	warn(u, "replaces a %s%s", type_name(n->inode->mode),
+	warn(u, "replaces a %s%s", tree_type_name(n->inode->mode),
 	     whose(u, n->inode->ramdisk, of));
 	unpack_remove_name(u, n);
 }
