@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for i in wanted:
         total[i.path.parent] += i.seconds
     for i in sorted(wanted, key=lambda i: -i.seconds):
-        i.at = before[i.path.parent] / total[i.path.parent]
+        i.at = before[i.path.parent] / max(total[i.path.parent], 1)
         before[i.path.parent] += i.seconds
     items[:] = sorted(wanted, key=lambda i: (i.alone, i.at))
 

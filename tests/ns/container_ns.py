@@ -491,7 +491,7 @@ def the_configuration_is_the_roots() -> None:
 
 
 @test
-def the_images_own_configuration_is_read() -> None:
+def a_containers_own_configuration_is_read() -> None:
     """/etc/enclave-init.conf, where /enclave-init.conf is not, and named where it is wrong."""
     env = {"PATH": "/bin"}
     with root("command = act exit 3\n") as (path, command):
