@@ -8,7 +8,8 @@ from pathlib import Path
 from images.containers import GROUP, PASSWD, static_layer
 from images.oci import Layout, single, tagged
 
-from .lib import ARCH, ASAN, DONE, REFUSED, Done, Eif, boot_options, build, check, folder, make, ramdisk, run, same, test, text
+from .lib import (ARCH, ASAN, DONE, REFUSED, Done, Eif, boot_options, build, built, check, fake_kernel, folder, make, ramdisk, run, same,
+                  test, text)
 
 CONF = "enclave-init.conf"
 
@@ -205,6 +206,29 @@ def what_no_program_can_be_given_is_named() -> None:
         of_config(path, Cmd=["/tell"], Env=["A=1", "BIG=" + "x" * 131068]).is_(
             REFUSED, "environment: BIG: 131072 bytes; a program can be given 131071 in one")
         of_config(path, Cmd=["/tell", "x" * 131072]).is_(REFUSED, "command: xxx", ": 131072 bytes; a program can be given")
+
+
+@test
+def a_configuration_among_the_boot_files_is_checked() -> None:
+    """By build and set-init, as --config is: init prefers it to the image's own. To another init it is any file."""
+    bad = {"umsk = 077\n": "line 1, column 1: no such key, the nearest is umask", "umask = 077\0\n": "a NUL byte at offset 11",
+           "#" * 65537: "longer than 65536 bytes", "[a]\n": "line 1, column 1: a service without command"}
+    with folder() as path:
+        mine, good, eif = path / "mine", "umask = 077\n", path / "x.eif"
+        kernel = ("--arch", "x86_64", "--kernel", fake_kernel(path / "kernel"), "--image", image(path, good))
+        inits = {name: ("--init", built(name, "x86_64")) for name in ("init", "hello")}
+        for text_ in (good, *bad):
+            mine.write_text(text_)
+            for dest in ("enclave-init.conf", "/enclave-init.conf"):
+                boot = ("--boot-file", f"{dest}={mine}:0600")
+                wanted = (DONE,) if text_ == good else (REFUSED, f"--boot-file: {mine}: {bad[text_]}")
+                run("build", "--output", eif, *kernel, *inits["init"], *boot).is_(*wanted)
+                run("build", "--output", path / "any.eif", *kernel, *inits["hello"], *boot).is_(DONE)
+                if text_ == good:
+                    same(ramdisk(Eif.load(eif), 0)[CONF].data, good.encode(), "the boot file")
+                run("set-init", eif, "--output", path / "y.eif", *inits["init"], *boot).is_(*wanted)
+                run("set-init", eif, "--output", path / "y.eif", *inits["hello"], *boot).is_(DONE)
+            run("build", "--output", path / "any.eif", *kernel, *inits["init"], "--boot-file", f"etc/{CONF}={mine}").is_(DONE)
 
 
 # --- the image's configuration, by the eyes of Go --------------------------------

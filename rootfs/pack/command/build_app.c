@@ -100,10 +100,7 @@ static int read_conf(const struct command *c, struct build *b,
 				  reterr) < 0)
 			return -1;
 	}
-	if (*ret && strlen(*ret) != len)
-		return fault_refuse(reterr, "%s: a NUL byte at offset %zu",
-				    *ret_path, strlen(*ret));
-	return 0;
+	return *ret ? app_check_conf(*ret, len, *ret_path, reterr) : 0;
 }
 
 /* In the image, which it reads before it mounts a squashfs. */

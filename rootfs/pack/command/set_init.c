@@ -92,8 +92,8 @@ static int find_files(struct set_init_ask *a, struct fault *reterr)
 	for (size_t i = 0; i < list->count; i++) {
 		char **path = &a->paths[i];
 
-		if (parts_open_boot_file(&list->items[i], path, &mode, reterr) <
-			    0 ||
+		if (parts_open_boot_file(&a->parts, &list->items[i], path,
+					 &mode, reterr) < 0 ||
 		    ramdisk_check_path(*path, reterr) < 0 ||
 		    add_file(a, *path, mode, &list->items[i].content, reterr) <
 			    0)

@@ -411,3 +411,22 @@ void app_free(struct app *app)
 	free(app->config_text);
 	free(app->program);
 }
+
+int app_check_conf(const char *text, size_t len, const char *path,
+		   struct fault *reterr)
+{
+	struct config *config;
+	char *copy = NULL;
+	int r;
+
+	if (strlen(text) != len)
+		return fault_refuse(reterr, "%s: a NUL byte at offset %zu",
+				    path, strlen(text));
+	config = calloc(1, sizeof(*config));
+	if (!config)
+		return fault_system(reterr, ENOMEM, "%s", path);
+	r = parse_conf(text, path, config, &copy, reterr);
+	free(config);
+	free(copy);
+	return r;
+}

@@ -46,4 +46,8 @@ int app_make(const struct image *image, const struct app_asked *asked,
 	     struct app *ret, struct fault *reterr);
 void app_free(struct app *app);
 
+/* Whether init will take the LEN bytes at TEXT, behind which is a NUL, for a configuration; PATH names them. */
+int app_check_conf(const char *text, size_t len, const char *path,
+		   struct fault *reterr);
+
 #endif

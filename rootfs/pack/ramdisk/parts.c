@@ -506,8 +506,24 @@ int parts_boot_file(const struct part *file, char **ret_dest,
 	return split_boot_file(file, ret_dest, &src, ret_mode, reterr);
 }
 
-int parts_open_boot_file(struct part *f, char **ret_dest, uint32_t *ret_mode,
-			 struct fault *reterr)
+/* Our init prefers it to the image's own. */
+static int check_conf(const struct parts *p, const struct content *c,
+		      const char *dest, const char *src, struct fault *reterr)
+{
+	char *text;
+	int r;
+
+	if (!p->init_is_ours || strcmp(dest, "enclave-init.conf") != 0)
+		return 0;
+	if (content_slurp(c, TEXT_MAX, src, &text, reterr) < 0)
+		return -1;
+	r = app_check_conf(text, (size_t)c->len, src, reterr);
+	free(text);
+	return r;
+}
+
+int parts_open_boot_file(const struct parts *p, struct part *f, char **ret_dest,
+			 uint32_t *ret_mode, struct fault *reterr)
 {
 	char *dest, *src;
 	unsigned mode;
@@ -517,6 +533,8 @@ int parts_open_boot_file(struct part *f, char **ret_dest, uint32_t *ret_mode,
 		return -1;
 	/* DEST is moved within its bytes: SRC is where it was. */
 	r = part_open_path(f, src, reterr);
+	if (r == 0)
+		r = check_conf(p, &f->content, dest, src, reterr);
 	if (r < 0) {
 		free(dest);
 		return fault_prefix(reterr, "--boot-file");
@@ -553,8 +571,8 @@ int parts_open_boot(struct parts *p, struct fault *reterr)
 		if (open_module(p, &p->modules.items[i], reterr) < 0)
 			return -1;
 	for (size_t i = 0; i < p->boot_files.count; i++) {
-		if (parts_open_boot_file(&p->boot_files.items[i], &dest, &mode,
-					 reterr) < 0)
+		if (parts_open_boot_file(p, &p->boot_files.items[i], &dest,
+					 &mode, reterr) < 0)
 			return -1;
 		free(dest);
 	}

@@ -75,10 +75,10 @@ int parts_boot_file(const struct part *file, char **ret_dest,
 
 /*
  * DEST=FILE[:MODE] of F, whose file is opened: *RET_DEST, for the caller to free, is without a
- * slash before.
+ * slash before. A configuration of the init, which was found before, is checked.
  */
-int parts_open_boot_file(struct part *f, char **ret_dest, uint32_t *ret_mode,
-			 struct fault *reterr);
+int parts_open_boot_file(const struct parts *p, struct part *f, char **ret_dest,
+			 uint32_t *ret_mode, struct fault *reterr);
 
 /*
  * Writes the boot ramdisk as the next section of W: init, modules and boot files, in
