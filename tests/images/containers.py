@@ -147,6 +147,9 @@ def shell_plain(path: Path) -> None:
     single(path, shell_layers(), SHELL, "plain")
 
 
+CMD = {"Cmd": ["/tell"]}  # of an image with a static layer
+
+
 def static_layer(*folders: str) -> Layer:
     """One static program and nothing else."""
     layer = Layer()
@@ -194,7 +197,7 @@ def many(path: Path) -> None:
         layer.dir(f"files/{folder:03}")
         for n in range(100):
             layer.file(f"files/{folder:03}/{n:02}", f"{folder} {n}\n")
-    single(path, [layer], {"Cmd": ["/tell"]})
+    single(path, [layer], CMD)
 
 
 CAPABILITY = b"\1\0\0\2" + (1 << 10).to_bytes(4, "little") + bytes(12)
@@ -255,13 +258,13 @@ def deep_layer(length: int) -> Layer:
 @image
 def deep(path: Path) -> None:
     """A path as long as can be."""
-    single(path, [deep_layer(DEEP_MAX)], {"Cmd": ["/tell"]})
+    single(path, [deep_layer(DEEP_MAX)], CMD)
 
 
 @image
 def too_deep(path: Path) -> None:
     """A path a byte longer."""
-    single(path, [deep_layer(DEEP_MAX + 1)], {"Cmd": ["/tell"]})
+    single(path, [deep_layer(DEEP_MAX + 1)], CMD)
 
 
 # --- those of programs that others made --------------------------------------

@@ -88,13 +88,20 @@ def digest(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
+def configuration(layers: list[bytes], config: dict, arch: str = GO_ARCH) -> dict:
+    """What has to be in the configuration of an image of LAYERS."""
+    return {"architecture": arch, "os": "linux", "config": config,
+            "rootfs": {"type": "layers", "diff_ids": [digest(data) for data in layers]}}
+
+
 class Layout:
-    """An OCI image layout in a folder."""
+    """An OCI image layout in a folder: the one that is there, or a new one."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        (path / "blobs/sha256").mkdir(parents=True)
-        (path / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+        if not (path / "index.json").exists():
+            (path / "blobs/sha256").mkdir(parents=True)
+            (path / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
 
     def blob(self, data: bytes, kind: str) -> dict:
         """Its descriptor."""
@@ -107,16 +114,26 @@ class Layout:
     def json(self, content: dict, kind: str) -> dict:
         return self.blob(json.dumps(content, indent=1, sort_keys=True).encode(), kind)
 
+    def read(self, descriptor: dict) -> dict:
+        """The document that DESCRIPTOR is of."""
+        return json.loads(self.blob_path(descriptor["digest"]).read_text())
+
+    @property
+    def manifests(self) -> list[dict]:
+        """The descriptors in the index."""
+        return json.loads((self.path / "index.json").read_text())["manifests"]
+
+    def manifest(self, config: dict, layers: list[dict], **more: object) -> dict:
+        """The descriptor of a manifest with the configuration CONFIG and these LAYERS' descriptors."""
+        about = self.json(config, OCI + "config.v1+json")
+        return self.json({"schemaVersion": 2, "config": about, "layers": layers, **more}, OCI + "manifest.v1+json")
+
     def image(self, layers: list[bytes], config: dict, packed: str = "gzip", arch: str = GO_ARCH) -> dict:
         """The descriptor of a manifest."""
         kind, pack = PACKED[packed]
-        blobs = [self.blob(pack(data), kind) for data in layers]
-        about = self.json({"architecture": arch, "os": "linux", "created": "2023-11-14T22:13:20Z",
-                           "config": config, "history": [{"created_by": "tests"} for _ in layers],
-                           "rootfs": {"type": "layers", "diff_ids": [digest(data) for data in layers]}},
-                          OCI + "config.v1+json")
-        return self.json({"schemaVersion": 2, "mediaType": OCI + "manifest.v1+json", "config": about,
-                          "layers": blobs}, OCI + "manifest.v1+json")
+        return self.manifest({"created": "2023-11-14T22:13:20Z", "history": [{"created_by": "tests"} for _ in layers],
+                              **configuration(layers, config, arch)},
+                             [self.blob(pack(data), kind) for data in layers], mediaType=OCI + "manifest.v1+json")
 
     def index(self, *manifests: dict) -> None:
         (self.path / "index.json").write_text(json.dumps(

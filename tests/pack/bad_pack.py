@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-from images.containers import DEEP_MAX, deep_layer, static_layer
+from images.containers import CMD, DEEP_MAX, deep_layer, static_layer
 from images.keys import expired, key_pair
 from images.oci import OCI, PACKED, Layer, Layout, digest, single, tagged, zstd
 
@@ -17,7 +17,6 @@ from .lib import (ASAN, DONE, FILE, MKEIF, REFUSED, TOP, USAGE, Eif, Skip, boot_
                  layout, make, names, ramdisk, run, same, test, tool)
 
 OLD = b"what was there\n"
-TELL = {"Cmd": ["/tell"]}
 
 
 def expect_refused(path: Path, code: int, err: tuple[str, ...], *options: object, program: Path = ASAN) -> str:
@@ -45,11 +44,9 @@ def expect_bad_image(path: Path, *err: str, code: int = REFUSED, options: tuple 
 
 def change_json(layout_path: Path, change: Callable[[dict, dict, Layout], None]) -> None:
     """Writes manifest and configuration anew, as CHANGE has changed them, with right digests."""
-    l = Layout.__new__(Layout)
-    l.path = layout_path
-    index = json.loads((layout_path / "index.json").read_text())
-    manifest = json.loads(l.blob_path(index["manifests"][0]["digest"]).read_text())
-    config = json.loads(l.blob_path(manifest["config"]["digest"]).read_text())
+    l = Layout(layout_path)
+    manifest = l.read(l.manifests[0])
+    config = l.read(manifest["config"])
     change(manifest, config, l)
     if manifest["config"]["mediaType"].startswith(OCI):
         manifest["config"] = l.json(config, manifest["config"]["mediaType"])
@@ -57,15 +54,14 @@ def change_json(layout_path: Path, change: Callable[[dict, dict, Layout], None])
 
 
 def layer_digest(layout_path: Path) -> str:
-    index = json.loads((layout_path / "index.json").read_text())
-    manifest = json.loads((layout_path / "blobs" / index["manifests"][0]["digest"].replace(":", "/")).read_text())
-    return manifest["layers"][0]["digest"]
+    l = Layout(layout_path)
+    return l.read(l.manifests[0])["layers"][0]["digest"]
 
 
 def raw_image(path: Path, tar: bytes, packed: str = "gzip") -> None:
     """An image of one layer with these bytes."""
     l = Layout(path)
-    l.index(tagged(l.image([tar], TELL, packed)))
+    l.index(tagged(l.image([tar], CMD, packed)))
 
 
 # --- layouts -----------------------------------------------------------------
@@ -102,13 +98,10 @@ def damaged_blobs_are_named() -> None:
     for damage in (missing, changed, longer, shorter):
         for which in ("layer", "config", "manifest"):
             with folder() as path:
-                image = copied("nopasswd", path / "image")
-                index = json.loads((image / "index.json").read_text())
-                manifest_name = index["manifests"][0]["digest"]
-                manifest = json.loads((image / "blobs" / manifest_name.replace(":", "/")).read_text())
-                name = {"layer": manifest["layers"][0]["digest"], "config": manifest["config"]["digest"],
-                        "manifest": manifest_name}[which]
-                damage(image / "blobs" / name.replace(":", "/"))
+                l = Layout(copied("nopasswd", path / "image"))
+                manifest = l.read(l.manifests[0])
+                name = {"layer": manifest["layers"][0], "config": manifest["config"], "manifest": l.manifests[0]}[which]["digest"]
+                damage(l.blob_path(name))
                 expect_bad_image(path, name.split(":")[1])
 
 
@@ -152,7 +145,7 @@ def another_architecture_is_named() -> None:
     if os.uname().machine == "x86_64":
         with folder() as path:
             l = Layout(path / "image")
-            one = l.image([static_layer().bytes()], TELL, arch="arm64")
+            one = l.image([static_layer().bytes()], CMD, arch="arm64")
             l.index(tagged({**one, "platform": {"architecture": "arm64", "os": "linux"}}))
             expect_refused(path, REFUSED, ("no image for linux/amd64: linux/arm64",), *boots, "--image", path / "image")
         with folder() as path:
@@ -161,7 +154,7 @@ def another_architecture_is_named() -> None:
     with folder() as path:
         layer = Layer()
         layer.file("tell", built("apps/tell", "aarch64"), 0o755)
-        single(path / "image", [layer], TELL)
+        single(path / "image", [layer], CMD)
         expect_bad_image(path, "/tell: not for x86_64")
         change_json(path / "image", lambda m, c, l: c.update(architecture="arm64"))
         expect_bad_image(path, "/tell: not for x86_64")
@@ -181,7 +174,7 @@ def long_names_leave_the_reason() -> None:
         tool("tar", "-cf", path / "image", "-C", path, "manifest.json")
         expect_bad_image(path, "\u00e4...", "\u00e4: not there")
     with folder() as path:
-        config = {**TELL, "ExposedPorts": {"!" + "\x1b" * 5000: {}, **{f"{i}/tcp": {} for i in range(300)}}}
+        config = {**CMD, "ExposedPorts": {"!" + "\x1b" * 5000: {}, **{f"{i}/tcp": {} for i in range(300)}}}
         single(path / "image", [static_layer()], config)
         lines = build(path / "x.eif", "--image", path / "image", program=ASAN).is_(DONE).err.splitlines()
         same(len(lines), 101, "notes")
@@ -210,7 +203,7 @@ def broken_archives_are_told() -> None:
             def change(manifest: dict, config: dict, l: Layout) -> None:
                 manifest["layers"] = [l.blob(short, kind)]
 
-            l.index(tagged(l.image([tar], TELL, packed)))
+            l.index(tagged(l.image([tar], CMD, packed)))
             change_json(path / "image", change)
             expect_bad_image(path, "layer 1")
 
@@ -243,7 +236,7 @@ def a_layer_has_one_end() -> None:
             def change(manifest: dict, config: dict, l: Layout) -> None:
                 manifest["layers"] = [l.blob(pack(whole) + behind, kind)]
 
-            l.index(tagged(l.image([whole], TELL, packed)))
+            l.index(tagged(l.image([whole], CMD, packed)))
             change_json(path / "image", change)
             expect_bad_image(path, "layer 1")
 
@@ -255,7 +248,7 @@ def an_owner_that_is_nobodys_is_refused() -> None:
         with folder() as path:
             layer = static_layer()
             layer.file("x", "", uid=uid, gid=gid)
-            single(path / "image", [layer], TELL)
+            single(path / "image", [layer], CMD)
             expect_bad_image(path, f"x: owner {uid}:{gid}: the highest is 4294967294")
 
 
@@ -280,7 +273,7 @@ def nothing_is_written_outside() -> None:
             victim.write_text("old\n")
             layer = static_layer()
             bad(layer, victim)
-            single(path / "image", [layer], TELL)
+            single(path / "image", [layer], CMD)
             expect_bad_image(path, "layer 1")
             same(victim.read_text(), "old\n", f"a file outside, by {bad.__name__}")
 
@@ -293,7 +286,7 @@ def nothing_is_written_outside() -> None:
         layer.file(f"{victim}/absolute", "new\n")
         layer.link("up", "../../../../../../../../.." + str(victim))
         layer.file("up/up", "new\n")
-        single(path / "image", [layer], TELL)
+        single(path / "image", [layer], CMD)
         run("build", "--output", path / "x.eif", *boot_options(), "--image", path / "image", program=ASAN).is_(DONE)
         same(names(victim), set(), "a folder outside")
 
@@ -327,7 +320,7 @@ def a_bomb_is_told_from_an_image() -> None:
         layer = static_layer()
         for i in range(40):
             layer.file(f"hole{i}", "x", pax_headers={"GNU.sparse.size": "4000000000", "GNU.sparse.map": "0,1"})
-        single(path / "image", [layer], TELL)
+        single(path / "image", [layer], CMD)
         expect_bad_image(path, "layer 1", ": hole0: ", "4096 times")
 
 
@@ -344,7 +337,7 @@ def links_that_lead_on_and_on_end() -> None:
 
     for put in (lambda layer, i: layer.file(f"l0/{i}", ""), lambda layer, i: layer.without(f"l0/{i}")):
         with folder() as path:
-            single(path / "image", [layer(put)], TELL)
+            single(path / "image", [layer(put)], CMD)
             err = expect_refused(path, REFUSED, ("layer 1", "links in paths lead on and on"), *boot_options(), "--image",
                                  path / "image", program=MKEIF)
             check("not there" not in err, err)
@@ -355,7 +348,7 @@ def a_path_that_is_too_long_is_refused() -> None:
     """A path that is too long; the reason is said, too."""
     with folder() as path:
         layer = deep_layer(DEEP_MAX + 1)
-        single(path / "image", [layer], TELL)
+        single(path / "image", [layer], CMD)
         expect_bad_image(path, "layer 1", "more than 4087 bytes")
 
 
@@ -461,7 +454,7 @@ def a_resolv_conf_of_the_builder_is_mentioned() -> None:
                 layer.link("etc/resolv.conf", "/run/resolv.conf")
             else:
                 layer.file("etc/resolv.conf", content)
-            single(path / str(n), [layer], {"Cmd": ["/tell"]})
+            single(path / str(n), [layer], CMD)
             done = build(path / f"{n}.eif", "--image", path / str(n)).is_(DONE)
             same("/etc/resolv.conf of the image is measured" in done.err, said, f"a note for {content!r}")
 
@@ -580,8 +573,8 @@ def metadata_that_others_could_not_read_are_refused() -> None:
         raw_image(path / "image", static_layer().bytes())
         l = Layout.__new__(Layout)
         l.path = path / "image"
-        manifest = json.loads(l.blob_path(json.loads((l.path / "index.json").read_text())["manifests"][0]["digest"]).read_text())
-        config = json.loads(l.blob_path(manifest["config"]["digest"]).read_text())
+        manifest = l.read(l.manifests[0])
+        config = l.read(manifest["config"])
         config["config"]["Labels"] = {"a": "X"}
         manifest["config"] = l.blob(json.dumps(config).encode().replace(b'"X"', b'"\xff"'), manifest["config"]["mediaType"])
         l.index(tagged(l.json(manifest, OCI + "manifest.v1+json")))

@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from images.containers import GROUP, PASSWD, SHELL, static_layer
+from images.containers import CMD, GROUP, PASSWD, SHELL, static_layer
 from images.oci import TIME, Layer, single
 
 from .lib import (ARCH, ASAN, DONE, MKEIF, REFUSED, Eif, Entry, Skip, boot_options, build, built, check, copied, cpio_read, enclave,
@@ -233,7 +233,7 @@ def times_that_a_ramdisk_cannot_have_matter_where_they_are_kept() -> None:
         with folder() as path:
             layer = static_layer()
             layer.file("old", "x", mtime=when)
-            single(path / "layout", [layer], {"Cmd": ["/tell"]})
+            single(path / "layout", [layer], CMD)
             tree(path / "root")
             os.utime(path / "root/bin", (0, when))
             for source, name, options in (("layout", "old", ()), ("root", "bin", ("--cmd", "/bin/tell"))):

@@ -5,7 +5,7 @@ import shutil
 import struct
 from pathlib import Path
 
-from images.containers import GROUP, PASSWD, static_layer
+from images.containers import CMD, GROUP, PASSWD, static_layer
 from images.oci import Layout, single, tagged
 
 from .lib import (ARCH, ASAN, DONE, REFUSED, Done, Eif, boot_options, build, built, check, fake_kernel, folder, make, ramdisk, run, same,
@@ -137,7 +137,7 @@ def a_filter_blind_to_32_bit_calls_is_mentioned() -> None:
             layer = static_layer("etc")
             layer.file("etc/filter", code)
             layer.file(f"etc/{CONF}", "seccomp = /etc/filter\n")
-            single(path / name, [layer], {"Cmd": ["/tell"]})
+            single(path / name, [layer], CMD)
             done = build(path / "x.eif", "--image", path / name).is_(DONE)
             same("note: seccomp /etc/filter: it does not look at the architecture of a call: " in done.err, name == "blind", done.err)
 
@@ -323,7 +323,7 @@ def architectures_have_many_names() -> None:
                           ("arm64", "the image says that it is for arm64: --arch x86_64 stands for it"), ("", "the image does not say for which architecture: --arch")):
             shutil.rmtree(path / "image", ignore_errors=True)
             l = Layout(path / "image")
-            one = l.image([static_layer().bytes()], {"Cmd": ["/tell"]}, arch=arch)
+            one = l.image([static_layer().bytes()], CMD, arch=arch)
             for found in (one, {**one, "platform": {"architecture": arch, "os": "linux"}}):
                 l.index(tagged(found))
                 done = build(path / "x.eif", "--image", path / "image").is_(DONE, err)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from images.containers import static_layer
-from images.oci import GO_ARCH, OCI, Layer, Layout, digest, gzipped, single, tagged, zstd
+from images.oci import GO_ARCH, OCI, Layer, Layout, configuration, digest, gzipped, single, tagged, zstd
 
 from .lib import REFUSED, Eif, Failure, build, built, check, folder, make, ramdisk, same, test, text, tool
 
@@ -169,15 +169,12 @@ CONFIGS = (
 def configured(path: Path, config: dict, manifest: dict | None = None, **layer: str) -> Path:
     """A layout with a CONFIG as it is, but for diff_ids and the architecture of this machine."""
     tar = base().bytes()
-    packed = gzipped(tar)
-    config = {**config, "rootfs": {"type": "layers", "diff_ids": [digest(tar)]}}
+    config = {**config, "rootfs": configuration([tar], {})["rootfs"]}
     if config.get("architecture") == "amd64":
         config["architecture"] = GO_ARCH
     l = Layout(path / "image")
-    about = l.json(config, OCI + "config.v1+json")
-    blob = {**l.blob(packed, OCI + "layer.v1.tar+gzip"), **layer}
-    l.index(tagged(l.json({"schemaVersion": 2, "config": about, "layers": [blob], **(manifest or {})},
-                          OCI + "manifest.v1+json")))
+    blob = {**l.blob(gzipped(tar), OCI + "layer.v1.tar+gzip"), **layer}
+    l.index(tagged(l.manifest(config, [blob], **(manifest or {}))))
     return path / "image"
 
 
@@ -279,8 +276,7 @@ ARCHIVES = (
 def write_archive(path: Path, a: Archive) -> None:
     tar = base().bytes()
     data = gzip.compress(tar, mtime=0) if a.gzip else tar
-    config = json.dumps({"architecture": GO_ARCH, "os": "linux", "config": {"Cmd": ["/hello"]},
-                         "rootfs": {"type": "layers", "diff_ids": [digest(tar)]}}, indent=4).encode()
+    config = json.dumps(configuration([tar], {"Cmd": ["/hello"]}), indent=4).encode()
 
     def fill(text: str) -> str:
         return text.replace("{c}", digest(config)[7:]).replace("{l}", digest(data)[7:])
@@ -494,10 +490,8 @@ LAYERS: tuple[tuple[str, Callable[[bytes], tuple[bytes, bytes]], str], ...] = (
 
 def of_layer(path: Path, tar: bytes, packed: bytes, kind: str) -> dict[str, str]:
     l = Layout(path / f"image-{kind}-{len(packed)}")
-    config = l.json({"architecture": GO_ARCH, "os": "linux", "config": {"Cmd": ["/hello"]},
-                     "rootfs": {"type": "layers", "diff_ids": [digest(tar)]}}, OCI + "config.v1+json")
     blob = l.blob(packed, OCI + "layer.v1.tar+" + kind)
-    l.index(tagged(l.json({"schemaVersion": 2, "config": config, "layers": [blob]}, OCI + "manifest.v1+json")))
+    l.index(tagged(l.manifest(configuration([tar], {"Cmd": ["/hello"]}), [blob])))
     return make(path / "x.eif", "--image", l.path).measurements()
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from images.keys import key_pair
-from images.oci import zstd
+from images.oci import Layout, zstd
 from images.stubs import module
 
 from .lib import (DONE, FILE, REFUSED, TOP, USAGE, VERSION, Done, Eif, built, check, cpio_read, fake_kernel, folder, layout,
@@ -158,9 +158,9 @@ def all_inputs_are_told() -> None:
         done = run("build", "--image", image, *small(path), "--module", path / "nsm.ko", "--boot-file", f"lib/x={path}/extra:0640",
                    "--config", path / "conf", "--env", "A=1", "--compress", "gzip", "--output", path / "x.eif", "--json")
         inputs = done.is_(DONE).json["BuildInputs"]
-        manifest = json.loads((image / "index.json").read_text())["manifests"][0]["digest"]
-        about = json.loads((image / "blobs" / manifest.replace(":", "/")).read_text())["config"]["digest"]
-        config = json.loads((image / "blobs" / about.replace(":", "/")).read_text())
+        manifest = (l := Layout(image)).manifests[0]
+        about = l.read(manifest)["config"]
+        config = l.read(about)
         eif = Eif.load(path / "x.eif")
         zlib = inputs["Tools"].pop("zlib")
         same(inputs, {
@@ -168,7 +168,7 @@ def all_inputs_are_told() -> None:
             "Init": sha256(built("init", "x86_64").read_bytes()),
             "Modules": [{"Name": "nsm.ko", "Mode": "0755", "Digest": sha256(module())}],
             "BootFiles": [{"Name": "lib/x", "Mode": "0640", "Digest": sha256(b"extra")}],
-            "Layers": config["rootfs"]["diff_ids"], "Manifest": manifest, "Configuration": about,
+            "Layers": config["rootfs"]["diff_ids"], "Manifest": manifest["digest"], "Configuration": about["digest"],
             "Config": sha256(b"hostname = x\n"), "Arguments": {"Env": ["A=1"], "Compress": "gzip"},
             "Tools": {"mkeif": VERSION}}, "the inputs")
         check(zlib, "no version of zlib")

@@ -13,15 +13,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from images.containers import static_layer
+from images.containers import CMD, static_layer
 from images.keys import key_pair
-from images.oci import GO_ARCH, OCI, TIME, Layer, Layout, digest, gzipped, single, tagged, zstd
+from images.oci import GO_ARCH, OCI, TIME, Layer, Layout, configuration, digest, gzipped, single, tagged, zstd
 
 from .bad_pack import expect_bad_image, expect_refused
 from .lib import (ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, Failure, boot_options, build, built, check, folder, layout,
                  make, names, ramdisk, run, same, test, text, tool)
 
-CMD = {"Cmd": ["/tell"]}
 HEX = "0" * 64
 
 
@@ -35,9 +34,7 @@ class Documents:
         packed = gzipped(layer)
         self.blobs = {digest(packed): packed}
         self.layout: object = {"imageLayoutVersion": "1.0.0"}
-        self.config: object = {
-            "architecture": GO_ARCH, "os": "linux", "config": dict(CMD),
-            "rootfs": {"type": "layers", "diff_ids": [digest(layer)]}}
+        self.config: object = configuration([layer], dict(CMD))
         self.manifest: object = {
             "schemaVersion": 2, "config": {"mediaType": OCI + "config.v1+json"},
             "layers": [{"mediaType": OCI + "layer.v1.tar+gzip", "digest": digest(packed), "size": len(packed)}]}
@@ -254,7 +251,7 @@ def artifacts_are_no_images() -> None:
 
     def with_artifacts(path: Path, *of: dict[str, object]) -> Layout:
         l = several(path, *of)
-        found = json.loads((path / "index.json").read_text())["manifests"]
+        found = l.manifests
         l.index(artifact(l, OCI + "config.v1+json", "application/vnd.dev.cosign.simplesigning.v1+json"),
                 artifact(l, "application/vnd.oci.empty.v1+json", "application/spdx+json", artifactType="application/spdx+json"),
                 artifact(l, OCI + "config.v1+json", OCI + "layer.v1.tar", artifactType="application/vnd.example"),
@@ -279,7 +276,7 @@ def what_a_tag_does_not_name_may_be_as_it_likes() -> None:
     """Of another tag or none: a digest that is none, a blob that is not there, a platform of another form."""
     with folder() as path:
         l = several(path / "image", {"name": "good", "annotations": tag("good")})
-        good = json.loads((path / "image/index.json").read_text())["manifests"]
+        good = l.manifests
         manifest = {"mediaType": OCI + "manifest.v1+json", "digest": "md5:0", "size": -1}
         for bad in (tagged(manifest, "bad"), manifest, tagged({**manifest, "platform": 5}, "bad"),
                     tagged({"mediaType": OCI + "index.v1+json", "digest": f"sha256:{HEX}", "size": 5}, "bad"),
@@ -295,7 +292,7 @@ def an_index_that_is_named_often_is_read_once() -> None:
     """A hundred times one of 4 MB, which took half a minute; and of all that is read there is a limit."""
     with folder() as path:
         l = several(path / "image", {"name": "a"})
-        one = json.loads((path / "image/index.json").read_text())["manifests"]
+        one = l.manifests
         large = {"schemaVersion": 2, "manifests": [], "x": [[]] * 1000000}
         inner = l.json(large, OCI + "index.v1+json")
         data = json.dumps(large, separators=(",", ":")).encode()
@@ -312,7 +309,7 @@ def indexes_in_indexes_end() -> None:
     """A tag is that of all below; four deep is fine, six is not; one that is not there is named."""
     def nested(path: Path, depth: int) -> Layout:
         l = several(path, {"name": "a"})
-        inner = json.loads((path / "index.json").read_text())["manifests"]
+        inner = l.manifests
         for _ in range(depth):
             inner = [l.json({"schemaVersion": 2, "mediaType": OCI + "index.v1+json", "manifests": inner},
                             OCI + "index.v1+json")]
@@ -327,7 +324,7 @@ def indexes_in_indexes_end() -> None:
         expect_bad_image(path, "deep")
     with folder() as path:
         l = nested(path / "image", 2)
-        outer = json.loads((path / "image/index.json").read_text())["manifests"][0]["digest"]
+        outer = l.manifests[0]["digest"]
         l.blob_path(outer).unlink()
         expect_bad_image(path, outer.split(":")[1], "not there")
 
@@ -391,9 +388,9 @@ def docker_saves_are_read() -> None:
     with folder() as path:
         # As since Docker 25
         image = layout("shell")
-        manifest = json.loads(Path(image, "index.json").read_text())["manifests"][0]
+        manifest = Layout(image).manifests[0]
         blob = lambda d: "blobs/" + d["digest"].replace(":", "/")  # noqa: E731
-        inner = json.loads((image / blob(manifest)).read_text())
+        inner = Layout(image).read(manifest)
         with tarfile.open(path / "image", "w") as tar:
             tar.add(image, ".")
             data = json.dumps([{"Config": blob(inner["config"]), "RepoTags": ["shell:latest"],
@@ -542,10 +539,10 @@ def a_digest_can_be_demanded() -> None:
     """Of the manifest, of an index above it, of the configuration; with a tag, or of a file without a prefix."""
     with folder() as path:
         l = several(path / "image", {"name": "one", "annotations": tag("one")}, {"name": "two", "annotations": tag("two")})
-        one, two = json.loads((path / "image/index.json").read_text())["manifests"]
+        one, two = l.manifests
         index = l.json({"schemaVersion": 2, "mediaType": OCI + "index.v1+json", "manifests": [two]}, OCI + "index.v1+json")
         l.index(one, index)
-        config = json.loads(l.blob_path(two["digest"]).read_text())["config"]["digest"]
+        config = l.read(two)["config"]["digest"]
         for wanted in (two["digest"], index["digest"], config):
             for source in (f"oci:{path}/image@{wanted}", f"{path}/image@{wanted}", f"oci:{path}/image:two@{wanted}"):
                 expect_chosen(path, "two", source=source)
@@ -651,7 +648,7 @@ def a_name_of_no_file_may_be_one_of_an_image() -> None:
 def a_tag_where_no_image_has_one_is_to_be_left_out() -> None:
     """As buildah push oci:DIR writes it."""
     with folder() as path:
-        single(path / "layout", [static_layer("srv")], {"Cmd": ["/tell"]})
+        single(path / "layout", [static_layer("srv")], CMD)
         index = json.loads((path / "layout/index.json").read_text())
         for entry in index["manifests"]:
             entry.pop("annotations", None)
@@ -770,12 +767,7 @@ def of_tar(path: Path, tar: bytes, pack: Callable[[bytes], bytes] = bytes, kind:
     """The measurements of an image with that layer."""
     shutil.rmtree(path / "image", ignore_errors=True)
     l = Layout(path / "image")
-    l.index(tagged(l.image([tar], {"Cmd": ["/bin/tell"]}, "plain")))
-    if pack is not bytes:
-        index = json.loads((path / "image/index.json").read_text())
-        manifest = json.loads(l.blob_path(index["manifests"][0]["digest"]).read_text())
-        manifest["layers"] = [l.blob(pack(tar), OCI + kind)]
-        l.index(tagged(l.json(manifest, OCI + "manifest.v1+json")))
+    l.index(tagged(l.manifest(configuration([tar], {"Cmd": ["/bin/tell"]}), [l.blob(pack(tar), OCI + kind)])))
     return make(path / "x.eif", "--image", path / "image").measurements()
 
 

@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 
 from images import containers
-from images.containers import static_layer
+from images.containers import CMD, static_layer
 from images.oci import Layer, single
 
 from .bad_pack import raw_image
@@ -187,7 +187,7 @@ def the_images_own_configuration_is_at_the_top() -> None:
     with folder() as path:
         layer = static_layer("etc")
         layer.file("etc/enclave-init.conf", own)
-        single(path / "image", [layer], {"Cmd": ["/tell"]})
+        single(path / "image", [layer], CMD)
         eif = make(path / "x.eif", "--image", path / "image", "--squashfs")
         same(text(eif, "enclave-init.conf"), own, "the configuration")
 
