@@ -150,15 +150,21 @@ def aws_image() -> Path:
     return Path(emulator("aarch64")["AWS"]) / "hello.eif"
 
 
+def image(build: Path, app: Tree, cmd: list[str], env: list[str], config: bytes | None = None,
+          files: dict[str, tuple[bytes, int]] | None = None) -> Eif:
+    """An image of APP, which runs CMD, with the emulator's kernel and the init in the folder BUILD; FILES lie beside it."""
+    kernel = kernel_dir(to_run=True)
+    boot = boot_ramdisk((build / "x86_64/init").read_bytes(), {"nsm.ko": (kernel / "nsm.ko").read_bytes()}, files=files)
+    ramdisks = [boot, app_ramdisk(app, lines(cmd), lines(env), config=config)]
+    return Eif((kernel / "bzImage").read_bytes(), CMDLINES["x86_64"], [r.cpio() for r in ramdisks])
+
+
 def hello(build: Path) -> Eif:
     """An image of the init, the hello application and the tool nsm that are in the folder BUILD."""
-    kernel, built = kernel_dir(to_run=True), build / "x86_64"
-    app = Tree()
+    app, built = Tree(), build / "x86_64"
     app.file("bin/hello", (built / "hello").read_bytes(), 0o755)
-    boot = boot_ramdisk((built / "init").read_bytes(), {"nsm.ko": (kernel / "nsm.ko").read_bytes()},
-                        files={"nsm": ((built / "nsm").read_bytes(), 0o755)})
-    ramdisks = [boot, app_ramdisk(app, lines(["/bin/hello"]), lines(["HELLO=Hello from the enclave side!"]))]
-    return Eif((kernel / "bzImage").read_bytes(), CMDLINES["x86_64"], [r.cpio() for r in ramdisks])
+    return image(build, app, ["/bin/hello"], ["HELLO=Hello from the enclave side!"],
+                 files={"nsm": ((built / "nsm").read_bytes(), 0o755)})
 
 
 DOCUMENTS = ("open", "definite", "unsigned")  # the forms of attestation documents

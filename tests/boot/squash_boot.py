@@ -1,12 +1,12 @@
 """4: a squashfs for /rootfs, with a tmpfs over it."""
 
-import io
 import struct
 import subprocess
-import tarfile
 import tempfile
 from pathlib import Path
 from stat import S_ISDIR, S_ISLNK
+
+from images.oci import Layer
 
 from .aws_boot import aws_ramdisks
 from .lib import Boot, Tree, boot, built, check, image, kernel_file, same, shared, test
@@ -22,23 +22,20 @@ LAYERS = "lowerdir=/squash/lower,upperdir=/squash/upper,workdir=/squash/work"
 
 def tar(tree: Tree) -> bytes:
     """TREE for another program to read; what has capability in its name has one."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as t:
-        root = tarfile.TarInfo("./")
-        root.type, root.mode, root.uid, root.gid = tarfile.DIRTYPE, 0o751, 3, 4
-        t.addfile(root)
-        for name in sorted(tree.entries):
-            e = tree.entries[name]
-            info = tarfile.TarInfo(name)
-            info.mode, info.uid, info.gid, info.size = e.mode & 0o7777, e.uid, e.gid, len(e.data)
-            if S_ISDIR(e.mode):
-                info.type, info.size = tarfile.DIRTYPE, 0
-            elif S_ISLNK(e.mode):
-                info.type, info.size, info.linkname = tarfile.SYMTYPE, 0, e.data.decode()
-            if "capability" in name:
-                info.pax_headers["SCHILY.xattr.security.capability"] = BIND_SERVICE.decode("latin-1")
-            t.addfile(info, io.BytesIO(e.data))
-    return out.getvalue()
+    layer = Layer()
+    layer.dir("./", 0o751, uid=3, gid=4)
+    for name in sorted(tree.entries):
+        e = tree.entries[name]
+        more = {"uid": e.uid, "gid": e.gid}
+        if "capability" in name:
+            more["pax_headers"] = {"SCHILY.xattr.security.capability": BIND_SERVICE.decode("latin-1")}
+        if S_ISDIR(e.mode):
+            layer.dir(name, e.mode & 0o7777, **more)
+        elif S_ISLNK(e.mode):
+            layer.link(name, e.data.decode(), **more)
+        else:
+            layer.file(name, e.data, e.mode & 0o7777, **more)
+    return layer.bytes()
 
 
 def squashed(tree: Tree, compressor: str = "zstd") -> bytes:

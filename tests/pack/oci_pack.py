@@ -341,8 +341,7 @@ class Saved:
 
     def add(self, name: str, tags: list[str] | None, layer_name: str = "{}/layer.tar") -> dict:
         layer = static_layer(name).bytes()
-        config = json.dumps({"architecture": GO_ARCH, "os": "linux", "config": {"Cmd": ["/tell", name]},
-                             "rootfs": {"type": "layers", "diff_ids": [digest(layer)]}}).encode()
+        config = json.dumps(configuration([layer], {"Cmd": ["/tell", name]})).encode()
         config_name = hashlib.sha256(config).hexdigest() + ".json"
         self.files |= {config_name: config, layer_name.format(name): layer}
         one = {"Config": config_name, "RepoTags": tags, "Layers": [layer_name.format(name)]}
