@@ -58,7 +58,8 @@ static int read_in_root(int root, const char *path, size_t max,
 	return r;
 }
 
-static int check_filter(const char *file, int root, const char *path)
+static int check_filter(const char *file, int root, const char *path,
+			bool hand_over)
 {
 	struct file code = { 0 };
 	const char *call = "", *hint;
@@ -66,7 +67,7 @@ static int check_filter(const char *file, int root, const char *path)
 
 	if (r == 0)
 		r = seccomp_check(code.data, code.len, seccomp_own_arch(),
-				  &call);
+				  hand_over, &call);
 	hint = r == 0 ? seccomp_hint(code.data, code.len, seccomp_own_arch()) :
 			NULL;
 	file_free(&code);
@@ -115,7 +116,8 @@ static int check_root(const char *file, const char *path,
 		const struct config_service *s = &c->services[i];
 
 		if (s->seccomp)
-			bad |= check_filter(file, root, s->seccomp);
+			bad |= check_filter(file, root, s->seccomp,
+					    c->hand_over);
 		if (s->environment_file)
 			bad |= check_variables(file, root, s);
 	}

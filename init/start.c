@@ -58,7 +58,8 @@ static int read_filter(struct boot *b, size_t i)
 		return 0;
 	r = file_read(AT_FDCWD, path, SECCOMP_FILE_MAX, f);
 	if (r == 0)
-		r = seccomp_check(f->data, f->len, seccomp_own_arch(), &call);
+		r = seccomp_check(f->data, f->len, seccomp_own_arch(),
+				  b->config->hand_over, &call);
 	return r < 0 ? fail_filter(b, i, r, call) : 0;
 }
 

@@ -1,6 +1,7 @@
 #ifndef INIT_SPEC_SECCOMP_H
 #define INIT_SPEC_SECCOMP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,9 +38,10 @@ enum seccomp_error { SECCOMP_E_BEFORE = 6299, SECCOMP_ERRORS(CODES_CODE) };
 /*
  * Checks the LEN bytes at CODE for the architecture ARCH: returns 0 or
  * -SECCOMP_E_..., for SECCOMP_E_FORBIDS with the name of the call in *RETERR_CALL.
- * What it makes of arguments is not seen: they are all 0 here.
+ * What it makes of arguments is not seen: they are all 0 here. With HAND_OVER PID 1 sets
+ * the filter on itself, and needs what ends the machine where the exec fails.
  */
-int seccomp_check(const void *code, size_t len, uint32_t arch,
+int seccomp_check(const void *code, size_t len, uint32_t arch, bool hand_over,
 		  const char **reterr_call);
 
 /*

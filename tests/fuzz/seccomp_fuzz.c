@@ -70,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	require(code);
 	memcpy(code, data, size);
-	r = seccomp_check(code, size, seccomp_own_arch(), &call);
+	r = seccomp_check(code, size, seccomp_own_arch(), size % 2, &call);
 	require(r == 0 || r == -SECCOMP_E_SIZE || r == -SECCOMP_E_CODE ||
 		r == -SECCOMP_E_FORBIDS);
 	require(!call == (r != -SECCOMP_E_FORBIDS));

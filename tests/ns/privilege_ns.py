@@ -185,5 +185,10 @@ def a_filter_of_calls_is_set() -> None:
         files.file("etc/filter", code)
         with Jail(*SLEEP, files=files, config="seccomp = /etc/filter\n") as j:
             j.expect_stop(8, "spawn", f"seccomp /etc/filter: {fault}")
+    files.file("etc/filter", forbid(228))  # clock_gettime, by which PID 1 waits: with hand-over the filter is its own
+    with Jail(*SLEEP, files=files, config="seccomp = /etc/filter\n") as j:
+        j.started()
+    with Jail(*SLEEP, files=files, config="hand-over = yes\nseccomp = /etc/filter\n") as j:
+        j.expect_stop(8, "spawn", "seccomp /etc/filter: it forbids clock_gettime")
     with Jail(*SLEEP, config="seccomp = /etc/none\n") as j:
         j.expect_stop(8, "spawn", "seccomp /etc/none: No such file or directory")

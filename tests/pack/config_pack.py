@@ -143,6 +143,20 @@ def a_filter_blind_to_32_bit_calls_is_mentioned() -> None:
 
 
 @test
+def with_hand_over_a_filter_lets_process_1_read_the_clock() -> None:
+    """It waits for deadlines if the program cannot be executed. Without hand-over the filter is not process 1's."""
+    code = b"".join(struct.pack("<HBBI", *c) for c in ((0x20, 0, 0, 0), (0x15, 0, 1, 228), (6, 0, 0, 0x50001), (6, 0, 0, 0x7FFF0000)))
+    with folder() as path:
+        boot = ("--arch", "x86_64", "--kernel", fake_kernel(path / "kernel"), "--init", built("init", "x86_64"))
+        for conf, wanted in (("", (DONE,)), (HANDED, (REFUSED, "seccomp /etc/filter: it forbids clock_gettime"))):
+            layer = static_layer("etc")
+            layer.file("etc/filter", code)
+            layer.file(f"etc/{CONF}", f"{conf}seccomp = /etc/filter\n")
+            single(path / f"image{len(conf)}", [layer], {"Cmd": ["/tell"]})
+            run("build", "--output", path / "x.eif", "--image", path / f"image{len(conf)}", *boot).is_(*wanted)
+
+
+@test
 def what_init_would_refuse_is_refused() -> None:
     """With the file, line and column, or the service that it is about."""
     with folder() as path:

@@ -21,6 +21,8 @@ enum { NR = offsetof(struct seccomp_data, nr) };
 	check((const struct sock_filter[]){ __VA_ARGS__ }, \
 	      sizeof((const struct sock_filter[]){ __VA_ARGS__ }), &call)
 
+static bool hand_over;
+
 static int check(const void *code, size_t len, const char **call)
 {
 	void *copy = malloc(len + !len);
@@ -29,7 +31,7 @@ static int check(const void *code, size_t len, const char **call)
 	/* Of just that size: the sanitizer sees what is one too many. */
 	REQUIRE(copy);
 	memcpy(copy, code, len);
-	r = seccomp_check(copy, len, seccomp_own_arch(), call);
+	r = seccomp_check(copy, len, seccomp_own_arch(), hand_over, call);
 	free(copy);
 	return r;
 }
@@ -71,6 +73,22 @@ TEST(what_is_still_needed_is_named)
 	CHECK_INT(CHECK_CODE(RET(SECCOMP_RET_USER_NOTIF)), -SECCOMP_E_FORBIDS);
 }
 
+/* PID 1 waits for deadlines: without a clock none of them comes. */
+TEST(hand_over_needs_the_clock_as_well)
+{
+	const char *call = NULL;
+
+	for (int with = 0; with < 2; with++) {
+		hand_over = with;
+		CHECK_INT(CHECK_CODE(LOAD(NR), IS(SYS_clock_gettime, 0, 1),
+				     RET(SECCOMP_RET_ERRNO | EPERM),
+				     RET(SECCOMP_RET_ALLOW)),
+			  with ? -SECCOMP_E_FORBIDS : 0);
+		CHECK_INT(CHECK_CODE(RET(SECCOMP_RET_ALLOW)), 0);
+	}
+	CHECK_STR(call, "clock_gettime");
+}
+
 TEST(a_filter_for_another_machine_is_seen)
 {
 	const struct sock_filter code[] = {
@@ -81,8 +99,11 @@ TEST(a_filter_for_another_machine_is_seen)
 	};
 	const char *call;
 
-	CHECK_INT(seccomp_check(code, sizeof(code), SECCOMP_AARCH64, &call), 0);
-	CHECK_INT(seccomp_check(code, sizeof(code), SECCOMP_X86_64, &call),
+	CHECK_INT(seccomp_check(code, sizeof(code), SECCOMP_AARCH64, false,
+				&call),
+		  0);
+	CHECK_INT(seccomp_check(code, sizeof(code), SECCOMP_X86_64, false,
+				&call),
 		  -SECCOMP_E_FORBIDS);
 	CHECK_INT(SECCOMP_AARCH64, AUDIT_ARCH_AARCH64);
 	CHECK_INT(SECCOMP_X86_64, AUDIT_ARCH_X86_64);

@@ -26,6 +26,7 @@ struct run {
 	const struct user *user; /* NULL: root, who may all */
 	const char *user_name;
 	bool is_asked; /* the program, by an option */
+	bool hand_over;
 };
 
 static int check_runs(struct image *image, const struct run *run,
@@ -450,11 +451,11 @@ static int check_groups(const struct check_names *names,
 }
 
 /* The filter of system calls, as init will look at it. */
-static int check_filter(struct image *image, const char *path,
-			enum eif_arch eif_arch, struct fault *reterr)
+static int check_filter(struct image *image, const struct run *run,
+			const char *path, struct fault *reterr)
 {
-	const uint32_t arch = eif_arch == EIF_X86_64 ? SECCOMP_X86_64 :
-						       SECCOMP_AARCH64;
+	const uint32_t arch = run->arch == EIF_X86_64 ? SECCOMP_X86_64 :
+							SECCOMP_AARCH64;
 	const struct tree_node *node;
 	const char *call = "", *hint = NULL;
 	struct fault note;
@@ -471,7 +472,7 @@ static int check_filter(struct image *image, const char *path,
 			  reterr) < 0)
 		return -1;
 	len = (size_t)node->inode->content.len;
-	r = seccomp_check(code, len, arch, &call);
+	r = seccomp_check(code, len, arch, run->hand_over, &call);
 	if (r == 0)
 		hint = seccomp_hint(code, len, arch);
 	free(code);
@@ -511,7 +512,7 @@ static int check_service(struct image *image, const struct check_names *names,
 	    check_file(image, "environment-file", s->environment_file, reterr) <
 		    0)
 		return -1;
-	return check_filter(image, s->seccomp, run->arch, reterr);
+	return check_filter(image, run, s->seccomp, reterr);
 }
 
 int check_image(struct image *image, const struct app *app, enum eif_arch arch,
@@ -527,6 +528,7 @@ int check_image(struct image *image, const struct app *app, enum eif_arch arch,
 			.service = s,
 			.arch = arch,
 			.is_asked = i == 0 && app->program_is_asked,
+			.hand_over = c->hand_over,
 			.program = i == 0 ? app->program : s->command.first,
 			.workdir = s->workdir ? s->workdir : "",
 			.path = path_variable(image, s),
