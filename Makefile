@@ -105,7 +105,7 @@ test check boot unit tool pack ns interop lang:
 
 F ?= $(FUZZ) $(PACK_FUZZ)
 S ?= 60
-## fuzz: libFuzzer over the parsers: F=wire, doc, certificate, cms, config, user, notify, seccomp, oci, eif, sign, ramdisk (all), S=60 seconds each
+## fuzz: libFuzzer over the parsers: F=wire, doc, certificate, cms, config, user, notify, seccomp, record, oci, eif, sign, ramdisk (all), S=60 seconds each
 fuzz: $(F:%=$(FZ)/%)
 	$(Q)for f in $(F); do tests/fuzz/run $$f $(S) || exit 1; done
 

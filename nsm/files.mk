@@ -16,7 +16,7 @@ VERIFY_C := $(VERIFY:%=nsm/%.c)
 # AWS's libnsm: its nine functions, by what PID 1 has too.
 COMPAT_C := $(addprefix nsm/,compat/compat.c dev.c wire.c item.c)
 
-# For programs that print what others wrote, the tool and mkeif; no part of libnsmc.
+# For what prints what others wrote, the tool, mkeif and vsock; no part of libnsmc.
 UTF8_C := nsm/utf8.c
 
 # The tool: of the rest it sees nsmc.h and utf8.h alone.

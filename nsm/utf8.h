@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /*
- * What others wrote, on its way to a terminal. Pure. The tool's and mkeif's, and no
- * part of libnsmc.
+ * What others wrote, on its way to a terminal. Pure. The tool's, mkeif's and
+ * vsock's, and no part of libnsmc.
  */
 
 /*

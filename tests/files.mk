@@ -13,15 +13,16 @@ PACK_UNIT_C := $(PACK_UNIT:%=tests/unit/%_test.c)
 FUZZ_C := $(FUZZ:%=tests/fuzz/%_fuzz.c)
 PACK_FUZZ_C := $(PACK_FUZZ:%=tests/fuzz/%_fuzz.c)
 
-# What the fuzzers of init and nsm are linked with.
-FUZZ_LIB_C := $(LIBNSM_C) $(SPEC_C) $(addprefix init/,notify.c service.c) $(addprefix rootfs/,bind.c file.c number.c)
+# What the fuzzers of init, nsm and vsock are linked with.
+FUZZ_LIB_C := $(LIBNSM_C) $(UTF8_C) $(SPEC_C) $(addprefix init/,notify.c service.c) \
+	$(addprefix rootfs/,bind.c file.c number.c) $(addprefix vsock/,record.c)
 
 # For images that boot, each with libnsmc.
 APPS_C := $(wildcard tests/apps/*.c)
 APPS := $(APPS_C:tests/apps/%.c=%)
 
 # The library for tests that are not in C.
-INTEROP := verify recipient es384 es384_32
+INTEROP := verify recipient es384 es384_32 record
 INTEROP_C := $(INTEROP:%=tests/interop/%.c)
 
 # What tests replace, at link time, by tests/seams/: the rest is as shipped.
