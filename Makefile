@@ -105,7 +105,7 @@ test check boot unit tool pack ns interop lang:
 
 F ?= $(FUZZ) $(PACK_FUZZ)
 S ?= 60
-## fuzz: libFuzzer over the parsers: F=wire, doc, certificate, cms, config, user, notify, seccomp, record, oci, eif, sign, ramdisk (all), S=60 seconds each
+## fuzz: libFuzzer over the parsers: F=wire, doc, certificate, cms, config, user, notify, seccomp, ring, line, record, oci, eif, sign, ramdisk (all), S=60 seconds each
 fuzz: $(F:%=$(FZ)/%)
 	$(Q)for f in $(F); do tests/fuzz/run $$f $(S) || exit 1; done
 
@@ -122,8 +122,8 @@ static: $(B)/init $(B)/nsm $(B)/mkeif
 layers:
 	$(Q)for check in layers names; do scripts/check-$$check --self-test && scripts/check-$$check || exit 1; done
 
-## bench: size, memory, time to the first write, system calls; verifications; packing; T=layers for a part
-bench: $(if $(filter verify,$(T)),,test-build other-arch) $(H)/bench_verify
+## bench: size, memory, time to the first write, system calls; the log; verifications; packing; T=layers for a part
+bench: $(if $(filter verify log,$(T)),,test-build other-arch) $(H)/bench_verify $(B)/bench_link
 	$(call need,python3 python3-cryptography time)
 	$(Q)tests/bench $(T)
 

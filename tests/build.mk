@@ -6,8 +6,9 @@ MUTANT_O := $(call objects,B,$(MUTANT_C))
 TOOL_TEST_O := $(call objects,B,$(TOOL_TEST_C))
 APPS_O := $(call objects,B,$(APPS_C))
 UNIT_O := $(call objects,B,$(UNIT_C))
+BENCH_O := $(call objects,B,tests/bench_link.c)
 B_LIB_O := $(call objects,B,$(LIB_C) $(NSM_MORE_C) nsm/tool/code.c)
-OBJECTS += $(SEAMS_TEST_O) $(MUTANT_O) $(TOOL_TEST_O) $(APPS_O) $(UNIT_O) $(B_LIB_O)
+OBJECTS += $(SEAMS_TEST_O) $(MUTANT_O) $(TOOL_TEST_O) $(APPS_O) $(UNIT_O) $(BENCH_O) $(B_LIB_O)
 
 H_LIB_O := $(call objects,H,$(LIB_C) $(NSM_MORE_C) nsm/tool/code.c)
 H_TOOL_O := $(call objects,H,$(TOOL_C) $(TOOL_TEST_C))
@@ -104,3 +105,7 @@ $(H)/bench_verify: tests/bench_verify.c $(B)/libnsmc.a $(B)/obj/nsm/es384.o
 	$(call need,libssl-dev)
 	$(call link,$(HOSTCC) -O2 -I. $(WARN) -Wl$(comma)--wrap=malloc$(comma)--wrap=calloc$(comma)--wrap=realloc \
 		-o $@ $^ -lcrypto)
+
+# The log's files as shipped, on musl.
+$(B)/bench_link: $(BENCH_O) $(B)/lib.a
+	$(call link,$(LINK_TARGET))

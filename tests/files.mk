@@ -15,7 +15,7 @@ PACK_FUZZ_C := $(PACK_FUZZ:%=tests/fuzz/%_fuzz.c)
 
 # What the fuzzers of init, nsm and vsock are linked with.
 FUZZ_LIB_C := $(LIBNSM_C) $(UTF8_C) $(SPEC_C) $(addprefix init/,notify.c service.c) \
-	$(addprefix rootfs/,bind.c file.c number.c) $(addprefix vsock/,record.c)
+	$(addprefix rootfs/,bind.c file.c number.c) $(addprefix vsock/,ring.c line.c record.c)
 
 # For images that boot, each with libnsmc.
 APPS_C := $(wildcard tests/apps/*.c)

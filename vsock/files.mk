@@ -1,5 +1,5 @@
 # vsock's files.
 
-VSOCK_C := $(addprefix vsock/,sock.c io.c heartbeat.c record.c)
+VSOCK_C := $(addprefix vsock/,sock.c io.c heartbeat.c ring.c line.c record.c)
 
 SEAMS += vsock/sock
