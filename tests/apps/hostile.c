@@ -299,10 +299,10 @@ static bool has_argument(int pid, const char *word)
 	return false;
 }
 
-/* How many other processes have WORD among their arguments, and their processor time in ticks. */
-static void do_processes(const char *word)
+/* How many other processes have WORD among their arguments; adds their processor time in ticks. */
+static int count_processes(const char *word, unsigned long *ticks)
 {
-	unsigned long user, kernel, ticks = 0;
+	unsigned long user, kernel;
 	struct dirent *e;
 	char path[64];
 	int n = 0;
@@ -322,13 +322,35 @@ static void do_processes(const char *word)
 			   "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u "
 			   "%*u %*u %lu %lu",
 			   &user, &kernel) == 2)
-			ticks += user + kernel;
+			*ticks += user + kernel;
 		if (f)
 			fclose(f);
 	}
 	if (d)
 		closedir(d);
+	return n;
+}
+
+static void do_processes(const char *word)
+{
+	unsigned long ticks = 0;
+	int n = count_processes(word, &ticks);
+
 	say("@processes=%s %d %lu\n", word, n, ticks);
+}
+
+/* WORD:N: until no more than N processes have WORD, or for a minute: `processes` says how many have. */
+static void do_await_few(const char *what)
+{
+	double end = now() + 60;
+	unsigned long ticks = 0;
+	char word[128];
+	int most;
+
+	if (sscanf(what, "%127[^:]:%d", word, &most) != 2)
+		fatal(what);
+	while (count_processes(word, &ticks) > most && now() < end)
+		nap_ms(5);
 }
 
 /* Seizes the process that has WORD among its arguments and kills it; it stays a zombie as long as we live. */
@@ -1122,6 +1144,7 @@ static const struct {
 	{ "await", .with = do_await },
 	{ "await-signal", .plain = do_await_signal },
 	{ "await-size", .with = do_await_size },
+	{ "await-few", .with = do_await_few },
 	{ "processes", .with = do_processes },
 	{ "fresh-proc", .plain = do_fresh_proc },
 	{ "freeze-init", .plain = do_freeze_init },

@@ -159,7 +159,7 @@ def a_service_leaves_nothing_over_restarts(kernel: Kernel) -> None:
     """Children in sessions of their own, of whatever user: no more after eight restarts than after one."""
     b = kernel("[w]\ncommand = /bin/hostile count /tmp/count leftover sleep 700000\nrestart = on-failure\nrestart-limit = 8\n"
                "restart-delay = 1ms\n",
-               "/bin/hostile", "await-size", "/tmp/count:9", "sleep", "1500", "processes", "700000", "exit", "3")
+               "/bin/hostile", "await-size", "/tmp/count:9", "await-few", "700000:1", "processes", "700000", "exit", "3")
     same(len(restarts(b, "w")), 8, "restarts")
     left = int(b.fact("processes").split()[1])
     check(left <= 1, f"{left} processes are left")
