@@ -1,7 +1,6 @@
 #include "vsock/ring.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <string.h>
 
 enum { RING_MAGIC = 0x52494e47 };
@@ -17,14 +16,13 @@ struct ring_shared {
 	uint32_t magic;
 	uint32_t zero;
 	uint64_t size;
-	_Atomic uint64_t head;
-	_Atomic uint64_t claim;
+	uint64_t head; /* by __atomic_... alone, as the next one */
+	uint64_t claim;
 	uint8_t spare[RING_HEADER_BYTES - 32];
 };
 
 _Static_assert(sizeof(struct ring_shared) == RING_HEADER_BYTES, "no padding");
-_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 &&
-		       sizeof(_Atomic uint64_t) == sizeof(uint64_t),
+_Static_assert(__atomic_always_lock_free(sizeof(uint64_t), 0),
 	       "processes share the memory, and no lock");
 
 static int set(struct ring *r, void *mem, size_t len)
@@ -61,7 +59,7 @@ int ring_open(struct ring *r, void *mem, size_t len)
 		return -EBADMSG;
 	/* A writer may be at work: the claim was between these two heads, or near. */
 	before = ring_head(r);
-	claim = atomic_load_explicit(&r->shared->claim, memory_order_acquire);
+	claim = __atomic_load_n(&r->shared->claim, __ATOMIC_ACQUIRE);
 	after = ring_head(r);
 	if (claim < before || after > INT64_MAX ||
 	    (claim > after && claim - after > r->size))
@@ -104,7 +102,7 @@ static void get(const struct ring *r, uint64_t pos, uint8_t *to, size_t len)
 void ring_write(struct ring *r, const void *bytes, size_t len)
 {
 	struct ring_shared *s = r->shared;
-	uint64_t head = atomic_load_explicit(&s->head, memory_order_relaxed);
+	uint64_t head = __atomic_load_n(&s->head, __ATOMIC_RELAXED);
 	const uint8_t *from = bytes;
 	size_t n;
 
@@ -112,29 +110,26 @@ void ring_write(struct ring *r, const void *bytes, size_t len)
 		n = r->size / RING_PIECES;
 		if (n > len)
 			n = len;
-		if (head + n >
-		    atomic_load_explicit(&s->claim, memory_order_relaxed))
-			atomic_store_explicit(&s->claim, head + n,
-					      memory_order_relaxed);
+		if (head + n > __atomic_load_n(&s->claim, __ATOMIC_RELAXED))
+			__atomic_store_n(&s->claim, head + n, __ATOMIC_RELAXED);
 		/* A reader that sees one of these bytes also sees the claim. */
-		atomic_thread_fence(memory_order_release);
+		__atomic_thread_fence(__ATOMIC_RELEASE);
 		put(r, head, from, n);
 		head += n;
 		from += n;
-		atomic_store_explicit(&s->head, head, memory_order_release);
+		__atomic_store_n(&s->head, head, __ATOMIC_RELEASE);
 	}
 }
 
 uint64_t ring_head(const struct ring *r)
 {
-	return atomic_load_explicit(&r->shared->head, memory_order_acquire);
+	return __atomic_load_n(&r->shared->head, __ATOMIC_ACQUIRE);
 }
 
 uint64_t ring_tail(const struct ring *r)
 {
 	uint64_t head = ring_head(r);
-	uint64_t claim =
-		atomic_load_explicit(&r->shared->claim, memory_order_relaxed);
+	uint64_t claim = __atomic_load_n(&r->shared->claim, __ATOMIC_RELAXED);
 	uint64_t tail = oldest(r, claim > head ? claim : head);
 
 	/* Everything is gone if a damaged claim, or a writer that is ahead, says so. */
@@ -166,9 +161,8 @@ size_t ring_read(const struct ring *r, uint64_t *pos, void *buf, size_t len,
 	 * What the writer has claimed while the bytes were copied may be its new bytes
 	 * in part: the bytes from the new tail on are whole.
 	 */
-	atomic_thread_fence(memory_order_acquire);
-	tail = oldest(r, atomic_load_explicit(&r->shared->claim,
-					      memory_order_relaxed));
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	tail = oldest(r, __atomic_load_n(&r->shared->claim, __ATOMIC_RELAXED));
 	if (tail > from) {
 		lost = tail - from;
 		if (lost > len)
