@@ -325,4 +325,19 @@ TEST(every_byte_at_every_place)
 	}
 }
 
+TEST(a_backslash_and_x_at_every_place)
+{
+	char text[24], wanted[64];
+
+	for (size_t at = 0; at < sizeof(text) - 1; at++) {
+		memset(text, 'y', sizeof(text));
+		text[at] = '\\';
+		text[at + 1] = 'x';
+		(void)snprintf(wanted, sizeof(wanted), "a: %.*s\\x5c%.*s\n",
+			       (int)at, text, (int)(sizeof(text) - at - 1),
+			       text + at + 1);
+		check_text(text, sizeof(text), wanted);
+	}
+}
+
 CHECK_MAIN("line")
