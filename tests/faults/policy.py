@@ -116,7 +116,7 @@ RULES = [
     rule(ALL, "init (socketpair|clone3|fork)", "for sync$", "", "quiet", "", "the kernel writes what it can at a restart"),
     rule("spawn|heartbeat|supervise|end", "init recvfrom", "", "", "no", "", "what a helper has written is there when it is dead"),
     rule(ALL, "beat recvfrom/1", "", "", "warn", "heartbeat: .*: its process was killed", "it is tried again"),
-    rule(ALL, "beat fcntl", " 4$", "", "untold", "heartbeat: .*: not sent: ", "the parent takes one connection"),
+    rule(ALL, "beat fcntl", " 4$", "", "quiet", "", "a call of the seams: there is no connection then, and another attempt"),
     rule(ALL, "beat sendto/1", "", "", "untold", "heartbeat: .*: not sent: ", "the parent takes one connection"),
     rule(ALL, "beat (recvfrom/[3-9]|poll)", "", "EAGAIN|EINTR", "quiet", "", "it waits"),
     rule(ALL, "beat poll/1", "", "", "quiet", "", "it waits for the word"),
