@@ -26,13 +26,14 @@ static size_t write_all(struct line *l, const uint8_t *s, size_t len,
 			size_t step, size_t cap, char *out)
 {
 	size_t at = 0, done = 0, n, got;
+	char *room = malloc(cap);
 
+	require(room);
 	while (done < len) {
 		size_t want = len - done < step ? len - done : step;
 		uint8_t *piece = malloc(want);
-		char *room = malloc(cap);
 
-		require(piece && room);
+		require(piece);
 		memcpy(piece, s + done, want);
 		n = line_write(l, piece, want, room, cap, &got);
 		require(n <= want && got <= cap && (n > 0 || got > 0));
@@ -41,9 +42,9 @@ static size_t write_all(struct line *l, const uint8_t *s, size_t len,
 		memcpy(out + at, room, got);
 		at += got;
 		done += n;
-		free(room);
 		free(piece);
 	}
+	free(room);
 	return at + line_end(l, out + at);
 }
 
@@ -154,6 +155,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cap = (size_t)LINE_ROOM + data[2] * 40;
 	data += 3;
 	size -= 3;
+	/* Each piece costs a copy of the open line. */
+	step += size / 1000;
 	memset(&l, 0xaa, sizeof(l));
 	line_init(&l, "ab", true, escapes);
 	len = write_all(&l, data, size, size + 1, OUT, whole);
