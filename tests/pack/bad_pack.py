@@ -1,6 +1,5 @@
 """What mkeif build refuses: it says what and where, leaves no file, and what was there."""
 
-import hashlib
 import json
 import os
 import subprocess
@@ -13,7 +12,7 @@ from images.containers import CMD, DEEP_MAX, deep_layer, static_layer
 from images.keys import expired, key_pair
 from images.oci import OCI, PACKED, Layer, Layout, digest, single, tagged, zstd
 
-from .lib import (ASAN, DONE, FILE, MKEIF, REFUSED, TOP, USAGE, Eif, Skip, boot_options, build, built, check, copied, folder, kernels,
+from .lib import (ASAN, DONE, FILE, MKEIF, REFUSED, TOP, USAGE, Eif, boot_options, build, built, check, copied, folder, kernels,
                  layout, make, names, ramdisk, run, same, test, tool)
 
 OLD = b"what was there\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 from images.containers import CMD, GROUP, PASSWD, SHELL, static_layer
 from images.oci import TIME, Layer, single
 
-from .lib import (ARCH, ASAN, DONE, MKEIF, REFUSED, Eif, Entry, Skip, boot_options, build, built, check, copied, cpio_read, enclave,
+from .lib import (ASAN, DONE, MKEIF, REFUSED, Eif, Entry, Skip, build, built, check, copied, cpio_read, enclave,
                  folder, kernels, layout, make, preloading, ramdisk, run, same, test, text, tool)
 
 IS_ROOT = os.geteuid() == 0

@@ -6,11 +6,9 @@ pack.random_pack FIRST LAST` in tests/ tries those of other numbers.
 
 import random
 import stat
-import subprocess
 import sys
 import tarfile
 from dataclasses import replace
-from pathlib import Path
 
 from enclave import MOUNT_POINTS
 from images.oci import Layer, single

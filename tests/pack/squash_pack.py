@@ -12,7 +12,7 @@ from images.oci import Layer, single
 
 from .bad_pack import raw_image
 from .build_pack import IS_ROOT, elsewhere, expect_files, on_disk, rootfs
-from .lib import (ASAN, DONE, FILE, MKEIF, REFUSED, USAGE, Eif, boot_options, build, built, check, folder, kernels, layout,
+from .lib import (ASAN, DONE, FILE, REFUSED, USAGE, Eif, boot_options, build, built, check, folder, kernels, layout,
                  make, ramdisk, run, same, test, text, tool)
 
 NAME = "rootfs.squashfs"
