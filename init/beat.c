@@ -14,21 +14,6 @@ _Static_assert(BEAT_MAX_MS >=
 		       HEARTBEAT_CONNECT_MS + 2 * HEARTBEAT_REPLY_MS + 2000,
 	       "the last connect attempt may end 2 s late");
 
-/* --- in the helper --- */
-
-int beat_run(const struct helper_job *job)
-{
-	enum heartbeat_stage stage = HEARTBEAT_CONNECT;
-	int r;
-
-	if (job->byte == HEARTBEAT_BYTE)
-		r = heartbeat_positive(job->port, &stage);
-	else
-		r = heartbeat_negative(job->port, job->byte, &stage);
-	helper_tell(job, r < 0 ? HELPER_FAULT : HELPER_DONE, (uint8_t)stage, r);
-	return r < 0;
-}
-
 /* --- in words --- */
 
 static void add_reason(int stage, int r, struct text *t)

@@ -64,9 +64,6 @@ void beat_cancel(struct beat *b);
 /* Whether there is nothing to wait for. */
 bool beat_is_over(const struct beat *b);
 
-/* HELPER_BEAT: returns the exit code, which is 0 if the parent has answered. */
-int beat_run(const struct helper_job *job);
-
 /* `init --heartbeat`: sends one to PORT and says on descriptor 2 what went wrong: 0 or 1. */
 int beat_by_hand(uint32_t port);
 

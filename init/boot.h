@@ -7,6 +7,7 @@
 #include "init/beat.h"
 #include "init/child.h"
 #include "init/helper.h"
+#include "init/link/link.h"
 #include "init/log.h"
 #include "init/loop.h"
 #include "init/names.h"
@@ -82,6 +83,8 @@ struct boot {
 	struct children children;
 	struct beat beat;
 	struct helper clock, debug, sync;
+	struct link link;
+	bool is_ready; /* all services have been ready */
 	struct loop loop;
 	struct supervise supervise;
 

@@ -9,6 +9,7 @@
 #include "init/cull.h"
 #include "init/member.h"
 #include "init/modules.h"
+#include "init/parent.h"
 #include "init/power.h"
 #include "init/report.h"
 #include "nsm/nsmc.h"
@@ -85,11 +86,12 @@ static void ask_leftovers(const struct supervise *s)
  * The services in their order, then all else but the helpers, then these: a heartbeat that
  * is under way has its time.
  */
-static void end_processes(struct boot *b)
+static void end_processes(struct boot *b, void (*tell)(struct boot *b))
 {
 	int64_t beat_ms = io_now_ms() + BEAT_MAX_MS;
 
 	supervise_stop(&b->supervise);
+	tell(b);
 	beat_give_up(&b->beat);
 	ask_leftovers(&b->supervise);
 	/* Helpers have TERM blocked, as PID 1 has, unless nobody waits for them. */
@@ -196,7 +198,9 @@ _Noreturn void end_failed(struct boot *b)
 	/* First: what failed is not to serve on while the parent is told. */
 	beat_cancel(&b->beat);
 	if (b->supervise.has_run)
-		end_processes(b);
+		end_processes(b, parent_end_failed);
+	else
+		parent_end_failed(b);
 	/* The parent and the NSM may both be reached only by a module. */
 	if (b->step < BOOT_MODULES)
 		(void)modules_load(ignore_module, NULL);
@@ -206,6 +210,7 @@ _Noreturn void end_failed(struct boot *b)
 			  debug ? HEARTBEAT_BYTE : (uint8_t)b->step);
 		(void)wait_until(b, beat_is_through, b, BEAT_MAX_MS);
 	}
+	parent_report(b);
 	if (debug)
 		hold_console(b);
 	beat_give_up(&b->beat);
@@ -223,9 +228,10 @@ _Noreturn void end_machine(struct boot *b)
 	const struct member *who = supervise_who(&b->supervise);
 	struct text t;
 
+	end_processes(b, parent_end);
+	parent_report(b);
 	text_clear(&t);
 	report_status(who->service.status, who->was_oom, &t);
-	end_processes(b);
 	finish(b,
 	       who == b->supervise.members && *who->program ?
 		       who->program :

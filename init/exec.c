@@ -418,6 +418,37 @@ static int take_nulls(struct start *s)
 }
 
 /*
+ * A description of its own, whose flags neither another start nor PID 1 shares; where
+ * that cannot be had, PID 1's own. PID 1 has the other end, too: it does not block.
+ */
+static int open_pipe(int proc_fd, int pipe)
+{
+	struct text t;
+
+	text_clear(&t);
+	text_add(&t, "self/fd/");
+	text_add_number(&t, pipe);
+	return openat(proc_fd, text_string(&t), O_WRONLY | O_CLOEXEC);
+}
+
+static int take_pipes(struct start *s)
+{
+	int r = 0, fd, pipe;
+
+	for (int want = 1; want <= 2 && r == 0; want++) {
+		pipe = s->job->log_fds[want - 1];
+		if (pipe < 0)
+			continue;
+		fd = open_pipe(s->job->proc_fd, pipe);
+		if (dup2(fd < 0 ? pipe : fd, want) < 0)
+			r = -errno;
+		if (fd >= 0)
+			close(fd);
+	}
+	return r < 0 ? fail_step(s, r, "log") : 0;
+}
+
+/*
  * The terminal controls the service even if all of its descriptors are
  * /dev/null. One that has neither does not open the console.
  */
@@ -431,7 +462,15 @@ static int take_stdio(struct start *s)
 	     !wants_null(service, 1) || !wants_null(service, 2)))
 		open_console(s->job->console);
 	r = begin_session(s->job);
-	return r < 0 ? fail_step(s, r, "setsid") : take_nulls(s);
+	if (r < 0)
+		return fail_step(s, r, "setsid");
+	r = take_nulls(s);
+	return r < 0 ? r : take_pipes(s);
+}
+
+static bool is_log(const struct start *s, int fd)
+{
+	return fd > 0 && s->job->log_fds[fd - 1] >= 0;
 }
 
 /*
@@ -440,13 +479,15 @@ static int take_stdio(struct start *s)
  * user makes it writable for all users, unless it is a file: /dev/stdout has to
  * open for each of them. Where that fails the descriptor itself stays usable.
  */
-static void give_stdio(uid_t uid, bool in_container)
+static void give_stdio(const struct start *s)
 {
+	const uid_t uid = s->user.uid;
+	const bool in_container = s->job->in_container;
 	struct stat st;
 
 	for (int fd = 0; fd <= 2; fd++) {
 		if (fstat(fd, &st) < 0 || st.st_uid == uid || is_null(&st) ||
-		    (!S_ISCHR(st.st_mode) && !in_container))
+		    (!S_ISCHR(st.st_mode) && !in_container && !is_log(s, fd)))
 			continue;
 		if (st.st_uid == 0)
 			(void)!fchown(fd, uid, (gid_t)-1);
@@ -611,7 +652,7 @@ static int run_service(struct start *s)
 	default_signals(&mask);
 	c = confine_of(s);
 	if (s->has_user)
-		give_stdio(s->user.uid, s->job->in_container);
+		give_stdio(s);
 	if (take_privileges(s, &c, s->job->in_container ? warn : NULL) < 0)
 		return -1;
 	fill_report(s->job, EXEC_ABOUT, s->program.path, "", s->report);

@@ -60,7 +60,8 @@ struct exec_job {
 	/* Limits, score and nice value: a failure is a warning. The terminal's
 	 * session is kept, the child's group becomes its foreground. */
 	bool in_container;
-	int report_fd; /* close-on-exec, and above 2 */
+	int report_fd;	/* close-on-exec, and above 2 */
+	int log_fds[2]; /* pipes for descriptors 1 and 2; or negative */
 };
 
 /*
@@ -71,7 +72,7 @@ struct exec_job {
  *
  * A user owns descriptors 0 to 2 where they are devices, but for /dev/null, and in a
  * container also where they are pipes, sockets or files of root's: /dev/stdout may
- * then be opened again.
+ * then be opened again. Pipes to the log are the user's, too.
  *
  * EXEC_ABOUT alone and the end of the pipe are a success; EXEC_FAILED, before or
  * after it, is none; and nothing at all is the child's death, which its wait status

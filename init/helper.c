@@ -10,12 +10,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "init/beat.h"
+#include "init/beating.h"
 #include "init/clock/steer.h"
 #include "init/confine.h"
+#include "init/link/last.h"
+#include "init/link/serve.h"
 #include "init/log.h"
 #include "init/loop.h"
 #include "init/notify.h"
+#include "init/tell.h"
 #include "nsm/nsmc.h"
 
 enum {
@@ -23,6 +26,7 @@ enum {
 	HELPER_UID = 65530,
 	CAP_SYS_TIME_BIT = 25, /* linux/capability.h */
 	FDS_MAX = 256,	       /* PID 1 has far less */
+	LINK_OOM_SCORE = -500,
 };
 
 /* Returns the exit code. */
@@ -48,14 +52,17 @@ static int run_debug(const struct helper_job *job)
 
 	if (fd >= 0)
 		r = nsmc_get_debug(fd, &debug);
-	helper_tell(job, HELPER_DONE, debug == NSMC_DEBUG_YES, r);
+	tell_news(job, HELPER_DONE, debug == NSMC_DEBUG_YES, r);
 	return 0;
 }
 
 struct helper_row {
+	/* Before anything is given up: 0, or the exit code; NULL: nothing. */
+	helper_entry_fn *prepare;
 	helper_entry_fn *entry;
 	struct confine confine;
 	int takes; /* the signal that may end it; 0: KILL alone */
+	bool talks; /* what it sends is more than a report, for whoever watches its channel */
 };
 
 #define NOBODY                                                 \
@@ -64,7 +71,7 @@ struct helper_row {
 	.asked.bounding_is_set = true
 
 static const struct helper_row rows[HELPER_KINDS] = {
-	[HELPER_BEAT] = { .entry = beat_run, .confine = { NOBODY } },
+	[HELPER_BEAT] = { .entry = beating_run, .confine = { NOBODY } },
 	[HELPER_CLOCK] = { .entry = steer_run,
 			   .confine = { NOBODY,
 					.asked.bounding = 1U
@@ -75,10 +82,19 @@ static const struct helper_row rows[HELPER_KINDS] = {
 				   SIGTERM }, /* the end does not wait for it */
 	[HELPER_RELAY] = { .entry = run_relay,
 			   .confine = { NOBODY },
-			   .takes = SIGALRM }, /* while it lets go */
+			   .takes = SIGALRM, /* while it lets go */
+			   .talks = true },
 	/* It writes what is root's. */
 	[HELPER_DEBUG] = { .entry = run_debug,
 			   .confine = { .undumpable = true } },
+	/* What a service writes must not end it first where memory is short. */
+	[HELPER_LINK] = { .prepare = serve_prepare,
+			  .entry = serve_run,
+			  .confine = { NOBODY,
+				       .asked.oom_score_adjust = { true,
+								   LINK_OOM_SCORE } },
+			  .talks = true },
+	[HELPER_LAST] = { .entry = last_run, .confine = { NOBODY } },
 	[HELPER_SYNC] = { .entry = run_sync,
 			  .confine = { .undumpable = true } },
 };
@@ -106,6 +122,11 @@ static void give_up_privileges(const struct helper_row *row)
 	enum confine_stage stage;
 	int r = confine_begin(&c, -1, NULL, NULL, &stage);
 
+	/* A container may not lower its score. */
+	if (r < 0 && stage == CONFINE_OOM) {
+		c.asked.oom_score_adjust.is_set = false;
+		r = confine_begin(&c, -1, NULL, NULL, &stage);
+	}
 	/* The user counts most. */
 	if (r < 0 && stage < CONFINE_USER) {
 		c.asked.bounding_is_set = false;
@@ -130,6 +151,9 @@ static void wait_for_word(struct helper_job *job)
 
 static bool needs(const struct helper_job *job, int fd)
 {
+	for (size_t i = 0; i < job->keep_count; i++)
+		if (fd == job->keep[i])
+			return true;
 	return fd == job->channel || fd == job->device_fd ||
 	       fd == job->nsm_fd || fd == log_descriptor() ||
 	       (job->socket && fd == job->socket->fd);
@@ -154,25 +178,19 @@ static void close_others(const struct helper_job *job)
 
 static _Noreturn void run(const struct helper_row *row, struct helper_job *job)
 {
+	int code;
+
 	/* First of all: what is forked before the application shall not keep it waiting. */
 	if (job->waits)
 		wait_for_word(job);
 	close_others(job);
 	log_in_child();
+	if (row->prepare && (code = row->prepare(job)) != 0)
+		_exit(code);
 	give_up_privileges(row);
 	if (row->takes != 0)
 		take(row->takes);
 	_exit(row->entry(job));
-}
-
-void helper_tell(const struct helper_job *job, enum helper_news news,
-		 uint8_t stage, int error)
-{
-	const struct helper_report report = { .news = (uint8_t)news,
-					      .stage = stage,
-					      .error = error };
-
-	(void)send(job->channel, &report, sizeof(report), MSG_NOSIGNAL);
 }
 
 /* --- in PID 1 --- */
@@ -183,8 +201,7 @@ static void died(void *ctx, int status)
 
 	h->pid = 0;
 	h->status = status;
-	/* What a relay has handed on is for whoever watches its channel. */
-	if (h->kind == HELPER_RELAY ||
+	if (rows[h->kind].talks ||
 	    recv(h->channel, &h->report, sizeof(h->report), MSG_DONTWAIT) !=
 		    (ssize_t)sizeof(h->report))
 		h->report = (struct helper_report){ 0 };

@@ -2,12 +2,15 @@
 #define INIT_HELPER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "init/child.h"
 
+struct link_work;
 struct notify_socket;
+struct record;
 
 /*
  * Processes that work for PID 1: what talks to the parent, asks a device, or lets go of
@@ -17,11 +20,13 @@ struct notify_socket;
  */
 
 enum helper_kind {
-	HELPER_BEAT,  /* the heartbeat, init/beat.h */
+	HELPER_BEAT,  /* the heartbeat, init/beating.h */
 	HELPER_CLOCK, /* follows the hypervisor's clock, init/clock/steer.h */
 	HELPER_RELAY, /* reads a notify socket with descriptors in it */
 	HELPER_SYNC,  /* sync(2), at the end */
 	HELPER_DEBUG, /* asks the NSM whether this is debug mode: stage 1 */
+	HELPER_LINK, /* serves the log, the status and control, init/link/serve.h */
+	HELPER_LAST, /* sends a report, init/link/last.h */
 	HELPER_KINDS,
 };
 
@@ -43,6 +48,11 @@ struct helper_job {
 	int device_fd;			    /* HELPER_CLOCK: /dev/ptp0 */
 	int nsm_fd;			    /* the same: /dev/nsm */
 	const struct notify_socket *socket; /* HELPER_RELAY */
+	const struct link_work *work;	    /* HELPER_LINK, HELPER_LAST */
+	const struct record *record; /* HELPER_LAST: as it is at the fork */
+	const int *keep; /* more descriptors that it works with, or -1 */
+	size_t keep_count;
+	int64_t until_ms; /* HELPER_LAST: when it gives up, on io_now_ms' clock */
 };
 
 struct helper;
@@ -74,10 +84,6 @@ int helper_start(struct helper *h, enum helper_kind kind,
  * False: it cannot be had, and the helper waits on.
  */
 bool helper_go(struct helper *h, uint8_t byte);
-
-/* In a helper: sends its report. */
-void helper_tell(const struct helper_job *job, enum helper_news news,
-		 uint8_t stage, int error);
 
 /* Ends it by KILL, if it runs. */
 void helper_kill(const struct helper *h);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "init/boot.h"
+#include "init/parent.h"
 #include "init/report.h"
 #include "init/spec/spec.h"
 
@@ -142,7 +143,7 @@ int inputs_read(struct boot *b)
 	size_t line = 0;
 	int r;
 
-	if (inputs_read_config(b) < 0)
+	if (inputs_read_config(b) < 0 || parent_open(b) < 0)
 		return -1;
 	r = has_command(b) ? 0 :
 			     file_read(AT_FDCWD, "cmd", SPEC_FILE_MAX, &b->cmd);

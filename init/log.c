@@ -26,11 +26,14 @@ static struct {
 	unsigned lost;
 	int64_t retry_ms; /* when it is tried again; 0: nothing is kept */
 	int64_t pause_ms;
-} state = { .fd = -1 };
+	int also_fd;	    /* negative: none */
+	unsigned also_lost; /* lines that it has no room for */
+} state = { .fd = -1, .also_fd = -1 };
 
 static char kept[LOG_KEPT_MAX];
 
 enum {
+	HEAD = sizeof("init: ") - 1,
 	PAUSE_MIN_MS = 2,
 	PAUSE_MAX_MS = 1024,
 };
@@ -160,10 +163,40 @@ bool log_flush(void)
 	return state.kept_len == 0;
 }
 
+void log_also(int fd)
+{
+	state.also_fd = fd;
+}
+
+/* All or nothing: a line is shorter than PIPE_BUF. */
+static bool write_also(const char *buf, size_t len)
+{
+	return write(state.also_fd, buf, len) == (ssize_t)len;
+}
+
+static void copy_line(const char *buf, size_t len)
+{
+	struct text t;
+
+	if (state.also_fd < 0)
+		return;
+	if (state.also_lost > 0) {
+		text_clear(&t);
+		text_add(&t, "log: ");
+		text_add_number(&t, state.also_lost);
+		text_add(&t, " lines were lost here\n");
+		if (write_also(t.buf, t.len))
+			state.also_lost = 0;
+	}
+	if (state.also_lost > 0 || !write_also(buf + HEAD, len - HEAD))
+		state.also_lost++;
+}
+
 static void write_line(const char *buf, size_t len)
 {
 	ssize_t n;
 
+	copy_line(buf, len);
 	if (state.fd < 0)
 		return;
 	if (state.is_child) {

@@ -26,6 +26,12 @@ enum {
 /* Where the lines go: FD, or nowhere if it is negative. The log owns it. */
 void log_open(int fd);
 
+/*
+ * Each line goes to FD, too, a pipe that does not block: without "init: ", which its reader
+ * puts before it. Lines for which it has no room are counted, and the number is logged.
+ */
+void log_also(int fd);
+
 /* That descriptor, or a negative number. */
 int log_descriptor(void);
 

@@ -160,6 +160,7 @@ static void start(struct member *m)
 	struct exec_report report = { .kind = EXEC_FAILED };
 	struct text t;
 	struct service_action a = { 0 };
+	const bool is_again = m->last > 0;
 	int r;
 
 	m->is_about = m->is_explained = false;
@@ -172,6 +173,7 @@ static void start(struct member *m)
 		(void)cgroup_renew(&m->cgroup);
 	}
 	r = fork_it(m);
+	m->restarts += is_again;
 	if (r == 0)
 		return;
 	report.error = r;
@@ -200,6 +202,8 @@ void member_act(struct member *m, const struct service_action *a)
 		news_tell(m, a);
 	if (a->start)
 		start(m);
+	if (m->all->changed)
+		m->all->changed(m->all->ctx);
 }
 
 /* --- what they report --- */
@@ -351,6 +355,22 @@ void member_signal(struct member *m, int sig)
 	if (m->service.state == SERVICE_EXECUTING && m->report_fd >= 0)
 		take_report(m);
 	service_signal(&m->service, sig, io_now_ms(), &a);
+	member_act(m, &a);
+}
+
+void member_halt(struct member *m)
+{
+	struct service_action a = { 0 };
+
+	service_halt(&m->service, io_now_ms(), &a);
+	member_act(m, &a);
+}
+
+void member_again(struct member *m)
+{
+	struct service_action a = { 0 };
+
+	service_again(&m->service, io_now_ms(), &a);
 	member_act(m, &a);
 }
 

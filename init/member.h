@@ -21,6 +21,10 @@ void member_due(struct member *m, int64_t now_ms);
 /* Hands SIG on. */
 void member_signal(struct member *m, int sig);
 
+/* Stops it for good; stops it and starts it again, whatever its restart says. */
+void member_halt(struct member *m);
+void member_again(struct member *m);
+
 /* Has the loop read its socket for messages. */
 void member_watch_socket(struct member *m);
 

@@ -164,6 +164,17 @@ void service_runs(struct service *v, int64_t now, struct service_action *ret)
 			service_signal(v, sig, now, ret);
 }
 
+/* What it leaves is in the way of its next start. */
+static void start_after(struct service *v, uint32_t ms, int64_t now,
+			struct service_action *ret)
+{
+	ret->news = SERVICE_AGAIN;
+	ret->ms = ms;
+	ret->kill_all = kills_all(v);
+	v->state = SERVICE_BACKOFF;
+	v->deadline_ms = now + ms;
+}
+
 void service_died(struct service *v, int status, bool could_not_start,
 		  int64_t now, struct service_action *ret)
 {
@@ -184,6 +195,12 @@ void service_died(struct service *v, int status, bool could_not_start,
 		ret->fails_boot = true;
 		return;
 	}
+	if (v->is_wanted && !v->is_ending) {
+		start_after(v, 0, now, ret);
+		v->is_wanted = false;
+		v->times = 0;
+		return;
+	}
 	if (v->is_ending || v->is_told || !again) {
 		ret->news = SERVICE_HAS_ENDED;
 		return;
@@ -195,13 +212,11 @@ void service_died(struct service *v, int status, bool could_not_start,
 		ret->news = SERVICE_GIVEN_UP;
 		return;
 	}
-	ret->news = SERVICE_AGAIN;
-	ret->ms = service_delay(v->config.restart_delay_ms,
-				v->config.restart_delay_max_ms, v->times);
-	ret->kill_all = kills_all(v);
+	start_after(v,
+		    service_delay(v->config.restart_delay_ms,
+				  v->config.restart_delay_max_ms, v->times),
+		    now, ret);
 	v->times++;
-	v->state = SERVICE_BACKOFF;
-	v->deadline_ms = now + ret->ms;
 }
 
 static uint32_t to_ms(uint64_t usec)
@@ -321,6 +336,33 @@ void service_stop(struct service *v, int64_t now, struct service_action *ret)
 {
 	if (service_is_alive(v) && v->state != SERVICE_STOPPING)
 		ask_to_end(v, service_stop_signal(v), now, ret);
+}
+
+void service_halt(struct service *v, int64_t now, struct service_action *ret)
+{
+	v->is_told = true;
+	v->is_wanted = false;
+	if (service_is_alive(v)) {
+		service_stop(v, now, ret);
+	} else if (v->state != SERVICE_ENDED) {
+		v->state = SERVICE_ENDED;
+		v->deadline_ms = 0;
+		ret->news = SERVICE_HAS_ENDED;
+	}
+}
+
+void service_again(struct service *v, int64_t now, struct service_action *ret)
+{
+	if (v->in_boot || v->is_ending)
+		return;
+	v->is_told = false;
+	if (service_is_alive(v)) {
+		v->is_wanted = true;
+		service_stop(v, now, ret);
+	} else {
+		v->times = 0;
+		service_start(v, now, ret);
+	}
 }
 
 void service_end(struct service *v)

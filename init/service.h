@@ -75,11 +75,12 @@ struct service {
 	bool failed;	    /* whatever its wait status says */
 	bool says_stopping; /* STOPPING=1 */
 	bool is_told;	    /* to end: it is not started again */
-	bool is_ending;	    /* the enclave is: nothing is started again */
-	bool has_started;   /* its program has been executed in this start */
-	uint64_t held;	    /* signals to be handed on once its program runs */
-	int status;	    /* wait status of its last end */
-	uint32_t times;	    /* restarts in a row */
+	bool is_wanted; /* somebody wants a new start, whatever restart says */
+	bool is_ending; /* the enclave is: nothing is started again */
+	bool has_started; /* its program has been executed in this start */
+	uint64_t held;	  /* signals to be handed on once its program runs */
+	int status;	  /* wait status of its last end */
+	uint32_t times;	  /* restarts in a row */
 	uint32_t watchdog_now_ms; /* a message may change it */
 	int64_t ran_ms;	     /* since when it has been ready; 0: it is not */
 	int64_t deadline_ms; /* of its state; 0: none */
@@ -126,6 +127,12 @@ void service_signal(struct service *v, int sig, int64_t now,
 
 /* The enclave ends: it is asked to, and not started again. */
 void service_stop(struct service *v, int64_t now, struct service_action *ret);
+
+/* Somebody asks: it is stopped for good. */
+void service_halt(struct service *v, int64_t now, struct service_action *ret);
+
+/* The same: it is stopped, if it runs, and started. Not in the boot, nor at the end. */
+void service_again(struct service *v, int64_t now, struct service_action *ret);
 
 /* It is not started any more; one that has no process has ended. */
 void service_end(struct service *v);

@@ -131,6 +131,8 @@ static void fill_job(const struct boot *b, size_t i, struct exec_job *ret)
 		.proc_fd = b->proc_fd,
 		.in_container = b->in_container,
 		.report_fd = -1,
+		.log_fds = { link_stream(&b->link, i, 1),
+			     link_stream(&b->link, i, 2) },
 	};
 }
 

@@ -16,6 +16,7 @@
 #include "init/inputs.h"
 #include "init/machine.h"
 #include "init/modules.h"
+#include "init/parent.h"
 #include "init/pcr.h"
 #include "init/start.h"
 #include "nsm/entropy.h"
@@ -310,14 +311,18 @@ int step_spawn(struct boot *b)
 		beat_prepare(&b->beat, boot_beat_port(b));
 	if (!b->config->hand_over) /* it would be the next program's */
 		set_policy(SCHED_BATCH | SCHED_RESET_ON_FORK);
-	r = start_services(b);
+	r = parent_start(b);
+	if (r == 0)
+		r = start_services(b);
 	if (r == 0 && job.device_fd >= 0)
 		start_clock(b, &job);
 	if (job.device_fd >= 0)
 		close(job.device_fd);
 	if (r < 0)
 		return r;
-	if (supervise_is_final(&b->supervise))
+	/* Whoever may restart a service needs what starts it. */
+	if (supervise_is_final(&b->supervise) &&
+	    !b->link.work.config.control_local)
 		start_forget(b);
 	close(b->nsm_fd);
 	b->nsm_fd = -1;
@@ -333,6 +338,7 @@ static bool is_answered(void *ctx)
 
 int step_heartbeat(struct boot *b)
 {
+	parent_tell_ready(b);
 	if (b->heartbeat.mode == CONFIG_HEARTBEAT_OFF)
 		return 0;
 	beat_send(&b->beat, boot_beat_port(b), HEARTBEAT_BYTE);

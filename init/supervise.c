@@ -23,7 +23,7 @@ static void start_some(struct supervise *s, int64_t now)
 		struct service_action a = { 0 };
 		struct member *m = &s->members[i];
 
-		if (s->is_ending || s->boot_failed ||
+		if (s->is_ending || s->boot_failed || s->is_asked ||
 		    !may_start(s, &m->service))
 			continue;
 		service_start(&m->service, now, &a);
@@ -133,7 +133,7 @@ static bool is_over(void *ctx)
 	const struct service *app = &s->members[0].service;
 	size_t gone = 0;
 
-	if (app->is_told && app->state == SERVICE_ENDED)
+	if (s->is_asked || (app->is_told && app->state == SERVICE_ENDED))
 		return true;
 	for (size_t i = 0; i < s->count; i++)
 		gone += s->members[i].service.state == SERVICE_ENDED;
@@ -155,8 +155,12 @@ static void ended_early(struct supervise *s)
 	struct text t;
 
 	text_clear(&t);
-	text_add(&t, "ended before all were ready, ");
-	report_status(v->status, false, &t);
+	if (s->is_asked) {
+		text_add(&t, "the end was asked for before all were ready");
+	} else {
+		text_add(&t, "ended before all were ready, ");
+		report_status(v->status, false, &t);
+	}
 	news_fail_boot(s, v, &t);
 }
 
@@ -187,6 +191,14 @@ bool supervise_is_final(const struct supervise *s)
 		    CONFIG_RESTART_NEVER)
 			return false;
 	return true;
+}
+
+bool supervise_ask_end(struct supervise *s)
+{
+	bool is_first = !s->is_asked;
+
+	s->is_asked = true;
+	return is_first;
 }
 
 void supervise_run(struct supervise *s)

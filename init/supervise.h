@@ -44,8 +44,9 @@ typedef void supervise_stop_fn(void *ctx, const char *name, const char *reason);
 struct member {
 	struct service service;
 	struct supervise *all;
-	pid_t pid;     /* leads its session and group; 0: it does not run */
-	pid_t last;    /* the last one's, of which something may be left */
+	pid_t pid;	   /* leads its session and group; 0: it does not run */
+	pid_t last;	   /* the last one's, of which something may be left */
+	uint32_t restarts; /* all there were */
 	bool was_oom;  /* the kernel killed the last one for want of memory */
 	uid_t uid;     /* it is started as; with ... */
 	bool has_user; /* ... a `user` */
@@ -67,6 +68,7 @@ struct supervise {
 	size_t first_end;    /* of end = any: who it was */
 	bool boot_failed;    /* before all were ready; the reason was logged */
 	bool is_ending;	     /* nothing is started any more */
+	bool is_asked;	     /* somebody wants the end: supervise_ask_end */
 	bool has_run;	     /* a process was forked for a service */
 	struct loop *loop;
 	struct children *children;
@@ -77,6 +79,7 @@ struct supervise {
 	supervise_runs_fn *runs;
 	supervise_failed_fn *failed;
 	supervise_stop_fn *stop;
+	void (*changed)(void *ctx); /* what a service is; NULL: nobody asks */
 	void *ctx;
 	struct member members[CONFIG_SERVICES_MAX]; /* [0]: the application */
 };
@@ -113,6 +116,12 @@ bool supervise_is_final(const struct supervise *s);
  * configuration says has come, or the application's after TERM.
  */
 void supervise_run(struct supervise *s);
+
+/*
+ * Somebody asks for the end, as if the configuration's had come. In the boot that is a
+ * failure. Whether it is the first time.
+ */
+bool supervise_ask_end(struct supervise *s);
 
 /* Whose end it was: the application, or the first one with end = any. */
 const struct member *supervise_who(const struct supervise *s);

@@ -103,7 +103,8 @@ static void add_status(struct json *j, const struct record *r,
 {
 	switch (r->status) {
 	case RECORD_RUNNING:
-		add(j, "{\"status\":\"running\"");
+		add(j, "{\"status\":\"running\",\"ready\":");
+		add(j, r->ready ? "true" : "false");
 		break;
 	case RECORD_EXITED:
 		add(j, "{\"status\":\"exited\",\"code\":");

@@ -8,7 +8,7 @@
 /*
  * The report and the status of an enclave as a line of JSON, for the parent. Pure.
  *
- *   {"status":"running","uptime_ms":12,"restarts":0}
+ *   {"status":"running","ready":true,"service":"main","uptime_ms":12,"restarts":0}
  *   {"status":"exited","code":3,"service":"main","oom":false,"uptime_ms":8123,
  *    "restarts":0,"log_bytes":4096,"lost_bytes":0}
  *   {"status":"signaled","signal":9,"name":"SIGKILL","service":"main","oom":true,...}
@@ -45,6 +45,7 @@ struct record {
 	char name[16]; /* "SIGKILL" */
 	char error[512];
 	uint32_t step;	  /* 0: left out */
+	bool ready;	  /* of RUNNING: all services have been ready */
 	char service[32]; /* whose end it was; empty: left out */
 	bool oom;	  /* of EXITED and SIGNALED */
 	uint64_t uptime_ms;

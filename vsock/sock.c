@@ -19,6 +19,7 @@ struct address {
 	uint8_t zero[3];
 };
 
+_Static_assert(SOCK_FAMILY == AF_VSOCK, "one number");
 _Static_assert(sizeof(struct address) == 16, "the kernel's ABI");
 
 enum {
@@ -32,53 +33,67 @@ enum {
 
 static const uint32_t any = UINT32_MAX; /* VMADDR_CID_ANY */
 
-static int finish_connect(int fd, int timeout_ms)
+static int begin_flagged(uint32_t cid, uint32_t port, uint8_t flags)
+{
+	struct address a = {
+		.family = AF_VSOCK, .port = port, .cid = cid, .flags = flags
+	};
+	int fd, r;
+
+	fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0 ||
+	    errno == EINPROGRESS)
+		return fd;
+	r = -errno;
+	close(fd);
+	return r;
+}
+
+int sock_connect_begin(uint32_t cid, uint32_t port)
+{
+	int r = begin_flagged(cid, port, FLAG_TO_HOST);
+
+	/*
+	 * Kernels before 5.11 know no flags, and require svm_zero to be zero.
+	 */
+	return r == -EINVAL ? begin_flagged(cid, port, 0) : r;
+}
+
+int sock_connect_end(int fd)
+{
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		return -errno;
+	return -error;
+}
+
+static int wait_connected(int fd, int timeout_ms)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
-	socklen_t len = sizeof(int);
-	int error = 0, n;
+	int n;
 
 	do
 		n = poll(&p, 1, timeout_ms);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	if (n == 0)
-		return -ETIMEDOUT;
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-		return -errno;
-	return -error;
-}
-
-static int connect_flagged(uint32_t cid, uint32_t port, uint8_t flags,
-			   int timeout_ms)
-{
-	struct address a = {
-		.family = AF_VSOCK, .port = port, .cid = cid, .flags = flags
-	};
-	int fd, r = 0;
-
-	fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0)
-		r = errno == EINPROGRESS ? finish_connect(fd, timeout_ms) :
-					   -errno;
-	if (r == 0)
-		return fd;
-	close(fd);
-	return r;
+	return n == 0 ? -ETIMEDOUT : sock_connect_end(fd);
 }
 
 int sock_connect(uint32_t cid, uint32_t port, int timeout_ms)
 {
-	int r = connect_flagged(cid, port, FLAG_TO_HOST, timeout_ms);
+	int fd = sock_connect_begin(cid, port), r;
 
-	/*
-	 * Kernels before 5.11 know no flags, and require svm_zero to be zero.
-	 */
-	if (r == -EINVAL)
-		r = connect_flagged(cid, port, 0, timeout_ms);
+	if (fd < 0)
+		return fd;
+	r = wait_connected(fd, timeout_ms);
+	if (r == 0)
+		return fd;
+	close(fd);
 	return r;
 }
 

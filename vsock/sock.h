@@ -7,7 +7,10 @@
  * Seam: the only AF_VSOCK in the tree.
  */
 
-enum { SOCK_CID_PARENT = 3 };
+enum {
+	SOCK_CID_PARENT = 3,
+	SOCK_FAMILY = 40, /* for filters of system calls */
+};
 
 /*
  * Makes one attempt at a stream connection to PORT at CID, within TIMEOUT_MS
@@ -17,6 +20,14 @@ enum { SOCK_CID_PARENT = 3 };
  * is no transport to CID, -EAFNOSUPPORT if the kernel has no vsock at all.
  */
 int sock_connect(uint32_t cid, uint32_t port, int timeout_ms);
+
+/*
+ * The same without waiting: sock_connect_begin returns a descriptor, which can be written
+ * to as soon as it is decided; then sock_connect_end returns 0 or how it failed. The
+ * descriptor is the caller's in either case.
+ */
+int sock_connect_begin(uint32_t cid, uint32_t port);
+int sock_connect_end(int fd);
 
 /*
  * Listens on PORT of every CID that this machine has. BUFFER is the size in bytes of the

@@ -65,6 +65,7 @@ void config_defaults(struct config *ret)
 	memset((char *)ret + first, 0,
 	       offsetof(struct config, services) - first);
 	ret->heartbeat.port = CONFIG_HEARTBEAT_PORT;
+	config_link_defaults(&ret->link);
 	ret->service_count = 1;
 	default_service(&ret->services[0], "main", true);
 	ret->services[0].variables = ret->variables;
@@ -276,7 +277,8 @@ static int check_all(struct config_reader *reader, struct config_fault *where)
 		if (r < 0)
 			return r;
 	}
-	return check_cycles(reader, where);
+	r = check_cycles(reader, where);
+	return r < 0 ? r : config_link_check(reader, where);
 }
 
 int config_parse(char *text, size_t len, struct config *ret,

@@ -41,7 +41,12 @@ enum {
 	CONFIG_DNS_MAX = 3,	     /* as many as resolvers take */
 	CONFIG_TMPFS_MAX = 16,
 	CONFIG_SYSCTLS_MAX = 64,
-	CONFIG_HEARTBEAT_PORT = 9000,	      /* nitro-cli's */
+	CONFIG_HEARTBEAT_PORT = 9000, /* nitro-cli's */
+	CONFIG_STATUS_PORT = 17000,   /* enclaver's, as the next */
+	CONFIG_LOG_PORT = 17001,
+	CONFIG_CONTROL_PORT = 17003,
+	CONFIG_REPORT_PORT = 9001,
+	CONFIG_LOG_READERS_MAX = 64,
 	CONFIG_MS_MAX = 7 * 24 * 3600 * 1000, /* a week */
 };
 
@@ -130,6 +135,32 @@ struct config_beat {
 	uint32_t port;
 };
 
+enum config_log { CONFIG_LOG_OFF, CONFIG_LOG_LISTEN, CONFIG_LOG_CONNECT };
+enum config_report {
+	CONFIG_REPORT_OFF,
+	CONFIG_REPORT_ON,
+	CONFIG_REPORT_STRICT, /* the parent must have taken one before a start */
+};
+enum config_status {
+	CONFIG_STATUS_OFF,
+	CONFIG_STATUS_BRIEF,
+	CONFIG_STATUS_FULL
+};
+
+/* What the enclave says to its parent, and hears of it: docs/link.md. Nothing points elsewhere. */
+struct config_link {
+	enum config_log log;
+	enum config_report report;
+	enum config_status status;
+	bool control_stop, control_local;
+	bool log_is_raw;	  /* log-escape = no */
+	uint64_t control_signals; /* bit N - 1: the parent may send signal N */
+	uint32_t log_port, report_port, status_port, control_port;
+	uint32_t log_readers;
+	uint64_t log_size, log_rate,
+		report_log; /* bytes; of a second; 0: none */
+};
+
 /* What PID 1 needs of a service for as long as it supervises it. Nothing points elsewhere. */
 struct config_supervision {
 	char name[CONFIG_SECTION_MAX + 1]; /* "main" for the application */
@@ -159,6 +190,8 @@ struct config_service {
 	enum config_stdin standard_input;
 	enum config_output standard_output, standard_error;
 	bool terminal; /* the console controls it */
+	bool terminal_is_set;
+	bool stdout_is_unlogged, stderr_is_unlogged; /* log-stdout = no */
 
 	struct config_confine confine;
 	struct config_limits limits;
@@ -188,6 +221,7 @@ struct config {
 	bool hand_over; /* the application is executed as PID 1 */
 	enum config_end end;
 	struct config_beat heartbeat;
+	struct config_link link;
 	bool entropy_is_optional;
 	bool stay;    /* root = stay: the boot ramdisk is the root */
 	bool no_time; /* time = off */
@@ -270,7 +304,11 @@ struct config {
 	ERROR(CONFIG_E_WATCHDOG, "watchdog needs ready = notify") \
 	ERROR(CONFIG_E_AMBIENT, \
 	      "ambient-capabilities with no-cap-ambient-raise in securebits") \
-	ERROR(CONFIG_E_HAND_OVER, "hand-over leaves no supervisor for this")
+	ERROR(CONFIG_E_HAND_OVER, "hand-over leaves no supervisor for this") \
+	ERROR(CONFIG_E_CONTROL_WORD, "neither none, nor stop and signals") \
+	ERROR(CONFIG_E_PORT, "two listen on one port") \
+	ERROR(CONFIG_E_INIT, "in a log this is PID 1's name") \
+	ERROR(CONFIG_E_REPORT_LOG, "report-log is larger than log-size")
 /* clang-format on */
 
 enum config_error_code {
@@ -290,6 +328,13 @@ struct config_fault {
  * no more than an owner of files (noroot).
  */
 bool config_protects_kernel(const struct config_service *s);
+
+/* Whether the enclave keeps a log: for readers, for a report's last words, or both. */
+bool config_keeps_log(const struct config_link *l);
+
+/* Whether descriptor FD, 1 or 2, of S is a pipe to that log. */
+bool config_logs(const struct config *c, const struct config_service *s,
+		 int fd);
 
 /* What holds where there is no file. */
 void config_defaults(struct config *ret);

@@ -30,6 +30,7 @@ struct config_reader {
 	size_t line; /* the one that is read, and where it begins */
 	const char *line_start;
 	size_t supervised_line; /* the first that hand-over excludes, or 0 */
+	size_t link_line; /* the last with a port or size of the link, or 0 */
 };
 
 struct config_key;
@@ -104,16 +105,23 @@ int config_read_words(struct config_rest *rest, size_t max,
  */
 size_t config_distance(const char *a, const char *b);
 
-/* The readers of config_values.c, config_service.c and config_enclave.c. */
+/* What holds of the link where nothing is said; and whether all that is said goes together. */
+void config_link_defaults(struct config_link *ret);
+int config_link_check(const struct config_reader *r,
+		      struct config_fault *where);
+
+/* The readers of config_values.c, config_service.c, config_enclave.c and config_link.c. */
 config_read_fn config_read_after, config_read_ambient, config_read_bool,
 	config_read_bounding, config_read_bytes, config_read_choice,
-	config_read_command, config_read_dns, config_read_environment,
-	config_read_environment_file, config_read_extend, config_read_group,
-	config_read_groups, config_read_heartbeat, config_read_hostname,
-	config_read_hosts, config_read_limit, config_read_line_text,
-	config_read_locks, config_read_number, config_read_path,
-	config_read_plain, config_read_securebits, config_read_signal,
-	config_read_size, config_read_sysctls, config_read_time,
+	config_read_command, config_read_control, config_read_dns,
+	config_read_environment, config_read_environment_file,
+	config_read_extend, config_read_group, config_read_groups,
+	config_read_heartbeat, config_read_hostname, config_read_hosts,
+	config_read_limit, config_read_line_text, config_read_link,
+	config_read_link_bytes, config_read_link_number, config_read_locks,
+	config_read_number, config_read_path, config_read_plain,
+	config_read_securebits, config_read_signal, config_read_size,
+	config_read_sysctls, config_read_terminal, config_read_time,
 	config_read_timeout, config_read_tmpfs, config_read_user,
 	config_read_who;
 

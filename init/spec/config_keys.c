@@ -9,6 +9,10 @@ enum {
 	MEMORY_MIN = 65536, /* no program starts in less */
 	PIDS_MAX = 4194304, /* PID_MAX_LIMIT of a 64-bit kernel */
 	WEIGHT_MAX = 10000, /* of cpu.weight */
+	LOG_SIZE_MIN = 4096,
+	LOG_SIZE_MAX = 1 << 26,
+	LOG_RATE_MIN = 1024,
+	REPORT_LOG_MAX = 1 << 20,
 };
 
 #define OF_SERVICE(f) \
@@ -16,6 +20,12 @@ enum {
 /* Needs a PID 1 that stays, too. */
 #define OF_SUPERVISION(f) .supervised = true, OF_SERVICE(supervision.f)
 #define OF_ENCLAVE(f) .field = offsetof(struct config, f)
+#define OF_LINK(f) OF_ENCLAVE(link.f)
+#define LINK_PORT(key, f)                                                 \
+	{                                                                 \
+		.name = key, .read = config_read_link_number, OF_LINK(f), \
+		.base = 10, .min = 1, .max = PORT_MAX                     \
+	}
 #define YES_NO .words = "no\0yes"
 #define LIMIT(key, number)                                       \
 	{                                                        \
@@ -33,6 +43,12 @@ const struct config_key config_keys[] = {
 	  .read = config_read_bounding,
 	  .of_service = true },
 	{ .name = "command", .read = config_read_command, .of_service = true },
+	{ .name = "control", .read = config_read_control },
+	{ .name = "control-local",
+	  .read = config_read_link,
+	  OF_LINK(control_local),
+	  YES_NO },
+	LINK_PORT("control-port", control_port),
 	{ .name = "cpu-weight",
 	  .read = config_read_plain,
 	  OF_SERVICE(cpu_weight),
@@ -109,6 +125,38 @@ const struct config_key config_keys[] = {
 	LIMIT("rttime", RLIMIT_RTTIME),
 	LIMIT("sigpending", RLIMIT_SIGPENDING),
 	LIMIT("stack", RLIMIT_STACK),
+	{ .name = "log",
+	  .read = config_read_link,
+	  OF_LINK(log),
+	  .words = "off\0listen\0connect" },
+	{ .name = "log-escape",
+	  .read = config_read_bool,
+	  OF_LINK(log_is_raw),
+	  .words = "yes\0no" },
+	LINK_PORT("log-port", log_port),
+	{ .name = "log-rate",
+	  .read = config_read_bytes,
+	  OF_LINK(log_rate),
+	  .min = LOG_RATE_MIN },
+	{ .name = "log-readers",
+	  .read = config_read_plain,
+	  OF_LINK(log_readers),
+	  .base = 10,
+	  .min = 1,
+	  .max = CONFIG_LOG_READERS_MAX },
+	{ .name = "log-size",
+	  .read = config_read_link_bytes,
+	  OF_LINK(log_size),
+	  .min = LOG_SIZE_MIN,
+	  .max = LOG_SIZE_MAX },
+	{ .name = "log-stderr",
+	  .read = config_read_bool,
+	  OF_SERVICE(stderr_is_unlogged),
+	  .words = "yes\0no" },
+	{ .name = "log-stdout",
+	  .read = config_read_bool,
+	  OF_SERVICE(stdout_is_unlogged),
+	  .words = "yes\0no" },
 	{ .name = "memory-max",
 	  .read = config_read_bytes,
 	  OF_SERVICE(memory_max),
@@ -181,6 +229,15 @@ const struct config_key config_keys[] = {
 	  .read = config_read_time,
 	  OF_SUPERVISION(ready_timeout_ms),
 	  .min = 1 },
+	{ .name = "report",
+	  .read = config_read_link,
+	  OF_LINK(report),
+	  .words = "off\0on\0strict" },
+	{ .name = "report-log",
+	  .read = config_read_link_bytes,
+	  OF_LINK(report_log),
+	  .max = REPORT_LOG_MAX },
+	LINK_PORT("report-port", report_port),
 	{ .name = "restart",
 	  .read = config_read_choice,
 	  OF_SUPERVISION(restart),
@@ -208,6 +265,11 @@ const struct config_key config_keys[] = {
 	  .read = config_read_securebits,
 	  .of_service = true },
 	{ .name = "shm-size", .read = config_read_size, OF_ENCLAVE(shm_size) },
+	{ .name = "status",
+	  .read = config_read_link,
+	  OF_LINK(status),
+	  .words = "off\0brief\0full" },
+	LINK_PORT("status-port", status_port),
 	{ .name = "stderr",
 	  .read = config_read_choice,
 	  OF_SERVICE(standard_error),
@@ -233,7 +295,7 @@ const struct config_key config_keys[] = {
 	  .supervised = true },
 	{ .name = "sysctl", .read = config_read_sysctls, .may_repeat = true },
 	{ .name = "terminal",
-	  .read = config_read_bool,
+	  .read = config_read_terminal,
 	  OF_SERVICE(terminal),
 	  YES_NO },
 	{ .name = "time",

@@ -904,6 +904,75 @@ static void do_listen(const char *port)
 	say("@listen%s=%s\n", port, ok ? "ok" : strerror(errno));
 }
 
+/* Writes PATH-1, or if that is there PATH-2, and so on: how often it has come here. */
+static void do_count(const char *path)
+{
+	char name[256];
+	int fd = -1;
+
+	for (int i = 1; fd < 0 && i < 1000; i++) {
+		(void)snprintf(name, sizeof(name), "%s-%d", path, i);
+		fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	}
+	close(fd);
+}
+
+/* Sends the command TEXT to init's socket: the answer with | for each newline but the last. */
+static void ask(const char *text, char *answer, size_t cap)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX,
+				  .sun_path = "/run/enclave/control" };
+	size_t len = 0;
+	ssize_t n;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (connect(fd, (const void *)&to, sizeof(to)) < 0) {
+		(void)snprintf(answer, cap, "%s", strerror(errno));
+		close(fd);
+		return;
+	}
+	(void)!write(fd, text, strlen(text));
+	(void)!write(fd, "\n", 1);
+	while (len < cap - 1 && (n = read(fd, answer + len, cap - 1 - len)) > 0)
+		len += (size_t)n;
+	close(fd);
+	if (len > 0 && answer[len - 1] == '\n')
+		len--;
+	answer[len] = '\0';
+	for (size_t i = 0; i < len; i++)
+		if (answer[i] == '\n')
+			answer[i] = '|';
+}
+
+/* The same, again while the services are not all ready. */
+static void do_ask(const char *text)
+{
+	static char answer[8192];
+
+	ask(text, answer, sizeof(answer));
+	while (strncmp(answer, "no: not all ", 12) == 0) {
+		nap_ms(5);
+		ask(text, answer, sizeof(answer));
+	}
+	printf("@answer=%s\n", answer);
+	fflush(stdout);
+}
+
+/* A line as it is, to descriptor 1, or 2. */
+static void do_put(const char *text)
+{
+	say("%s\n", text);
+}
+
+static void do_put_error(const char *text)
+{
+	char line[512];
+	int n = snprintf(line, sizeof(line), "%s\n", text);
+
+	if (n > 0)
+		(void)!write(2, line, strlen(line));
+}
+
 static const struct {
 	const char *name;
 	void (*plain)(void);
@@ -958,6 +1027,10 @@ static const struct {
 	{ "until-term", .with = do_until_term },
 	{ "ignore-term", .plain = do_ignore_term },
 	{ "reboot", .plain = do_reboot },
+	{ "count", .with = do_count },
+	{ "ask", .with = do_ask },
+	{ "put", .with = do_put },
+	{ "put-error", .with = do_put_error },
 };
 
 int main(int argc, char **argv)

@@ -154,6 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cap = (size_t)data[1] << 8 | data[2];
 	memcpy(&r, data + 3, sizeof(r));
 	/* A bool of another value is the fault of the one who wrote it. */
+	r.ready = data[3 + offsetof(struct record, ready)] & 1;
 	r.oom = data[3 + offsetof(struct record, oom)] & 1;
 	r.has_log = data[3 + offsetof(struct record, has_log)] & 1;
 	r.status %= RECORD_FATAL + 1;

@@ -12,7 +12,7 @@ from .lib import TOP, check, same, test
 
 PROGRAM = TOP / "build/host/interop/record"
 MAX, FULL_MAX = 1000, 16384
-KEYS = ["status", "code", "signal", "name", "error", "step", "service", "oom", "uptime_ms", "restarts",
+KEYS = ["status", "ready", "code", "signal", "name", "error", "step", "service", "oom", "uptime_ms", "restarts",
         "log_bytes", "lost_bytes"]
 
 # One character for each byte that is no UTF-8.
@@ -47,13 +47,15 @@ def record(rng: random.Random) -> dict:
         "status": rng.randrange(4), "code": rng.choice([0, 3, 255, -1, -2**31]),
         "signal": rng.choice([9, 64, 0]), "name": some_bytes(rng, 16), "error": some_bytes(rng, 512),
         "step": rng.choice([0, 3, 2**32 - 1]), "service": some_bytes(rng, 32),
-        "oom": rng.random() < .5, "uptime_ms": rng.choice(n64), "restarts": rng.choice([0, 2**32 - 1]),
+        "ready": rng.random() < .5, "oom": rng.random() < .5, "uptime_ms": rng.choice(n64), "restarts": rng.choice([0, 2**32 - 1]),
         "has_log": rng.random() < .5, "log_bytes": rng.choice(n64), "lost_bytes": rng.choice(n64)}
 
 
 def expected(r: dict) -> dict:
     """What the line means, the error whole."""
     wanted = {"status": ["running", "exited", "signaled", "fatal"][r["status"]]}
+    if r["status"] == 0:
+        wanted["ready"] = r["ready"]
     if r["status"] == 1:
         wanted["code"] = r["code"]
     if r["status"] == 2:

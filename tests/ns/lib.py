@@ -28,6 +28,7 @@ IS_TRACED = os.environ.get("TRACED") == "1"
 VERSION = (TOP / "VERSION").read_text().strip()
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEADLINE_S = 180.0
+LINK_PORTS = {9001, 17001}  # of the parent: its report, and log = connect
 IS_ROOT = os.geteuid() == 0
 # A user namespace has no devtmpfs, may not raise limits, and sets few sysctls.
 OF_THE_JAIL = {"init: console: /dev: Operation not permitted",
@@ -55,6 +56,8 @@ class Parent:
         self.echo = echo
         self.close = close
         self.hold = hold  # no attempt is answered before release()
+        self.taken: set[int] = set()  # ports that others listen at
+        self.serves: set[int] = set()  # LINK_PORTS whose connections Jail.incoming gets; the others refuse
         self.attempts: list[str] = []
         self.received: list[int] = []
 
@@ -112,6 +115,8 @@ class Jail:
         self.code: int | None = None
         self._held: list[tuple[str, int]] = []
         self._connections: list[socket.socket] = []
+        self.ports: dict[int, socket.socket] = {}  # that it listens at
+        self.incoming: list[tuple[int, socket.socket]] = []  # connections to Parent.serves
         self._start(boot.cpio() + image.cpio(), words, options, console, below, seams)
 
     def _start(self, ramdisk: bytes, words: tuple[str, ...], options: tuple[str, ...],
@@ -187,6 +192,26 @@ class Jail:
         if not message:
             self.listener.close()
             return
+        if message.startswith(b"listen "):
+            port = int(message.split()[1])
+            end = socket.socket(fileno=fds[0])
+            if port in self.parent.taken:
+                end.close()
+            else:
+                self.ports[port] = end
+            self.listener.send((98 if port in self.parent.taken else 0).to_bytes(4, "little"))
+            return
+        port = int(message.split()[1])
+        if port in LINK_PORTS:
+            end = socket.socket(fileno=fds[0])
+            end.settimeout(DEADLINE_S)
+            if served := port in self.parent.serves:
+                self.incoming.append((port, end))
+            else:
+                end.close()
+            with suppress(OSError):  # who asked may be gone
+                self.listener.send((0 if served else 104).to_bytes(4, "little"))
+            return
         self.parent.attempts.append(message.decode())
         self._held.append((message.decode(), fds[0]))
         self.release(self.parent.answer())
@@ -214,6 +239,15 @@ class Jail:
         if not data or self.parent.close:
             s.close()
             self._connections.remove(s)
+
+    def connect(self, port: int, cid: int = 3) -> socket.socket:
+        """A connection to what init listens at on PORT, of the parent or another CID."""
+        self.wait(lambda: port in self.ports, f"port {port} listens")
+        ours, theirs = socket.socketpair()
+        socket.send_fds(self.ports[port], [cid.to_bytes(4, "little")], [theirs.fileno()])
+        theirs.close()
+        ours.settimeout(DEADLINE_S)
+        return ours
 
     # --- waiting ---
 
@@ -324,7 +358,7 @@ class Jail:
         for fd in (self.console, self.record):
             if fd >= 0:
                 os.close(fd)
-        for s in (self.listener, *self._connections):
+        for s in (self.listener, *self._connections, *self.ports.values(), *(s for _, s in self.incoming)):
             s.close()
         for _, fd in self._held:
             os.close(fd)

@@ -71,6 +71,17 @@ int sock_connect(uint32_t cid, uint32_t port, int timeout_ms)
 	return r;
 }
 
+int sock_connect_begin(uint32_t cid, uint32_t port)
+{
+	return sock_connect(cid, port, 0);
+}
+
+int sock_connect_end(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
 int sock_listen(uint32_t port, uint32_t buffer)
 {
 	int to = seam_number("PARENT", -1), fds[2], r;

@@ -4,6 +4,8 @@
  */
 
 #include "init/beat.h"
+#include "init/beating.h"
+#include "init/tell.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -83,8 +85,8 @@ void helper_kill(const struct helper *h)
 	world.killed = (struct helper *)(uintptr_t)h;
 }
 
-void helper_tell(const struct helper_job *job, enum helper_news news,
-		 uint8_t stage, int error)
+void tell_news(const struct helper_job *job, enum helper_news news,
+	       uint8_t stage, int error)
 {
 	(void)job;
 	world.told = (struct helper_report){ (uint8_t)news, stage, error };
@@ -454,12 +456,12 @@ TEST(the_helper_sends_what_it_was_told)
 {
 	struct helper_job job = { .port = 9000, .byte = HEARTBEAT_BYTE };
 
-	CHECK_INT(beat_run(&job), 0);
+	CHECK_INT(beating_run(&job), 0);
 	CHECK(world.positive == 1 && world.told.news == HELPER_DONE);
 	world.heartbeat_result = -EPROTO;
 	world.stage = HEARTBEAT_REPLY;
 	job.byte = 8;
-	CHECK_INT(beat_run(&job), 1);
+	CHECK_INT(beating_run(&job), 1);
 	CHECK_INT(world.negative, 8);
 	CHECK_INT(world.told.news, HELPER_FAULT);
 	CHECK_INT(world.told.stage, HEARTBEAT_REPLY);

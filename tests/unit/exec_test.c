@@ -33,6 +33,7 @@ static struct {
 	const char *notify, *console;
 	char *const *envp; /* or NULL: A=1 */
 	int folder;	   /* or 0: none */
+	int log_fd;	   /* the same: the pipe for descriptor 1 */
 	bool in_container, is_other;
 	/* of the last one */
 	pid_t pid;
@@ -92,6 +93,7 @@ static bool start(char *const *argv)
 		.folder_fd = got.folder > 0 ? got.folder : -1,
 		.proc_fd = -1,
 		.in_container = got.in_container,
+		.log_fds = { got.log_fd > 0 ? got.log_fd : -1, -1 },
 	};
 	int fds[2];
 
@@ -338,7 +340,8 @@ TEST(who_cannot_report_does_not_exec)
 				.is_main = true,
 				.names = &no_names,
 				.folder_fd = -1,
-				.proc_fd = -1 };
+				.proc_fd = -1,
+				.log_fds = { -1, -1 } };
 	char sh[] = "/bin/sh", c[] = "-c", text[] = "exit 3";
 	char *const argv[] = { sh, c, text, NULL };
 	int fds[2], status;
@@ -771,6 +774,28 @@ TEST(the_child_leads_a_session)
 	REQUIRE(waitpid(got.pid, NULL, 0) == got.pid);
 }
 
+/* A pipe to the log is the user's to open again, and its flags are nobody else's. */
+TEST(a_stream_may_be_a_pipe)
+{
+	static const struct config_service service = {
+		.supervision.name = "main",
+	};
+	int fds[2];
+	char buf[64];
+	ssize_t n;
+
+	REQUIRE(pipe2(fds, O_CLOEXEC) == 0);
+	got.service = &service;
+	got.log_fd = fds[1];
+	CHECK_INT(shell("echo one; echo two >/dev/stdout"), 0);
+	n = read(fds[0], buf, sizeof(buf));
+	CHECK(n == 8 && memcmp(buf, "one\ntwo\n", 8) == 0);
+	got.log_fd = 0;
+	got.service = NULL;
+	close(fds[0]);
+	close(fds[1]);
+}
+
 TEST(the_console_is_opened_for_each_start)
 {
 	struct config_service s = { .supervision.name = "main" };
@@ -1132,7 +1157,8 @@ TEST(pid_1_becomes_the_program)
 				.app_argc = 3,
 				.folder_fd = -1,
 				.proc_fd = -1,
-				.report_fd = -1 };
+				.report_fd = -1,
+				.log_fds = { -1, -1 } };
 	struct exec_report report;
 
 	REQUIRE(dup2(2, 100) == 100);

@@ -29,6 +29,31 @@ int sock_connect(uint32_t cid, uint32_t port, int timeout_ms)
 	return dup(parent_fds[1]);
 }
 
+int sock_connect_begin(uint32_t cid, uint32_t port)
+{
+	return sock_connect(cid, port, 0);
+}
+
+int sock_connect_end(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
+int sock_listen(uint32_t port, uint32_t buffer)
+{
+	(void)port;
+	(void)buffer;
+	return -EAFNOSUPPORT;
+}
+
+int sock_accept(int fd, uint32_t *ret_cid)
+{
+	(void)fd;
+	*ret_cid = 0;
+	return -EAGAIN;
+}
+
 /* --- PID 1 --- */
 
 static struct loop loop;

@@ -23,8 +23,9 @@ TEST(what_runs_says_no_more_than_that)
 {
 	struct record r = { .status = RECORD_RUNNING };
 
-	check_line(&r, "{\"status\":\"running\",\"uptime_ms\":0,"
-		       "\"restarts\":0}\n");
+	check_line(&r,
+		   "{\"status\":\"running\",\"ready\":false,\"uptime_ms\":0,"
+		   "\"restarts\":0}\n");
 }
 
 TEST(an_exit_has_its_code)
@@ -151,7 +152,8 @@ static size_t check_full(size_t count, size_t cap, const char *wanted)
 	return n;
 }
 
-#define HEAD "{\"status\":\"running\",\"uptime_ms\":0,\"restarts\":2,"
+#define HEAD \
+	"{\"status\":\"running\",\"ready\":false,\"uptime_ms\":0,\"restarts\":2,"
 #define MAIN \
 	"{\"name\":\"main\",\"state\":\"running\",\"restarts\":0,\"pid\":12"
 #define DB "{\"name\":\"db\",\"state\":\"backoff\",\"restarts\":2"
