@@ -8,6 +8,7 @@
  */
 
 enum {
+	SOCK_CID_HOST = 2,
 	SOCK_CID_PARENT = 3,
 	SOCK_FAMILY = 40, /* for filters of system calls */
 };

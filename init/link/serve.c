@@ -219,7 +219,7 @@ static bool is_known_peer(int fd, enum link_what what, uint32_t cid)
 	socklen_t len = sizeof(u);
 
 	if (what != LINK_WHAT_LOCAL)
-		return cid == SOCK_CID_PARENT;
+		return cid == SOCK_CID_PARENT || cid == SOCK_CID_HOST;
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &len) == 0 &&
 	       u.uid == 0;
 }
