@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "nsm/opts.h"
 #include "nsm/tool/commands.h"
-#include "nsm/tool/opts.h"
 #include "nsm/tool/out_file.h"
 #include "nsm/tool/tool.h"
 
@@ -139,7 +139,7 @@ static int help(struct tool *t, char **argv)
 static int run(int argc, char **argv)
 {
 	struct tool t = { 0 };
-	struct opts o = { .tool = &t };
+	struct opts o = { .tool = &t, .usage = tool_usage };
 	int words;
 
 	if (argc < 2)

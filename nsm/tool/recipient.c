@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "nsm/nsmc.h"
+#include "nsm/opts.h"
 #include "nsm/tool/code.h"
 #include "nsm/tool/commands.h"
 #include "nsm/tool/input.h"
 #include "nsm/tool/json.h"
-#include "nsm/tool/opts.h"
 #include "nsm/tool/out_file.h"
 #include "nsm/utf8.h"
 

@@ -4,12 +4,12 @@
 #include <time.h>
 
 #include "nsm/nsmc.h"
+#include "nsm/opts.h"
 #include "nsm/tool/code.h"
 #include "nsm/tool/commands.h"
 #include "nsm/tool/document.h"
 #include "nsm/tool/input.h"
 #include "nsm/tool/json.h"
-#include "nsm/tool/opts.h"
 #include "nsm/tool/out_file.h"
 #include "nsm/tool/show.h"
 

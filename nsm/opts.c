@@ -1,9 +1,7 @@
-#include "nsm/tool/opts.h"
+#include "nsm/opts.h"
 
 #include <stddef.h>
 #include <string.h>
-
-#include "nsm/tool/tool.h"
 
 /* Levenshtein's distance; words longer than any of ours count as far. */
 unsigned opts_distance(const char *a, const char *b)
@@ -74,7 +72,7 @@ bool opts_want_help(const struct opts *o)
 
 int opts_too_many(const struct opts *o)
 {
-	return tool_usage(o->tool, o->value, "an argument too many");
+	return o->usage(o->tool, o->value, "an argument too many");
 }
 
 static int unknown(const struct opts *o, const char *word, size_t len)
@@ -95,18 +93,17 @@ static int unknown(const struct opts *o, const char *word, size_t len)
 		}
 	}
 	if (nearest)
-		(void)tool_usage(o->tool, NULL,
-				 "no option %.*s: did you mean %s?", (int)len,
-				 word, nearest);
+		(void)o->usage(o->tool, NULL,
+			       "no option %.*s: did you mean %s?", (int)len,
+			       word, nearest);
 	else
-		(void)tool_usage(o->tool, NULL, "no option %.*s", (int)len,
-				 word);
+		(void)o->usage(o->tool, NULL, "no option %.*s", (int)len, word);
 	return OPT_BAD;
 }
 
 static int bad(const struct opts *o, const char *name, const char *why)
 {
-	(void)tool_usage(o->tool, name, "%s", why);
+	(void)o->usage(o->tool, name, "%s", why);
 	return OPT_BAD;
 }
 

@@ -1,15 +1,16 @@
-#ifndef NSM_TOOL_OPTS_H
-#define NSM_TOOL_OPTS_H
+#ifndef NSM_OPTS_H
+#define NSM_OPTS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 /*
  * Reads a command line word by word: options anywhere, "--opt=value" and "--opt
- * value", "--" ends them, "-" is an argument.
+ * value", "--" ends them, "-" is an argument. It is part of programs with commands, nsm
+ * and relay, and no part of libnsmc.
  */
 
-struct tool;
+struct tool; /* the program's own */
 
 enum opt_kind {
 	OPT_FLAG,
@@ -32,6 +33,11 @@ enum {
 
 struct opts {
 	struct tool *tool;
+	/* Reports a misuse of OBJECT, which may be NULL; returns an exit code. */
+	__attribute__((format(printf, 3,
+			      4))) int (*usage)(const struct tool *tool,
+						const char *object,
+						const char *format, ...);
 	const struct opt *table;
 	char **next; /* ends with NULL */
 	bool only_arguments;
@@ -52,7 +58,7 @@ bool opts_want_help(const struct opts *o);
 
 bool opts_is_help(const char *word);
 
-/* Reports an argument where none, or no more, may be. Returns TOOL_USAGE. */
+/* Reports an argument where none, or no more, may be. Returns the exit code. */
 int opts_too_many(const struct opts *o);
 
 /* Finds the word that A could be a misspelling of: for "did you mean". */
