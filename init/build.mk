@@ -5,8 +5,8 @@ LIB_C := $(INIT_C) $(NSM_C) $(UTF8_C) $(VSOCK_C) $(ROOTFS_C)
 LIB_O := $(call objects,B,$(LIB_C))
 OBJECTS += $(MAIN_O) $(LIB_O)
 
-# As it is shipped; nsm and mkeif, too.
-$(B)/init $(B)/nsm $(B)/mkeif: $(B)/%: $(B)/%.debug
+# As it is shipped; the other programs, too.
+$(B)/init $(B)/nsm $(B)/relay $(B)/mkeif: $(B)/%: $(B)/%.debug
 	$(call note,STRIP)
 	$(Q)$(CROSS)strip -s -R .comment -o $@ $<
 

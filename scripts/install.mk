@@ -9,6 +9,11 @@ install:
 	install -D -m 0644 init/enclave-init.conf.5 \
 		$(DESTDIR)$(PREFIX)/share/man/man5/enclave-init.conf.5
 	install -D -m 0755 $(B)/nsm $(DESTDIR)$(PREFIX)/bin/nsm
+	install -D -m 0755 $(B)/relay $(DESTDIR)$(PREFIX)/bin/enclave-relay
+	install -D -m 0644 vsock/relay/enclave-relay.1 \
+		$(DESTDIR)$(PREFIX)/share/man/man1/enclave-relay.1
+	install -D -m 0644 vsock/relay/enclave-relay.bash-completion \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/enclave-relay
 	install -D -m 0755 $(B)/mkeif $(DESTDIR)$(PREFIX)/bin/mkeif
 	install -D -m 0644 rootfs/pack/mkeif.1 \
 		$(DESTDIR)$(PREFIX)/share/man/man1/mkeif.1

@@ -1,21 +1,21 @@
 # What reads sources and programs: lint, fmt, size, the database for clangd.
 
-C_FILES = $(sort $(wildcard $(addsuffix /*.[ch],init init/* nsm nsm/* vsock rootfs rootfs/* rootfs/pack/* \
+C_FILES = $(sort $(wildcard $(addsuffix /*.[ch],init init/* nsm nsm/* vsock vsock/* rootfs rootfs/* rootfs/pack/* \
 	scripts tests tests/*)))
 C_SHIPPED = $(MAIN_C) $(LIB_C) $(NSM_MORE_C) $(filter-out $(NSM_C),$(COMPAT_C)) $(TOOL_C)
 SCRIPTS = $(filter-out %.mk,$(shell grep -lE '^\#! ?/usr/bin/env bash|shellcheck shell' \
 	scripts/* scripts/hooks/* tests/* $$(find tests/*/run -type f) nsm/*.bash-completion \
-	rootfs/pack/*.bash-completion .ci/* 2>/dev/null))
+	rootfs/pack/*.bash-completion vsock/relay/*.bash-completion .ci/* 2>/dev/null))
 
 # gcc 12 believes that no other file's function fills in what a pointer names.
 ANALYZE = $(if $(IS_CLANG),,-fanalyzer \
 	-Wno-analyzer-use-of-uninitialized-value)
 lint:
 	$(call need,clang-tidy cppcheck shellcheck)
-	$(Q)clang-tidy --quiet -p $(BUILD) $(C_SHIPPED) $(PACK_OWN_C)
+	$(Q)clang-tidy --quiet -p $(BUILD) $(C_SHIPPED) $(PACK_OWN_C) $(RELAY_OWN_C)
 	$(Q)cppcheck --quiet --inline-suppr --error-exitcode=1 --std=c11 -I. \
 		--enable=warning,performance,portability $(C_SHIPPED) \
-		$(PACK_OWN_C)
+		$(PACK_OWN_C) $(RELAY_OWN_C)
 	$(Q)for f in $(C_SHIPPED); do $(XCC) $(filter-out -MMD -MP,$(CFLAGS_ALL)) \
 		-DENCLAVE_INIT_VERSION='""' $(ANALYZE) -Werror -c -o /dev/null $$f || \
 		exit 1; done
@@ -35,6 +35,6 @@ compdb:
 	$(file >$(BUILD)/compile_commands.json,[)
 	$(foreach f,$(filter-out tests/unit/% tests/fuzz/% tests/lang/%,$(filter %.c,$(C_FILES))),$(file \
 	>>$(BUILD)/compile_commands.json,{"directory":"$(CURDIR)"$(comma)"file":"$(f)"$(comma)"command":"$(call \
-	quote,$(if $(filter rootfs/pack/%,$(f)),$(PK_CC) $(filter-out -ftrivial%,$(PACK_CFLAGS)),$(XCC) \
+	quote,$(if $(filter rootfs/pack/% vsock/relay/%,$(f)),$(PK_CC) $(filter-out -ftrivial%,$(PACK_CFLAGS)),$(XCC) \
 	$(filter-out -ftrivial%,$(CFLAGS_ALL)))) -DENCLAVE_INIT_VERSION=\"\\\"\\\"\" -c $(f)"}$(comma)))
 	@sed -i '$$s/,$$/\n]/' $(BUILD)/compile_commands.json

@@ -13,14 +13,16 @@ OBJECTS += $(SEAMS_TEST_O) $(MUTANT_O) $(TOOL_TEST_O) $(APPS_O) $(UNIT_O) $(BENC
 H_LIB_O := $(call objects,H,$(LIB_C) $(NSM_MORE_C) nsm/tool/code.c)
 H_TOOL_O := $(call objects,H,$(TOOL_C) $(TOOL_TEST_C))
 H_PACK_O := $(call objects,H,$(PACK_C))
+H_RELAY_O := $(call objects,H,$(RELAY_C))
 INJECT_O := $(call objects,H,$(INJECT_C))
 JAIL_O := $(call objects,H,$(JAIL_C))
-OBJECTS += $(H_LIB_O) $(H_TOOL_O) $(H_PACK_O) $(INJECT_O) $(JAIL_O) \
-	$(call objects,H,$(UNIT_C) $(PACK_UNIT_C) $(INTEROP_C))
+OBJECTS += $(H_LIB_O) $(H_TOOL_O) $(H_PACK_O) $(H_RELAY_O) $(INJECT_O) $(JAIL_O) \
+	$(call objects,H,$(UNIT_C) $(PACK_UNIT_C) $(RELAY_UNIT_C) $(INTEROP_C))
 
 FZ_LIB_O := $(call objects,FZ,$(FUZZ_LIB_C))
 FZ_PACK_O := $(call objects,FZ,$(filter-out rootfs/pack/main.c,$(PACK_C)))
-OBJECTS += $(FZ_LIB_O) $(FZ_PACK_O) $(call objects,FZ,$(FUZZ_C) $(PACK_FUZZ_C))
+FZ_RELAY_O := $(call objects,FZ,$(filter-out vsock/relay/main.c,$(RELAY_C)))
+OBJECTS += $(FZ_LIB_O) $(FZ_PACK_O) $(FZ_RELAY_O) $(call objects,FZ,$(FUZZ_C) $(PACK_FUZZ_C) $(RELAY_FUZZ_C))
 
 APPS_X := $(APPS:%=$(B)/apps/%)
 B_UNIT_X := $(UNIT:%=$(B)/unit/%)
@@ -28,11 +30,13 @@ H_UNIT_X := $(UNIT:%=$(H)/unit/%)
 PACK_UNIT_X := $(PACK_UNIT:%=$(H)/unit/%)
 FUZZ_X := $(FUZZ:%=$(FZ)/%)
 PACK_FUZZ_X := $(PACK_FUZZ:%=$(FZ)/%)
+RELAY_UNIT_X := $(RELAY_UNIT:%=$(H)/unit/%)
+RELAY_FUZZ_X := $(RELAY_FUZZ:%=$(FZ)/%)
 INTEROP_X := $(INTEROP:%=$(H)/interop/%)
 # Those of another architecture do not run here.
 UNIT_X := $(H_UNIT_X) $(if $(filter $(MACHINE),$(ARCH)),$(B_UNIT_X))
 TEST_X := $(APPS_X) $(B)/hello $(B)/test/init $(B)/test/nsm $(H)/nsm $(H)/jail $(H)/inject $(B)/test/mutant \
-	$(H)/mkeif $(INTEROP_X)
+	$(H)/mkeif $(H)/relay $(INTEROP_X)
 
 # --- On the target's libraries --------------------------------------------------
 
@@ -73,6 +77,11 @@ $(H)/unit/executable: $(call objects,H,init/program.c init/text.c rootfs/file.c)
 $(H)/mkeif $(PACK_UNIT_X):
 	$(call link,$(LINK_HOST) $(TEST_PACK_LIBS))
 
+$(H)/relay: $(H_RELAY_O)
+$(RELAY_UNIT_X): $(H)/unit/%: $(H)/obj/tests/unit/%_test.o $(filter-out %/relay/main.o,$(H_RELAY_O))
+$(H)/relay $(RELAY_UNIT_X):
+	$(call link,$(LINK_HOST) -lcjson)
+
 $(H)/obj/nsm/es384.o $(H)/obj/tests/interop/es384_32.o: private HOST_CFLAGS += -O2
 
 # --- Fuzzers -----------------------------------------------------------------------
@@ -82,6 +91,9 @@ $(FUZZ_X): $(FZ)/%: $(FZ)/obj/tests/fuzz/%_fuzz.o $(FZ)/lib.a
 
 $(PACK_FUZZ_X): $(FZ)/%: $(FZ)/obj/tests/fuzz/%_fuzz.o $(FZ_PACK_O)
 	$(call link,$(LINK_FUZZ) $(TEST_PACK_LIBS))
+
+$(RELAY_FUZZ_X): $(FZ)/%: $(FZ)/obj/tests/fuzz/%_fuzz.o $(FZ_RELAY_O)
+	$(call link,$(LINK_FUZZ) -lcjson)
 
 # --- What several of them share ------------------------------------------------------
 
@@ -99,6 +111,8 @@ $(H)/obj/rootfs/pack/%.o $(call objects,H,$(PACK_UNIT_C)): private HOST_INC = $(
 $(FZ)/obj/rootfs/pack/%.o $(call objects,FZ,$(PACK_FUZZ_C)): private FUZZ_INC = $(TEST_PACK_INC)
 $(H_PACK_O) $(call objects,H,$(PACK_UNIT_C)): $(HP)/deps.stamp
 $(FZ_PACK_O) $(call objects,FZ,$(PACK_FUZZ_C)): $(HP)/deps.stamp
+# And relay its cJSON, which is Debian's.
+$(H_RELAY_O) $(FZ_RELAY_O) $(call objects,H,$(RELAY_UNIT_C)) $(call objects,FZ,$(RELAY_FUZZ_C)): $(HP)/deps.stamp
 
 # libnsmc as others link it, with glibc, beside OpenSSL; and what it does not show.
 $(H)/bench_verify: tests/bench_verify.c $(B)/libnsmc.a $(B)/obj/nsm/es384.o

@@ -1,17 +1,22 @@
 # The programs of the tests: each file of these folders is one, and here stands what it is linked with.
 
-# Unit tests and fuzzers of mkeif include its headers; they are linked with all of it, and see its libraries.
+# Unit tests and fuzzers of mkeif and of relay include their headers; they are linked with all of it, and see its
+# libraries.
 tests_of = $(patsubst $(1)/%_$(2).c,%,$(wildcard $(1)/*_$(2).c))
-of_pack = $(patsubst $(1)/%_$(2).c,%,$(shell grep -l '"rootfs/pack/' $(1)/*_$(2).c))
-PACK_UNIT := $(call of_pack,tests/unit,test)
-UNIT := $(filter-out $(PACK_UNIT),$(call tests_of,tests/unit,test))
-PACK_FUZZ := $(call of_pack,tests/fuzz,fuzz)
-FUZZ := $(filter-out $(PACK_FUZZ),$(call tests_of,tests/fuzz,fuzz))
+tests_with = $(patsubst $(1)/%_$(2).c,%,$(shell grep -l '"$(3)/' $(1)/*_$(2).c))
+PACK_UNIT := $(call tests_with,tests/unit,test,rootfs/pack)
+RELAY_UNIT := $(call tests_with,tests/unit,test,vsock/relay)
+UNIT := $(filter-out $(PACK_UNIT) $(RELAY_UNIT),$(call tests_of,tests/unit,test))
+PACK_FUZZ := $(call tests_with,tests/fuzz,fuzz,rootfs/pack)
+RELAY_FUZZ := $(call tests_with,tests/fuzz,fuzz,vsock/relay)
+FUZZ := $(filter-out $(PACK_FUZZ) $(RELAY_FUZZ),$(call tests_of,tests/fuzz,fuzz))
 
 UNIT_C := $(UNIT:%=tests/unit/%_test.c)
 PACK_UNIT_C := $(PACK_UNIT:%=tests/unit/%_test.c)
 FUZZ_C := $(FUZZ:%=tests/fuzz/%_fuzz.c)
 PACK_FUZZ_C := $(PACK_FUZZ:%=tests/fuzz/%_fuzz.c)
+RELAY_UNIT_C := $(RELAY_UNIT:%=tests/unit/%_test.c)
+RELAY_FUZZ_C := $(RELAY_FUZZ:%=tests/fuzz/%_fuzz.c)
 
 # What the fuzzers of init, nsm and vsock are linked with.
 FUZZ_LIB_C := $(LIBNSM_C) $(UTF8_C) $(SPEC_C) $(addprefix init/,notify.c service.c) \

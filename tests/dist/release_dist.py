@@ -14,7 +14,7 @@ from .lib import ARCHES, TOP, VERSION, built, check, folder, once, run, same, te
 
 EPOCH = "1700000000"
 DOC = "share/doc/enclave-init"
-PROGRAMS = {"bin/nsm", "bin/mkeif", "lib/enclave-init/{arch}/init"}
+PROGRAMS = {"bin/nsm", "bin/mkeif", "bin/enclave-relay", "lib/enclave-init/{arch}/init"}
 COMPAT = "lib/enclave-init/compat"
 LICENCES = (("musl", "COPYRIGHT"), ("libcbor", "LICENSE.md"), ("mbedtls", "LICENSE"), ("zlib", "LICENSE"),
             ("bzip2", "LICENSE"), ("lz4", "lib/LICENSE"), ("zstd", "LICENSE"), ("xz", "COPYING.0BSD"),
@@ -24,13 +24,14 @@ FILES = PROGRAMS | {
     "include/nsmc.h", "lib/libnsmc.a", f"lib/libnsmc.so.0.{VERSION}", "lib/pkgconfig/libnsmc.pc",
     f"{COMPAT}/include/nsm.h", f"{COMPAT}/lib/libnsm.a", f"{COMPAT}/lib/libnsm.so.0", "share/bash-completion/completions/nsm",
     "share/bash-completion/completions/mkeif", "share/man/man1/nsm.1", "share/man/man1/mkeif.1",
+    "share/bash-completion/completions/enclave-relay", "share/man/man1/enclave-relay.1",
     "share/man/man3/libnsmc.3", "share/man/man8/enclave-init.8", "share/man/man5/enclave-init.conf.5",
     *(f"{DOC}/{n}" for n in ("README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "NOTICE", "VERSION",
                              "enclave-init.spdx.json")),
     *(f"{DOC}/licenses/{name}-{Path(file).name}" for name, file in LICENCES)}
 LINKS = {"lib/libnsmc.so": "libnsmc.so.0", "lib/libnsmc.so.0": f"libnsmc.so.0.{VERSION}",
          f"{COMPAT}/lib/libnsm.so": "libnsm.so.0"}
-BUILT = ("init", "nsm", "mkeif", "libnsmc.a", "libnsmc.so.0", "compat/lib/libnsm.a", "compat/lib/libnsm.so.0")
+BUILT = ("init", "nsm", "relay", "mkeif", "libnsmc.a", "libnsmc.so.0", "compat/lib/libnsm.a", "compat/lib/libnsm.so.0")
 LOCK = {name: rest for name, *rest in (line.split() for line in (TOP / "scripts/deps.lock").read_text().splitlines()
                                        if not line.startswith("#"))}
 
@@ -194,7 +195,7 @@ def what_is_unpacked_works():
     with folder() as tmp:
         (tmp / "elsewhere").mkdir()
         tree = unpack(tmp, arch).rename(tmp / "elsewhere/x")
-        for program in ("nsm", "mkeif"):
+        for program in ("nsm", "mkeif", "enclave-relay"):
             same(run(tree / "bin" / program, "--version").stdout.split()[-1:], [VERSION], f"{program}'s version")
         found = {"PKG_CONFIG_PATH": str(tree / "lib/pkgconfig")}
         same(run("pkg-config", "--modversion", "libnsmc", env=found).stdout.strip(), VERSION, "pkg-config")
@@ -334,8 +335,10 @@ def sbom_has_the_libraries_of_the_lock():
                 "libgcc": "GPL-3.0-or-later WITH GCC-exception-3.1"}
     shared = f"libnsmc.so.0.{VERSION}"
     programs = {"init", "nsm", "mkeif"}
-    inside = {"musl": programs, "libcbor": programs | {"libnsmc.a", shared, "libnsm.a", "libnsm.so.0"},
-              "mbedtls": programs | {"libnsmc.a", shared}, "libgcc": {"nsm", "mkeif"}}
+    relay = "enclave-relay"
+    inside = {"musl": programs | {relay}, "cjson": {relay, "mkeif"},
+              "libcbor": programs | {"libnsmc.a", shared, "libnsm.a", "libnsm.so.0"},
+              "mbedtls": programs | {"libnsmc.a", shared}, "libgcc": {"nsm", relay, "mkeif"}}
     for arch in ARCHES:
         s = sbom_of(arch)
         packages = {p["name"]: p for p in s["packages"]}

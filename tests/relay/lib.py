@@ -1,0 +1,353 @@
+"""What the tests of relay share: an enclave that is a Python object, and running the program against it."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from suite import TOP, Skip, check, same, test  # noqa: F401
+
+SHIPPED = TOP / "build" / os.uname().machine / "relay"
+ASAN = TOP / "build/host/relay"
+VERSION = (TOP / "VERSION").read_text().strip()
+DONE, REFUSED, USAGE, FILE, LOST, FATAL = 0, 1, 2, 5, 124, 125
+STATUS, LOG, CONTROL, REPORT = 17000, 17001, 17003, 9001
+DEADLINE_S = 300.0
+ENV = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}  # LeakSanitizer fails now and then on a busy machine
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + DEADLINE_S
+    while not condition():
+        check(time.monotonic() < end, f"waited for {what} in vain")
+        time.sleep(0.005)
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="relay-") as name:
+        yield Path(name)
+
+
+# --- the enclave --------------------------------------------------------------
+
+class Log:
+    """The log of an enclave: SIZE newest bytes are kept, and lines that are written wake those that follow it."""
+
+    def __init__(self, size: int = 1 << 20) -> None:
+        self.size, self.data, self.first = size, b"", 0
+        self.ended = False
+        self.changed = threading.Condition()
+
+    def total(self) -> int:
+        return self.first + len(self.data)
+
+    def write(self, text: str | bytes) -> None:
+        with self.changed:
+            self.data += text.encode() if isinstance(text, str) else text
+            lost = max(0, len(self.data) - self.size)
+            self.data, self.first = self.data[lost:], self.first + lost
+            self.changed.notify_all()
+
+    def end(self) -> None:
+        with self.changed:
+            self.ended = True
+            self.changed.notify_all()
+
+    def note(self, at: int, lost: int) -> bytes:
+        return b"init: log: from byte %d of %d, %d lost\n" % (at, self.total(), lost)
+
+    def serve(self, conn: socket.socket, most: int | None = None) -> None:
+        """To the end of the log, or MOST bytes of it; then the connection is cut."""
+        at, sent, began = self.first, 0, False
+        while True:
+            with self.changed:
+                if not began:
+                    out, began = self.note(at, at), True
+                elif at < self.first:
+                    # What was overtaken begins at a new line, which may be one that the text does not have.
+                    out, at = b"\n" + self.note(self.first, self.first - at), self.first
+                else:
+                    if at == self.total() and not self.ended:
+                        self.changed.wait(0.05)
+                    out = self.data[at - self.first:][:1 << 15]
+                    if most is not None:
+                        out = out[:most - sent]
+                    at, sent = at + len(out), sent + len(out)
+                    if not out and self.ended:
+                        out = b"init: log: end at byte %d\n" % self.total()
+                        conn.sendall(out)
+                        return
+            conn.sendall(out)
+            if most is not None and sent >= most:
+                return
+
+
+class Enclave:
+    """
+    Listens as an enclave does, at the sockets of a directory ("dir") or behind the socket of a virtual machine monitor
+    ("mux"). PORTS has what is done with a connection to a port; it is closed after that.
+    """
+
+    def __init__(self, path: Path, kind: str = "dir") -> None:
+        self.path, self.kind = path, kind
+        self.mux = path / "v.sock"
+        self.target = f"dir:{path}" if kind == "dir" else f"mux:{self.mux}"
+        self.ports: dict[int, Callable[[socket.socket], None]] = {}
+        self.listeners: dict[Path, socket.socket] = {}
+        self.connections: list[socket.socket] = []
+        self.asked: list[bytes] = []
+        self.log = Log()
+        self.statuses: list[bytes] = []
+        self.hub = threading.Condition()
+        self.commands: list[str] = []
+        self.answers: dict[str, str] = {}
+        self.is_over = False
+        self.served: Counter[int] = Counter()  # connections to a port that were served to their end
+        if kind == "mux":
+            self._listen(self.mux, self._connect)
+
+    def _listen(self, path: Path, serve: Callable[[socket.socket], None]) -> None:
+        s = socket.socket(socket.AF_UNIX)
+        s.bind(str(path))
+        s.listen(64)
+        self.listeners[path] = s
+
+        def accept() -> None:
+            while True:
+                try:
+                    conn, _ = s.accept()
+                except OSError:
+                    return
+                self.connections.append(conn)
+                threading.Thread(target=self._serve, args=(conn, serve), daemon=True).start()
+        threading.Thread(target=accept, daemon=True).start()
+
+    def _serve(self, conn: socket.socket, serve: Callable[[socket.socket], None]) -> None:
+        with contextlib.suppress(OSError), conn:
+            serve(conn)
+            conn.shutdown(socket.SHUT_RDWR)
+
+    def _connect(self, conn: socket.socket) -> None:
+        line = b""
+        while not line.endswith(b"\n") and (byte := conn.recv(1)):
+            line += byte
+        self.asked.append(line)
+        port = int(line.split()[1])
+        if port in self.ports:
+            conn.sendall(b"OK 1073741824\n")
+            self._serve_port(conn, port)
+
+    def _serve_port(self, conn: socket.socket, port: int) -> None:
+        try:
+            self.ports[port](conn)
+        finally:
+            self.served[port] += 1
+
+    def on(self, port: int, serve: Callable[[socket.socket], None]) -> None:
+        is_new = port not in self.ports
+        self.ports[port] = serve
+        if self.kind == "dir" and is_new:
+            self._listen(self.path / f"{port}.listen", lambda conn: self._serve_port(conn, port))
+
+    def says(self, port: int, what: bytes, then: float = 0.0) -> None:
+        """WHAT, to whoever connects, and then nothing for a while."""
+        def serve(conn: socket.socket) -> None:
+            conn.sendall(what)
+            if then:
+                conn.settimeout(then)
+                with contextlib.suppress(TimeoutError):
+                    conn.recv(1)
+        self.on(port, serve)
+
+    # --- as docs/link.md has it
+
+    def with_log(self, size: int = 1 << 20) -> "Enclave":
+        self.log = Log(size)
+        self.on(LOG, self.log.serve)
+        return self
+
+    def with_status(self, **first: object) -> "Enclave":
+        self.status(**(first or {"status": "running", "ready": True}))
+
+        def serve(conn: socket.socket) -> None:
+            seen = 0
+            while True:
+                with self.hub:
+                    if seen == 0:
+                        seen = len(self.statuses) - 1
+                    if seen == len(self.statuses):
+                        if self.is_over:
+                            return
+                        self.hub.wait(0.05)
+                    new, seen = self.statuses[seen:], len(self.statuses)
+                conn.sendall(b"".join(new))
+        self.on(STATUS, serve)
+        return self
+
+    def status(self, **members: object) -> None:
+        """A change, told to all who are connected."""
+        with self.hub:
+            self.statuses.append(line(**members))
+            self.hub.notify_all()
+
+    def raw_status(self, text: bytes) -> None:
+        with self.hub:
+            self.statuses.append(text + b"\n")
+            self.hub.notify_all()
+
+    def with_control(self, **answers: str) -> "Enclave":
+        self.answers = answers
+
+        def serve(conn: socket.socket) -> None:
+            conn.settimeout(5)
+            text = b""
+            while not text.endswith(b"\n"):
+                more = conn.recv(64)
+                if not more:
+                    return
+                text += more
+            self.commands.append(text.decode().rstrip("\n"))
+            conn.sendall(self.answers.get(self.commands[-1], "no: not allowed").encode() + b"\n")
+        self.on(CONTROL, serve)
+        return self
+
+    def end(self, **members: object) -> None:
+        """The last status; then log and status end, as they do before the report."""
+        self.status(**members)
+        self.log.end()
+        with self.hub:
+            self.is_over = True
+
+    def report_path(self, port: int = REPORT) -> Path:
+        return self.path / f"{port}.sock" if self.kind == "dir" else Path(f"{self.mux}_{port}")
+
+    def report(self, words: bytes = b"", lost: int = 0, raw: bytes | None = None, **members: object) -> bool:
+        """Sends a report. Whether the parent has closed, which proves that it arrived."""
+        wait_for(self.report_path().exists, "a parent that takes reports")
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(self.report_path()))
+            s.settimeout(DEADLINE_S)
+            s.sendall(raw if raw is not None else line(**members, log_bytes=len(words), lost_bytes=lost) + words)
+            s.shutdown(socket.SHUT_WR)
+            return s.recv(1) == b""
+
+    def cut(self) -> None:
+        """Ends all connections."""
+        for conn in self.connections:
+            with contextlib.suppress(OSError):
+                conn.shutdown(socket.SHUT_RDWR)
+
+    def go(self) -> None:
+        """Is no more."""
+        self.log.end()
+        with self.hub:
+            self.is_over = True
+        for path, s in self.listeners.items():
+            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
+            s.close()
+        self.listeners.clear()
+        self.cut()
+
+
+def line(**members: object) -> bytes:
+    return json.dumps(members, separators=(",", ":")).encode() + b"\n"
+
+
+EXITED = {"status": "exited", "code": 3, "service": "main", "oom": False, "uptime_ms": 8123, "restarts": 0}
+
+
+@contextmanager
+def enclave(kind: str = "dir") -> Iterator[Enclave]:
+    with folder() as path:
+        e = Enclave(path, kind)
+        try:
+            yield e
+        finally:
+            e.go()
+
+
+# --- the program ----------------------------------------------------------------
+
+class Done:
+    def __init__(self, words: str, code: int, out: bytes, err: str) -> None:
+        self.words, self.code, self.out, self.err = words, code, out, err
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.decode().splitlines()
+
+    @property
+    def objects(self) -> list[dict]:
+        return [json.loads(text) for text in self.lines]
+
+    def is_(self, code: int, err: str | None = None, out: bytes | None = None) -> "Done":
+        """ERR is in stderr; "" is nothing."""
+        story = f"relay {self.words}\n  code {self.code}\n  stdout {self.out[:600]!r}\n  stderr {self.err[-3000:]}"
+        check(self.code == code, f"code {self.code}, not {code}: {story}")
+        if err is not None:
+            check(err in self.err if err else not self.err, f"stderr without {err!r}: {story}")
+        check("Sanitizer" not in self.err and "runtime error" not in self.err, story)
+        if out is not None:
+            check(self.out == out, f"stdout is not {out[:600]!r}: {story}")
+        return self
+
+
+class Relay:
+    """The program while it runs."""
+
+    def __init__(self, *words: object, program: Path = ASAN, **how: object) -> None:
+        self.words = " ".join(map(str, words))
+        self.tmp = tempfile.TemporaryDirectory(prefix="relay-out-")
+        self.out_path, self.err_path = Path(self.tmp.name) / "out", Path(self.tmp.name) / "err"
+        how.setdefault("stdout", self.out_path.open("wb"))
+        self.out_path.touch()
+        with self.err_path.open("wb") as err:
+            self.process = subprocess.Popen([program, *map(str, words)], stdin=subprocess.DEVNULL, stderr=err, env=ENV, **how)
+
+    @property
+    def out(self) -> bytes:
+        return self.out_path.read_bytes()
+
+    @property
+    def err(self) -> str:
+        return self.err_path.read_text(errors="replace")
+
+    def wait_out(self, text: str | bytes) -> "Relay":
+        data = text.encode() if isinstance(text, str) else text
+        wait_for(lambda: data in self.out or self.process.poll() is not None, f"{data!r} of relay {self.words}")
+        check(data in self.out, f"no {data!r} in {self.out!r} {self.err}")
+        return self
+
+    def wait_err(self, text: str) -> "Relay":
+        wait_for(lambda: text in self.err or self.process.poll() is not None, f"{text!r} of relay {self.words}")
+        check(text in self.err, f"no {text!r} in {self.err!r} {self.out!r}")
+        return self
+
+    def end(self) -> Done:
+        try:
+            code = self.process.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        done = Done(self.words, code, self.out, self.err)
+        self.tmp.cleanup()
+        return done
+
+    def kill(self) -> Done:
+        self.process.kill()
+        return self.end()
+
+
+def run(*words: object, program: Path = ASAN, **how: object) -> Done:
+    return Relay(*words, program=program, **how).end()

@@ -1,0 +1,476 @@
+#include "vsock/relay/follow.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vsock/io.h"
+#include "vsock/relay/channel.h"
+#include "vsock/relay/log.h"
+#include "vsock/relay/print.h"
+#include "vsock/relay/report.h"
+#include "vsock/relay/statuses.h"
+#include "vsock/relay/tool.h"
+#include "vsock/relay/wait.h"
+
+enum {
+	REPORTS_MAX = 8,
+	READS_MAX = 16,	    /* of one kind in one turn */
+	TICK_MS = 50,	    /* between two judgements, where time counts */
+	PATIENCE_MS = 5000, /* after which it is said that nothing answers */
+	/*
+	 * The longest that last words wait for the end of the log's connection, which brings
+	 * the same. The enclave waits for 2 s in all.
+	 */
+	HOLD_MS = 1000,
+	RETRY_MS = 500,	   /* for the log after the end is known */
+	REPORT_MS = 1000,  /* for the report after that */
+	NO_WORD_MS = 3000, /* for how it ended after the log's end */
+};
+
+struct follow {
+	const struct follow_options *options;
+	struct statuses statuses;
+	struct channel channel; /* the log's */
+	struct log log;
+	struct link_listener listener;
+	struct report reports[REPORTS_MAX];
+	struct report *words; /* whose last words are being read; or NULL */
+	bool has_final, has_reported;
+	struct status final;
+	char summary[SHOW_SUMMARY_MAX]; /* the last one shown */
+	bool is_told;			/* that nothing answers */
+	bool had_report;
+	int64_t begin_ms, up_ms, heard_ms, final_ms, end_ms;
+};
+
+static void emit(void *context, const struct log_event *e)
+{
+	struct follow *f = context;
+
+	if (e->kind == LOG_END)
+		f->end_ms = io_now_ms();
+	show_log(&f->options->show, e);
+}
+
+static bool is_log_there(const struct follow *f)
+{
+	return f->channel.link.fd >= 0 && !f->log.has_ended;
+}
+
+static void learn(struct follow *f, const struct status *status)
+{
+	if (!status_is_final(status) || f->has_final)
+		return;
+	f->has_final = true;
+	f->final = *status;
+	f->final_ms = io_now_ms();
+	f->statuses.channel.is_over = true;
+}
+
+/* In text a status is shown when its summary has changed; a report may be the same. */
+static void show(struct follow *f, const struct status *status,
+		 const cJSON *json, bool is_report)
+{
+	const struct show *s = &f->options->show;
+	char summary[SHOW_SUMMARY_MAX];
+
+	if (s->is_json && is_report) {
+		show_report(s, status, json);
+		return;
+	}
+	show_summary(status, summary);
+	if (!s->is_json && strcmp(summary, f->summary) == 0)
+		return;
+	memcpy(f->summary, summary, sizeof(summary));
+	show_status(s, status, json);
+}
+
+static void read_statuses(struct follow *f)
+{
+	static struct status status;
+	enum statuses_result r;
+	const char *why;
+	cJSON *json = NULL;
+
+	for (int i = 0; f->options->has_status && i < READS_MAX; i++) {
+		r = statuses_next(&f->statuses, &status, &json, &why);
+		if (r == STATUSES_NONE)
+			break;
+		f->heard_ms = io_now_ms();
+		if (r == STATUSES_BAD) {
+			show_bad(&f->options->show, "status", why);
+			continue;
+		}
+		show(f, &status, json, false);
+		learn(f, &status);
+		cJSON_Delete(json);
+	}
+}
+
+static void read_log(struct follow *f)
+{
+	static char bytes[32768];
+	int n;
+
+	if (channel_connect(&f->channel))
+		log_connect(&f->log);
+	for (int i = 0; i < READS_MAX; i++) {
+		n = channel_read(&f->channel, bytes, sizeof(bytes));
+		if (n == -EAGAIN)
+			break;
+		if (n == 0) {
+			log_cut(&f->log);
+			break;
+		}
+		f->heard_ms = io_now_ms();
+		log_read(&f->log, bytes, (size_t)n);
+	}
+}
+
+/* --- reports --- */
+
+static bool is_ours(const struct follow *f, const struct report *r)
+{
+	const struct target *a = &f->options->address;
+
+	return a->kind != TARGET_CID || r->cid == a->cid;
+}
+
+/* A place for a report; NULL: there is none now. */
+static struct report *find_place(struct follow *f)
+{
+	struct report *stale = NULL;
+
+	for (int i = 0; i < REPORTS_MAX; i++) {
+		if (f->reports[i].state == REPORT_FREE)
+			return &f->reports[i];
+		if (report_is_stale(&f->reports[i]))
+			stale = &f->reports[i];
+	}
+	return stale;
+}
+
+static void accept_reports(struct follow *f)
+{
+	struct report *place;
+	struct link link;
+	uint32_t cid;
+
+	while (f->listener.fd >= 0 && (place = find_place(f))) {
+		if (link_accept(&f->listener, &link, &cid) < 0)
+			break;
+		report_close(place);
+		report_open(place, &link, cid);
+	}
+}
+
+/*
+ * It is of another enclave, which may not start without a parent that takes it: all of it
+ * is read, and its first line shown.
+ */
+static void show_other(const struct follow *f, const struct report *r)
+{
+	char text[SHOW_SUMMARY_MAX];
+
+	show_summary(&r->status, text);
+	tool_remark(f->options->show.tool, NULL,
+		    "a report of CID %u arrived here: %s", r->cid, text);
+}
+
+static void show_trouble(const struct follow *f, const struct report *r,
+			 int error, const char *why)
+{
+	if (error == -EPROTO)
+		show_bad(&f->options->show, "report", why);
+	else if (error != -ENODATA)
+		tool_remark(f->options->show.tool, f->options->show.where,
+			    "a report was cut off%s",
+			    r->state == REPORT_WORDS ? " in its last words" :
+						       "");
+}
+
+static void read_report_line(struct follow *f, struct report *r)
+{
+	const char *why = NULL;
+	int e = report_line(r, &why);
+
+	if (e == -EAGAIN)
+		return;
+	if (e < 0) {
+		show_trouble(f, r, e, why);
+		report_close(r);
+		return;
+	}
+	f->heard_ms = io_now_ms();
+	if (!is_ours(f, r)) {
+		show_other(f, r);
+		return;
+	}
+	f->had_report = true;
+	show(f, &r->status, r->json, true);
+	learn(f, &r->status);
+}
+
+/* The log's connection has brought what it will. */
+static void begin_words(struct follow *f, struct report *r)
+{
+	read_log(f);
+	channel_close(&f->channel);
+	log_cut(&f->log);
+	log_words(&f->log, r->status.lost_bytes,
+		  r->status.lost_bytes + r->status.log_bytes);
+	f->words = r;
+}
+
+static void read_words(struct follow *f, struct report *r)
+{
+	bool is_new = is_ours(f, r) && status_is_final(&r->status);
+	char bytes[4096];
+	int n;
+
+	if (is_new && r->left > 0 && !f->words && !f->has_reported &&
+	    !f->log.has_ended) {
+		if (f->channel.is_up &&
+		    io_now_ms() < r->due_ms - REPORT_SILENCE_MS + HOLD_MS)
+			return;
+		begin_words(f, r);
+	}
+	for (int i = 0; i < READS_MAX; i++) {
+		n = report_words(r, bytes, sizeof(bytes));
+		if (n == -EAGAIN)
+			return;
+		if (n <= 0)
+			break;
+		f->heard_ms = io_now_ms();
+		if (r == f->words)
+			log_read(&f->log, bytes, (size_t)n);
+	}
+	if (n > 0)
+		return;
+	if (n < 0)
+		show_trouble(f, r, n, NULL);
+	if (r == f->words)
+		log_cut(&f->log);
+	if (r == f->words)
+		f->words = NULL;
+	f->has_reported = f->has_reported || is_new;
+	report_close(r);
+}
+
+static void read_reports(struct follow *f)
+{
+	accept_reports(f);
+	for (int i = 0; i < REPORTS_MAX; i++) {
+		struct report *r = &f->reports[i];
+
+		if (r->state == REPORT_LINE)
+			read_report_line(f, r);
+		if (r->state == REPORT_WORDS)
+			read_words(f, r);
+	}
+}
+
+static bool is_reading_report(const struct follow *f)
+{
+	for (int i = 0; i < REPORTS_MAX; i++)
+		if (f->reports[i].state != REPORT_FREE &&
+		    is_ours(f, &f->reports[i]))
+			return true;
+	return false;
+}
+
+/* --- the end --- */
+
+/* The end is known: true once nothing more of it is to be waited for. */
+static bool is_complete(struct follow *f, int64_t now)
+{
+	bool is_log_over;
+
+	if (now - f->heard_ms >= f->options->lost_ms)
+		return true;
+	if (is_reading_report(f))
+		return false;
+	if (f->has_reported)
+		return true;
+	if (now - f->final_ms >= RETRY_MS || f->log.has_ended)
+		f->channel.is_over = true;
+	is_log_over = f->channel.is_over && !is_log_there(f);
+	if (!is_log_over || f->statuses.channel.link.fd >= 0)
+		return false;
+	return f->listener.fd < 0 || now - f->heard_ms >= REPORT_MS;
+}
+
+__attribute__((format(printf, 2, 3))) static int lose(const struct follow *f,
+						      const char *format, ...);
+
+static int lose(const struct follow *f, const char *format, ...)
+{
+	char text[200];
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	return tool_fail(f->options->show.tool, TOOL_LOST,
+			 f->options->show.where, "%s", text);
+}
+
+static void ports(const struct follow *f, char ret[64])
+{
+	const struct follow_options *o = f->options;
+
+	if (o->has_status)
+		(void)snprintf(ret, 64, "ports %u and %u", o->status_port,
+			       o->log_port);
+	else
+		(void)snprintf(ret, 64, "port %u", o->log_port);
+}
+
+/* Nothing has come yet. */
+static int judge_silence(struct follow *f, int64_t now)
+{
+	const struct follow_options *o = f->options;
+	int64_t passed = now - f->begin_ms;
+	char text[64];
+
+	if (channel_is_hopeless(&f->channel))
+		return tool_fail(o->show.tool, TOOL_FILE, o->show.where, "%s",
+				 strerror(f->channel.error));
+	ports(f, text);
+	if (o->wait_ms >= 0 && passed >= o->wait_ms)
+		return lose(f, "nothing answers at %s", text);
+	if (passed >= PATIENCE_MS && !f->is_told) {
+		f->is_told = true;
+		tool_remark(o->show.tool, o->show.where,
+			    "nothing answers yet at %s", text);
+	}
+	return -1;
+}
+
+/* The log alone is followed. */
+static int judge_log(struct follow *f, int64_t now)
+{
+	const struct follow_options *o = f->options;
+
+	if (f->log.has_ended ||
+	    (o->is_until_current && log_is_current(&f->log)))
+		return TOOL_DONE;
+	if (o->is_until_current && f->log.is_plain && !f->channel.is_up)
+		return TOOL_DONE;
+	if (o->is_until_current && f->channel.is_up &&
+	    now - f->heard_ms >= o->lost_ms)
+		return lose(f, "the log stands still before its end");
+	return -1;
+}
+
+/* Returns the exit code, or -1: it goes on. */
+static int judge(struct follow *f)
+{
+	const struct follow_options *o = f->options;
+	bool is_up = f->channel.is_up || f->statuses.channel.is_up;
+	bool was_up = f->channel.was_up || f->statuses.channel.was_up;
+	int64_t now = io_now_ms();
+	int code = -1;
+
+	if (is_up)
+		f->up_ms = now;
+	if (!o->has_status)
+		code = judge_log(f, now);
+	else if (f->has_final)
+		return is_complete(f, now) ? status_exit_code(&f->final) : -1;
+	else if (f->log.has_ended && now - f->end_ms >= NO_WORD_MS &&
+		 !f->statuses.channel.is_up)
+		return lose(f, "the log has ended, and nothing says how "
+			       "the enclave has");
+	if (code >= 0)
+		return code;
+	if (!was_up && !f->had_report)
+		return judge_silence(f, now);
+	if (was_up && !is_up && now - f->up_ms >= o->lost_ms)
+		return lose(f, "the connection is lost");
+	return -1;
+}
+
+static void sleep_until_news(struct follow *f)
+{
+	static struct wait w;
+	bool is_up = f->channel.is_up || f->statuses.channel.is_up;
+
+	wait_begin(&w);
+	channel_wait(&f->channel, &w);
+	if (f->options->has_status)
+		channel_wait(&f->statuses.channel, &w);
+	if (find_place(f))
+		wait_fd(&w, f->listener.fd);
+	else
+		wait_until(&w, io_now_ms() + TICK_MS);
+	for (int i = 0; i < REPORTS_MAX; i++) {
+		struct report *r = &f->reports[i];
+
+		/* What is held back would end each sleep. */
+		if (r->state != REPORT_WORDS || r == f->words ||
+		    !f->channel.is_up)
+			report_wait(r, &w);
+	}
+	if (f->has_final || f->log.has_ended || is_reading_report(f) ||
+	    !is_up || f->options->is_until_current)
+		wait_until(&w, io_now_ms() + TICK_MS);
+	wait_turn(&w);
+}
+
+static void open_listener(struct follow *f)
+{
+	const struct follow_options *o = f->options;
+	int r;
+
+	f->listener.fd = -1;
+	if (!o->has_report)
+		return;
+	r = link_listen(&f->listener, &o->address, o->report_port);
+	if (r == 0)
+		return;
+	f->listener.fd = -1;
+	tool_remark(o->show.tool, o->show.where,
+		    "no report is taken at port %u: %s", o->report_port,
+		    r == -EADDRINUSE ? "another program listens there" :
+				       strerror(-r));
+}
+
+static int turns(struct follow *f)
+{
+	struct print *out = f->options->show.tool->out;
+	int code;
+
+	for (;;) {
+		read_statuses(f);
+		read_log(f);
+		read_reports(f);
+		code = judge(f);
+		if (code >= 0 || print_flush(out) < 0)
+			return code;
+		sleep_until_news(f);
+	}
+}
+
+int follow_run(const struct follow_options *o)
+{
+	static struct follow f;
+	int code;
+
+	f.options = o;
+	statuses_open(&f.statuses, &o->address, o->status_port);
+	channel_open(&f.channel, &o->address, o->log_port);
+	log_open(&f.log, emit, &f);
+	f.begin_ms = f.up_ms = f.heard_ms = io_now_ms();
+	open_listener(&f);
+	code = turns(&f);
+	log_finish(&f.log);
+	for (int i = 0; i < REPORTS_MAX; i++)
+		report_close(&f.reports[i]);
+	link_unlisten(&f.listener);
+	channel_close(&f.channel);
+	channel_close(&f.statuses.channel);
+	return tool_end(o->show.tool, code);
+}
