@@ -5,6 +5,7 @@ run, and what a result is. results.py prints them.
 
 import fcntl
 import os
+import resource
 import signal
 import traceback
 from collections import Counter
@@ -115,11 +116,25 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         yield
 
 
+def processor_seconds() -> float:
+    """What this worker and the processes that it has waited for have used of a processor."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    before = processor_seconds()
+    yield
+    item.cpu = processor_seconds() - before
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
     """REASON is why it failed or was skipped, STORY what a failing test saw: the notes of the exception."""
     report = (yield).get_result()
     report.reason = report.story = ""
+    report.cpu = getattr(item, "cpu", 0.0)
     if not call.excinfo:
         return
     error = call.excinfo.value

@@ -38,17 +38,19 @@ def is_named(nodeid: str, names: list[str]) -> bool:
 
 
 class Results:
-    """In place of pytest's own report. Each suite's lines are in build/tests/SUITE.log, too, and all times in pytest.times."""
+    """In place of pytest's own report. Each suite's lines are in build/tests/SUITE.log, too, and what each test took in pytest.times
+    and, of a processor, in pytest.cpu."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.announced: list[str] = []
         self.seen: set[str] = set()  # with a result
         self.took: dict[str, float] = {}
+        self.cpu: dict[str, float] = {}  # seconds of a processor
         self.failed = 0
         self.files: dict[str, object] = {}
         LOGS.mkdir(parents=True, exist_ok=True)
-        self.times = (LOGS / "pytest.times").open("w")
+        self.times, self.cpu_times = ((LOGS / f"pytest.{what}").open("w") for what in ("times", "cpu"))
 
     @staticmethod
     def replace(config: pytest.Config) -> None:
@@ -72,7 +74,7 @@ class Results:
         seconds = self.took.get(nodeid, 0)
         self.failed += state == "not ok"
         first, *rest = reason.splitlines() or [""]
-        took = f" # {seconds:.1f} s" if self.config.option.verbose > 0 else ""
+        took = f" # {seconds:.1f} s, {self.cpu.get(nodeid, 0):.1f} of a processor" if self.config.option.verbose > 0 else ""
         self.line(name, f"{state} {name}{': ' if first else ''}{first}{took}")
         path, _, test = name.partition("/")
         log = suite.TOP / "build" / path / f"{test.replace('/', '-')}.log"
@@ -80,6 +82,7 @@ class Results:
             log.unlink(missing_ok=True)
             if nodeid not in self.seen:
                 print(f"{seconds:.2f} {name}", file=self.times, flush=True)
+                print(f"{self.cpu.get(nodeid, 0):.2f} {name}", file=self.cpu_times, flush=True)
         if story and test:
             log.parent.mkdir(parents=True, exist_ok=True)
             log.write_text(story + "\n")
@@ -115,6 +118,7 @@ class Results:
                         more="\n".join(f"#   {line}" for line in str(report.longrepr).splitlines()))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.cpu[report.nodeid] = max(self.cpu.get(report.nodeid, 0), getattr(report, "cpu", 0))
         self.took[report.nodeid] = self.took.get(report.nodeid, 0) + getattr(report, "duration", 0)
         if report.failed:
             reason = getattr(report, "reason", str(report.longrepr))
