@@ -5,7 +5,7 @@ import re
 import stat
 from pathlib import Path
 
-from .lib import (BUILD, IS_ROOT, MOUNT_POINTS, VERSION, Jail, Parent, Skip, Tree, check, same,
+from .lib import (BUILD, DEFAULT_PATH, IS_ROOT, MOUNT_POINTS, VERSION, Jail, Parent, Skip, Tree, check, same,
                  status, test)
 
 STARTED = f"init: spawn: /bin/act: started by enclave-init {VERSION}"
@@ -111,6 +111,13 @@ def env_may_be_missing_or_empty() -> None:
         with Jail(raw_cmd=b"/bin/act", env=env) as j:
             j.restarted()
             j.expect_log(STARTED, ENDED)
+    # Without a HOME it is root's directory, where there is one.
+    files = Tree()
+    files.file("root/.profile", "")
+    for more, home in ((files, "/root"), (None, "/")):
+        with Jail("probe", env=None, files=more) as j:
+            j.restarted()
+            same(sorted(j.facts("env")), [f"[HOME={home}]", f"[PATH={DEFAULT_PATH}]"], "the environment")
 
 
 @test

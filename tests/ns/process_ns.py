@@ -4,6 +4,8 @@ import os
 import signal
 from pathlib import Path
 
+from images import stubs
+
 from .lib import (DEFAULT_PATH, IS_ROOT, Jail, Tree, app, check, oom_kills, same, status, strings,
                  test)
 
@@ -133,6 +135,10 @@ def program_is_searched_in_the_images_path() -> None:
         j.expect_end("/usr/local/sbin/tool", "exited with code 4")
     with Jail("opt/tool", "nothing", files=files) as j:
         j.expect_end("opt/tool", "exited with code 0")
+    files = Tree()
+    files.link("usr/local/bin/act", "/bin/act")  # before /bin, where it is, too
+    with Jail("act", files=files) as j:
+        j.expect_end("/usr/local/bin/act", "exited with code 0")
 
 
 @test
@@ -159,6 +165,11 @@ def program_whose_interpreter_is_missing_is_said() -> None:
                 "No such file or directory", "/script", files=files)
     spawn_fault("/text: its interpreter /bin/sh cannot be run: No such file or directory", "/text",
                 files=files)
+    # A dynamic program's is its loader; blanks behind #! do not count, nor does what follows.
+    files.file("python", "#! /usr/bin/python3 -u\n", 0o755)
+    files.file("app", stubs.elf(os.uname().machine, interpreter="/lib/ld-musl.so.1"), 0o755)
+    spawn_fault("/python: its interpreter /usr/bin/python3 cannot be run: No such file or directory", "/python", files=files)
+    spawn_fault("/app: its interpreter /lib/ld-musl.so.1 cannot be run: No such file or directory", "/app", files=files)
 
 
 @test
@@ -172,6 +183,12 @@ def program_that_is_no_program_is_said() -> None:
     files.file("binary", b"text\0", 0o755)
     name = "aarch64" if os.uname().machine == "aarch64" else "x86-64"
     spawn_fault(f"/riscv: an ELF file for riscv, this machine is {name}", "/riscv", files=files)
+    # A NUL at the end of the 256 bytes that are looked at; a program of the other architecture, of AWS's sort.
+    files.file("data", b"a" * 255 + b"\0" + b"b" * 100, 0o755)
+    other = "x86_64" if name == "aarch64" else "aarch64"
+    files.file("app", stubs.elf(other), 0o755)
+    spawn_fault("/data: neither a program nor a script (binary data, no ELF header)", "/data", files=files)
+    spawn_fault(f"/app: an ELF file for {'x86-64' if other == 'x86_64' else other}, this machine is {name}", "/app", files=files)
     spawn_fault("/binary: neither a program nor a script (binary data, no ELF header)", "/binary",
                 files=files)
 
