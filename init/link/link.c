@@ -14,6 +14,12 @@
 
 enum { MESSAGE_BATCH = 16 }; /* in one turn */
 
+/*
+ * The state as it was told last. Not in struct link, which shares pages with what PID 1
+ * writes in every enclave.
+ */
+static struct link_state told;
+
 /* --- what it is made of --- */
 
 static bool has_control(const struct config_link *c)
@@ -95,12 +101,12 @@ int link_open(struct link *l, const struct config *c, const char **reterr_what)
 	int r;
 
 	l->work.config = c->link;
-	l->helper.channel = l->report.channel = -1;
-	for (size_t i = 0; i < LINK_STREAMS_MAX; i++)
-		l->work.reads[i] = l->writes[i] = -1;
 	*reterr_what = "log-size";
 	if (!link_has_helper(l) && c->link.report == CONFIG_REPORT_OFF)
 		return 0;
+	l->helper.channel = l->report.channel = -1;
+	for (size_t i = 0; i < LINK_STREAMS_MAX; i++)
+		l->work.reads[i] = l->writes[i] = -1;
 	r = open_memory(l);
 	if (r < 0 || !config_keeps_log(&c->link))
 		return r;
@@ -289,7 +295,7 @@ static void publish(struct link *l)
 	uint32_t version = atomic_load(&s->version);
 
 	atomic_store(&s->version, version + 1);
-	s->state = l->state;
+	s->state = told;
 	atomic_store(&s->version, version + 2);
 }
 
@@ -305,9 +311,9 @@ static void order(const struct link *l, enum link_order what)
 
 void link_tell(struct link *l, const struct link_state *state)
 {
-	if (!l->work.memory || memcmp(state, &l->state, sizeof(*state)) == 0)
+	if (!l->work.memory || memcmp(state, &told, sizeof(*state)) == 0)
 		return;
-	l->state = *state;
+	told = *state;
 	publish(l);
 	order(l, LINK_LOOK);
 }
@@ -362,7 +368,7 @@ bool link_report(struct link *l, struct loop *loop, struct children *c,
 	struct helper_job job = {
 		.work = &l->work,
 		.byte = is_last,
-		.record = &l->state.record,
+		.record = &told.record,
 		.keep = l->work.reads,
 		.keep_count = is_last ? l->work.stream_count : 0,
 		.until_ms =

@@ -51,7 +51,6 @@ struct link {
 	struct link_message fault;
 	link_asked_fn *asked;
 	void *ctx;
-	struct link_state state; /* as it was told last */
 };
 
 /*
