@@ -1,5 +1,6 @@
 """relay status, stop and listen; the command line, the manual page and the completion."""
 
+import contextlib
 import re
 import shutil
 import socket
@@ -133,6 +134,33 @@ def listen_prints_the_reports_of_many() -> None:
                 same(out.count(f"{e.target}: main: {i}"), 100, f"the words of {i}")
                 check(out.index(f"{e.target}: exited with code {i} (main)") < out.index(f"{e.target}: main: {i}"), "the order")
             e.go()
+
+
+@test
+def reports_have_the_cid_that_they_came_from() -> None:
+    """On vsock; with --from others are closed unread."""
+    with folder() as path:
+        enclaves = [Enclave(path, "cid", cid) for cid in (16, 17)]
+        r = Relay("listen", vsock=path)
+        for e in enclaves:
+            check(e.report(b"main: %d\n" % e.cid, **EXITED), "not taken")
+        r.wait_out("17: main: 17\n")
+        same(r.kill().out, b"16: exited with code 3 (main)\n16: main: 16\n17: exited with code 3 (main)\n17: main: 17\n", "stdout")
+        (path / "9001").unlink()
+        r = Relay("listen", "--from", "17", "--once", "--json", vsock=path)
+        for e in enclaves:
+            with contextlib.suppress(OSError):
+                e.report(**{**EXITED, "code": e.cid})
+        done = r.end().is_(17, "")
+        same([o["from"] for o in done.objects], ["17"], "where they are from")
+        (path / "9001").unlink()
+        taken = Relay("listen", vsock=path)
+        wait_for((path / "9001").exists, "the socket")
+        run("listen", vsock=path).is_(FILE, "vsock: port 9001: another program listens there")
+        taken.kill()
+    for command in ("watch", "log", "status", "stop"):
+        run(command, "16").is_(FILE, "Address family not supported")
+    run("listen").is_(FILE, "Address family not supported")
 
 
 @test

@@ -1,6 +1,7 @@
 """What the tests of relay share: an enclave that is a Python object, and running the program against it."""
 
 import contextlib
+import itertools
 import json
 import os
 import socket
@@ -21,6 +22,7 @@ VERSION = (TOP / "VERSION").read_text().strip()
 DONE, REFUSED, USAGE, FILE, LOST, FATAL = 0, 1, 2, 5, 124, 125
 STATUS, LOG, CONTROL, REPORT = 17000, 17001, 17003, 9001
 DEADLINE_S = 300.0
+# What would be the machine's vsock for ASAN is a directory of each test's, or nothing (sock.c).
 ENV = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}  # LeakSanitizer fails now and then on a busy machine
 
 
@@ -94,13 +96,13 @@ class Log:
 class Enclave:
     """
     Listens as an enclave does, at the sockets of a directory ("dir") or behind the socket of a virtual machine monitor
-    ("mux"). PORTS has what is done with a connection to a port; it is closed after that.
+    ("mux"), or as a CID does for the program ASAN ("cid"). PORTS has what is done with a connection to a port; it is closed after that.
     """
 
-    def __init__(self, path: Path, kind: str = "dir") -> None:
-        self.path, self.kind = path, kind
+    def __init__(self, path: Path, kind: str = "dir", cid: int = 16) -> None:
+        self.path, self.kind, self.cid = path, kind, cid
         self.mux = path / "v.sock"
-        self.target = f"dir:{path}" if kind == "dir" else f"mux:{self.mux}"
+        self.target = {"dir": f"dir:{path}", "mux": f"mux:{self.mux}", "cid": str(cid)}[kind]
         self.ports: dict[int, Callable[[socket.socket], None]] = {}
         self.listeners: dict[Path, socket.socket] = {}
         self.connections: list[socket.socket] = []
@@ -111,6 +113,7 @@ class Enclave:
         self.commands: list[str] = []
         self.answers: dict[str, str] = {}
         self.is_over = False
+        self.numbers = itertools.count()
         self.served: Counter[int] = Counter()  # connections to a port that were served to their end
         if kind == "mux":
             self._listen(self.mux, self._connect)
@@ -155,8 +158,8 @@ class Enclave:
     def on(self, port: int, serve: Callable[[socket.socket], None]) -> None:
         is_new = port not in self.ports
         self.ports[port] = serve
-        if self.kind == "dir" and is_new:
-            self._listen(self.path / f"{port}.listen", lambda conn: self._serve_port(conn, port))
+        if self.kind != "mux" and is_new:
+            self._listen(self.path / (f"{port}.listen" if self.kind == "dir" else f"{self.cid}.{port}"), lambda conn: self._serve_port(conn, port))
 
     def says(self, port: int, what: bytes, then: float = 0.0) -> None:
         """WHAT, to whoever connects, and then nothing for a while."""
@@ -228,12 +231,14 @@ class Enclave:
             self.is_over = True
 
     def report_path(self, port: int = REPORT) -> Path:
-        return self.path / f"{port}.sock" if self.kind == "dir" else Path(f"{self.mux}_{port}")
+        return Path({"dir": f"{self.path}/{port}.sock", "mux": f"{self.mux}_{port}", "cid": f"{self.path}/{port}"}[self.kind])
 
     def report(self, words: bytes = b"", lost: int = 0, raw: bytes | None = None, **members: object) -> bool:
         """Sends a report. Whether the parent has closed, which proves that it arrived."""
         wait_for(self.report_path().exists, "a parent that takes reports")
         with socket.socket(socket.AF_UNIX) as s:
+            if self.kind == "cid":
+                s.bind(f"{self.path}/{self.cid}-{next(self.numbers)}")
             s.connect(str(self.report_path()))
             s.settimeout(DEADLINE_S)
             s.sendall(raw if raw is not None else line(**members, log_bytes=len(words), lost_bytes=lost) + words)
@@ -306,14 +311,15 @@ class Done:
 class Relay:
     """The program while it runs."""
 
-    def __init__(self, *words: object, program: Path = ASAN, **how: object) -> None:
+    def __init__(self, *words: object, program: Path = ASAN, vsock: Path | None = None, **how: object) -> None:
         self.words = " ".join(map(str, words))
         self.tmp = tempfile.TemporaryDirectory(prefix="relay-out-")
         self.out_path, self.err_path = Path(self.tmp.name) / "out", Path(self.tmp.name) / "err"
         how.setdefault("stdout", self.out_path.open("wb"))
         self.out_path.touch()
         with self.err_path.open("wb") as err:
-            self.process = subprocess.Popen([program, *map(str, words)], stdin=subprocess.DEVNULL, stderr=err, env=ENV, **how)
+            self.process = subprocess.Popen([program, *map(str, words)], stdin=subprocess.DEVNULL, stderr=err,
+                                            env={**ENV, **({"RELAY_VSOCK": str(vsock)} if vsock else {})}, **how)
 
     @property
     def out(self) -> bytes:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from .lib import (ASAN, CONTROL, DONE, EXITED, FATAL, FILE, LOG, LOST, REPORT, SHIPPED, STATUS, Enclave, Log, Relay, check,
-                  enclave, line, run, same, test, wait_for)
+                  enclave, folder, line, run, same, test, wait_for)
 
 KINDS = ("dir", "mux")
 
@@ -241,6 +241,22 @@ def a_report_port_that_is_taken_is_said_once() -> None:
         with socket.socket(socket.AF_UNIX) as s:
             s.bind(str(e.report_path()))
         check("9001" not in run("watch", e.target).is_(3).err, "a socket that was left over")
+
+
+@test
+def a_report_of_another_cid_is_taken_and_named() -> None:
+    """It is not this enclave's end; its last words are not this enclave's."""
+    with folder() as path:
+        e, other = Enclave(path, "cid", 16), Enclave(path, "cid", 17)
+        e.with_log().with_status()
+        e.log.write("main: mine\n")
+        r = Relay("watch", "16", vsock=path).wait_out("mine").wait_err("running")
+        check(other.report(b"main: other\n", **{**EXITED, "code": 5}), "not taken")
+        r.wait_err("a report of CID 17 arrived here: exited with code 5 (main)")
+        e.end(**EXITED)
+        check(e.report(b"main: mine\n", **EXITED), "not taken")
+        r.end().is_(3, "16: exited with code 3", b"main: mine\n")
+        e.go()
 
 
 @test

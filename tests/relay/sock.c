@@ -1,0 +1,80 @@
+/*
+ * In place of vsock/sock in the relay with sanitizers: no socket of the machine's vsock is
+ * opened. PORT of CID is the socket $RELAY_VSOCK/CID.PORT, a port of the parent
+ * $RELAY_VSOCK/PORT, and who connects to that is the CID with which the name of its
+ * own socket begins. Without the variable the kernel has no vsock.
+ */
+
+#include "vsock/sock.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int open_socket(struct sockaddr_un *un, uint32_t cid, uint32_t port)
+{
+	const char *dir = getenv("RELAY_VSOCK");
+	int fd, n;
+
+	if (!dir)
+		return -EAFNOSUPPORT;
+	*un = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	n = cid ? snprintf(un->sun_path, sizeof(un->sun_path), "%s/%u.%u", dir,
+			   cid, port) :
+		  snprintf(un->sun_path, sizeof(un->sun_path), "%s/%u", dir,
+			   port);
+	if (n < 0 || (size_t)n >= sizeof(un->sun_path))
+		return -ENAMETOOLONG;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+int sock_connect(uint32_t cid, uint32_t port, int timeout_ms)
+{
+	struct sockaddr_un un;
+	int fd = open_socket(&un, cid, port);
+
+	(void)timeout_ms;
+	if (fd < 0)
+		return fd;
+	if (connect(fd, (const struct sockaddr *)&un, sizeof(un)) == 0)
+		return fd;
+	close(fd);
+	return -ECONNRESET;
+}
+
+int sock_listen(uint32_t port, uint32_t buffer)
+{
+	struct sockaddr_un un;
+	int fd = open_socket(&un, 0, port), r;
+
+	(void)buffer;
+	if (fd < 0)
+		return fd;
+	if (bind(fd, (const struct sockaddr *)&un, sizeof(un)) == 0 &&
+	    listen(fd, 128) == 0)
+		return fd;
+	r = -errno;
+	close(fd);
+	return r;
+}
+
+int sock_accept(int fd, uint32_t *ret_cid)
+{
+	struct sockaddr_un un = { 0 };
+	socklen_t len = sizeof(un);
+	const char *name;
+	int r = accept4(fd, (struct sockaddr *)&un, &len,
+			SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (r < 0)
+		return -errno;
+	name = strrchr(un.sun_path, '/');
+	*ret_cid = name ? (uint32_t)strtoul(name + 1, NULL, 10) : 0;
+	return r;
+}
