@@ -95,8 +95,9 @@ class Log:
 
 class Enclave:
     """
-    Listens as an enclave does, at the sockets of a directory ("dir") or behind the socket of a virtual machine monitor
-    ("mux"), or as a CID does for the program ASAN ("cid"). PORTS has what is done with a connection to a port; it is closed after that.
+    Listens as an enclave does, at the sockets of a directory ("dir") or behind the socket of a
+    virtual machine monitor ("mux"), or as a CID does for the program ASAN ("cid"). PORTS has what
+    is done with a connection to a port, which is closed after that.
     """
 
     def __init__(self, path: Path, kind: str = "dir", cid: int = 16) -> None:
@@ -159,7 +160,8 @@ class Enclave:
         is_new = port not in self.ports
         self.ports[port] = serve
         if self.kind != "mux" and is_new:
-            self._listen(self.path / (f"{port}.listen" if self.kind == "dir" else f"{self.cid}.{port}"), lambda conn: self._serve_port(conn, port))
+            name = f"{port}.listen" if self.kind == "dir" else f"{self.cid}.{port}"
+            self._listen(self.path / name, lambda conn: self._serve_port(conn, port))
 
     def says(self, port: int, what: bytes, then: float = 0.0) -> None:
         """WHAT, to whoever connects, and then nothing for a while."""
@@ -244,6 +246,15 @@ class Enclave:
             s.sendall(raw if raw is not None else line(**members, log_bytes=len(words), lost_bytes=lost) + words)
             s.shutdown(socket.SHUT_WR)
             return s.recv(1) == b""
+
+    def dial_log(self, most: int | None = None) -> None:
+        """Connects to the parent and brings the log, as with log = connect."""
+        wait_for(self.report_path(LOG).exists, "a parent that takes the log")
+        with socket.socket(socket.AF_UNIX) as s, contextlib.suppress(OSError):
+            if self.kind == "cid":
+                s.bind(f"{self.path}/{self.cid}-{next(self.numbers)}")
+            s.connect(str(self.report_path(LOG)))
+            self.log.serve(s, most)
 
     def cut(self) -> None:
         """Ends all connections."""

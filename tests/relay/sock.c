@@ -28,7 +28,7 @@ static int open_socket(struct sockaddr_un *un, uint32_t cid, uint32_t port)
 			   cid, port) :
 		  snprintf(un->sun_path, sizeof(un->sun_path), "%s/%u", dir,
 			   port);
-	if (n < 0 || (size_t)n >= sizeof(un->sun_path))
+	if (n < 0 || (size_t)n >= sizeof(un->sun_path) - 4)
 		return -ENAMETOOLONG;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	return fd < 0 ? -errno : fd;
@@ -50,16 +50,21 @@ int sock_connect(uint32_t cid, uint32_t port, int timeout_ms)
 
 int sock_listen(uint32_t port, uint32_t buffer)
 {
-	struct sockaddr_un un;
-	int fd = open_socket(&un, 0, port), r;
+	struct sockaddr_un un, new;
+	int fd = open_socket(&un, 0, port), r = 0;
 
 	(void)buffer;
 	if (fd < 0)
 		return fd;
-	if (bind(fd, (const struct sockaddr *)&un, sizeof(un)) == 0 &&
-	    listen(fd, 128) == 0)
+	/* What is there takes connections. */
+	new = un;
+	strncat(new.sun_path, ".new", 4);
+	if (bind(fd, (const struct sockaddr *)&new, sizeof(new)) < 0 ||
+	    listen(fd, 128) < 0 || link(new.sun_path, un.sun_path) < 0)
+		r = errno == EEXIST ? -EADDRINUSE : -errno;
+	(void)unlink(new.sun_path);
+	if (r == 0)
 		return fd;
-	r = -errno;
 	close(fd);
 	return r;
 }

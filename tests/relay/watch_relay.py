@@ -3,11 +3,12 @@
 import random
 import re
 import socket
+import threading
 import time
 from pathlib import Path
 
-from .lib import (ASAN, CONTROL, DONE, EXITED, FATAL, FILE, LOG, LOST, REPORT, SHIPPED, STATUS, Enclave, Log, Relay, check,
-                  enclave, folder, line, run, same, test, wait_for)
+from .lib import (ASAN, DONE, EXITED, FATAL, FILE, LOG, LOST, SHIPPED, STATUS, Enclave, Log, Relay,
+                  check, enclave, folder, line, run, same, test, wait_for)
 
 KINDS = ("dir", "mux")
 
@@ -376,6 +377,32 @@ def another_enclave_is_noticed() -> None:
 
 
 @test
+def a_log_that_dials_is_taken() -> None:
+    """log = connect: each line once over its connections; another CID's is not read."""
+    for kind in ("dir", "mux", "cid"):
+        with folder() as path:
+            e, other = Enclave(path, kind), Enclave(path, "cid", 17)
+            text = text_of(100)
+            e.log.write(text)
+            e.log.end()
+            other.log.write("main: other\n")
+            other.log.end()
+            e.with_status()
+            r = Relay("watch", e.target, "--take-log", vsock=path).wait_err("running")
+            if kind == "cid":
+                other.dial_log()
+            for most in (1, 500, 700, None):
+                e.dial_log(most)
+            e.end(**EXITED)
+            r.end().is_(3, out=text)
+            e.report_path(LOG).unlink(missing_ok=True)
+            r = Relay("log", e.target, "--take-log", vsock=path)
+            threading.Thread(target=e.dial_log, daemon=True).start()
+            r.end().is_(DONE, "", text)
+            e.go()
+
+
+@test
 def a_log_without_notes_is_followed() -> None:
     """As enclaver's odyn has it: bytes."""
     with enclave() as e:
@@ -474,6 +501,3 @@ def a_log_that_stands_still_is_124() -> None:
     with enclave() as e:
         e.says(LOG, b"init: log: from byte 0 of 99, 0 lost\nmain: a\n", then=60)
         run("log", e.target, "--lost", "100ms").is_(LOST, "stands still", b"main: a\n")
-
-
-UNUSED = (ASAN, CONTROL, REPORT)

@@ -39,6 +39,12 @@ bool channel_connect(struct channel *c)
 	return true;
 }
 
+void channel_take(struct channel *c, const struct link *link)
+{
+	c->link = *link;
+	c->due_ms = io_now_ms() + CHANNEL_FIRST_MS;
+}
+
 int channel_read(struct channel *c, void *buf, size_t len)
 {
 	int n;

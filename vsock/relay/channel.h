@@ -36,6 +36,9 @@ void channel_open(struct channel *c, const struct target *address,
 /* Connects if it is time. True: there is a new connection. */
 bool channel_connect(struct channel *c);
 
+/* Takes a connection that the enclave has made, where there is none. */
+void channel_take(struct channel *c, const struct link *link);
+
 /*
  * Reads up to LEN bytes. Returns their number; -EAGAIN: there are none; 0: the connection,
  * which has been closed, was there and has ended.

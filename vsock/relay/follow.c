@@ -1,7 +1,6 @@
 #include "vsock/relay/follow.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,7 +33,7 @@ struct follow {
 	struct statuses statuses;
 	struct channel channel; /* the log's */
 	struct log log;
-	struct link_listener listener;
+	struct link_listener listener, log_listener;
 	struct report reports[REPORTS_MAX];
 	struct report *words; /* whose last words are being read; or NULL */
 	bool has_final, has_reported;
@@ -109,12 +108,43 @@ static void read_statuses(struct follow *f)
 	}
 }
 
+static bool is_from(const struct follow *f, uint32_t cid)
+{
+	const struct target *a = &f->options->address;
+
+	return a->kind != TARGET_CID || cid == a->cid;
+}
+
+/* Takes the connection that the enclave makes for its log, others' none. */
+static bool take_log(struct follow *f)
+{
+	struct channel *c = &f->channel;
+	struct link link;
+	uint32_t cid;
+
+	while (!c->is_over && c->link.fd < 0 &&
+	       link_accept(&f->log_listener, &link, &cid) == 0) {
+		if (is_from(f, cid))
+			channel_take(c, &link);
+		else
+			link_close(&link);
+	}
+	return c->link.fd >= 0;
+}
+
+static bool connect_log(struct follow *f)
+{
+	if (f->options->is_log_taken)
+		return f->channel.link.fd < 0 && take_log(f);
+	return channel_connect(&f->channel);
+}
+
 static void read_log(struct follow *f)
 {
 	static char bytes[32768];
 	int n;
 
-	if (channel_connect(&f->channel))
+	if (connect_log(f))
 		log_connect(&f->log);
 	for (int i = 0; i < READS_MAX; i++) {
 		n = channel_read(&f->channel, bytes, sizeof(bytes));
@@ -130,13 +160,6 @@ static void read_log(struct follow *f)
 }
 
 /* --- reports --- */
-
-static bool is_ours(const struct follow *f, const struct report *r)
-{
-	const struct target *a = &f->options->address;
-
-	return a->kind != TARGET_CID || r->cid == a->cid;
-}
 
 /* A place for a report; NULL: there is none now. */
 static struct report *find_place(struct follow *f)
@@ -204,7 +227,7 @@ static void read_report_line(struct follow *f, struct report *r)
 		return;
 	}
 	f->heard_ms = io_now_ms();
-	if (!is_ours(f, r)) {
+	if (!is_from(f, r->cid)) {
 		show_other(f, r);
 		return;
 	}
@@ -226,7 +249,7 @@ static void begin_words(struct follow *f, struct report *r)
 
 static void read_words(struct follow *f, struct report *r)
 {
-	bool is_new = is_ours(f, r) && status_is_final(&r->status);
+	bool is_new = is_from(f, r->cid) && status_is_final(&r->status);
 	char bytes[4096];
 	int n;
 
@@ -276,7 +299,7 @@ static bool is_reading_report(const struct follow *f)
 {
 	for (int i = 0; i < REPORTS_MAX; i++)
 		if (f->reports[i].state != REPORT_FREE &&
-		    is_ours(f, &f->reports[i]))
+		    is_from(f, f->reports[i].cid))
 			return true;
 	return false;
 }
@@ -302,19 +325,10 @@ static bool is_complete(struct follow *f, int64_t now)
 	return f->listener.fd < 0 || now - f->heard_ms >= REPORT_MS;
 }
 
-__attribute__((format(printf, 2, 3))) static int lose(const struct follow *f,
-						      const char *format, ...);
-
-static int lose(const struct follow *f, const char *format, ...)
+static int lose(const struct follow *f, const char *why)
 {
-	char text[200];
-	va_list ap;
-
-	va_start(ap, format);
-	(void)vsnprintf(text, sizeof(text), format, ap);
-	va_end(ap);
 	return tool_fail(f->options->show.tool, TOOL_LOST,
-			 f->options->show.where, "%s", text);
+			 f->options->show.where, "%s", why);
 }
 
 static void ports(const struct follow *f, char ret[64])
@@ -340,7 +354,8 @@ static int judge_silence(struct follow *f, int64_t now)
 				 strerror(f->channel.error));
 	ports(f, text);
 	if (o->wait_ms >= 0 && passed >= o->wait_ms)
-		return lose(f, "nothing answers at %s", text);
+		return tool_fail(o->show.tool, TOOL_LOST, o->show.where,
+				 "nothing answers at %s", text);
 	if (passed >= PATIENCE_MS && !f->is_told) {
 		f->is_told = true;
 		tool_remark(o->show.tool, o->show.where,
@@ -402,6 +417,8 @@ static void sleep_until_news(struct follow *f)
 	channel_wait(&f->channel, &w);
 	if (f->options->has_status)
 		channel_wait(&f->statuses.channel, &w);
+	if (f->channel.link.fd < 0)
+		wait_fd(&w, f->log_listener.fd);
 	if (find_place(f))
 		wait_fd(&w, f->listener.fd);
 	else
@@ -420,22 +437,32 @@ static void sleep_until_news(struct follow *f)
 	wait_turn(&w);
 }
 
-static void open_listener(struct follow *f)
+/* Without the log's there is nothing to follow; returns 0 or the exit code. */
+static int open_listeners(struct follow *f)
 {
 	const struct follow_options *o = f->options;
 	int r;
 
-	f->listener.fd = -1;
+	f->listener.fd = f->log_listener.fd = -1;
+	if (o->is_log_taken) {
+		r = link_listen(&f->log_listener, &o->address, o->log_port);
+		if (r < 0) {
+			f->log_listener.fd = -1;
+			return tool_fail(o->show.tool, TOOL_FILE, o->show.where,
+					 "port %u: %s", o->log_port,
+					 link_reason(r));
+		}
+	}
 	if (!o->has_report)
-		return;
+		return 0;
 	r = link_listen(&f->listener, &o->address, o->report_port);
 	if (r == 0)
-		return;
+		return 0;
 	f->listener.fd = -1;
 	tool_remark(o->show.tool, o->show.where,
 		    "no report is taken at port %u: %s", o->report_port,
-		    r == -EADDRINUSE ? "another program listens there" :
-				       strerror(-r));
+		    link_reason(r));
+	return 0;
 }
 
 static int turns(struct follow *f)
@@ -464,12 +491,14 @@ int follow_run(const struct follow_options *o)
 	channel_open(&f.channel, &o->address, o->log_port);
 	log_open(&f.log, emit, &f);
 	f.begin_ms = f.up_ms = f.heard_ms = io_now_ms();
-	open_listener(&f);
-	code = turns(&f);
+	code = open_listeners(&f);
+	if (code == 0)
+		code = turns(&f);
 	log_finish(&f.log);
 	for (int i = 0; i < REPORTS_MAX; i++)
 		report_close(&f.reports[i]);
 	link_unlisten(&f.listener);
+	link_unlisten(&f.log_listener);
 	channel_close(&f.channel);
 	channel_close(&f.statuses.channel);
 	return tool_end(o->show.tool, code);

@@ -14,6 +14,7 @@ struct follow_options {
 	struct show show;
 	uint32_t log_port, status_port, report_port;
 	bool has_status, has_report;
+	bool is_log_taken;     /* the enclave connects: log = connect */
 	bool is_until_current; /* no further than what is in the log now */
 	int64_t wait_ms;       /* for the first connection; -1: without end */
 	int64_t lost_ms;       /* without any connection, once there was one */

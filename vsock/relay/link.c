@@ -220,6 +220,12 @@ int link_listen(struct link_listener *l, const struct target *a, uint32_t port)
 	return -ENFILE;
 }
 
+const char *link_reason(int error)
+{
+	return error == -EADDRINUSE ? "another program listens there" :
+				      strerror(-error);
+}
+
 int link_accept(struct link_listener *l, struct link *ret, uint32_t *ret_cid)
 {
 	uint32_t cid = 0;

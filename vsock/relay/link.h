@@ -62,6 +62,9 @@ int link_listen(struct link_listener *l, const struct target *a, uint32_t port);
  */
 int link_accept(struct link_listener *l, struct link *ret, uint32_t *ret_cid);
 
+/* Why link_listen has failed, in words. */
+const char *link_reason(int error);
+
 /* Removes the socket, too. Safe if there is none. */
 void link_unlisten(struct link_listener *l);
 

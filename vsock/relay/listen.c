@@ -283,10 +283,7 @@ static int open_listeners(struct listen *l)
 			continue;
 		l->listeners[i].fd = -1;
 		return tool_fail(l->show.tool, TOOL_FILE, l->targets[i].text,
-				 "port %u: %s", l->port,
-				 r == -EADDRINUSE ?
-					 "another program listens there" :
-					 strerror(-r));
+				 "port %u: %s", l->port, link_reason(r));
 	}
 	return 0;
 }
@@ -331,9 +328,9 @@ const struct command listen_command = {
 	.does = "take the reports of enclaves",
 	.help = "usage: relay listen [TARGET]... [--report PORT] [OPTION]...\n"
 		"\n"
-		"Takes the reports of any number of enclaves, and prints each with the CID that it\n"
-		"came from, and after it the last words of the enclave. A TARGET is mux:PATH or\n"
-		"dir:PATH; without one it listens on this machine's vsock.\n"
+		"Takes the reports of any number of enclaves, and prints each with the CID that\n"
+		"it came from, and after it the last words of the enclave. A TARGET is mux:PATH\n"
+		"or dir:PATH; without one it listens on this machine's vsock.\n"
 		"\n"
 		"  --report PORT   9001\n"
 		"  --from CID      only reports of that enclave\n"

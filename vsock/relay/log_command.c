@@ -8,6 +8,7 @@ enum {
 	WAIT = 'w',
 	LOST = 'x',
 	JSON = 'j',
+	TAKE_LOG = 't',
 };
 
 static int read_option(const struct opts *opts, int id,
@@ -25,6 +26,9 @@ static int read_option(const struct opts *opts, int id,
 		return options_time(opts, &f->wait_ms);
 	case LOST:
 		return options_time(opts, &f->lost_ms);
+	case TAKE_LOG:
+		f->is_log_taken = true;
+		return 0;
 	case JSON:
 		f->show.is_json = true;
 		return 0;
@@ -54,9 +58,13 @@ static int run_log(struct tool *t, struct opts *opts)
 }
 
 static const struct opt log_options[] = {
-	{ "--follow", OPT_FLAG, FOLLOW }, { "--log-port", OPT_VALUE, LOG_PORT },
-	{ "--wait", OPT_VALUE, WAIT },	  { "--lost", OPT_VALUE, LOST },
-	{ "--json", OPT_FLAG, JSON },	  { 0 },
+	{ "--follow", OPT_FLAG, FOLLOW },
+	{ "--log-port", OPT_VALUE, LOG_PORT },
+	{ "--take-log", OPT_FLAG, TAKE_LOG },
+	{ "--wait", OPT_VALUE, WAIT },
+	{ "--lost", OPT_VALUE, LOST },
+	{ "--json", OPT_FLAG, JSON },
+	{ 0 },
 };
 
 const struct command log_command = {
@@ -64,14 +72,15 @@ const struct command log_command = {
 	.does = "print what an enclave's log has now, or follow it",
 	.help = "usage: relay log TARGET [--follow] [OPTION]...\n"
 		"\n"
-		"Prints what the log of an enclave keeps, and on stderr what is missing. TARGET is\n"
-		"a CID, mux:PATH or dir:PATH.\n"
+		"Prints what the log of an enclave keeps, and on stderr what is missing. TARGET\n"
+		"is a CID, mux:PATH or dir:PATH.\n"
 		"\n"
 		"  --follow      go on until the enclave ends\n"
 		"  --json        one JSON object a line: log, gap\n"
 		"  --wait TIME   give up if nothing answers within TIME; 5s\n"
 		"  --lost TIME   give up so long after the last connection has ended; 10s\n"
 		"  --log-port N  17001\n"
+		"  --take-log    listen there: the enclave has log = connect\n"
 		"\n"
 		"Exit codes: 0 done, or the enclave has ended; 124 it did not answer, or not any\n"
 		"more; 2 wrong usage; 5 the system failed.\n",

@@ -25,11 +25,11 @@ static const char after_list[] =
 	"\n"
 	"TARGET is a CID, mux:PATH (a socket of firecracker, cloud-hypervisor or\n"
 	"vhost-device-vsock) or dir:PATH (a directory with the sockets PORT.listen).\n"
-	"relay COMMAND --help says more of one; enclave-relay(1) has it all, with examples.\n"
+	"relay COMMAND --help says more of one; enclave-relay(1) has all, with examples.\n"
 	"\n"
-	"Exit codes: 0 done; 1 refused; 2 wrong usage; 5 the system failed; 124 no answer,\n"
-	"or not any more; 125 the boot failed. watch and listen --once end with the code of\n"
-	"the enclave's application, or 128 + N if signal N has ended it.\n";
+	"Exit codes: 0 done; 1 refused; 2 wrong usage; 5 the system failed; 124 no\n"
+	"answer, or not any more; 125 the boot failed. watch and listen --once end with\n"
+	"the code of the application, or 128 + N if signal N has ended it.\n";
 
 static int print_list(const struct tool *t)
 {

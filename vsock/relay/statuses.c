@@ -28,7 +28,7 @@ static bool fill(struct statuses *s)
 enum statuses_result statuses_next(struct statuses *s, struct status *ret,
 				   cJSON **ret_json, const char **reterr)
 {
-	struct lines_piece p;
+	struct lines_piece p = { 0 };
 	bool is_piece = false;
 
 	while (!is_piece || !p.is_first) {

@@ -9,6 +9,7 @@ enum {
 	WAIT = 'w',
 	LOST = 'x',
 	JSON = 'j',
+	TAKE_LOG = 't',
 };
 
 static int read_option(const struct opts *opts, int id,
@@ -27,6 +28,9 @@ static int read_option(const struct opts *opts, int id,
 		return options_time(opts, &f->wait_ms);
 	case LOST:
 		return options_time(opts, &f->lost_ms);
+	case TAKE_LOG:
+		f->is_log_taken = true;
+		return 0;
 	case JSON:
 		f->show.is_json = true;
 		return 0;
@@ -60,6 +64,7 @@ static int run_watch(struct tool *t, struct opts *opts)
 
 static const struct opt watch_options[] = {
 	{ "--log-port", OPT_VALUE, LOG_PORT },
+	{ "--take-log", OPT_FLAG, TAKE_LOG },
 	{ "--status-port", OPT_VALUE, STATUS_PORT },
 	{ "--report-port", OPT_VALUE, REPORT_PORT },
 	{ "--wait", OPT_VALUE, WAIT },
@@ -83,6 +88,7 @@ const struct command watch_command = {
 		"  --wait TIME       give up if nothing answers within TIME (5s, 500ms, 2m)\n"
 		"  --lost TIME       give up so long after the last connection has ended; 10s\n"
 		"  --log-port N      17001\n"
+		"  --take-log        listen there: the enclave has log = connect\n"
 		"  --status-port N   17000\n"
 		"  --report-port N   9001\n"
 		"\n"
