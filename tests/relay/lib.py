@@ -328,7 +328,8 @@ class Relay:
         self.out_path, self.err_path = Path(self.tmp.name) / "out", Path(self.tmp.name) / "err"
         how.setdefault("stdout", self.out_path.open("wb"))
         self.out_path.touch()
-        with self.err_path.open("wb") as err:
+        self.err_path.touch()
+        with how.pop("err", None) or self.err_path.open("wb") as err:
             self.process = subprocess.Popen([program, *map(str, words)], stdin=subprocess.DEVNULL, stderr=err,
                                             env={**ENV, **({"RELAY_VSOCK": str(vsock)} if vsock else {})}, **how)
 

@@ -3,6 +3,7 @@
 import random
 import re
 import socket
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -36,7 +37,8 @@ def the_end_is_that_of_the_application() -> None:
                 r = Relay("watch", e.target, "--report-port", "1", program=SHIPPED).wait_out(b"oh\n").wait_err("running, ready")
                 e.log.write("init: end\n")
                 e.end(**members)
-                r.end().is_(code, err, b"main: hello\nmain! oh\ninit: end\n")
+                done = r.end().is_(code, err, b"main: hello\nmain! oh\ninit: end\n")
+                check(err in done.err.splitlines()[-1], f"the end is not the last line: {done.err}")
 
 
 @test
@@ -159,6 +161,21 @@ def json_has_an_object_a_line() -> None:
              "the second status")
         same([o["record"]["status"] for o in by["status"]], ["running", "running", "exited"], "the statuses")
         same(by["report"], [{"record": {**EXITED, "log_bytes": 31, "lost_bytes": e.log.total() - 31}}], "the report")
+
+
+@test
+def how_it_ended_is_said_last() -> None:
+    """After the last line of the log, which came later than the status, where both go to one terminal."""
+    with enclave() as e, tempfile.TemporaryFile() as both:
+        e.with_log().with_status(**EXITED)
+        e.log.write(text_of(1000))
+        r = Relay("watch", e.target, stdout=both, err=open(both.fileno(), "wb", closefd=False))
+        e.statuses.append(line(**EXITED))
+        e.log.end()
+        r.end().is_(3)
+        both.seek(0)
+        check(both.read().endswith(text_of(1000)[-30:] + b"relay: watch: %b: exited with code 3 (main)\n"
+                                   % e.target.encode()), "the order")
 
 
 @test

@@ -6,6 +6,6 @@ RELAY_OWN_C := $(RELAY:%=vsock/relay/%.c)
 RELAY_C := $(RELAY_OWN_C) vsock/sock.c vsock/io.c $(UTF8_C) $(OPTS_C)
 
 # Bytes that it may have: scripts/check-static.
-RELAY_MAX := 98304
+RELAY_MAX := 114688
 
 VERSION_C += vsock/relay/main.c

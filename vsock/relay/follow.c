@@ -68,7 +68,10 @@ static void learn(struct follow *f, const struct status *status)
 	f->statuses.channel.is_over = true;
 }
 
-/* In text a status is shown when its summary has changed; a report may be the same. */
+/*
+ * In text a status is shown when its summary has changed; a report may be the same. How the
+ * enclave has ended is shown last, after its last lines.
+ */
 static void show(struct follow *f, const struct status *status,
 		 const cJSON *json, bool is_report)
 {
@@ -79,6 +82,8 @@ static void show(struct follow *f, const struct status *status,
 		show_report(s, status, json);
 		return;
 	}
+	if (!s->is_json && status_is_final(status))
+		return;
 	show_summary(status, summary);
 	if (!s->is_json && strcmp(summary, f->summary) == 0)
 		return;
@@ -495,6 +500,8 @@ int follow_run(const struct follow_options *o)
 	if (code == 0)
 		code = turns(&f);
 	log_finish(&f.log);
+	if (f.has_final && !o->show.is_json)
+		show_status(&o->show, &f.final, NULL);
 	for (int i = 0; i < REPORTS_MAX; i++)
 		report_close(&f.reports[i]);
 	link_unlisten(&f.listener);
