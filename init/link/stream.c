@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 enum {
-	BUFFER = 65536,	    /* what a pipe holds */
+	BUFFER = 16384,	    /* of which the pages stay touched */
 	REST_MAX = 1 << 20, /* somebody may write faster than we read */
 };
 
