@@ -10,9 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from relay import lib as relay
+from relay.enclaver import EnclaverParent
 
 from .lib import Jail, Parent, check, same, test
-from .link_ns import CONTROL, LOG, REPORT, STATUS, helper_of, sh
+from .link_ns import CONTROL, LOG, REPORT, STATUS, helper_of, read_all, sh
 
 KEYS = "log = listen\nstatus = full\nreport = on\ncontrol = stop SIGHUP\n"
 
@@ -96,7 +97,8 @@ def stop_and_watch_agree_with_the_init() -> None:
     for json in (False, True):
         with bridge(f"trap 'echo bye; exit 7' TERM; echo out; echo err >&2; {FOREVER}") as b:
             r = relay.Relay("watch", b.target, *["--json"] * json)
-            b.wait(lambda: b"out" in r.out and b"err" in r.out and "ready" in r.err + r.out.decode(), "lines and status")
+            b.wait(lambda: b"out" in r.out and b"err" in r.out and "ready" in r.err + r.out.decode(),
+                   "lines and status")
             run(b, "stop", b.target).is_(relay.DONE, "", b"")
             b.wait(lambda: r.process.poll() is not None, "the end of relay watch")
             done = r.end().is_(7)
@@ -110,7 +112,8 @@ def stop_and_watch_agree_with_the_init() -> None:
                     (line[:4], line[4], line[6:]) for line in done.lines)]
             for line in (("main", "stdout", "out"), ("main", "stderr", "err"), ("main", "stdout", "bye")):
                 same(lines.count(line), 1, f"{line} in {lines}")
-            check(any(name == "init" and text.startswith("spawn: /bin/sh: started by") for name, _, text in lines), f"{lines}")
+            check(any(name == "init" and text.startswith("spawn: /bin/sh: started by")
+                      for name, _, text in lines), f"{lines}")
 
 
 @test
@@ -138,7 +141,25 @@ def status_and_control_agree_with_the_init() -> None:
         b.wait(lambda: b.jail.parent.received, "the heartbeat")
         table = run(b, "status", b.target).is_(relay.DONE, "").lines
         same(table[0], "status    running, ready", "the first line")
-        same([line.split()[:2] for line in table[3:]], [["SERVICE", "STATE"], ["main", "running"], ["w", "running"]], "services")
+        same([line.split()[:2] for line in table[3:]],
+             [["SERVICE", "STATE"], ["main", "running"], ["w", "running"]], "services")
         run(b, "stop", b.target, "--signal", "HUP").is_(relay.DONE, "")
         run(b, "stop", b.target, "--signal", "TERM").is_(relay.REFUSED, "SIGTERM is refused")
         b.wait(lambda: b"main: hup" in run(b, "log", b.target).is_(relay.DONE, "").out, "the signal")
+
+
+@test
+def enclavers_parent_understands_the_init() -> None:
+    """Its status lines, from running to the end, brief and full; and reports, of which a failed boot is one."""
+    for script, end in (("exit 3", (3, None)), ("kill -KILL $$", (None, 9))):
+        for how in ("brief", "full"):
+            with sh(f"sleep 0.3; {script}", f"status = {how}\n", parent=Parent()) as j:
+                parent = EnclaverParent().feed(read_all(j, j.connect(STATUS)))
+                check(parent.is_running and parent.has_ended and not parent.errors, f"{parent.errors}")
+                same((parent.code, parent.signal), end, f"{script}, {how}")
+    with Jail("/bin/none", config="report = on\n", parent=Parent()) as j:
+        j.parent.serves = {REPORT}
+        j.wait(lambda: j.incoming, "a report")
+        data = read_all(j, j.incoming.pop(0)[1])
+        parent = EnclaverParent().feed(data.split(b"\n")[0] + b"\n")
+        check(parent.has_ended and "/bin/none" in (parent.error or ""), f"{data!r}")

@@ -118,7 +118,9 @@ def a_signal_is_sent_by_its_name() -> None:
 def listen_prints_the_reports_of_many() -> None:
     """At the same time and one after another, each with where it is from; words stand after their report."""
     with folder() as path:
-        enclaves = [Enclave(path / name, kind) for name, kind in (("a", "dir"), ("b", "mux")) if not (path / name).mkdir()]
+        for name in ("a", "b"):
+            (path / name).mkdir()
+        enclaves = [Enclave(path / "a", "dir"), Enclave(path / "b", "mux")]
         r = Relay("listen", *(e.target for e in enclaves))
         done = []
         threads = [threading.Thread(target=lambda e=e, i=i: done.append(e.report(
@@ -133,7 +135,8 @@ def listen_prints_the_reports_of_many() -> None:
             for i in range(20):
                 same(out.count(f"{e.target}: exited with code {i} (main)"), 1, f"report {i}")
                 same(out.count(f"{e.target}: main: {i}"), 100, f"the words of {i}")
-                check(out.index(f"{e.target}: exited with code {i} (main)") < out.index(f"{e.target}: main: {i}"), "the order")
+                first = out.index(f"{e.target}: exited with code {i} (main)")
+                check(first < out.index(f"{e.target}: main: {i}"), "the order")
             e.go()
 
 
@@ -146,7 +149,8 @@ def reports_have_the_cid_that_they_came_from() -> None:
         for e in enclaves:
             check(e.report(b"main: %d\n" % e.cid, **EXITED), "not taken")
         r.wait_out("17: main: 17\n")
-        same(r.kill().out, b"16: exited with code 3 (main)\n16: main: 16\n17: exited with code 3 (main)\n17: main: 17\n", "stdout")
+        same(r.kill().out, b"16: exited with code 3 (main)\n16: main: 16\n"
+             b"17: exited with code 3 (main)\n17: main: 17\n", "stdout")
         (path / "9001").unlink()
         r = Relay("listen", "--from", "17", "--once", "--json", vsock=path)
         for e in enclaves:
@@ -167,8 +171,8 @@ def reports_have_the_cid_that_they_came_from() -> None:
 @test
 def once_ends_with_the_applications_code() -> None:
     """A first report of readiness is not the end; with JSON, too."""
-    for members, code in ((EXITED, 3), ({"status": "signaled", "signal": 9}, 137), ({"status": "fatal", "error": "x"}, FATAL),
-                          ({**EXITED, "code": 0}, 0)):
+    for members, code in ((EXITED, 3), ({"status": "signaled", "signal": 9}, 137),
+                          ({"status": "fatal", "error": "x"}, FATAL), ({**EXITED, "code": 0}, 0)):
         with enclave() as e:
             r = Relay("listen", e.target, "--once", "--json", "--report", "77")
             wait_for(e.report_path(77).exists, "the socket")
@@ -177,8 +181,9 @@ def once_ends_with_the_applications_code() -> None:
             check(e.report(b"main: x\nhalf", **members), "not taken")
             objects = r.end().is_(code, "").objects
             same([o["type"] for o in objects], ["report", "report", "log", "log"], "the objects")
-            same(objects[2:], [{"type": "log", "from": e.target, "service": "main", "stream": "stdout", "text": "x"},
-                               {"type": "log", "from": e.target, "service": None, "stream": None, "text": "half"}], "words")
+            words = {"type": "log", "from": e.target}
+            same(objects[2:], [{**words, "service": "main", "stream": "stdout", "text": "x"},
+                               {**words, "service": None, "stream": None, "text": "half"}], "words")
 
 
 @test
@@ -199,7 +204,8 @@ def reports_that_are_none_stop_nobody() -> None:
                 pass
         check(e.report(**EXITED), "not taken")
         done = r.end().is_(3, "its last words were cut off: 90 bytes are missing")
-        check("a report is ignored: it is no object of JSON" in done.err and "its line is too long" in done.err, done.err)
+        for why in ("a report is ignored: it is no object of JSON", "its line is too long"):
+            check(why in done.err, done.err)
         for s in silent:
             s.close()
 

@@ -5,8 +5,9 @@ import json
 
 class EnclaverParent:
     """
-    Reads the status port's lines as enclaver-run does: a union by "status", in which a code and a signal are numbers of 32
-    bits; other members are ignored. A line that is none of them, or longer than 1024 bytes, is logged, and it waits on.
+    Reads the status port's lines as enclaver-run does: a union by "status", in which a code and a
+    signal are numbers of 32 bits; other members are ignored. A line that is none of them, or longer
+    than 1024 bytes, is logged, and it waits on.
     """
 
     LINE_MAX = 1024

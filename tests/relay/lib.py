@@ -233,7 +233,8 @@ class Enclave:
             self.is_over = True
 
     def report_path(self, port: int = REPORT) -> Path:
-        return Path({"dir": f"{self.path}/{port}.sock", "mux": f"{self.mux}_{port}", "cid": f"{self.path}/{port}"}[self.kind])
+        return Path({"dir": f"{self.path}/{port}.sock", "mux": f"{self.mux}_{port}",
+                     "cid": f"{self.path}/{port}"}[self.kind])
 
     def report(self, words: bytes = b"", lost: int = 0, raw: bytes | None = None, **members: object) -> bool:
         """Sends a report. Whether the parent has closed, which proves that it arrived."""

@@ -34,7 +34,8 @@ def the_end_is_that_of_the_application() -> None:
             with enclave(kind) as e:
                 e.with_log().with_status()
                 e.log.write("main: hello\nmain! oh\n")
-                r = Relay("watch", e.target, "--report-port", "1", program=SHIPPED).wait_out(b"oh\n").wait_err("running, ready")
+                r = Relay("watch", e.target, "--report-port", "1", program=SHIPPED)
+                r.wait_out(b"oh\n").wait_err("running, ready")
                 e.log.write("init: end\n")
                 e.end(**members)
                 done = r.end().is_(code, err, b"main: hello\nmain! oh\ninit: end\n")
@@ -69,10 +70,8 @@ def each_line_comes_once_over_reconnects() -> None:
         with enclave(kind) as e:
             e.with_status()
             e.log.write(text)
-            e.on(LOG, lambda conn: e.log.serve(conn, numbers.randrange(1, len(text) // 3)))
-            tries = iter(range(12))
-            whole = e.log.serve
-            e.on(LOG, lambda conn: whole(conn, numbers.randrange(len(text))) if next(tries, None) is not None else whole(conn))
+            tries = iter([numbers.randrange(len(text)) for _ in range(12)])
+            e.on(LOG, lambda conn: e.log.serve(conn, next(tries, None)))
             r = Relay("watch", e.target).wait_out(text[-30:])
             e.end(**EXITED)
             done = r.end().is_(3, out=text)
@@ -192,7 +191,8 @@ def a_status_is_said_when_it_changes() -> None:
         e.end(**EXITED)
         done = r.end().is_(3, out=b"")
         same([text.split(": ")[-1] for text in done.err.splitlines()],
-             ["running, not ready yet", "running, ready", "running, ready, 1 restart", "exited with code 3 (main)"], "stderr")
+             ["running, not ready yet", "running, ready", "running, ready, 1 restart",
+              "exited with code 3 (main)"], "stderr")
 
 
 # --- the report ----------------------------------------------------------------------
@@ -254,7 +254,8 @@ def a_report_port_that_is_taken_is_said_once() -> None:
         wait_for(e.report_path().exists, "the first one's socket")
         second = Relay("watch", e.target).wait_err("running")
         e.end(**EXITED)
-        same(second.end().is_(3, "no report is taken at port 9001: another program listens there").err.count("9001"), 1, "times")
+        done = second.end().is_(3, "no report is taken at port 9001: another program listens there")
+        same(done.err.count("9001"), 1, "times")
         check("9001" not in first.end().is_(3).err, "the first one had no port")
         with socket.socket(socket.AF_UNIX) as s:
             s.bind(str(e.report_path()))

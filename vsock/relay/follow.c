@@ -23,8 +23,10 @@ enum {
 	 * the same. The enclave waits for 2 s in all.
 	 */
 	HOLD_MS = 1000,
-	RETRY_MS = 500,	   /* for the log after the end is known */
-	REPORT_MS = 1000,  /* for the report after that */
+	RETRY_MS = 500, /* for the log after the end is known */
+	/* For the report after that, and where an earlier one shows that it comes. */
+	REPORT_MS = 1500,
+	SECOND_REPORT_MS = 5000,
 	NO_WORD_MS = 3000, /* for how it ended after the log's end */
 };
 
@@ -327,7 +329,9 @@ static bool is_complete(struct follow *f, int64_t now)
 	is_log_over = f->channel.is_over && !is_log_there(f);
 	if (!is_log_over || f->statuses.channel.link.fd >= 0)
 		return false;
-	return f->listener.fd < 0 || now - f->heard_ms >= REPORT_MS;
+	return f->listener.fd < 0 ||
+	       now - f->heard_ms >=
+		       (f->had_report ? SECOND_REPORT_MS : REPORT_MS);
 }
 
 static int lose(const struct follow *f, const char *why)
