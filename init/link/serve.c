@@ -33,6 +33,7 @@ enum {
 	EXCERPT_MAX = 65536,
 	LOG_WINDOW = 128 * 1024,
 	WINDOW = 64 * 1024,
+	TAKES = 4,
 	FLUSH_MS = 1000, /* a line that does not end is shown after that time */
 	FINISH_MS = 900, /* for readers to take the rest */
 	RATE_MS = 100,	 /* of log-rate, which is of a second */
@@ -410,8 +411,10 @@ static void drain(size_t i, short revents)
 {
 	struct line *l = &s.shared->lines[i];
 
-	if (revents)
-		(void)stream_take(s.work->reads[i], l, &s.ring);
+	/* A pipe's worth, and then the others. */
+	for (int n = 0; revents && n < TAKES; n++)
+		if (!stream_take(s.work->reads[i], l, &s.ring))
+			break;
 	if (s.flush_ms[i] != 0 && s.flush_ms[i] <= s.view.now_ms && !revents)
 		stream_flush(l, &s.ring);
 	if (!line_is_open(l))
