@@ -163,7 +163,7 @@ def the_man_pages_are_clean() -> None:
 def the_page_of_the_configuration_has_every_key() -> None:
     """Those of init/spec/config_keys.c, each described once, and no others."""
     code = (TOP / "init/spec/config_keys.c").read_text()
-    keys = re.findall(r'\.name = "([a-z-]+)"', code) + [f"limit-{n}" for n in re.findall(r'LIMIT\("(\w+)"', code)]
+    keys = re.findall(r'(?:\.name = |LINK_PORT\()"([a-z-]+)"', code) + [f"limit-{n}" for n in re.findall(r'LIMIT\("(\w+)"', code)]
     keys = sorted(k for k in keys if k != "limit-")
     check(len(keys) > 60, f"{len(keys)} keys in the code")
     page = CONF_PAGE.read_text()
