@@ -35,10 +35,24 @@ struct listing_source {
 	uint64_t before; /* bytes that were unpacked before it */
 	struct fault read_fault;
 	bool read_failed;
-	uint8_t chunk[CHUNK];
+	size_t room; /* no more than C has: an overrun is found by tools */
+	uint8_t chunk[];
 };
 
 /* --- bytes --- */
+
+/* The caller frees it; NULL without memory. */
+static struct listing_source *new_source(const struct content *c)
+{
+	size_t room = c->len < CHUNK ? (size_t)c->len : CHUNK;
+	struct listing_source *s = calloc(1, sizeof(*s) + room);
+
+	if (!s)
+		return NULL;
+	s->c = c;
+	s->room = room;
+	return s;
+}
 
 static int refuse(const struct listing_source *s, uint64_t at, const char *what,
 		  struct fault *reterr)
@@ -57,7 +71,7 @@ static int refuse(const struct listing_source *s, uint64_t at, const char *what,
 static ssize_t read_chunk(struct listing_source *s, struct fault *reterr)
 {
 	uint64_t left = s->c->len - s->next;
-	size_t n = left < CHUNK ? (size_t)left : CHUNK;
+	size_t n = left < s->room ? (size_t)left : s->room;
 
 	if (content_read(s->c, s->next, s->chunk, n, reterr) < 0)
 		return -1;
@@ -187,17 +201,31 @@ static int align(struct listing_source *s, struct fault *reterr)
 	return take(s, NULL, -(s->skew + s->at) & 3, NULL, reterr);
 }
 
+/* How many zeros DATA begins with: eight at a time, as some ramdisks are padded to mebibytes. */
+static size_t count_zeros(const uint8_t *data, size_t len)
+{
+	uint64_t eight;
+	size_t n = 0;
+
+	for (; len - n >= sizeof(eight); n += sizeof(eight)) {
+		memcpy(&eight, data + n, sizeof(eight));
+		if (eight)
+			break;
+	}
+	while (n < len && !data[n])
+		n++;
+	return n;
+}
+
 /* Skips zeros: the byte behind them, or -1 at the end, -2 on failure. */
 static int skip_zeros(struct listing_source *s, struct fault *reterr)
 {
-	uint8_t first;
 	int r;
 
 	while ((r = fill(s, reterr)) > 0) {
-		first = *s->data;
-		if (first)
-			return first;
-		use(s, 1);
+		use(s, count_zeros(s->data, s->len));
+		if (s->len)
+			return *s->data;
 	}
 	return r < 0 ? -2 : -1;
 }
@@ -622,10 +650,9 @@ static int take_compressed(const struct content *c, uint64_t at,
 				    LISTING_PARTS_MAX);
 	if (add_part(l, at, methods[i].name, reterr) < 0)
 		return -1;
-	s = calloc(1, sizeof(*s));
+	s = new_source(c);
 	if (!s)
 		return fault_system(reterr, ENOMEM, "a ramdisk");
-	s->c = c;
 	s->keep = how->keep;
 	s->kept = s->keep ? s->keep->len : 0;
 	s->hashes = !how->without_hashes;
@@ -662,14 +689,13 @@ static int read_all(const struct content *c, const struct listing_how *how,
 		    struct listing_state *state, struct listing *l,
 		    struct fault *reterr)
 {
-	struct listing_source *s = calloc(1, sizeof(*s));
+	struct listing_source *s = new_source(c);
 	uint64_t end = 0;
 	uint32_t before;
 	int r;
 
 	if (!s)
 		return fault_system(reterr, ENOMEM, "a ramdisk");
-	s->c = c;
 	s->hashes = !how->without_hashes;
 	s->skew = state->at;
 	for (;;) {
