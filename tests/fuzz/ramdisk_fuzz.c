@@ -7,7 +7,6 @@
  * for each member of one, with few names and numbers.
  */
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -56,18 +55,30 @@ static void align(struct output *o)
 	put(o, "\0\0\0", -o->len & 3);
 }
 
+/* By hand: snprintf took a seventh of all the fuzzer's time. */
+static void put_hex(struct output *o, unsigned n)
+{
+	char text[8];
+
+	for (int i = 7; i >= 0; i--, n >>= 4)
+		text[i] = "0123456789abcdef"[n & 15];
+	put(o, text, sizeof(text));
+}
+
 static void put_member(struct output *o, const char *name, unsigned mode,
 		       unsigned ino, unsigned nlink, unsigned dev,
 		       const void *body, size_t len)
 {
-	char head[111];
+	const unsigned fields[] = {
+		ino,   mode, ino % 3,	    nlink % 5,
+		nlink, 1,    (unsigned)len, dev >> 4,
+		0,     1,    dev & 15,	    (unsigned)strlen(name) + 1,
+		0,
+	};
 
-	(void)snprintf(head, sizeof(head),
-		       "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x"
-		       "%08x",
-		       ino, mode, ino % 3, nlink % 5, nlink, 1, (unsigned)len,
-		       dev >> 4, 0, 1, dev & 15, (unsigned)strlen(name) + 1, 0);
-	put(o, head, 110);
+	put(o, "070701", 6);
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		put_hex(o, fields[i]);
 	put(o, name, strlen(name) + 1);
 	align(o);
 	put(o, body, len);
@@ -93,6 +104,7 @@ static void make_ramdisk(const uint8_t *data, size_t size, struct output *o)
 					       ".", "d/b", "/init", "b" };
 	static const unsigned types[] = { S_IFREG, S_IFREG, S_IFREG, S_IFDIR,
 					  S_IFDIR, S_IFLNK, S_IFCHR, S_IFIFO };
+	static const uint8_t zeros[512];
 
 	for (; size >= RECORD; data += RECORD, size -= RECORD) {
 		const char *name =
@@ -102,8 +114,7 @@ static void make_ramdisk(const uint8_t *data, size_t size, struct output *o)
 
 		if (data[0] == 255) {
 			put_member(o, LISTING_TRAILER, 0, 0, 1, 0, "", 0);
-			while (o->len % 512)
-				put(o, "", 1);
+			put(o, zeros, -o->len & 511);
 			continue;
 		}
 		if (type == S_IFLNK)
