@@ -16,6 +16,7 @@
 enum {
 	WRITE_MAX = 32768, /* docs/link.md */
 	PAUSE_MS = 50,	   /* between two tries to connect */
+	HEARD_MAX = 4096,  /* bytes of a parent that should close */
 	STAGE_CONNECT = 1,
 	STAGE_SEND,
 	STAGE_TAKEN, /* the parent has not closed */
@@ -34,11 +35,10 @@ static void drain(const struct link_work *w, struct ring *ring)
 {
 	struct link_shared *s = w->memory;
 
+	stream_repair(s, w->stream_count, ring);
 	for (size_t i = 0; i < w->stream_count; i++)
-		if (w->reads[i] >= 0) {
-			stream_repair(&s->lines[i]);
-			stream_end(w->reads[i], &s->lines[i], ring);
-		}
+		if (w->reads[i] >= 0)
+			stream_end(s, i, w->reads[i], ring);
 }
 
 /* The parent may be slow to listen, and vsock knows no refusal. */
@@ -79,16 +79,15 @@ static int send_words(int fd, const struct ring *ring, uint64_t pos,
 	return r;
 }
 
-/* The parent closes when it has it all. */
+/* The parent closes when it has it all. It has nothing to say, and may not go on for ever. */
 static int wait_for_close(int fd, int64_t until_ms)
 {
 	uint8_t byte;
-	int r;
+	int r = 0;
 
-	do
+	for (int i = 0; i < HEARD_MAX && r == 0; i++)
 		r = io_read_full(fd, &byte, 1, until_ms);
-	while (r == 0);
-	return r == -ETIMEDOUT ? r : 0;
+	return r == 0 ? -EPROTO : r == -ETIMEDOUT ? r : 0;
 }
 
 static int fail(const struct helper_job *job, int stage, int r)

@@ -59,7 +59,6 @@ static struct serve {
 	int64_t flush_ms[LINK_STREAMS_MAX]; /* 0: no line is open */
 	int64_t refill_ms;
 	int64_t dial_ms, dial_pause_ms; /* log = connect */
-	uint64_t dialled; /* what was sent by the last connection */
 	bool is_finishing;
 	int64_t finish_ms;
 	struct client clients[CLIENTS];
@@ -163,6 +162,7 @@ static void read_state(void)
 	uint32_t before = atomic_load(&s.shared->version);
 	struct link_state state = s.shared->state;
 
+	atomic_thread_fence(memory_order_acquire);
 	if (before % 2 != 0 || atomic_load(&s.shared->version) != before ||
 	    before == s.state_version)
 		return;
@@ -179,8 +179,7 @@ static void finish(int64_t now_ms)
 	s.finish_ms = now_ms + FINISH_MS;
 	for (size_t i = 0; s.view.ring && i < s.work->stream_count; i++)
 		if (s.work->reads[i] >= 0)
-			stream_end(s.work->reads[i], &s.shared->lines[i],
-				   &s.ring);
+			stream_end(s.shared, i, s.work->reads[i], &s.ring);
 	s.view.is_final = true;
 	for (size_t i = 0; i < CLIENTS; i++)
 		reader_end(&s.clients[i].reader);
@@ -325,7 +324,8 @@ static void dial(void)
 	if (fd < 0)
 		return;
 	client_begin(c, CLIENT_LOG, fd, NULL, 0, &s.view);
-	begin_reader(c, s.dialled > RESEND ? s.dialled - RESEND : 0);
+	begin_reader(
+		c, s.shared->dialled > RESEND ? s.shared->dialled - RESEND : 0);
 	c->is_connecting = true;
 }
 
@@ -335,7 +335,7 @@ static void note_dialled(void)
 
 	if (!dials() || c->fd < 0 || c->reader.pos == c->began)
 		return;
-	s.dialled = c->reader.pos;
+	s.shared->dialled = c->reader.pos;
 	s.dial_pause_ms = DIAL_MIN_MS;
 }
 
@@ -409,14 +409,14 @@ static void refill(void)
 
 static void drain(size_t i, short revents)
 {
-	struct line *l = &s.shared->lines[i];
+	const struct line *l = &s.shared->lines[i];
 
 	/* A pipe's worth, and then the others. */
 	for (int n = 0; revents && n < TAKES; n++)
-		if (!stream_take(s.work->reads[i], l, &s.ring))
+		if (!stream_take(s.shared, i, s.work->reads[i], &s.ring))
 			break;
 	if (s.flush_ms[i] != 0 && s.flush_ms[i] <= s.view.now_ms && !revents)
-		stream_flush(l, &s.ring);
+		stream_flush(s.shared, i, &s.ring);
 	if (!line_is_open(l))
 		s.flush_ms[i] = 0;
 	else if (revents || s.flush_ms[i] == 0)
@@ -489,8 +489,8 @@ static void open_memory(const struct helper_job *job)
 		.now_ms = io_now_ms(),
 	};
 	open_ring();
-	for (size_t i = 0; i < s.work->stream_count; i++)
-		stream_repair(&s.shared->lines[i]);
+	if (s.view.ring)
+		stream_repair(s.shared, s.work->stream_count, &s.ring);
 	if (!s.view.ring || !s.shared->is_debug || log_descriptor() < 0)
 		return;
 	client_begin(&s.clients[CONSOLE_AT], CLIENT_CONSOLE, log_descriptor(),

@@ -21,6 +21,7 @@ enum {
 	/* PID 1's own lines, then two streams of each service. */
 	LINK_STREAMS_MAX = 1 + 2 * CONFIG_SERVICES_MAX,
 	LINK_PAGE = 4096,
+	LINK_INTAKE_MAX = 16384, /* of which the pages stay touched */
 };
 
 _Static_assert((int)CONFIG_SERVICES_MAX == (int)RECORD_SERVICES_MAX &&
@@ -35,11 +36,29 @@ struct link_state {
 	struct record_service services[RECORD_SERVICES_MAX];
 };
 
+/*
+ * What is on its way from a pipe into the log: a helper that was killed amid it has its work
+ * done again by the next one, from BEFORE and IN, as far as the ring does not have it yet.
+ * So no byte of a service is lost or comes twice.
+ */
+struct link_intake {
+	_Atomic uint32_t open;	/* the stream's number + 1; 0: nothing */
+	uint8_t what;		/* of stream.c */
+	_Atomic uint32_t dirty; /* bytes of IN that are to be zero again */
+	uint64_t head;		/* of the ring, before */
+	struct line before;
+	/* Zero but for what is read: how much that was is seen in it, less zeros at its end. */
+	char in[LINK_INTAKE_MAX];
+};
+
 struct link_shared {
 	_Atomic uint32_t version; /* of STATE; odd while it is written */
 	bool is_debug;		  /* the console shows the log, too */
+	uint64_t
+		dialled; /* log = connect: up to where the last connection got it */
 	struct link_state state;
 	struct line lines[LINK_STREAMS_MAX];
+	struct link_intake intake;
 };
 
 enum {
