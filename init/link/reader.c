@@ -8,7 +8,11 @@ enum { TRIES = 4 }; /* the writer may be as fast as a reader */
 
 void reader_init(struct reader *r, uint64_t pos)
 {
-	*r = (struct reader){ .pos = pos, .needs_note = true };
+	*r = (struct reader){
+		.pos = pos,
+		.needs_note = true,
+		.is_cut = pos > 0,
+	};
 }
 
 static void put_note(struct reader *r, const struct text *t)
@@ -34,7 +38,8 @@ static void note_place(struct reader *r, uint64_t pos, uint64_t head)
 	text_add(&t, " of ");
 	text_add_number(&t, (long long)head);
 	text_add(&t, ", ");
-	text_add_number(&t, (long long)(pos - r->pos));
+	/* A ring that was broken has begun anew. */
+	text_add_number(&t, pos > r->pos ? (long long)(pos - r->pos) : 0);
 	text_add(&t, " lost");
 	put_note(r, &t);
 	r->pos = pos;
@@ -52,12 +57,13 @@ static void note_end(struct reader *r)
 	r->has_ended = true;
 }
 
-/* Of what is left of a line whose begin is lost nothing is sent. */
-static uint64_t skip_to_line(const char *buf, size_t n, uint64_t pos)
+/* Of what is left of a line whose begin is lost nothing is sent: how much of N bytes. */
+static size_t skip_to_line(struct reader *r, const char *buf, size_t n)
 {
 	const char *end = memchr(buf, '\n', n);
 
-	return end ? pos + (uint64_t)(end - buf) + 1 : pos;
+	r->is_cut = !end;
+	return end ? (size_t)(end - buf) + 1 : n;
 }
 
 static size_t take_note(struct reader *r, char *buf)
@@ -72,26 +78,29 @@ size_t reader_next(struct reader *r, const struct ring *ring, char *buf,
 		   size_t cap)
 {
 	uint64_t pos, lost = 0, missed;
-	size_t n = 0;
+	size_t n = 0, skip = 0;
 
 	if (r->note_at < r->note_len)
 		return take_note(r, buf);
-	pos = r->pos;
+	/* A line begins where the byte before is a newline. */
+	pos = r->is_cut ? r->pos - 1 : r->pos;
 	for (int i = 0; i < TRIES && n == 0; i++) {
 		n = ring_read(ring, &pos, buf, cap, &missed);
 		lost += missed;
 	}
 	pos -= n;
-	if (lost > 0)
-		pos = skip_to_line(buf, n, pos);
-	if (r->needs_note || lost > 0) {
-		note_place(r, pos, ring_head(ring));
+	if (r->is_cut || lost > 0)
+		skip = skip_to_line(r, buf, n);
+	if (r->needs_note || pos + skip != r->pos) {
+		note_place(r, pos + skip, ring_head(ring));
 		return take_note(r, buf);
 	}
+	n -= skip;
 	if (n == 0 && r->is_ending && !r->has_ended) {
 		note_end(r);
 		return take_note(r, buf);
 	}
+	memmove(buf, buf + skip, n);
 	return n;
 }
 

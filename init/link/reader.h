@@ -17,13 +17,18 @@ enum { READER_NOTE_MAX = 112 };
 struct reader {
 	uint64_t pos; /* the next byte of the ring */
 	bool needs_note;
+	bool is_cut;  /* no line is known to begin at POS, which is not 0 */
 	bool in_line; /* the last byte that was sent is not a newline */
 	bool is_ending, has_ended;
 	uint8_t note_len, note_at;
 	char note[READER_NOTE_MAX];
 };
 
-/* A reader that knows of the bytes up to POS, or begins there. It gets a note first. */
+/*
+ * A reader that begins at POS, or with the first line behind it. It gets a note first. What
+ * follows a note is the begin of a line: in its midst a line's text is what a service
+ * makes it, and could look like another's, or like a note.
+ */
 void reader_init(struct reader *r, uint64_t pos);
 
 /*
