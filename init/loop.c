@@ -87,7 +87,8 @@ void loop_forget(struct loop *l, int fd)
 
 void loop_add_clock(struct loop *l, struct loop_clock clock)
 {
-	l->clocks[l->clock_count++] = clock;
+	if (l->clock_count < LOOP_CLOCKS_MAX)
+		l->clocks[l->clock_count++] = clock;
 }
 
 int64_t loop_sooner(int64_t a, int64_t b)

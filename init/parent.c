@@ -179,7 +179,9 @@ void parent_end_failed(struct boot *b)
 	struct link_state state;
 	struct text t;
 
-	if (!b->link.work.memory)
+	/* Without the memory, which may be what failed, there still is a report. */
+	if (!b->link.work.memory &&
+	    b->link.work.config.report == CONFIG_REPORT_OFF)
 		return;
 	text_clear(&t);
 	text_add(&t, boot_steps[b->step].name);
@@ -195,5 +197,5 @@ void parent_report(struct boot *b)
 {
 	if (b->link.work.config.report != CONFIG_REPORT_OFF)
 		(void)link_report(&b->link, &b->loop, &b->children, true,
-				  LINK_LAST_MS);
+				  LINK_LAST_MS - b->link.end_took_ms);
 }

@@ -39,12 +39,22 @@ static int open_pipe(struct link *l, size_t stream)
 {
 	int fds[2];
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
+	/* From birth: neither PID 1 nor a helper ever waits at one. */
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
-	(void)syscall(SYS_fcntl, fds[0], F_SETFL, O_NONBLOCK);
 	l->work.reads[stream] = fds[0];
 	l->writes[stream] = fds[1];
 	return 0;
+}
+
+/* A service that cannot open its pipe anew writes by PID 1's end, and expects to wait. */
+static int open_service_pipe(struct link *l, size_t stream)
+{
+	int r = open_pipe(l, stream);
+
+	if (r == 0 && syscall(SYS_fcntl, l->writes[stream], F_SETFL, 0) < 0)
+		r = -errno;
+	return r;
 }
 
 static size_t stream_of(size_t service, int fd)
@@ -60,9 +70,6 @@ static int open_streams(struct link *l, const struct config *c)
 	int r = open_pipe(l, 0);
 
 	line_init(&s->lines[0], "init", false, escapes);
-	/* PID 1 does not wait for anybody. */
-	if (r == 0)
-		(void)syscall(SYS_fcntl, l->writes[0], F_SETFL, O_NONBLOCK);
 	for (size_t i = 0; i < c->service_count && r == 0; i++)
 		for (int fd = 1; fd <= 2 && r == 0; fd++) {
 			stream = stream_of(i, fd);
@@ -70,7 +77,7 @@ static int open_streams(struct link *l, const struct config *c)
 				  c->services[i].supervision.name, fd == 2,
 				  escapes);
 			if (config_logs(c, &c->services[i], fd))
-				r = open_pipe(l, stream);
+				r = open_service_pipe(l, stream);
 		}
 	l->work.stream_count = 1 + 2 * c->service_count;
 	return r;
@@ -143,22 +150,24 @@ static void take_message(struct link *l, const struct link_message *m)
 	}
 }
 
+static bool take_one(struct link *l)
+{
+	struct link_message m;
+	ssize_t n = recv(l->helper.channel, &m, sizeof(m), MSG_DONTWAIT);
+
+	if (n == 0) /* its end; its death comes, too */
+		loop_forget(l->loop, l->helper.channel);
+	if (n == (ssize_t)sizeof(m))
+		take_message(l, &m);
+	return n > 0;
+}
+
 /* What the helper has sent; the rest is for the next turn. */
 static void take_messages(void *ctx)
 {
-	struct link *l = ctx;
-	struct link_message m;
-	ssize_t n;
-
-	for (int i = 0; i < MESSAGE_BATCH; i++) {
-		n = recv(l->helper.channel, &m, sizeof(m), MSG_DONTWAIT);
-		if (n == 0) /* its end; its death comes, too */
-			loop_forget(l->loop, l->helper.channel);
-		if (n <= 0)
+	for (int i = 0; i < MESSAGE_BATCH; i++)
+		if (!take_one(ctx))
 			return;
-		if (n == (ssize_t)sizeof(m))
-			take_message(l, &m);
-	}
 }
 
 static void log_death(int status)
@@ -177,7 +186,9 @@ static void died(void *ctx, struct helper *h)
 {
 	struct link *l = ctx;
 
-	take_messages(l);
+	/* All of it, which has been answered with ok. */
+	while (take_one(l))
+		;
 	loop_forget(l->loop, h->channel);
 	if (l->phase == LINK_STARTS) {
 		l->phase = LINK_FAILED;
@@ -205,10 +216,12 @@ static void start(struct link *l)
 			     l);
 
 	l->again_ms = 0;
-	if (r == 0)
+	if (r == 0) {
 		r = loop_watch(l->loop, l->helper.channel, take_messages, l);
-	if (r == 0)
-		return;
+		if (r == 0)
+			return;
+		helper_kill(&l->helper);
+	}
 	l->fault =
 		(struct link_message){ .what = LINK_WHAT_MEMORY, .error = r };
 	if (l->phase == LINK_STARTS)
@@ -295,6 +308,8 @@ static void publish(struct link *l)
 	uint32_t version = atomic_load(&s->version);
 
 	atomic_store(&s->version, version + 1);
+	/* A reader that sees a byte of the new state also sees that it is being written. */
+	atomic_thread_fence(memory_order_release);
 	s->state = told;
 	atomic_store(&s->version, version + 2);
 }
@@ -311,9 +326,11 @@ static void order(const struct link *l, enum link_order what)
 
 void link_tell(struct link *l, const struct link_state *state)
 {
-	if (!l->work.memory || memcmp(state, &told, sizeof(*state)) == 0)
+	if (memcmp(state, &told, sizeof(*state)) == 0)
 		return;
 	told = *state;
+	if (!l->work.memory)
+		return;
 	publish(l);
 	order(l, LINK_LOOK);
 }
@@ -329,13 +346,16 @@ static bool has_ended(void *ctx)
 
 void link_end(struct link *l)
 {
+	int64_t began_ms = io_now_ms();
+
 	if (l->phase != LINK_SERVES)
 		return;
 	l->phase = LINK_ENDS;
 	l->again_ms = 0;
 	order(l, LINK_FINISH);
-	(void)loop_until(l->loop, has_ended, l, io_now_ms() + LINK_END_MS);
+	(void)loop_until(l->loop, has_ended, l, began_ms + LINK_END_MS);
 	helper_kill(&l->helper);
+	l->end_took_ms = (int)(io_now_ms() - began_ms);
 }
 
 /* --- reports --- */
@@ -365,19 +385,22 @@ static bool is_reported(void *ctx)
 bool link_report(struct link *l, struct loop *loop, struct children *c,
 		 bool is_last, int wait_ms)
 {
+	const int64_t now_ms = io_now_ms();
 	struct helper_job job = {
 		.work = &l->work,
 		.byte = is_last,
 		.record = &told.record,
 		.keep = l->work.reads,
 		.keep_count = is_last ? l->work.stream_count : 0,
-		.until_ms =
-			io_now_ms() + (wait_ms > 0 ? wait_ms : LINK_STRICT_MS),
+		.until_ms = now_ms + (wait_ms > 0 ? wait_ms : LINK_STRICT_MS),
 	};
 	int r;
 
 	helper_kill(&l->report); /* one from before does not matter any more */
-	(void)loop_until(loop, is_reported, &l->report, io_now_ms() + 100);
+	if (!loop_until(loop, is_reported, &l->report, now_ms + LINK_KILL_MS)) {
+		log_line("report", "not delivered", "the one before lives on");
+		return false;
+	}
 	r = helper_start(&l->report, HELPER_LAST, &job, c, reported, NULL);
 	if (r < 0) {
 		log_line("report", "fork", strerror(-r));
@@ -385,7 +408,7 @@ bool link_report(struct link *l, struct loop *loop, struct children *c,
 	}
 	if (wait_ms == 0)
 		return false;
-	if (!loop_until(loop, is_reported, &l->report, io_now_ms() + wait_ms)) {
+	if (!loop_until(loop, is_reported, &l->report, job.until_ms)) {
 		helper_kill(&l->report);
 		return false;
 	}

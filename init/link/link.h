@@ -20,7 +20,8 @@ enum {
 	LINK_FIRST_MS = 10000, /* for the first helper to listen */
 	LINK_END_MS = 1000,    /* for the last one to say the rest */
 	LINK_LAST_MS =
-		2000, /* for the last report, with what END_MS has left */
+		2000, /* for the last report, and for link_end before it */
+	LINK_KILL_MS = 500,	/* for a report that is killed to be gone */
 	LINK_STRICT_MS = 30000, /* for the parent to take a first report */
 	LINK_PAUSE_MAX_MS =
 		10000, /* before it is started again, 0 at first, then doubled */
@@ -47,7 +48,7 @@ struct link {
 	int writes[LINK_STREAMS_MAX]; /* ends of pipes; or -1 */
 	int64_t again_ms; /* when the helper is started again; 0: it need not */
 	uint32_t pause_ms;
-	uint32_t times; /* that it has died */
+	int end_took_ms; /* of LINK_LAST_MS */
 	struct link_message fault;
 	link_asked_fn *asked;
 	void *ctx;
