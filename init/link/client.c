@@ -88,7 +88,6 @@ static size_t console_next(struct client *c, const struct client_view *v,
 			   size_t *ret_skip)
 {
 	size_t n = reader_next(&c->reader, v->ring, buf, sizeof(buf));
-
 	const char *end;
 
 	*ret_skip = 0;
@@ -98,6 +97,10 @@ static size_t console_next(struct client *c, const struct client_view *v,
 		end = memchr(buf, '\n', n);
 		return end ? (size_t)(end - buf) + 1 : n;
 	}
+	/* Whole lines: whose the rest of one is only its begin would say. */
+	end = memrchr(buf, '\n', n);
+	if (end)
+		n = (size_t)(end - buf) + 1;
 	*ret_skip = without_own(buf, n);
 	return *ret_skip > 0 ? n : own_free(buf, n);
 }
@@ -386,7 +389,8 @@ void client_turn(struct client *c, short revents, struct client_view *v)
 	/* Both directions are closed, or worse. */
 	if (c->fd >= 0 && c->has_heard_all && revents & (POLLERR | POLLHUP))
 		client_close(c);
-	if (revents & POLLOUT)
+	/* The console is not polled: its next try is by the clock. */
+	if (revents & POLLOUT || c->kind == CLIENT_CONSOLE)
 		c->is_blocked = false;
 	if (c->fd >= 0 && !c->is_blocked && may_send(c, v)) {
 		if (reads_log(c))

@@ -57,6 +57,8 @@ int sandbox_enter(void)
 		ALLOW(getsockopt),
 		ALLOW(exit_group),
 		ALLOW(rt_sigreturn),
+		/* A poll goes on by it when the process was stopped or frozen. */
+		ALLOW(restart_syscall),
 		MORE
 			/* The last: what follows looks at its argument. */
 			UNLESS(__NR_socket, 3),
