@@ -122,6 +122,7 @@ void service_signal(struct service *v, int sig, int64_t now,
 {
 	/* Who asks it to end does not want another one, nor a first one. */
 	v->is_told |= sig == SIGTERM;
+	v->is_wanted &= sig != SIGTERM;
 	if (sig == SIGTERM && v->state == SERVICE_WAITING)
 		v->status = SIGTERM; /* as if it had got it */
 	if (sig == SIGTERM &&
@@ -344,11 +345,17 @@ void service_halt(struct service *v, int64_t now, struct service_action *ret)
 	v->is_wanted = false;
 	if (service_is_alive(v)) {
 		service_stop(v, now, ret);
-	} else if (v->state != SERVICE_ENDED) {
-		v->state = SERVICE_ENDED;
-		v->deadline_ms = 0;
-		ret->news = SERVICE_HAS_ENDED;
+		return;
 	}
+	if (v->state == SERVICE_ENDED)
+		return;
+	if (v->state == SERVICE_WAITING)
+		v->status = SIGTERM; /* as if it had got it */
+	/* All would wait for it to be ready. */
+	ret->fails_boot = v->in_boot && !v->was_ready && !v->is_ending;
+	ret->news = ret->fails_boot ? SERVICE_ENDED_UNREADY : SERVICE_HAS_ENDED;
+	v->state = SERVICE_ENDED;
+	v->deadline_ms = 0;
 }
 
 void service_again(struct service *v, int64_t now, struct service_action *ret)

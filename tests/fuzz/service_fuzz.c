@@ -22,12 +22,13 @@ static void require(bool truth)
 struct world {
 	struct service v;
 	int64_t now;
-	bool has_process, runs; /* its program */
-	bool is_killed;		/* KILL has been sent to it */
-	bool was_told, ends;	/* TERM, and the enclave's end */
-	uint64_t held;		/* signals that its program has to get */
-	uint32_t starts;
-	int64_t began_ms; /* its process */
+	bool has_process, runs;	   /* its program */
+	bool is_killed;		   /* KILL has been sent to it */
+	bool was_told, ends;	   /* TERM, and the enclave's end */
+	uint64_t held;		   /* signals that its program has to get */
+	uint32_t starts, restarts; /* the latter asked for */
+	bool is_wanted;		   /* another start, by command */
+	int64_t began_ms;	   /* its process */
 };
 
 struct input {
@@ -125,11 +126,11 @@ static void check_state(const struct world *w)
 	require(strnlen(v->text, sizeof(v->text)) < sizeof(v->text));
 	if (v->state == SERVICE_RUNNING)
 		require(v->was_ready && w->runs && v->ran_ms != 0);
-	if (w->was_told || w->ends)
+	if ((w->was_told && !w->is_wanted) || w->ends)
 		require(v->state != SERVICE_WAITING &&
 			v->state != SERVICE_BACKOFF);
 	if (v->config.restart == CONFIG_RESTART_NEVER)
-		require(w->starts <= 1);
+		require(w->starts <= 1 + w->restarts);
 	check_deadline(w);
 }
 
@@ -143,7 +144,13 @@ static void check_news(const struct world *w, const struct service *before,
 		 before->state != SERVICE_BACKOFF));
 	switch (a->news) {
 	case SERVICE_AGAIN:
-		require(v->deadline_ms == w->now + a->ms && a->ms > 0);
+		require(v->deadline_ms == w->now + a->ms);
+		if (before->is_wanted) {
+			require(a->ms == 0 && v->times == 0 &&
+				a->kill_all == kills_all(v));
+			break;
+		}
+		require(a->ms > 0);
 		require(a->ms <= v->config.restart_delay_max_ms);
 		require(a->ms >= v->config.restart_delay_ms ||
 			a->ms == v->config.restart_delay_max_ms);
@@ -194,8 +201,10 @@ static bool is_none(const struct service_action *a)
 static void act(struct world *w, const struct service *before,
 		const struct service_action *a)
 {
-	if (before->state == SERVICE_ENDED)
+	if (before->state == SERVICE_ENDED && !a->start)
 		require(is_none(a) && !differs(before, &w->v));
+	if (before->state == SERVICE_ENDED && a->start)
+		require(w->is_wanted);
 	require(!before->was_ready || w->v.was_ready);
 	if (a->fails_boot)
 		require(before->in_boot && !before->was_ready &&
@@ -211,7 +220,8 @@ static void act(struct world *w, const struct service *before,
 	if (a->kill_all)
 		require(kills_all(&w->v));
 	if (a->start) {
-		require(!w->has_process && !w->was_told && !w->ends);
+		require(!w->has_process && !w->ends);
+		require(!w->was_told || w->is_wanted);
 		require(a->signals == 0 && !a->kill_all &&
 			a->news == SERVICE_NO_NEWS);
 		/* Nothing is left of the one before. */
@@ -223,6 +233,7 @@ static void act(struct world *w, const struct service *before,
 		w->runs = w->is_killed = false;
 		w->began_ms = w->now;
 		w->held = 0;
+		w->is_wanted = false;
 		w->starts++;
 	}
 	check_news(w, before, a);
@@ -331,6 +342,7 @@ static void send_signal(struct world *w, int sig)
 	int what = sig == SIGTERM ? service_stop_signal(&w->v) : sig;
 
 	w->was_told |= sig == SIGTERM;
+	w->is_wanted &= sig != SIGTERM;
 	service_signal(&w->v, sig, w->now, &a);
 	require(!a.start && !a.kill_all && a.news == SERVICE_NO_NEWS);
 	require(w->runs == (a.signals != 0) || !w->has_process ||
@@ -381,6 +393,44 @@ static void stop(struct world *w)
 		require(w->v.state == SERVICE_ENDED);
 	if (before.state == SERVICE_STOPPING)
 		require(is_none(&a) && !differs(&before, &w->v));
+	act(w, &before, &a);
+}
+
+static void halt(struct world *w)
+{
+	struct service before = w->v;
+	struct service_action a = { 0 };
+
+	w->was_told = true;
+	w->is_wanted = false;
+	service_halt(&w->v, w->now, &a);
+	require(!a.start);
+	require(w->v.state ==
+		(w->has_process ? SERVICE_STOPPING : SERVICE_ENDED));
+	if (before.state == SERVICE_STOPPING || before.state == SERVICE_ENDED)
+		require(is_none(&a) && !differs(&before, &w->v));
+	require(a.fails_boot == (before.state == SERVICE_WAITING &&
+				 before.in_boot && !before.was_ready));
+	act(w, &before, &a);
+}
+
+static void again(struct world *w)
+{
+	struct service before = w->v;
+	struct service_action a = { 0 };
+
+	service_again(&w->v, w->now, &a);
+	if (before.in_boot || w->ends) {
+		require(is_none(&a) &&
+			memcmp(&before, &w->v, sizeof(before)) == 0);
+		return;
+	}
+	w->was_told = false;
+	w->is_wanted = true;
+	w->restarts++;
+	require(a.start == !w->has_process && a.news == SERVICE_NO_NEWS);
+	if (w->has_process)
+		require(w->v.state == SERVICE_STOPPING);
 	act(w, &before, &a);
 }
 
@@ -441,6 +491,10 @@ static void happen(struct world *w, struct input *in)
 	case 15:
 		if (e & 128 && e & 64)
 			stop(w);
+		else if (e & 64)
+			again(w);
+		else if (e & 32)
+			halt(w);
 		break;
 	default:
 		break;

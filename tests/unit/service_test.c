@@ -31,13 +31,15 @@ enum event {
 	DUE, /* its deadline has come; it keeps NOW */
 	STOP,
 	END,
+	HALT,
+	RESTART,
 	EVENTS,
 };
 
 static const char *const event_names[EVENTS] = {
-	"start", "runs", "ends",    "fails",	     "is gone",
-	"ready", "ping", "trigger", "says stopping", "extends",
-	"HUP",	 "TERM", "due",	    "stop",	     "end",
+	"start", "runs",    "ends",	     "fails",	"is gone", "ready",
+	"ping",	 "trigger", "says stopping", "extends", "HUP",	   "TERM",
+	"due",	 "stop",    "end",	     "halt",	"restart",
 };
 
 static const char *const state_names[] = {
@@ -143,6 +145,22 @@ static struct service_action stop(struct service *v, int64_t now)
 	return a;
 }
 
+static struct service_action halt(struct service *v, int64_t now)
+{
+	struct service_action a = { 0 };
+
+	service_halt(v, now, &a);
+	return a;
+}
+
+static struct service_action again(struct service *v, int64_t now)
+{
+	struct service_action a = { 0 };
+
+	service_again(v, now, &a);
+	return a;
+}
+
 static struct service_action happen(struct service *v, enum event e)
 {
 	static const struct notify said[EVENTS] = {
@@ -186,6 +204,10 @@ static struct service_action happen(struct service *v, enum event e)
 	case END:
 		service_end(v);
 		return a;
+	case HALT:
+		return halt(v, NOW);
+	case RESTART:
+		return again(v, NOW);
 	case EVENTS:
 		break;
 	}
@@ -322,6 +344,22 @@ static const struct rule rules[] = {
 	{ SERVICE_BACKOFF, TERM, { .state = SERVICE_ENDED } },
 	{ SERVICE_BACKOFF, DUE, { SERVICE_EXECUTING, .start = true, IN_EXEC } },
 	{ SERVICE_BACKOFF, END, { .state = SERVICE_ENDED } },
+
+	{ SERVICE_WAITING, HALT, { SERVICE_ENDED, .news = SERVICE_HAS_ENDED } },
+	{ SERVICE_EXECUTING, HALT, ASKED(SIGKILL, .kill_all = true) },
+	{ SERVICE_STARTING, HALT, ASKED(SIGTERM) },
+	{ SERVICE_RUNNING, HALT, ASKED(SIGTERM) },
+	{ SERVICE_BACKOFF, HALT, { SERVICE_ENDED, .news = SERVICE_HAS_ENDED } },
+
+	{ SERVICE_WAITING,
+	  RESTART,
+	  { SERVICE_EXECUTING, .start = true, IN_EXEC } },
+	{ SERVICE_EXECUTING, RESTART, ASKED(SIGKILL, .kill_all = true) },
+	{ SERVICE_STARTING, RESTART, ASKED(SIGTERM) },
+	{ SERVICE_RUNNING, RESTART, ASKED(SIGTERM) },
+	{ SERVICE_BACKOFF,
+	  RESTART,
+	  { SERVICE_EXECUTING, .start = true, IN_EXEC } },
 };
 
 /* What never comes in that state: the supervisor sees to it. */
@@ -1223,6 +1261,179 @@ TEST(an_end_in_the_boot_fails_none_when_the_enclave_ends)
 	(void)stop(&v, NOW);
 	a = die(&v, KILLED(SIGTERM), NOW);
 	CHECK(!a.fails_boot && a.news == SERVICE_HAS_ENDED);
+}
+
+/* --- by command --- */
+
+TEST(one_that_is_halted_is_not_started_again)
+{
+	struct config_supervision c = plain(CONFIG_RESTART_ALWAYS);
+	struct service v;
+
+	for (int from = SERVICE_EXECUTING; from <= SERVICE_RUNNING; from++) {
+		reach(&v, &c,
+		      from == SERVICE_STARTING ? SERVICE_RUNNING :
+						 (enum service_state)from);
+		(void)halt(&v, NOW);
+		/* Once more while it stops changes nothing, nor does TERM. */
+		CHECK_INT(halt(&v, NOW + 1).signals, 0);
+		CHECK_INT(v.deadline_ms, NOW + SERVICE_STOP_MS);
+		CHECK_INT(die(&v, SIGTERM, NOW + 9).news, SERVICE_HAS_ENDED);
+		CHECK_INT(v.state, SERVICE_ENDED);
+		CHECK_INT(halt(&v, NOW + 10).news, SERVICE_NO_NEWS);
+	}
+}
+
+TEST(one_that_has_ended_is_started_when_it_is_asked_for)
+{
+	struct config_supervision c = plain(CONFIG_RESTART_NEVER);
+	struct service_action a;
+	struct service v;
+
+	reach(&v, &c, SERVICE_RUNNING);
+	CHECK_INT(die(&v, 0, NOW).news, SERVICE_HAS_ENDED);
+	for (int i = 1; i < 4; i++) {
+		a = again(&v, NOW + i);
+		CHECK(a.start && a.signals == 0 && !a.kill_all);
+		CHECK_INT(v.state, SERVICE_EXECUTING);
+		(void)run(&v, NOW + i);
+		/* What it does by itself is as before. */
+		CHECK_INT(die(&v, EXIT_1, NOW + i).news, SERVICE_HAS_ENDED);
+	}
+	(void)again(&v, NOW);
+	(void)run(&v, NOW);
+	(void)halt(&v, NOW);
+	CHECK_INT(die(&v, SIGTERM, NOW).news, SERVICE_HAS_ENDED);
+	CHECK(again(&v, NOW).start);
+}
+
+TEST(a_restart_that_is_asked_for_comes_at_once_and_counts_anew)
+{
+	struct config_supervision c = plain(CONFIG_RESTART_NEVER);
+	struct service_action a;
+	struct service v;
+
+	reach(&v, &c, SERVICE_RUNNING);
+	v.times = 3;
+	(void)again(&v, NOW);
+	a = die(&v, SIGTERM, NOW + 5);
+	CHECK_INT(a.news, SERVICE_AGAIN);
+	CHECK_INT(a.ms, 0);
+	CHECK(a.kill_all && !a.start);
+	CHECK_INT(v.times, 0);
+	CHECK(be_due(&v, NOW + 5).start);
+	(void)run(&v, NOW + 6);
+	/* Once. */
+	CHECK_INT(die(&v, EXIT_1, NOW + 7).news, SERVICE_HAS_ENDED);
+}
+
+TEST(the_last_of_restart_and_stop_counts)
+{
+	struct config_supervision c = plain(CONFIG_RESTART_ALWAYS);
+	struct service v;
+
+	reach(&v, &c, SERVICE_RUNNING);
+	(void)again(&v, NOW);
+	CHECK_INT(halt(&v, NOW + 1).signals, 0);
+	CHECK_INT(die(&v, SIGTERM, NOW + 2).news, SERVICE_HAS_ENDED);
+
+	reach(&v, &c, SERVICE_RUNNING);
+	(void)again(&v, NOW);
+	(void)send_signal(&v, SIGTERM, NOW + 1);
+	CHECK_INT(die(&v, SIGTERM, NOW + 2).news, SERVICE_HAS_ENDED);
+
+	reach(&v, &c, SERVICE_RUNNING);
+	(void)halt(&v, NOW);
+	CHECK_INT(again(&v, NOW + 1).signals, 0);
+	CHECK_INT(die(&v, SIGTERM, NOW + 2).news, SERVICE_AGAIN);
+	/* While it waits to be started. */
+	CHECK_INT(halt(&v, NOW + 2).news, SERVICE_HAS_ENDED);
+	CHECK_INT(v.state, SERVICE_ENDED);
+	CHECK_INT(v.deadline_ms, 0);
+}
+
+TEST(a_restart_that_could_not_be_is_as_any_other)
+{
+	struct config_supervision c = plain(CONFIG_RESTART_ON_FAILURE);
+	struct service_action a = { 0 };
+	struct service v;
+
+	reach(&v, &c, SERVICE_RUNNING);
+	(void)again(&v, NOW);
+	(void)die(&v, 0, NOW);
+	(void)be_due(&v, NOW);
+	service_died(&v, 0, true, NOW, &a);
+	CHECK_INT(a.news, SERVICE_AGAIN);
+	CHECK_INT(a.ms, DELAY_MS);
+	CHECK(again(&v, NOW).start);
+	a = (struct service_action){ 0 };
+	c.restart = v.config.restart = CONFIG_RESTART_NEVER;
+	service_died(&v, 0, true, NOW, &a);
+	CHECK_INT(a.news, SERVICE_HAS_ENDED);
+	CHECK_INT(v.status, 127 << 8);
+	CHECK(again(&v, NOW).start);
+}
+
+TEST(a_stop_before_it_was_ready_fails_the_boot)
+{
+	struct config_supervision c = watched();
+	struct service_action a;
+	struct service v;
+
+	/* Or the boot would wait for it for ever. */
+	service_init(&v, &c, false);
+	a = halt(&v, NOW);
+	CHECK(a.fails_boot && a.news == SERVICE_ENDED_UNREADY);
+	CHECK_INT(v.state, SERVICE_ENDED);
+	CHECK_INT(v.status, SIGTERM);
+
+	service_init(&v, &c, false);
+	(void)start(&v, NOW);
+	(void)run(&v, NOW);
+	a = halt(&v, NOW);
+	CHECK(!a.fails_boot && a.signals == bit(SIGTERM));
+	a = die(&v, SIGTERM, NOW);
+	CHECK(a.fails_boot && a.news == SERVICE_ENDED_UNREADY);
+
+	/* One that was ready is its own affair. */
+	service_init(&v, &c, false);
+	(void)start(&v, NOW);
+	(void)run(&v, NOW);
+	(void)hear(&v, (struct notify){ .ready = true }, NOW);
+	(void)die(&v, EXIT_1, NOW);
+	CHECK_INT(v.state, SERVICE_BACKOFF);
+	a = halt(&v, NOW);
+	CHECK(!a.fails_boot && a.news == SERVICE_HAS_ENDED);
+}
+
+TEST(no_restart_is_asked_for_in_the_boot_or_at_the_end)
+{
+	struct config_supervision c = watched();
+	struct service_action a;
+	struct service v;
+
+	for (int state = 0; state < STATES; state++) {
+		reach(&v, &c, (enum service_state)state);
+		v.in_boot = true;
+		a = again(&v, NOW);
+		CHECK(!a.start && a.signals == 0 && (int)v.state == state);
+		reach(&v, &c, (enum service_state)state);
+		service_end(&v);
+		a = again(&v, NOW);
+		CHECK(!a.start && a.signals == 0);
+		(void)stop(&v, NOW);
+		a = again(&v, NOW);
+		CHECK(!a.start && a.signals == 0);
+		if (service_is_alive(&v))
+			CHECK_INT(die(&v, SIGTERM, NOW).news,
+				  SERVICE_HAS_ENDED);
+		CHECK_INT(v.state, SERVICE_ENDED);
+	}
+	/* Nor does one that was asked for before. */
+	reach(&v, &c, SERVICE_RUNNING);
+	(void)again(&v, NOW);
+	service_end(&v);
+	CHECK_INT(die(&v, SIGTERM, NOW).news, SERVICE_HAS_ENDED);
 }
 
 CHECK_MAIN("service")
