@@ -13,7 +13,7 @@ static bool is_of(const char *line, size_t len, const char *name,
 		  size_t name_len)
 {
 	return len > name_len + 1 && memcmp(line, name, name_len) == 0 &&
-	       strchr(":!+", line[name_len]) && line[name_len + 1] == ' ';
+	       memchr(":!+", line[name_len], 3) && line[name_len + 1] == ' ';
 }
 
 /* Makes room for LEN bytes by dropping whole lines from the begin of OUT. */

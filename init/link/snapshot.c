@@ -5,6 +5,7 @@
 
 #include "init/spec/signal.h"
 #include "init/supervise.h"
+#include "init/text.h"
 
 /* Copies S, cut to CAP - 1 bytes, into TO, which is all zero. */
 static void copy(char *to, size_t cap, const char *s)
@@ -51,6 +52,26 @@ static void fill_services(const struct supervise *s, struct link_state *ret)
 	}
 }
 
+/* As a configuration may name it, too. */
+static void name_signal(int sig, char *to, size_t cap)
+{
+	const char *name = signal_name(sig);
+	struct text t;
+
+	text_clear(&t);
+	text_add(&t, "SIG");
+	if (name) {
+		text_add(&t, name);
+	} else if (sig >= SIGNAL_RTMIN) {
+		text_add(&t, "RTMIN+");
+		text_add_number(&t, sig - SIGNAL_RTMIN);
+	} else {
+		text_clear(&t);
+		text_add_number(&t, sig);
+	}
+	copy(to, cap, text_string(&t));
+}
+
 void snapshot_running(const struct supervise *s, bool has_begun,
 		      struct link_state *ret)
 {
@@ -67,7 +88,6 @@ void snapshot_ended(const struct supervise *s, struct link_state *ret)
 	const struct member *who = supervise_who(s);
 	struct record *r = &ret->record;
 	const int status = who->service.status;
-	const char *name;
 
 	fill_services(s, ret);
 	copy(r->service, sizeof(r->service), who->service.config.name);
@@ -79,9 +99,7 @@ void snapshot_ended(const struct supervise *s, struct link_state *ret)
 	}
 	r->status = RECORD_SIGNALED;
 	r->signal = WTERMSIG(status);
-	copy(r->name, sizeof(r->name), "SIG");
-	name = signal_name(r->signal);
-	copy(r->name + 3, sizeof(r->name) - 3, name ? name : "RT");
+	name_signal(r->signal, r->name, sizeof(r->name));
 }
 
 void snapshot_fatal(const struct supervise *s, unsigned step, const char *error,
