@@ -116,22 +116,22 @@ static void take(int sig)
  * It goes on with what it could not give up: a namespace may not have that user, a
  * container no capability for it.
  */
-static void give_up_privileges(const struct helper_row *row)
+static void give_up_privileges(const struct helper_row *row, int proc_fd)
 {
 	struct confine c = row->confine;
 	enum confine_stage stage;
-	int r = confine_begin(&c, -1, NULL, NULL, &stage);
+	int r = confine_begin(&c, proc_fd, NULL, NULL, &stage);
 
 	/* A container may not lower its score. */
 	if (r < 0 && stage == CONFINE_OOM) {
 		c.asked.oom_score_adjust.is_set = false;
-		r = confine_begin(&c, -1, NULL, NULL, &stage);
+		r = confine_begin(&c, proc_fd, NULL, NULL, &stage);
 	}
 	/* The user counts most. */
 	if (r < 0 && stage < CONFINE_USER) {
 		c.asked.bounding_is_set = false;
 		c.asked.ambient = c.asked.securebits = 0;
-		r = confine_begin(&c, -1, NULL, NULL, &stage);
+		r = confine_begin(&c, proc_fd, NULL, NULL, &stage);
 	}
 	if (r == 0)
 		(void)confine_finish(&c, &stage);
@@ -155,7 +155,7 @@ static bool needs(const struct helper_job *job, int fd)
 		if (fd == job->keep[i])
 			return true;
 	return fd == job->channel || fd == job->device_fd ||
-	       fd == job->nsm_fd || fd == log_descriptor() ||
+	       fd == job->nsm_fd || fd == job->proc_fd || log_writes_to(fd) ||
 	       (job->socket && fd == job->socket->fd);
 }
 
@@ -187,7 +187,9 @@ static _Noreturn void run(const struct helper_row *row, struct helper_job *job)
 	log_in_child();
 	if (row->prepare && (code = row->prepare(job)) != 0)
 		_exit(code);
-	give_up_privileges(row);
+	give_up_privileges(row, job->proc_fd);
+	if (job->proc_fd > 2)
+		close(job->proc_fd);
 	if (row->takes != 0)
 		take(row->takes);
 	_exit(row->entry(job));
@@ -223,6 +225,7 @@ int helper_start(struct helper *h, enum helper_kind kind,
 		       0, fds) < 0)
 		return -errno;
 	job->channel = fds[1];
+	job->proc_fd = c->proc_fd;
 	*h = (struct helper){
 		.kind = kind, .channel = fds[0], .gone = gone, .ctx = ctx
 	};

@@ -50,6 +50,7 @@ struct helper_job {
 	const struct notify_socket *socket; /* HELPER_RELAY */
 	const struct link_work *work;	    /* HELPER_LINK, HELPER_LAST */
 	const struct record *record; /* HELPER_LAST: as it is at the fork */
+	int proc_fd;	 /* /proc, or negative; filled in by helper_start */
 	const int *keep; /* more descriptors that it works with, or -1 */
 	size_t keep_count;
 	int64_t until_ms; /* HELPER_LAST: when it gives up, on io_now_ms' clock */

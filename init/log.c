@@ -57,6 +57,11 @@ int log_descriptor(void)
 	return state.fd;
 }
 
+bool log_writes_to(int fd)
+{
+	return fd == state.fd || fd == state.also_fd;
+}
+
 void log_set_debug(bool on)
 {
 	state.start_us = io_now_us();

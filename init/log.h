@@ -35,6 +35,9 @@ void log_also(int fd);
 /* That descriptor, or a negative number. */
 int log_descriptor(void);
 
+/* Whether lines of the log are written to FD, by log_open or log_also. */
+bool log_writes_to(int fd);
+
 /* From here on log_debug says something; the clock starts at the first call. */
 void log_set_debug(bool on);
 

@@ -192,6 +192,8 @@ static void died(void *ctx, struct helper *h)
 	loop_forget(l->loop, h->channel);
 	if (l->phase == LINK_STARTS) {
 		l->phase = LINK_FAILED;
+		if (l->fault.error == 0) /* without a word */
+			l->fault.what = LINK_WHAT_MEMORY;
 		return;
 	}
 	if (l->phase != LINK_SERVES) {
@@ -314,9 +316,9 @@ static void publish(struct link *l)
 	atomic_store(&s->version, version + 2);
 }
 
-static void order(const struct link *l, enum link_order what)
+static void tell_of_state(const struct link *l)
 {
-	const uint8_t byte = (uint8_t)what;
+	static const uint8_t byte = 1;
 
 	/* If there is no room, it has words to read, and reads the state after them. */
 	if (l->helper.channel >= 0)
@@ -332,7 +334,7 @@ void link_tell(struct link *l, const struct link_state *state)
 	if (!l->work.memory)
 		return;
 	publish(l);
-	order(l, LINK_LOOK);
+	tell_of_state(l);
 }
 
 /* --- the end --- */
@@ -352,7 +354,8 @@ void link_end(struct link *l)
 		return;
 	l->phase = LINK_ENDS;
 	l->again_ms = 0;
-	order(l, LINK_FINISH);
+	if (l->helper.channel >= 0)
+		(void)shutdown(l->helper.channel, SHUT_WR);
 	(void)loop_until(l->loop, has_ended, l, began_ms + LINK_END_MS);
 	helper_kill(&l->helper);
 	l->end_took_ms = (int)(io_now_ms() - began_ms);

@@ -189,18 +189,17 @@ static void finish(int64_t now_ms)
 			client_close(&s.clients[i]);
 }
 
-/* Its end is PID 1's, which never ends but with the machine. */
-static bool take_orders(void)
+static void take_orders(void)
 {
-	uint8_t order;
+	uint8_t byte;
 	ssize_t n;
 
-	while ((n = recv(s.channel, &order, 1, MSG_DONTWAIT)) == 1) {
+	while ((n = recv(s.channel, &byte, 1, MSG_DONTWAIT)) == 1)
 		read_state();
-		if (order == LINK_FINISH && !s.is_finishing)
-			finish(s.view.now_ms);
-	}
-	return n < 0;
+	if (n < 0)
+		return;
+	read_state();
+	finish(s.view.now_ms);
 }
 
 /* --- connections --- */
@@ -350,7 +349,7 @@ static void watch(int fd, short events)
 static void watch_all(void)
 {
 	s.poll_count = 0;
-	watch(s.channel, POLLIN);
+	watch(s.is_finishing ? -1 : s.channel, POLLIN);
 	for (int i = 0; i < LISTENERS; i++)
 		watch(s.is_finishing ? -1 : s.listeners[i], POLLIN);
 	for (size_t i = 0; i < s.work->stream_count; i++)
@@ -516,8 +515,8 @@ int serve_run(const struct helper_job *job)
 		    errno != EINTR)
 			return 1;
 		s.view.now_ms = io_now_ms();
-		if (s.polls[0].revents && !take_orders())
-			return 1;
+		if (s.polls[0].revents)
+			take_orders();
 		turn();
 	}
 	return 0;

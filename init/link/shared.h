@@ -107,10 +107,9 @@ struct link_message {
 	int32_t error; /* -errno */
 };
 
-/* What PID 1 tells: one byte. */
-enum link_order {
-	LINK_LOOK = 1, /* the state has changed */
-	LINK_FINISH,   /* it is final: say the rest and exit */
-};
+/*
+ * What PID 1 tells: a byte of any value, that the state has changed; the end of its direction,
+ * which no full queue delays: the state is final, say the rest and exit.
+ */
 
 #endif
