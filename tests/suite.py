@@ -57,7 +57,8 @@ def check(good: object, what: str) -> None:
 
 
 def same(got: object, wanted: object, what: str) -> None:
-    check(got == wanted, f"{what}: {got!r}, not {wanted!r}")
+    if got != wanted:  # before it is put into words, since they can be as long as files
+        raise Failure(f"{what}: {got!r}, not {wanted!r}")
 
 
 def soon(attempt: Callable[[], float], seconds: float, what: str) -> None:

@@ -65,20 +65,47 @@ class Layer:
         return self._raw.getvalue()
 
 
+# All of them by the quickest level: what unpacks it does not know.
+
 def gzipped(data: bytes) -> bytes:
-    return gzip.compress(data, 6, mtime=0)
+    return gzip.compress(data, 1, mtime=0)
+
+
+def xz(data: bytes) -> bytes:
+    return lzma.compress(data, preset=0)
+
+
+def bzip2(data: bytes) -> bytes:
+    return bz2.compress(data, 1)
 
 
 def zstd(data: bytes) -> bytes:
-    return subprocess.run(["zstd", "-q", "-c", "-3"], input=data, stdout=subprocess.PIPE, check=True).stdout
+    return subprocess.run(["zstd", "-q", "-c", "-1"], input=data, stdout=subprocess.PIPE, check=True).stdout
+
+
+# Bytes in a block of zstd, where it repeats one byte or has all of them.
+ZSTD_BLOCK = 1 << 17
+
+
+def zstd_bomb(first: bytes, zeros: int) -> bytes:
+    """FIRST, which is one block, and at least so many ZEROS: four bytes for each block of them."""
+    assert len(first) <= ZSTD_BLOCK
+
+    def block(kind: int, size: int, last: bool = False) -> bytes:
+        return (size << 3 | kind << 1 | last).to_bytes(3, "little")
+
+    raw, repeated = 0, 1
+    head = b"\x28\xb5\x2f\xfd" + b"\0" + bytes([7 << 3])  # a window of 128 KiB
+    return (head + block(raw, len(first)) + first + (block(repeated, ZSTD_BLOCK) + b"\0") * (zeros // ZSTD_BLOCK)
+            + block(repeated, ZSTD_BLOCK, last=True) + b"\0")
 
 
 PACKED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "gzip": (OCI + "layer.v1.tar+gzip", gzipped),
     "zstd": (OCI + "layer.v1.tar+zstd", zstd),
     "plain": (OCI + "layer.v1.tar", bytes),
-    "xz": (OCI + "layer.v1.tar+xz", lzma.compress),
-    "bzip2": (OCI + "layer.v1.tar+bzip2", bz2.compress),
+    "xz": (OCI + "layer.v1.tar+xz", xz),
+    "bzip2": (OCI + "layer.v1.tar+bzip2", bzip2),
 }
 
 # --- layouts -----------------------------------------------------------------

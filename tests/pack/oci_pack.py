@@ -293,8 +293,7 @@ def an_index_that_is_named_often_is_read_once() -> None:
     with folder() as path:
         l = several(path / "image", {"name": "a"})
         one = l.manifests
-        large = {"schemaVersion": 2, "manifests": [], "x": [[]] * 1000000}
-        inner = l.json(large, OCI + "index.v1+json")
+        large = {"schemaVersion": 2, "manifests": [], "x": [[]] * 100000, "y": "y" * 3700000}
         data = json.dumps(large, separators=(",", ":")).encode()
         inner = l.blob(data, OCI + "index.v1+json")
         l.index(*[inner] * 100, *one)
