@@ -2,13 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "init/confine.h"
@@ -18,13 +15,12 @@
 #include "init/spec/config.h"
 #include "init/spec/spec.h"
 #include "init/spec/user.h"
+#include "init/stdio.h"
 #include "init/vector.h"
 #include "rootfs/cgroup.h"
 #include "rootfs/file.h"
 
 enum {
-	CLOEXEC_RANGE = 1 << 2, /* CLOSE_RANGE_CLOEXEC, since 5.11 */
-	FALLBACK_FDS = 1024,	/* the boot's own limit of open files */
 	EXIT_CANNOT = 126,
 	EXIT_MISSING = 127,
 };
@@ -338,182 +334,7 @@ static int prepare(struct start *s)
 	return find_program(s);
 }
 
-/* --- descriptors, session, signals --- */
-
-/*
- * The service gets an open file description of its own, whose flags no other
- * service shares. Where that fails it keeps PID 1's descriptors, which are the
- * console as well.
- */
-static void open_console(const char *path)
-{
-	int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
-
-	for (int want = 0; fd >= 0 && want <= 2; want++)
-		(void)dup2(fd, want);
-}
-
-/* A container's terminal is its first process' session's already. */
-static int begin_session(const struct exec_job *job)
-{
-	bool has_terminal = job->service->terminal && isatty(0);
-	pid_t pid = getpid();
-
-	if (job->in_container && has_terminal) {
-		if (setpgid(0, 0) < 0)
-			return -errno;
-		/* SIGTTOU is blocked. Without that session it is nobody's. */
-		(void)ioctl(0, TIOCSPGRP, &pid);
-		return 0;
-	}
-	if (setsid() < 0)
-		return -errno;
-	if (has_terminal)
-		(void)ioctl(0, TIOCSCTTY, 0);
-	return 0;
-}
-
-static bool is_null(const struct stat *st)
-{
-	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
-}
-
-/*
- * Root in an enclave may have replaced it: the open of a FIFO would block, and a file
- * would keep what is written. What a container has there is for its runtime to say.
- */
-static int make_null(int want, bool in_container)
-{
-	int fd = open("/dev/null", (want == 0 ? O_RDONLY : O_WRONLY) |
-					   O_NONBLOCK | O_CLOEXEC);
-	struct stat st;
-	int r = 0;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	if (!in_container && !is_null(&st))
-		r = -ENODEV;
-	else if (syscall(SYS_fcntl, fd, F_SETFL, 0) < 0 || dup2(fd, want) < 0)
-		r = -errno;
-	close(fd);
-	return r;
-}
-
-static bool wants_null(const struct config_service *s, int fd)
-{
-	if (fd == 0)
-		return s->standard_input == CONFIG_STDIN_NULL;
-	return (fd == 1 ? s->standard_output : s->standard_error) ==
-	       CONFIG_OUTPUT_NULL;
-}
-
-static int take_nulls(struct start *s)
-{
-	int r = 0;
-
-	for (int want = 0; want <= 2 && r == 0; want++)
-		if (wants_null(s->job->service, want))
-			r = make_null(want, s->job->in_container);
-	return r < 0 ? fail_step(s, r, "/dev/null") : 0;
-}
-
-/*
- * A description of its own, whose flags neither another start nor PID 1 shares; where
- * that cannot be had, PID 1's own. PID 1 has the other end, too: it does not block.
- */
-static int open_pipe(int proc_fd, int pipe)
-{
-	struct text t;
-
-	text_clear(&t);
-	text_add(&t, "self/fd/");
-	text_add_number(&t, pipe);
-	return openat(proc_fd, text_string(&t), O_WRONLY | O_CLOEXEC);
-}
-
-static int take_pipes(struct start *s)
-{
-	int r = 0, fd, pipe;
-
-	for (int want = 1; want <= 2 && r == 0; want++) {
-		pipe = s->job->log_fds[want - 1];
-		if (pipe < 0)
-			continue;
-		fd = open_pipe(s->job->proc_fd, pipe);
-		if (dup2(fd < 0 ? pipe : fd, want) < 0)
-			r = -errno;
-		if (fd >= 0)
-			close(fd);
-	}
-	return r < 0 ? fail_step(s, r, "log") : 0;
-}
-
-/*
- * The terminal controls the service even if all of its descriptors are
- * /dev/null. One that has neither does not open the console.
- */
-static int take_stdio(struct start *s)
-{
-	const struct config_service *service = s->job->service;
-	int r;
-
-	if (s->job->console &&
-	    (service->terminal || !wants_null(service, 0) ||
-	     !wants_null(service, 1) || !wants_null(service, 2)))
-		open_console(s->job->console);
-	r = begin_session(s->job);
-	if (r < 0)
-		return fail_step(s, r, "setsid");
-	r = take_nulls(s);
-	return r < 0 ? r : take_pipes(s);
-}
-
-static bool is_log(const struct start *s, int fd)
-{
-	return fd > 0 && s->job->log_fds[fd - 1] >= 0;
-}
-
-/*
- * A console belongs to root and group tty; a pipe or file that a container was
- * started with belongs to root. The first other user becomes its owner. A second
- * user makes it writable for all users, unless it is a file: /dev/stdout has to
- * open for each of them. Where that fails the descriptor itself stays usable.
- */
-static void give_stdio(const struct start *s)
-{
-	const uid_t uid = s->user.uid;
-	const bool in_container = s->job->in_container;
-	struct stat st;
-
-	for (int fd = 0; fd <= 2; fd++) {
-		if (fstat(fd, &st) < 0 || st.st_uid == uid || is_null(&st) ||
-		    (!S_ISCHR(st.st_mode) && !in_container && !is_log(s, fd)))
-			continue;
-		if (st.st_uid == 0)
-			(void)!fchown(fd, uid, (gid_t)-1);
-		else if (!S_ISREG(st.st_mode))
-			(void)!fchmod(fd, (st.st_mode & 07777) | 0022);
-	}
-}
-
-/* Before 5.11. One call of poll tells which descriptors are open at all. */
-static void close_others_slowly(void)
-{
-	struct pollfd fds[FALLBACK_FDS] = { 0 };
-
-	for (int fd = 0; fd < FALLBACK_FDS; fd++)
-		fds[fd].fd = fd;
-	(void)poll(fds, FALLBACK_FDS, 0);
-	for (int fd = 3; fd < FALLBACK_FDS; fd++)
-		if (!(fds[fd].revents & POLLNVAL))
-			(void)syscall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
-}
-
-static void close_others(void)
-{
-	if (syscall(SYS_close_range, 3U, ~0U, CLOEXEC_RANGE) < 0)
-		close_others_slowly();
-}
+/* --- signals --- */
 
 static void default_signals(sigset_t *ret_mask)
 {
@@ -644,15 +465,20 @@ static int run_program(struct start *s)
 static int run_service(struct start *s)
 {
 	struct confine c;
+	const char *step;
 	sigset_t mask;
+	int r;
 
-	if (enter_cgroup(s) < 0 || prepare(s) < 0 || take_stdio(s) < 0)
+	if (enter_cgroup(s) < 0 || prepare(s) < 0)
 		return -1;
-	close_others();
+	r = stdio_take(s->job, &step);
+	if (r < 0)
+		return fail_step(s, r, step);
+	stdio_close_others();
 	default_signals(&mask);
 	c = confine_of(s);
 	if (s->has_user)
-		give_stdio(s);
+		stdio_give(s->job, s->user.uid);
 	if (take_privileges(s, &c, s->job->in_container ? warn : NULL) < 0)
 		return -1;
 	fill_report(s->job, EXEC_ABOUT, s->program.path, "", s->report);
@@ -685,11 +511,18 @@ void exec_hand_over(const struct exec_job *job, struct exec_report *ret)
 {
 	struct start *s = begin(job, ret);
 	struct confine c;
+	const char *step;
 	sigset_t mask;
+	int r;
 
-	if (prepare(s) < 0 || take_nulls(s) < 0)
+	if (prepare(s) < 0)
 		goto out;
-	close_others();
+	r = stdio_take_nulls(job, &step);
+	if (r < 0) {
+		fail_step(s, r, step);
+		goto out;
+	}
+	stdio_close_others();
 	c = confine_of(s);
 	/* PID 1 stays root, and ours again where exec fails. */
 	c.has_ids = c.undumpable = false;

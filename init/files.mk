@@ -5,7 +5,7 @@ INIT := boot step inputs start end loop child helper service member news supervi
 	$(addprefix spec/,spec codes config config_line config_values config_service config_enclave config_link config_keys \
 		capability signal user) \
 	pcr program spec/executable spec/seccomp container check notify report klog modules module power beat \
-	clock/clock clock/stamp clock/ptp clock/steer confine vector names exec \
+	clock/clock clock/stamp clock/ptp clock/steer confine vector names stdio exec \
 	$(addprefix link/,link serve client reader command excerpt stream sandbox last snapshot) tell beating parent
 
 MAIN_C := init/main.c
