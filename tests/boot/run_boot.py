@@ -63,8 +63,8 @@ def init_holds_the_console_apart():
 
 @test(15)
 def orphans_are_reaped():
-    """Ten thousand orphans in bursts: no zombie is left."""
-    b = boot(image("/bin/act", "orphans", "10000"), memory=1024)
+    """Two thousand orphans in bursts: no zombie is left. Ten thousand are of tests/ns."""
+    b = boot(image("/bin/act", "orphans", "2000"))
     b.expect(left="0")
     b.expect_end("/bin/act", "exited with code 0")
 
