@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -159,14 +160,16 @@ def image(build: Path, app: Tree, cmd: list[str], env: list[str], config: bytes 
     return Eif((kernel / "bzImage").read_bytes(), CMDLINES["x86_64"], [r.cpio() for r in ramdisks])
 
 
-def hello(build: Path) -> Eif:
-    """An image of the init, the hello application and the tool nsm that are in the folder BUILD."""
+def hello(build: Path, config: bytes | None = None) -> Eif:
+    """An image of the init, the hello application and the tool nsm that are in the folder BUILD, with that CONFIG."""
     app, built = Tree(), build / "x86_64"
     app.file("bin/hello", (built / "hello").read_bytes(), 0o755)
-    return image(build, app, ["/bin/hello"], ["HELLO=Hello from the enclave side!"],
+    return image(build, app, ["/bin/hello"], ["HELLO=Hello from the enclave side!"], config,
                  files={"nsm": ((built / "nsm").read_bytes(), 0o755)})
 
 
+UP = "init: spawn: "  # a line of our init, after the modules
+LINK_PORTS = (17000, 17001, 17003)  # of an enclave: status, log, control; docs/link.md
 DOCUMENTS = ("open", "definite", "unsigned")  # the forms of attestation documents
 
 
@@ -215,6 +218,9 @@ class Machine:
     locked, and nsm=False leaves the NSM out) or "virt" (arm64); by default what fits the image.
     APPEND goes behind the image's command line. KERNEL replaces the image's. JAM: behind a line
     that matches, the console takes nothing more until the machine has ended, or for JAM_SECONDS.
+    FOLDER, which exists and stays, has the sockets by which a parent on this machine speaks to the guest:
+    PORT.listen, which connects to a port of PORTS in the guest, once that is up; PORT.sock, where the guest finds who
+    listens at that port of the parent. CID is the guest's own. BACKEND: a socket of a vsock backend that runs already.
     DOCUMENTS: what attestation documents are like: "open", signed, the payload a map of indefinite
     length, as AWS's since 2025; "definite", signed, as AWS's before; "unsigned", QEMU's own.
     """
@@ -229,6 +235,10 @@ class Machine:
     nsm: bool = True
     module_id: str = "i-0123456789abcdef0-enc0"
     parent: tuple[str, ...] = ()  # options of scripts/parent
+    folder: Path | None = None
+    ports: tuple[int, ...] = LINK_PORTS
+    cid: int = 4
+    backend: Path | None = None
     timeout: float = 300.0
     jam: str = ""
     documents: str = DOCUMENTS[0]
@@ -237,7 +247,7 @@ class Machine:
 
     def run(self, until: str = "") -> Result:
         """Boots it, and returns when it ended, a line matched UNTIL, or time was up."""
-        with tempfile.TemporaryDirectory(prefix="ei-", dir=_short_tmp()) as tmp:
+        with nullcontext(self.folder) if self.folder else tempfile.TemporaryDirectory(prefix="ei-", dir=_short_tmp()) as tmp:
             self._tmp, self._result, self._children = Path(tmp), Result(), []
             self._matched, self._until = threading.Event(), re.compile(until) if until else None
             self._ended = threading.Event()
@@ -258,15 +268,7 @@ class Machine:
                              stdout=subprocess.PIPE, log="parent.log")
         parent.stdout.readline()  # its first event: listening, or absent
         events = self._follow(parent, self._parent_line)
-        backend = self._spawn(
-            [tools["VHOST_VSOCK"], "--vm", "guest-cid=4,forward-cid=1,forward-listen=9001+9002,"
-             f"socket={tmp}/vhost.sock"], stdout=subprocess.DEVNULL, log="backend.log",
-            env=os.environ | {"LD_PRELOAD": tools["VSOCK_PRELOAD"], "VSOCK_DIR": str(tmp)})
-        while not (tmp / "vhost.sock").exists():
-            if backend.poll() is not None or time.monotonic() > self._start + BACKEND_SECONDS:
-                raise RuntimeError("vhost-device-vsock: " + ((tmp / "backend.log").read_text().strip() or
-                                                             f"no socket within {BACKEND_SECONDS:.0f} s"))
-            time.sleep(0.01)
+        backend = None if self.backend else self._start_backend(tools)
 
         self._start = time.monotonic()
         qemu = self._spawn(self._qemu(tools), stdout=subprocess.PIPE, log="qemu.log",
@@ -289,10 +291,34 @@ class Machine:
         self._result.complaints = [line for line in said.splitlines() if line and not line.startswith("nsm-preload: ")]
         self._result.unsigned = "".join(re.findall("^nsm-preload: (.*)$", said, re.MULTILINE)[:1])
         # With the backend gone every connection ends, and the parent tells the rest.
-        backend.terminate()
-        backend.wait()
+        if backend:
+            backend.terminate()
+            backend.wait()
         parent.terminate()
         events.join()
+
+    def _start_backend(self, tools: dict[str, str]) -> subprocess.Popen:
+        tmp = self._tmp
+        ports = "+".join(map(str, self.ports))
+        backend = self._spawn(
+            [tools["VHOST_VSOCK"], "--vm", f"guest-cid={self.cid},forward-cid=1,forward-listen={ports},"
+             f"socket={tmp}/vhost.sock"], stdout=subprocess.DEVNULL, log="backend.log",
+            env=os.environ | {"LD_PRELOAD": tools["VSOCK_PRELOAD"], "VSOCK_DIR": str(tmp)})
+        while not (tmp / "vhost.sock").exists():
+            if backend.poll() is not None or time.monotonic() > self._start + BACKEND_SECONDS:
+                raise RuntimeError("vhost-device-vsock: " + ((tmp / "backend.log").read_text().strip() or
+                                                             f"no socket within {BACKEND_SECONDS:.0f} s"))
+            time.sleep(0.01)
+        return backend
+
+    def _open_ports(self) -> None:
+        """
+        The guest has vsock now. With a connection that came before, the backend loses its first turn with the guest every
+        now and then, and all connections with it.
+        """
+        for port in self.ports:
+            with suppress(FileNotFoundError):
+                (self._tmp / f"{port}.early").rename(self._tmp / f"{port}.listen")
 
     def _spawn(self, args: list, log: str, **kw) -> subprocess.Popen:
         # setpriv: nothing outlives us, however we end.
@@ -317,6 +343,8 @@ class Machine:
         self._result.console.append((now, line))
         if self.on_line:
             self.on_line(now, line)
+        if UP in line:
+            self._open_ports()
         if self._until and self._until.search(line):
             self._matched.set()
         if self.jam and re.search(self.jam, line):
@@ -325,6 +353,8 @@ class Machine:
     def _parent_line(self, raw: bytes) -> None:
         event = json.loads(raw) | {"at": time.monotonic() - self._start}
         self._result.parent.append(event)
+        if event["event"] == "connected":
+            self._open_ports()
         if self.on_event:
             self.on_event(event)
 
@@ -347,7 +377,7 @@ class Machine:
         args: list = [tools["QEMU_" + eif.arch.upper()], *_firmware(tools)]
         args += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                  "-accel", "kvm" if kvm else "tcg", "-cpu", cpu, "-smp", self.cpus,
-                 "-m", self.memory, "-chardev", f"socket,id=vsock,path={tmp}/vhost.sock"]
+                 "-m", self.memory, "-chardev", f"socket,id=vsock,path={self.backend or tmp / 'vhost.sock'}"]
         # The NSM answers in the thread of the guest's processor. In QEMU's main loop it also runs once for nothing, when the
         # driver is ready, and if that is late and falls between the two buffers of a request, which the driver adds one by
         # one, QEMU takes the device for broken: no answer for 120 s.

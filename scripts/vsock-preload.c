@@ -3,7 +3,8 @@
  * AF_UNIX sockets below $VSOCK_DIR, named by port, so that nothing ever
  * reaches the vsock of the machine that runs the tests.
  *
- *   bind(port P)     listens on VSOCK_DIR/P.listen (the parent connects there)
+ *   bind(port P)     listens on VSOCK_DIR/P.early (machine.py calls it P.listen,
+ *                    where the parent connects, when the guest is up)
  *   connect(port P)  connects to VSOCK_DIR/P.sock (the parent listens there)
  *
  * No table of descriptors is kept: the kernel knows each socket's path, and
@@ -21,7 +22,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define LISTEN ".listen"
+#define LISTEN ".early"
 #define SOCK ".sock"
 
 typedef int name_fn(int, struct sockaddr *, socklen_t *);

@@ -30,6 +30,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* It needs sys/socket.h. */
+#include <linux/vm_sockets.h>
+
 /* In one write: init's lines do not come between. */
 __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
 {
@@ -892,6 +895,24 @@ static void do_reboot(void)
 	fatal("reboot");
 }
 
+/* What a port of a CID, "CID:PORT", says before its end, at most 100 bytes. */
+static void do_dial(const char *where)
+{
+	struct sockaddr_vm at = { .svm_family = AF_VSOCK };
+	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char text[100];
+	ssize_t n = -1;
+
+	if (sscanf(where, "%u:%u", &at.svm_cid, &at.svm_port) == 2 &&
+	    connect(fd, (const void *)&at, sizeof(at)) == 0)
+		n = read(fd, text, sizeof(text));
+	say("@dial=%s %s\n", where,
+	    n < 0  ? strerror(errno) :
+	    n == 0 ? "nothing" :
+		     "bytes");
+	close(fd);
+}
+
 static void do_listen(const char *port)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
@@ -1031,6 +1052,7 @@ static const struct {
 	{ "ask", .with = do_ask },
 	{ "put", .with = do_put },
 	{ "put-error", .with = do_put_error },
+	{ "dial", .with = do_dial },
 };
 
 int main(int argc, char **argv)
