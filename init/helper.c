@@ -29,6 +29,9 @@ enum {
 	LINK_OOM_SCORE = -500,
 };
 
+_Static_assert(CHILD_MAX == 2 * CONFIG_SERVICES_MAX + HELPER_KINDS - 1,
+	       "a service and a relay each, and one of each other kind");
+
 /* Returns the exit code. */
 typedef int helper_entry_fn(const struct helper_job *job);
 

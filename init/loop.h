@@ -72,7 +72,7 @@ int loop_watch(struct loop *l, int fd, loop_ready_fn *ready, void *ctx);
 /* FD is not watched any more; -1 and unknown descriptors are passed over. */
 void loop_forget(struct loop *l, int fd);
 
-/* Adds a part with deadlines. There is room for LOOP_CLOCKS_MAX. */
+/* Adds a part with deadlines; one beyond LOOP_CLOCKS_MAX is dropped. */
 void loop_add_clock(struct loop *l, struct loop_clock clock);
 
 /* The earlier of two deadlines, of which 0 is none. */

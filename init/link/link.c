@@ -339,6 +339,13 @@ void link_tell(struct link *l, const struct link_state *state)
 
 /* --- the end --- */
 
+/* One from before does not matter any more. */
+static void overtake_report(struct link *l)
+{
+	l->is_overtaken = true;
+	helper_kill(&l->report);
+}
+
 static bool has_ended(void *ctx)
 {
 	const struct link *l = ctx;
@@ -350,6 +357,8 @@ void link_end(struct link *l)
 {
 	int64_t began_ms = io_now_ms();
 
+	/* The end is not to wait for a parent that does not take a first report. */
+	overtake_report(l);
 	if (l->phase != LINK_SERVES)
 		return;
 	l->phase = LINK_ENDS;
@@ -365,10 +374,10 @@ void link_end(struct link *l)
 
 static void reported(void *ctx, struct helper *h)
 {
+	const struct link *l = ctx;
 	struct text t;
 
-	(void)ctx;
-	if (h->report.news == HELPER_DONE)
+	if (h->report.news == HELPER_DONE || l->is_overtaken)
 		return;
 	text_clear(&t);
 	if (h->report.news == HELPER_FAULT)
@@ -399,12 +408,13 @@ bool link_report(struct link *l, struct loop *loop, struct children *c,
 	};
 	int r;
 
-	helper_kill(&l->report); /* one from before does not matter any more */
+	overtake_report(l);
 	if (!loop_until(loop, is_reported, &l->report, now_ms + LINK_KILL_MS)) {
 		log_line("report", "not delivered", "the one before lives on");
 		return false;
 	}
-	r = helper_start(&l->report, HELPER_LAST, &job, c, reported, NULL);
+	l->is_overtaken = false;
+	r = helper_start(&l->report, HELPER_LAST, &job, c, reported, l);
 	if (r < 0) {
 		log_line("report", "fork", strerror(-r));
 		return false;

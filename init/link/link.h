@@ -49,6 +49,7 @@ struct link {
 	int64_t again_ms; /* when the helper is started again; 0: it need not */
 	uint32_t pause_ms;
 	int end_took_ms; /* of LINK_LAST_MS */
+	bool is_overtaken; /* the report that is under way, by the next or the end */
 	struct link_message fault;
 	link_asked_fn *asked;
 	void *ctx;

@@ -7,9 +7,10 @@ import shlex
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
-from .lib import IS_ROOT, Failure, Jail, Parent, Skip, Tree, check, same, status, test
+from .lib import IS_ROOT, Failure, Jail, Parent, Skip, Tree, check, same, soon, status, test
 
 LOG, STATUS, CONTROL, REPORT = 17001, 17000, 17003, 9001
 NOTE = re.compile(rb"init: log: from byte (\d+) of (\d+), (\d+) lost\n")
@@ -625,6 +626,30 @@ def a_parent_that_does_not_close_costs_two_seconds() -> None:
         with sh("exit 0", "report = on\n", parent=parent) as j:  # whose connections nobody reads
             j.restarted()
             check(any(line.startswith("init: report: not delivered: ") for line in j.log()), f"{j.log()}")
+
+
+def end_beside_a_first_report() -> float:
+    """From the application's end to the last report, while the parent holds the first one."""
+    parent = Parent()
+    parent.serves.add(REPORT)
+    with Jail("/bin/act", "await", "/run/end", "exit", "3", config="report = on\n", parent=parent) as j:
+        started(j)
+        j.wait(lambda: j.incoming, "a first report")
+        held = j.incoming.pop(0)
+        began = time.monotonic()
+        touch(j, "/run/end")
+        record, _ = report(j)
+        took = time.monotonic() - began
+        same(record["code"], 3, "the code")
+        held[1].close()
+        j.restarted()
+        return took
+
+
+@test
+def a_first_report_that_nobody_takes_does_not_delay_the_end() -> None:
+    """Its process is none that the end waits for."""
+    soon(end_beside_a_first_report, 1.9, "the end")
 
 
 @test

@@ -18,6 +18,7 @@
 #include "init/loop.h"
 #include "init/notify.h"
 #include "tests/unit/check.h"
+#include "vsock/record.h"
 #include "vsock/sock.h"
 
 /* --- the seam --- */
@@ -431,6 +432,47 @@ TEST(one_without_its_score_serves_all_the_same)
 	CHECK_INT(oom_score(helper.pid), oom_score(getpid()));
 	helper_kill(&helper);
 	wait_for_it();
+}
+
+static void begin_report(void)
+{
+	static const struct record record;
+
+	work.config.report_port = 9000;
+	begin(HELPER_LAST, (struct helper_job){ .work = &work,
+						.record = &record,
+						.until_ms = INT64_MAX });
+}
+
+TEST(a_report_has_arrived_when_the_parent_closes)
+{
+	char text[1100] = "";
+
+	set_up();
+	begin_report();
+	/* The helper has copies of them, which it closes with its end. */
+	close(parent_fds[1]);
+	CHECK(read(parent_fds[0], text, sizeof(text) - 1) > 0);
+	CHECK(strstr(text, "{\"status\":\"running\",\"ready\":false,") == text);
+	CHECK_INT(read(parent_fds[0], text, sizeof(text)), 0);
+	CHECK_INT(shutdown(parent_fds[0], SHUT_WR), 0);
+	wait_for_it();
+	CHECK_INT(helper.report.news, HELPER_DONE);
+}
+
+TEST(a_parent_that_answers_a_report_without_an_end_is_left)
+{
+	char text[1100];
+
+	set_up();
+	begin_report();
+	CHECK(read(parent_fds[0], text, sizeof(text)) > 0);
+	for (int i = 0; i < 5; i++)
+		CHECK_INT(send(parent_fds[0], text, sizeof(text), MSG_DONTWAIT),
+			  sizeof(text));
+	(void)loop_until(&loop, is_gone, NULL, -1);
+	CHECK_INT(helper.report.news, HELPER_FAULT);
+	CHECK_INT(helper.report.error, -EPROTO);
 }
 
 /* Or a line would go to what is opened there next. */

@@ -281,4 +281,68 @@ TEST(a_line_waits_for_a_reader_that_is_slow)
 	REQUIRE(waitpid(pid, NULL, 0) == pid);
 }
 
+/* --- a copy for the log of the link --- */
+
+static int copy[2];
+
+static void open_copy(void)
+{
+	REQUIRE(pipe2(copy, O_CLOEXEC | O_NONBLOCK) == 0);
+	log_also(copy[1]);
+}
+
+static const char *copied(void)
+{
+	static char text[1 << 17];
+	ssize_t n = read(copy[0], text, sizeof(text) - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+TEST(lines_are_copied_without_the_name)
+{
+	open_console();
+	open_copy();
+	log_line("step", "object", "reason");
+	log_line("step", NULL, "two");
+	CHECK_STR(copied(), "step: object: reason\nstep: two\n");
+	log_also(-1);
+	log_line("step", NULL, "three");
+	CHECK_STR(copied(), "");
+}
+
+TEST(a_copy_is_made_where_there_is_no_console)
+{
+	log_open(-1);
+	open_copy();
+	log_line("step", NULL, "reason");
+	CHECK_STR(copied(), "step: reason\n");
+}
+
+TEST(lines_that_the_copy_has_no_room_for_are_counted)
+{
+	char reason[LOG_LINE_MAX];
+	int lines = 0;
+	const char *at;
+
+	log_open(-1);
+	open_copy();
+	memset(reason, 'x', sizeof(reason));
+	memcpy(reason + sizeof(reason) - 1, "", 1);
+	for (int i = 0; i < 200; i++)
+		log_line("step", NULL, reason);
+	for (at = copied(); (at = strchr(at, '\n')); at++)
+		lines++;
+	/* All are whole: it has never waited, and none was cut. */
+	CHECK(lines > 10 && lines < 200);
+	log_line("step", NULL, "next");
+	(void)snprintf(reason, sizeof(reason),
+		       "log: %d lines were lost here\nstep: next\n",
+		       200 - lines);
+	CHECK_STR(copied(), reason);
+	log_line("step", NULL, "last");
+	CHECK_STR(copied(), "step: last\n");
+}
+
 CHECK_MAIN("log")

@@ -679,4 +679,15 @@ TEST(nor_does_it_pause_while_deaths_are_left)
 	CHECK(took < 500);
 }
 
+TEST(there_is_room_for_so_many_clocks_and_no_more)
+{
+	static struct timer timers[LOOP_CLOCKS_MAX + 2];
+
+	set_up();
+	for (int i = 0; i < LOOP_CLOCKS_MAX + 2; i++)
+		add_timer(&timers[i]);
+	CHECK_INT(loop.clock_count, LOOP_CLOCKS_MAX);
+	turn();
+}
+
 CHECK_MAIN("loop")
