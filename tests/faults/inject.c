@@ -4,7 +4,8 @@
  * inject [-l FILE] [-f WHO:CALL:N:ERRNO] JAIL [ARGUMENT]...
  *   -l  a line for each call: "WHO CALL N RESULT ARGUMENTS"
  *   -f  the Nth CALL of WHO does not happen and fails by ERRNO, a number; with
- *       "N+" so do all that follow. "hit" stands before its line in FILE
+ *       "N+" so do all that follow; with 0 it happens, and WHO is killed behind it.
+ *       "hit" stands before its line in FILE
  * WHO is init, or a child of it by the name that it gives itself first of all
  * (PR_SET_NAME, a call that is not counted), the next one of that name with #2
  * behind it, and so on. PID 1 is counted from its first call as /init on, a child
@@ -336,7 +337,7 @@ static void enter_call(struct traced *t, const struct __ptrace_syscall_info *i)
 	if (list && image_ran && t->pid == init_pid)
 		show_blocking(t);
 	/* Linux closes the descriptor, whatever close() then says. */
-	if (t->is_hit && number != SYS_close)
+	if (t->is_hit && number != SYS_close && fault.error != 0)
 		skip_call(t->pid);
 	/* That never comes back. */
 	if (number == SYS_exit_group && list)
@@ -348,12 +349,15 @@ static void leave_call(struct traced *t, const struct __ptrace_syscall_info *i)
 	if (!t->is_inside) /* the exec before it was counted */
 		return;
 	t->is_inside = false;
-	if (t->is_hit)
+	if (t->is_hit && fault.error == 0)
+		(void)kill(t->pid, SIGKILL);
+	else if (t->is_hit)
 		set_result(t->pid, -fault.error);
 	if (t->is_hit && list)
 		fputs("hit ", list);
 	if (list)
-		show_call(t, t->is_hit ? -fault.error : i->exit.rval);
+		show_call(t, t->is_hit && fault.error != 0 ? -fault.error :
+							     i->exit.rval);
 }
 
 static void see_call(struct traced *t)

@@ -49,6 +49,9 @@ class Seen:
     bytes: tuple[int, ...]  # what the parent received
     ended: str  # "restart", or what else became of it
     may: tuple[str, ...] = ()  # what each that ran found itself to be allowed
+    heard: tuple[str, ...] = ()  # lines of services that a reader of the log got
+    is_cut: bool = False  # it did not get to the end
+    words: tuple[str, ...] | None = None  # those in the last report, if there was one
 
 
 def more(log: Iterable[str], clean: Iterable[str]) -> list[str]:
@@ -77,6 +80,12 @@ def judge(seen: Seen, clean: Seen, silent: bool = False, ignored: re.Pattern = N
         return finding(seen.ended)
     if more(seen.may, clean.may):
         return finding(f"it ran with other privileges: {more(seen.may, clean.may)}")
+    if more(seen.heard, clean.heard):
+        return finding(f"lines of the log that nobody wrote: {more(seen.heard, clean.heard)}")
+    if seen.ran and seen.words != clean.words and not any(line.startswith("init: report: ") for line in seen.log):
+        return finding(f"the last words are {seen.words}")
+    if seen.ran and not seen.is_cut and more(clean.heard, seen.heard):
+        return finding(f"lines are missing in the log: {more(clean.heard, seen.heard)}")
     if seen.ran and seen.bytes == (0xB7,):
         last = [line for line in seen.log if not line.startswith("init: end: reboot: ")][-1:]
         if not silent and last != [*clean.log[-1:]]:

@@ -4,10 +4,12 @@ import errno
 import os
 import re
 import signal
+import socket
 import struct
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -21,7 +23,9 @@ from .policy import CANNOT_FAIL, ERRNOS, MUSL, OTHERWISE, RULES, Rule
 DEADLINE_S = 180.0
 TRIES = 3
 SERVICES = ("main", "aid")
-OURS = ("init", "beat", "sync", "relay")
+LOG, REPORT = 17001, 9001
+KILL = "KILL"  # no error: the process is killed behind the call
+OURS = ("init", "beat", "sync", "relay", "link", "last")
 # What is said of services that are there to do harm is not the same in each boot.
 HOSTILE_LINE = re.compile(rf"init: \w+: ({'|'.join(hostile.SERVICES)}): ")
 FORKS = {"clone", "clone3", "fork"}
@@ -120,12 +124,26 @@ SCENES["hostile"] = SCENES["full"] | {
     "change": hostile_image,
     "config": SCENES["full"]["config"].replace("after = aid\n", hostile.after({"aid": "", **hostile.SERVICES}))
     + hostile.after(hostile.SERVICES) + hostile.sections(hostile.SERVICES)}
+# What is heard of the log is compared, too. The application's output is on the console, its errors in the log.
+SCENES["link"] = {"cmd": ("/bin/act", "privileges", "put-error", "one", "await", "/run/w-1", "sleep", "100", "put-error", "two", "say", "ran"),
+                  "options": ("-g",), "config": """
+log = listen
+status = full
+control = stop SIGUSR1
+control-local = yes
+report = on
+log-stdout = no
+
+[aid]
+command = /bin/act put three put-error four count /run/w sleep 600000
+"""}
 AFTER_EXEC = ("again", "hostile")
+LINK_STEPS = ("spec", "spawn", "heartbeat", "supervise", "end")
 
 
 def scenes() -> list[str]:
     """Those whose calls fail, as far as they can be had here: users but root are root's to give."""
-    return ["plain", "again", *(["full", "hostile"] if ns.IS_ROOT else [])]
+    return ["plain", "again", "link", *(["full", "hostile"] if ns.IS_ROOT else [])]
 
 
 @dataclass(frozen=True)
@@ -174,22 +192,94 @@ class Fault:
 def start(scene: str, *options: str, below: tuple[str, ...] = (), mutant: str = "") -> ns.Jail:
     made = dict(SCENES[scene])
     cmd = made.pop("cmd")
+    parent = ns.Parent()
+    parent.serves.add(REPORT)
     # Leaks cannot be looked for in a process that is traced.
-    return ns.Jail(*cmd, below=below or (str(INJECT), *options), init="test/mutant", MUTANT=mutant,
+    return ns.Jail(*cmd, parent=parent, below=below or (str(INJECT), *options), init="test/mutant", MUTANT=mutant,
                    ASAN_OPTIONS="detect_leaks=0", **made)
+
+
+class Ear:
+    """The parent's end of the link: takes the reports, and reads the log, again and again."""
+
+    def __init__(self, jail: ns.Jail) -> None:
+        self.jail = jail
+        self.log: socket.socket | None = None
+        self.streams: list[bytes] = []
+        self.reports: list[list] = []  # socket and bytes
+
+    def listen(self) -> None:
+        listener = self.jail.ports.get(LOG)
+        if listener and not self.log and self.is_cut():
+            with suppress(OSError):  # it has just died
+                self.log = self.jail.connect(LOG)
+                self.log.setblocking(False)
+                self.streams.append(b"")
+        if self.log and (more := take(self.log)) is not None:
+            self.streams[-1] += more
+            if not more:
+                self.log.close()
+                self.log = None
+        while self.jail.incoming:
+            self.reports.append([self.jail.incoming.pop(0)[1], b""])
+            self.reports[-1][0].setblocking(False)
+        for r in self.reports:
+            if r[0] and (more := take(r[0])) is not None:
+                r[1] += more
+                if not more:
+                    r[0].close()
+                    r[0] = None
+
+    def is_cut(self) -> bool:
+        return not any(b"\ninit: log: end at byte " in s for s in self.streams)
+
+    def words(self) -> tuple[str, ...] | None:
+        """The lines of services in the last report; None: there was none."""
+        last = [data for _, data in self.reports if data.startswith(b'{"status":"exited"')]
+        return tuple(sorted(of_services(last[-1].split(b"\n", 1)[1]))) if last else None
+
+    def lines(self) -> tuple[str, ...]:
+        """The lines of services that came, each as often as its place in the log says."""
+        found: dict[int, bytes] = {}
+        for stream in self.streams:
+            at = 0
+            for line in stream.splitlines(keepends=True):
+                if m := re.match(rb"init: log: from byte (\d+) of ", line):
+                    at = int(m[1])
+                elif not line.startswith(b"init: log: end"):
+                    found[at] = line
+                    at += len(line)
+        return tuple(sorted(line for text in found.values() for line in of_services(text)))
+
+
+def of_services(text: bytes) -> list[str]:
+    return [line.decode() for line in text.splitlines() if not line.startswith(b"init: ")]
+
+
+def take(s: socket.socket) -> bytes | None:
+    """What has come; empty at its end; None: nothing yet."""
+    try:
+        return s.recv(1 << 16)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
 
 
 def see(j: ns.Jail, deadline: float) -> Seen:
     """Waits for the end."""
+    ear = Ear(j)
     try:
-        j.wait(lambda: j.code is not None, "the end", deadline)
+        j.wait(lambda: ear.listen() or j.code is not None, "the end", deadline)
         j.end()
         ended = "restart" if j.record_lines()[-1:] == ["reboot"] and j.code == -signal.SIGHUP \
             else f"PID 1 is gone: {j.code}"
     except ns.Failure:
         ended = f"no end within {deadline:.0f} s"
     log = [line[at:] for line in j.text.splitlines() if (at := line.find("init: ")) >= 0]
-    return Seen(tuple(log), "@say=ran" in j.text, tuple(j.parent.received), ended, tuple(j.facts("privileges")))
+    ear.listen()
+    return Seen(tuple(log), "@say=ran" in j.text, tuple(j.parent.received), ended, tuple(j.facts("privileges")), ear.lines(),
+                ear.is_cut(), ear.words())
 
 
 def traced(scene: str, *options: str, mutant: str = "", deadline: float = DEADLINE_S) -> tuple[Seen, list[str], str]:
@@ -292,8 +382,14 @@ def unlike(calls: Iterable[Call]) -> tuple[Call, ...]:
     return tuple(kept)
 
 
+def number_of(error: str) -> int:
+    return 0 if error == KILL else getattr(errno, error)
+
+
 def faults(scene: str) -> Iterator[Fault]:
     calls = clean(scene)[1]
+    if scene == "link":  # the rest is that of the plain one
+        calls = tuple(c for c in calls if c.step in LINK_STEPS)
     if scene in AFTER_EXEC:
         first = next(i for i, c in enumerate(calls) if c.name == "execve")
         calls = unlike(c for c in calls[first + 1:] if c.role in (*SERVICES, *OURS))
@@ -301,9 +397,11 @@ def faults(scene: str) -> Iterator[Fault]:
         if call.name in CANNOT_FAIL or rule_of(call, "").outcomes == ("no",):
             continue
         errors = ERRNOS.get(call.name, ("EPERM", "EIO"))
+        if call.role == "link" and call.name != "exit_group":
+            errors = (*errors, KILL)
         for error in errors if scene != "hostile" else errors[call.number % len(errors):][:1]:
             # What fails so by itself is what the boot without a fault has.
-            if call.result != -getattr(errno, error) and rule_of(call, error).outcomes != ("no",):
+            if (error == KILL or call.result != -number_of(error)) and rule_of(call, error).outcomes != ("no",):
                 yield Fault(call, error)
 
 
@@ -320,7 +418,7 @@ def run(fault: Fault, mutant: str = "", deadline: float = DEADLINE_S) -> Outcome
     call = fault.call
     for _ in range(TRIES):
         seen, lines, story = traced(
-            call.scene, "-f", f"{call.by}:{call.name}:{call.number}:{getattr(errno, fault.error)}",
+            call.scene, "-f", f"{call.by}:{call.name}:{call.number}:{number_of(fault.error)}",
             mutant=mutant, deadline=deadline)
         calls = calls_of(call.scene, lines)
         hits = [c for c in calls if c.is_hit]
@@ -348,7 +446,7 @@ def run(fault: Fault, mutant: str = "", deadline: float = DEADLINE_S) -> Outcome
     elif outcome.kind != "quiet" and rule.says and not any(re.search(rule.says, s) for s in outcome.log):
         outcome.why = f"no line says '{rule.says}'"
     elif outcome.kind == "stop" and not rule.says and not any(
-            MUSL.get(fault.error, os.strerror(getattr(errno, fault.error))) in s for s in outcome.said):
+            MUSL.get(fault.error, os.strerror(number_of(fault.error))) in s for s in outcome.said):
         outcome.why = "the errno is not named"
     if outcome.why:
         outcome.kind = "finding"
