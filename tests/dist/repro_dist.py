@@ -14,7 +14,7 @@ ONCE = ("dist/SHA256SUMS", "dist/enclave-init-1-x86_64.tar.gz")
 
 @test(seconds=20)
 def two_builds_are_the_same():
-    """init and nsm of this machine, built from scratch in two places, umasks, locales and time zones."""
+    """init and nsm of this machine, as make built them here and from scratch in another place, umask, locale and time zone."""
     arch = os.uname().machine
     done = run(TOP / "scripts/repro", "--quick", arch, env={"DEEP": None, "KEEP": None})
     same(done.returncode, 0, f"the status: {done.stderr[-3000:]}")
