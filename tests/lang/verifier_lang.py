@@ -1,5 +1,6 @@
 """The verifier alone (make libnsmc-verify), by each compiler that is here."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -24,11 +25,29 @@ def make_verifier(name: str) -> None:
     same((build / "verify/nsmc.h").read_text(), HEADER, "the header")
 
 
+def made_of(name: str) -> str:
+    """A hash of all that make reads for it: sources, what builds them, and the compiler."""
+    hash = hashlib.sha256(must(name, "--version").encode())
+    for path in sorted([TOP / "Makefile", Path(__file__), *(TOP / "nsm").iterdir(), *(TOP / "scripts").iterdir()]):
+        if path.is_file():
+            hash.update(path.read_bytes() + b"\0")
+    return hash.hexdigest()
+
+
+def make_where_it_changed(name: str) -> None:
+    """As make does, what was made of the same before is taken as it is: it was made without a warning."""
+    stamp, now = TOP / "build/lang" / name / "made-of", made_of(name)
+    if not stamp.exists() or stamp.read_text() != now:
+        stamp.unlink(missing_ok=True)
+        make_verifier(name)
+        stamp.write_text(now)
+
+
 def made(name: str) -> Path:
     """The folder with header and archive, of a compiler that warned of nothing."""
     tool(name)
     with lock("make"):
-        once(f"verifier-{name}", lambda done: (make_verifier(name), done.touch()))
+        once(f"verifier-{name}", lambda done: (make_where_it_changed(name), done.touch()))
     return TOP / "build/lang" / name / "verify"
 
 
