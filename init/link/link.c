@@ -307,13 +307,13 @@ int link_start(struct link *l, struct loop *loop, struct children *c,
 static void publish(struct link *l)
 {
 	struct link_shared *s = l->work.memory;
-	uint32_t version = atomic_load(&s->version);
+	uint32_t version = __atomic_load_n(&s->version, __ATOMIC_SEQ_CST);
 
-	atomic_store(&s->version, version + 1);
+	__atomic_store_n(&s->version, version + 1, __ATOMIC_SEQ_CST);
 	/* A reader that sees a byte of the new state also sees that it is being written. */
-	atomic_thread_fence(memory_order_release);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
 	s->state = told;
-	atomic_store(&s->version, version + 2);
+	__atomic_store_n(&s->version, version + 2, __ATOMIC_SEQ_CST);
 }
 
 static void tell_of_state(const struct link *l)
@@ -328,6 +328,7 @@ static void tell_of_state(const struct link *l)
 
 void link_tell(struct link *l, const struct link_state *state)
 {
+	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): snapshot.c zeroes all first */
 	if (memcmp(state, &told, sizeof(*state)) == 0)
 		return;
 	told = *state;

@@ -159,15 +159,18 @@ int serve_prepare(const struct helper_job *job)
 /* PID 1 may be writing it: then its next word comes, too. */
 static void read_state(void)
 {
-	uint32_t before = atomic_load(&s.shared->version);
+	const uint32_t *version = &s.shared->version;
+	uint32_t before = __atomic_load_n(version, __ATOMIC_SEQ_CST);
 	struct link_state state = s.shared->state;
 
-	atomic_thread_fence(memory_order_acquire);
-	if (before % 2 != 0 || atomic_load(&s.shared->version) != before ||
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (before % 2 != 0 ||
+	    __atomic_load_n(version, __ATOMIC_SEQ_CST) != before ||
 	    before == s.state_version)
 		return;
 	s.state_version = before;
 	if (s.work->config.status == CONFIG_STATUS_FULL ||
+	    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): snapshot.c zeroes all first */
 	    memcmp(&state.record, &s.state.record, sizeof(state.record)) != 0)
 		s.view.version++;
 	s.state = state;

@@ -1,7 +1,6 @@
 #ifndef INIT_LINK_SHARED_H
 #define INIT_LINK_SHARED_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,18 +41,20 @@ struct link_state {
  * So no byte of a service is lost or comes twice.
  */
 struct link_intake {
-	_Atomic uint32_t open;	/* the stream's number + 1; 0: nothing */
-	uint8_t what;		/* of stream.c */
-	_Atomic uint32_t dirty; /* bytes of IN that are to be zero again */
-	uint64_t head;		/* of the ring, before */
+	/* OPEN and DIRTY are read and written by __atomic_... alone. */
+	uint32_t open;	/* the stream's number + 1; 0: nothing */
+	uint8_t what;	/* of stream.c */
+	uint32_t dirty; /* bytes of IN that are to be zero again */
+	uint64_t head;	/* of the ring, before */
 	struct line before;
 	/* Zero but for what is read: how much that was is seen in it, less zeros at its end. */
 	char in[LINK_INTAKE_MAX];
 };
 
 struct link_shared {
-	_Atomic uint32_t version; /* of STATE; odd while it is written */
-	bool is_debug;		  /* the console shows the log, too */
+	/* Of STATE; odd while that is written; by __atomic_... alone. */
+	uint32_t version;
+	bool is_debug; /* the console shows the log, too */
 	uint64_t
 		dialled; /* log = connect: up to where the last connection got it */
 	struct link_state state;

@@ -49,21 +49,21 @@ static void begin(struct link_shared *s, size_t i, enum what what,
 	k->what = (uint8_t)what;
 	k->head = ring_head(ring);
 	copy_line(&k->before, &s->lines[i]);
-	atomic_store(&k->open, (uint32_t)i + 1);
-	atomic_signal_fence(memory_order_seq_cst);
+	__atomic_store_n(&k->open, (uint32_t)i + 1, __ATOMIC_SEQ_CST);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 static void clean(struct link_intake *k)
 {
-	memset(k->in, 0, k->dirty);
-	atomic_store(&k->dirty, 0);
+	memset(k->in, 0, __atomic_load_n(&k->dirty, __ATOMIC_SEQ_CST));
+	__atomic_store_n(&k->dirty, 0, __ATOMIC_SEQ_CST);
 }
 
 static void finish(struct link_intake *k, size_t n)
 {
-	atomic_store(&k->dirty, (uint32_t)n);
-	atomic_store(&k->open, 0);
-	atomic_signal_fence(memory_order_seq_cst);
+	__atomic_store_n(&k->dirty, (uint32_t)n, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&k->open, 0, __ATOMIC_SEQ_CST);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	clean(k);
 }
 
@@ -156,13 +156,15 @@ static void redo(struct link_shared *s, size_t i, struct ring *ring)
 void stream_repair(struct link_shared *s, size_t count, struct ring *ring)
 {
 	struct link_intake *k = &s->intake;
+	uint32_t open;
 
 	for (size_t i = 0; i < count; i++)
 		repair_line(&s->lines[i]);
-	if (k->open > 0 && k->open <= count)
-		redo(s, k->open - 1, ring);
-	atomic_store(&k->open, 0);
-	if (k->dirty > sizeof(k->in))
-		atomic_store(&k->dirty, sizeof(k->in));
+	open = __atomic_load_n(&k->open, __ATOMIC_SEQ_CST);
+	if (open > 0 && open <= count)
+		redo(s, open - 1, ring);
+	__atomic_store_n(&k->open, 0, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&k->dirty, __ATOMIC_SEQ_CST) > sizeof(k->in))
+		__atomic_store_n(&k->dirty, sizeof(k->in), __ATOMIC_SEQ_CST);
 	clean(k);
 }
