@@ -1,7 +1,7 @@
 #include "init/process.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "init/text.h"
@@ -22,6 +22,16 @@ static const char *find(const char *text, const char *key)
 	return text ? text + len : "";
 }
 
+/* The number that TEXT begins with, as the kernel writes one; 0 if there is none. */
+static uint32_t number(const char *text)
+{
+	uint32_t n = 0;
+
+	for (; *text >= '0' && *text <= '9'; text++)
+		n = 10 * n + (uint32_t)(*text - '0');
+	return n;
+}
+
 bool process_look(int proc_fd, const char *name, struct process *ret)
 {
 	char buf[STATUS_BYTES];
@@ -38,11 +48,11 @@ bool process_look(int proc_fd, const char *name, struct process *ret)
 		return false;
 	buf[n] = '\0';
 	*ret = (struct process){
-		.pid = atoi(name),
-		.parent = atoi(find(buf, "PPid:\t")),
-		.session = atoi(find(buf, "NSsid:\t")), /* since 4.1 */
-		.tracer = atoi(find(buf, "TracerPid:\t")),
-		.uid = (uid_t)atol(find(buf, "Uid:\t")),
+		.pid = (pid_t)number(name),
+		.parent = (pid_t)number(find(buf, "PPid:\t")),
+		.session = (pid_t)number(find(buf, "NSsid:\t")), /* since 4.1 */
+		.tracer = (pid_t)number(find(buf, "TracerPid:\t")),
+		.uid = number(find(buf, "Uid:\t")),
 		.is_dead = *find(buf, "State:\t") == 'Z',
 	};
 	return true;
