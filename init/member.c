@@ -152,6 +152,21 @@ static int fork_it(struct member *m)
 	return 0;
 }
 
+static void act_but_start(struct member *m, const struct service_action *a)
+{
+	if (a->news != SERVICE_AGAIN)
+		news_tell(m, a);
+	if (a->signals >> (SIGKILL - 1) & 1 && !m->service.has_started)
+		m->is_explained = true; /* by us */
+	for (int sig = 1; sig <= SERVICE_SIGNALS; sig++)
+		if (a->signals >> (sig - 1) & 1)
+			send_signal(m, sig);
+	if (a->kill_all)
+		kill_rest(m);
+	if (a->news == SERVICE_AGAIN)
+		news_tell(m, a);
+}
+
 _Static_assert((int)LOG_LINE_MAX <= (int)EXEC_REASON_MAX, "a text is a reason");
 
 static void start(struct member *m)
@@ -183,23 +198,14 @@ static void start(struct member *m)
 	memcpy(report.reason, t.buf, t.len); /* the rest of it is zero */
 	m->is_explained = true;
 	s->failed(s->ctx, index_of(m), &report, 0);
+	/* This asks for no other start: those that fail would follow without a pause. */
 	service_died(&m->service, 0, true, io_now_ms(), &a);
-	member_act(m, &a);
+	act_but_start(m, &a);
 }
 
 void member_act(struct member *m, const struct service_action *a)
 {
-	if (a->news != SERVICE_AGAIN)
-		news_tell(m, a);
-	if (a->signals >> (SIGKILL - 1) & 1 && !m->service.has_started)
-		m->is_explained = true; /* by us */
-	for (int sig = 1; sig <= SERVICE_SIGNALS; sig++)
-		if (a->signals >> (sig - 1) & 1)
-			send_signal(m, sig);
-	if (a->kill_all)
-		kill_rest(m);
-	if (a->news == SERVICE_AGAIN)
-		news_tell(m, a);
+	act_but_start(m, a);
 	if (a->start)
 		start(m);
 	if (m->all->changed)
