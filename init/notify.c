@@ -278,7 +278,7 @@ static void let_go(const struct notify_socket *s, char *buf)
 void notify_relay(const struct notify_socket *s, int to)
 {
 	char buf[NOTIFY_MESSAGE_MAX];
-	bool counts;
+	bool counts = false;
 	int flags;
 	ssize_t n;
 

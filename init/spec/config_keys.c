@@ -21,10 +21,10 @@ enum {
 #define OF_SUPERVISION(f) .supervised = true, OF_SERVICE(supervision.f)
 #define OF_ENCLAVE(f) .field = offsetof(struct config, f)
 #define OF_LINK(f) OF_ENCLAVE(link.f)
-#define LINK_PORT(key, f)                                                 \
-	{                                                                 \
-		.name = key, .read = config_read_link_number, OF_LINK(f), \
-		.base = 10, .min = 1, .max = PORT_MAX                     \
+#define LINK_PORT(key, f)                                                   \
+	{                                                                   \
+		.name = (key), .read = config_read_link_number, OF_LINK(f), \
+		.base = 10, .min = 1, .max = PORT_MAX                       \
 	}
 #define YES_NO .words = "no\0yes"
 #define LIMIT(key, number)                                       \
