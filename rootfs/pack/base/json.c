@@ -266,7 +266,7 @@ static cJSON_bool is_string_or_array(const cJSON *item)
 int json_words(const cJSON *object, const char *key, struct strings *ret,
 	       struct fault *reterr)
 {
-	const cJSON *item;
+	const cJSON *item = NULL;
 
 	if (get(object, key, is_same_folded, is_string_or_array, "array", &item,
 		reterr) < 0)

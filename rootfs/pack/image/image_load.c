@@ -301,32 +301,34 @@ int image_load(const char *src, const struct image_options *options,
 	struct loader l = { .options = options, .image = ret };
 	struct src from = { .kind = ARCHIVE };
 	const char *tag;
+	enum kind kind;
 	int r = -1;
 
 	*ret = (struct image){ .spool = SPOOL_NONE };
 	if (parse_src(src, &from, reterr) < 0)
 		goto out;
 	tag = from.tag;
+	kind = from.kind;
 	l.digest = from.digest;
-	l.is_named_rootfs = from.kind == ROOTFS_ARCHIVE;
+	l.is_named_rootfs = kind == ROOTFS_ARCHIVE;
 	if (options->tag && tag && strcmp(options->tag, tag) != 0) {
 		(void)fault_usage(reterr, "%s: another tag than %s", src,
 				  options->tag);
 		goto out;
 	}
-	if (l.digest && !has_parts(from.kind)) {
+	if (l.digest && !has_parts(kind)) {
 		(void)fault_usage(reterr, "%s: %s has no digest", src,
-				  kind_words[from.kind]);
+				  kind_words[kind]);
 		goto out;
 	}
-	if (options->tag && (!has_parts(from.kind) || from.kind == BY_SKOPEO)) {
+	if (options->tag && (!has_parts(kind) || kind == BY_SKOPEO)) {
 		(void)fault_usage(reterr,
 				  "%s: %s has its tag in its name, if "
 				  "any",
-				  src, kind_words[from.kind]);
+				  src, kind_words[kind]);
 		goto out;
 	}
-	if (options->owner_is_given && from.kind != FOLDER) {
+	if (options->owner_is_given && kind != FOLDER) {
 		(void)fault_usage(reterr,
 				  "--owner is for a folder's files: those of "
 				  "layers and archives keep their own");
@@ -342,18 +344,18 @@ int image_load(const char *src, const struct image_options *options,
 	if (spool_open(&ret->spool, reterr) < 0)
 		goto out;
 
-	switch (from.kind) {
+	switch (kind) {
 	case OCI_ARCHIVE:
 	case DOCKER_ARCHIVE:
 	case ROOTFS_ARCHIVE:
 	case ARCHIVE:
-		r = load_archive(&l, from.path, tag, &from.kind, reterr);
+		r = load_archive(&l, from.path, tag, &kind, reterr);
 		break;
 	case OCI_DIR:
 	case DOCKER_DIR:
 	case SKOPEO_DIR:
 	case FOLDER:
-		r = load_folder(&l, from.path, tag, from.kind, reterr);
+		r = load_folder(&l, from.path, tag, kind, reterr);
 		break;
 	case BY_SKOPEO:
 		r = load_by_skopeo(&l, src, reterr);
@@ -361,10 +363,10 @@ int image_load(const char *src, const struct image_options *options,
 	}
 	if (r < 0)
 		(void)fault_prefix(reterr, "%s, taken for %s", src,
-				   kind_words[from.kind]);
+				   kind_words[kind]);
 	else
 		r = load_note_dropped(&l, reterr);
-	if (r == 0 && !has_parts(from.kind))
+	if (r == 0 && !has_parts(kind))
 		r = keep_taken_for(ret, src, reterr);
 out:
 	for (size_t i = 0; i < l.dropped.count; i++)

@@ -717,6 +717,7 @@ static int check_digests(struct stream *s, const struct layer *layer,
 			 const struct end *end, int r, struct fault *reterr)
 {
 	struct fault of_tar, of_bytes;
+	bool is_other;
 
 	if (r < 0)
 		of_tar = *reterr;
@@ -728,10 +729,11 @@ static int check_digests(struct stream *s, const struct layer *layer,
 		r = check_rest(s, end, &of_tar);
 	if (s->failed && r < 0)
 		of_tar = *reterr;
-	if (s->packed) {
-		/* cppcheck-suppress autoVariables ; S reports nothing later */
+	if (layer->digest) {
 		s->reterr = &of_bytes;
-		if (check_packed(s, layer->digest, &of_bytes) < 0) {
+		is_other = check_packed(s, layer->digest, &of_bytes) < 0;
+		s->reterr = reterr;
+		if (is_other) {
 			*reterr = of_bytes;
 			return -1;
 		}

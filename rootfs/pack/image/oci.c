@@ -368,6 +368,7 @@ out:
 
 static void drop(struct oci_search *f, size_t i)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): each name below COUNT is of one element */
 	free(f->candidates[i].name);
 	f->candidates[i] = f->candidates[--f->count];
 }

@@ -561,7 +561,6 @@ static int add_boot_file(struct part *f, struct tree *boot,
 int parts_open_boot(struct parts *p, struct fault *reterr)
 {
 	uint32_t mode;
-	char *dest;
 
 	if (p->boot_is_open)
 		return 0;
@@ -571,6 +570,8 @@ int parts_open_boot(struct parts *p, struct fault *reterr)
 		if (open_module(p, &p->modules.items[i], reterr) < 0)
 			return -1;
 	for (size_t i = 0; i < p->boot_files.count; i++) {
+		char *dest = NULL;
+
 		if (parts_open_boot_file(p, &p->boot_files.items[i], &dest,
 					 &mode, reterr) < 0)
 			return -1;
