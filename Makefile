@@ -54,8 +54,8 @@ other-arch: | test-build
 emulator:
 	$(Q)scripts/emulator --blobs $(BUILD)/emulator run
 
-## run: boot an enclave image with the hello application under the emulator, verify its document
-run: $(B)/init $(B)/hello $(B)/nsm $(BUILD)/mkeif emulator
+## run: boot an enclave image with the hello application under the emulator, show what its parent sees, verify its document
+run: $(B)/init $(B)/hello $(B)/nsm $(B)/relay $(BUILD)/mkeif emulator
 	$(call need,python3)
 	$(Q)scripts/run-enclave --hello
 

@@ -60,12 +60,13 @@ def file_systems_on_4_14():
 @test(6)
 def run_enclave_shows_console_and_parent():
     """run-enclave boots an image, shows both sides, ends with the enclave, and has its document verified."""
-    built("init"), built("hello"), built("nsm")
+    built("init"), built("hello"), built("nsm"), built("relay")
     done = subprocess.run([TOP / "scripts/run-enclave", "--hello", "--timeout", str(DEADLINE_S)], cwd=TOP, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     same(done.returncode, 0, f"the status ({done.stdout[-500:]})")
     for text in ('"PCR0": "', "Hello from the enclave side!", "parent: heartbeat after ",
                  "init: end: /bin/hello: exited with code 0", "the enclave ended after ",
-                 f"signed: nsm verify --root {nsm_root()}", "$ build/x86_64/nsm verify build/hello.doc"):
+                 "main: Hello from the enclave side!", "run-enclave: parent: running, ready",
+                 "run-enclave: parent: exited with code 0 (main)", f"signed: nsm verify --root {nsm_root()}", "$ build/x86_64/nsm verify build/hello.doc"):
         check(text in done.stdout, f"no '{text}' in: {done.stdout[-1500:]}")
     check(re.search("^verified: +yes$", done.stdout, re.MULTILINE), done.stdout[-1500:])

@@ -2,8 +2,13 @@
 
 import json
 import os
+import re
+import signal
 import subprocess
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -158,6 +163,9 @@ def signature_sections_that_are_none_are_refused():
             check(False, f"taken: {section[:60].hex()}")
 
 
+KERNEL_LINE = r"^\[ *\d+\.\d+\] "
+
+
 def run_enclave(eif: enclave.Eif, *words: object, env: dict[str, str] | None = None) -> tuple[dict, str]:
     """What it prints first, and all the rest."""
     with tempfile.NamedTemporaryFile(suffix=".eif") as f:
@@ -175,9 +183,10 @@ def run_enclave_prints_measurements_as_nitro_cli():
     """The object that nitro-cli build-enclave prints, PCR8 of a signed image in it, and only there."""
     plain = image("/bin/act")
     with tempfile.TemporaryDirectory() as tmp:
-        for eif, options, documents in ((plain, ["--unsigned"], "documents are QEMU's, not signed"),
+        for eif, options, documents in ((plain, ["--unsigned", "--kernel"], "documents are QEMU's, not signed"),
                                         (signed(plain, Path(tmp))[0], [], "documents are signed: nsm verify --root /")):
             printed, rest = run_enclave(eif, *options)
+            same(bool(re.search(KERNEL_LINE, rest, re.MULTILINE)), bool(options), "the kernel's lines")
             same(printed, {"Measurements": {"HashAlgorithm": "Sha384 { ... }", **eif.measurements()}}, "it printed")
             same("PCR8" in printed["Measurements"], bool(eif.signature), "PCR8")
             check("parent: heartbeat after " in rest and documents in rest, rest)
@@ -239,3 +248,138 @@ exec {emulator()["QEMU_X86_64"]} "$@"
         _, rest = run_enclave(image("/bin/act"), env={"ENCLAVE_INIT_KVM": "1", "QEMU_X86_64": str(qemu)})
     check("emulator: no guest runs by KVM here, so QEMU emulates the processor: " in rest, rest)
     check("parent: heartbeat after " in rest, rest)
+
+
+# --- scripts/enclave ---------------------------------------------------------
+
+LINK = "log = listen\nstatus = full\nreport = on\ncontrol = stop\n"
+RUN = ["EnclaveName", "EnclaveID", "ProcessID", "EnclaveCID", "NumberOfCPUs", "CPUIDs", "MemoryMiB"]
+
+
+class Laptop:
+    """The verbs, for enclaves whose directories are in FOLDER."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def call(self, *words: object, code: int = 0) -> subprocess.CompletedProcess:
+        done = subprocess.run([TOP / "scripts/enclave", *map(str, words)], text=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=DEADLINE_S,
+                              env={**os.environ, "ENCLAVE_INIT_RUN": str(self.folder)})
+        same(done.returncode, code, f"{words}: {done.stdout[-500:]} {done.stderr[-500:]}; code")
+        return done
+
+    def said(self, *words: object) -> object:
+        return json.loads(self.call(*words).stdout)
+
+    def listed(self) -> dict[str, dict]:
+        return {e["EnclaveName"]: e for e in self.said("describe-enclaves")}
+
+
+@contextmanager
+def laptop() -> Iterator[Laptop]:
+    with tempfile.TemporaryDirectory(prefix="ei-", dir="/tmp") as folder:
+        l = Laptop(Path(folder, "run"))
+        try:
+            yield l
+        finally:
+            l.call("terminate-enclave", "--all")
+
+
+@test(8)
+def enclaves_run_beside_each_other():
+    """nitro-cli's verbs and its JSON: run --detach, describe-enclaves, console, stop, watch, terminate-enclave."""
+    eif = image("/bin/act", "put", "serving", "until-term", "stop", "exit", "7", config=LINK)
+    with laptop() as l, tempfile.TemporaryDirectory() as tmp:
+        path = Path(tmp, "srv.eif")
+        path.write_bytes(eif.pack())
+        first = l.said("run", path, "--detach", "--timeout", DEADLINE_S)
+        second = l.said("run-enclave", "--eif-path", path, "--cpu-count", 2, "--memory", 256, "--detach", "--timeout", DEADLINE_S)
+        for e in (first, second):
+            same(list(e), RUN, "members")
+        same([first["EnclaveName"], second["EnclaveName"]], ["srv", "srv_1"], "names")
+        same([first["EnclaveCID"], second["EnclaveCID"]], [16, 17], "CIDs")
+        same([second["NumberOfCPUs"], second["CPUIDs"], second["MemoryMiB"]], [2, [0, 1], 256], "what it has")
+        check(re.fullmatch("i-[0-9a-f]{17}-enc[0-9a-f]{16}", first["EnclaveID"]), first["EnclaveID"])
+
+        found = l.said("describe-enclaves")
+        same([e["EnclaveID"] for e in found], [first["EnclaveID"], second["EnclaveID"]], "what runs")
+        same(list(found[0]), [*RUN, "State", "Flags", "Measurements", "Directory"], "members")
+        same([found[0]["State"], found[0]["Flags"]], ["RUNNING", "NONE"], "its state")
+        same(found[0]["Measurements"]["PCR0"], eif.measurements()["PCR0"], "PCR0")
+
+        shown = l.call("console", "srv", "--disconnect-timeout", 0.1).stdout
+        check("init: spawn: /bin/act: started by " in shown and not re.search(KERNEL_LINE, shown, re.MULTILINE), shown)
+        shown = l.call("console", "--kernel", "--enclave-id", first["EnclaveID"], "--disconnect-timeout", 0.1).stdout
+        check(re.search(KERNEL_LINE, shown, re.MULTILINE), shown)
+        check("name one of the enclaves: srv srv_1" in l.call("stop", code=1).stderr, "two are one too many")
+
+        watch = subprocess.Popen([TOP / "scripts/enclave", "watch", "srv_1"], text=True, stdout=subprocess.PIPE,
+                                 env={**os.environ, "ENCLAVE_INIT_RUN": str(l.folder)})
+        check(any("main: @waits=stop" in line for line in watch.stdout), "the log has no line")
+        l.call("stop", "--enclave-name", "srv_1")
+        watch.communicate()
+        same(watch.returncode, 7, "the code of watch")
+        same(list(l.listed()), ["srv"], "what runs after the stop")
+
+        # One whose process was killed is not there any more, and leaves nothing.
+        os.kill(first["ProcessID"], signal.SIGKILL)
+        same(wait_for(lambda: l.listed() or "none"), "none", "what runs after a kill")
+        same([p.name for p in l.folder.iterdir()], ["lock"], "what is left")
+
+
+def wait_for(look):
+    """What LOOK says once that is "none", or at the deadline: a killed process ends at once, and its lock soon."""
+    end = time.monotonic() + DEADLINE_S
+    while (seen := look()) != "none" and time.monotonic() < end:
+        time.sleep(0.05)
+    return seen
+
+
+@test(4)
+def terminate_enclave_ends_it_at_once():
+    """nitro-cli's object, and nothing is left; the only one need not be named."""
+    with laptop() as l, tempfile.TemporaryDirectory() as tmp:
+        path = Path(tmp, "x.eif")
+        path.write_bytes(image("/bin/act", "sleep", "1000000").pack())
+        e = l.said("run", path, "--detach", "--enclave-name", "mine", "--enclave-cid", 100, "--timeout", DEADLINE_S)
+        same([e["EnclaveName"], e["EnclaveCID"]], ["mine", 100], "as asked for")
+        check("the CID 100 is another enclave's" in l.call("run", path, "--enclave-cid", 100, "--detach", code=1).stderr, "twice")
+        done = l.call("terminate-enclave")
+        same(json.loads(done.stdout), {"EnclaveName": "mine", "EnclaveID": e["EnclaveID"], "Terminated": True}, "it said")
+        check(f"Successfully terminated enclave {e['EnclaveID']}." in done.stderr, done.stderr)
+        same(l.said("describe-enclaves"), [], "what runs")
+
+
+@test(3)
+def a_detached_boot_that_stops_is_a_failure():
+    """run --detach says why in init's words, prints no object, and leaves nothing."""
+    with laptop() as l, tempfile.TemporaryDirectory() as tmp:
+        path = Path(tmp, "x.eif")
+        path.write_bytes(image("/bin/nope").pack())
+        done = l.call("run", path, "--detach", "--timeout", DEADLINE_S, code=1)
+        same(done.stdout, "", "its output")
+        for text in (f"run-enclave: {path}: the parent received 08; init: spawn: /bin/nope: not found",
+                     "init: end: boot: stopped in step 8, spawn"):
+            check(text in done.stderr, done.stderr)
+        same(l.said("describe-enclaves"), [], "what runs")
+
+
+@test(3)
+def bad_words_are_refused():
+    """Before anything is booted, with an error that names them."""
+    with laptop() as l:
+        for words, code, text in ((("run",), 2, "name one image, or --hello"),
+                                  (("run", "--hello", "--detach"), 2, "--detach does not go together with --hello"),
+                                  (("run", "x.eif", "--memory", "0"), 2, "'0' is no number from 64"),
+                                  (("run", "x.eif", "--enclave-name", ""), 2, "cannot be an enclave's name"),
+                                  (("run", "/etc/passwd", "--detach"), 1, "not an EIF file"),
+                                  (("stop",), 1, "enclave: no enclave runs"),
+                                  (("terminate-enclave", "x"), 1, "enclave: no enclave of the name or ID 'x' runs"),
+                                  (("console", "x", "--enclave-id", "y"), 1, "enclave: name the enclave once"),
+                                  (("terminate-enclave", "--all", "x"), 1, "enclave: --all, or one enclave"),
+                                  (("console", "--disconnect-timeout", "-1"), 2, "is no time in seconds"),
+                                  (("list",), 2, "invalid choice: 'list'")):
+            done = l.call(*words, code=code)
+            check(text in done.stderr, f"{words}: {done.stderr}")
+            same(done.stdout, "", f"{words}: its output")
