@@ -423,7 +423,9 @@ bool link_report(struct link *l, struct loop *loop, struct children *c,
 	if (wait_ms == 0)
 		return false;
 	if (!loop_until(loop, is_reported, &l->report, job.until_ms)) {
-		helper_kill(&l->report);
+		/* Its death may come too late to be logged. */
+		log_line("report", "not delivered", strerror(ETIMEDOUT));
+		overtake_report(l);
 		return false;
 	}
 	return l->report.report.news == HELPER_DONE;

@@ -21,9 +21,9 @@ def beat(*words: str, answer: int = 0, echo: bytes | None = b"\xb7") -> tuple[in
         message, fds, _, _ = socket.recv_fds(here, 256, 1)
         if message:
             asked = " ".join(message.decode().split()[:2])
-            here.send(answer.to_bytes(4, "little"))
             with socket.socket(fileno=fds[0]) as s:
                 s.settimeout(DEADLINE_S)
+                s.send(answer.to_bytes(4, "little"))
                 got = b"" if answer else s.recv(64)
                 if got and echo:
                     s.send(echo)

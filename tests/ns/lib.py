@@ -195,22 +195,22 @@ class Jail:
         if message.startswith(b"listen "):
             port = int(message.split()[1])
             end = socket.socket(fileno=fds[0])
+            self._answer(end, 98 if port in self.parent.taken else 0)
             if port in self.parent.taken:
                 end.close()
             else:
                 self.ports[port] = end
-            self.listener.send((98 if port in self.parent.taken else 0).to_bytes(4, "little"))
             return
         port = int(message.split()[1])
         if port in LINK_PORTS:
             end = socket.socket(fileno=fds[0])
             end.settimeout(DEADLINE_S)
-            if served := port in self.parent.serves:
+            served = port in self.parent.serves
+            self._answer(end, 0 if served else 104)
+            if served:
                 self.incoming.append((port, end))
             else:
                 end.close()
-            with suppress(OSError):  # who asked may be gone
-                self.listener.send((0 if served else 104).to_bytes(4, "little"))
             return
         self.parent.attempts.append(message.decode())
         self._held.append((message.decode(), fds[0]))
@@ -223,12 +223,17 @@ class Jail:
         self.parent.hold = False
         for _, fd in self._held:
             s = socket.socket(fileno=fd)
+            self._answer(s, answer)
             if answer:
                 s.close()
             else:
                 self._connections.append(s)
-            self.listener.send(answer.to_bytes(4, "little"))
         self._held = []
+
+    @staticmethod
+    def _answer(s: socket.socket, error: int) -> None:
+        with suppress(OSError):  # the process that asked may be gone
+            s.send(error.to_bytes(4, "little"))
 
     def _take_byte(self, s: socket.socket) -> None:
         data = s.recv(64)

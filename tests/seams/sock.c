@@ -1,8 +1,9 @@
 /*
  * The parent is whoever holds the other end of the socket that the word PARENT
  * numbers: each attempt to connect is a message there, "CID PORT TIMEOUT",
- * with one end of a new stream. An answer of four bytes says how it went:
- * 0, and the stream's other end is the connection, or an errno. Without PARENT
+ * with one end of a new stream. By that end come four bytes that say how it went:
+ * 0, and the stream is the connection, or an errno. Not by PARENT's socket, where two that
+ * ask at a time, or one that was killed, would have another's answer. Without PARENT
  * nobody listens. "listen PORT" brings one end of a seqpacket socket, and is answered
  * likewise; there a message of four bytes, the peer's CID, with a stream is a
  * connection to that port.
@@ -40,12 +41,14 @@ static int hand_over(int to, char *text, int fd)
 	return sendmsg(to, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* What the parent at TO answers to TEXT with FD: 0 or -errno. */
-static int ask(int to, char *text, int fd)
+/* What the parent at TO answers by FDS[0] to TEXT with FDS[1]: 0 or -errno. */
+static int ask(int to, char *text, const int fds[2])
 {
-	int answer = ECONNRESET, r = hand_over(to, text, fd);
+	int answer = ECONNRESET, r = hand_over(to, text, fds[1]);
 
-	if (r == 0 && recv(to, &answer, sizeof(answer), 0) != sizeof(answer))
+	close(fds[1]);
+	if (r == 0 &&
+	    recv(fds[0], &answer, sizeof(answer), 0) != sizeof(answer))
 		answer = ECONNRESET;
 	return r < 0 ? r : -answer;
 }
@@ -61,8 +64,7 @@ int sock_connect(uint32_t cid, uint32_t port, int timeout_ms)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
 		return -errno;
 	(void)snprintf(text, sizeof(text), "%u %u %d", cid, port, timeout_ms);
-	r = ask(to, text, fds[1]);
-	close(fds[1]);
+	r = ask(to, text, fds);
 	if (r == 0 && fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0)
 		r = -errno;
 	if (r == 0)
@@ -91,12 +93,10 @@ int sock_listen(uint32_t port, uint32_t buffer)
 	seam_record("listen %u\n", port);
 	if (to < 0)
 		return -EAFNOSUPPORT;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		       0, fds) < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return -errno;
 	(void)snprintf(text, sizeof(text), "listen %u", port);
-	r = ask(to, text, fds[1]);
-	close(fds[1]);
+	r = ask(to, text, fds);
 	if (r == 0)
 		return fds[0];
 	close(fds[0]);
@@ -115,7 +115,7 @@ int sock_accept(int fd, uint32_t *ret_cid)
 			      .msg_control = control.buf,
 			      .msg_controllen = sizeof(control.buf) };
 	const struct cmsghdr *c;
-	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	int got;
 
 	if (n < 0)
