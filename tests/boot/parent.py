@@ -25,7 +25,6 @@ class Heard:
     status: bytes = b""
     answers: list[bytes] = field(default_factory=list)
     reports: list[bytes] = field(default_factory=list)
-    relay: tuple[int, str, str] = (-1, "", "")  # relay watch: code, stdout, stderr
 
     @property
     def lines(self) -> list[str]:
@@ -37,7 +36,7 @@ class Heard:
 
     @property
     def report(self) -> tuple[dict, list[str]]:
-        """The last one: its record, and the last words."""
+        """The last one: its record, and the lines of its last words."""
         line, words = self.reports[-1].split(b"\n", 1)
         return json.loads(line), words.decode().splitlines()
 
