@@ -143,6 +143,10 @@ static void add_record(struct json *j, const struct record *r,
 	add_number(j, r->uptime_ms);
 	add(j, ",\"restarts\":");
 	add_number(j, r->restarts);
+	if (r->boot[0] != '\0') {
+		add(j, ",\"boot\":");
+		ADD_STRING(j, r->boot);
+	}
 	if (!r->has_log)
 		return;
 	add(j, ",\"log_bytes\":");

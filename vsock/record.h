@@ -8,9 +8,10 @@
 /*
  * The report and the status of an enclave as a line of JSON, for the parent. Pure.
  *
- *   {"status":"running","ready":true,"service":"main","uptime_ms":12,"restarts":0}
+ *   {"status":"running","ready":true,"service":"main","uptime_ms":12,"restarts":0,
+ *    "boot":"1f2e3d4c"}
  *   {"status":"exited","code":3,"service":"main","oom":false,"uptime_ms":8123,
- *    "restarts":0,"log_bytes":4096,"lost_bytes":0}
+ *    "restarts":0,"boot":"1f2e3d4c","log_bytes":4096,"lost_bytes":0}
  *   {"status":"signaled","signal":9,"name":"SIGKILL","service":"main","oom":true,...}
  *   {"status":"fatal","error":"/cmd: No such file or directory","step":3,...}
  *
@@ -25,6 +26,7 @@ enum {
 	RECORD_MAX = 1000,	 /* bytes of a line, its newline included */
 	RECORD_FULL_MAX = 16384, /* the same with services */
 	RECORD_SERVICES_MAX = 16,
+	RECORD_BOOT_LEN = 8,
 };
 
 enum record_status {
@@ -50,6 +52,8 @@ struct record {
 	bool oom;	  /* of EXITED and SIGNALED */
 	uint64_t uptime_ms;
 	uint32_t restarts; /* of all services together */
+	char boot[RECORD_BOOT_LEN +
+		  1]; /* the id of this boot; empty: left out */
 	bool has_log; /* LOG_BYTES, which follow the line, and LOST_BYTES */
 	uint64_t log_bytes;
 	uint64_t lost_bytes;

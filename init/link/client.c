@@ -125,6 +125,7 @@ static void fill_status(struct client *c, const struct client_view *v)
 {
 	struct record r = v->state->record;
 
+	memcpy(r.boot, v->work->boot, sizeof(r.boot));
 	r.uptime_ms = (uint64_t)v->now_ms;
 	c->out_at = 0;
 	if (c->kind == CLIENT_LOCAL ||

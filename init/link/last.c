@@ -107,6 +107,7 @@ static int report(const struct helper_job *job, struct record *record,
 	if (ring && job->byte)
 		pos = ring_tail_from_line(ring,
 					  (size_t)job->work->config.report_log);
+	memcpy(record->boot, job->work->boot, sizeof(record->boot));
 	record->has_log = true;
 	record->uptime_ms = (uint64_t)io_now_ms();
 	record->log_bytes = head - pos;

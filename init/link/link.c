@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -103,6 +104,23 @@ static int open_memory(struct link *l)
 			 0;
 }
 
+/* Without a random number there is no id: the enclave is worth more. */
+static void make_boot(char ret[RECORD_BOOT_LEN + 1])
+{
+	static const char digits[16] = "0123456789abcdef";
+	uint8_t bytes[RECORD_BOOT_LEN / 2];
+
+	ret[0] = '\0';
+	if (getrandom(bytes, sizeof(bytes), GRND_NONBLOCK) !=
+	    (ssize_t)sizeof(bytes))
+		return;
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		ret[2 * i] = digits[bytes[i] >> 4];
+		ret[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	ret[RECORD_BOOT_LEN] = '\0';
+}
+
 int link_open(struct link *l, const struct config *c, const char **reterr_what)
 {
 	int r;
@@ -111,6 +129,7 @@ int link_open(struct link *l, const struct config *c, const char **reterr_what)
 	*reterr_what = "log-size";
 	if (!link_has_helper(l) && c->link.report == CONFIG_REPORT_OFF)
 		return 0;
+	make_boot(l->work.boot);
 	l->helper.channel = l->report.channel = -1;
 	for (size_t i = 0; i < LINK_STREAMS_MAX; i++)
 		l->work.reads[i] = l->writes[i] = -1;

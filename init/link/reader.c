@@ -6,10 +6,11 @@
 
 enum { TRIES = 4 }; /* the writer may be as fast as a reader */
 
-void reader_init(struct reader *r, uint64_t pos)
+void reader_init(struct reader *r, uint64_t pos, const char *boot)
 {
 	*r = (struct reader){
 		.pos = pos,
+		.boot = boot,
 		.needs_note = true,
 		.is_cut = pos > 0,
 	};
@@ -41,6 +42,10 @@ static void note_place(struct reader *r, uint64_t pos, uint64_t head)
 	/* A ring that was broken has begun anew. */
 	text_add_number(&t, pos > r->pos ? (long long)(pos - r->pos) : 0);
 	text_add(&t, " lost");
+	if (r->boot && r->boot[0]) {
+		text_add(&t, ", boot ");
+		text_add(&t, r->boot);
+	}
 	put_note(r, &t);
 	r->pos = pos;
 	r->needs_note = false;

@@ -16,6 +16,7 @@ enum { READER_NOTE_MAX = 112 };
 
 struct reader {
 	uint64_t pos; /* the next byte of the ring */
+	const char *boot;
 	bool needs_note;
 	bool is_cut;  /* no line is known to begin at POS, which is not 0 */
 	bool in_line; /* the last byte that was sent is not a newline */
@@ -27,9 +28,10 @@ struct reader {
 /*
  * A reader that begins at POS, or with the first line behind it. It gets a note first. What
  * follows a note is the begin of a line: in its midst a line's text is what a service
- * makes it, and could look like another's, or like a note.
+ * makes it, and could look like another's, or like a note. Notes have BOOT, the enclave's
+ * id, the caller's; NULL or empty: they have none.
  */
-void reader_init(struct reader *r, uint64_t pos);
+void reader_init(struct reader *r, uint64_t pos, const char *boot);
 
 /*
  * Puts what comes next into BUF, whose CAP is 8192 or more, and returns its length: 0 if

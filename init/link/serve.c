@@ -269,7 +269,7 @@ static struct place place_of(enum link_what what)
 
 static void begin_reader(struct client *c, uint64_t pos)
 {
-	reader_init(&c->reader, pos);
+	reader_init(&c->reader, pos, s.work->boot);
 	c->began = pos;
 	if (s.is_finishing)
 		reader_end(&c->reader);

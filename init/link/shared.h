@@ -71,6 +71,8 @@ enum {
 /* What a helper works with; a copy of PID 1's. */
 struct link_work {
 	struct config_link config;
+	/* Another one in each boot; empty: there was no random number. */
+	char boot[RECORD_BOOT_LEN + 1];
 	void *memory; /* struct link_shared, and the ring at LINK_RING_AT; NULL: none */
 	size_t memory_len;
 	size_t stream_count;

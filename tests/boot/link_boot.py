@@ -118,7 +118,7 @@ def the_log_over_vsock_is_numbered():
     """Each note says what is missing, to the byte, of what a reader takes more slowly than it is written."""
     at = None
     for line in panics().heard.log.splitlines(keepends=True):
-        if note := re.fullmatch(rb"init: log: from byte (\d+) of (\d+), (\d+) lost\n", line):
+        if note := re.fullmatch(rb"init: log: from byte (\d+) of (\d+), (\d+) lost, boot [0-9a-f]{8}\n", line):
             first, total, lost = map(int, note.groups())
             check(at is None or first - at in (lost, lost - 1), f"{line!r} at byte {at}")  # a newline of its own before it
             at = first
@@ -318,7 +318,7 @@ def the_link_works_on_4_14():
     states = [(s["status"], s.get("ready")) for s in b.heard.statuses]
     check(("running", True) in states and states[-1][0] == "exited", f"{states}")
     first, *lines, last = b.heard.lines
-    check(re.fullmatch("init: log: from byte 0 of [0-9]+, 0 lost", first), first)
+    check(re.fullmatch("init: log: from byte 0 of [0-9]+, 0 lost, boot [0-9a-f]{8}", first), first)
     same(sorted(line for line in lines if line.startswith("main")),
          sorted(["main: one", "main! two", "main: @waits=stop", "main: @stopped=stop Terminated"]), "the lines")
     same(last, f"init: log: end at byte {sum(len(line) + 1 for line in lines)}", "the last line")

@@ -174,11 +174,11 @@ static void check_place(struct listener *l, const struct ring *ring,
 			const char *s)
 {
 	unsigned long long from, of, lost;
-	char newline;
+	int len = 0;
 
-	require(sscanf(s, "init: log: from byte %llu of %llu, %llu lost%c",
-		       &from, &of, &lost, &newline) == 4 &&
-		newline == '\n');
+	require(sscanf(s, "init: log: from byte %llu of %llu, %llu lost%n",
+		       &from, &of, &lost, &len) == 3);
+	require(strcmp(s + len, ", boot 0a1b2c3d\n") == 0);
 	require(of == written && from <= of && from >= oldest(ring));
 	require(lost == (from > l->pos ? from - l->pos : 0));
 	/* Only the first may count nothing. */
@@ -255,7 +255,7 @@ static bool read_some(struct listener *l, const struct ring *ring, size_t limit)
 static void begin(struct listener *l, uint64_t pos)
 {
 	*l = (struct listener){ .pos = pos };
-	reader_init(&l->r, pos);
+	reader_init(&l->r, pos, "0a1b2c3d");
 }
 
 static void look_back(const struct ring *ring, size_t cap)

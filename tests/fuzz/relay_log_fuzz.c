@@ -96,31 +96,58 @@ static void any(const uint8_t *data, size_t size)
 enum { TEXT_MAX = 1 << 16, KEPT = 300 };
 
 static struct life {
-	char text[TEXT_MAX];
-	size_t len;  /* written */
-	size_t came; /* given out, or reported as missing */
+	char texts
+		[2]
+		[TEXT_MAX]; /* of an enclave, and of the next one at its place */
+	uint32_t boot;	    /* of the one that is there */
+	uint32_t read;	    /* of the one whose lines come */
+	size_t len;	    /* written */
+	size_t came;	    /* given out, or reported as missing */
 	bool is_cut; /* the last line was not whole: a gap or the rest follows */
+	size_t read_len; /* of the one whose lines come */
 	struct log log;
 } life;
 
+static char *text_of(uint32_t boot)
+{
+	return life.texts[boot % 2];
+}
+
+static void begin_life(void)
+{
+	life.read = life.boot;
+	life.came = 0;
+	life.is_cut = false;
+}
+
 static void emit_life(void *context, const struct log_event *e)
 {
+	const char *text = text_of(life.read);
+
 	(void)context;
+	if (life.read == life.boot)
+		life.read_len = life.len;
+	if (e->kind == LOG_RESTART) {
+		require(e->from == life.read && e->to == life.boot);
+		require(life.read != life.boot);
+		begin_life();
+		return;
+	}
 	if (e->kind == LOG_GAP) {
 		/* The newline of a note may stand for that of the text. */
 		if (life.came > 0 && e->from == life.came - 1 &&
-		    life.text[e->from] == '\n')
+		    text[e->from] == '\n')
 			life.came--;
-		require(e->from == life.came && e->to <= life.len);
+		require(e->from == life.came && e->to <= life.read_len);
 		life.came = e->to;
 		life.is_cut = false;
 		return;
 	}
 	require(e->kind == LOG_LINE && (!life.is_cut || e->is_part));
-	require(e->len < life.len - life.came + 1);
-	require(memcmp(life.text + life.came, e->text, e->len) == 0);
+	require(e->len < life.read_len - life.came + 1);
+	require(memcmp(text + life.came, e->text, e->len) == 0);
 	life.came += e->len;
-	life.is_cut = life.came == life.len || life.text[life.came] != '\n';
+	life.is_cut = life.came == life.read_len || text[life.came] != '\n';
 	life.came += !life.is_cut;
 }
 
@@ -134,10 +161,11 @@ static size_t oldest(void)
 
 static void send_note(size_t from, size_t lost)
 {
-	char note[100];
-	int n = snprintf(note, sizeof(note),
-			 "init: log: from byte %zu of %zu, %zu lost\n", from,
-			 life.len, lost);
+	char note[120];
+	int n = snprintf(
+		note, sizeof(note),
+		"init: log: from byte %zu of %zu, %zu lost, boot %08x\n", from,
+		life.len, lost, life.boot);
 
 	log_read(&life.log, note, (size_t)n);
 }
@@ -148,16 +176,17 @@ static void live(const uint8_t *data, size_t size)
 	bool is_connected = false;
 
 	memset(&life, 0, sizeof(life));
+	life.boot = life.read = 1;
 	log_open(&life.log, emit_life, NULL);
 	for (size_t i = 0; i + 1 < size && life.len < TEXT_MAX - 300; i += 2) {
 		size_t n = data[i + 1];
 
-		switch (data[i] % 4) {
+		switch (data[i] % 5) {
 		case 0: /* a line */
-			memcpy(life.text + life.len, "main: ", 6);
-			memset(life.text + life.len + 6, 'a' + (int)(i % 26),
-			       n);
-			life.text[life.len + 6 + n] = '\n';
+			memcpy(text_of(life.boot) + life.len, "main: ", 6);
+			memset(text_of(life.boot) + life.len + 6,
+			       'a' + (int)(i % 26), n);
+			text_of(life.boot)[life.len + 6 + n] = '\n';
 			life.len += 6 + n + 1;
 			break;
 		case 1:
@@ -173,19 +202,30 @@ static void live(const uint8_t *data, size_t size)
 			log_connect(&life.log);
 			send_note(at, at);
 			break;
+		case 4: /* another enclave, once this one was heard of */
+			if (is_connected)
+				log_cut(&life.log);
+			is_connected = false;
+			if (!life.log.is_numbered || life.read != life.boot)
+				break;
+			life.read_len = life.len;
+			life.boot++;
+			life.len = 0;
+			break;
 		default:
 			if (!is_connected)
 				break;
 			if (at < oldest()) {
 				if (n % 2 ||
-				    (at > 0 && life.text[at - 1] != '\n'))
+				    (at > 0 &&
+				     text_of(life.boot)[at - 1] != '\n'))
 					log_read(&life.log, "\n", 1);
 				send_note(oldest(), oldest() - at);
 				at = oldest();
 			}
 			if (n > life.len - at)
 				n = life.len - at;
-			log_read(&life.log, life.text + at, n);
+			log_read(&life.log, text_of(life.boot) + at, n);
 			at += n;
 			break;
 		}
@@ -195,7 +235,7 @@ static void live(const uint8_t *data, size_t size)
 	log_connect(&life.log);
 	at = oldest();
 	send_note(at, at);
-	log_read(&life.log, life.text + at, life.len - at);
+	log_read(&life.log, text_of(life.boot) + at, life.len - at);
 	require(log_is_current(&life.log));
 	log_finish(&life.log);
 	require(life.came == life.len);

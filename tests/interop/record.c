@@ -2,7 +2,7 @@
  * record.c for tests that are not in C: a record a line on stdin, and its line of JSON on
  * stdout. Its words are, with strings in hexadecimal and "-" for an empty one:
  *
- *   CAP STATUS CODE SIGNAL NAME ERROR STEP SERVICE READY OOM UPTIME RESTARTS HAS_LOG LOG LOST
+ *   CAP STATUS CODE SIGNAL NAME ERROR STEP SERVICE READY OOM UPTIME RESTARTS BOOT HAS_LOG LOG LOST
  *   [COUNT {NAME STATE RESTARTS PID TEXT}...]
  */
 #include "vsock/record.h"
@@ -68,6 +68,7 @@ static void job(char *line)
 	r.oom = number() != 0;
 	r.uptime_ms = (uint64_t)number();
 	r.restarts = (uint32_t)number();
+	STRING(r.boot);
 	r.has_log = number() != 0;
 	r.log_bytes = (uint64_t)number();
 	r.lost_bytes = (uint64_t)number();

@@ -13,7 +13,7 @@ from .lib import TOP, check, same, test
 PROGRAM = TOP / "build/host/interop/record"
 MAX, FULL_MAX = 1000, 16384
 KEYS = ["status", "ready", "code", "signal", "name", "error", "step", "service", "oom", "uptime_ms", "restarts",
-        "log_bytes", "lost_bytes"]
+        "boot", "log_bytes", "lost_bytes"]
 
 # One character for each byte that is no UTF-8.
 codecs.register_error("each", lambda e: ("\ufffd", e.start + 1))
@@ -48,6 +48,7 @@ def record(rng: random.Random) -> dict:
         "signal": rng.choice([9, 64, 0]), "name": some_bytes(rng, 16), "error": some_bytes(rng, 512),
         "step": rng.choice([0, 3, 2**32 - 1]), "service": some_bytes(rng, 32),
         "ready": rng.random() < .5, "oom": rng.random() < .5, "uptime_ms": rng.choice(n64), "restarts": rng.choice([0, 2**32 - 1]),
+        "boot": rng.choice([b"", rng.randbytes(4).hex().encode()]),
         "has_log": rng.random() < .5, "log_bytes": rng.choice(n64), "lost_bytes": rng.choice(n64)}
 
 
@@ -69,6 +70,8 @@ def expected(r: dict) -> dict:
     if r["status"] in (1, 2):
         wanted["oom"] = r["oom"]
     wanted |= {"uptime_ms": r["uptime_ms"], "restarts": r["restarts"]}
+    if r["boot"]:
+        wanted["boot"] = text(r["boot"])
     if r["has_log"]:
         wanted |= {"log_bytes": r["log_bytes"], "lost_bytes": r["lost_bytes"]}
     return wanted

@@ -13,7 +13,7 @@ from pathlib import Path
 from .lib import IS_ROOT, Failure, Jail, Parent, Skip, Tree, check, same, soon, status, test
 
 LOG, STATUS, CONTROL, REPORT = 17001, 17000, 17003, 9001
-NOTE = re.compile(rb"init: log: from byte (\d+) of (\d+), (\d+) lost\n")
+NOTE = re.compile(rb"init: log: from byte (\d+) of (\d+), (\d+) lost, boot ([0-9a-f]{8})\n")
 END = re.compile(rb"init: log: end at byte (\d+)\n")
 FOREVER = "sleep 600000"
 
@@ -73,7 +73,7 @@ def text_of(stream: bytes) -> tuple[dict[int, bytes], int]:
     check(NOTE.match(stream), f"no note first: {stream[:80]!r}")
     for line in stream.splitlines(keepends=True):
         if m := NOTE.fullmatch(line):
-            first, total, lost = map(int, m.groups())
+            first, total, lost = map(int, m.groups()[:3])
             check(first <= total, "a place behind the end")
             if first - known == lost - 1:  # a newline before the note, which is none of the text
                 pieces[at] = pieces[at][:-1]
@@ -413,9 +413,32 @@ def status_tells_each_change() -> None:
         j.restarted()
         for line in lines:
             check(isinstance(line.pop("uptime_ms"), int), "its time")
+        same(len({line.pop("boot") for line in lines}), 1, "ids of the boot")
         same(lines, [{"status": "running", "ready": False, "service": "main", "restarts": 0},
                      {"status": "running", "ready": True, "service": "main", "restarts": 0},
                      {"status": "exited", "code": 3, "service": "main", "oom": False, "restarts": 0}], "the lines")
+
+
+@test
+def each_boot_has_an_id() -> None:
+    """The same in the notes, in brief and full status, inside and in the reports; the next boot has another."""
+    boots = set()
+    for how in ("brief", "full"):
+        parent = Parent()
+        parent.serves.add(REPORT)
+        with Jail("/bin/act", *shlex.split(f"ask status await /run/end {FOREVER}"), parent=parent,
+                  config=f"log = listen\nlog-stdout = no\nstatus = {how}\nreport = on\ncontrol = stop\ncontrol-local = yes\n") as j:
+            found = {report(j)[0]["boot"]}
+            found.add(NOTE.match(read_until(j, j.connect(LOG), b"\n"))[4].decode())
+            found.add(json.loads(read_until(j, j.connect(STATUS), b"\n").split(b"\n")[0])["boot"])
+            j.wait(lambda: j.facts("answer"), "an answer")
+            found.add(json.loads(j.facts("answer")[0])["boot"])
+            same(command(j, b"stop\n"), b"ok\n", "the answer")
+            found.add(final_report(j)[0]["boot"])
+            same(len(found), 1, f"ids: {found}")
+            check(re.fullmatch("[0-9a-f]{8}", min(found)), f"{found}")
+            boots |= found
+    same(len(boots), 2, "boots")
 
 
 @test

@@ -13,7 +13,7 @@ from relay import lib as relay
 from relay.enclaver import EnclaverParent
 
 from .lib import Jail, Parent, check, same, test
-from .link_ns import CONTROL, LOG, REPORT, STATUS, helper_of, read_all, sh
+from .link_ns import CONTROL, LOG, REPORT, STATUS, helper_of, read_all, sh, started
 
 KEYS = "log = listen\nstatus = full\nreport = on\ncontrol = stop SIGHUP\n"
 
@@ -135,13 +135,38 @@ def each_line_comes_once_when_the_helper_is_killed() -> None:
 
 
 @test
+def the_next_enclave_at_the_same_place_is_another() -> None:
+    """Its log is longer already when it is connected to: all of it comes, and it is said once."""
+    with tempfile.TemporaryDirectory(prefix="relay-ns-") as name:
+        path = Path(name)
+        with sh(f"echo first; {FOREVER}", KEYS, parent=Parent()) as j:
+            b = Bridge(j, path)
+            r = relay.Relay("watch", b.target, "--lost", "1h")
+            b.wait(lambda: b"main: first\n" in r.out and "ready" in r.err, "its line")
+        with sh(f"i=0; while [ $i -lt 200 ]; do echo line $i; i=$((i+1)); done; : >/run/done; {FOREVER}",
+                KEYS, parent=Parent()) as j:
+            started(j)
+            j.wait(lambda: Path(f"/proc/{j.init}/root/run/done").exists(), "its lines")
+            b.jail = j
+            b.wait(lambda: b"line 199\n" in r.out, "the last line")
+            run(b, "stop", b.target, "--timeout", "100s").is_(relay.DONE)
+            b.wait(lambda: r.process.poll() is not None, "the end of relay watch")
+            done = r.end().is_(143, "SIGTERM")
+            lines = [line for line in done.lines if line.startswith("main: ")]
+            same(lines, ["main: first", *(f"main: line {i}" for i in range(200))], "the lines")
+            same(done.err.count("this is another enclave: boot "), 1, f"times in {done.err}")
+            check("missing" not in done.err, done.err)
+            b.close()
+
+
+@test
 def status_and_control_agree_with_the_init() -> None:
     """The table has the services; a signal that the configuration does not name is refused."""
     with bridge(f"trap 'echo hup' HUP; {FOREVER}", KEYS + "[w]\ncommand = /bin/sleep 600000\n") as b:
         b.wait(lambda: b.jail.parent.received, "the heartbeat")
         table = run(b, "status", b.target).is_(relay.DONE, "").lines
         same(table[0], "status    running, ready", "the first line")
-        same([line.split()[:2] for line in table[3:]],
+        same([line.split()[:2] for line in table[4:]],
              [["SERVICE", "STATE"], ["main", "running"], ["w", "running"]], "services")
         run(b, "stop", b.target, "--signal", "HUP").is_(relay.DONE, "")
         run(b, "stop", b.target, "--signal", "TERM").is_(relay.REFUSED, "SIGTERM is refused")

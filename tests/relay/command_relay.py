@@ -38,6 +38,21 @@ def status_is_a_table_or_the_object() -> None:
 
 
 @test
+def the_boot_is_said() -> None:
+    """A row of the table; behind each report, since CIDs are used again."""
+    with enclave() as e:
+        e.boot = "0a1b2c3d"
+        e.with_status()
+        same(run("status", e.target).is_(DONE, "").lines, ["status    running, ready", "boot      0a1b2c3d"], "the table")
+        r = Relay("listen", e.target, "--once")
+        for e.boot in ("0a1b2c3d", "0000000f"):
+            check(e.report(status="running", ready=True), "not taken")
+        check(e.report(**EXITED), "not taken")
+        same(r.end().is_(3, "").lines, [f"{e.target}: running, ready, boot 0a1b2c3d", f"{e.target}: running, ready, boot 0000000f",
+                                        f"{e.target}: exited with code 3 (main), boot 0000000f"], "the reports")
+
+
+@test
 def a_status_that_is_none_is_refused() -> None:
     """Code 1, and the reason."""
     with enclave() as e:

@@ -44,8 +44,8 @@ def folder() -> Iterator[Path]:
 class Log:
     """The log of an enclave: SIZE newest bytes are kept, and lines that are written wake those that follow it."""
 
-    def __init__(self, size: int = 1 << 20) -> None:
-        self.size, self.data, self.first = size, b"", 0
+    def __init__(self, size: int = 1 << 20, boot: str = "") -> None:
+        self.size, self.data, self.first, self.boot = size, b"", 0, boot
         self.ended = False
         self.changed = threading.Condition()
 
@@ -65,7 +65,8 @@ class Log:
             self.changed.notify_all()
 
     def note(self, at: int, lost: int) -> bytes:
-        return b"init: log: from byte %d of %d, %d lost\n" % (at, self.total(), lost)
+        boot = f", boot {self.boot}" if self.boot else ""
+        return b"init: log: from byte %d of %d, %d lost%b\n" % (at, self.total(), lost, boot.encode())
 
     def serve(self, conn: socket.socket, most: int | None = None) -> None:
         """To the end of the log, or MOST bytes of it; then the connection is cut."""
@@ -108,6 +109,7 @@ class Enclave:
         self.listeners: dict[Path, socket.socket] = {}
         self.connections: list[socket.socket] = []
         self.asked: list[bytes] = []
+        self.boot = ""  # its id, in all that it says; without one it is of a version before there were ids
         self.log = Log()
         self.statuses: list[bytes] = []
         self.hub = threading.Condition()
@@ -176,7 +178,7 @@ class Enclave:
     # --- as docs/link.md has it
 
     def with_log(self, size: int = 1 << 20) -> "Enclave":
-        self.log = Log(size)
+        self.log = Log(size, self.boot)
         self.on(LOG, self.log.serve)
         return self
 
@@ -201,8 +203,20 @@ class Enclave:
     def status(self, **members: object) -> None:
         """A change, told to all who are connected."""
         with self.hub:
-            self.statuses.append(line(**members))
+            self.statuses.append(line(**self.own(members)))
             self.hub.notify_all()
+
+    def own(self, members: dict) -> dict:
+        return {**members, "boot": self.boot} if self.boot else members
+
+    def born(self, boot: str) -> "Enclave":
+        """Another enclave is at the same place, with log and status; the one before leaves without a word."""
+        self.boot = boot
+        with self.hub:
+            self.statuses.clear()
+        self.with_log().with_status()
+        self.cut()
+        return self
 
     def raw_status(self, text: bytes) -> None:
         with self.hub:
@@ -244,7 +258,7 @@ class Enclave:
                 s.bind(f"{self.path}/{self.cid}-{next(self.numbers)}")
             s.connect(str(self.report_path()))
             s.settimeout(DEADLINE_S)
-            s.sendall(raw if raw is not None else line(**members, log_bytes=len(words), lost_bytes=lost) + words)
+            s.sendall(raw if raw is not None else line(**self.own(members), log_bytes=len(words), lost_bytes=lost) + words)
             s.shutdown(socket.SHUT_WR)
             return s.recv(1) == b""
 

@@ -69,6 +69,7 @@ def each_line_comes_once_over_reconnects() -> None:
         numbers = random.Random(seed)
         text = text_of(400)
         with enclave(kind) as e:
+            e.boot = e.log.boot = "0a1b2c3d" if kind == "mux" else ""
             e.with_status()
             e.log.write(text)
             tries = iter([numbers.randrange(len(text)) for _ in range(12)])
@@ -392,6 +393,70 @@ def another_enclave_is_noticed() -> None:
         r.wait_out("main: new\n")
         e.end(**EXITED)
         r.end().is_(3, "the log begins again", text_of(20) + b"main: new\n")
+
+
+@test
+def another_boot_is_another_enclave() -> None:
+    """At the same place, with a log that is longer already: all its lines come, it is said once, and the end is its own."""
+    for first in ("log", "status", "report"):
+        with enclave() as e:
+            e.boot = "0a1b2c3d"
+            e.with_log().with_status()
+            e.log.write(text_of(20) + b"main: ha")
+            r = Relay("watch", e.target).wait_out(text_of(20)).wait_err("running, ready")
+            e.born("ffffffff")
+            e.log.write(text_of(40))
+            if first != "log":
+                e.on(LOG, lambda conn: None)
+            if first == "report":
+                e.on(STATUS, lambda conn: None)
+                check(e.report(status="running", ready=False), "not taken")
+                r.wait_err("not ready yet")
+                e.with_status()
+            if first != "log":
+                r.wait_err("this is another enclave: boot ffffffff")
+                e.on(LOG, e.log.serve)
+            r.wait_out(b"main: ha\n" + text_of(40))
+            e.end(**EXITED)
+            check(e.report(text_of(40)[-20:], len(text_of(40)) - 20, **EXITED), "not taken")
+            done = r.end().is_(3, "this is another enclave: boot ffffffff", text_of(20) + b"main: ha\n" + text_of(40))
+            same(done.err.count("another enclave"), 1, f"times in {done.err}")
+            check("missing" not in done.err, done.err)
+
+
+@test
+def what_comes_after_the_end_is_the_next_enclaves() -> None:
+    """Its log is not printed, and its report, which it may wait for, is taken and named."""
+    with enclave() as e:
+        e.boot = "0a1b2c3d"
+        e.with_log().with_status()
+        e.log.write("main: one\n")
+        r = Relay("watch", e.target, "--json").wait_out("one").wait_out("running")
+        old = e.log
+        e.status(**EXITED)
+        r.wait_out("exited")
+        e.boot = "ffffffff"
+        e.with_log().log.write("main: other\n")
+        e.cut()
+        check(e.report(status="running", ready=False), "not taken")
+        e.boot = "0a1b2c3d"
+        check(e.report(b"main: one\nmain: two\n", 0, **EXITED), "not taken")
+        old.end()
+        done = r.end().is_(3, "a report of boot ffffffff arrived here: running, not ready yet")
+        check(b"other" not in done.out, f"{done.out!r}")
+
+
+@test
+def an_id_that_is_none_is_no_id() -> None:
+    """In a note it makes a line of it; in a status it is not looked at."""
+    for boot in ("", "0a1b2c3", "0a1b2c3d4", "0A1B2C3D", "0a1b2c3g", "00000000", "\x1b[2J    "):
+        with enclave() as e:
+            note = f"init: log: from byte 0 of 8, 0 lost, boot {boot}\n"
+            e.says(LOG, note.encode() + b"main: a\n")
+            e.says(STATUS, line(status="running", boot=boot) + line(**EXITED, boot="x" * 9000))
+            done = run("watch", e.target).is_(3, "does not say where it begins")
+            check("another enclave" not in done.err, done.err)
+            check("boot" not in "".join(run("status", e.target).lines), "the table has it")
 
 
 @test

@@ -19,7 +19,7 @@ static size_t got_len;
 static void set_up(void)
 {
 	REQUIRE(ring_init(&ring, memory.bytes, sizeof(memory.bytes)) == 0);
-	reader_init(&reader, 0);
+	reader_init(&reader, 0, "");
 	got_len = 0;
 	got[0] = '\0';
 }
@@ -83,6 +83,24 @@ TEST(a_note_comes_also_where_nothing_is_written_yet)
 	set_up();
 	take_all();
 	CHECK_STR(got, "init: log: from byte 0 of 0, 0 lost\n");
+}
+
+TEST(each_note_of_a_place_has_the_boot)
+{
+	set_up();
+	reader_init(&reader, 0, "0a1b2c3d");
+	put_line(0);
+	take_all();
+	for (int i = 1; i < 10; i++)
+		put_line(i);
+	reader_end(&reader);
+	take_all();
+	CHECK_STR(got,
+		  "init: log: from byte 0 of 16, 0 lost, boot 0a1b2c3d\n"
+		  "main: line 0000\n"
+		  "init: log: from byte 112 of 160, 96 lost, boot 0a1b2c3d\n"
+		  "main: line 0007\nmain: line 0008\nmain: line 0009\n"
+		  "init: log: end at byte 160\n");
 }
 
 TEST(what_was_sent_of_a_note_is_known)
@@ -162,7 +180,7 @@ TEST(one_that_begins_in_a_line_gets_the_next)
 		set_up();
 		for (int i = 0; i < 3; i++)
 			put_line(i);
-		reader_init(&reader, pos);
+		reader_init(&reader, pos, NULL);
 		take_all();
 		(void)sprintf(wanted,
 			      "init: log: from byte %u of 48, %u lost\n%s",
@@ -223,7 +241,7 @@ TEST(one_that_is_ahead_of_a_ring_begun_anew_goes_back)
 {
 	set_up();
 	put_line(0);
-	reader_init(&reader, 1000);
+	reader_init(&reader, 1000, NULL);
 	take_all();
 	CHECK_STR(got, "init: log: from byte 16 of 16, 0 lost\n");
 	CHECK(!reader_has_more(&reader, &ring));
@@ -239,10 +257,12 @@ TEST(the_longest_note_has_room)
 	/* A head as large as can be: the words of ring_shared. */
 	((uint64_t *)(void *)memory.bytes)[2] = INT64_MAX;
 	((uint64_t *)(void *)memory.bytes)[3] = INT64_MAX;
+	reader_init(&reader, 0, "ffffffff");
 	reader.in_line = true;
 	take_all();
 	CHECK_STR(got, "\ninit: log: from byte 9223372036854775807 of "
-		       "9223372036854775807, 9223372036854775807 lost\n");
+		       "9223372036854775807, 9223372036854775807 lost, "
+		       "boot ffffffff\n");
 }
 
 CHECK_MAIN("reader")

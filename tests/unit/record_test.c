@@ -48,6 +48,23 @@ TEST(an_exit_has_its_code)
 		       "\"restarts\":4294967295}\n");
 }
 
+TEST(the_boot_stands_before_the_numbers_of_the_log)
+{
+	struct record r = base(RECORD_RUNNING);
+
+	strcpy(r.boot, "0a1b2c3d");
+	check_line(
+		&r,
+		"{\"status\":\"running\",\"ready\":false,\"service\":\"main\","
+		"\"uptime_ms\":8123,\"restarts\":0,\"boot\":\"0a1b2c3d\"}\n");
+	r.has_log = true;
+	check_line(
+		&r,
+		"{\"status\":\"running\",\"ready\":false,\"service\":\"main\","
+		"\"uptime_ms\":8123,\"restarts\":0,\"boot\":\"0a1b2c3d\","
+		"\"log_bytes\":0,\"lost_bytes\":0}\n");
+}
+
 TEST(a_signal_has_number_and_name)
 {
 	struct record r = base(RECORD_SIGNALED);
@@ -111,6 +128,7 @@ TEST(a_long_error_is_cut_before_a_whole_character)
 
 	memset(r.error, 0xff, sizeof(r.error)); /* and no NUL */
 	memset(r.service, 0xff, sizeof(r.service));
+	memset(r.boot, 0xff, sizeof(r.boot));
 	n = record_write(&r, out, sizeof(out));
 	CHECK(n <= RECORD_MAX && n > RECORD_MAX - 6);
 	out[n] = '\0';

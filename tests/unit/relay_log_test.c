@@ -19,9 +19,6 @@ static void add(const char *text, size_t len)
 
 static void emit(void *context, const struct log_event *e)
 {
-	static const char *const kinds[] = {
-		[LOG_RESTART] = "{restart}", [LOG_PLAIN] = "{plain}"
-	};
 	char text[100];
 
 	CHECK(context == &l);
@@ -36,8 +33,12 @@ static void emit(void *context, const struct log_event *e)
 			       e->from, e->to);
 	else if (e->kind == LOG_END)
 		(void)snprintf(text, sizeof(text), "{end %" PRIu64 "}", e->to);
+	else if (e->kind == LOG_PLAIN)
+		(void)snprintf(text, sizeof(text), "{plain}");
 	else
-		(void)snprintf(text, sizeof(text), "%s", kinds[e->kind]);
+		(void)snprintf(text, sizeof(text),
+			       "{restart %" PRIx64 " %" PRIx64 "}", e->from,
+			       e->to);
 	add(text, strlen(text));
 }
 
@@ -151,7 +152,56 @@ TEST(a_log_that_is_shorter_is_another_enclave)
 	begin();
 	connection("init: log: from byte 0 of 16, 0 lost\nmain: a\nmain: b\nx");
 	connection("init: log: from byte 0 of 8, 0 lost\nmain: n\n");
-	CHECK_STR(seen, "main: a|main: b|x|{restart}main: n|");
+	CHECK_STR(seen, "main: a|main: b|x|{restart 0 0}main: n|");
+}
+
+TEST(another_boot_is_another_enclave)
+{
+	begin();
+	connection("init: log: from byte 0 of 8, 0 lost, boot 0a1b2c3d\n"
+		   "main: a\nx");
+	connection("init: log: from byte 0 of 16, 0 lost, boot 0a1b2c3d\n"
+		   "main: a\nmain: b\n");
+	CHECK_STR(seen, "main: a|main: b|");
+	CHECK_INT(l.boot, 0x0a1b2c3d);
+	/* Longer than the one before, and just as far. */
+	connection("init: log: from byte 8 of 24, 8 lost, boot ffffffff\n"
+		   "main: n\nmain: o\nmain");
+	CHECK_STR(seen, "main: a|main: b|{restart a1b2c3d ffffffff}"
+			"{0-8}main: n|main: o|");
+	/* What was open of it is its last word. */
+	connection("init: log: from byte 0 of 32, 0 lost, boot 00000001\n"
+		   "main: n\n");
+	CHECK_STR(seen,
+		  "main: a|main: b|{restart a1b2c3d ffffffff}"
+		  "{0-8}main: n|main: o|main|{restart ffffffff 1}main: n|");
+	connection("init: log: from byte 0 of 32, 0 lost\nmain: n\n");
+	CHECK_STR(strrchr(seen, '{'), "{restart 1 0}main: n|");
+}
+
+TEST(a_ring_that_begins_anew_is_of_the_same_boot)
+{
+	begin();
+	connection("init: log: from byte 0 of 16, 0 lost, boot 0a1b2c3d\n"
+		   "main: a\nmain: b\n");
+	connection("init: log: from byte 0 of 8, 0 lost, boot 0a1b2c3d\n"
+		   "main: c\n");
+	CHECK_STR(seen, "main: a|main: b|{restart a1b2c3d a1b2c3d}main: c|");
+}
+
+TEST(last_words_of_another_boot_follow_no_others)
+{
+	begin();
+	connection("init: log: from byte 0 of 8, 0 lost, boot 0a1b2c3d\n"
+		   "main: a\n");
+	log_words(&l, 0x0a1b2c3d, 0, 16);
+	text("main: a\nmain: b\n");
+	log_cut(&l);
+	log_words(&l, 2, 8, 32);
+	text("main: x\nmain: y\nmain: z\n");
+	log_finish(&l);
+	CHECK_STR(seen, "main: a|main: b|{restart a1b2c3d 2}{0-8}"
+			"main: x|main: y|main: z|");
 }
 
 TEST(what_is_no_note_is_a_line)
@@ -167,6 +217,12 @@ TEST(what_is_no_note_is_a_line)
 		"init: log: end at byte ",
 		"init: log: end at byte 9223372036854775808",
 		"init: log: ",
+		"init: log: from byte 0 of 8, 0 lost, boot ",
+		"init: log: from byte 0 of 8, 0 lost, boot 0a1b2c3",
+		"init: log: from byte 0 of 8, 0 lost, boot 0a1b2c3d4",
+		"init: log: from byte 0 of 8, 0 lost, boot 0A1B2C3D",
+		"init: log: from byte 0 of 8, 0 lost, boot 00000000",
+		"init: log: from byte 0 of 8, 0 lost,boot 0a1b2c3d",
 		"main: init: log: end at byte 0",
 	};
 	char wanted[200];
@@ -240,19 +296,19 @@ TEST(last_words_add_what_is_missing)
 {
 	begin();
 	connection("init: log: from byte 0 of 8, 0 lost\nmain: a\nmai");
-	log_words(&l, 0, 24);
+	log_words(&l, 0, 0, 24);
 	text("main: a\nmain: b\nmain: c\n");
 	log_finish(&l);
 	CHECK_STR(seen, "main: a|main: b|main: c|");
 
 	begin();
 	connection("init: log: from byte 0 of 8, 0 lost\nmain: a\n");
-	log_words(&l, 16, 24);
+	log_words(&l, 0, 16, 24);
 	text("main: c\n");
 	CHECK_STR(seen, "main: a|{8-16}main: c|");
 
 	begin();
-	log_words(&l, 16, 24);
+	log_words(&l, 0, 16, 24);
 	text("main: c");
 	log_finish(&l);
 	CHECK_STR(seen, "{0-16}main: c|");

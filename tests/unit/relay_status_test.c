@@ -46,6 +46,34 @@ TEST(the_lines_of_an_enclave_are_read)
 	CHECK_STR(s.error, "spawn: /bin/app: not found");
 }
 
+TEST(the_boot_is_read)
+{
+	static const struct {
+		const char *text;
+		uint32_t boot;
+	} rows[] = {
+		{ "\"0a1b2c3d\"", 0x0a1b2c3d },
+		{ "\"ffffffff\"", UINT32_MAX },
+		{ "\"00000000\"", 0 },
+		{ "\"0A1B2C3D\"", 0 },
+		{ "\"0a1b2c3\"", 0 },
+		{ "\"0a1b2c3d4\"", 0 },
+		{ "\"0a1b2c3 \"", 0 },
+		{ "\"\"", 0 },
+		{ "7", 0 },
+		{ "null", 0 },
+	};
+	char text[100];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)snprintf(text, sizeof(text),
+			       "{\"status\":\"running\",\"boot\":%s}",
+			       rows[i].text);
+		CHECK(!read_text(text));
+		CHECK_INT(s.boot, rows[i].boot);
+	}
+}
+
 TEST(services_are_read)
 {
 	CHECK(!read_text("{\"status\":\"running\",\"services\":[{\"name\":"

@@ -1,6 +1,7 @@
 #include "vsock/relay/follow.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,13 +44,48 @@ struct follow {
 	char summary[SHOW_SUMMARY_MAX]; /* the last one shown */
 	bool is_told;			/* that nothing answers */
 	bool had_report;
+	/* Of the enclave that is followed, 0: not known yet; and of the one before. */
+	uint32_t boot, boot_before;
 	int64_t begin_ms, up_ms, heard_ms, final_ms, end_ms;
 };
+
+/* True for what the next enclave sends, while how this one has ended is known already. */
+static bool is_next(const struct follow *f, uint32_t boot)
+{
+	return f->has_final && boot && f->boot && boot != f->boot &&
+	       boot != f->boot_before;
+}
+
+/* True for what is not of the enclave that is followed, but of the next or the one before. */
+static bool is_another(const struct follow *f, uint32_t boot)
+{
+	return is_next(f, boot) || (boot && boot == f->boot_before);
+}
+
+/* Something has come with BOOT, and is not another's: that enclave is followed. */
+static void follow_boot(struct follow *f, uint32_t boot)
+{
+	if (boot == 0 || boot == f->boot || boot == f->boot_before)
+		return;
+	if (f->boot) {
+		f->boot_before = f->boot;
+		f->summary[0] = '\0';
+		f->had_report = f->has_reported = false;
+		show_other(&f->options->show, boot);
+	}
+	f->boot = boot;
+}
 
 static void emit(void *context, const struct log_event *e)
 {
 	struct follow *f = context;
 
+	if (is_next(f, f->log.boot))
+		return;
+	follow_boot(f, f->log.boot);
+	/* That is said now, or was when a status or a report said it. */
+	if (e->kind == LOG_RESTART && e->from && e->to && e->from != e->to)
+		return;
 	if (e->kind == LOG_END)
 		f->end_ms = io_now_ms();
 	show_log(&f->options->show, e);
@@ -109,8 +145,11 @@ static void read_statuses(struct follow *f)
 			show_bad(&f->options->show, "status", why);
 			continue;
 		}
-		show(f, &status, json, false);
-		learn(f, &status);
+		if (!is_another(f, status.boot)) {
+			follow_boot(f, status.boot);
+			show(f, &status, json, false);
+			learn(f, &status);
+		}
 		cJSON_Delete(json);
 	}
 }
@@ -164,6 +203,8 @@ static void read_log(struct follow *f)
 		f->heard_ms = io_now_ms();
 		log_read(&f->log, bytes, (size_t)n);
 	}
+	if (is_next(f, f->log.boot))
+		channel_close(&f->channel);
 }
 
 /* --- reports --- */
@@ -200,13 +241,26 @@ static void accept_reports(struct follow *f)
  * It is of another enclave, which may not start without a parent that takes it: all of it
  * is read, and its first line shown.
  */
-static void show_other(const struct follow *f, const struct report *r)
+static void show_foreign(const struct follow *f, const struct report *r)
 {
+	const struct tool *t = f->options->show.tool;
 	char text[SHOW_SUMMARY_MAX];
 
 	show_summary(&r->status, text);
-	tool_remark(f->options->show.tool, NULL,
-		    "a report of CID %u arrived here: %s", r->cid, text);
+	if (is_from(f, r->cid))
+		tool_remark(t, f->options->show.where,
+			    "a report of boot %08" PRIx32 " arrived here: %s",
+			    r->status.boot, text);
+	else
+		tool_remark(t, NULL, "a report of CID %u arrived here: %s",
+			    r->cid, text);
+}
+
+/* False also for what the next enclave at the same place sends. */
+static bool is_ours(const struct follow *f, const struct report *r)
+{
+	return is_from(f, r->cid) &&
+	       (r->state != REPORT_WORDS || !is_another(f, r->status.boot));
 }
 
 static void show_trouble(const struct follow *f, const struct report *r,
@@ -234,10 +288,11 @@ static void read_report_line(struct follow *f, struct report *r)
 		return;
 	}
 	f->heard_ms = io_now_ms();
-	if (!is_from(f, r->cid)) {
-		show_other(f, r);
+	if (!is_ours(f, r)) {
+		show_foreign(f, r);
 		return;
 	}
+	follow_boot(f, r->status.boot);
 	f->had_report = true;
 	show(f, &r->status, r->json, true);
 	learn(f, &r->status);
@@ -249,19 +304,25 @@ static void begin_words(struct follow *f, struct report *r)
 	read_log(f);
 	channel_close(&f->channel);
 	log_cut(&f->log);
-	log_words(&f->log, r->status.lost_bytes,
+	log_words(&f->log, r->status.boot, r->status.lost_bytes,
 		  r->status.lost_bytes + r->status.log_bytes);
 	f->words = r;
 }
 
+/* The log's connection has brought all that R's enclave had to say. */
+static bool has_log_of(const struct follow *f, const struct report *r)
+{
+	return f->log.has_ended && f->log.boot == r->status.boot;
+}
+
 static void read_words(struct follow *f, struct report *r)
 {
-	bool is_new = is_from(f, r->cid) && status_is_final(&r->status);
+	bool is_new = is_ours(f, r) && status_is_final(&r->status);
 	char bytes[4096];
 	int n;
 
 	if (is_new && r->left > 0 && !f->words && !f->has_reported &&
-	    !f->log.has_ended) {
+	    !has_log_of(f, r)) {
 		if (f->channel.is_up &&
 		    io_now_ms() < r->due_ms - REPORT_SILENCE_MS + HOLD_MS)
 			return;
@@ -306,7 +367,7 @@ static bool is_reading_report(const struct follow *f)
 {
 	for (int i = 0; i < REPORTS_MAX; i++)
 		if (f->reports[i].state != REPORT_FREE &&
-		    is_from(f, f->reports[i].cid))
+		    is_ours(f, &f->reports[i]))
 			return true;
 	return false;
 }

@@ -8,6 +8,7 @@
 struct note {
 	bool is_end;
 	uint64_t from, total, lost;
+	uint32_t boot; /* 0: it has none */
 };
 
 static const char note_begin[] = "init: log: ";
@@ -20,6 +21,17 @@ static bool skip(const char **at, const char *end, const char *text)
 		return false;
 	*at += len;
 	return true;
+}
+
+/* What ends the note: the id, which an enclave without one leaves out. */
+static bool read_boot(const char *at, const char *end, uint32_t *ret)
+{
+	if (at == end)
+		return true;
+	if (!skip(&at, end, ", boot "))
+		return false;
+	*ret = value_boot(at, (size_t)(end - at));
+	return *ret != 0;
 }
 
 /* Positions that cannot be are no note's. */
@@ -43,7 +55,7 @@ static bool read_note(const struct lines_piece *p, struct note *ret)
 	    !value_number_at(&at, end, INT64_MAX, &n.total) ||
 	    !skip(&at, end, ", ") ||
 	    !value_number_at(&at, end, INT64_MAX, &n.lost) ||
-	    !skip(&at, end, " lost") || at != end)
+	    !skip(&at, end, " lost") || !read_boot(at, end, &n.boot))
 		return false;
 	if (n.from > n.total || n.lost > n.from)
 		return false;
@@ -116,17 +128,27 @@ static void go_to(struct log *l, uint64_t from)
 	l->lines.is_inside = l->is_mid && from == l->have;
 }
 
-static void begin(struct log *l, uint64_t from, uint64_t total, uint64_t lost)
+/* Another enclave, or one whose ring was broken: its numbers are others. */
+static void restart(struct log *l, uint32_t boot)
 {
-	if (l->is_numbered && total < l->have) {
-		take_kept(l);
-		emit_other(l, LOG_RESTART, 0, 0);
-		l->is_numbered = l->is_mid = false;
-		l->has_ended = false;
-	}
+	uint32_t before = l->boot;
+
+	take_kept(l);
+	l->boot = boot;
+	l->is_numbered = l->is_mid = false;
+	l->has_ended = false;
+	emit_other(l, LOG_RESTART, before, boot);
+}
+
+static void begin(struct log *l, uint32_t boot, uint64_t from, uint64_t total,
+		  uint64_t lost)
+{
+	if (l->is_numbered && (boot != l->boot || total < l->have))
+		restart(l, boot);
 	if (!l->is_numbered) {
 		l->have = from - lost;
 		l->is_numbered = true;
+		l->boot = boot;
 	}
 	/* What follows begins after that line, so it does not come again. */
 	if (from > l->have)
@@ -147,7 +169,7 @@ static void take_note(struct log *l, const struct note *n)
 		return;
 	}
 	if (!l->is_open) {
-		begin(l, n->from, n->total, n->lost);
+		begin(l, n->boot, n->from, n->total, n->lost);
 		return;
 	}
 	/* The enclave has ended the line itself: its newline was no text. */
@@ -248,10 +270,12 @@ void log_cut(struct log *l)
 	memcpy(l->kept, l->text + had, l->kept_len);
 }
 
-void log_words(struct log *l, uint64_t from, uint64_t total)
+void log_words(struct log *l, uint32_t boot, uint64_t from, uint64_t total)
 {
+	bool is_known = l->is_numbered && l->boot == boot;
+
 	log_connect(l);
-	begin(l, from, total, l->is_numbered ? 0 : from);
+	begin(l, boot, from, total, is_known ? 0 : from);
 }
 
 void log_finish(struct log *l)

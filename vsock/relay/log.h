@@ -9,7 +9,8 @@
 
 /*
  * Reads the log of an enclave, over any number of connections: each line comes once, and
- * what is missing is reported. docs/link.md has the notes by which that is possible.
+ * what is missing is reported. docs/link.md has the notes by which that is possible. Where
+ * these have another id of a boot, or a log has become shorter, another log begins.
  * Pure.
  */
 
@@ -22,7 +23,7 @@ enum {
 enum log_kind {
 	LOG_LINE,    /* TEXT, LEN */
 	LOG_GAP,     /* the bytes from FROM to before TO never came */
-	LOG_RESTART, /* the numbers begin again: this is another enclave */
+	LOG_RESTART, /* the numbers begin again; boot FROM was there, now is TO */
 	LOG_PLAIN, /* there is no note at the beginning: nothing is numbered */
 	LOG_END,   /* the enclave has ended; TO bytes in all */
 };
@@ -45,6 +46,7 @@ struct log {
 	uint64_t at;   /* the number of the next byte of this connection */
 	uint64_t have; /* all bytes before this one were given out, or missed */
 	uint64_t target;  /* bytes that there were when the connection began */
+	uint32_t boot;	  /* whose numbers these are; 0: no note says it */
 	bool is_numbered; /* some connection has begun with a note */
 	bool is_open;	  /* this connection has */
 	bool is_plain;
@@ -71,10 +73,10 @@ void log_read(struct log *l, const char *bytes, size_t len);
 void log_cut(struct log *l);
 
 /*
- * The bytes that log_read gets from now on begin with number FROM of TOTAL: the last
- * words of a report. log_cut has been called.
+ * The bytes that log_read gets from now on begin with number FROM of TOTAL of the enclave
+ * with that BOOT, or 0: the last words of a report. log_cut has been called.
  */
-void log_words(struct log *l, uint64_t from, uint64_t total);
+void log_words(struct log *l, uint32_t boot, uint64_t from, uint64_t total);
 
 /* There will be no other connection: what is left of an open line is given out. */
 void log_finish(struct log *l);

@@ -63,6 +63,16 @@ static void text_line(const struct show *s, const struct log_event *e)
 	print_text(out, "\n");
 }
 
+void show_other(const struct show *s, uint32_t boot)
+{
+	if (boot)
+		tool_remark(s->tool, s->where,
+			    "this is another enclave: boot %08" PRIx32, boot);
+	else
+		tool_remark(s->tool, s->where,
+			    "this is another enclave: one without an id");
+}
+
 static void show_gap(const struct show *s, uint64_t from, uint64_t to)
 {
 	struct print *out;
@@ -82,6 +92,16 @@ static void show_gap(const struct show *s, uint64_t from, uint64_t to)
 	print_text(out, "}\n");
 }
 
+/* Without an id only a shorter log tells. */
+static void show_restart(const struct show *s, uint64_t before, uint64_t boot)
+{
+	if (before != boot)
+		show_other(s, (uint32_t)boot);
+	else
+		tool_remark(s->tool, s->where, "the log begins again%s",
+			    boot ? "" : ": this is another enclave");
+}
+
 void show_log(const struct show *s, const struct log_event *e)
 {
 	switch (e->kind) {
@@ -95,8 +115,7 @@ void show_log(const struct show *s, const struct log_event *e)
 		show_gap(s, e->from, e->to);
 		break;
 	case LOG_RESTART:
-		tool_remark(s->tool, s->where,
-			    "the log begins again: this is another enclave");
+		show_restart(s, e->from, e->to);
 		break;
 	case LOG_PLAIN:
 		tool_remark(s->tool, s->where,
@@ -209,6 +228,12 @@ void show_report(const struct show *s, const struct status *status,
 	print_safe(out, s->where, strlen(s->where));
 	print_text(out, ": ");
 	print_safe(out, text, strlen(text));
+	/* Which reports are of one enclave: CIDs are used again. */
+	if (status->boot) {
+		(void)snprintf(text, sizeof(text), ", boot %08" PRIx32,
+			       status->boot);
+		print_text(out, text);
+	}
 	print_text(out, "\n");
 }
 
@@ -291,6 +316,10 @@ void show_table(const struct show *s, const struct status *status)
 		(void)snprintf(text, sizeof(text), "%" PRIu64 ".%03d s",
 			       ms / 1000, (int)(ms % 1000));
 		show_row(out, "uptime", text);
+	}
+	if (status->boot) {
+		(void)snprintf(text, sizeof(text), "%08" PRIx32, status->boot);
+		show_row(out, "boot", text);
 	}
 	if (status->count > 0)
 		show_services(out, status);

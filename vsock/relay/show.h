@@ -31,6 +31,9 @@ void show_status(const struct show *s, const struct status *status,
 void show_report(const struct show *s, const struct status *status,
 		 const cJSON *json);
 
+/* Another enclave than before is there, with that BOOT; 0: none is said. */
+void show_other(const struct show *s, uint32_t boot);
+
 /* What was sent is not what it should be; OF is "status" or "report". */
 void show_bad(const struct show *s, const char *of, const char *why);
 

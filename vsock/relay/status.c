@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "vsock/relay/tool.h"
+#include "vsock/relay/value.h"
 
 static const struct {
 	char name[10];
@@ -62,6 +63,13 @@ static void get_text(const cJSON *object, const char *key, char *ret,
 	if (text) {
 		strncat(ret, text, cap - 1);
 	}
+}
+
+static uint32_t get_boot(const cJSON *object)
+{
+	const char *text = cJSON_GetStringValue(get(object, "boot"));
+
+	return text ? value_boot(text, strlen(text)) : 0;
 }
 
 static const char *read_exited(const cJSON *json, struct status *s)
@@ -141,6 +149,7 @@ static const char *read_object(const cJSON *json, struct status *s)
 	s->has_uptime = cJSON_IsNumber(get(json, "uptime_ms"));
 	s->uptime_ms = get_count(json, "uptime_ms");
 	s->restarts = get_count(json, "restarts");
+	s->boot = get_boot(json);
 	s->log_bytes = get_count(json, "log_bytes");
 	s->lost_bytes = get_count(json, "lost_bytes");
 	read_services(json, s);

@@ -44,6 +44,7 @@ struct status {
 	bool has_uptime;
 	uint64_t uptime_ms;
 	uint64_t restarts;
+	uint32_t boot;			/* its id; 0: not said */
 	uint64_t log_bytes, lost_bytes; /* of a report; 0: not said */
 	size_t count;
 	struct status_service services[STATUS_SERVICES_MAX];

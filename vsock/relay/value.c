@@ -32,6 +32,23 @@ bool value_number(const char *text, uint64_t max, uint64_t *ret)
 	return true;
 }
 
+uint32_t value_boot(const char *text, size_t len)
+{
+	uint32_t boot = 0;
+
+	if (len != VALUE_BOOT_LEN)
+		return 0;
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+
+		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
+			return 0;
+		boot = boot << 4 |
+		       (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	return boot;
+}
+
 bool value_time(const char *text, int64_t *ret_ms)
 {
 	static const struct {

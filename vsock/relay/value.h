@@ -19,6 +19,14 @@ bool value_number(const char *text, uint64_t max, uint64_t *ret);
 bool value_number_at(const char **at, const char *end, uint64_t max,
 		     uint64_t *ret);
 
+enum { VALUE_BOOT_LEN = 8 };
+
+/*
+ * Reads the id of a boot, as docs/link.md has it, of the LEN bytes at TEXT: VALUE_BOOT_LEN
+ * digits in hexadecimal. Returns 0 for what is none, and for the one that is all zeros.
+ */
+uint32_t value_boot(const char *text, size_t len);
+
 /*
  * Reads a time as enclave-init.conf(5) has it: seconds, or with a unit: ms, s, m, h, d.
  * At most VALUE_MS_MAX.
