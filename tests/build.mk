@@ -62,13 +62,13 @@ $(INTEROP_X): $(H)/interop/%: $(H)/obj/tests/interop/%.o $(H)/lib.a
 # With the same device as the one above.
 $(H)/nsm: $(H_TOOL_O) $(H)/lib.a
 $(H_UNIT_X) $(INTEROP_X) $(H)/nsm:
-	$(call link,$(LINK_HOST) $(HOST_LIBS))
+	$(call link,$(LINK_HOST) $(SAN_STATIC) $(HOST_LIBS))
 
 # Run the test build in namespaces: programs of this machine.
 $(H)/jail: $(JAIL_O)
 $(H)/inject: $(INJECT_O)
 $(H)/jail $(H)/inject:
-	$(call link,$(LINK_HOST))
+	$(call link,$(LINK_HOST) $(SAN_STATIC))
 
 $(H)/mkeif: $(H_PACK_O)
 $(PACK_UNIT_X): $(H)/unit/%: $(H)/obj/tests/unit/%_test.o $(filter-out %/pack/main.o,$(H_PACK_O))
