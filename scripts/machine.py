@@ -4,7 +4,6 @@ the parent beside them.
 """
 
 import ctypes
-import json
 import mmap
 import os
 import re
@@ -20,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from enclave import CMDLINES, Eif, Tree, app_ramdisk, boot_ramdisk, lines
+from parent import Parent
 
 SCRIPTS = Path(__file__).resolve().parent
 
@@ -182,7 +182,7 @@ def nsm_root(arch: str = "x86_64") -> Path:
 class Result:
     """What was seen of a machine; times are seconds since QEMU started."""
     console: list[tuple[float, str]] = field(default_factory=list)
-    parent: list[dict] = field(default_factory=list)  # scripts/parent's events, "at" added
+    parent: list[dict] = field(default_factory=list)  # parent.py's events, "at" added
     unsigned: str = ""  # why the NSM could not sign, in the words of its preload library
     complaints: list[str] = field(default_factory=list)  # what QEMU said of itself
     ended: str = ""  # "restarted", "stopped" (by until), "deadline"
@@ -234,7 +234,7 @@ class Machine:
     kernel: bytes | None = None
     nsm: bool = True
     module_id: str = "i-0123456789abcdef0-enc0"
-    parent: tuple[str, ...] = ()  # options of scripts/parent
+    parent: tuple[str, ...] = ()  # options of parent.py
     folder: Path | None = None
     ports: tuple[int, ...] = LINK_PORTS
     cid: int = 4
@@ -264,12 +264,18 @@ class Machine:
         if not self.icount:
             kvm_cpu(self.eif.arch)  # a try of KVM is no time of the enclave's
         self._start = time.monotonic()
-        parent = self._spawn([sys.executable, SCRIPTS / "parent", *self.parent, tmp],
-                             stdout=subprocess.PIPE, log="parent.log")
-        parent.stdout.readline()  # its first event: listening, or absent
-        events = self._follow(parent, self._parent_line)
         backend = None if self.backend else self._start_backend(tools)
+        parent = Parent(tmp, self._parent_event, self.parent)
+        try:
+            self._run_guest(tools, tmp)
+        finally:
+            # With the backend gone every connection ends, and the parent tells the rest.
+            if backend:
+                backend.terminate()
+                backend.wait()
+            parent.stop()
 
+    def _run_guest(self, tools: dict[str, str], tmp: Path) -> None:
         self._start = time.monotonic()
         qemu = self._spawn(self._qemu(tools), stdout=subprocess.PIPE, log="qemu.log",
                            env=os.environ | self._preload(tools))
@@ -290,12 +296,6 @@ class Machine:
         said = (tmp / "qemu.log").read_text(errors="replace")
         self._result.complaints = [line for line in said.splitlines() if line and not line.startswith("nsm-preload: ")]
         self._result.unsigned = "".join(re.findall("^nsm-preload: (.*)$", said, re.MULTILINE)[:1])
-        # With the backend gone every connection ends, and the parent tells the rest.
-        if backend:
-            backend.terminate()
-            backend.wait()
-        parent.terminate()
-        events.join()
 
     def _start_backend(self, tools: dict[str, str]) -> subprocess.Popen:
         tmp = self._tmp
@@ -350,8 +350,8 @@ class Machine:
         if self.jam and re.search(self.jam, line):
             self._ended.wait(JAM_SECONDS)
 
-    def _parent_line(self, raw: bytes) -> None:
-        event = json.loads(raw) | {"at": time.monotonic() - self._start}
+    def _parent_event(self, event: dict) -> None:
+        event["at"] = time.monotonic() - self._start
         self._result.parent.append(event)
         if event["event"] == "connected":
             self._open_ports()
