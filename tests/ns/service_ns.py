@@ -221,7 +221,7 @@ def a_restart_that_fails_counts() -> None:
     files = Tree()
     files.file("run/prog", app("act"), 0o755)
     with Jail("/bin/act", "await", "/run/go", config="end = any\n[x]\ncommand = /run/prog remove /run/prog exit 0\n"
-              "restart = always\nrestart-delay = 1ms\nrestart-limit = 2\n", files=files) as j:
+              "after = main\nrestart = always\nrestart-delay = 1ms\nrestart-limit = 2\n", files=files) as j:
         j.restarted()
         j.expect_said(line("x", "exited with code 0, started again in 1 ms (1 of 2)"),
                       line("x", "could not be started, started again in 2 ms (2 of 2)"),
