@@ -147,6 +147,8 @@ static void add_record(struct json *j, const struct record *r,
 		add(j, ",\"boot\":");
 		ADD_STRING(j, r->boot);
 	}
+	if (r->says_report)
+		add(j, r->report ? ",\"report\":true" : ",\"report\":false");
 	if (!r->has_log)
 		return;
 	add(j, ",\"log_bytes\":");

@@ -9,7 +9,7 @@
  * The report and the status of an enclave as a line of JSON, for the parent. Pure.
  *
  *   {"status":"running","ready":true,"service":"main","uptime_ms":12,"restarts":0,
- *    "boot":"1f2e3d4c"}
+ *    "boot":"1f2e3d4c","report":true}
  *   {"status":"exited","code":3,"service":"main","oom":false,"uptime_ms":8123,
  *    "restarts":0,"boot":"1f2e3d4c","log_bytes":4096,"lost_bytes":0}
  *   {"status":"signaled","signal":9,"name":"SIGKILL","service":"main","oom":true,...}
@@ -53,8 +53,10 @@ struct record {
 	uint64_t uptime_ms;
 	uint32_t restarts; /* of all services together */
 	char boot[RECORD_BOOT_LEN +
-		  1]; /* the id of this boot; empty: left out */
-	bool has_log; /* LOG_BYTES, which follow the line, and LOST_BYTES */
+		  1];	  /* the id of this boot; empty: left out */
+	bool says_report; /* REPORT is known, and has a place */
+	bool report;	  /* one comes at the end */
+	bool has_log;	  /* LOG_BYTES, which follow the line, and LOST_BYTES */
 	uint64_t log_bytes;
 	uint64_t lost_bytes;
 };

@@ -126,6 +126,8 @@ static void fill_status(struct client *c, const struct client_view *v)
 	struct record r = v->state->record;
 
 	memcpy(r.boot, v->work->boot, sizeof(r.boot));
+	r.says_report = true;
+	r.report = v->work->config.report != CONFIG_REPORT_OFF;
 	r.uptime_ms = (uint64_t)v->now_ms;
 	c->out_at = 0;
 	if (c->kind == CLIENT_LOCAL ||

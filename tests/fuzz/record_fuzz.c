@@ -156,6 +156,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* A bool of another value is the fault of the one who wrote it. */
 	r.ready = data[3 + offsetof(struct record, ready)] & 1;
 	r.oom = data[3 + offsetof(struct record, oom)] & 1;
+	r.says_report = data[3 + offsetof(struct record, says_report)] & 1;
+	r.report = data[3 + offsetof(struct record, report)] & 1;
 	r.has_log = data[3 + offsetof(struct record, has_log)] & 1;
 	r.status %= RECORD_FATAL + 1;
 	data += sizeof(r) + 3;

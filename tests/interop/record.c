@@ -2,7 +2,8 @@
  * record.c for tests that are not in C: a record a line on stdin, and its line of JSON on
  * stdout. Its words are, with strings in hexadecimal and "-" for an empty one:
  *
- *   CAP STATUS CODE SIGNAL NAME ERROR STEP SERVICE READY OOM UPTIME RESTARTS BOOT HAS_LOG LOG LOST
+ *   CAP STATUS CODE SIGNAL NAME ERROR STEP SERVICE READY OOM UPTIME RESTARTS BOOT SAYS_REPORT REPORT HAS_LOG
+ *   LOG LOST
  *   [COUNT {NAME STATE RESTARTS PID TEXT}...]
  */
 #include "vsock/record.h"
@@ -69,6 +70,8 @@ static void job(char *line)
 	r.uptime_ms = (uint64_t)number();
 	r.restarts = (uint32_t)number();
 	STRING(r.boot);
+	r.says_report = number() != 0;
+	r.report = number() != 0;
 	r.has_log = number() != 0;
 	r.log_bytes = (uint64_t)number();
 	r.lost_bytes = (uint64_t)number();

@@ -13,7 +13,7 @@ from .lib import TOP, check, same, test
 PROGRAM = TOP / "build/host/interop/record"
 MAX, FULL_MAX = 1000, 16384
 KEYS = ["status", "ready", "code", "signal", "name", "error", "step", "service", "oom", "uptime_ms", "restarts",
-        "boot", "log_bytes", "lost_bytes"]
+        "boot", "report", "log_bytes", "lost_bytes"]
 
 # One character for each byte that is no UTF-8.
 codecs.register_error("each", lambda e: ("\ufffd", e.start + 1))
@@ -49,6 +49,7 @@ def record(rng: random.Random) -> dict:
         "step": rng.choice([0, 3, 2**32 - 1]), "service": some_bytes(rng, 32),
         "ready": rng.random() < .5, "oom": rng.random() < .5, "uptime_ms": rng.choice(n64), "restarts": rng.choice([0, 2**32 - 1]),
         "boot": rng.choice([b"", rng.randbytes(4).hex().encode()]),
+        "says_report": rng.random() < .5, "report": rng.random() < .5,
         "has_log": rng.random() < .5, "log_bytes": rng.choice(n64), "lost_bytes": rng.choice(n64)}
 
 
@@ -72,6 +73,8 @@ def expected(r: dict) -> dict:
     wanted |= {"uptime_ms": r["uptime_ms"], "restarts": r["restarts"]}
     if r["boot"]:
         wanted["boot"] = text(r["boot"])
+    if r["says_report"]:
+        wanted["report"] = r["report"]
     if r["has_log"]:
         wanted |= {"log_bytes": r["log_bytes"], "lost_bytes": r["lost_bytes"]}
     return wanted

@@ -414,6 +414,7 @@ def status_tells_each_change() -> None:
         for line in lines:
             check(isinstance(line.pop("uptime_ms"), int), "its time")
         same(len({line.pop("boot") for line in lines}), 1, "ids of the boot")
+        same({line.pop("report") for line in lines}, {False}, "reports that come")
         same(lines, [{"status": "running", "ready": False, "service": "main", "restarts": 0},
                      {"status": "running", "ready": True, "service": "main", "restarts": 0},
                      {"status": "exited", "code": 3, "service": "main", "oom": False, "restarts": 0}], "the lines")
@@ -430,7 +431,9 @@ def each_boot_has_an_id() -> None:
                   config=f"log = listen\nlog-stdout = no\nstatus = {how}\nreport = on\ncontrol = stop\ncontrol-local = yes\n") as j:
             found = {report(j)[0]["boot"]}
             found.add(NOTE.match(read_until(j, j.connect(LOG), b"\n"))[4].decode())
-            found.add(json.loads(read_until(j, j.connect(STATUS), b"\n").split(b"\n")[0])["boot"])
+            state = json.loads(read_until(j, j.connect(STATUS), b"\n").split(b"\n")[0])
+            found.add(state["boot"])
+            check(state["report"] is True, "a report comes")
             j.wait(lambda: j.facts("answer"), "an answer")
             found.add(json.loads(j.facts("answer")[0])["boot"])
             same(command(j, b"stop\n"), b"ok\n", "the answer")

@@ -213,6 +213,21 @@ def a_report_alone_tells_the_end() -> None:
 
 
 @test
+def a_report_is_waited_for_as_the_status_says() -> None:
+    """None that it excludes; one that it promises longer than one of which it says nothing."""
+    with enclave() as unsaid, enclave() as none, enclave() as comes:
+        enclaves = ((unsaid, {}), (none, {"report": False}), (comes, {"report": True}))
+        running = [Relay("watch", e.with_log().with_status().target, "--json").wait_out("running") for e, _ in enclaves]
+        for e, said in enclaves:
+            e.end(**EXITED, **said)
+        running[1].end().is_(3, "")
+        check(running[0].process.poll() is None, "one that is not said to come is not waited for")
+        running[0].end().is_(3, "")
+        check(comes.report(**EXITED), "not taken")
+        same([o["type"] for o in running[2].end().is_(3, "").objects][-1], "report", "the last object")
+
+
+@test
 def last_words_come_once() -> None:
     """The log's connection was cut: the report has what is missing, and no line twice."""
     with enclave() as e:

@@ -65,6 +65,19 @@ TEST(the_boot_stands_before_the_numbers_of_the_log)
 		"\"log_bytes\":0,\"lost_bytes\":0}\n");
 }
 
+TEST(whether_a_report_comes_is_said_where_it_is_known)
+{
+	struct record r = { .status = RECORD_RUNNING, .says_report = true };
+
+	check_line(&r,
+		   "{\"status\":\"running\",\"ready\":false,\"uptime_ms\":0,"
+		   "\"restarts\":0,\"report\":false}\n");
+	r.report = true;
+	check_line(&r,
+		   "{\"status\":\"running\",\"ready\":false,\"uptime_ms\":0,"
+		   "\"restarts\":0,\"report\":true}\n");
+}
+
 TEST(a_signal_has_number_and_name)
 {
 	struct record r = base(RECORD_SIGNALED);

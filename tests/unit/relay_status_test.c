@@ -74,6 +74,16 @@ TEST(the_boot_is_read)
 	}
 }
 
+TEST(whether_a_report_comes_is_read)
+{
+	CHECK(!read_text("{\"status\":\"running\",\"report\":true}"));
+	CHECK_INT(s.report, STATUS_REPORT_COMES);
+	CHECK(!read_text("{\"status\":\"running\",\"report\":false}"));
+	CHECK_INT(s.report, STATUS_REPORT_NONE);
+	CHECK(!read_text("{\"status\":\"running\",\"report\":1}"));
+	CHECK_INT(s.report, STATUS_REPORT_UNSAID);
+}
+
 TEST(services_are_read)
 {
 	CHECK(!read_text("{\"status\":\"running\",\"services\":[{\"name\":"

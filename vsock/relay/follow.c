@@ -25,7 +25,7 @@ enum {
 	 */
 	HOLD_MS = 1000,
 	RETRY_MS = 500, /* for the log after the end is known */
-	/* For the report after that, and where an earlier one shows that it comes. */
+	/* For the report after that; and where the status, or an earlier one, says that it comes. */
 	REPORT_MS = 1500,
 	SECOND_REPORT_MS = 5000,
 	NO_WORD_MS = 3000, /* for how it ended after the log's end */
@@ -374,6 +374,16 @@ static bool is_reading_report(const struct follow *f)
 
 /* --- the end --- */
 
+/* How long a report may take after the end, as far as anything says. */
+static int64_t report_ms(const struct follow *f)
+{
+	if (f->listener.fd < 0 || f->final.report == STATUS_REPORT_NONE)
+		return 0;
+	return f->had_report || f->final.report == STATUS_REPORT_COMES ?
+		       SECOND_REPORT_MS :
+		       REPORT_MS;
+}
+
 /* The end is known: true once nothing more of it is to be waited for. */
 static bool is_complete(struct follow *f, int64_t now)
 {
@@ -390,9 +400,7 @@ static bool is_complete(struct follow *f, int64_t now)
 	is_log_over = f->channel.is_over && !is_log_there(f);
 	if (!is_log_over || f->statuses.channel.link.fd >= 0)
 		return false;
-	return f->listener.fd < 0 ||
-	       now - f->heard_ms >=
-		       (f->had_report ? SECOND_REPORT_MS : REPORT_MS);
+	return now - f->heard_ms >= report_ms(f);
 }
 
 static int lose(const struct follow *f, const char *why)

@@ -72,6 +72,15 @@ static uint32_t get_boot(const cJSON *object)
 	return text ? value_boot(text, strlen(text)) : 0;
 }
 
+static enum status_report get_report(const cJSON *object)
+{
+	const cJSON *item = get(object, "report");
+
+	if (!cJSON_IsBool(item))
+		return STATUS_REPORT_UNSAID;
+	return cJSON_IsTrue(item) ? STATUS_REPORT_COMES : STATUS_REPORT_NONE;
+}
+
 static const char *read_exited(const cJSON *json, struct status *s)
 {
 	int64_t n;
@@ -150,6 +159,7 @@ static const char *read_object(const cJSON *json, struct status *s)
 	s->uptime_ms = get_count(json, "uptime_ms");
 	s->restarts = get_count(json, "restarts");
 	s->boot = get_boot(json);
+	s->report = get_report(json);
 	s->log_bytes = get_count(json, "log_bytes");
 	s->lost_bytes = get_count(json, "lost_bytes");
 	read_services(json, s);

@@ -31,6 +31,12 @@ struct status_service {
 	uint64_t restarts;
 };
 
+enum status_report {
+	STATUS_REPORT_UNSAID, /* or this is one */
+	STATUS_REPORT_NONE,
+	STATUS_REPORT_COMES,
+};
+
 struct status {
 	enum status_kind kind;
 	bool has_ready, is_ready;
@@ -45,6 +51,7 @@ struct status {
 	uint64_t uptime_ms;
 	uint64_t restarts;
 	uint32_t boot;			/* its id; 0: not said */
+	enum status_report report;	/* whether one comes at the end */
 	uint64_t log_bytes, lost_bytes; /* of a report; 0: not said */
 	size_t count;
 	struct status_service services[STATUS_SERVICES_MAX];
