@@ -8,6 +8,8 @@ import subprocess
 import threading
 import time
 
+from suite import Failure
+
 from .enclaver import EnclaverParent
 from .lib import (ASAN, CONTROL, DONE, EXITED, FATAL, FILE, LOST, REFUSED, SHIPPED, STATUS, TOP, USAGE,
                   VERSION, Enclave, Relay, Skip, check, enclave, folder, line, run, same, test,
@@ -223,6 +225,31 @@ def reports_that_are_none_stop_nobody() -> None:
             check(why in done.err, done.err)
         for s in silent:
             s.close()
+
+
+@test
+def one_enclave_does_not_keep_the_others_out() -> None:
+    """With reports whose last words do not come, as many as there are places: the other's is taken while they wait."""
+    for words in (("listen",), ("watch", "16")):
+        with folder() as path:
+            e, other = Enclave(path, "cid", 16), Enclave(path, "cid", 17)
+            r = Relay(*words, vsock=path)
+            wait_for(e.report_path().exists, "the socket")
+            held = []
+            for i in range(70):
+                s = socket.socket(socket.AF_UNIX)
+                s.bind(str(path / f"17-held-{i}"))
+                s.connect(str(other.report_path()))
+                with contextlib.suppress(OSError):
+                    s.sendall(line(status="running", ready=True, log_bytes=8, lost_bytes=0))
+                held.append(s)
+            check(e.report(status="running", ready=True), "not taken")
+            held[0].setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                raise Failure(f"it was taken only when the first of the others had gone: {held[0].recv(1)!r}")
+            r.kill()
+            for s in held:
+                s.close()
 
 
 @test

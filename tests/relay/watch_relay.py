@@ -555,6 +555,43 @@ def memory_is_bounded_whatever_comes() -> None:
 
 
 @test
+def a_line_without_end_keeps_nothing_waiting() -> None:
+    """On the status port, as fast as it can be read: the log comes, and times count."""
+    with enclave() as e:
+        def flood(conn: socket.socket) -> None:
+            while True:
+                conn.sendall(b"x" * (1 << 20))
+        e.with_log()
+        e.log.write("main: x\n")
+        e.on(STATUS, flood)
+        r = Relay("watch", e.target, program=SHIPPED).wait_out("main: x\n")
+        e.log.write("main: y\n")
+        r.wait_out("main: y\n").kill()
+        e.with_control(stop="ok")
+        run("stop", e.target, "--timeout", "200ms", program=SHIPPED).is_(LOST, "it has not ended yet")
+
+
+@test
+def words_of_another_enclave_are_read_as_they_come() -> None:
+    """Where nothing else happens: its last words come in two parts, and it gets its answer."""
+    with folder() as path:
+        e, other = Enclave(path, "cid", 16), Enclave(path, "cid", 17)
+        e.with_log().with_status()
+        e.log.write("main: mine\n")
+        r = Relay("watch", "16", vsock=path).wait_out("mine").wait_err("running")
+        with socket.socket(socket.AF_UNIX) as s:
+            s.bind(str(path / "17-x"))
+            s.connect(str(other.report_path()))
+            s.settimeout(9)  # a line that has not come after 10 s is cut off
+            s.sendall(line(**EXITED, log_bytes=8, lost_bytes=0))
+            r.wait_err("a report of CID 17 arrived here")
+            s.sendall(b"main: x\n")
+            same(s.recv(1), b"", "the answer")
+        r.kill()
+        e.go()
+
+
+@test
 def a_status_that_is_none_is_skipped() -> None:
     """It is named, and the next one counts."""
     with enclave() as e:

@@ -16,8 +16,9 @@
 
 enum {
 	REPORTS_MAX = 8,
-	READS_MAX = 16,	    /* of one kind in one turn */
-	TICK_MS = 50,	    /* between two judgements, where time counts */
+	OTHERS_MAX = 4, /* of these, reports of other CIDs; more are closed */
+	READS_MAX = 16, /* of one kind in one turn */
+	TICK_MS = 50,	/* between two judgements, where time counts */
 	PATIENCE_MS = 5000, /* after which it is said that nothing answers */
 	/*
 	 * The longest that last words wait for the end of the log's connection, which brings
@@ -223,6 +224,20 @@ static struct report *find_place(struct follow *f)
 	return stale;
 }
 
+/* Others must not keep the report of the enclave that is followed out. */
+static bool is_crowded(const struct follow *f)
+{
+	int n = 0;
+
+	for (int i = 0; i < REPORTS_MAX; i++) {
+		const struct report *r = &f->reports[i];
+
+		n += r->state != REPORT_FREE && !is_from(f, r->cid) &&
+		     !report_is_stale(r);
+	}
+	return n >= OTHERS_MAX;
+}
+
 static void accept_reports(struct follow *f)
 {
 	struct report *place;
@@ -232,6 +247,10 @@ static void accept_reports(struct follow *f)
 	while (f->listener.fd >= 0 && (place = find_place(f))) {
 		if (link_accept(&f->listener, &link, &cid) < 0)
 			break;
+		if (!is_from(f, cid) && is_crowded(f)) {
+			link_close(&link);
+			continue;
+		}
 		report_close(place);
 		report_open(place, &link, cid);
 	}
@@ -506,7 +525,7 @@ static void sleep_until_news(struct follow *f)
 
 		/* What is held back would end each sleep. */
 		if (r->state != REPORT_WORDS || r == f->words ||
-		    !f->channel.is_up)
+		    !f->channel.is_up || !is_ours(f, r))
 			report_wait(r, &w);
 	}
 	if (f->has_final || f->log.has_ended || is_reading_report(f) ||

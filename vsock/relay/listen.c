@@ -23,6 +23,7 @@ enum {
 
 	TARGETS_MAX = 32,
 	REPORTS_MAX = 64, /* at once; others wait */
+	SHARE_MAX = 8,	  /* of one CID; more are closed */
 	READS_MAX = 16,
 	REST_MS =
 		100, /* for a listener that failed, or where places are taken */
@@ -111,6 +112,20 @@ static struct arrival *find_place(const struct listen *l)
 	return stale;
 }
 
+/* False: that CID has so many places that it could keep others out. */
+static bool has_share(const struct listen *l, uint32_t cid)
+{
+	int n = 0;
+
+	for (int i = 0; i < REPORTS_MAX; i++) {
+		const struct report *r = &l->arrivals[i].report;
+
+		n += r->state != REPORT_FREE && r->cid == cid &&
+		     !report_is_stale(r);
+	}
+	return cid == 0 || n < SHARE_MAX;
+}
+
 static void take(struct listen *l, struct arrival *a, const struct link *link,
 		 uint32_t cid, const char *where)
 {
@@ -140,7 +155,7 @@ static void accept_from(struct listen *l, size_t i)
 				l->rest_until_ms = io_now_ms() + REST_MS;
 			return;
 		}
-		if (l->from && cid != l->from)
+		if ((l->from && cid != l->from) || !has_share(l, cid))
 			link_close(&link);
 		else
 			take(l, a, &link, cid, l->targets[i].text);

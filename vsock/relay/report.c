@@ -12,20 +12,24 @@ void report_open(struct report *r, const struct link *link, uint32_t cid)
 	r->link = *link;
 	r->cid = cid;
 	r->due_ms = io_now_ms() + REPORT_SILENCE_MS;
+	r->last_ms = io_now_ms() + REPORT_MS_MAX;
 	r->json = NULL;
 	r->left = 0;
 	r->at = r->len = 0;
 }
 
-/* What arrives too slowly counts as silence while it is a line. */
+/* What arrives too slowly counts as silence while it is a line, and has its limit later. */
 static int receive(struct report *r, char *buf, size_t len)
 {
 	int n = link_read(&r->link, buf, len);
+	int64_t now = io_now_ms();
 
-	if (n == -EAGAIN && io_now_ms() >= r->due_ms)
+	if ((n == -EAGAIN && now >= r->due_ms) || now >= r->last_ms)
 		return -ETIMEDOUT;
 	if (n > 0 && r->state == REPORT_WORDS)
-		r->due_ms = io_now_ms() + REPORT_SILENCE_MS;
+		r->due_ms = now + REPORT_SILENCE_MS;
+	if (r->due_ms > r->last_ms)
+		r->due_ms = r->last_ms;
 	return n == 0 ? -ECONNRESET : n;
 }
 

@@ -15,6 +15,8 @@ struct wait;
 enum {
 	REPORT_SILENCE_MS = 10000, /* the longest in which nothing comes */
 	REPORT_STALE_MS = 1000,
+	REPORT_MS_MAX =
+		60000, /* in all; the enclave itself waits 30 s at most */
 };
 
 enum report_state {
@@ -26,8 +28,9 @@ enum report_state {
 struct report {
 	enum report_state state;
 	struct link link;
-	uint32_t cid;	/* of the peer; 0: not known */
-	int64_t due_ms; /* nothing has come by then: it is cut off */
+	uint32_t cid;	 /* of the peer; 0: not known */
+	int64_t due_ms;	 /* nothing has come by then: it is cut off */
+	int64_t last_ms; /* all must have come by then */
 	struct status status;
 	cJSON *json;
 	uint64_t left;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+enum { FILLS_MAX = 16 }; /* in one call: a line need not have an end */
+
 void statuses_open(struct statuses *s, const struct target *address,
 		   uint32_t port)
 {
@@ -30,9 +32,10 @@ enum statuses_result statuses_next(struct statuses *s, struct status *ret,
 {
 	struct lines_piece p = { 0 };
 	bool is_piece = false;
+	int fills = 0;
 
 	while (!is_piece || !p.is_first) {
-		if (s->at == s->len && !fill(s))
+		if (s->at == s->len && (fills++ == FILLS_MAX || !fill(s)))
 			return STATUSES_NONE;
 		s->at += lines_take(&s->lines, s->bytes + s->at, s->len - s->at,
 				    &is_piece, &p);
