@@ -592,6 +592,26 @@ def words_of_another_enclave_are_read_as_they_come() -> None:
 
 
 @test
+def a_connection_that_is_not_decided_keeps_nothing_waiting() -> None:
+    """To a CID: the log comes meanwhile, and it is tried again."""
+    with folder() as path:
+        e = Enclave(path, "cid")
+        e.with_log().with_status()
+        slow = path / f"16.{STATUS}.slow"
+        slow.touch()
+        r = Relay("watch", "16", vsock=path)
+        for i in range(10):
+            e.log.write(f"main: {i}\n")
+            r.wait_out(f"main: {i}\n")
+        check("running" not in r.err, "the status was connected to")
+        slow.unlink()
+        r.wait_err("running")
+        e.end(**EXITED, report=False)
+        r.end().is_(3)
+        e.go()
+
+
+@test
 def a_status_that_is_none_is_skipped() -> None:
     """It is named, and the next one counts."""
     with enclave() as e:

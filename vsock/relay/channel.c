@@ -72,7 +72,7 @@ bool channel_is_hopeless(const struct channel *c)
 
 void channel_wait(const struct channel *c, struct wait *w)
 {
-	wait_fd(w, c->link.fd);
+	link_wait(&c->link, w);
 	if (!c->is_up && !c->is_over)
 		wait_until(w, c->due_ms);
 }

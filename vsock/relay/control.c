@@ -15,7 +15,7 @@ static void wait_for_link(const struct link *l, int64_t until_ms)
 	struct wait w;
 
 	wait_begin(&w);
-	wait_fd(&w, l->fd);
+	link_wait(l, &w);
 	wait_until(&w, until_ms);
 	wait_turn(&w);
 }
@@ -110,7 +110,7 @@ int control_ask(const struct target *a, uint32_t port, const char *command,
 
 bool control_is_there(const struct target *a, uint32_t port)
 {
-	int64_t until = io_now_ms() + CONTROL_PROBE_MS;
+	int64_t until;
 	struct link l = { .fd = -1 };
 	bool is_connected;
 	char c;
@@ -118,6 +118,8 @@ bool control_is_there(const struct target *a, uint32_t port)
 
 	if (link_connect(&l, a, port) < 0)
 		return false;
+	(void)wait_until_connected(&l, io_now_ms() + LINK_CONNECT_MS);
+	until = io_now_ms() + CONTROL_PROBE_MS;
 	do {
 		wait_for_link(&l, until);
 		n = link_read(&l, &c, 1);

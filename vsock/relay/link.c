@@ -1,6 +1,7 @@
 #include "vsock/relay/link.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "vsock/io.h"
+#include "vsock/relay/wait.h"
 #include "vsock/sock.h"
 
 enum {
@@ -59,7 +61,7 @@ int link_connect(struct link *l, const struct target *a, uint32_t port)
 	int fd, r = 0;
 
 	if (a->kind == TARGET_CID)
-		fd = sock_connect(a->cid, port, LINK_CONNECT_MS);
+		fd = sock_connect_begin(a->cid, port);
 	else if (target_path(a, port, false, path))
 		fd = unix_connect(path);
 	else
@@ -72,7 +74,10 @@ int link_connect(struct link *l, const struct target *a, uint32_t port)
 		close(fd);
 		return r == -EPIPE ? -ECONNRESET : r;
 	}
-	*l = (struct link){ .fd = fd, .is_asking = a->kind == TARGET_MUX };
+	*l = (struct link){ .fd = fd,
+			    .is_asking = a->kind == TARGET_MUX,
+			    .is_connecting = a->kind == TARGET_CID,
+			    .due_ms = io_now_ms() + LINK_CONNECT_MS };
 	return 0;
 }
 
@@ -116,16 +121,43 @@ static int read_answer(struct link *l)
 	return 0;
 }
 
+static int decide(struct link *l)
+{
+	struct pollfd p = { .fd = l->fd, .events = POLLOUT };
+	int r;
+
+	if (!l->is_connecting)
+		return 0;
+	if (poll(&p, 1, 0) <= 0)
+		return io_now_ms() >= l->due_ms ? -ETIMEDOUT : -EAGAIN;
+	r = sock_connect_end(l->fd);
+	l->is_connecting = r < 0;
+	return r;
+}
+
+void link_wait(const struct link *l, struct wait *w)
+{
+	if (!l->is_connecting || l->fd < 0) {
+		wait_fd(w, l->fd);
+		return;
+	}
+	wait_writable(w, l->fd);
+	wait_until(w, l->due_ms);
+}
+
 int link_read(struct link *l, void *buf, size_t len)
 {
-	int r = read_answer(l);
+	int r = decide(l);
+
+	if (r == 0)
+		r = read_answer(l);
 
 	return r < 0 ? r : receive(l->fd, buf, len);
 }
 
 bool link_is_connected(const struct link *l)
 {
-	return l->fd >= 0 && !l->is_asking;
+	return l->fd >= 0 && !l->is_asking && !l->is_connecting;
 }
 
 void link_close(struct link *l)

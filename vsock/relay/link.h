@@ -9,18 +9,22 @@
 
 /* Connections to enclaves and of enclaves, whatever their address is. */
 
+struct wait;
+
 /* A connection. */
 struct link {
-	int fd; /* -1: none */
+	int fd;		    /* -1: none */
+	bool is_connecting; /* to a CID: not decided yet, until DUE_MS at the latest */
+	int64_t due_ms;
 	/* The answer to CONNECT is to come: so much of it has been read. */
 	bool is_asking;
 	size_t seen;
 };
 
 /*
- * Makes one attempt to connect to PORT of the enclave at A, which for a CID takes
- * LINK_CONNECT_MS at most and else no time. Returns 0, or -errno: -ECONNRESET if
- * nothing listens there.
+ * Begins an attempt to connect to PORT of the enclave at A, and does not wait for it: for a
+ * CID link_read says within LINK_CONNECT_MS how it failed. Returns 0, or -errno:
+ * -ECONNRESET if nothing listens there.
  */
 int link_connect(struct link *l, const struct target *a, uint32_t port);
 
@@ -34,6 +38,9 @@ int link_read(struct link *l, void *buf, size_t len);
 
 /* True if what is sent now reaches the port. */
 bool link_is_connected(const struct link *l);
+
+/* Adds what link_read waits for. */
+void link_wait(const struct link *l, struct wait *w);
 
 /* Safe if there is none. */
 void link_close(struct link *l);

@@ -11,11 +11,21 @@ void wait_begin(struct wait *w)
 	w->until_ms = INT64_MAX;
 }
 
-void wait_fd(struct wait *w, int fd)
+static void add(struct wait *w, int fd, short events)
 {
 	if (fd >= 0 && w->count < WAIT_MAX)
 		w->fds[w->count++] =
-			(struct pollfd){ .fd = fd, .events = POLLIN };
+			(struct pollfd){ .fd = fd, .events = events };
+}
+
+void wait_fd(struct wait *w, int fd)
+{
+	add(w, fd, POLLIN);
+}
+
+void wait_writable(struct wait *w, int fd)
+{
+	add(w, fd, POLLOUT);
 }
 
 void wait_until(struct wait *w, int64_t ms)

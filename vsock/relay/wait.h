@@ -20,6 +20,9 @@ void wait_begin(struct wait *w);
 /* The turn ends when FD can be read; -1 is ignored, and so is one too many. */
 void wait_fd(struct wait *w, int fd);
 
+/* The same when it can be written to. */
+void wait_writable(struct wait *w, int fd);
+
 /* The turn ends at MS at the latest. */
 void wait_until(struct wait *w, int64_t ms);
 
