@@ -33,6 +33,8 @@ enum {
 	EXCERPT_MAX = 65536,
 	LOG_WINDOW = 128 * 1024,
 	WINDOW = 64 * 1024,
+	REST_MS =
+		100, /* after a connection for which there was no descriptor */
 	TAKES = 4,
 	FLUSH_MS = 1000, /* a line that does not end is shown after that time */
 	FINISH_MS = 900, /* for readers to take the rest */
@@ -58,6 +60,7 @@ static struct serve {
 	int listeners[LISTENERS];	    /* by enum link_what */
 	int64_t flush_ms[LINK_STREAMS_MAX]; /* 0: no line is open */
 	int64_t refill_ms;
+	int64_t rest_ms; /* no connection is taken before; 0: none failed */
 	int64_t dial_ms, dial_pause_ms; /* log = connect */
 	bool is_finishing;
 	int64_t finish_ms;
@@ -283,6 +286,9 @@ static void accept_one(enum link_what what)
 	uint32_t cid;
 	int fd = take_connection(what, &cid);
 
+	/* A listener that cannot be served stays readable. */
+	if (fd < 0 && fd != -EAGAIN)
+		s.rest_ms = s.view.now_ms + REST_MS;
 	if (fd < 0)
 		return;
 	c = is_known_peer(fd, what, cid) ? find_free(p.first, p.count) : NULL;
@@ -351,10 +357,12 @@ static void watch(int fd, short events)
 /* In the order in which turn looks at them. What is not there is -1, which poll skips. */
 static void watch_all(void)
 {
+	bool rests = s.is_finishing || s.rest_ms > s.view.now_ms;
+
 	s.poll_count = 0;
 	watch(s.is_finishing ? -1 : s.channel, POLLIN);
 	for (int i = 0; i < LISTENERS; i++)
-		watch(s.is_finishing ? -1 : s.listeners[i], POLLIN);
+		watch(rests ? -1 : s.listeners[i], POLLIN);
 	for (size_t i = 0; i < s.work->stream_count; i++)
 		watch(s.is_finishing ? -1 : s.work->reads[i], POLLIN);
 	for (size_t i = 0; i < CLIENTS; i++)
@@ -374,6 +382,8 @@ static int64_t find_next(void)
 {
 	int64_t next = sooner(s.dial_ms, s.finish_ms);
 
+	if (s.rest_ms > s.view.now_ms)
+		next = sooner(next, s.rest_ms);
 	if (s.view.budget == 0)
 		next = sooner(next, s.refill_ms);
 	for (size_t i = 0; i < s.work->stream_count; i++)

@@ -26,6 +26,7 @@ enum { RING = 128 * 1024, LOG = 17001, STATUS = 17000, CONTROL = 17003 };
 
 static struct shared {
 	_Atomic int turns;
+	_Atomic bool is_full; /* there is no descriptor for a connection */
 	struct sockaddr_un at[3];
 	socklen_t len[3];
 } * shared;
@@ -89,9 +90,12 @@ int sock_listen(uint32_t port, uint32_t buffer)
 
 int sock_accept(int fd, uint32_t *ret_cid)
 {
-	int got = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	const int size = 4096;
+	int got;
 
+	if (shared->is_full)
+		return -ENFILE;
+	got = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (got < 0)
 		return -errno;
 	(void)setsockopt(got, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
@@ -310,6 +314,20 @@ TEST(there_are_no_more_places_than_configured)
 	CHECK_INT(byte, 'i');
 	put(1, "x\n");
 	(void)read_until(fds[1], "main: x\n", 100);
+	end();
+}
+
+TEST(a_full_table_of_files_is_waited_for)
+{
+	int fd;
+
+	begin(false);
+	shared->is_full = true;
+	fd = reach(LOG);
+	/* A few for each rest, and not as many as there is time for. */
+	CHECK(count_turns() < 20);
+	shared->is_full = false;
+	(void)read_until(fd, "0 lost\n", 100);
 	end();
 }
 
