@@ -195,6 +195,8 @@ def cbor_read(data: bytes, at: int = 0) -> tuple[object, int]:
         if size > 27:
             raise ImageError("CBOR of no definite length")
         n = 1 << size - 24
+        if at + n > len(data):
+            raise ImageError("a number longer than the section")
         size, at = int.from_bytes(data[at:at + n], "big"), at + n
     if kind == 0:
         return size, at

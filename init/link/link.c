@@ -104,15 +104,18 @@ static int open_memory(struct link *l)
 			 0;
 }
 
-/* Without a random number there is no id: the enclave is worth more. */
+/*
+ * When something is to be said for the first time: step 5 has seeded the kernel's random
+ * numbers by then, unless it stops before. Without one there is no id: the enclave is
+ * worth more.
+ */
 static void make_boot(char ret[RECORD_BOOT_LEN + 1])
 {
 	static const char digits[16] = "0123456789abcdef";
 	uint8_t bytes[RECORD_BOOT_LEN / 2];
 
-	ret[0] = '\0';
-	if (getrandom(bytes, sizeof(bytes), GRND_NONBLOCK) !=
-	    (ssize_t)sizeof(bytes))
+	if (ret[0] != '\0' || getrandom(bytes, sizeof(bytes), GRND_NONBLOCK) !=
+				      (ssize_t)sizeof(bytes))
 		return;
 	for (size_t i = 0; i < sizeof(bytes); i++) {
 		ret[2 * i] = digits[bytes[i] >> 4];
@@ -129,7 +132,6 @@ int link_open(struct link *l, const struct config *c, const char **reterr_what)
 	*reterr_what = "log-size";
 	if (!link_has_helper(l) && c->link.report == CONFIG_REPORT_OFF)
 		return 0;
-	make_boot(l->work.boot);
 	l->helper.channel = l->report.channel = -1;
 	for (size_t i = 0; i < LINK_STREAMS_MAX; i++)
 		l->work.reads[i] = l->writes[i] = -1;
@@ -307,6 +309,7 @@ int link_start(struct link *l, struct loop *loop, struct children *c,
 	l->phase = LINK_STARTS;
 	s->is_debug = is_debug;
 	loop_add_clock(loop, (struct loop_clock){ next_deadline, due, l });
+	make_boot(l->work.boot);
 	start(l);
 	(void)loop_until(loop, has_begun, l, io_now_ms() + LINK_FIRST_MS);
 	if (l->phase == LINK_SERVES)
@@ -428,6 +431,7 @@ bool link_report(struct link *l, struct loop *loop, struct children *c,
 	};
 	int r;
 
+	make_boot(l->work.boot);
 	overtake_report(l);
 	if (!loop_until(loop, is_reported, &l->report, now_ms + LINK_KILL_MS)) {
 		log_line("report", "not delivered", "the one before lives on");

@@ -236,7 +236,10 @@ class Jail:
             s.send(error.to_bytes(4, "little"))
 
     def _take_byte(self, s: socket.socket) -> None:
-        data = s.recv(64)
+        try:
+            data = s.recv(64)
+        except ConnectionResetError:  # a process that was killed had something to read
+            data = b""
         self.parent.received += data
         if data and self.parent.echo:
             with suppress(BrokenPipeError):  # who asked may be gone

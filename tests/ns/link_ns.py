@@ -41,6 +41,8 @@ def read_all(j: Jail, s: socket.socket) -> bytes:
             while piece := s.recv(1 << 20):
                 data += piece
             ended = True
+        except ConnectionResetError:  # its process was killed
+            ended = True
         except BlockingIOError:
             pass
         return ended
