@@ -133,6 +133,7 @@ int parent_start(struct boot *b)
 
 	if (!l->work.memory)
 		return 0;
+	link_make_boot(l);
 	b->supervise.changed = changed;
 	tell_state(b);
 	r = link_start(l, &b->loop, &b->children, is_debug_mode(b), &object);
@@ -183,6 +184,8 @@ void parent_end_failed(struct boot *b)
 	if (!b->link.work.memory &&
 	    b->link.work.config.report == CONFIG_REPORT_OFF)
 		return;
+	if (!b->supervise.has_run)
+		link_make_boot(&b->link);
 	text_clear(&t);
 	text_add(&t, boot_steps[b->step].name);
 	text_add(&t, ": ");

@@ -104,14 +104,10 @@ static int open_memory(struct link *l)
 			 0;
 }
 
-/*
- * When something is to be said for the first time: step 5 has seeded the kernel's random
- * numbers by then, unless it stops before. Without one there is no id: the enclave is
- * worth more.
- */
-static void make_boot(char ret[RECORD_BOOT_LEN + 1])
+void link_make_boot(struct link *l)
 {
 	static const char digits[16] = "0123456789abcdef";
+	char *ret = l->work.boot;
 	uint8_t bytes[RECORD_BOOT_LEN / 2];
 
 	if (ret[0] != '\0' || getrandom(bytes, sizeof(bytes), GRND_NONBLOCK) !=
@@ -309,7 +305,6 @@ int link_start(struct link *l, struct loop *loop, struct children *c,
 	l->phase = LINK_STARTS;
 	s->is_debug = is_debug;
 	loop_add_clock(loop, (struct loop_clock){ next_deadline, due, l });
-	make_boot(l->work.boot);
 	start(l);
 	(void)loop_until(loop, has_begun, l, io_now_ms() + LINK_FIRST_MS);
 	if (l->phase == LINK_SERVES)
@@ -431,7 +426,6 @@ bool link_report(struct link *l, struct loop *loop, struct children *c,
 	};
 	int r;
 
-	make_boot(l->work.boot);
 	overtake_report(l);
 	if (!loop_until(loop, is_reported, &l->report, now_ms + LINK_KILL_MS)) {
 		log_line("report", "not delivered", "the one before lives on");

@@ -61,6 +61,13 @@ struct link {
  */
 int link_open(struct link *l, const struct config *c, const char **reterr_what);
 
+/*
+ * Draws the id of this boot, if there is none yet. Before code of the image runs, and when
+ * step 5 has seeded the kernel's random numbers. Without one there is no id: the enclave
+ * is worth more.
+ */
+void link_make_boot(struct link *l);
+
 /* Whether anything is told the parent, by a helper. */
 bool link_has_helper(const struct link *l);
 

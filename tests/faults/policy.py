@@ -91,6 +91,7 @@ RULES = [
     rule(ALL, "link recvfrom/[123]|last recvfrom/1", "", "", "no", "", "a call of the seams"),
     # --- the link ---
     rule("link:spec", "init pipe2", "", "", "stop", "spec: log: ", "the log was asked for"),
+    rule("link:spawn", "init getrandom/1", "", "", "quiet", "", "the boot has no id then"),
     rule("link:.*", "init write", r"^\d+ \w+:_", "", "quiet", "", "a line that the log lacks, which the next one says"),
     rule("link:.*", "init clone3", "", "ENOSYS", "quiet", "", "fork then"),
     rule("link:spawn", "init (socketpair|clone3|fork)", "for link", "", "stop", "spawn: link: ", "what was asked for is not there"),
