@@ -124,7 +124,10 @@ def helper_of(j: Jail) -> int:
     found: list[int] = []
 
     def alone() -> bool:
-        found[:] = [p for p in j.children() if os.readlink(f"/proc/{p}/exe").split()[0].endswith("init")]
+        try:
+            found[:] = [p for p in j.children() if os.readlink(f"/proc/{p}/exe").split()[0].endswith("init")]
+        except FileNotFoundError:  # one of them has ended
+            return False
         return len(found) == 1
     j.wait(alone, "one helper")
     return found[0]
