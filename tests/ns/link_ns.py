@@ -493,7 +493,8 @@ def stop_ends_as_the_configuration_says() -> None:
     """Stop signals and grace; a second one changes nothing; what is not listed is refused."""
     config = ("control = stop SIGUSR1\nstop-signal = SIGINT\nstop-timeout = 30s\nstatus = brief\n"
               "[w]\ncommand = act until-term w\n")
-    with sh("trap 'echo @usr1=1' USR1; trap 'echo @int=1; exit 7' INT; while :; do sleep 0.05; done", config) as j:
+    with sh("trap 'echo @usr1=1' USR1; trap 'echo @int=1; while [ ! -e /run/go ]; do sleep 0.05; done; exit 7' INT; "
+            "while :; do sleep 0.05; done", config) as j:
         started(j)
         j.wait(lambda: j.parent.received, "a heartbeat")
         same(command(j, b"SIGHUP\n"), b"no: this signal is not in control\n", "HUP")
@@ -502,10 +503,13 @@ def stop_ends_as_the_configuration_says() -> None:
         j.wait_said("@usr1=1")
         s = j.connect(STATUS)
         same(command(j, b"stop\n"), b"ok\n", "stop")
+        j.wait_said("@int=1")
+        same(command(j, b"stop\n"), b"ok\n", "a second stop")
+        touch(j, "/run/go")
         last = json.loads(read_all(j, s).splitlines()[-1])
         same((last["status"], last["code"]), ("exited", 7), "the end")
         j.expect_end("/bin/sh", "exited with code 7")
-        j.expect_said("init: control: enclave: stop, asked for by the parent")
+        same(j.log().count("init: control: enclave: stop, asked for by the parent"), 1, "lines of the stop")
         j.expect(int="1")
 
 
@@ -657,6 +661,19 @@ def a_parent_that_does_not_close_costs_two_seconds() -> None:
         with sh("exit 0", "report = on\n", parent=parent) as j:  # whose connections nobody reads
             j.restarted()
             check(any(line.startswith("init: report: not delivered: ") for line in j.log()), f"{j.log()}")
+
+
+@test
+def a_parent_that_closes_without_reading_is_not_waited_for() -> None:
+    """A socket that is closed with bytes unread is a reset."""
+    parent = Parent()
+    parent.serves.add(REPORT)
+    with Jail("/bin/act", "await", "/run/end", "exit", "3", config="report = on\n", parent=parent) as j:
+        report(j)  # that all are ready
+        touch(j, "/run/end")
+        j.wait(lambda: j.incoming, "the last report")
+        j.incoming.pop(0)[1].close()
+        j.expect_end("/bin/act", "exited with code 3")
 
 
 def end_beside_a_first_report() -> float:
