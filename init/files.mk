@@ -6,7 +6,7 @@ INIT := boot step inputs start end loop child helper service member news supervi
 		capability signal user) \
 	pcr program spec/executable spec/seccomp container check notify report klog modules module power beat \
 	clock/clock clock/stamp clock/ptp clock/steer confine vector names stdio exec \
-	$(addprefix link/,link serve client reader command excerpt stream sandbox last snapshot) tell beating parent
+	$(addprefix link/,link serve client reader command excerpt stream sandbox last snapshot) tell beating parent random
 
 MAIN_C := init/main.c
 INIT_C := $(INIT:%=init/%.c)

@@ -4,16 +4,16 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "init/random.h"
 #include "rootfs/bind.h"
 
 enum {
-	SECRET_BYTES = 16,
+	SECRET_DIGITS = 32,
 	LET_GO_S = 1, /* of a message's descriptors */
 };
 
@@ -86,23 +86,6 @@ void notify_parse(const char *text, size_t len, struct notify *ret)
 			stop = end;
 		parse_line(text, (size_t)(stop - text), ret);
 	}
-}
-
-/* Random, in hexadecimal. */
-static int make_secret(char ret[2 * SECRET_BYTES + 1])
-{
-	static const char digits[] = "0123456789abcdef";
-	uint8_t bytes[SECRET_BYTES];
-
-	if (getrandom(bytes, sizeof(bytes), GRND_NONBLOCK) !=
-	    (ssize_t)sizeof(bytes))
-		return -EAGAIN;
-	for (size_t i = 0; i < sizeof(bytes); i++) {
-		ret[2 * i] = digits[bytes[i] >> 4];
-		ret[2 * i + 1] = digits[bytes[i] & 15];
-	}
-	ret[2 * sizeof(bytes)] = '\0';
-	return 0;
 }
 
 static int make_socket(void)
@@ -182,8 +165,8 @@ static int open_abstract(const char *secret)
 int notify_open(uid_t owner, bool is_private, struct notify_socket *ret)
 {
 	static const char folder[] = VARIABLE FOLDER "/";
-	char secret[2 * SECRET_BYTES + 1], *to = ret->variable;
-	int r = make_secret(secret);
+	char secret[SECRET_DIGITS + 1], *to = ret->variable;
+	int r = random_hex(secret, SECRET_DIGITS);
 
 	if (r < 0)
 		return r;
@@ -200,7 +183,7 @@ int notify_open(uid_t owner, bool is_private, struct notify_socket *ret)
 	return ret->fd < 0 ? ret->fd : 0;
 }
 
-_Static_assert(sizeof(VARIABLE FOLDER "/") + 2 * SECRET_BYTES <=
+_Static_assert(sizeof(VARIABLE FOLDER "/") + SECRET_DIGITS <=
 		       NOTIFY_VARIABLE_MAX,
 	       "the variable has room");
 

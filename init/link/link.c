@@ -4,12 +4,12 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "init/loop.h"
+#include "init/random.h"
 #include "init/report.h"
 #include "vsock/io.h"
 
@@ -23,17 +23,12 @@ static struct link_state told;
 
 /* --- what it is made of --- */
 
-static bool has_control(const struct config_link *c)
-{
-	return c->control_stop || c->control_signals != 0 || c->control_local;
-}
-
 bool link_has_helper(const struct link *l)
 {
 	const struct config_link *c = &l->work.config;
 
 	return config_keeps_log(c) || c->status != CONFIG_STATUS_OFF ||
-	       has_control(c);
+	       config_has_control(c) || c->control_local;
 }
 
 static int open_pipe(struct link *l, size_t stream)
@@ -106,18 +101,8 @@ static int open_memory(struct link *l)
 
 void link_make_boot(struct link *l)
 {
-	static const char digits[16] = "0123456789abcdef";
-	char *ret = l->work.boot;
-	uint8_t bytes[RECORD_BOOT_LEN / 2];
-
-	if (ret[0] != '\0' || getrandom(bytes, sizeof(bytes), GRND_NONBLOCK) !=
-				      (ssize_t)sizeof(bytes))
-		return;
-	for (size_t i = 0; i < sizeof(bytes); i++) {
-		ret[2 * i] = digits[bytes[i] >> 4];
-		ret[2 * i + 1] = digits[bytes[i] & 15];
-	}
-	ret[RECORD_BOOT_LEN] = '\0';
+	if (l->work.boot[0] == '\0')
+		(void)random_hex(l->work.boot, RECORD_BOOT_LEN);
 }
 
 int link_open(struct link *l, const struct config *c, const char **reterr_what)
@@ -213,10 +198,8 @@ static void died(void *ctx, struct helper *h)
 			l->fault.what = LINK_WHAT_MEMORY;
 		return;
 	}
-	if (l->phase != LINK_SERVES) {
-		l->phase = LINK_ENDED;
+	if (l->phase != LINK_SERVES)
 		return;
-	}
 	log_death(h->status);
 	l->again_ms = io_now_ms() + l->pause_ms;
 	l->pause_ms = l->pause_ms == 0 ? 100 : 2 * l->pause_ms;

@@ -33,7 +33,6 @@ enum link_phase {
 	LINK_SERVES,
 	LINK_FAILED, /* something cannot be had: FAULT */
 	LINK_ENDS,
-	LINK_ENDED,
 };
 
 /* Somebody has asked for something. */

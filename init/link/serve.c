@@ -14,6 +14,7 @@
 #include "init/link/shared.h"
 #include "init/link/stream.h"
 #include "init/log.h"
+#include "init/loop.h"
 #include "rootfs/bind.h"
 #include "vsock/io.h"
 #include "vsock/sock.h"
@@ -116,7 +117,7 @@ static bool listens(const struct config_link *c, enum link_what what)
 	case LINK_WHAT_STATUS:
 		return c->status != CONFIG_STATUS_OFF;
 	case LINK_WHAT_CONTROL:
-		return c->control_stop || c->control_signals != 0;
+		return config_has_control(c);
 	case LINK_WHAT_LOCAL:
 		return c->control_local;
 	case LINK_WHAT_MEMORY:
@@ -373,25 +374,20 @@ static void watch_all(void)
 			      client_events(&s.clients[i], &s.view));
 }
 
-static int64_t sooner(int64_t a, int64_t b)
-{
-	return b != 0 && (a == 0 || b < a) ? b : a;
-}
-
 static int64_t find_next(void)
 {
-	int64_t next = sooner(s.dial_ms, s.finish_ms);
+	int64_t next = loop_sooner(s.dial_ms, s.finish_ms);
 
 	if (s.rest_ms > s.view.now_ms)
-		next = sooner(next, s.rest_ms);
+		next = loop_sooner(next, s.rest_ms);
 	if (s.view.budget == 0)
-		next = sooner(next, s.refill_ms);
+		next = loop_sooner(next, s.refill_ms);
 	for (size_t i = 0; i < s.work->stream_count; i++)
-		next = sooner(next, s.flush_ms[i]);
+		next = loop_sooner(next, s.flush_ms[i]);
 	for (size_t i = 0; i < CLIENTS; i++)
 		if (s.clients[i].fd >= 0)
-			next = sooner(next,
-				      client_next(&s.clients[i], &s.view));
+			next = loop_sooner(next,
+					   client_next(&s.clients[i], &s.view));
 	return next;
 }
 

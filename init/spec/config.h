@@ -332,6 +332,9 @@ bool config_protects_kernel(const struct config_service *s);
 /* Whether the enclave keeps a log: for readers, for a report's last words, or both. */
 bool config_keeps_log(const struct config_link *l);
 
+/* Whether the parent may ask for anything. */
+bool config_has_control(const struct config_link *l);
+
 /* Whether descriptor FD, 1 or 2, of S is a pipe to that log. */
 bool config_logs(const struct config *c, const struct config_service *s,
 		 int fd);

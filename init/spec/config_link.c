@@ -92,6 +92,11 @@ bool config_keeps_log(const struct config_link *l)
 	       (l->report != CONFIG_REPORT_OFF && l->report_log > 0);
 }
 
+bool config_has_control(const struct config_link *l)
+{
+	return l->control_stop || l->control_signals != 0;
+}
+
 bool config_logs(const struct config *c, const struct config_service *s, int fd)
 {
 	if (!config_keeps_log(&c->link) || (s->terminal && s->terminal_is_set))
@@ -103,17 +108,12 @@ bool config_logs(const struct config *c, const struct config_service *s, int fd)
 	       s->standard_error == CONFIG_OUTPUT_INHERIT;
 }
 
-static bool has_control(const struct config_link *l)
-{
-	return l->control_stop || l->control_signals != 0;
-}
-
 static bool ports_clash(const struct config_link *l)
 {
 	const uint32_t ports[] = {
 		l->log == CONFIG_LOG_LISTEN ? l->log_port : 0,
 		l->status != CONFIG_STATUS_OFF ? l->status_port : 0,
-		has_control(l) ? l->control_port : 0,
+		config_has_control(l) ? l->control_port : 0,
 	};
 	const size_t count = sizeof(ports) / sizeof(ports[0]);
 
