@@ -1,6 +1,6 @@
 # What reads sources and programs: lint, fmt, size, the database for clangd.
 
-C_FILES = $(sort $(wildcard $(addsuffix /*.[ch],init init/* nsm nsm/* vsock vsock/* rootfs rootfs/* rootfs/pack/* \
+C_FILES = $(sort $(wildcard $(addsuffix /*.[ch],init init/* nsm nsm/* vsock vsock/* vsock/relay/* rootfs rootfs/* rootfs/pack/* \
 	scripts tests tests/*)))
 C_SHIPPED = $(MAIN_C) $(LIB_C) $(NSM_MORE_C) $(filter-out $(NSM_C),$(COMPAT_C)) $(TOOL_C)
 SCRIPTS = $(filter-out %.mk,$(shell grep -lE '^\#! ?/usr/bin/env bash|shellcheck shell' \

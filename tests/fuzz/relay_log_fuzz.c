@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vsock/relay/log.h"
+#include "vsock/relay/monitor/log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

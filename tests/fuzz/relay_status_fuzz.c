@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vsock/relay/show.h"
-#include "vsock/relay/status.h"
+#include "vsock/relay/monitor/show.h"
+#include "vsock/relay/monitor/status.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 
 #include "tests/unit/check.h"
-#include "vsock/relay/log.h"
+#include "vsock/relay/monitor/log.h"
 
 static char seen[200000];
 static size_t seen_len;

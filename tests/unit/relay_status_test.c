@@ -1,9 +1,9 @@
 /* The reader of a status, targets and values of the command line: relay's. */
 
 #include "tests/unit/check.h"
-#include "vsock/relay/status.h"
-#include "vsock/relay/target.h"
-#include "vsock/relay/value.h"
+#include "vsock/relay/base/target.h"
+#include "vsock/relay/base/value.h"
+#include "vsock/relay/monitor/status.h"
 
 static struct status s;
 

@@ -1,9 +1,14 @@
-# relay's files, in the order of the link, and what it has of others.
+# relay's files by room, in the order of the link, and what it has of others.
 
-RELAY := main tool options target value watch log_command status_command stop listen \
-	follow statuses channel control report link wait show json print log lines status
+RELAY := main \
+	$(addprefix monitor/,watch log_command status_command stop listen follow statuses channel control report link \
+		wait show json log lines status) \
+	$(addprefix base/,tool options print target value)
 RELAY_OWN_C := $(RELAY:%=vsock/relay/%.c)
 RELAY_C := $(RELAY_OWN_C) vsock/sock.c vsock/io.c $(UTF8_C) $(OPTS_C)
+
+# What is measured with the image: mkeif reads it as relay does.
+PLAN_C := $(filter vsock/relay/plan/%,$(RELAY_OWN_C)) vsock/relay/base/value.c
 
 # Bytes that it may have: scripts/check-static.
 RELAY_MAX := 114688

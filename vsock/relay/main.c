@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "nsm/opts.h"
-#include "vsock/relay/commands.h"
-#include "vsock/relay/print.h"
+#include "vsock/relay/base/commands.h"
+#include "vsock/relay/base/print.h"
 
 static const struct command *const commands[] = {
 	&watch_command, &log_command,	 &status_command,
