@@ -10,7 +10,7 @@
 #endif
 
 /* struct sockaddr_vm of linux/vm_sockets.h; host byte order. */
-struct address {
+struct sockaddress {
 	unsigned short family;
 	unsigned short reserved;
 	uint32_t port;
@@ -20,7 +20,7 @@ struct address {
 };
 
 _Static_assert(SOCK_FAMILY == AF_VSOCK, "one number");
-_Static_assert(sizeof(struct address) == 16, "the kernel's ABI");
+_Static_assert(sizeof(struct sockaddress) == 16, "the kernel's ABI");
 
 enum {
 	/* VMADDR_FLAG_TO_HOST: needed if vhost_vsock is loaded in this kernel. */
@@ -35,7 +35,7 @@ static const uint32_t any = UINT32_MAX; /* VMADDR_CID_ANY */
 
 static int begin_flagged(uint32_t cid, uint32_t port, uint8_t flags)
 {
-	struct address a = {
+	struct sockaddress a = {
 		.family = AF_VSOCK, .port = port, .cid = cid, .flags = flags
 	};
 	int fd, r;
@@ -111,9 +111,9 @@ static int set_buffer(int fd, uint64_t size)
 
 int sock_listen(uint32_t port, uint32_t buffer)
 {
-	const struct address a = { .family = AF_VSOCK,
-				   .port = port,
-				   .cid = any };
+	const struct sockaddress a = { .family = AF_VSOCK,
+				       .port = port,
+				       .cid = any };
 	int fd, r;
 
 	fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -131,7 +131,7 @@ int sock_listen(uint32_t port, uint32_t buffer)
 
 int sock_accept(int fd, uint32_t *ret_cid)
 {
-	struct address a = { 0 };
+	struct sockaddress a = { 0 };
 	socklen_t len = sizeof(a);
 	int r;
 

@@ -1,0 +1,59 @@
+#ifndef VSOCK_RELAY_FLOW_TALLY_H
+#define VSOCK_RELAY_FLOW_TALLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Counters of all workers, in memory that they share: each writes its own and reads those of
+ * all. There is one set of them a process. What a worker had when it was killed goes
+ * with it.
+ */
+
+enum {
+	TALLY_ALL = 0, /* the column of all connections */
+	TALLY_COLUMNS = 512,
+	TALLY_WORKERS = 72,
+};
+
+enum tally_what {
+	TALLY_NOW,     /* connections */
+	TALLY_TOTAL,   /* connections that were taken */
+	TALLY_REFUSED, /* of these, by their targets or by a rule */
+	TALLY_IN,      /* bytes from those that have connected */
+	TALLY_OUT,     /* bytes to them */
+	TALLY_WHATS,
+};
+
+/*
+ * Another column, for a listener; before workers are forked. Returns 0 if there are
+ * TALLY_COLUMNS or no memory.
+ */
+unsigned tally_new(void);
+
+/* Connections in all, over all columns; 0: no limit. Before workers are forked. */
+void tally_limit(uint32_t max);
+
+/* This process is worker WORKER, from 0 on, and has no connections yet. */
+void tally_join(unsigned worker);
+
+/*
+ * Counts a connection of COLUMN, of which MAX (0: no limit) may be at once. False: there is no
+ * place, and it is not counted. Workers that count at the same moment may pass the limit
+ * by one each.
+ */
+bool tally_enter(unsigned column, uint32_t max);
+void tally_leave(unsigned column);
+
+/* Adds N to what this worker has. */
+void tally_add(unsigned column, enum tally_what what, uint64_t n);
+
+/* The sum over all workers. */
+uint64_t tally_sum(unsigned column, enum tally_what what);
+
+/* Bytes of flow/pool that this worker has taken more, or less; and that all have. */
+void tally_memory(int64_t more);
+uint64_t tally_memory_sum(void);
+
+#endif
