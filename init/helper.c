@@ -30,14 +30,14 @@ enum {
 };
 
 _Static_assert(CHILD_MAX == 2 * CONFIG_SERVICES_MAX + HELPER_KINDS - 1,
-	       "a service and a relay each, and one of each other kind");
+	       "a service and a courier each, and one of each other kind");
 
 /* Returns the exit code. */
 typedef int helper_entry_fn(const struct helper_job *job);
 
-static int run_relay(const struct helper_job *job)
+static int run_courier(const struct helper_job *job)
 {
-	notify_relay(job->socket, job->channel);
+	notify_carry(job->socket, job->channel);
 	return 0;
 }
 
@@ -83,10 +83,10 @@ static const struct helper_row rows[HELPER_KINDS] = {
 							 << CAP_SYS_TIME_BIT },
 			   .takes =
 				   SIGTERM }, /* the end does not wait for it */
-	[HELPER_RELAY] = { .entry = run_relay,
-			   .confine = { NOBODY },
-			   .takes = SIGALRM, /* while it lets go */
-			   .talks = true },
+	[HELPER_COURIER] = { .entry = run_courier,
+			     .confine = { NOBODY },
+			     .takes = SIGALRM, /* while it lets go */
+			     .talks = true },
 	/* It writes what is root's. */
 	[HELPER_DEBUG] = { .entry = run_debug,
 			   .confine = { .undumpable = true } },

@@ -20,11 +20,11 @@ struct record;
  */
 
 enum helper_kind {
-	HELPER_BEAT,  /* the heartbeat, init/beating.h */
-	HELPER_CLOCK, /* follows the hypervisor's clock, init/clock/steer.h */
-	HELPER_RELAY, /* reads a notify socket with descriptors in it */
-	HELPER_SYNC,  /* sync(2), at the end */
-	HELPER_DEBUG, /* asks the NSM whether this is debug mode: stage 1 */
+	HELPER_BEAT,	/* the heartbeat, init/beating.h */
+	HELPER_CLOCK,	/* follows the hypervisor's clock, init/clock/steer.h */
+	HELPER_COURIER, /* reads a notify socket with descriptors in it */
+	HELPER_SYNC,	/* sync(2), at the end */
+	HELPER_DEBUG,	/* asks the NSM whether this is debug mode: stage 1 */
 	HELPER_LINK, /* serves the log, the status and control, init/link/serve.h */
 	HELPER_LAST, /* sends a report, init/link/last.h */
 	HELPER_KINDS,
@@ -47,7 +47,7 @@ struct helper_job {
 	bool waits; /* for a word, or for PID 1's end of the channel to close */
 	int device_fd;			    /* HELPER_CLOCK: /dev/ptp0 */
 	int nsm_fd;			    /* the same: /dev/nsm */
-	const struct notify_socket *socket; /* HELPER_RELAY */
+	const struct notify_socket *socket; /* HELPER_COURIER */
 	const struct link_work *work;	    /* HELPER_LINK, HELPER_LAST */
 	const struct record *record; /* HELPER_LAST: as it is at the fork */
 	int proc_fd;	 /* /proc, or negative; filled in by helper_start */

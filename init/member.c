@@ -17,11 +17,11 @@
 #include "vsock/io.h"
 
 enum {
-	MESSAGE_BATCH = 64,    /* of one socket in one turn */
-	RELAY_AGAIN_MS = 1000, /* after a relay that could not be forked */
+	MESSAGE_BATCH = 64,	 /* of one socket in one turn */
+	COURIER_AGAIN_MS = 1000, /* after a courier that could not be forked */
 	/* After one that was: whoever sends descriptors in a loop shall not make PID 1
 	 * fork in a loop. */
-	RELAY_PAUSE_MS = 20,
+	COURIER_PAUSE_MS = 20,
 };
 
 static size_t index_of(const struct member *m)
@@ -180,7 +180,7 @@ static void start(struct member *m)
 
 	m->is_about = m->is_explained = false;
 	m->program[0] = '\0';
-	helper_kill(&m->relay); /* it would hold what the last one has sent */
+	helper_kill(&m->courier); /* it would hold what the last one has sent */
 	s->has_run = true;
 	if (m->last > 0 && m->service.config.kill_mode != CONFIG_KILL_PROCESS) {
 		/* What was not dead yet at its end, or has forked since. */
@@ -276,23 +276,23 @@ static void take_message(struct member *m, const char *text, size_t len)
 	member_act(m, &a);
 }
 
-static bool take_one_relayed(struct member *m)
+static bool take_one_carried(struct member *m)
 {
 	char buf[NOTIFY_MESSAGE_MAX];
-	ssize_t n = notify_receive_relayed(m->relay.channel, buf);
+	ssize_t n = notify_receive_carried(m->courier.channel, buf);
 
 	if (n == 0) /* its end; its death comes, too */
-		loop_forget(m->all->loop, m->relay.channel);
+		loop_forget(m->all->loop, m->courier.channel);
 	if (n <= 0)
 		return false;
 	take_message(m, buf, (size_t)n);
 	return true;
 }
 
-static void take_relayed(void *ctx)
+static void take_carried(void *ctx)
 {
 	for (int i = 0; i < MESSAGE_BATCH; i++)
-		if (!take_one_relayed(ctx))
+		if (!take_one_carried(ctx))
 			return;
 }
 
@@ -302,31 +302,31 @@ void member_watch_socket(struct member *m)
 }
 
 /* All that it has handed on is there; the next one may have to wait a little. */
-static void relay_gone(void *ctx, struct helper *h)
+static void courier_gone(void *ctx, struct helper *h)
 {
 	struct member *m = ctx;
 
-	while (take_one_relayed(m))
+	while (take_one_carried(m))
 		;
 	loop_forget(m->all->loop, h->channel);
-	m->relay_again_ms = io_now_ms() + RELAY_PAUSE_MS;
+	m->courier_again_ms = io_now_ms() + COURIER_PAUSE_MS;
 }
 
 /* The next message brings descriptors, which another process has to let go of. */
-static void start_relay(struct member *m)
+static void start_courier(struct member *m)
 {
 	struct helper_job job = { .socket = &m->socket };
 	int r;
 
 	loop_forget(m->all->loop, m->socket.fd);
-	m->relay_again_ms = 0;
-	r = helper_start(&m->relay, HELPER_RELAY, &job, m->all->children,
-			 relay_gone, m);
+	m->courier_again_ms = 0;
+	r = helper_start(&m->courier, HELPER_COURIER, &job, m->all->children,
+			 courier_gone, m);
 	if (r == 0)
-		(void)loop_watch(m->all->loop, m->relay.channel, take_relayed,
+		(void)loop_watch(m->all->loop, m->courier.channel, take_carried,
 				 m);
 	else
-		m->relay_again_ms = io_now_ms() + RELAY_AGAIN_MS;
+		m->courier_again_ms = io_now_ms() + COURIER_AGAIN_MS;
 }
 
 static void take_messages(void *ctx)
@@ -335,15 +335,15 @@ static void take_messages(void *ctx)
 	char buf[NOTIFY_MESSAGE_MAX];
 	ssize_t n;
 
-	if (m->relay.pid != 0) {
-		take_relayed(m);
+	if (m->courier.pid != 0) {
+		take_carried(m);
 		return;
 	}
 	for (int i = 0; i < MESSAGE_BATCH; i++) {
 		n = notify_receive(&m->socket, buf);
 		if (n == -EMSGSIZE) {
-			if (m->relay_again_ms == 0)
-				start_relay(m);
+			if (m->courier_again_ms == 0)
+				start_courier(m);
 			return;
 		}
 		if (n < 0)
@@ -385,8 +385,8 @@ void member_due(struct member *m, int64_t now_ms)
 	struct service_action a = { 0 };
 
 	/* First: what was sent meanwhile may move its deadline. */
-	if (m->relay_again_ms != 0 && m->relay_again_ms <= now_ms) {
-		m->relay_again_ms = 0;
+	if (m->courier_again_ms != 0 && m->courier_again_ms <= now_ms) {
+		m->courier_again_ms = 0;
 		member_watch_socket(m);
 		take_messages(m);
 	}

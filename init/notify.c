@@ -246,7 +246,7 @@ static void wait_for_room(int fd)
 
 /*
  * Lets go of the descriptors of the message that is next. A socket may linger for an
- * hour, but not in a process that a signal ends; the relay after this one goes on.
+ * hour, but not in a process that a signal ends; the courier after this one goes on.
  */
 static void let_go(const struct notify_socket *s, char *buf)
 {
@@ -258,7 +258,7 @@ static void let_go(const struct notify_socket *s, char *buf)
 	(void)alarm(0);
 }
 
-void notify_relay(const struct notify_socket *s, int to)
+void notify_carry(const struct notify_socket *s, int to)
 {
 	char buf[NOTIFY_MESSAGE_MAX];
 	bool counts = false;
@@ -277,7 +277,7 @@ void notify_relay(const struct notify_socket *s, int to)
 	}
 }
 
-ssize_t notify_receive_relayed(int fd, char buf[NOTIFY_MESSAGE_MAX])
+ssize_t notify_receive_carried(int fd, char buf[NOTIFY_MESSAGE_MAX])
 {
 	ssize_t n = recv(fd, buf, NOTIFY_MESSAGE_MAX, MSG_DONTWAIT);
 

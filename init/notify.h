@@ -52,7 +52,7 @@ int notify_open(uid_t owner, bool is_private, struct notify_socket *ret);
  * one that does not count, or -errno: -EAGAIN for nothing there. -EMSGSIZE: the next one brings
  * descriptors, of which PID 1 must never hold the last reference: to let go of it may
  * take as long as its sender likes (a socket that lingers, a file of FUSE). It stays
- * for notify_relay.
+ * for notify_carry.
  */
 ssize_t notify_receive(const struct notify_socket *s,
 		       char buf[NOTIFY_MESSAGE_MAX]);
@@ -62,9 +62,9 @@ ssize_t notify_receive(const struct notify_socket *s,
  * descriptors, until nothing is there. A message's descriptors are let go of after it
  * was handed on, which is what BARRIER=1 waits for.
  */
-void notify_relay(const struct notify_socket *s, int to);
+void notify_carry(const struct notify_socket *s, int to);
 
-/* Takes one datagram that notify_relay has handed on: its length, 0 at the end, -errno. */
-ssize_t notify_receive_relayed(int fd, char buf[NOTIFY_MESSAGE_MAX]);
+/* Takes one datagram that notify_carry has handed on: its length, 0 at the end, -errno. */
+ssize_t notify_receive_carried(int fd, char buf[NOTIFY_MESSAGE_MAX]);
 
 #endif

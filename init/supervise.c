@@ -38,7 +38,7 @@ static int64_t next_deadline(const void *ctx)
 
 	for (size_t i = 0; i < s->count; i++) {
 		first = loop_sooner(first, s->members[i].service.deadline_ms);
-		first = loop_sooner(first, s->members[i].relay_again_ms);
+		first = loop_sooner(first, s->members[i].courier_again_ms);
 	}
 	return first;
 }
@@ -77,7 +77,7 @@ void supervise_init(struct supervise *s, const struct config *c, struct loop *l,
 
 		service_init(&m->service, &c->services[i].supervision, i == 0);
 		m->all = s;
-		m->report_fd = m->socket.fd = m->relay.channel = -1;
+		m->report_fd = m->socket.fd = m->courier.channel = -1;
 		cgroup_none(&m->cgroup);
 	}
 	l->take_signal = take_signal;

@@ -57,8 +57,8 @@ struct member {
 		     1]; /* as it was found, with its name before it */
 	struct notify_socket socket;
 	struct helper
-		relay; /* that reads the socket, if it brings descriptors */
-	int64_t relay_again_ms; /* 0: it need not be started again */
+		courier; /* that reads the socket, if it brings descriptors */
+	int64_t courier_again_ms; /* 0: it need not be started again */
 	struct cgroup cgroup;
 };
 

@@ -36,9 +36,9 @@ static int helper = -1;
 static const char *name_of(const struct member *m)
 {
 	static const char *const names[HELPER_KINDS] = {
-		[HELPER_BEAT] = "beat",	  [HELPER_CLOCK] = "clock",
-		[HELPER_RELAY] = "relay", [HELPER_SYNC] = "sync",
-		[HELPER_DEBUG] = "debug", [HELPER_LINK] = "link",
+		[HELPER_BEAT] = "beat",	      [HELPER_CLOCK] = "clock",
+		[HELPER_COURIER] = "courier", [HELPER_SYNC] = "sync",
+		[HELPER_DEBUG] = "debug",     [HELPER_LINK] = "link",
 		[HELPER_LAST] = "last",
 	};
 

@@ -127,7 +127,7 @@ RULES = [
     rule("hostile:.*", "init (pipe2|socketpair|clone3|fork)", "", "", "quiet|warn|stop", "", "any service may fail to start"),
     rule("hostile:.*", "init (recvmsg|sendto|recvfrom|kill)", "", "", "quiet|warn", "", "it goes on"),
     rule("hostile:end", "init ioctl", " 0x540a$", "", "no", "", "a console that stays stopped takes no last line"),
-    rule("hostile:.*", "relay .*", "", "", "quiet", "", "a message that is lost is the sender's"),
+    rule("hostile:.*", "courier .*", "", "", "quiet", "", "a message that is lost is the sender's"),
     # --- helpers, at any time ---
     rule(ALL, "init (socketpair|clone3|fork)", "for beat$", "EMFILE|ENFILE|EAGAIN|ENOMEM", "warn", "heartbeat: .*: fork: ", "it is tried again"),
     rule(ALL, "init clone3", "", "ENOSYS", "quiet", "", "fork, as before 5.3"),

@@ -25,7 +25,7 @@ TRIES = 3
 SERVICES = ("main", "aid")
 LOG, REPORT = 17001, 9001
 KILL = "KILL"  # no error: the process is killed behind the call
-OURS = ("init", "beat", "sync", "relay", "link", "last")
+OURS = ("init", "beat", "sync", "courier", "link", "last")
 # What is said of services that are there to do harm is not the same in each boot.
 HOSTILE_LINE = re.compile(rf"init: \w+: ({'|'.join(hostile.SERVICES)}): ")
 FORKS = {"clone", "clone3", "fork"}

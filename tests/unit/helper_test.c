@@ -221,7 +221,7 @@ TEST(the_end_of_the_channel_is_a_word_as_well)
 	CHECK(WIFEXITED(helper.status) && WEXITSTATUS(helper.status) == 0);
 }
 
-/* --- the relay --- */
+/* --- the courier --- */
 
 static struct notify_socket notify;
 static int sender = -1;
@@ -259,21 +259,21 @@ static void send_with_fd(const char *text, int fd)
 
 static char heard[256];
 
-/* As supervise has it: what is left in the channel is read when the relay is gone. */
-static void relay_gone(void *ctx, struct helper *h)
+/* As supervise has it: what is left in the channel is read when the courier is gone. */
+static void courier_gone(void *ctx, struct helper *h)
 {
 	char buf[NOTIFY_MESSAGE_MAX];
 	ssize_t n;
 
 	(void)ctx;
 	gone_count++;
-	while ((n = notify_receive_relayed(h->channel, buf)) > 0) {
+	while ((n = notify_receive_carried(h->channel, buf)) > 0) {
 		(void)strncat(heard, buf, (size_t)n);
 		(void)strcat(heard, ";");
 	}
 }
 
-TEST(what_a_relay_has_handed_on_is_all_for_its_reader)
+TEST(what_a_courier_has_handed_on_is_all_for_its_reader)
 {
 	struct helper_job job = { .socket = &notify };
 
@@ -282,8 +282,8 @@ TEST(what_a_relay_has_handed_on_is_all_for_its_reader)
 	send_with_fd("READY=1", 0);
 	send_with_fd("12345678", 0); /* as long as a report */
 	CHECK_INT(send(sender, "STATUS=up", 9, 0), 9);
-	REQUIRE(helper_start(&helper, HELPER_RELAY, &job, &children, relay_gone,
-			     NULL) == 0);
+	REQUIRE(helper_start(&helper, HELPER_COURIER, &job, &children,
+			     courier_gone, NULL) == 0);
 	wait_for_it();
 	CHECK_STR(heard, "READY=1;12345678;STATUS=up;");
 }

@@ -438,7 +438,7 @@ TEST(at_an_abstract_name_others_are_not_heard)
 	temp_leave();
 }
 
-/* --- the relay --- */
+/* --- the courier --- */
 
 static int channel[2];
 
@@ -449,16 +449,16 @@ static void open_channel(void)
 			   channel) == 0);
 }
 
-static void check_relayed(const char *wanted)
+static void check_carried(const char *wanted)
 {
-	ssize_t n = notify_receive_relayed(channel[0], buf);
+	ssize_t n = notify_receive_carried(channel[0], buf);
 
 	CHECK_INT(n, strlen(wanted));
 	if (n > 0)
 		CHECK_MEM(buf, wanted, (size_t)n);
 }
 
-TEST(a_relay_hands_all_on_but_descriptors)
+TEST(a_courier_hands_all_on_but_descriptors)
 {
 	int fd, fds[2], before;
 	char byte;
@@ -472,14 +472,14 @@ TEST(a_relay_hands_all_on_but_descriptors)
 	say(fd, "STATUS=up");
 	say_with(fd, "BARRIER=1", 0);
 	before = free_fd();
-	notify_relay(&sock, channel[1]);
+	notify_carry(&sock, channel[1]);
 	CHECK_INT(free_fd(), before);
-	check_relayed("READY=1");
-	check_relayed("STATUS=up");
-	check_relayed("BARRIER=1");
-	CHECK_INT(notify_receive_relayed(channel[0], buf), -EAGAIN);
+	check_carried("READY=1");
+	check_carried("STATUS=up");
+	check_carried("BARRIER=1");
+	CHECK_INT(notify_receive_carried(channel[0], buf), -EAGAIN);
 	close(channel[1]);
-	CHECK_INT(notify_receive_relayed(channel[0], buf), 0);
+	CHECK_INT(notify_receive_carried(channel[0], buf), 0);
 	/* The pipe's last end was let go of. */
 	CHECK_INT(read(fds[0], &byte, 1), 0);
 	CHECK_INT(notify_receive(&sock, buf), -EAGAIN);
@@ -498,14 +498,14 @@ TEST(what_does_not_count_is_not_handed_on)
 	CHECK_INT(send(fd, text, sizeof(text), 0), sizeof(text));
 	CHECK_INT(send(fd, text, 0, 0), 0); /* it would be an end */
 	say(fd, "STATUS=up");
-	notify_relay(&sock, channel[1]);
-	check_relayed("READY=1");
-	check_relayed("STATUS=up");
-	CHECK_INT(notify_receive_relayed(channel[0], buf), -EAGAIN);
+	notify_carry(&sock, channel[1]);
+	check_carried("READY=1");
+	check_carried("STATUS=up");
+	CHECK_INT(notify_receive_carried(channel[0], buf), -EAGAIN);
 	temp_leave();
 }
 
-TEST(a_relay_hears_nobody_that_is_not_heard)
+TEST(a_courier_hears_nobody_that_is_not_heard)
 {
 	int status;
 	pid_t pid;
@@ -520,8 +520,8 @@ TEST(a_relay_hears_nobody_that_is_not_heard)
 		_exit(0);
 	}
 	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
-	notify_relay(&sock, channel[1]);
-	CHECK_INT(notify_receive_relayed(channel[0], buf), -EAGAIN);
+	notify_carry(&sock, channel[1]);
+	CHECK_INT(notify_receive_carried(channel[0], buf), -EAGAIN);
 	CHECK_INT(notify_receive(&sock, buf), -EAGAIN);
 	temp_leave();
 }
@@ -544,7 +544,7 @@ TEST(descriptors_are_let_go_of_after_their_message_was_handed_on)
 
 	open_one(getuid(), true);
 	open_channel();
-	/* Room for some messages: the relay has to wait for more. */
+	/* Room for some messages: the courier has to wait for more. */
 	REQUIRE(setsockopt(channel[1], SOL_SOCKET, SO_SNDBUF, &small,
 			   sizeof(small)) == 0);
 	while (send(channel[1], "x", 1, 0) == 1)
@@ -555,7 +555,7 @@ TEST(descriptors_are_let_go_of_after_their_message_was_handed_on)
 	pid = fork();
 	if (pid == 0) {
 		close(fds[1]);
-		notify_relay(&sock, channel[1]);
+		notify_carry(&sock, channel[1]);
 		_exit(0);
 	}
 	close(fds[1]);
@@ -565,7 +565,7 @@ TEST(descriptors_are_let_go_of_after_their_message_was_handed_on)
 	CHECK(!has_end(fds[0]));
 	do {
 		ended = has_end(fds[0]);
-		n = notify_receive_relayed(channel[0], buf);
+		n = notify_receive_carried(channel[0], buf);
 		/* Who sees the end finds the message. */
 		CHECK(!ended || n != -EAGAIN);
 	} while (n == 1 || n == -EAGAIN);
@@ -575,13 +575,13 @@ TEST(descriptors_are_let_go_of_after_their_message_was_handed_on)
 	temp_leave();
 }
 
-TEST(a_relay_ends_when_nobody_reads)
+TEST(a_courier_ends_when_nobody_reads)
 {
 	open_one(getuid(), true);
 	open_channel();
 	close(channel[0]);
 	say_with(connect_to(&sock), "READY=1", 0);
-	notify_relay(&sock, channel[1]);
+	notify_carry(&sock, channel[1]);
 	/* It is there for the next one. */
 	CHECK_INT(notify_receive(&sock, buf), -EMSGSIZE);
 	temp_leave();
