@@ -72,6 +72,24 @@ bool value_time(const char *text, int64_t *ret_ms)
 	return false;
 }
 
+bool value_size(const char *text, uint64_t max, uint64_t *ret)
+{
+	const char *end = text + strlen(text);
+	unsigned shift = 0;
+	uint64_t n;
+
+	if (!value_number_at(&text, end, max, &n))
+		return false;
+	if (*text == 'K' || *text == 'M' || *text == 'G') {
+		shift = *text == 'K' ? 10 : *text == 'M' ? 20 : 30;
+		text++;
+	}
+	if (text != end || n > max >> shift)
+		return false;
+	*ret = n << shift;
+	return true;
+}
+
 static char to_upper(char c)
 {
 	return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;

@@ -34,6 +34,12 @@ uint32_t value_boot(const char *text, size_t len);
 bool value_time(const char *text, int64_t *ret_ms);
 
 /*
+ * Reads a size as enclave-init.conf(5) has it: bytes, or with K, M or G for their
+ * multiples of 1024; at most MAX.
+ */
+bool value_size(const char *text, uint64_t max, uint64_t *ret);
+
+/*
  * Makes of a signal's name, with SIG or without, in either case, the one with SIG in
  * capitals: letters and digits, and + or - within. RET has room for CAP bytes, its NUL
  * included. False: it cannot be one.

@@ -127,21 +127,4 @@ struct plan_fault {
 int plan_read(const char *text, size_t len, enum plan_side side,
 	      struct plan *ret, struct plan_fault *reterr);
 
-/* A port of the enclave that somebody else listens on. */
-struct plan_taken {
-	uint32_t port;
-	const char *by; /* "log-port" */
-};
-
-typedef void plan_warn_fn(void *ctx, const struct plan_fault *w);
-
-/*
- * Calls WARN for what works and is hardly meant. MEMORY is the enclave's in bytes; 0: not
- * known. TAKEN ends with an entry whose BY is NULL; it may be NULL. Returns 0, or -EINVAL with
- * *RETERR if a port of TAKEN is taken twice.
- */
-int plan_check(const struct plan *p, uint64_t memory,
-	       const struct plan_taken *taken, plan_warn_fn *warn, void *ctx,
-	       struct plan_fault *reterr);
-
 #endif
