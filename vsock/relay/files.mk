@@ -3,6 +3,7 @@
 RELAY := main \
 	$(addprefix monitor/,watch log_command status_command stop listen follow statuses channel control report link \
 		wait show json log lines status) \
+	$(addprefix flow/,service services) \
 	$(addprefix plan/,plan conflict route address network words) \
 	$(addprefix base/,tool options print target value)
 RELAY_OWN_C := $(RELAY:%=vsock/relay/%.c)

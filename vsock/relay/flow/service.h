@@ -19,7 +19,6 @@
 
 struct loop;
 struct pumps;
-struct resolver;
 
 /* Why a part cannot begin. */
 struct service_fault {
@@ -33,13 +32,14 @@ struct service_fault {
 struct service_work {
 	const struct plan *plan;
 	struct loop *loop;
-	struct pumps *pumps;	   /* of flow/pump */
-	struct resolver *resolver; /* the parent's; NULL in the enclave */
+	struct pumps *pumps; /* of flow/pump */
+	unsigned number;     /* of the worker, from 0 on */
 };
 
 struct service {
 	const char *name; /* of the process in the log, if IS_SINGLE */
 	bool is_single;
+	unsigned needs; /* SANDBOX_... of its process, beyond those of all */
 	bool (*is_wanted)(const struct plan *p);
 	/* In the first process. Returns 0, or -errno with *RETERR. */
 	int (*bind)(const struct plan *p, struct service_fault *reterr);
