@@ -42,7 +42,7 @@ PK_LAST := openssl
 
 HP_CC = $(HOSTCC)
 HP_TOOLS = pack $(HOSTCC)
-HP_LAST := p11kit
+HP_LAST := llhttp
 HP_PKGS = $(TEST_PACK_PKGS:%=%-dev)
 
 # $(call objects,TREE,SOURCES): where they are compiled to; their headers are then known.

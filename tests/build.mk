@@ -24,6 +24,8 @@ FZ_PACK_O := $(call objects,FZ,$(filter-out rootfs/pack/main.c,$(PACK_C)))
 FZ_RELAY_O := $(call objects,FZ,$(filter-out vsock/relay/main.c,$(RELAY_C)))
 OBJECTS += $(FZ_LIB_O) $(FZ_PACK_O) $(FZ_RELAY_O) $(call objects,FZ,$(FUZZ_C) $(PACK_FUZZ_C) $(RELAY_FUZZ_C))
 
+RELAY_TEST_LIBS := -lcjson $(HP)/deps/llhttp/lib/libllhttp.a
+
 APPS_X := $(APPS:%=$(B)/apps/%)
 B_UNIT_X := $(UNIT:%=$(B)/unit/%)
 H_UNIT_X := $(UNIT:%=$(H)/unit/%)
@@ -80,7 +82,7 @@ $(H)/mkeif $(PACK_UNIT_X):
 $(H)/relay: $(H_RELAY_O)
 $(RELAY_UNIT_X): $(H)/unit/%: $(H)/obj/tests/unit/%_test.o $(filter-out %/relay/main.o,$(H_RELAY_O))
 $(H)/relay $(RELAY_UNIT_X):
-	$(call link,$(LINK_HOST) -lcjson)
+	$(call link,$(LINK_HOST) $(RELAY_TEST_LIBS))
 
 $(H)/obj/nsm/es384.o $(H)/obj/tests/interop/es384_32.o: private HOST_CFLAGS += -O2
 
@@ -93,7 +95,7 @@ $(PACK_FUZZ_X): $(FZ)/%: $(FZ)/obj/tests/fuzz/%_fuzz.o $(FZ_PACK_O)
 	$(call link,$(LINK_FUZZ) $(TEST_PACK_LIBS))
 
 $(RELAY_FUZZ_X): $(FZ)/%: $(FZ)/obj/tests/fuzz/%_fuzz.o $(FZ_RELAY_O)
-	$(call link,$(LINK_FUZZ) -lcjson)
+	$(call link,$(LINK_FUZZ) $(RELAY_TEST_LIBS))
 
 # --- What several of them share ------------------------------------------------------
 
@@ -111,7 +113,10 @@ $(H)/obj/rootfs/pack/%.o $(call objects,H,$(PACK_UNIT_C)): private HOST_INC = $(
 $(FZ)/obj/rootfs/pack/%.o $(call objects,FZ,$(PACK_FUZZ_C)): private FUZZ_INC = $(TEST_PACK_INC)
 $(H_PACK_O) $(call objects,H,$(PACK_UNIT_C)): $(HP)/deps.stamp
 $(FZ_PACK_O) $(call objects,FZ,$(PACK_FUZZ_C)): $(HP)/deps.stamp
-# And relay its cJSON, which is Debian's.
+# And relay its cJSON, which is Debian's, and llhttp, of which Debian 12 has none.
+RELAY_TEST_INC := -isystem $(HP)/deps/llhttp/include
+$(H)/obj/vsock/relay/wire/%.o: private HOST_INC = $(RELAY_TEST_INC)
+$(FZ)/obj/vsock/relay/wire/%.o: private FUZZ_INC = $(RELAY_TEST_INC)
 $(H_RELAY_O) $(FZ_RELAY_O) $(call objects,H,$(RELAY_UNIT_C)) $(call objects,FZ,$(RELAY_FUZZ_C)): $(HP)/deps.stamp
 
 # libnsmc as others link it, with glibc, beside OpenSSL; and what it does not show.

@@ -2,7 +2,7 @@
 
 PACK_DEPS := $(PK)/deps
 PACK_CFLAGS = $(COMMON) -nostdinc -isystem $(PACK_DEPS)/musl/include \
-	$(patsubst %,-isystem $(PACK_DEPS)/%/include,libarchive zlib bzip2 lz4 zstd xz cjson openssl p11kit packtls cbor) \
+	$(patsubst %,-isystem $(PACK_DEPS)/%/include,libarchive zlib bzip2 lz4 zstd xz cjson openssl p11kit packtls cbor llhttp) \
 	-isystem $(PACK_DEPS)/cc -idirafter $(PACK_DEPS)/uapi -O2 -g -fPIE -ffunction-sections -fdata-sections \
 	$(GCC_HARDEN) $(ATOMICS_$(ARCH)) $(WARN) $(HOSTFLAGS)
 PACK_LDFLAGS = $(LINK_$(ARCH)) -nostdlib -static-pie -Wl,--gc-sections,--build-id=none \

@@ -19,7 +19,7 @@ COMPAT = "lib/enclave-init/compat"
 LICENCES = (("musl", "COPYRIGHT"), ("libcbor", "LICENSE.md"), ("mbedtls", "LICENSE"), ("zlib", "LICENSE"),
             ("bzip2", "LICENSE"), ("lz4", "lib/LICENSE"), ("zstd", "LICENSE"), ("xz", "COPYING.0BSD"),
             ("libarchive", "COPYING"), ("libarchive", "libarchive/archive_read_support_filter_compress.c"),
-            ("cjson", "LICENSE"), ("openssl", "LICENSE.txt"), ("p11-kit", "COPYING"))
+            ("cjson", "LICENSE"), ("llhttp", "COPYING"), ("openssl", "LICENSE.txt"), ("p11-kit", "COPYING"))
 FILES = PROGRAMS | {
     "include/nsmc.h", "lib/libnsmc.a", f"lib/libnsmc.so.0.{VERSION}", "lib/pkgconfig/libnsmc.pc",
     f"{COMPAT}/include/nsm.h", f"{COMPAT}/lib/libnsm.a", f"{COMPAT}/lib/libnsm.so.0", "share/bash-completion/completions/nsm",
@@ -330,12 +330,12 @@ def sbom_has_the_libraries_of_the_lock():
     licences = {"musl": "MIT", "libcbor": "MIT", "mbedtls": "Apache-2.0", "zlib": "Zlib", "bzip2": "bzip2-1.0.6",
                 "lz4": "BSD-2-Clause", "zstd": "BSD-3-Clause", "xz": "0BSD",
                 "libarchive": "BSD-2-Clause AND BSD-3-Clause", "cjson": "MIT", "openssl": "Apache-2.0",
-                "p11-kit": "BSD-3-Clause",
+                "p11-kit": "BSD-3-Clause", "llhttp": "MIT",
                 "libgcc": "GPL-3.0-or-later WITH GCC-exception-3.1"}
     shared = f"libnsmc.so.0.{VERSION}"
     programs = {"init", "nsm", "mkeif"}
     relay = "enclave-relay"
-    inside = {"musl": programs | {relay}, "cjson": {relay, "mkeif"},
+    inside = {"musl": programs | {relay}, "cjson": {relay, "mkeif"}, "llhttp": {relay},
               "libcbor": programs | {"libnsmc.a", shared, "libnsm.a", "libnsm.so.0"},
               "mbedtls": programs | {"libnsmc.a", shared}, "libgcc": {"nsm", relay, "mkeif"}}
     for arch in ARCHES:

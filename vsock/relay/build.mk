@@ -1,4 +1,4 @@
-# relay: static, for machines of any distribution, with mkeif's musl and cJSON.
+# relay: static, for machines of any distribution, with mkeif's musl and cJSON, and llhttp.
 
 RELAY_O := $(call objects,PK,$(RELAY_C))
 OBJECTS += $(RELAY_O)
@@ -8,5 +8,5 @@ $(PK)/obj/vsock/%.o $(PK)/obj/nsm/opts.o: private PK_CFLAGS += -Os -fomit-frame-
 	-fno-asynchronous-unwind-tables -fno-unwind-tables
 
 $(B)/relay.debug: $(RELAY_O)
-	$(call link,$(PK_CC) $(PACK_LDFLAGS) -o $@ $^ $(addprefix $(PACK_DEPS)/,cjson/lib/libcjson.a musl/lib/libc.a \
+	$(call link,$(PK_CC) $(PACK_LDFLAGS) -o $@ $^ $(addprefix $(PACK_DEPS)/,cjson/lib/libcjson.a llhttp/lib/libllhttp.a musl/lib/libc.a \
 		libgcc.a musl/lib/crtn.o))
