@@ -2,7 +2,7 @@
 
 INIT := boot step inputs start end loop child helper service member news supervise process cull machine relro \
 	console log text \
-	$(addprefix spec/,spec codes config config_line config_values config_service config_enclave config_link config_keys \
+	$(addprefix spec/,spec codes config config_line config_values config_service config_enclave config_link config_relay config_keys \
 		capability signal user) \
 	pcr program spec/executable spec/seccomp container check notify report klog modules module power beat \
 	clock/clock clock/stamp clock/ptp clock/steer confine vector names stdio exec \

@@ -29,7 +29,7 @@ static const char *nearest_key(const char *name)
 		if (config_distance(name, config_keys[i].name) <
 		    config_distance(name, best->name))
 			best = &config_keys[i];
-	return best->name;
+	return config_relay_nearest(name, best->name);
 }
 
 /* --- the whole of a file --- */
@@ -113,8 +113,10 @@ static int read_value(const char *name, struct config_rest *rest,
 	int r;
 
 	if (!key) {
-		reader->nearest = nearest_key(name);
-		return -CONFIG_E_UNKNOWN;
+		r = config_read_relayed(name, rest, reader);
+		if (r == -CONFIG_E_UNKNOWN)
+			reader->nearest = nearest_key(name);
+		return r;
 	}
 	if (!key->of_service && reader->service != reader->config->services)
 		return -CONFIG_E_ENCLAVE;
@@ -278,7 +280,9 @@ static int check_all(struct config_reader *reader, struct config_fault *where)
 			return r;
 	}
 	r = check_cycles(reader, where);
-	return r < 0 ? r : config_link_check(reader, where);
+	if (r == 0)
+		r = config_link_check(reader, where);
+	return r < 0 ? r : config_relay_check(reader, where);
 }
 
 int config_parse(char *text, size_t len, struct config *ret,

@@ -41,6 +41,7 @@ enum {
 	CONFIG_DNS_MAX = 3,	     /* as many as resolvers take */
 	CONFIG_TMPFS_MAX = 16,
 	CONFIG_SYSCTLS_MAX = 64,
+	CONFIG_RELAYED_MAX = 256,     /* lines of relay's keys */
 	CONFIG_HEARTBEAT_PORT = 9000, /* nitro-cli's */
 	CONFIG_STATUS_PORT = 17000,   /* enclaver's, as the next */
 	CONFIG_LOG_PORT = 17001,
@@ -83,6 +84,7 @@ struct config_limits {
 struct config_confine {
 	struct config_number umask, nice, oom_score_adjust;
 	bool no_new_privileges;
+	bool no_vsock; /* vsock = none */
 	bool bounding_is_set;
 	uint64_t bounding, ambient; /* bit N: capability N */
 	uint32_t securebits;	    /* SECBIT_... of capabilities(7) */
@@ -102,6 +104,12 @@ struct config_sysctl {
 	const char *name; /* a path below /proc/sys, "net/core/somaxconn" */
 	const char *value;
 	bool may_fail; /* a - before the name */
+};
+
+/* A line that relay reads: of its keys PID 1 knows no more than the names. */
+struct config_relayed {
+	const char *key, *value;
+	size_t line;
 };
 
 enum config_stdin { CONFIG_STDIN_CONSOLE, CONFIG_STDIN_NULL };
@@ -211,12 +219,13 @@ struct config_service {
 struct config {
 	struct config_extend extends[CONFIG_EXTENDS_MAX]; /* in this order */
 	struct config_host hosts[CONFIG_HOSTS_MAX];
-	struct config_sysctl sysctls[CONFIG_SYSCTLS_MAX]; /* in this order */
-	struct config_tmpfs tmpfs[CONFIG_TMPFS_MAX];	  /* in this order */
+	struct config_sysctl sysctls[CONFIG_SYSCTLS_MAX];  /* in this order */
+	struct config_tmpfs tmpfs[CONFIG_TMPFS_MAX];	   /* in this order */
+	struct config_relayed relayed[CONFIG_RELAYED_MAX]; /* in this order */
 
 	size_t service_count; /* 1 at least */
 	size_t extend_count, host_count, sysctl_count, tmpfs_count, dns_count,
-		variable_count;
+		variable_count, relayed_count;
 	bool is_there;	/* there is a file: more is closed then */
 	bool hand_over; /* the application is executed as PID 1 */
 	enum config_end end;
@@ -226,6 +235,7 @@ struct config {
 	bool stay;    /* root = stay: the boot ramdisk is the root */
 	bool no_time; /* time = off */
 	bool no_nsm_tool;
+	bool no_egress_environment;
 	uint32_t locks; /* bit N: PCR N, after the extensions */
 
 	bool devices_are_closed; /* devices = root */
@@ -308,7 +318,9 @@ struct config {
 	ERROR(CONFIG_E_CONTROL_WORD, "neither none, nor stop and signals") \
 	ERROR(CONFIG_E_PORT, "two listen on one port") \
 	ERROR(CONFIG_E_INIT, "in a log this is PID 1's name") \
-	ERROR(CONFIG_E_REPORT_LOG, "report-log is larger than log-size")
+	ERROR(CONFIG_E_REPORT_LOG, "report-log is larger than log-size") \
+	ERROR(CONFIG_E_RELAY, "in a log this is relay's name") \
+	ERROR(CONFIG_E_RESOLVER, "dns says who is asked, too")
 /* clang-format on */
 
 enum config_error_code {
@@ -338,6 +350,22 @@ bool config_has_control(const struct config_link *l);
 /* Whether descriptor FD, 1 or 2, of S is a pipe to that log. */
 bool config_logs(const struct config *c, const struct config_service *s,
 		 int fd);
+
+/* The value of KEY, one of relay's: of its last line, or NULL. */
+const char *config_relay_value(const struct config *c, const char *key);
+
+/*
+ * The lines for relay as a text: each `KEY = VALUE` with its own number, those between
+ * are empty. How many bytes it has, and the text, which no NUL ends.
+ */
+size_t config_relay_size(const struct config *c);
+void config_relay_text(const struct config *c, char *ret);
+
+/* Where egress listens, if services are to be told by variables; or NULL. */
+const char *config_proxy(const struct config *c);
+
+/* Whether C limits what may be reached, and S could go around that by sockets of its own. */
+bool config_goes_around(const struct config *c, const struct config_service *s);
 
 /* What holds where there is no file. */
 void config_defaults(struct config *ret);

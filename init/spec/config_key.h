@@ -31,6 +31,7 @@ struct config_reader {
 	const char *line_start;
 	size_t supervised_line; /* the first that hand-over excludes, or 0 */
 	size_t link_line; /* the last with a port or size of the link, or 0 */
+	uint32_t relayed; /* bit N: key N of relay's was there */
 };
 
 struct config_key;
@@ -109,6 +110,16 @@ size_t config_distance(const char *a, const char *b);
 void config_link_defaults(struct config_link *ret);
 int config_link_check(const struct config_reader *r,
 		      struct config_fault *where);
+
+/* Reads the value of NAME, a key of relay's; -CONFIG_E_UNKNOWN if it is none. */
+int config_read_relayed(const char *name, struct config_rest *rest,
+			struct config_reader *r);
+
+/* BEST, or the key of relay's that is nearer to NAME. */
+const char *config_relay_nearest(const char *name, const char *best);
+
+int config_relay_check(const struct config_reader *r,
+		       struct config_fault *where);
 
 /* The readers of config_values.c, config_service.c, config_enclave.c and config_link.c. */
 config_read_fn config_read_after, config_read_ambient, config_read_bool,

@@ -102,6 +102,31 @@ static void check_service(const char *text, size_t len, const struct config *c,
 		s->supervision.ready_timeout_ms <= CONFIG_MS_MAX);
 }
 
+/* Each line of the text for relay is a line of the configuration, or empty. */
+static void check_relayed(const char *text, size_t len, const struct config *c)
+{
+	const size_t size = config_relay_size(c);
+	char *made = malloc(size + 1), *at = made;
+
+	require(made && c->relayed_count <= CONFIG_RELAYED_MAX);
+	require((size == 0) == (c->relayed_count == 0) &&
+		!c->hand_over + !size);
+	config_relay_text(c, made);
+	for (size_t i = 0, line = 1; i < c->relayed_count; i++, line++) {
+		const struct config_relayed *l = &c->relayed[i];
+		size_t n = inside(text, len, l->value, len);
+
+		for (; line < l->line; line++)
+			require(*at++ == '\n');
+		require(n > 0 && !strchr(l->value, '\n'));
+		require(memcmp(at, l->key, strlen(l->key)) == 0);
+		at += strlen(l->key) + 3 + n;
+		require(*at++ == '\n');
+	}
+	require(at == made + size);
+	free(made);
+}
+
 static void check(const char *text, size_t len, const struct config *c)
 {
 	require(c->is_there);
@@ -134,6 +159,7 @@ static void check(const char *text, size_t len, const struct config *c)
 		require(inside(text, len, c->hosts[i].name, 253) > 0);
 		require(inside(text, len, c->hosts[i].address, 64) > 0);
 	}
+	check_relayed(text, len, c);
 	require(c->tmpfs_count <= CONFIG_TMPFS_MAX);
 	for (size_t i = 0; i < c->tmpfs_count; i++) {
 		check_path(text, len, c->tmpfs[i].path);

@@ -42,6 +42,12 @@ static struct parsed parse_good(int line, const char *text, size_t len)
 	return p;
 }
 
+#define PARSE_GOOD(text)                          \
+	do {                                      \
+		struct parsed good = PARSE(text); \
+		release(&good);                   \
+	} while (0)
+
 #define CHECK_ERROR(text, code, line, column)                           \
 	check_error(__LINE__, (text), sizeof(text) - 1, (code), (line), \
 		    (column))
@@ -1248,7 +1254,9 @@ static const char whole[] = "# all keys\n"
 			    "memory-max = 64M\n"
 			    "pids-max = 100\n"
 			    "cpu-weight = 50\n"
-			    "protect-kernel = yes\n";
+			    "protect-kernel = yes\n"
+			    "forward = vsock:1-3 tcp:[::1]:80\n"
+			    "vsock = none\n";
 
 TEST(every_prefix_is_read_or_refused)
 {
@@ -1262,7 +1270,7 @@ TEST(every_prefix_is_read_or_refused)
 			good++;
 		} else {
 			CHECK(p.r <= -CONFIG_E_CONTROL && p.r > -CONFIG_E_END);
-			CHECK(p.fault.line >= 1 && p.fault.line <= 19);
+			CHECK(p.fault.line >= 1 && p.fault.line <= 21);
 			CHECK(p.fault.column >= 1 && p.fault.column <= 60);
 		}
 		release(&p);
@@ -1282,7 +1290,7 @@ TEST(any_byte_may_be_any_other)
 
 			if (p.r < 0) {
 				CHECK(p.r > -CONFIG_E_END);
-				CHECK(p.fault.line >= 1 && p.fault.line <= 20);
+				CHECK(p.fault.line >= 1 && p.fault.line <= 22);
 			} else {
 				CHECK(!(p.c->locks & 0xffff));
 				CHECK(p.c->nsm_mode.value <= 0777);
@@ -1295,6 +1303,163 @@ TEST(any_byte_may_be_any_other)
 			}
 			release(&p);
 		}
+}
+
+/* --- what is passed on to relay --- */
+
+static void check_relayed(const char *text, size_t len, const char *wanted)
+{
+	struct parsed p = parse(text, len);
+	size_t size;
+	char *got;
+
+	REQUIRE(p.r == 0);
+	size = config_relay_size(p.c);
+	got = malloc(size + 1);
+	REQUIRE(got);
+	got[size] = '\0';
+	config_relay_text(p.c, got);
+	CHECK_STR(got, wanted);
+	free(got);
+	release(&p);
+}
+
+#define CHECK_RELAYED(text, wanted) \
+	check_relayed((text), sizeof(text) - 1, (wanted))
+
+TEST(relays_lines_are_passed_on_with_their_numbers)
+{
+	CHECK_RELAYED("", "");
+	CHECK_RELAYED("umask = 022\n", "");
+	CHECK_RELAYED("forward = vsock:8080 tcp:127.0.0.1:80\n",
+		      "forward = vsock:8080 tcp:127.0.0.1:80\n");
+	/* Comments, other keys and sections are empty lines, and the last newline may lack. */
+	CHECK_RELAYED("# forward = 1\n"
+		      "  forward\t=  a \t b # c  \n"
+		      "nice = 1\n"
+		      "\n"
+		      "egress=127.0.0.1:3128\n"
+		      "forward = c\n"
+		      "[a]\n"
+		      "command = a",
+		      "\nforward = a \t b # c\n\n\negress = 127.0.0.1:3128\n"
+		      "forward = c\n");
+	/* A byte order mark is no part of the first. */
+	CHECK_RELAYED("\xef\xbb\xbftap = vsock:1024\n", "tap = vsock:1024\n");
+}
+
+TEST(every_key_of_relay_is_taken)
+{
+	static const char keys[][20] = {
+		"forward",	"forward-workers", "forward-memory",
+		"forward-max",	"egress",	   "egress-target",
+		"egress-via",	"egress-allow",	   "egress-deny",
+		"egress-names", "dns-forward",	   "dns-allow",
+		"tap",		"tap-framing",	   "tap-address",
+		"tap-gateway",	"tap-mac",	   "tap-mtu",
+		"tap-accept",
+	};
+	char text[128];
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		struct parsed p;
+		int n = snprintf(text, sizeof(text), "%s = x y\n", keys[i]);
+
+		p = parse(text, (size_t)n);
+		CHECK_INT(p.r, 0);
+		CHECK_INT(p.c->relayed_count, 1);
+		CHECK_STR(config_relay_value(p.c, keys[i]), "x y");
+		release(&p);
+
+		n = snprintf(text, sizeof(text), "hand-over = yes\n%s = x\n",
+			     keys[i]);
+		p = parse(text, (size_t)n);
+		CHECK_INT(p.r, -CONFIG_E_HAND_OVER);
+		CHECK_INT(p.fault.line, 2);
+		release(&p);
+	}
+}
+
+TEST(what_is_wrong_with_relays_lines_is_seen_without_it)
+{
+	CHECK_ERROR("egress = a\negress = a\n", CONFIG_E_TWICE, 2, 1);
+	CHECK_ERROR("tap-mtu = 1\n\ntap-mtu = 1\n", CONFIG_E_TWICE, 3, 1);
+	CHECK_ERROR("forward =\n", CONFIG_E_MISSING, 1, 10);
+	CHECK_ERROR("[a]\ncommand = a\nforward = a\n", CONFIG_E_ENCLAVE, 3, 1);
+	CHECK_ERROR("dns = 1.1.1.1\n\ndns-forward = vsock:1\n",
+		    CONFIG_E_RESOLVER, 3, 1);
+	CHECK_ERROR("dns-forward = vsock:1\ndns = 1.1.1.1\n", CONFIG_E_RESOLVER,
+		    1, 1);
+	CHECK_ERROR("log = listen\nforward = a\n[relay]\ncommand = a\n",
+		    CONFIG_E_RELAY, 3, 1);
+	/* Without a log nothing has that name, and without relay nobody. */
+	PARSE_GOOD("forward = a\n[relay]\ncommand = a\n");
+	PARSE_GOOD("log = listen\n[relay]\ncommand = a\n");
+	PARSE_GOOD("dns-search = a\ndns-forward = vsock:1\n");
+	PARSE_GOOD("dns = 1.1.1.1\ntap = vsock:1\n");
+}
+
+TEST(a_misspelt_key_of_relay_is_guessed)
+{
+	static const struct {
+		const char *text, *nearest;
+	} rows[] = {
+		{ "forwrd = a\n", "forward" },
+		{ "egress-nmes = a\n", "egress-names" },
+		{ "egress-enviroment = no\n", "egress-environment" },
+		{ "restrt = no\n", "restart" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct parsed p = parse(rows[i].text, strlen(rows[i].text));
+
+		CHECK_INT(p.r, -CONFIG_E_UNKNOWN);
+		CHECK_STR(p.fault.nearest, rows[i].nearest);
+		release(&p);
+	}
+}
+
+TEST(relays_lines_have_a_limit)
+{
+	enum { LINE = sizeof("forward = a\n") - 1 };
+	char text[(CONFIG_RELAYED_MAX + 1) * LINE];
+	struct parsed p;
+
+	for (size_t i = 0; i <= CONFIG_RELAYED_MAX; i++)
+		memcpy(text + i * LINE, "forward = a\n", LINE);
+	p = parse(text, sizeof(text) - LINE);
+	CHECK_INT(p.r, 0);
+	CHECK_INT(p.c->relayed_count, CONFIG_RELAYED_MAX);
+	release(&p);
+	p = parse(text, sizeof(text));
+	CHECK_INT(p.r, -CONFIG_E_FULL);
+	CHECK_INT(p.fault.line, CONFIG_RELAYED_MAX + 1);
+	release(&p);
+}
+
+TEST(a_service_may_go_without_vsock)
+{
+	struct parsed p = PARSE("vsock = none\negress = 127.0.0.1:1\n"
+				"[a]\ncommand = a\n"
+				"[b]\ncommand = b\nvsock = open\n");
+
+	CHECK(p.c->services[0].confine.no_vsock);
+	CHECK(!p.c->services[1].confine.no_vsock);
+	CHECK(!config_goes_around(p.c, &p.c->services[0]));
+	CHECK(config_goes_around(p.c, &p.c->services[1]));
+	CHECK(config_goes_around(p.c, &p.c->services[2]));
+	CHECK_STR(config_proxy(p.c), "127.0.0.1:1");
+	release(&p);
+
+	p = PARSE("egress = 127.0.0.1:1\negress-environment = no\n");
+	CHECK(!config_proxy(p.c));
+	release(&p);
+	p = PARSE("forward = a\n");
+	CHECK(!config_proxy(p.c));
+	CHECK(!config_goes_around(p.c, &p.c->services[0]));
+	release(&p);
+	CHECK_ERROR("vsock = yes\n", CONFIG_E_CHOICE, 1, 9);
+	PARSE_GOOD("hand-over = yes\nvsock = none\n");
 }
 
 CHECK_MAIN("config")
