@@ -5,6 +5,7 @@ RELAY := main \
 		wait show json log lines status) \
 	$(addprefix flow/,service services) \
 	$(addprefix plan/,plan conflict route address network words) \
+	$(addprefix wire/,dns frame filter) \
 	$(addprefix base/,tool options print target value)
 RELAY_OWN_C := $(RELAY:%=vsock/relay/%.c)
 RELAY_C := $(RELAY_OWN_C) vsock/sock.c vsock/io.c $(UTF8_C) $(OPTS_C)
