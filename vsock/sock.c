@@ -33,7 +33,23 @@ enum {
 
 static const uint32_t any = UINT32_MAX; /* VMADDR_CID_ANY */
 
-static int begin_flagged(uint32_t cid, uint32_t port, uint8_t flags)
+/*
+ * Accepted connections inherit it; of one that connects, the first packet says it to the peer.
+ * The maximum first: it bounds the size.
+ */
+static int set_buffer(int fd, uint64_t size)
+{
+	if (size == 0)
+		return 0;
+	if (setsockopt(fd, AF_VSOCK, BUFFER_MAX_SIZE, &size, sizeof(size)) <
+		    0 ||
+	    setsockopt(fd, AF_VSOCK, BUFFER_SIZE, &size, sizeof(size)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int begin_flagged(uint32_t cid, uint32_t port, uint32_t buffer,
+			 uint8_t flags)
 {
 	struct sockaddress a = {
 		.family = AF_VSOCK, .port = port, .cid = cid, .flags = flags
@@ -43,22 +59,29 @@ static int begin_flagged(uint32_t cid, uint32_t port, uint8_t flags)
 	fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0 ||
-	    errno == EINPROGRESS)
+	r = set_buffer(fd, buffer);
+	if (r == 0 && connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 &&
+	    errno != EINPROGRESS)
+		r = -errno;
+	if (r == 0)
 		return fd;
-	r = -errno;
 	close(fd);
 	return r;
 }
 
-int sock_connect_begin(uint32_t cid, uint32_t port)
+int sock_connect_begin_sized(uint32_t cid, uint32_t port, uint32_t buffer)
 {
-	int r = begin_flagged(cid, port, FLAG_TO_HOST);
+	int r = begin_flagged(cid, port, buffer, FLAG_TO_HOST);
 
 	/*
 	 * Kernels before 5.11 know no flags, and require svm_zero to be zero.
 	 */
-	return r == -EINVAL ? begin_flagged(cid, port, 0) : r;
+	return r == -EINVAL ? begin_flagged(cid, port, buffer, 0) : r;
+}
+
+int sock_connect_begin(uint32_t cid, uint32_t port)
+{
+	return sock_connect_begin_sized(cid, port, 0);
 }
 
 int sock_connect_end(int fd)
@@ -95,18 +118,6 @@ int sock_connect(uint32_t cid, uint32_t port, int timeout_ms)
 		return fd;
 	close(fd);
 	return r;
-}
-
-/* Accepted connections inherit it. The maximum first: it bounds the size. */
-static int set_buffer(int fd, uint64_t size)
-{
-	if (size == 0)
-		return 0;
-	if (setsockopt(fd, AF_VSOCK, BUFFER_MAX_SIZE, &size, sizeof(size)) <
-		    0 ||
-	    setsockopt(fd, AF_VSOCK, BUFFER_SIZE, &size, sizeof(size)) < 0)
-		return -errno;
-	return 0;
 }
 
 int sock_listen(uint32_t port, uint32_t buffer)

@@ -30,6 +30,9 @@ int sock_connect(uint32_t cid, uint32_t port, int timeout_ms);
 int sock_connect_begin(uint32_t cid, uint32_t port);
 int sock_connect_end(int fd);
 
+/* The same with a window of BUFFER bytes, as sock_listen has it. */
+int sock_connect_begin_sized(uint32_t cid, uint32_t port, uint32_t buffer);
+
 /*
  * Listens on PORT of every CID that this machine has. BUFFER is the size in bytes of the
  * windows of accepted connections, in which data is kept that nobody reads; 0: the

@@ -73,6 +73,12 @@ int sock_connect_begin(uint32_t cid, uint32_t port)
 	return -ECONNRESET;
 }
 
+int sock_connect_begin_sized(uint32_t cid, uint32_t port, uint32_t buffer)
+{
+	(void)buffer;
+	return sock_connect_begin(cid, port);
+}
+
 int sock_listen(uint32_t port, uint32_t buffer)
 {
 	struct sockaddr_un un, new;

@@ -20,14 +20,13 @@ struct dial {
 	struct source source;
 	struct timer timer;
 	struct loop *loop;
-	const struct address *to;
+	struct address to; /* one port */
 	dial_done_fn *done;
 	void *ctx;
 	int64_t due_ms;
-	int result; /* -errno */
-	uint32_t port;
+	size_t seen; /* bytes of the answer to CONNECT */
 	uint32_t buffer;
-	uint32_t seen; /* bytes of the answer to CONNECT */
+	int result;
 	uint8_t state;
 };
 
@@ -36,7 +35,7 @@ enum { DIAL_TIMEOUT_MS = 10000 };
 /*
  * Connects to A within TIMEOUT_MS, to one of its ports in turn if it is a range. DONE is
  * called once, never from within dial_start, unless dial_cancel comes first; by then D is
- * free. A must stay as long. BUFFER is the window of a vsock socket in bytes; 0: the
+ * free. The text that A points into must stay as long. BUFFER is the window of a vsock socket in bytes; 0: the
  * kernel's. An ADDRESS_NAME is refused with -EINVAL: flow/resolve makes addresses of names.
  */
 void dial_start(struct dial *d, struct loop *l, const struct address *a,

@@ -19,8 +19,8 @@
  */
 
 struct listener_arrival {
-	struct origin from, to; /* TO only of tcp */
-	uint32_t index;		/* of the port in the address' range */
+	struct origin from;
+	uint32_t index; /* of the port in the address' range */
 };
 
 /*
@@ -39,7 +39,6 @@ struct listener {
 	struct listener_socket *sockets; /* its own */
 	uint32_t count;
 	struct address at;
-	char *path; /* of a socket to remove at the end, or NULL */
 	uint32_t max;
 	unsigned column; /* of flow/tally */
 	struct loop *loop;
@@ -47,13 +46,19 @@ struct listener {
 	void *ctx;
 	struct timer timer;
 	bool is_resting;
-	bool was_reported; /* that it rests */
+	int64_t reported_ms; /* that it rests; 0: never */
 };
+
+/*
+ * Of this process: inside an enclave, where a listener that names no CID takes connections
+ * of vsock from the parent's CIDs alone, 3 and 2.
+ */
+void listener_set_inside(void);
 
 /*
  * Listens at A. BUFFER is the window of vsock connections in bytes; 0: the kernel's. MAX:
  * connections at once; 0: no limit but that of all. What is left over of a socket of AF_UNIX
- * is replaced. Returns 0, or -errno, with L empty: -EADDRINUSE if another process listens there.
+ * is replaced. The text that A points into must stay. Returns 0, or -errno, with L empty: -EADDRINUSE if another process listens there.
  */
 int listener_bind(struct listener *l, const struct address *a, uint32_t buffer,
 		  uint32_t max);
@@ -61,6 +66,9 @@ int listener_bind(struct listener *l, const struct address *a, uint32_t buffer,
 /* In a worker: calls ACCEPTED for connections from now on. Returns 0 or -errno. */
 int listener_start(struct listener *l, struct loop *loop,
 		   listener_accepted_fn *accepted, void *ctx);
+
+/* What FD, which was accepted, was connected to. */
+void listener_end_of(int fd, struct origin *ret);
 
 /* A connection that ACCEPTED was called for has ended. */
 void listener_left(struct listener *l);

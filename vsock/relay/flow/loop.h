@@ -22,6 +22,10 @@ struct source {
 	int fd;
 };
 
+/* What MEMBER at AT is embedded in. */
+#define LOOP_OWNER(at, type, member) \
+	((type *)(void *)((char *)(at) - offsetof(type, member)))
+
 /* A point in time; embedded in its owner. All zeros: not set. */
 struct timer {
 	void (*due)(struct timer *t);

@@ -12,17 +12,20 @@
 
 enum {
 	POOL_LARGE = 32768,
-	POOL_SMALL = 2048, /* once half of the memory is taken */
+	POOL_SMALL = 4096, /* once half of the memory is taken */
 };
 
-/* Of one size. */
 struct pool_shelf {
 	uint8_t *base;
-	uint32_t size;
-	uint32_t room, fresh, free, taken;
+	uint32_t *next; /* of a chunk that is free */
+	uint32_t size;	/* of a chunk */
+	uint32_t room, fresh;
+	uint32_t warm, cold; /* lists of those that are free, from 1; 0: none */
+	uint32_t warm_count;
 };
 
 struct pool {
+	uint64_t memory;
 	struct pool_shelf large, small;
 };
 

@@ -22,7 +22,7 @@ enum {
 /* ERROR: 0 after both ends, or -errno: what the first reset said, or -ETIMEDOUT. */
 typedef void pump_done_fn(void *ctx, int error);
 
-/* For all connections of a kind; must stay as long as they. */
+/* For all connections of a kind; must stay as long as they do. */
 struct pump_options {
 	pump_done_fn *done;
 	int64_t idle_ms;       /* without a byte; 0: for ever */
@@ -42,11 +42,12 @@ struct pump;
 struct pumps {
 	struct loop *loop;
 	struct pool *pool;
-	struct pump *slab;
-	uint32_t room;	/* connections */
-	uint32_t fresh; /* of them, so many were used */
-	uint32_t free;	/* the first that is free again; 0: none */
+	struct pump *slab; /* from 1 on */
+	uint32_t room, fresh;
+	uint32_t free; /* the first that was used and is free; 0: none */
 	uint32_t count;
+	uint32_t first, last; /* directions that wait for the pool */
+	struct timer timer;
 	uint8_t *buffer; /* PUMP_WRITE_MAX bytes */
 };
 

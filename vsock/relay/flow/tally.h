@@ -32,18 +32,23 @@ enum tally_what {
  */
 unsigned tally_new(void);
 
-/* Connections in all, over all columns; 0: no limit. Before workers are forked. */
-void tally_limit(uint32_t max);
+/*
+ * Before workers are forked: how many there will be at most, 1 at first; and the connections in
+ * all, over all columns, 0 for no limit.
+ */
+void tally_limit(unsigned workers, uint32_t max);
 
 /* This process is worker WORKER, from 0 on, and has no connections yet. */
 void tally_join(unsigned worker);
 
 /*
- * Counts a connection of COLUMN, of which MAX (0: no limit) may be at once. False: there is no
- * place, and it is not counted. Workers that count at the same moment may pass the limit
- * by one each.
+ * True if COLUMN, of which MAX (0: no limit) may be at once, and all together have a place
+ * for one more connection. Workers that ask at the same moment may pass the limit by one each.
  */
-bool tally_enter(unsigned column, uint32_t max);
+bool tally_has_place(unsigned column, uint32_t max);
+
+/* Count a connection. */
+void tally_enter(unsigned column);
 void tally_leave(unsigned column);
 
 /* Adds N to what this worker has. */

@@ -3,57 +3,14 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "vsock/io.h"
+#include "vsock/relay/base/local.h"
 #include "vsock/relay/monitor/wait.h"
 #include "vsock/sock.h"
-
-enum {
-	ANSWER_MAX = 64, /* bytes of the answer to CONNECT */
-	SEND_MS = 1000,
-	BACKLOG = 128,
-};
-
-_Static_assert(TARGET_PATH_MAX == sizeof(((struct sockaddr_un *)0)->sun_path),
-	       "the kernel's ABI");
-
-static int unix_socket(const char *path, struct sockaddr_un *ret)
-{
-	int fd;
-
-	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	memcpy(ret->sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	return fd < 0 ? -errno : fd;
-}
-
-static int unix_connect(const char *path)
-{
-	struct sockaddr_un un;
-	int fd = unix_socket(path, &un), r;
-
-	if (fd < 0)
-		return fd;
-	if (connect(fd, (const struct sockaddr *)&un, sizeof(un)) == 0)
-		return fd;
-	r = -errno;
-	close(fd);
-	/* Nobody listens, which vsock calls a reset. */
-	return r == -ECONNREFUSED || r == -ENOENT ? -ECONNRESET : r;
-}
-
-static int ask_for_port(int fd, uint32_t port)
-{
-	char text[32];
-	int len = snprintf(text, sizeof(text), "CONNECT %u\n", port);
-
-	return io_write_full(fd, text, (size_t)len, io_now_ms() + SEND_MS);
-}
 
 int link_connect(struct link *l, const struct target *a, uint32_t port)
 {
@@ -63,16 +20,16 @@ int link_connect(struct link *l, const struct target *a, uint32_t port)
 	if (a->kind == TARGET_CID)
 		fd = sock_connect_begin(a->cid, port);
 	else if (target_path(a, port, false, path))
-		fd = unix_connect(path);
+		fd = local_connect(path);
 	else
 		fd = -ENAMETOOLONG;
 	if (fd < 0)
 		return fd;
 	if (a->kind == TARGET_MUX)
-		r = ask_for_port(fd, port);
+		r = local_ask(fd, port);
 	if (r < 0) {
 		close(fd);
-		return r == -EPIPE ? -ECONNRESET : r;
+		return r;
 	}
 	*l = (struct link){ .fd = fd,
 			    .is_asking = a->kind == TARGET_MUX,
@@ -94,31 +51,15 @@ static int receive(int fd, void *buf, size_t len)
 	return n < 0 ? -errno : (int)n;
 }
 
-/* Byte by byte, since those after the line are the port's. */
 static int read_answer(struct link *l)
 {
-	static const char ok[] = "OK";
-	char c;
 	int r;
 
-	while (l->is_asking) {
-		r = receive(l->fd, &c, 1);
-		if (r < 0)
-			return r;
-		if (r == 0)
-			return -ECONNRESET;
-		if (c == '\n') {
-			if (l->seen < 2)
-				return -EPROTO;
-			l->is_asking = false;
-			break;
-		}
-		if ((l->seen < 2 && c != ok[l->seen]) ||
-		    (l->seen == 2 && c != ' ') || l->seen >= ANSWER_MAX)
-			return -EPROTO;
-		l->seen++;
-	}
-	return 0;
+	if (!l->is_asking)
+		return 0;
+	r = local_answer(l->fd, &l->seen);
+	l->is_asking = r < 0;
+	return r;
 }
 
 static int decide(struct link *l)
@@ -198,38 +139,6 @@ static bool keep_name(struct link_listener *l)
 	return false;
 }
 
-/*
- * Listens under another name first, so that the socket is there once it takes
- * connections and not before.
- */
-static int unix_listen(const char *path)
-{
-	char new[TARGET_PATH_MAX];
-	struct sockaddr_un un;
-	int fd, r, n;
-
-	/* Whoever listens there sees a connection that says nothing. */
-	r = unix_connect(path);
-	if (r >= 0)
-		close(r);
-	if (r >= 0 || r == -EAGAIN)
-		return -EADDRINUSE;
-	n = snprintf(new, sizeof(new), "%s.%d", path, (int)getpid());
-	if (n < 0 || (size_t)n >= sizeof(new))
-		return -ENAMETOOLONG;
-	fd = unix_socket(new, &un);
-	if (fd < 0)
-		return fd;
-	(void)unlink(new);
-	if (bind(fd, (const struct sockaddr *)&un, sizeof(un)) == 0 &&
-	    listen(fd, BACKLOG) == 0 && rename(new, path) == 0)
-		return fd;
-	r = -errno;
-	(void)unlink(new);
-	close(fd);
-	return r;
-}
-
 int link_listen(struct link_listener *l, const struct target *a, uint32_t port)
 {
 	bool is_vsock = !a || a->kind == TARGET_CID;
@@ -239,7 +148,7 @@ int link_listen(struct link_listener *l, const struct target *a, uint32_t port)
 	if (is_vsock)
 		fd = sock_listen(port, 0);
 	else if (target_path(a, port, true, path))
-		fd = unix_listen(path);
+		fd = local_listen(path);
 	else
 		fd = -ENAMETOOLONG;
 	if (fd < 0)

@@ -1,0 +1,121 @@
+#include "vsock/relay/flow/tally.h"
+
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+/* Of one worker, which alone writes it. */
+struct row {
+	_Alignas(64) _Atomic uint64_t memory;
+	_Atomic uint64_t counts[TALLY_COLUMNS][TALLY_WHATS];
+};
+
+/* Shared by all; a page that nobody has reached costs nothing. */
+static struct row *rows;
+static unsigned columns = TALLY_ALL + 1, workers = 1, own;
+static uint32_t most;
+
+static struct row *own_row(void)
+{
+	return rows ? &rows[own] : NULL;
+}
+
+static bool make_rows(void)
+{
+	void *at;
+
+	if (rows)
+		return true;
+	at = mmap(NULL, TALLY_WORKERS * sizeof(struct row),
+		  PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (at == MAP_FAILED)
+		return false;
+	rows = at;
+	return true;
+}
+
+unsigned tally_new(void)
+{
+	return columns < TALLY_COLUMNS && make_rows() ? columns++ : 0;
+}
+
+void tally_limit(unsigned count, uint32_t max)
+{
+	workers = count < TALLY_WORKERS ? count : TALLY_WORKERS;
+	most = max;
+}
+
+static uint64_t get(const _Atomic uint64_t *n)
+{
+	return atomic_load_explicit(n, memory_order_relaxed);
+}
+
+/* There is one writer, which needs no locked instruction. */
+static void add(_Atomic uint64_t *n, uint64_t more)
+{
+	atomic_store_explicit(n, get(n) + more, memory_order_relaxed);
+}
+
+void tally_join(unsigned worker)
+{
+	own = worker < TALLY_WORKERS ? worker : TALLY_WORKERS - 1;
+	if (!rows)
+		return;
+	atomic_store_explicit(&rows[own].memory, 0, memory_order_relaxed);
+	for (unsigned c = 0; c < columns; c++)
+		atomic_store_explicit(&rows[own].counts[c][TALLY_NOW], 0,
+				      memory_order_relaxed);
+}
+
+bool tally_has_place(unsigned column, uint32_t max)
+{
+	return (!max || tally_sum(column, TALLY_NOW) < max) &&
+	       (!most || tally_sum(TALLY_ALL, TALLY_NOW) < most);
+}
+
+void tally_enter(unsigned column)
+{
+	tally_add(column, TALLY_NOW, 1);
+	tally_add(column, TALLY_TOTAL, 1);
+	tally_add(TALLY_ALL, TALLY_NOW, 1);
+	tally_add(TALLY_ALL, TALLY_TOTAL, 1);
+}
+
+void tally_leave(unsigned column)
+{
+	tally_add(column, TALLY_NOW, UINT64_MAX);
+	tally_add(TALLY_ALL, TALLY_NOW, UINT64_MAX);
+}
+
+void tally_add(unsigned column, enum tally_what what, uint64_t n)
+{
+	struct row *r = own_row();
+
+	if (r && column < TALLY_COLUMNS)
+		add(&r->counts[column][what], n);
+}
+
+uint64_t tally_sum(unsigned column, enum tally_what what)
+{
+	uint64_t sum = 0;
+
+	for (unsigned w = 0; rows && w < workers; w++)
+		sum += get(&rows[w].counts[column][what]);
+	return sum;
+}
+
+void tally_memory(int64_t more)
+{
+	struct row *r = own_row();
+
+	if (r)
+		add(&r->memory, (uint64_t)more);
+}
+
+uint64_t tally_memory_sum(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned w = 0; rows && w < workers; w++)
+		sum += get(&rows[w].memory);
+	return sum;
+}
