@@ -112,10 +112,9 @@ static int connect_to(const struct address *a, uint32_t buffer)
 {
 	switch (a->kind) {
 	case ADDRESS_VSOCK:
-		return sock_connect_begin_sized(a->cid == ADDRESS_CID_ANY ?
-							SOCK_CID_PARENT :
-							a->cid,
-						a->port, buffer);
+		return sock_connect_begin_sized(
+			a->cid == ADDRESS_CID_ANY ? SOCK_CID_PARENT : a->cid,
+			a->port, buffer);
 	case ADDRESS_TCP:
 		return connect_tcp(a);
 	case ADDRESS_UNIX:

@@ -64,8 +64,8 @@ static int listen_tcp(const struct address *a)
 		return -errno;
 	/* Connections of a process before this one do not keep the port. */
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-	    (!a->is_v6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
-				     sizeof(on)) == 0) &&
+	    (!a->is_v6 ||
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&
 	    bind(fd, &n.any, len) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
 	r = -errno;

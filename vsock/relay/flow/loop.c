@@ -26,9 +26,7 @@ int loop_open(struct loop *l, uint32_t timers)
 {
 	int r;
 
-	*l = (struct loop){ .epoll = -1,
-			    .room = timers,
-			    .now_ms = clock_ms() };
+	*l = (struct loop){ .epoll = -1, .room = timers, .now_ms = clock_ms() };
 	/* Pages that no timer has reached cost nothing. */
 	l->heap = mmap(NULL, heap_bytes(timers), PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -24,7 +24,7 @@ struct source {
 
 /* What MEMBER at AT is embedded in. */
 #define LOOP_OWNER(at, type, member) \
-	((type *)(void *)((char *)(at) - offsetof(type, member)))
+	((type *)(void *)((char *)(at)-offsetof(type, member)))
 
 /* A point in time; embedded in its owner. All zeros: not set. */
 struct timer {

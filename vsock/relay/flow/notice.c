@@ -8,8 +8,9 @@
 
 enum { WORDS = 512 };
 
-__attribute__((format(printf, 2, 0))) static void
-say(const char *object, const char *format, va_list ap)
+__attribute__((format(printf, 2, 0))) static void say(const char *object,
+						      const char *format,
+						      va_list ap)
 {
 	static const struct tool none;
 	char words[WORDS];

@@ -5,10 +5,9 @@
 bool place_path(const struct address *a, bool listens, char ret[PLACE_PATH])
 {
 	char path[PLACE_PATH];
-	struct target t = {
-		.kind = a->kind == ADDRESS_MUX ? TARGET_MUX : TARGET_DIR,
-		.path = path
-	};
+	struct target t = { .kind = a->kind == ADDRESS_MUX ? TARGET_MUX :
+							     TARGET_DIR,
+			    .path = path };
 
 	if (a->name_len >= sizeof(path))
 		return false;

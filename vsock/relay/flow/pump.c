@@ -13,10 +13,11 @@
 #include "vsock/sock.h"
 
 enum {
-	ROUNDS = 4,	   /* reads of one direction a turn */
-	TINY = 4096,	   /* a write to vsock that took less is followed by */
-	DELAY_MS = 2,	   /* a pause of more than 1 ms */
-	HUNGRY_MS = 100,   /* workers do not hear when another gives memory back */
+	ROUNDS = 4,   /* reads of one direction a turn */
+	TINY = 4096,  /* a write to vsock that took less is followed by */
+	DELAY_MS = 2, /* a pause of more than 1 ms */
+	HUNGRY_MS =
+		100, /* workers do not hear when another gives memory back */
 	HUNGRY_WAKES = 16, /* directions that are then tried */
 };
 
@@ -574,8 +575,9 @@ void pump_close(struct pumps *set)
 	for (uint32_t i = 1; i <= set->fresh; i++)
 		if (set->slab[i].options)
 			release(set, &set->slab[i], true);
-	(void)munmap(set->buffer, ((size_t)set->room + 1) * sizeof(struct pump) +
-					  PUMP_WRITE_MAX);
+	(void)munmap(set->buffer,
+		     ((size_t)set->room + 1) * sizeof(struct pump) +
+			     PUMP_WRITE_MAX);
 	*set = (struct pumps){ 0 };
 }
 

@@ -28,7 +28,7 @@ size_t origin_header(const struct origin *from, const struct origin *to,
 		     uint8_t ret[ORIGIN_HEADER_MAX])
 {
 	static const uint8_t start[SIGNATURE_LEN + 1] = {
-		'\r', '\n', '\r', '\n', '\0', '\r',	     '\n',
+		'\r', '\n', '\r', '\n', '\0', '\r',	      '\n',
 		'Q',  'U',  'I',  'T',	'\n', VERSION_2_PROXY
 	};
 	uint8_t *at = put(ret, start, sizeof(start));
