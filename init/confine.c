@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "init/spec/capability.h"
+#include "init/spec/seccomp.h"
 #include "init/text.h"
 #include "rootfs/file.h"
 #include "rootfs/protect.h"
@@ -136,7 +137,8 @@ static int raise_ambient(uint64_t set, bool is_root)
 static bool is_locked_in(const struct confine *c)
 {
 	return c->asked.no_new_privileges ||
-	       (c->filter_len > 0 && c->has_ids && c->uid != 0);
+	       ((c->filter_len > 0 || c->asked.no_vsock) && c->has_ids &&
+		c->uid != 0);
 }
 
 static int set_flag(int option, unsigned long value)
@@ -144,15 +146,14 @@ static int set_flag(int option, unsigned long value)
 	return prctl(option, value, 0, 0, 0) < 0 ? -errno : 0;
 }
 
-static int set_filter(const struct confine *c)
+static int set_filter(const void *code, size_t len)
 {
 	const struct sock_fprog program = {
-		.len = (unsigned short)(c->filter_len /
-					sizeof(struct sock_filter)),
-		.filter = (struct sock_filter *)(uintptr_t)c->filter,
+		.len = (unsigned short)(len / sizeof(struct sock_filter)),
+		.filter = (struct sock_filter *)(uintptr_t)code,
 	};
 
-	if (c->filter_len == 0)
+	if (len == 0)
 		return 0;
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0 ?
 		       -errno :
@@ -228,7 +229,10 @@ static int apply(const struct confine *c, int stage)
 	case CONFINE_PRIVILEGES:
 		return is_locked_in(c) ? set_flag(PR_SET_NO_NEW_PRIVS, 1) : 0;
 	case CONFINE_FILTER:
-		return set_filter(c);
+		return set_filter(c->filter, c->filter_len);
+	case CONFINE_VSOCK:
+		return set_filter(seccomp_no_vsock,
+				  c->asked.no_vsock ? SECCOMP_NO_VSOCK_LEN : 0);
 	default:
 		return 0;
 	}
@@ -281,6 +285,7 @@ void confine_name_stage(enum confine_stage stage, struct text *t)
 		{ CONFINE_DUMPABLE, "PR_SET_DUMPABLE" },
 		{ CONFINE_AMBIENT, "ambient-capabilities" },
 		{ CONFINE_PRIVILEGES, "no-new-privileges" },
+		{ CONFINE_VSOCK, "vsock" },
 		{ CONFINE_FILTER, "seccomp" },
 	};
 

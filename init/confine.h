@@ -44,6 +44,7 @@ enum confine_stage {
 	CONFINE_DUMPABLE,
 	CONFINE_AMBIENT,
 	CONFINE_PRIVILEGES, /* no-new-privileges */
+	CONFINE_VSOCK,	    /* before FILTER, which may forbid to set another */
 	CONFINE_FILTER,
 	CONFINE_LIMIT = 64, /* and more: the limit of that number, after NICE */
 };
@@ -63,7 +64,7 @@ int confine_begin(const struct confine *c, int proc_fd, confine_warn_fn *warn,
 
 /*
  * Applies the rest of C: ambient capabilities, which a lookup of the program in
- * between must not have, no-new-privileges, the filter. A filter brings
+ * between must not have, no-new-privileges, the filters. A filter brings
  * no_new_privs to every user but root, because the kernel takes no filter from them
  * without it. Returns as confine_begin does.
  */

@@ -431,6 +431,14 @@ static int take_privileges(struct start *s, const struct confine *c,
 		return fail_confine(s, r, stage);
 	find_as_user(s);
 	r = confine_finish(c, &stage);
+	/* A container may have no right to a filter, and no vsock to keep from. */
+	if (r < 0 && stage == CONFINE_VSOCK && warn_or_null) {
+		struct confine rest = *c;
+
+		warn_or_null((void *)(uintptr_t)s->job, stage, r);
+		rest.asked.no_vsock = false;
+		r = confine_finish(&rest, &stage);
+	}
 	return r < 0 ? fail_confine(s, r, stage) : 0;
 }
 

@@ -22,6 +22,58 @@ static const struct {
 	{ "clock_gettime", true, 228, 113 },
 };
 
+/* --- vsock = none --- */
+
+#if defined(__x86_64__)
+enum { OWN_SOCKET = 41, OWN_PAIR = 53, OTHER_SOCKET = 359, OTHER_PAIR = 360 };
+#define OWN_ARCH SECCOMP_X86_64
+#else
+enum { OWN_SOCKET = 198, OWN_PAIR = 199, OTHER_SOCKET = 281, OTHER_PAIR = 288 };
+#define OWN_ARCH SECCOMP_AARCH64
+#endif
+
+enum {
+	X32_BIT =
+		0x40000000, /* the same calls with another width of pointers */
+	OTHER_SOCKETCALL = 102, /* of i386; arm has none */
+	RINGS = 425, /* io_uring_setup, _enter, _register: everywhere */
+	RINGS_END = 428,
+	FAMILY = 40,	/* of vsock */
+	NOT_THERE = 38, /* ENOSYS */
+	NO_FAMILY = 97, /* EAFNOSUPPORT */
+};
+
+#define LOAD(member)                       \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, \
+		 offsetof(struct seccomp_data, member))
+#define IF(test, value, yes, no) \
+	BPF_JUMP(BPF_JMP | (test) | BPF_K, (value), (yes), (no))
+#define SAY(decision) BPF_STMT(BPF_RET | BPF_K, (decision))
+
+/* Of an argument the kernel takes the lower half, which comes first. */
+const struct sock_filter seccomp_no_vsock[] = {
+	/* 0 */ LOAD(arch),
+	/* 1 */ IF(BPF_JEQ, OWN_ARCH, 0, 4),
+	/* 2 */ LOAD(nr),
+	/* 3 */ BPF_STMT(BPF_ALU | BPF_AND | BPF_K, ~(uint32_t)X32_BIT),
+	/* 4 */ IF(BPF_JEQ, OWN_SOCKET, 7, 0),
+	/* 5 */ IF(BPF_JEQ, OWN_PAIR, 6, 4),
+	/* 6 */ LOAD(nr), /* of a 32-bit call */
+	/* 7 */ IF(BPF_JEQ, OTHER_SOCKET, 4, 0),
+	/* 8 */ IF(BPF_JEQ, OTHER_PAIR, 3, 0),
+	/* 9 */ IF(BPF_JEQ, OTHER_SOCKETCALL, 5, 0),
+	/* 10 */ IF(BPF_JGE, RINGS_END, 3, 0),
+	/* 11 */ IF(BPF_JGE, RINGS, 3, 2),
+	/* 12 */ LOAD(args[0]),
+	/* 13 */ IF(BPF_JEQ, FAMILY, 2, 0),
+	/* 14 */ SAY(SECCOMP_RET_ALLOW),
+	/* 15 */ SAY(SECCOMP_RET_ERRNO | NOT_THERE),
+	/* 16 */ SAY(SECCOMP_RET_ERRNO | NO_FAMILY),
+};
+
+_Static_assert(sizeof(seccomp_no_vsock) == SECCOMP_NO_VSOCK_LEN,
+	       "as the header says");
+
 uint32_t seccomp_own_arch(void)
 {
 #if defined(__x86_64__)
@@ -217,6 +269,12 @@ static uint32_t run(const struct sock_filter *code, size_t n,
 		}
 	}
 	return SECCOMP_RET_KILL;
+}
+
+uint32_t seccomp_decide(const void *code, size_t len,
+			const struct seccomp_data *d)
+{
+	return run(code, len / sizeof(struct sock_filter), d);
 }
 
 static bool lets_through(uint32_t decision)

@@ -1,6 +1,7 @@
 #ifndef INIT_SPEC_SECCOMP_H
 #define INIT_SPEC_SECCOMP_H
 
+#include <linux/filter.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,8 +15,11 @@
  * process still needs once it is set.
  */
 
+struct seccomp_data;
+
 enum {
 	SECCOMP_FILE_MAX = 4096 * 8, /* BPF_MAXINSNS instructions */
+	SECCOMP_NO_VSOCK_LEN = 17 * 8,
 };
 
 /* Each code and its text, which seccomp_error_text returns. */
@@ -51,6 +55,17 @@ int seccomp_check(const void *code, size_t len, uint32_t arch, bool hand_over,
  * calls: such a filter decides on them by the numbers of other calls, or not at all.
  */
 const char *seccomp_hint(const void *code, size_t len, uint32_t arch);
+
+/* What CODE, which seccomp_check has taken, says to the call D: SECCOMP_RET_... */
+uint32_t seccomp_decide(const void *code, size_t len,
+			const struct seccomp_data *d);
+
+/*
+ * The filter of vsock = none, of SECCOMP_NO_VSOCK_LEN bytes, for this machine's architecture:
+ * no socket of that family, by a call of whichever form. Where its arguments cannot be seen,
+ * which is in memory and in a ring of io_uring, the call is as one that the kernel lacks.
+ */
+extern const struct sock_filter seccomp_no_vsock[];
 
 /* This machine's. */
 uint32_t seccomp_own_arch(void);

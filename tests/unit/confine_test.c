@@ -273,6 +273,25 @@ TEST(a_filter_of_a_user_brings_no_new_privileges)
 	temp_leave();
 }
 
+/* So does the filter of vsock = none, which comes before one that may forbid it. */
+TEST(vsock_is_taken_before_the_filter)
+{
+	struct confine c = { .has_ids = true,
+			     .uid = 1,
+			     .asked.no_vsock = true };
+	int proc = make_proc(), stage;
+
+	fail_from(AMBIENT);
+	CHECK_INT(confine(&c, proc, NULL, &stage), -EPERM);
+	CHECK_INT(stage, CONFINE_PRIVILEGES);
+	c.uid = 0;
+	c.filter = allow_all;
+	c.filter_len = sizeof(allow_all);
+	CHECK_INT(confine(&c, proc, NULL, &stage), -EPERM);
+	CHECK_INT(stage, CONFINE_VSOCK);
+	temp_leave();
+}
+
 /* Between the two halves the program is looked up, without ambient capabilities. */
 TEST(the_user_is_the_end_of_the_first_half)
 {

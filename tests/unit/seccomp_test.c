@@ -6,6 +6,7 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -284,6 +285,119 @@ TEST(calculations_are_the_kernels)
 	CHECK_INT(CHECK_CODE(BPF_STMT(BPF_ALU | BPF_DIV | BPF_X, 0),
 			     RET(SECCOMP_RET_ALLOW)),
 		  -SECCOMP_E_FORBIDS);
+}
+
+/* --- vsock = none --- */
+
+enum {
+	VSOCK = 40,
+	NOT_THERE = SECCOMP_RET_ERRNO | ENOSYS,
+	NO_FAMILY = SECCOMP_RET_ERRNO | EAFNOSUPPORT,
+};
+
+static uint32_t decide(uint32_t arch, int nr, uint64_t first)
+{
+	const struct seccomp_data d = { .arch = arch,
+					.nr = nr,
+					.args = { first, first, first } };
+
+	return seccomp_decide(seccomp_no_vsock, SECCOMP_NO_VSOCK_LEN, &d);
+}
+
+TEST(without_vsock_is_a_filter_that_lets_a_program_run)
+{
+	const char *call = NULL;
+
+	hand_over = true;
+	CHECK_INT(check(seccomp_no_vsock, SECCOMP_NO_VSOCK_LEN, &call), 0);
+	CHECK(!seccomp_hint(seccomp_no_vsock, SECCOMP_NO_VSOCK_LEN,
+			    seccomp_own_arch()));
+	CHECK(kernel_takes(seccomp_no_vsock, SECCOMP_NO_VSOCK_LEN / 8));
+}
+
+/* All calls of both architectures, with each family that there is, and in each form. */
+TEST(without_vsock_all_else_is_as_before)
+{
+	const bool is_x86 = seccomp_own_arch() == SECCOMP_X86_64;
+	const uint32_t other = is_x86 ? SECCOMP_I386 : SECCOMP_ARM;
+	const int pair = is_x86 ? 360 : 288, one = is_x86 ? 359 : 281;
+
+	for (int nr = -1; nr < 1200; nr++)
+		for (uint64_t family = 0; family < 64; family++) {
+			uint32_t own = SECCOMP_RET_ALLOW, foreign = own;
+
+			if (nr >= SYS_io_uring_setup &&
+			    nr <= SYS_io_uring_setup + 2)
+				own = foreign = NOT_THERE;
+			if (family == VSOCK &&
+			    (nr == SYS_socket || nr == SYS_socketpair))
+				own = NO_FAMILY;
+			if (family == VSOCK && (nr == one || nr == pair))
+				foreign = NO_FAMILY;
+			if (nr == 102)
+				foreign = NOT_THERE;
+			CHECK_INT(decide(seccomp_own_arch(), nr, family), own);
+			CHECK_INT(decide(seccomp_own_arch(), nr | 0x40000000,
+					 family),
+				  nr < 0 ? SECCOMP_RET_ALLOW : own);
+			CHECK_INT(decide(other, nr, family), foreign);
+		}
+}
+
+TEST(of_the_family_the_kernel_sees_half_a_register)
+{
+	const uint64_t high = (uint64_t)1 << 32;
+
+	CHECK_INT(decide(seccomp_own_arch(), SYS_socket, high | VSOCK),
+		  NO_FAMILY);
+	CHECK_INT(decide(seccomp_own_arch(), SYS_socket, ~(high - 1) | VSOCK),
+		  NO_FAMILY);
+	CHECK_INT(decide(seccomp_own_arch(), SYS_socket, high * VSOCK),
+		  SECCOMP_RET_ALLOW);
+}
+
+static void take_vsock(void)
+{
+	const struct sock_fprog program = {
+		.len = SECCOMP_NO_VSOCK_LEN / 8,
+		.filter = (struct sock_filter *)(uintptr_t)seccomp_no_vsock,
+	};
+
+	REQUIRE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	REQUIRE(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) ==
+		0);
+}
+
+static int error_of(long r)
+{
+	return r < 0 ? errno : 0;
+}
+
+TEST(the_kernel_says_what_the_filter_decides)
+{
+	int fds[2], status;
+	pid_t pid;
+
+	take_vsock();
+	CHECK_INT(error_of(syscall(SYS_socket, VSOCK, SOCK_STREAM, 0)),
+		  EAFNOSUPPORT);
+	CHECK_INT(error_of(syscall(SYS_socketpair, VSOCK, SOCK_STREAM, 0, fds)),
+		  EAFNOSUPPORT);
+	CHECK_INT(error_of(syscall(SYS_io_uring_setup, 1, NULL)), ENOSYS);
+	CHECK_INT(error_of(syscall(SYS_io_uring_setup + 1, -1)), ENOSYS);
+	CHECK_INT(error_of(syscall(SYS_io_uring_setup + 2, -1)), ENOSYS);
+	CHECK_INT(error_of(syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0)), 0);
+	CHECK_INT(
+		error_of(syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, fds)),
+		0);
+	/* A child has it, too. */
+	pid = fork();
+	REQUIRE(pid >= 0);
+	if (pid == 0)
+		_exit(error_of(syscall(SYS_socket, VSOCK, SOCK_STREAM, 0)) !=
+		      EAFNOSUPPORT);
+	REQUIRE(waitpid(pid, &status, 0) == pid);
+	CHECK_INT(status, 0);
 }
 
 CHECK_MAIN("seccomp")
