@@ -3,9 +3,11 @@
 RELAY := main \
 	$(addprefix monitor/,watch log_command status_command stop listen follow statuses channel control report link \
 		wait show json log lines status) \
-	$(addprefix flow/,service services listener dial place pump pool tally loop notice) \
-	$(addprefix plan/,plan conflict route address network words) \
-	$(addprefix wire/,origin dns frame filter) \
+	$(addprefix flow/,service services) \
+	$(addprefix flow/,listener dial place pump pool tally loop notice) \
+	$(addprefix plan/,plan allowlist conflict route address network words) \
+	$(addprefix wire/,origin) \
+	$(addprefix wire/,dns frame filter) \
 	$(addprefix base/,tool options print local target value)
 RELAY_OWN_C := $(RELAY:%=vsock/relay/%.c)
 RELAY_C := $(RELAY_OWN_C) vsock/sock.c vsock/io.c $(UTF8_C) $(OPTS_C)
