@@ -7,6 +7,7 @@ RELAY := main \
 	$(addprefix flow/,listener dial place pump pool tally loop notice) \
 	$(addprefix plan/,plan allowlist conflict route address network words) \
 	$(addprefix wire/,origin) \
+	$(addprefix plan/,hosts rules host) \
 	$(addprefix wire/,dns frame filter) \
 	$(addprefix base/,tool options print local target value)
 RELAY_OWN_C := $(RELAY:%=vsock/relay/%.c)

@@ -5,7 +5,9 @@
 
 #include "vsock/relay/base/value.h"
 #include "vsock/relay/plan/conflict.h"
+#include "vsock/relay/plan/hosts.h"
 #include "vsock/relay/plan/network.h"
+#include "vsock/relay/plan/rules.h"
 #include "vsock/relay/plan/words.h"
 
 enum {
@@ -136,14 +138,32 @@ static const char *read_egress_via(struct reader *r)
 	return "it must be connect, enclaver or socks5";
 }
 
+/* Values of words that are rules; TO has those before it. */
+static const char *add_rules(struct plan_values *to, struct reader *r)
+{
+	const char *bad = NULL, *why = add_value(to, r);
+	size_t bad_len = 0;
+	struct rules rules;
+
+	rules_open(&rules, RULES_PORT);
+	for (size_t i = 0; !why && i < to->count; i++)
+		why = rules_add(&rules, to->at[i].at, to->at[i].len, &bad,
+				&bad_len);
+	if (why && bad) {
+		r->v.at = bad;
+		r->v.len = bad_len;
+	}
+	return why;
+}
+
 static const char *read_egress_allow(struct reader *r)
 {
-	return add_value(&r->p->egress.allow, r);
+	return add_rules(&r->p->egress.allow, r);
 }
 
 static const char *read_egress_deny(struct reader *r)
 {
-	return add_value(&r->p->egress.deny, r);
+	return add_rules(&r->p->egress.deny, r);
 }
 
 static const char *read_egress_names(struct reader *r)
@@ -159,7 +179,7 @@ static const char *read_dns_forward(struct reader *r)
 
 static const char *read_dns_allow(struct reader *r)
 {
-	return add_value(&r->p->dns.allow, r);
+	return add_rules(&r->p->dns.allow, r);
 }
 
 static const char *read_tap(struct reader *r)
@@ -415,6 +435,16 @@ static int check_needs(const struct plan *p, const unsigned lines[KEYS],
 	return 0;
 }
 
+/* Can all names be reached that have an address of their own? */
+static int check_names(const struct plan *p, struct plan_fault *reterr)
+{
+	struct rules allow, deny;
+	struct hosts hosts;
+
+	hosts_rules(&p->egress, &allow, &deny);
+	return hosts_read(&p->egress.names, &allow, &deny, &hosts, reterr);
+}
+
 static int finish(struct plan *p, const unsigned lines[KEYS],
 		  struct plan_fault *reterr)
 {
@@ -425,6 +455,9 @@ static int finish(struct plan *p, const unsigned lines[KEYS],
 	if (!p->egress.line && p->egress.names.count > 0)
 		p->egress.line = p->egress.names.at[0].line;
 	r = check_needs(p, lines, reterr);
+	if (r < 0)
+		return r;
+	r = check_names(p, reterr);
 	if (r < 0)
 		return r;
 	if (p->tap.line)
