@@ -22,13 +22,14 @@ struct reach {
 	bool (*may)(void *ctx, const struct resolve_ip *ip);
 	void *ctx;
 	int64_t due_ms;
-	int error; /* of the last attempt */
-	uint8_t at, count;
+	uint32_t buffer;
+	uint8_t at, count; /* of the addresses of the name */
+	bool is_unknown;   /* DONE's error is one of resolve_words */
 	struct resolve_ip ips[RESOLVE_IPS];
 };
 
 /*
- * As dial_start, but for a name as well. MAY, if it is not NULL, decides for each address of a name
+ * As dial_start, but for a name as well, which has the first of its ports alone. MAY, if it is not NULL, decides for each address of a name
  * whether it may be dialled; if it may be for none, DONE gets -EACCES.
  */
 void reach_start(struct reach *r, struct loop *l, const struct address *a,

@@ -1,3 +1,5 @@
+#include "vsock/relay/flow/lookup.h"
+#include "vsock/relay/flow/resolve.h"
 #include "vsock/relay/flow/service.h"
 
 /* Each part adds its row here, and nowhere else. */
@@ -7,6 +9,8 @@ static const struct service *const inside[] = {
 };
 
 static const struct service *const parent[] = {
+	&lookup_service,
+	&resolve_service,
 	NULL,
 };
 
