@@ -4,7 +4,7 @@
 
 #include "vsock/relay/base/value.h"
 
-enum state { BEFORE, BLOCK, FLOW, AFTER };
+enum allowlist_state { BEFORE, BLOCK, FLOW, AFTER };
 
 struct word {
 	const char *at;
