@@ -239,26 +239,19 @@ static int begin_child(struct child *c, const struct lookup_question *q)
 	return 0;
 }
 
-/* The child that looks Q up, which may have to be made. */
-static int find_child(const struct lookup_question *q, struct child **ret)
+/* The child that looks Q up, which may have to be made; or NULL. */
+static struct child *find_child(const struct lookup_question *q, int *reterr)
 {
 	struct child *c = NULL;
-	int r;
 
 	for (unsigned i = 0; i < LOOKUP_CHILDREN; i++) {
 		if (children[i].pid == 0)
 			c = &children[i];
-		else if (is_same(&children[i].q, q)) {
-			*ret = &children[i];
-			return 0;
-		}
+		else if (is_same(&children[i].q, q))
+			return &children[i];
 	}
-	if (!c)
-		return -ENOBUFS;
-	r = begin_child(c, q);
-	if (r == 0)
-		*ret = c;
-	return r;
+	*reterr = c ? begin_child(c, q) : -ENOBUFS;
+	return *reterr < 0 ? NULL : c;
 }
 
 static const struct lookup_answer *find_known(const struct lookup_question *q)
