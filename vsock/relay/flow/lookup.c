@@ -268,15 +268,17 @@ static void take_question(unsigned worker, const struct lookup_question *q)
 	const struct lookup_answer *a = find_known(q);
 	uint16_t at = free_asker;
 	struct child *c = NULL;
-	int r;
+	int error = -ENOBUFS;
 
 	if (a) {
 		answer(worker, q->id, a);
 		return;
 	}
-	r = at == NOBODY ? -ENOBUFS : find_child(q, &c);
-	if (r < 0) {
-		answer_error(worker, q->id, r == -ENOBUFS ? -ENOBUFS : -EAGAIN);
+	if (at != NOBODY)
+		c = find_child(q, &error);
+	if (!c) {
+		answer_error(worker, q->id,
+			     error == -ENOBUFS ? -ENOBUFS : -EAGAIN);
 		return;
 	}
 	free_asker = askers[at].next;
