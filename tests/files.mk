@@ -36,8 +36,8 @@ SEAMS_C := $(SEAMS:%=%.c)
 SEAMS_TEST_C := $(wildcard tests/seams/*.c)
 TOOL_TEST_C := tests/tool/device.c tests/seams/fake_nsm.c
 
-# relay with sanitizers opens no socket of vsock.
-RELAY_SEAM_C := tests/relay/sock.c
+# relay with sanitizers opens no socket of vsock, and has no filter.
+RELAY_SEAM_C := tests/relay/sock.c tests/relay/sandbox.c
 JAIL_C := tests/ns/jail.c
 INJECT_C := $(addprefix tests/faults/,inject.c blocking.c callers.c)
 MUTANT_C := $(addprefix tests/faults/,mutant.c marks.c)

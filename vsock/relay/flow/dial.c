@@ -15,7 +15,7 @@ enum {
 	AGAIN_MS = 10, /* until the next attempt, where a queue is full */
 };
 
-enum state {
+enum dial_state {
 	IDLE,
 	CONNECTING, /* it can be written to when it is decided */
 	ASKING,	    /* a monitor: its answer is to come */
@@ -136,7 +136,7 @@ static void decide(struct dial *d, int result)
 	loop_timer(d->loop, &d->timer, loop_now_ms(d->loop));
 }
 
-static void wait_at(struct dial *d, enum state state, uint32_t events,
+static void wait_at(struct dial *d, enum dial_state state, uint32_t events,
 		    void (*ready)(struct source *s, uint32_t events))
 {
 	int r;

@@ -28,6 +28,7 @@ union name {
 };
 
 static bool is_inside;
+static struct listener *all;
 
 void listener_set_inside(void)
 {
@@ -102,6 +103,8 @@ int listener_bind(struct listener *l, const struct address *a, uint32_t buffer,
 	int fd;
 
 	*l = (struct listener){ .at = *a, .max = max, .column = tally_new() };
+	l->next = all;
+	all = l;
 	l->sockets = calloc(count, sizeof(*l->sockets));
 	if (!l->sockets || !l->column) {
 		listener_close(l);
@@ -118,6 +121,16 @@ int listener_bind(struct listener *l, const struct address *a, uint32_t buffer,
 		l->sockets[l->count].listener = l;
 	}
 	return 0;
+}
+
+static void forget(const struct listener *l)
+{
+	struct listener **at = &all;
+
+	while (*at && *at != l)
+		at = &(*at)->next;
+	if (*at)
+		*at = l->next;
 }
 
 void listener_close(struct listener *l)
@@ -137,7 +150,14 @@ void listener_close(struct listener *l)
 			(void)unlink(path);
 	}
 	free(l->sockets);
+	forget(l);
 	*l = (struct listener){ 0 };
+}
+
+void listener_close_all(void)
+{
+	while (all)
+		listener_close(all);
 }
 
 /* --- resting ---------------------------------------------------------------------- */

@@ -36,6 +36,7 @@ struct listener_socket {
 };
 
 struct listener {
+	struct listener *next;		 /* of all in this process */
 	struct listener_socket *sockets; /* its own */
 	uint32_t count;
 	struct address at;
@@ -58,7 +59,8 @@ void listener_set_inside(void);
 /*
  * Listens at A. BUFFER is the window of vsock connections in bytes; 0: the kernel's. MAX:
  * connections at once; 0: no limit but that of all. What is left over of a socket of AF_UNIX
- * is replaced. The text that A points into must stay. Returns 0, or -errno, with L empty: -EADDRINUSE if another process listens there.
+ * is replaced. The text that A points into must stay, and L where it is until
+ * listener_close. Returns 0, or -errno, with L empty: -EADDRINUSE if another process listens there.
  */
 int listener_bind(struct listener *l, const struct address *a, uint32_t buffer,
 		  uint32_t max);
@@ -74,9 +76,12 @@ void listener_end_of(int fd, struct origin *ret);
 void listener_left(struct listener *l);
 
 /*
- * Closes all; in the process that has bound it, it removes its socket of AF_UNIX, too. Safe for
- * an empty one.
+ * Closes its sockets, and removes those of AF_UNIX: not for a worker that ends. Safe for an
+ * empty one.
  */
 void listener_close(struct listener *l);
+
+/* The same for all. */
+void listener_close_all(void);
 
 #endif

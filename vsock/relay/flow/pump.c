@@ -272,11 +272,16 @@ static bool has_all(struct side *s)
 	return is(other(s), HAS_ENDED) && pending(s) == 0;
 }
 
-static void pass_end(struct pump *p, struct side *s)
+/* A target that would lose its answer at a half-close has nothing more to say first. */
+static bool is_held(const struct pump *p, struct side *s)
 {
-	if (is_over(s) || !has_all(s) ||
-	    (p->options->holds_half_close && !has_all(other(s)) &&
-	     !is_over(other(s))))
+	return p->options->holds_half_close && s == &p->side[1] &&
+	       !has_all(other(s)) && !is_over(other(s));
+}
+
+static void pass_end(const struct pump *p, struct side *s)
+{
+	if (is_over(s) || !has_all(s) || is_held(p, s))
 		return;
 	(void)shutdown(s->source.fd, SHUT_WR);
 	set_flag(s, WAS_SHUT);

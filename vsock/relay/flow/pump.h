@@ -26,7 +26,7 @@ typedef void pump_done_fn(void *ctx, int error);
 struct pump_options {
 	pump_done_fn *done;
 	int64_t idle_ms;       /* without a byte; 0: for ever */
-	bool holds_half_close; /* an end is passed on when the other came, too */
+	bool holds_half_close; /* the end of A goes to B after B's own */
 	unsigned column;       /* of flow/tally, for the bytes; 0: none */
 };
 

@@ -1,28 +1,23 @@
 #ifndef VSOCK_RELAY_FLOW_SANDBOX_H
 #define VSOCK_RELAY_FLOW_SANDBOX_H
 
-#include "vsock/relay/plan/plan.h"
-
-/* What processes of relay may do. */
-
 /*
- * Inside: user and group INSIDE_USER, no other groups, no capabilities, now or by exec. On
- * both sides: no new privileges; no core, and no process of the same user may read its memory.
- * Returns 0 or -errno.
+ * Which system calls a process of flow/ may make. A seam: with sanitizers, which make others,
+ * nothing is set.
  */
-int sandbox_drop(enum plan_side side);
 
-/* What a process needs beyond reading, writing, dialling and accepting. */
+/* What it needs beyond dialling, accepting, reading and writing. */
 enum sandbox_needs {
-	SANDBOX_CHILDREN = 1, /* forks, waits, kills */
+	SANDBOX_CHILDREN = 1, /* forks, waits, kills, removes sockets */
 	SANDBOX_DATAGRAMS = 2,
 	SANDBOX_FILES = 4, /* opens files, for reading */
-	SANDBOX_TUN = 8,   /* reads and writes a device that is open */
+	SANDBOX_TUN = 8,   /* ioctl, for a device that is open */
 };
 
 /*
- * From here on the process makes no system call but those of flow/ and of NEEDS; another
- * kills it. It can be called again with less. Returns 0 or -errno.
+ * From here on another call kills the process; so do a socket that no address means and
+ * memory that is code. It needs no_new_privs. A second filter can only take more
+ * away. Returns 0 or -errno: -EINVAL from a kernel that has no filters.
  */
 int sandbox_enter(unsigned needs);
 

@@ -5,12 +5,14 @@
 /* Each part adds its row here, and nowhere else. */
 
 static const struct service *const inside[] = {
+	&forward_service,
 	NULL,
 };
 
 static const struct service *const parent[] = {
 	&lookup_service,
 	&resolve_service,
+	&forward_service,
 	NULL,
 };
 

@@ -58,11 +58,18 @@ static void add(_Atomic uint64_t *n, uint64_t more)
 void tally_join(unsigned worker)
 {
 	own = worker < TALLY_WORKERS ? worker : TALLY_WORKERS - 1;
-	if (!rows)
+}
+
+void tally_forget(unsigned worker)
+{
+	struct row *r;
+
+	if (!rows || worker >= TALLY_WORKERS)
 		return;
-	atomic_store_explicit(&rows[own].memory, 0, memory_order_relaxed);
+	r = &rows[worker];
+	atomic_store_explicit(&r->memory, 0, memory_order_relaxed);
 	for (unsigned c = 0; c < columns; c++)
-		atomic_store_explicit(&rows[own].counts[c][TALLY_NOW], 0,
+		atomic_store_explicit(&r->counts[c][TALLY_NOW], 0,
 				      memory_order_relaxed);
 }
 

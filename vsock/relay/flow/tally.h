@@ -38,8 +38,11 @@ unsigned tally_new(void);
  */
 void tally_limit(unsigned workers, uint32_t max);
 
-/* This process is worker WORKER, from 0 on, and has no connections yet. */
+/* This process is worker WORKER, from 0 on. */
 void tally_join(unsigned worker);
+
+/* Worker WORKER has died: what it had now is gone. */
+void tally_forget(unsigned worker);
 
 /*
  * True if COLUMN, of which MAX (0: no limit) may be at once, and all together have a place
