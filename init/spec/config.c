@@ -130,7 +130,7 @@ static int read_value(const char *name, struct config_rest *rest,
 		rest->word = rest->at;
 		return -CONFIG_E_MISSING;
 	}
-	r = key->read(key, rest, reader);
+	r = config_read(key, rest, reader);
 	if (key->supervised)
 		config_note_supervised(reader);
 	if (r == 0 && *rest->at) {

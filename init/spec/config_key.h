@@ -43,19 +43,25 @@ struct config_key;
 typedef int config_read_fn(const struct config_key *key,
 			   struct config_rest *rest, struct config_reader *r);
 
+/* Small numbers stand for readers and words: a pointer would be a relocation. */
 struct config_key {
-	config_read_fn *read;
-	uint16_t field; /* of struct config or struct config_service */
-	uint8_t base;	/* of a number */
+	uint8_t read, words; /* of config_keys.c */
+	uint16_t field;	     /* of struct config or struct config_service */
+	uint8_t base;	     /* of a number */
 	bool of_service, may_repeat;
 	bool supervised; /* needs a PID 1 that stays: not with hand-over */
 	int32_t min, max;
 	char name[24];
-	char words[28]; /* of a choice, each with its NUL */
 };
 
 extern const struct config_key config_keys[];
 extern const size_t config_key_count;
+
+/* Reads KEY's value, as above. */
+config_read_fn config_read;
+
+/* The words of a choice, one behind the other, each with its NUL; then an empty one. */
+const char *config_key_words(const struct config_key *key);
 
 /* Is C a space or a tab? */
 bool config_is_blank(char c);
@@ -122,18 +128,47 @@ int config_relay_check(const struct config_reader *r,
 		       struct config_fault *where);
 
 /* The readers of config_values.c, config_service.c, config_enclave.c and config_link.c. */
-config_read_fn config_read_after, config_read_ambient, config_read_bool,
-	config_read_bounding, config_read_bytes, config_read_choice,
-	config_read_command, config_read_control, config_read_dns,
-	config_read_environment, config_read_environment_file,
-	config_read_extend, config_read_group, config_read_groups,
-	config_read_heartbeat, config_read_hostname, config_read_hosts,
-	config_read_limit, config_read_line_text, config_read_link,
-	config_read_link_bytes, config_read_link_number, config_read_locks,
-	config_read_number, config_read_path, config_read_plain,
-	config_read_securebits, config_read_signal, config_read_size,
-	config_read_sysctls, config_read_terminal, config_read_time,
-	config_read_timeout, config_read_tmpfs, config_read_user,
-	config_read_who;
+/* clang-format off */
+#define CONFIG_READERS(READER) \
+	READER(AFTER, after) \
+	READER(AMBIENT, ambient) \
+	READER(BOOL, bool) \
+	READER(BOUNDING, bounding) \
+	READER(BYTES, bytes) \
+	READER(CHOICE, choice) \
+	READER(COMMAND, command) \
+	READER(CONTROL, control) \
+	READER(DNS, dns) \
+	READER(ENVIRONMENT, environment) \
+	READER(ENVIRONMENT_FILE, environment_file) \
+	READER(EXTEND, extend) \
+	READER(GROUP, group) \
+	READER(GROUPS, groups) \
+	READER(HEARTBEAT, heartbeat) \
+	READER(HOSTNAME, hostname) \
+	READER(HOSTS, hosts) \
+	READER(LIMIT, limit) \
+	READER(LINE_TEXT, line_text) \
+	READER(LINK, link) \
+	READER(LINK_BYTES, link_bytes) \
+	READER(LINK_NUMBER, link_number) \
+	READER(LOCKS, locks) \
+	READER(NUMBER, number) \
+	READER(PATH, path) \
+	READER(PLAIN, plain) \
+	READER(SECUREBITS, securebits) \
+	READER(SIGNAL, signal) \
+	READER(SIZE, size) \
+	READER(SYSCTLS, sysctls) \
+	READER(TERMINAL, terminal) \
+	READER(TIME, time) \
+	READER(TIMEOUT, timeout) \
+	READER(TMPFS, tmpfs) \
+	READER(USER, user) \
+	READER(WHO, who)
+/* clang-format on */
+
+#define CONFIG_READER_FN(code, name) config_read_fn config_read_##name;
+CONFIG_READERS(CONFIG_READER_FN)
 
 #endif

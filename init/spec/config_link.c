@@ -27,8 +27,9 @@ int config_read_link(const struct config_key *key, struct config_rest *rest,
 {
 	const unsigned char *field = config_field(key, r);
 	/* The second word of a bool, or a word of an enum: never more than a byte. */
-	int e = key->words[0] == 'n' ? config_read_bool(key, rest, r) :
-				       config_read_choice(key, rest, r);
+	int e = *config_key_words(key) == 'n' ?
+			config_read_bool(key, rest, r) :
+			config_read_choice(key, rest, r);
 
 	if (e == 0 && *field != 0)
 		config_note_supervised(r);

@@ -66,8 +66,9 @@ static int choose(const struct config_key *key, const char *word,
 {
 	unsigned i = 0;
 
-	r->nearest = key->words;
-	for (const char *at = key->words; *at; at += strlen(at) + 1, i++) {
+	r->nearest = config_key_words(key);
+	for (const char *at = config_key_words(key); *at;
+	     at += strlen(at) + 1, i++) {
 		if (strcmp(word, at) == 0) {
 			r->nearest = NULL;
 			*ret = i;
