@@ -4,6 +4,7 @@ RELAY := main \
 	$(addprefix monitor/,watch log_command status_command stop listen follow statuses channel control report link \
 		wait show json log lines status) \
 	$(addprefix flow/,service services reach resolve lookup) \
+	$(addprefix flow/,dns_service ask answer inquiry servers callers messages) \
 	$(addprefix flow/,worker drop sandbox forward) \
 	$(addprefix flow/,listener dial place pump pool tally loop notice) \
 	$(addprefix plan/,plan allowlist conflict route address network words) \

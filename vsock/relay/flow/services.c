@@ -6,6 +6,7 @@
 
 static const struct service *const inside[] = {
 	&forward_service,
+	&dns_service,
 	NULL,
 };
 
@@ -13,6 +14,7 @@ static const struct service *const parent[] = {
 	&lookup_service,
 	&resolve_service,
 	&forward_service,
+	&answer_service,
 	NULL,
 };
 

@@ -327,3 +327,8 @@ bool dns_is_cut(const uint8_t *answer)
 {
 	return answer[2] & TC;
 }
+
+enum dns_rcode dns_rcode_of(const uint8_t *answer)
+{
+	return (enum dns_rcode)(answer[3] & RCODE);
+}

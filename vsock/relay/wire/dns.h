@@ -96,7 +96,8 @@ size_t dns_check(const uint8_t *answer, size_t len);
  */
 size_t dns_cut(uint8_t *answer, size_t len, size_t max);
 
-/* True if ANSWER, of DNS_HEADER bytes or more, is cut. */
+/* Of ANSWER, of DNS_HEADER bytes or more: whether it is cut, and what it says. */
 bool dns_is_cut(const uint8_t *answer);
+enum dns_rcode dns_rcode_of(const uint8_t *answer);
 
 #endif
