@@ -3,11 +3,12 @@
 RELAY := main \
 	$(addprefix monitor/,watch log_command status_command stop listen follow statuses channel control report link \
 		wait show json log lines status) \
+	$(addprefix flow/,forward_command run_command inside_command daemon) \
 	$(addprefix flow/,service services reach resolve lookup) \
 	$(addprefix flow/,dns_service ask answer inquiry servers callers messages) \
 	$(addprefix flow/,worker drop sandbox forward) \
 	$(addprefix flow/,listener dial place pump pool tally loop notice) \
-	$(addprefix plan/,plan allowlist conflict route address network words) \
+	$(addprefix plan/,plan advice allowlist conflict route address network words) \
 	$(addprefix wire/,origin) \
 	$(addprefix plan/,hosts rules host) \
 	$(addprefix wire/,dns frame filter) \
@@ -21,4 +22,4 @@ PLAN_C := $(filter vsock/relay/plan/%,$(RELAY_OWN_C)) vsock/relay/base/value.c
 # Bytes that it may have: scripts/check-static.
 RELAY_MAX := 114688
 
-VERSION_C += vsock/relay/main.c
+VERSION_C += vsock/relay/main.c vsock/relay/flow/inside_command.c

@@ -9,11 +9,11 @@
 #include "vsock/relay/base/print.h"
 
 static const struct command *const commands[] = {
-	&watch_command, &log_command,	 &status_command,
-	&stop_command,	&listen_command,
+	&watch_command,	 &log_command,	   &status_command, &stop_command,
+	&listen_command, &forward_command, &run_command,    &inside_command,
 };
 
-enum { COUNT = sizeof(commands) / sizeof(commands[0]), NAME_WIDTH = 8 };
+enum { COUNT = sizeof(commands) / sizeof(commands[0]), NAME_WIDTH = 9 };
 
 static const char before_list[] =
 	"usage: relay COMMAND [TARGET] [OPTION]...\n"

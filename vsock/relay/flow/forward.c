@@ -32,7 +32,7 @@ static struct forward *forwards;
 static size_t count;
 static const struct service_work *work;
 
-static void report(struct forward *f, int error)
+static void report(struct forward *f, const char *why)
 {
 	int64_t now = loop_now_ms(work->loop);
 
@@ -40,16 +40,16 @@ static void report(struct forward *f, int error)
 	if (f->reported_ms && now - f->reported_ms < REPORT_MS)
 		return;
 	f->reported_ms = now;
-	notice_of(&f->route->target, "%s; refused: %llu", strerror(-error),
+	notice_of(&f->route->target, "%s; refused: %llu", why,
 		  (unsigned long long)f->unreported);
 	f->unreported = 0;
 }
 
-static void refuse(struct forward *f, int fd, int error)
+static void refuse(struct forward *f, int fd, const char *why)
 {
 	pump_reset(fd);
 	tally_add(f->listener.column, TALLY_REFUSED, 1);
-	report(f, error);
+	report(f, why);
 	listener_left(&f->listener);
 }
 
@@ -80,7 +80,8 @@ static void on_dialled(void *ctx, int fd)
 	struct passage *p = ctx;
 
 	if (fd < 0)
-		refuse(p->forward, p->fd, fd);
+		refuse(p->forward, p->fd,
+		       p->reach.is_unknown ? resolve_words(fd) : strerror(-fd));
 	else
 		pass_on(p->forward, p, fd);
 	free(p);
@@ -101,7 +102,7 @@ static void on_accepted(void *ctx, int fd, const struct listener_arrival *a)
 	struct passage *p = malloc(sizeof(*p));
 
 	if (!p) {
-		refuse(f, fd, -ENOMEM);
+		refuse(f, fd, strerror(ENOMEM));
 		return;
 	}
 	*p = (struct passage){ .forward = f, .fd = fd, .from = a->from };

@@ -84,6 +84,7 @@ static const struct call calls[] = {
 #ifdef __NR_fork
 	{ __NR_fork, SANDBOX_CHILDREN },
 #endif
+	{ __NR_set_tid_address, SANDBOX_CHILDREN }, /* of musl's fork */
 	{ __NR_wait4, SANDBOX_CHILDREN },
 	{ __NR_kill, SANDBOX_CHILDREN },
 	{ __NR_getppid, SANDBOX_CHILDREN },

@@ -71,8 +71,8 @@ static const struct {
 
 enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
 
-static const char *read_option(const char *word, size_t len, unsigned *seen,
-			       struct route *r)
+const char *route_option(const char *word, size_t len, unsigned *seen,
+			 struct route *r)
 {
 	char value[VALUE_MAX];
 	size_t name;
@@ -91,8 +91,7 @@ static const char *read_option(const char *word, size_t len, unsigned *seen,
 	return "it is none of the options max=, buffer=, idle=, half-close=, proxy=";
 }
 
-/* What only both ends together show. */
-static const char *check_ends(const struct route *r)
+const char *route_check(const struct route *r)
 {
 	uint32_t from = address_ports(&r->listen);
 
@@ -142,7 +141,7 @@ const char *route_read(const char *text, size_t len, unsigned flags,
 		else if (n == 1)
 			why = address_read(word, word_len, flags, &r.target);
 		else
-			why = read_option(word, word_len, &seen, &r);
+			why = route_option(word, word_len, &seen, &r);
 	}
 	if (why)
 		return why;
@@ -150,7 +149,7 @@ const char *route_read(const char *text, size_t len, unsigned flags,
 	*reterr_len = len;
 	if (r.target.kind == ADDRESS_NONE)
 		return "it needs two addresses: where to listen, and the target";
-	why = check_ends(&r);
+	why = route_check(&r);
 	if (!why)
 		*ret = r;
 	return why;

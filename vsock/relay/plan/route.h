@@ -42,4 +42,11 @@ const char *route_read(const char *text, size_t len, unsigned flags,
 		       struct route *ret, const char **reterr,
 		       size_t *reterr_len);
 
+/* Reads one option, "max=7". *SEEN is 0 before the first. Returns NULL, or why it is none. */
+const char *route_option(const char *word, size_t len, unsigned *seen,
+			 struct route *r);
+
+/* NULL, or why the ends and options of R do not go together. */
+const char *route_check(const struct route *r);
+
 #endif
