@@ -55,13 +55,14 @@ static const char *check_ports(struct piece p)
 
 static bool has_port(const struct rule *rule, uint16_t otherwise, uint16_t port)
 {
-	const char *at = rule->ports, *end = at + rule->ports_len;
+	const char *at = rule->ports, *end;
 	uint64_t first, last;
 
 	if (port == RULES_ANY_PORT)
 		return true;
 	if (rule->ports_len == 0)
 		return otherwise == RULES_ANY_PORT || otherwise == port;
+	end = at + rule->ports_len;
 	while (read_range(&at, end, &first, &last)) {
 		if (port >= first && port <= last)
 			return true;
