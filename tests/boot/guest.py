@@ -1,0 +1,90 @@
+"""
+Guests with Debian's programs for tests of real vsock. The one of own_parent() is enclave and parent at once: its CID is 3, and
+what binds or dials CID 3 stays within its kernel, by the loopback transport, so that half-closes, credit and resets are those
+of Linux and nothing reaches this machine. A connection that is accepted there comes from CID 1. Two guests of one backend,
+with a CID each, are siblings() of link_boot.py.
+
+What runs there is a module of inside/. Each of its functions with @case is a test of its name: cases().
+"""
+
+import io
+import tarfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import suite
+from images.debian import debian
+
+from .inside.streams import CASES
+from .lib import Boot, Tree, boot, built, check, image, same, shared
+
+INSIDE = Path(__file__).resolve().parent / "inside"
+PROGRAMS = ("python3-minimal", "libpython3-stdlib", "socat", "ncat", "strace")
+# What no test reads.
+DROPPED = ("usr/share", "usr/lib/x86_64-linux-gnu/gconv", "usr/lib/python3.11/pydoc_data", "usr/lib/python3.11/lib2to3", "var", "etc",
+           "boot", "home", "media", "mnt", "opt", "srv", "usr/sbin", "sbin")
+KEYS = "heartbeat = off\n"
+
+
+@cache
+def programs(*packages: str) -> Tree:
+    """A file system of Debian's PACKAGES, just unpacked."""
+    tree = Tree()
+    recipe = ["--mode=auto", "--variant=extract", "--format=tar", "--include=" + ",".join(packages)]
+    with tarfile.open(fileobj=io.BytesIO(debian("debian-guest", recipe))) as tar:
+        for m in tar:
+            name = m.name.removeprefix("./").strip("/")
+            if not name or any(name == d or name.startswith(d + "/") for d in DROPPED):
+                continue
+            if m.isdir():
+                tree.dir(name, m.mode)
+            elif m.issym():
+                tree.link(name, m.linkname)
+            elif m.isfile() or m.islnk():
+                tree.file(name, tar.extractfile(m).read(), m.mode)
+    return tree
+
+
+def guest_files(*packages: str, **files: bytes) -> Tree:
+    """The root of a guest: Debian's PACKAGES beside the usual ones, relay as /bin/relay, all of inside/, and FILES below /bin."""
+    tree = Tree()
+    tree.entries.update(programs(*PROGRAMS, *packages).entries)
+    tree.file("bin/relay", built("relay"), 0o755)
+    for path in INSIDE.glob("*.py"):
+        tree.file(f"inside/{path.name}", path.read_bytes())
+    for name, data in files.items():
+        tree.file(f"bin/{name}", data, 0o755)
+    return tree
+
+
+def own_parent(module: str, *args: str, files: Tree | None = None, config: str = KEYS, env: tuple[str, ...] = (), memory: int = 1024,
+               **machine: object) -> Boot:
+    """A boot of the guest with CID 3, in which python3 runs the MODULE of inside/ with ARGS to its end."""
+    eif = image("/usr/bin/python3", "-B", "-u", "-m", f"inside.{module}", *args, files=files or guest_files(), config=config, env=env)
+    b = boot(eif, cid=3, memory=memory, **machine)
+    check("end" in b.facts, f"inside/{module}.py did not come to its end")
+    return b
+
+
+def cases(name: str, module: ModuleType, **guest: object) -> None:
+    """Registers each @case of MODULE, one of inside/, as a test of the module NAME; all of them look at one boot."""
+    short = module.__name__.rpartition(".")[2]
+    mine = {n: f for n, f in CASES.items() if f.__module__ == module.__name__}
+
+    def ran() -> Boot:
+        return own_parent(short, **guest)
+
+    ran.__module__, ran.__name__ = name, f"{short}_ran"
+    one = shared(ran)
+    for number, (case, function) in enumerate(mine.items()):
+        suite.test(0 if number else 60)(_as_test(name, case, function.__doc__, one))
+
+
+def _as_test(module: str, name: str, doc: str, ran: Callable[[], Boot]) -> Callable[[], None]:
+    def run() -> None:
+        same(dict(f.split(" ", 1) for f in ran().all("case")).get(name, "did not run"), "good", name)
+
+    run.__name__, run.__module__, run.__doc__ = name, module, doc
+    return run
