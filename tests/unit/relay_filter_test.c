@@ -329,6 +329,18 @@ TEST(arp_is_of_the_network)
 	CHECK(!leaves());
 }
 
+TEST(the_question_for_the_gateway_is_one)
+{
+	uint8_t probe[FILTER_PROBE];
+
+	begin();
+	filter_probe(&plan, probe);
+	arp(1, everybody, plan.mac, ME, GATEWAY);
+	CHECK_INT(len, sizeof(probe));
+	CHECK_MEM(probe, frame, sizeof(probe));
+	CHECK(leaves());
+}
+
 TEST(what_is_cut_short_does_not_pass)
 {
 	begin();

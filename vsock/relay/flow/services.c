@@ -7,6 +7,7 @@
 static const struct service *const inside[] = {
 	&forward_service,
 	&dns_service,
+	&tap_service,
 	NULL,
 };
 

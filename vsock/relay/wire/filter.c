@@ -24,6 +24,8 @@ enum {
 	ICMP_PARAMETER = 12,
 };
 
+/* Of ARP about IPv4 over Ethernet, up to the operation's low byte. */
+static const uint8_t arp_head[] = { 0, 1, 8, 0, 6, 4, 0 };
 static const uint8_t broadcast[6] = { 255, 255, 255, 255, 255, 255 };
 
 static uint16_t get16(const uint8_t *at)
@@ -105,9 +107,7 @@ static bool is_of_network(const struct plan_tap *p, const uint8_t *ip)
 /* About IPv4 over Ethernet, of SENDER. */
 static bool is_arp(const uint8_t *arp, size_t len, const uint8_t *sender)
 {
-	static const uint8_t head[] = { 0, 1, 8, 0, 6, 4, 0 };
-
-	return len >= ARP_LEN && memcmp(arp, head, sizeof(head)) == 0 &&
+	return len >= ARP_LEN && memcmp(arp, arp_head, sizeof(arp_head)) == 0 &&
 	       (arp[7] == 1 || arp[7] == 2) && memcmp(arp + 8, sender, 6) == 0;
 }
 
@@ -125,6 +125,23 @@ static bool arp_out(const struct plan_tap *p, const uint8_t *frame, size_t len)
 	const uint8_t *arp = frame + FILTER_ETHER;
 
 	return is_arp(arp, len, p->mac) && memcmp(arp + 14, p->ip, 4) == 0;
+}
+
+void filter_probe(const struct plan_tap *plan, uint8_t ret[FILTER_PROBE])
+{
+	uint8_t *arp = ret + FILTER_ETHER;
+
+	_Static_assert(FILTER_PROBE == FILTER_ETHER + ARP_LEN, "no padding");
+	memset(ret, 0, FILTER_PROBE);
+	memcpy(ret, broadcast, sizeof(broadcast));
+	memcpy(ret + 6, plan->mac, 6);
+	ret[12] = ETHER_ARP >> 8;
+	ret[13] = ETHER_ARP & 0xff;
+	memcpy(arp, arp_head, sizeof(arp_head));
+	arp[7] = 1;
+	memcpy(arp + 8, plan->mac, 6);
+	memcpy(arp + 14, plan->ip, 4);
+	memcpy(arp + 24, plan->gateway, 4);
 }
 
 /* --- IPv4 ----------------------------------------------------------------------- */

@@ -43,6 +43,11 @@ struct filter {
 /* PLAN stays as long as F. */
 void filter_open(struct filter *f, const struct plan_tap *plan);
 
+enum { FILTER_PROBE = 42 };
+
+/* Writes a frame that asks the gateway for its MAC, which answers it if it hears us. */
+void filter_probe(const struct plan_tap *plan, uint8_t ret[FILTER_PROBE]);
+
 /* True if the frame of LEN bytes may enter the enclave. NOW_MS is 1 or more and never less. */
 bool filter_in(struct filter *f, const uint8_t *frame, size_t len,
 	       int64_t now_ms);
