@@ -5,7 +5,7 @@ RELAY := main \
 		wait show json log lines status) \
 	$(addprefix flow/,forward_command run_command inside_command daemon) \
 	$(addprefix flow/,service services reach resolve lookup) \
-	$(addprefix flow/,dns_service ask answer inquiry servers callers messages tap device) \
+	$(addprefix flow/,dns_command dns_service ask answer inquiry servers callers messages tap device) \
 	$(addprefix flow/,worker drop sandbox forward) \
 	$(addprefix flow/,listener dial place pump pool tally loop notice) \
 	$(addprefix plan/,plan advice allowlist conflict route address network words) \

@@ -9,8 +9,9 @@
 #include "vsock/relay/base/print.h"
 
 static const struct command *const commands[] = {
-	&watch_command,	 &log_command,	   &status_command, &stop_command,
-	&listen_command, &forward_command, &run_command,    &inside_command,
+	&watch_command, &log_command,	 &status_command,
+	&stop_command,	&listen_command, &forward_command,
+	&run_command,	&dns_command,	 &inside_command,
 };
 
 enum { COUNT = sizeof(commands) / sizeof(commands[0]), NAME_WIDTH = 9 };

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "vsock/relay/flow/callers.h"
@@ -86,9 +87,10 @@ static int take(struct callers *c, const struct caller_id *from,
 	return 0;
 }
 
-/* Words server=ADDRESS. Returns NULL or why they are none. */
+/* Words server=ADDRESS. Returns NULL, or why *RETERR is none. */
 static const char *read_options(struct answer_end *e,
-				const struct plan_value *v)
+				const struct plan_value *v,
+				struct plan_value *reterr)
 {
 	static const char key[] = "server=";
 	const size_t key_len = sizeof(key) - 1;
@@ -103,6 +105,7 @@ static const char *read_options(struct answer_end *e,
 					  n - key_len);
 		else if (n > 0)
 			why = "an option is server=ADDRESS";
+		*reterr = (struct plan_value){ .at = at, .len = n };
 		at += n + (at + n < end);
 	}
 	e->is_named = e->servers.count > 0;
@@ -118,12 +121,17 @@ static int bind_end(struct answer_end *e, const struct plan_end *p,
 		    struct service_fault *reterr)
 {
 	char text[ADDRESS_TEXT];
-	const char *why = read_options(e, &p->options);
+	struct plan_value bad;
+	const char *why = read_options(e, &p->options, &bad);
 	int r = why ? -EINVAL : callers_bind(&e->callers, &p->listen);
 
 	if (r == 0)
 		return 0;
-	address_text(&p->listen, text);
+	if (why)
+		(void)snprintf(text, sizeof(text), "%.*s", (int)bad.len,
+			       bad.at);
+	else
+		address_text(&p->listen, text);
 	(void)service_fail(reterr, p->options.line, text, -r);
 	reterr->reason = why;
 	return r;

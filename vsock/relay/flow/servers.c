@@ -57,13 +57,13 @@ const char *servers_add(struct servers *s, const char *text, size_t len)
 	char copy[TEXT_MAX];
 
 	if (s->count == SERVERS_MAX)
-		return "three servers are the most";
+		return "there are three already";
 	if (len >= sizeof(copy))
-		return "it is no address of a server";
+		return "no address of a server";
 	memcpy(copy, text, len);
 	copy[len] = '\0';
 	if (!read_address(copy, &s->at[s->count]))
-		return "it is no address of a server";
+		return "no address of a server";
 	s->count++;
 	return NULL;
 }
