@@ -3,7 +3,7 @@
 RELAY := main \
 	$(addprefix monitor/,watch log_command status_command stop listen follow statuses channel control report link \
 		wait show json log lines status) \
-	$(addprefix flow/,forward_command run_command inside_command daemon) \
+	$(addprefix flow/,forward_command proxy_command run_command inside_command daemon) \
 	$(addprefix flow/,service services reach resolve lookup) \
 	$(addprefix flow/,dns_command dns_service ask answer inquiry servers callers messages tap device) \
 	$(addprefix flow/,worker drop sandbox forward) \

@@ -9,22 +9,23 @@
 #include "vsock/relay/base/print.h"
 
 static const struct command *const commands[] = {
-	&watch_command, &log_command,	 &status_command,
-	&stop_command,	&listen_command, &forward_command,
-	&run_command,	&dns_command,	 &inside_command,
+	&watch_command,	 &log_command,	   &status_command, &stop_command,
+	&listen_command, &forward_command, &run_command,    &dns_command,
+	&proxy_command,	 &inside_command,
 };
 
-enum { COUNT = sizeof(commands) / sizeof(commands[0]), NAME_WIDTH = 9 };
+enum { COUNT = sizeof(commands) / sizeof(commands[0]), NAME_WIDTH = 13 };
 
 static const char before_list[] =
-	"usage: relay COMMAND [TARGET] [OPTION]...\n"
+	"usage: relay COMMAND [ARGUMENT]... [OPTION]...\n"
 	"\n"
-	"The parent's end of what an enclave says and hears: log, status, report, stop.\n"
+	"Both ends of what goes in and out of an enclave, and at the parent what it says\n"
+	"and hears: log, status, report, stop.\n"
 	"\n";
 
 static const char after_list[] =
 	"\n"
-	"TARGET is a CID, mux:PATH (a socket of firecracker, cloud-hypervisor or\n"
+	"An enclave is a CID, mux:PATH (a socket of firecracker, cloud-hypervisor or\n"
 	"vhost-device-vsock) or dir:PATH (a directory with the sockets PORT.listen).\n"
 	"relay COMMAND --help says more of one; enclave-relay(1) has all, with examples.\n"
 	"\n"
@@ -93,10 +94,35 @@ static int help(const struct tool *t, char **argv)
 	return c ? print_and_end(t, c->help) : unknown(t, argv[0]);
 }
 
-static int run(struct tool *t, int argc, char **argv)
+/* C with the words of its command line. */
+static int run_command_of(struct tool *t, const struct command *c, char **words)
 {
 	struct opts o = { .tool = t, .usage = tool_usage };
 
+	t->command = c;
+	o.table = c->opts;
+	o.next = words;
+	if (opts_want_help(&o))
+		return print_and_end(t, c->help);
+	return c->run(t, &o);
+}
+
+/* By the name of a link to relay: that of the command which does what such a program does. */
+static const struct command *find_link(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return strcmp(slash ? slash + 1 : path, proxy_command.name) == 0 ?
+		       &proxy_command :
+		       NULL;
+}
+
+static int run(struct tool *t, int argc, char **argv)
+{
+	const struct command *c = argc > 0 ? find_link(argv[0]) : NULL;
+
+	if (c)
+		return run_command_of(t, c, argv + 1);
 	if (argc < 2)
 		return tool_usage(t, NULL, "which command?");
 	argv++;
@@ -108,14 +134,8 @@ static int run(struct tool *t, int argc, char **argv)
 		return help(t, argv + 1);
 	if (argv[0][0] == '-')
 		return tool_usage(t, argv[0], "options follow a command");
-	t->command = find(argv[0]);
-	if (!t->command)
-		return unknown(t, argv[0]);
-	o.table = t->command->opts;
-	o.next = argv + 1;
-	if (opts_want_help(&o))
-		return print_and_end(t, t->command->help);
-	return t->command->run(t, &o);
+	c = find(argv[0]);
+	return c ? run_command_of(t, c, argv + 1) : unknown(t, argv[0]);
 }
 
 /*
