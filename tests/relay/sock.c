@@ -79,6 +79,24 @@ int sock_connect_begin_sized(uint32_t cid, uint32_t port, uint32_t buffer)
 	return sock_connect_begin(cid, port);
 }
 
+/* Vsock has no sockets that are left over: what nobody listens on is replaced. */
+static int put_in_place(const struct sockaddr_un *new,
+			const struct sockaddr_un *un)
+{
+	int fd, r;
+
+	if (link(new->sun_path, un->sun_path) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	r = connect(fd, (const struct sockaddr *)un, sizeof(*un));
+	close(fd);
+	if (r == 0)
+		return -EADDRINUSE;
+	return rename(new->sun_path, un->sun_path) < 0 ? -errno : 0;
+}
+
 int sock_listen(uint32_t port, uint32_t buffer)
 {
 	struct sockaddr_un un, new;
@@ -91,8 +109,10 @@ int sock_listen(uint32_t port, uint32_t buffer)
 	new = un;
 	strncat(new.sun_path, ".new", 4);
 	if (bind(fd, (const struct sockaddr *)&new, sizeof(new)) < 0 ||
-	    listen(fd, 128) < 0 || link(new.sun_path, un.sun_path) < 0)
-		r = errno == EEXIST ? -EADDRINUSE : -errno;
+	    listen(fd, 128) < 0)
+		r = -errno;
+	else
+		r = put_in_place(&new, &un);
 	(void)unlink(new.sun_path);
 	if (r == 0)
 		return fd;
