@@ -21,7 +21,8 @@ from .inside.streams import CASES
 from .lib import Boot, Tree, boot, built, check, image, same, shared
 
 INSIDE = Path(__file__).resolve().parent / "inside"
-PROGRAMS = ("python3-minimal", "libpython3-stdlib", "socat", "ncat", "strace")
+PROGRAMS = ("python3-minimal", "libpython3-stdlib", "busybox-static", "socat", "ncat", "strace")
+NAMES = ("sh", "cat", "grep", "head", "kill", "ls", "sed", "sleep", "sort", "tail", "tr", "wc")  # by which busybox is called
 # What no test reads.
 DROPPED = ("usr/share", "usr/lib/x86_64-linux-gnu/gconv", "usr/lib/python3.11/pydoc_data", "usr/lib/python3.11/lib2to3", "var", "etc",
            "boot", "home", "media", "mnt", "opt", "srv", "usr/sbin", "sbin")
@@ -44,6 +45,8 @@ def programs(*packages: str) -> Tree:
                 tree.link(name, m.linkname)
             elif m.isfile() or m.islnk():
                 tree.file(name, tar.extractfile(m).read(), m.mode)
+    for name in NAMES:
+        tree.link(f"bin/{name}", "busybox")
     return tree
 
 

@@ -205,26 +205,39 @@ def is_there(process: subprocess.Popen, address: str) -> bool:
 
 
 @contextmanager
-def started(listens: str, *command: str) -> Iterator[subprocess.Popen]:
-    """A program, once it listens at that address; it is killed at the end."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+def started(is_up: Callable[[subprocess.Popen], bool], *command: str, **how: object) -> Iterator[subprocess.Popen]:
+    """A program, once it is up; it is killed at the end."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, **how)
     try:
-        wait_for(lambda: is_there(process, listens), f"{command} to listen at {listens}")
+        wait_for(lambda: is_up(process), f"{command}")
         yield process
     finally:
         process.kill()
         process.wait()
 
 
+def said(process: subprocess.Popen, text: str, path: str) -> bool:
+    """Whether TEXT is in the file that has what PROCESS says."""
+    with open(path) as f:
+        words = f.read()
+    check(process.poll() is None or text in words, f"{process.args} ended with {process.returncode}: {words}")
+    return text in words
+
+
 @contextmanager
 def forward(listen_at: str, target: str, *options: str, under: tuple[str, ...] = ()) -> Iterator[subprocess.Popen]:
-    """relay forward, once it listens; where nobody listens at TARGET yet, no connection comes of that. UNDER: a tracer."""
-    there = listen_at
-    if listen_at.startswith("vsock:"):
-        there = f"vsock:{PARENT}:{listen_at.split(':')[-1].split('-')[0]}"
-    command = _socat(listen_at, target) if os.environ.get("FORWARD") == "socat" else ["relay", "forward", listen_at, target, *options]
-    with started(there, *under, *command) as process:
-        yield process
+    """relay forward, once it listens. UNDER: a tracer."""
+    if os.environ.get("FORWARD") == "socat":
+        there = listen_at.replace("vsock:", f"vsock:{PARENT}:")
+        with started(lambda p: is_there(p, there), *under, *_socat(listen_at, target)) as process:
+            yield process
+        return
+    path = f"/tmp/relay{next(PORTS)}"
+    with open(path, "wb") as err:
+        command = (*under, "relay", "forward", listen_at, target, *options)
+        with started(lambda p: said(p, "forward: ready", path), *command, stderr=err) as process:
+            process.said = path
+            yield process
 
 
 class Route:
