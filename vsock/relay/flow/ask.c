@@ -8,7 +8,7 @@
 
 enum {
 	LINKS = 4, /* a parent may answer one question after the other */
-	TRIES = 2,
+	TRIES = 3, /* one on a connection that is about to be closed, and one more */
 	DIAL_MS = 2000,
 	IDLE_MS = 10000,
 	BACKOFF_FIRST_MS = 50,
@@ -202,6 +202,17 @@ static void back_off(void)
 	ask.again_ms = now_ms + (ms < BACKOFF_LAST_MS ? ms : BACKOFF_LAST_MS);
 }
 
+/* A connection that is closed before an answer may be one that its server was about to close. */
+static void count_failure(const struct ask_link *k)
+{
+	if (k->state == UP && k->has_answered)
+		return;
+	if (k->state == UP && ask.failures == 0)
+		ask.failures = 1;
+	else
+		back_off();
+}
+
 /* K is down: its questions go to another connection, if they have not been asked too often. */
 static void lose(struct ask_link *k)
 {
@@ -209,8 +220,7 @@ static void lose(struct ask_link *k)
 	int16_t next;
 
 	messages_close(&k->stream);
-	if (k->state == DIALLING || !k->has_answered)
-		back_off();
+	count_failure(k);
 	k->state = DOWN;
 	/* First all leave it, as it may be the next connection as well. */
 	for (int16_t i = ask.first; i != NONE; i = questions[i].after) {

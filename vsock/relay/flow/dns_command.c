@@ -66,7 +66,7 @@ static int run_dns(struct tool *t, struct opts *o)
 }
 
 static const struct opt dns_options[] = {
-	{ "--server", OPT_VALUE, SERVER },
+	{ "--server", OPT_MANY, SERVER },
 	{ 0 },
 };
 
