@@ -184,6 +184,8 @@ static void be_fed(struct pumps *set, struct side *s)
 	clear_flag(s, IS_HUNGRY);
 	s->start = s->len = 0;
 	s->chunk = 0;
+	if (!set->first)
+		loop_untimer(set->loop, &set->timer);
 }
 
 /* Lets the first that waits try again; the next turn reads for it. */
@@ -497,7 +499,7 @@ static int error_of(int fd)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		return -errno;
-	return error ? -error : -ECONNRESET;
+	return -error;
 }
 
 static void on_ready(struct source *source, uint32_t events)
@@ -511,7 +513,8 @@ static void on_ready(struct source *source, uint32_t events)
 		r = flush(set, s);
 	if (r == 0 && is_read(s) && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		r = move_some(set, s);
-	else if (r == 0 && events & EPOLLERR)
+	/* What cannot be read now would hide it. */
+	if (r == 0 && events & EPOLLERR && !is_read(s))
 		r = fail(set, s, error_of(s->source.fd));
 	if (r < 0) {
 		end(p, r, true);
