@@ -10,6 +10,7 @@ RELAY := main \
 	$(addprefix flow/,listener dial place pump pool tally loop notice) \
 	$(addprefix plan/,plan advice allowlist conflict route address network words) \
 	$(addprefix wire/,origin) \
+	$(addprefix flow/,egress front exchange via refusals) \
 	$(addprefix wire/,http socks enclaver) \
 	$(addprefix plan/,hosts rules host) \
 	$(addprefix wire/,dns frame filter) \

@@ -5,10 +5,7 @@
 /* Each part adds its row here, and nowhere else. */
 
 static const struct service *const inside[] = {
-	&forward_service,
-	&dns_service,
-	&tap_service,
-	NULL,
+	&forward_service, &egress_service, &dns_service, &tap_service, NULL,
 };
 
 static const struct service *const parent[] = {

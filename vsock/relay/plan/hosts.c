@@ -35,7 +35,7 @@ static const char *add_pair(struct hosts_reader *r, size_t name, uint16_t port)
 		if (h->pair[i].name == name && h->pair[i].port == port)
 			return NULL;
 	if (h->pairs == HOSTS_PAIRS_MAX)
-		return "there are more than 1024 names with ports";
+		return "there are more than 384 names with ports";
 	h->pair[h->pairs++] =
 		(struct hosts_pair){ .name = (uint16_t)name, .port = port };
 	return NULL;

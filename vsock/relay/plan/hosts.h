@@ -14,7 +14,7 @@
 
 enum {
 	HOSTS_NAMES_MAX = 256, /* INSIDE_NAMES_MAX */
-	HOSTS_PAIRS_MAX = 1024,
+	HOSTS_PAIRS_MAX = 384,
 };
 
 struct hosts_pair {

@@ -342,6 +342,8 @@ int http_request_read(const char *head, size_t len, struct http_request *ret,
 		return s.has_too_many ? 431 : 400;
 	}
 	ret->minor = llhttp_get_http_minor(&t);
+	if (llhttp_get_http_major(&t) == 0)
+		return 400;
 	if (llhttp_get_http_major(&t) != 1 || ret->minor > 1) {
 		*reterr = "this is a proxy of HTTP/1.0 and HTTP/1.1";
 		return 505;
