@@ -11,6 +11,7 @@
 #include "init/log.h"
 #include "init/loop.h"
 #include "init/names.h"
+#include "init/relay.h"
 #include "init/spec/config.h"
 #include "init/spec/user.h"
 #include "init/supervise.h"
@@ -84,6 +85,7 @@ struct boot {
 	struct beat beat;
 	struct helper clock, debug, sync;
 	struct link link;
+	struct relay relay;
 	bool is_ready; /* all services have been ready */
 	struct loop loop;
 	struct supervise supervise;

@@ -16,7 +16,7 @@
 
 enum {
 	/* A service each, their readers, and what works for PID 1. */
-	CHILD_MAX = 2 * CONFIG_SERVICES_MAX + 6,
+	CHILD_MAX = 2 * CONFIG_SERVICES_MAX + 7,
 	CHILD_TRACED_MS = 1000, /* a tracer has that long to reap a dead one */
 	CHILD_LOOK_MS = 10000, /* between two looks where there are no pidfds */
 };

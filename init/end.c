@@ -91,6 +91,7 @@ static void end_processes(struct boot *b, void (*tell)(struct boot *b))
 	int64_t beat_ms = io_now_ms() + BEAT_MAX_MS;
 
 	supervise_stop(&b->supervise);
+	relay_end(b);
 	tell(b);
 	beat_give_up(&b->beat);
 	ask_leftovers(&b->supervise);
@@ -197,10 +198,12 @@ _Noreturn void end_failed(struct boot *b)
 
 	/* First: what failed is not to serve on while the parent is told. */
 	beat_cancel(&b->beat);
-	if (b->supervise.has_run)
+	if (b->supervise.has_run) {
 		end_processes(b, parent_end_failed);
-	else
+	} else {
+		relay_end(b);
 		parent_end_failed(b);
+	}
 	/* The parent and the NSM may both be reached only by a module. */
 	if (b->step < BOOT_MODULES)
 		(void)modules_load(ignore_module, NULL);

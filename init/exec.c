@@ -267,6 +267,7 @@ static int make_vector(struct start *s)
 		.app_envc = job->app_envc,
 		.user = job->service->user ? &s->user : NULL,
 		.notify_variable = (char *)(uintptr_t)job->notify_variable,
+		.proxy = job->proxy,
 	};
 	size_t line = 0;
 	int r;

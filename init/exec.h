@@ -51,6 +51,7 @@ struct exec_job {
 	char *const *app_envp; /* of /env */
 	size_t app_envc;
 	const char *notify_variable; /* "NOTIFY_SOCKET=..."; or NULL */
+	const char *proxy;	     /* where egress listens; or NULL */
 	/* Opened anew for descriptors 0 to 2; NULL: they stay what they are. */
 	const char *console;
 	int folder_fd; /* where it begins without workdir; or negative */

@@ -18,6 +18,7 @@
 #include "init/log.h"
 #include "init/loop.h"
 #include "init/notify.h"
+#include "init/relaying.h"
 #include "init/tell.h"
 #include "nsm/nsmc.h"
 
@@ -26,7 +27,7 @@ enum {
 	HELPER_UID = 65530,
 	CAP_SYS_TIME_BIT = 25, /* linux/capability.h */
 	FDS_MAX = 256,	       /* PID 1 has far less */
-	LINK_OOM_SCORE = -500,
+	OOM_SCORE = -500,
 };
 
 _Static_assert(CHILD_MAX == 2 * CONFIG_SERVICES_MAX + HELPER_KINDS - 1,
@@ -63,43 +64,36 @@ struct helper_row {
 	/* Before anything is given up: 0, or the exit code; NULL: nothing. */
 	helper_entry_fn *prepare;
 	helper_entry_fn *entry;
-	struct confine confine;
-	int takes; /* the signal that may end it; 0: KILL alone */
+	bool is_root; /* and not a user of nobody's without capabilities */
+	uint8_t capability; /* that this user has all the same; 0: none */
+	uint8_t takes;	    /* the signal that may end it; 0: KILL alone */
 	bool talks; /* what it sends is more than a report, for whoever watches its channel */
+	int16_t oom_score; /* 0: PID 1's */
 };
 
-#define NOBODY                                                 \
-	.has_ids = true, .uid = HELPER_UID, .gid = HELPER_UID, \
-	.undumpable = true, .asked.no_new_privileges = true,   \
-	.asked.bounding_is_set = true
-
 static const struct helper_row rows[HELPER_KINDS] = {
-	[HELPER_BEAT] = { .entry = beating_run, .confine = { NOBODY } },
+	[HELPER_BEAT] = { .entry = beating_run },
 	[HELPER_CLOCK] = { .entry = steer_run,
-			   .confine = { NOBODY,
-					.asked.bounding = 1U
-							  << CAP_SYS_TIME_BIT,
-					.asked.ambient = 1U
-							 << CAP_SYS_TIME_BIT },
+			   .capability = CAP_SYS_TIME_BIT,
 			   .takes =
 				   SIGTERM }, /* the end does not wait for it */
 	[HELPER_COURIER] = { .entry = run_courier,
-			     .confine = { NOBODY },
 			     .takes = SIGALRM, /* while it lets go */
 			     .talks = true },
 	/* It writes what is root's. */
-	[HELPER_DEBUG] = { .entry = run_debug,
-			   .confine = { .undumpable = true } },
+	[HELPER_DEBUG] = { .entry = run_debug, .is_root = true },
 	/* What a service writes must not end it first where memory is short. */
 	[HELPER_LINK] = { .prepare = serve_prepare,
 			  .entry = serve_run,
-			  .confine = { NOBODY,
-				       .asked.oom_score_adjust = { true,
-								   LINK_OOM_SCORE } },
+			  .oom_score = OOM_SCORE,
 			  .talks = true },
-	[HELPER_LAST] = { .entry = last_run, .confine = { NOBODY } },
-	[HELPER_SYNC] = { .entry = run_sync,
-			  .confine = { .undumpable = true } },
+	/* It binds as root, and then gives all of it up by itself. */
+	[HELPER_RELAY] = { .entry = relaying_run,
+			   .is_root = true,
+			   .oom_score = OOM_SCORE,
+			   .talks = true },
+	[HELPER_LAST] = { .entry = last_run },
+	[HELPER_SYNC] = { .entry = run_sync, .is_root = true },
 };
 
 /* --- in the child --- */
@@ -121,7 +115,20 @@ static void take(int sig)
  */
 static void give_up_privileges(const struct helper_row *row, int proc_fd)
 {
-	struct confine c = row->confine;
+	const uint64_t capability =
+		row->capability == 0 ? 0 : (uint64_t)1 << row->capability;
+	struct confine c = {
+		.has_ids = !row->is_root,
+		.uid = HELPER_UID,
+		.gid = HELPER_UID,
+		.undumpable = true,
+		.asked.no_new_privileges = !row->is_root,
+		.asked.bounding_is_set = !row->is_root,
+		.asked.bounding = capability,
+		.asked.ambient = capability,
+		.asked.oom_score_adjust = { row->oom_score != 0,
+					    row->oom_score },
+	};
 	enum confine_stage stage;
 	int r = confine_begin(&c, proc_fd, NULL, NULL, &stage);
 

@@ -26,7 +26,8 @@ enum helper_kind {
 	HELPER_SYNC,	/* sync(2), at the end */
 	HELPER_DEBUG,	/* asks the NSM whether this is debug mode: stage 1 */
 	HELPER_LINK, /* serves the log, the status and control, init/link/serve.h */
-	HELPER_LAST, /* sends a report, init/link/last.h */
+	HELPER_LAST,  /* sends a report, init/link/last.h */
+	HELPER_RELAY, /* becomes relay, init/relaying.h */
 	HELPER_KINDS,
 };
 

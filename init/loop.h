@@ -18,7 +18,7 @@
 enum {
 	/* A service has a process, a report and a socket or its courier; and others. */
 	LOOP_SOURCES_MAX = 256,
-	LOOP_CLOCKS_MAX = 5,  /* log, children, beat, services, link */
+	LOOP_CLOCKS_MAX = 6,  /* log, children, beat, services, link, relay */
 	LOOP_SIGNALS_MAX = 8, /* that one turn takes off the signalfd */
 };
 

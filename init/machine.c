@@ -280,21 +280,24 @@ static int add_hosts(struct boot *b)
 
 	for (size_t i = 0; i < c->host_count && r == 0; i++)
 		r = etc_add_host(c->hosts[i].address, c->hosts[i].name);
+	if (r == 0)
+		r = relay_add_hosts(c, etc_add_host);
 	return r < 0 ? boot_fail(b, "/etc/hosts", strerror(-r)) : 0;
 }
 
 static int set_resolver(struct boot *b)
 {
 	const struct config *c = b->config;
+	const char *const own = config_resolver(c);
 	const struct etc_resolver resolver = {
 		.search = c->dns_search,
-		.servers = c->dns,
-		.server_count = c->dns_count,
+		.servers = own ? &own : c->dns,
+		.server_count = own ? 1 : c->dns_count,
 		.options = c->dns_option,
 	};
 	int r;
 
-	if (c->dns_count == 0 && !c->dns_search && !c->dns_option)
+	if (resolver.server_count == 0 && !c->dns_search && !c->dns_option)
 		return 0;
 	r = etc_set_resolver(&resolver);
 	return r < 0 ? boot_fail(b, "/etc/resolv.conf", strerror(-r)) : 0;

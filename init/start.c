@@ -126,6 +126,7 @@ static void fill_job(const struct boot *b, size_t i, struct exec_job *ret)
 		.app_envc = b->app_envc,
 		.notify_variable = m->socket.fd >= 0 ? m->socket.variable :
 						       NULL,
+		.proxy = b->in_container ? NULL : config_proxy(b->config),
 		.console = b->in_container ? NULL : "/dev/console",
 		.folder_fd = is_main(i) && b->in_container ? b->folder_fd : -1,
 		.proc_fd = b->proc_fd,

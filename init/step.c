@@ -225,6 +225,7 @@ int step_root(struct boot *b)
 	b->tool_fd = b->config->no_nsm_tool ? -ENOENT : bind_take("/nsm");
 	if (b->tool_fd < 0 && b->tool_fd != -ENOENT)
 		warn(b, "/nsm", strerror(-b->tool_fd));
+	relay_take(b);
 	if (b->config->stay)
 		return 0;
 	r = switch_root("/rootfs", b->tool_fd < 0 ? NULL : "nsm");
@@ -312,6 +313,8 @@ int step_spawn(struct boot *b)
 	if (!b->config->hand_over) /* it would be the next program's */
 		set_policy(SCHED_BATCH | SCHED_RESET_ON_FORK);
 	r = parent_start(b);
+	if (r == 0)
+		r = relay_start(b);
 	if (r == 0)
 		r = start_services(b);
 	if (r == 0 && job.device_fd >= 0)

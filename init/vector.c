@@ -25,7 +25,8 @@ size_t vector_size(const struct vector_source *s)
 {
 	size_t args = 1 + count_args(s) + 1; /* a spare slot, NULL */
 	size_t variables = s->app_envc + s->service->variable_count +
-			   spec_count_lines(s->text, s->text_len) + DEFAULTS;
+			   spec_count_lines(s->text, s->text_len) + DEFAULTS +
+			   (s->proxy ? VECTOR_PROXIES : 0);
 
 	/* Each of these is bounded where it is read: the sum cannot overflow. */
 	return (args + variables) * sizeof(char *);
@@ -75,6 +76,33 @@ static void add_defaults(const struct vector_source *s, struct vector *v)
 		add_user(v, s->user);
 }
 
+/* Which of the two cases counts programs do not agree on: who has one has both. */
+static void add_proxies(const struct vector_source *s, struct vector *v)
+{
+	static const char names[][12] = { "http_proxy",	 "HTTP_PROXY",
+					  "https_proxy", "HTTPS_PROXY",
+					  "no_proxy",	 "NO_PROXY" };
+	const size_t none = 4;
+	const char *value;
+	struct text t;
+	bool has = false;
+
+	for (size_t i = 0; i < VECTOR_PROXIES; i++) {
+		if (i % 2 == 0)
+			has = spec_getenv(v->envp, v->envc, names[i]) ||
+			      spec_getenv(v->envp, v->envc, names[i + 1]);
+		value = i < none ? s->proxy : "localhost,127.0.0.1";
+		text_clear(&t);
+		text_add(&t, names[i]);
+		text_add(&t, i < none ? "=http://" : "=");
+		text_add(&t, value);
+		if (has || t.len >= VECTOR_PROXY_MAX)
+			continue;
+		memcpy(v->proxies[i], text_string(&t), t.len + 1);
+		v->envp[v->envc++] = v->proxies[i];
+	}
+}
+
 /* For a service that reports how it is, as sd_notify(3) does. */
 static void add_notify(const struct vector_source *s, struct vector *v)
 {
@@ -117,6 +145,8 @@ int vector_fill(const struct vector_source *s, void *memory, struct vector *ret,
 		ret->envc = spec_setenv(ret->envp, ret->envc,
 					service->variables[i]);
 	add_defaults(s, ret);
+	if (s->proxy)
+		add_proxies(s, ret);
 	add_notify(s, ret);
 	ret->envp[ret->envc] = NULL;
 	return 0;

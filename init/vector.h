@@ -12,6 +12,8 @@ struct user;
 
 enum {
 	VECTOR_VARIABLE_MAX = 64,
+	VECTOR_PROXY_MAX = 96,
+	VECTOR_PROXIES = 6, /* three names, in both cases */
 	VECTOR_ARG_PAGES =
 		32, /* of one argument: the kernel's MAX_ARG_STRLEN */
 };
@@ -28,6 +30,7 @@ struct vector_source {
 	size_t text_len;
 	struct user *user;     /* for HOME, SHELL, USER, LOGNAME; or NULL */
 	char *notify_variable; /* "NOTIFY_SOCKET=...", for a service that uses it */
+	const char *proxy;     /* ADDRESS:PORT of egress; or NULL */
 	bool root_has_home; /* /root is a directory */
 };
 
@@ -37,6 +40,7 @@ struct vector {
 	size_t envc;
 	char watchdog
 		[VECTOR_VARIABLE_MAX]; /* WATCHDOG_USEC=..., part of ENVP */
+	char proxies[VECTOR_PROXIES][VECTOR_PROXY_MAX]; /* part of it, too */
 };
 
 /* How many bytes of memory, aligned for pointers, vector_fill needs. */
@@ -46,7 +50,7 @@ size_t vector_size(const struct vector_source *s);
  * Fills in RET, which must not move afterwards, in the vector_size() bytes at
  * MEMORY: the arguments; then the variables of /env, of the file, of the
  * configuration, and where these lack them PATH, HOME and, for a user, SHELL, USER
- * and LOGNAME; last, for a service that uses sd_notify(3), NOTIFY_SOCKET and
+ * and LOGNAME, and those that name the proxy, in both cases where there is neither; last, for a service that uses sd_notify(3), NOTIFY_SOCKET and
  * WATCHDOG_USEC. Returns 0; or -SPEC_E_... of the file, and the line.
  */
 int vector_fill(const struct vector_source *s, void *memory, struct vector *ret,

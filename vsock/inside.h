@@ -12,7 +12,15 @@
  * descriptors. The plan is a sealed memfd with lines `KEY = VALUE`, each of which has the
  * number that it has in the configuration; the lines between are empty. relay reads it by
  * pread from 0 on, as it may be started again. It binds whatever it has to, sends one
- * struct inside_report, and keeps the socket open: when PID 1's end is closed, PID 1 is gone.
+ * struct inside_report, and keeps the socket open. None of these descriptors blocks: what the log
+ * does not take is lost.
+ *
+ * relay leads a session and a process group, which its workers do not leave: PID 1 kills all of it
+ * when the first process ends.
+ *
+ * At the end, when the services have ended, PID 1 sends SIGTERM to the first process, and shuts
+ * its direction of the socket down: relay accepts nothing more, passes on what has been read or
+ * can be read at once, and exits. After INSIDE_END_MS all of it is killed.
  */
 
 /* Where relay is: in the boot ramdisk, else in the image. */
@@ -25,6 +33,7 @@ enum {
 	INSIDE_REPORT_FD = 3, /* SOCK_SEQPACKET */
 	INSIDE_USER = 65530,  /* user and group that it takes */
 	INSIDE_DEADLINE_MS = 10000,
+	INSIDE_END_MS = 1000,
 	INSIDE_OBJECT_MAX = 128,
 	INSIDE_REASON_MAX = 128,
 	INSIDE_NAMES_MAX = 256, /* distinct names of egress-names */

@@ -75,7 +75,12 @@ static int open_streams(struct link *l, const struct config *c)
 			if (config_logs(c, &c->services[i], fd))
 				r = open_service_pipe(l, stream);
 		}
-	l->work.stream_count = 1 + 2 * c->service_count;
+	stream = stream_of(c->service_count, 1);
+	if (c->relayed_count > 0 && r == 0) {
+		line_init(&s->lines[stream], "relay", false, escapes);
+		r = open_pipe(l, stream++);
+	}
+	l->work.stream_count = stream;
 	return r;
 }
 

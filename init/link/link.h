@@ -70,7 +70,10 @@ void link_make_boot(struct link *l);
 /* Whether anything is told the parent, by a helper. */
 bool link_has_helper(const struct link *l);
 
-/* The pipe that descriptor FD, 1 or 2, of service I is to be; or -1: none. */
+/*
+ * The pipe that descriptor FD, 1 or 2, of service I is to be; or -1: none. Behind the last
+ * service is relay, with one that does not block for both.
+ */
 int link_stream(const struct link *l, size_t service, int fd);
 
 /* The pipe for PID 1's own lines, or -1. */

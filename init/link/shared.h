@@ -17,8 +17,8 @@
  */
 
 enum {
-	/* PID 1's own lines, then two streams of each service. */
-	LINK_STREAMS_MAX = 1 + 2 * CONFIG_SERVICES_MAX,
+	/* PID 1's own lines, then two streams of each service, then relay's. */
+	LINK_STREAMS_MAX = 2 + 2 * CONFIG_SERVICES_MAX,
 	LINK_PAGE = 4096,
 	LINK_INTAKE_MAX = 16384, /* of which the pages stay touched */
 };

@@ -364,6 +364,9 @@ void config_relay_text(const struct config *c, char *ret);
 /* Where egress listens, if services are to be told by variables; or NULL. */
 const char *config_proxy(const struct config *c);
 
+/* Whom resolv.conf names because of relay's keys; or NULL. */
+const char *config_resolver(const struct config *c);
+
 /* Whether C limits what may be reached, and S could go around that by sockets of its own. */
 bool config_goes_around(const struct config *c, const struct config_service *s);
 

@@ -45,11 +45,12 @@ typedef int config_read_fn(const struct config_key *key,
 
 /* Small numbers stand for readers and words: a pointer would be a relocation. */
 struct config_key {
-	uint8_t read, words; /* of config_keys.c */
-	uint16_t field;	     /* of struct config or struct config_service */
-	uint8_t base;	     /* of a number */
-	bool of_service, may_repeat;
-	bool supervised; /* needs a PID 1 that stays: not with hand-over */
+	uint8_t read;	/* a reader of config_keys.c */
+	uint8_t base;	/* of a number */
+	uint16_t words; /* of a choice, there */
+	uint16_t field; /* of struct config or struct config_service */
+	bool of_service : 1, may_repeat : 1;
+	bool supervised : 1; /* needs a PID 1 that stays: not with hand-over */
 	int32_t min, max;
 	char name[24];
 };

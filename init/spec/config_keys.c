@@ -38,14 +38,17 @@ enum {
 	W(PTP_OFF, "ptp\0off") \
 	W(OPEN_NONE, "open\0none")
 
-#define WORDS_CODE(code, text) WORDS_##code,
-#define WORDS_TEXT(code, text) text,
+#define WORDS_ROOM(code, text) char code[sizeof(text "\0")];
+#define WORDS_TEXT(code, text) text "\0",
 #define READ_CODE(code, name) READ_##code,
 #define READ_FN(code, name) config_read_##name,
 /* clang-format on */
 
-enum { WORDS_NONE, WORDS(WORDS_CODE) };
-static const char words[][28] = { "", WORDS(WORDS_TEXT) };
+struct choices {
+	char NONE[1];
+	WORDS(WORDS_ROOM)
+};
+static const struct choices choices = { "", WORDS(WORDS_TEXT) };
 
 enum { CONFIG_READERS(READ_CODE) };
 static config_read_fn *const readers[] = { CONFIG_READERS(READ_FN) };
@@ -61,7 +64,7 @@ static config_read_fn *const readers[] = { CONFIG_READERS(READ_FN) };
 		.name = (key), .read = READ_LINK_NUMBER, OF_LINK(f), \
 		.base = 10, .min = 1, .max = PORT_MAX                \
 	}
-#define YES_NO .words = WORDS_NO_YES
+#define CHOICE(code) .words = offsetof(struct choices, code)
 #define LIMIT(key, number)                                                    \
 	{                                                                     \
 		.name = "limit-" key, .read = READ_LIMIT, .of_service = true, \
@@ -82,7 +85,7 @@ const struct config_key config_keys[] = {
 	{ .name = "control-local",
 	  .read = READ_LINK,
 	  OF_LINK(control_local),
-	  YES_NO },
+	  CHOICE(NO_YES) },
 	LINK_PORT("control-port", control_port),
 	{ .name = "cpu-weight",
 	  .read = READ_PLAIN,
@@ -94,7 +97,7 @@ const struct config_key config_keys[] = {
 	{ .name = "devices",
 	  .read = READ_BOOL,
 	  OF_ENCLAVE(devices_are_closed),
-	  .words = WORDS_OPEN_ROOT },
+	  CHOICE(OPEN_ROOT) },
 	{ .name = "dns", .read = READ_DNS, .may_repeat = true },
 	{ .name = "dns-option",
 	  .read = READ_LINE_TEXT,
@@ -105,15 +108,15 @@ const struct config_key config_keys[] = {
 	{ .name = "egress-environment",
 	  .read = READ_BOOL,
 	  OF_ENCLAVE(no_egress_environment),
-	  .words = WORDS_YES_NO },
+	  CHOICE(YES_NO) },
 	{ .name = "end",
 	  .read = READ_CHOICE,
 	  OF_ENCLAVE(end),
-	  .words = WORDS_MAIN_ANY_ALL },
+	  CHOICE(MAIN_ANY_ALL) },
 	{ .name = "entropy",
 	  .read = READ_BOOL,
 	  OF_ENCLAVE(entropy_is_optional),
-	  .words = WORDS_REQUIRED_OPTIONAL },
+	  CHOICE(REQUIRED_OPTIONAL) },
 	{ .name = "environment",
 	  .read = READ_ENVIRONMENT,
 	  .of_service = true,
@@ -128,11 +131,11 @@ const struct config_key config_keys[] = {
 	{ .name = "hand-over",
 	  .read = READ_BOOL,
 	  OF_ENCLAVE(hand_over),
-	  YES_NO },
+	  CHOICE(NO_YES) },
 	{ .name = "heartbeat",
 	  .read = READ_HEARTBEAT,
 	  OF_ENCLAVE(heartbeat.mode),
-	  .words = WORDS_ON_STRICT_OFF },
+	  CHOICE(ON_STRICT_OFF) },
 	{ .name = "heartbeat-port",
 	  .read = READ_PLAIN,
 	  OF_ENCLAVE(heartbeat.port),
@@ -143,11 +146,11 @@ const struct config_key config_keys[] = {
 	{ .name = "kexec-load-disabled",
 	  .read = READ_BOOL,
 	  OF_ENCLAVE(kexec_load_disabled),
-	  YES_NO },
+	  CHOICE(NO_YES) },
 	{ .name = "kill-mode",
 	  .read = READ_CHOICE,
 	  OF_SUPERVISION(kill_mode),
-	  .words = WORDS_MIXED_GROUP_PROCESS },
+	  CHOICE(MIXED_GROUP_PROCESS) },
 	LIMIT("as", RLIMIT_AS),
 	LIMIT("core", RLIMIT_CORE),
 	LIMIT("cpu", RLIMIT_CPU),
@@ -167,11 +170,11 @@ const struct config_key config_keys[] = {
 	{ .name = "log",
 	  .read = READ_LINK,
 	  OF_LINK(log),
-	  .words = WORDS_OFF_LISTEN_CONNECT },
+	  CHOICE(OFF_LISTEN_CONNECT) },
 	{ .name = "log-escape",
 	  .read = READ_BOOL,
 	  OF_LINK(log_is_raw),
-	  .words = WORDS_YES_NO },
+	  CHOICE(YES_NO) },
 	LINK_PORT("log-port", log_port),
 	{ .name = "log-rate",
 	  .read = READ_BYTES,
@@ -191,11 +194,11 @@ const struct config_key config_keys[] = {
 	{ .name = "log-stderr",
 	  .read = READ_BOOL,
 	  OF_SERVICE(stderr_is_unlogged),
-	  .words = WORDS_YES_NO },
+	  CHOICE(YES_NO) },
 	{ .name = "log-stdout",
 	  .read = READ_BOOL,
 	  OF_SERVICE(stdout_is_unlogged),
-	  .words = WORDS_YES_NO },
+	  CHOICE(YES_NO) },
 	{ .name = "memory-max",
 	  .read = READ_BYTES,
 	  OF_SERVICE(memory_max),
@@ -204,7 +207,7 @@ const struct config_key config_keys[] = {
 	{ .name = "modules-disabled",
 	  .read = READ_BOOL,
 	  OF_ENCLAVE(modules_disabled),
-	  YES_NO },
+	  CHOICE(NO_YES) },
 	{ .name = "nice",
 	  .read = READ_NUMBER,
 	  OF_SERVICE(confine.nice),
@@ -214,11 +217,11 @@ const struct config_key config_keys[] = {
 	{ .name = "no-new-privileges",
 	  .read = READ_BOOL,
 	  OF_SERVICE(confine.no_new_privileges),
-	  YES_NO },
+	  CHOICE(NO_YES) },
 	{ .name = "nsm",
 	  .read = READ_BOOL,
 	  OF_ENCLAVE(nsm_is_open),
-	  .words = WORDS_GROUP_OPEN },
+	  CHOICE(GROUP_OPEN) },
 	{ .name = "nsm-group", .read = READ_WHO, OF_ENCLAVE(nsm_group) },
 	{ .name = "nsm-mode",
 	  .read = READ_NUMBER,
@@ -229,7 +232,7 @@ const struct config_key config_keys[] = {
 	{ .name = "nsm-tool",
 	  .read = READ_BOOL,
 	  OF_ENCLAVE(no_nsm_tool),
-	  .words = WORDS_YES_NO },
+	  CHOICE(YES_NO) },
 	{ .name = "oom-score-adjust",
 	  .read = READ_NUMBER,
 	  OF_SERVICE(confine.oom_score_adjust),
@@ -248,7 +251,7 @@ const struct config_key config_keys[] = {
 	{ .name = "protect-kernel",
 	  .read = READ_CHOICE,
 	  OF_SERVICE(protect_kernel),
-	  .words = WORDS_AUTO_YES_NO },
+	  CHOICE(AUTO_YES_NO) },
 	{ .name = "ptrace-scope",
 	  .read = READ_NUMBER,
 	  OF_ENCLAVE(ptrace_scope),
@@ -257,11 +260,11 @@ const struct config_key config_keys[] = {
 	{ .name = "read-only",
 	  .read = READ_BOOL,
 	  OF_ENCLAVE(read_only),
-	  YES_NO },
+	  CHOICE(NO_YES) },
 	{ .name = "ready",
 	  .read = READ_CHOICE,
 	  OF_SUPERVISION(ready),
-	  .words = WORDS_EXEC_NOTIFY },
+	  CHOICE(EXEC_NOTIFY) },
 	{ .name = "ready-timeout",
 	  .read = READ_TIME,
 	  OF_SUPERVISION(ready_timeout_ms),
@@ -269,7 +272,7 @@ const struct config_key config_keys[] = {
 	{ .name = "report",
 	  .read = READ_LINK,
 	  OF_LINK(report),
-	  .words = WORDS_OFF_ON_STRICT },
+	  CHOICE(OFF_ON_STRICT) },
 	{ .name = "report-log",
 	  .read = READ_LINK_BYTES,
 	  OF_LINK(report_log),
@@ -278,7 +281,7 @@ const struct config_key config_keys[] = {
 	{ .name = "restart",
 	  .read = READ_CHOICE,
 	  OF_SUPERVISION(restart),
-	  .words = WORDS_NEVER_ON_FAILURE_ALWAYS },
+	  CHOICE(NEVER_ON_FAILURE_ALWAYS) },
 	{ .name = "restart-delay",
 	  .read = READ_TIME,
 	  OF_SUPERVISION(restart_delay_ms),
@@ -295,7 +298,7 @@ const struct config_key config_keys[] = {
 	{ .name = "root",
 	  .read = READ_BOOL,
 	  OF_ENCLAVE(stay),
-	  .words = WORDS_ROOTFS_STAY },
+	  CHOICE(ROOTFS_STAY) },
 	{ .name = "run-size", .read = READ_SIZE, OF_ENCLAVE(run_size) },
 	{ .name = "seccomp", .read = READ_PATH, OF_SERVICE(seccomp) },
 	{ .name = "securebits", .read = READ_SECUREBITS, .of_service = true },
@@ -303,20 +306,20 @@ const struct config_key config_keys[] = {
 	{ .name = "status",
 	  .read = READ_LINK,
 	  OF_LINK(status),
-	  .words = WORDS_OFF_BRIEF_FULL },
+	  CHOICE(OFF_BRIEF_FULL) },
 	LINK_PORT("status-port", status_port),
 	{ .name = "stderr",
 	  .read = READ_CHOICE,
 	  OF_SERVICE(standard_error),
-	  .words = WORDS_INHERIT_NULL },
+	  CHOICE(INHERIT_NULL) },
 	{ .name = "stdin",
 	  .read = READ_CHOICE,
 	  OF_SERVICE(standard_input),
-	  .words = WORDS_CONSOLE_NULL },
+	  CHOICE(CONSOLE_NULL) },
 	{ .name = "stdout",
 	  .read = READ_CHOICE,
 	  OF_SERVICE(standard_output),
-	  .words = WORDS_INHERIT_NULL },
+	  CHOICE(INHERIT_NULL) },
 	{ .name = "stop-signal",
 	  .read = READ_SIGNAL,
 	  .of_service = true,
@@ -332,11 +335,11 @@ const struct config_key config_keys[] = {
 	{ .name = "terminal",
 	  .read = READ_TERMINAL,
 	  OF_SERVICE(terminal),
-	  YES_NO },
+	  CHOICE(NO_YES) },
 	{ .name = "time",
 	  .read = READ_BOOL,
 	  OF_ENCLAVE(no_time),
-	  .words = WORDS_PTP_OFF },
+	  CHOICE(PTP_OFF) },
 	{ .name = "tmp-size", .read = READ_SIZE, OF_ENCLAVE(tmp_size) },
 	{ .name = "tmpfs", .read = READ_TMPFS, .may_repeat = true },
 	{ .name = "umask",
@@ -351,7 +354,7 @@ const struct config_key config_keys[] = {
 	{ .name = "vsock",
 	  .read = READ_BOOL,
 	  OF_SERVICE(confine.no_vsock),
-	  .words = WORDS_OPEN_NONE },
+	  CHOICE(OPEN_NONE) },
 	{ .name = "watchdog",
 	  .read = READ_TIME,
 	  OF_SUPERVISION(watchdog_ms),
@@ -369,7 +372,7 @@ int config_read(const struct config_key *key, struct config_rest *rest,
 
 const char *config_key_words(const struct config_key *key)
 {
-	return words[key->words];
+	return (const char *)&choices + key->words;
 }
 
 const char *config_limit_key(int number)

@@ -139,8 +139,26 @@ void config_relay_text(const struct config *c, char *ret)
 
 const char *config_proxy(const struct config *c)
 {
-	return c->no_egress_environment ? NULL :
-					  config_relay_value(c, "egress");
+	static const char tcp[] = "tcp:";
+	const char *value = config_relay_value(c, "egress");
+
+	if (!value || c->no_egress_environment)
+		return NULL;
+	return strncmp(value, tcp, sizeof(tcp) - 1) == 0 ?
+		       value + sizeof(tcp) - 1 :
+		       value;
+}
+
+const char *config_resolver(const struct config *c)
+{
+	static const char gateway[] = "192.168.127.1"; /* gvproxy's */
+	const struct config_relayed *own = find(c, "tap-gateway");
+
+	if (find(c, "dns-forward"))
+		return "127.0.0.1";
+	if (c->dns_count > 0 || !find(c, "tap"))
+		return NULL;
+	return own ? own->value : gateway;
 }
 
 bool config_goes_around(const struct config *c, const struct config_service *s)
