@@ -39,6 +39,15 @@ enum tap_state {
 	TAP_UP,
 };
 
+/* Why there is no connection. */
+enum tap_loss {
+	TAP_ERROR, /* of errno */
+	TAP_CLOSED,
+	TAP_LENGTH,
+	TAP_PROBE,
+	TAP_LOSSES,
+};
+
 static struct {
 	const struct plan_tap *plan;
 	struct loop *loop;
@@ -50,13 +59,13 @@ static struct {
 	struct frame_reader in;
 	size_t out_at,
 		out_len; /* of OUT: what the connection does not take yet */
-	int64_t backoff_ms, pause_ms, reported_ms;
-	bool was_reported; /* that there is no connection */
+	int64_t backoff_ms, pause_ms;
+	int64_t reported_ms[TAP_LOSSES]; /* 0: never */
 } tap = { .device = { .fd = -1 }, .link = { .fd = -1 } };
 
 static uint8_t in[READ_MAX], out[WRITE_MAX];
 
-static void lose(int error, const char *why);
+static void lose(enum tap_loss loss, int error);
 
 static enum frame_format format(void)
 {
@@ -146,7 +155,7 @@ static void device_ready(struct source *s, uint32_t events)
 	fill();
 	r = flush();
 	if (r < 0)
-		lose(-r, NULL);
+		lose(TAP_ERROR, -r);
 	else
 		wait_for();
 }
@@ -163,7 +172,6 @@ static int take_frames(void)
 	while ((r = frame_next(&tap.in, &frame, &len)) > 0) {
 		tap.state = TAP_UP;
 		tap.backoff_ms = 0;
-		tap.was_reported = false;
 		if (filter_in(&tap.filter, frame, len, loop_now_ms(tap.loop)))
 			(void)!write(tap.device.fd, frame, len);
 	}
@@ -201,11 +209,11 @@ static void link_ready(struct source *s, uint32_t events)
 	for (int i = 0; r > 0 && i < READS; i++)
 		r = read_link();
 	if (r == -EMSGSIZE)
-		lose(0, "a frame has a length that cannot be");
+		lose(TAP_LENGTH, 0);
 	else if (r == -ENODATA)
-		lose(0, "the parent has closed the connection");
+		lose(TAP_CLOSED, 0);
 	else if (r < 0)
-		lose(-r, NULL);
+		lose(TAP_ERROR, -r);
 	else
 		wait_for();
 }
@@ -217,28 +225,31 @@ static void set_timer(int64_t ms)
 	loop_timer(tap.loop, &tap.timer, loop_now_ms(tap.loop) + ms);
 }
 
-/* Once for a time without connection, and a minute. */
-static void report(int error, const char *why)
+/* Each reason once a minute: the parent decides how often there is one. */
+static void report(enum tap_loss loss, int error)
 {
-	int64_t now_ms = loop_now_ms(tap.loop);
+	static const char *const words[] = {
+		[TAP_CLOSED] = "the parent has closed the connection",
+		[TAP_LENGTH] = "a frame has a length that cannot be",
+		[TAP_PROBE] = "the gateway does not answer",
+	};
+	int64_t now_ms = loop_now_ms(tap.loop), *last = &tap.reported_ms[loss];
 
-	if (tap.was_reported ||
-	    (tap.reported_ms && now_ms - tap.reported_ms < REPORT_MS))
+	if (*last && now_ms - *last < REPORT_MS)
 		return;
-	tap.was_reported = true;
-	tap.reported_ms = now_ms;
+	*last = now_ms;
 	notice_of(&tap.plan->target, "%s; the network waits for it",
-		  why ? why : strerror(error));
+		  loss == TAP_ERROR ? strerror(error) : words[loss]);
 }
 
-static void lose(int error, const char *why)
+static void lose(enum tap_loss loss, int error)
 {
 	if (tap.link.fd >= 0) {
 		loop_remove(tap.loop, &tap.link);
 		(void)close(tap.link.fd);
 		tap.link.fd = -1;
 	}
-	report(error, why);
+	report(loss, error);
 	tap.state = TAP_DOWN;
 	tap.out_at = 0;
 	tap.out_len = 0;
@@ -263,7 +274,7 @@ static void probe(void)
 	set_timer(PROBE_MS);
 	r = flush();
 	if (r < 0)
-		lose(-r, NULL);
+		lose(TAP_ERROR, -r);
 	else
 		wait_for();
 }
@@ -275,7 +286,7 @@ static void dialled(void *ctx, int fd)
 
 	(void)ctx;
 	if (fd < 0) {
-		lose(-fd, NULL);
+		lose(TAP_ERROR, -fd);
 		return;
 	}
 	tap.link.fd = fd;
@@ -284,7 +295,7 @@ static void dialled(void *ctx, int fd)
 	if (r < 0) {
 		(void)close(fd);
 		tap.link.fd = -1;
-		lose(-r, NULL);
+		lose(TAP_ERROR, -r);
 		return;
 	}
 	tap.in.start = 0;
@@ -296,7 +307,7 @@ static void dialled(void *ctx, int fd)
 	}
 	tap.state = TAP_PAUSING;
 	if (send(fd, frame_gvproxy_hello, len, MSG_NOSIGNAL) != (ssize_t)len) {
-		lose(EPIPE, NULL);
+		lose(TAP_ERROR, EPIPE);
 		return;
 	}
 	set_timer(tap.pause_ms);
@@ -316,7 +327,7 @@ static void due(struct timer *t)
 		tap.pause_ms *= 2;
 		if (tap.pause_ms > PAUSE_LAST_MS)
 			tap.pause_ms = PAUSE_LAST_MS;
-		lose(0, "the gateway does not answer");
+		lose(TAP_PROBE, 0);
 	}
 }
 
