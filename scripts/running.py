@@ -129,8 +129,11 @@ def _free_cid(wanted: int, taken: set[int]) -> int:
 
 
 @contextmanager
-def register(name: str, cid: int, cpus: int, memory: int, measurements: dict) -> Iterator[Running]:
-    """The directory of a new enclave, which is this process's; it is removed at the end. A CID of 0: any."""
+def register(name: str, cid: int, cpus: int, memory: int, measurements: dict, published: list[str]) -> Iterator[Running]:
+    """
+    The directory of a new enclave, which is this process's; it is removed at the end. A CID of 0: any. PUBLISHED are its
+    ports on this machine.
+    """
     path = directory()
     token = secrets.token_hex(8)
     folder = path / f"enc{token}"
@@ -149,6 +152,7 @@ def register(name: str, cid: int, cpus: int, memory: int, measurements: dict) ->
             "State": "EMPTY",  # nitro-cli's word for one that has sent no heartbeat yet
             "Flags": "NONE",
             **measurements,
+            **({"Published": published} if published else {}),
             "Directory": str(folder),
             "Started": max((r.state["Started"] for r in others), default=0) + 1,
         }

@@ -7,23 +7,49 @@
  *                    where the parent connects, when the guest is up)
  *   connect(port P)  connects to VSOCK_DIR/P.sock (the parent listens there)
  *
- * No table of descriptors is kept: the kernel knows each socket's path, and
+ * No table of ports is kept: the kernel knows each socket's path, and
  * the path gives the port. Other AF_UNIX sockets are left alone.
+ *
+ * The backend resets a connection from the parent whose first bytes it sees
+ * before the guest has accepted it. So it hears of these bytes only when the
+ * guest has had the time: HOLD_MS, and a sign of life since.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <linux/vm_sockets.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LISTEN ".early"
 #define SOCK ".sock"
+
+enum {
+	HOLD_MS = 30,
+	HOLD_MAX_MS = 2000, /* a guest that does not move */
+	AFTER_MS = 3,	    /* from the guest's sign until its packet is read */
+	TICK_MS = 5,
+	HELD_MAX = 4096, /* descriptors */
+};
+
+/* A connection of the parent's that the guest may not have accepted yet. */
+static struct {
+	long since_ms; /* 0: none */
+	int epoll;     /* -1: not waited for yet */
+	struct epoll_event wanted;
+} held[HELD_MAX];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned held_count;
+static int has_thread;
+static atomic_long sign_ms; /* when the guest last woke the backend */
 
 typedef int name_fn(int, struct sockaddr *, socklen_t *);
 
@@ -138,6 +164,116 @@ int connect(int fd, const struct sockaddr *addr, socklen_t len)
 	return r;
 }
 
+static long now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* With the lock held. */
+static void forget(int fd)
+{
+	if (fd >= 0 && fd < HELD_MAX && held[fd].since_ms) {
+		held[fd].since_ms = 0;
+		held_count--;
+	}
+}
+
+static int is_due(int fd, long now)
+{
+	long age = now - held[fd].since_ms, sign = atomic_load(&sign_ms);
+
+	return age >= HOLD_MAX_MS ||
+	       (age >= HOLD_MS && sign > held[fd].since_ms &&
+		now - sign >= AFTER_MS);
+}
+
+static void *release_due(void *unused)
+{
+	struct timespec tick = { .tv_nsec = TICK_MS * 1000000L };
+	unsigned left = 1;
+
+	while (left > 0) {
+		(void)nanosleep(&tick, NULL);
+		pthread_mutex_lock(&lock);
+		for (int fd = 0; fd < HELD_MAX; fd++) {
+			if (!held[fd].since_ms || !is_due(fd, now_ms()))
+				continue;
+			if (held[fd].epoll >= 0)
+				(void)REAL(epoll_ctl)(held[fd].epoll,
+						      EPOLL_CTL_MOD, fd,
+						      &held[fd].wanted);
+			forget(fd);
+		}
+		left = held_count;
+		has_thread = left > 0;
+		pthread_mutex_unlock(&lock);
+	}
+	return unused;
+}
+
+static void hold(int fd)
+{
+	pthread_t thread;
+
+	if (fd >= HELD_MAX)
+		return;
+	pthread_mutex_lock(&lock);
+	forget(fd);
+	held[fd].since_ms = now_ms();
+	held[fd].epoll = -1;
+	held_count++;
+	if (!has_thread &&
+	    pthread_create(&thread, NULL, release_due, NULL) == 0) {
+		(void)pthread_detach(thread);
+		has_thread = 1;
+	}
+	if (!has_thread)
+		forget(fd);
+	pthread_mutex_unlock(&lock);
+}
+
+int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+	struct epoll_event less;
+	int r;
+
+	if (fd < 0 || fd >= HELD_MAX)
+		return REAL(epoll_ctl)(epoll, op, fd, event);
+	pthread_mutex_lock(&lock);
+	if (held[fd].since_ms && op == EPOLL_CTL_DEL) {
+		forget(fd);
+	} else if (held[fd].since_ms) {
+		held[fd].epoll = epoll;
+		held[fd].wanted = less = *event;
+		less.events &= ~(uint32_t)EPOLLIN;
+		event = &less;
+	}
+	r = REAL(epoll_ctl)(epoll, op, fd, event);
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+/* What is read of eight bytes are the events by which the guest wakes the backend. */
+ssize_t read(int fd, void *buf, size_t len)
+{
+	ssize_t n = REAL(read)(fd, buf, len);
+
+	if (n == 8 && len == 8)
+		atomic_store(&sign_ms, now_ms());
+	return n;
+}
+
+int close(int fd)
+{
+	pthread_mutex_lock(&lock);
+	forget(fd);
+	pthread_mutex_unlock(&lock);
+	return REAL(close)(fd);
+}
+
 int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
 	/* The backend tells connections apart by the port they come from. */
@@ -148,8 +284,10 @@ int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 	if (!unix_port(REAL(getsockname), fd, LISTEN, &port))
 		return REAL(accept4)(fd, addr, len, flags);
 	conn = REAL(accept4)(fd, NULL, NULL, flags);
-	if (conn >= 0)
+	if (conn >= 0) {
 		answer(addr, len, VMADDR_CID_LOCAL, next_port++);
+		hold(conn);
+	}
 	return conn;
 }
 

@@ -1,0 +1,90 @@
+"""run-enclave --publish: TCP ports of this machine that lead into an enclave, and what init's relay does with them there."""
+
+import hashlib
+import os
+import random
+import re
+import socket
+import subprocess
+import tempfile
+import urllib.request
+from pathlib import Path
+
+from .guest import guest_files
+from .lib import DEADLINE_S, TOP, built, check, image, same, test
+from .run_boot import laptop
+
+PAGE = random.Random(80).randbytes(1_500_000)
+WEB = "forward = vsock:80 tcp:127.0.0.1:80\nforward-workers = 1\n"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        return s.getsockname()[1]
+
+
+def fetch(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=DEADLINE_S) as answer:  # noqa: S310
+        return answer.read()
+
+
+@test(12)
+def a_published_port_leads_to_a_program():
+    """A server of TCP in an image without any script: its pages come, many at a time and one after the other, and large."""
+    files = guest_files()
+    files.file("www/page", PAGE)
+    files.file("www/small", b"hello\n")
+    eif = image("/bin/busybox", "httpd", "-f", "-p", "127.0.0.1:80", "-h", "/www", files=files, config=WEB,
+                boot_files={"relay": (built("relay"), 0o755)})
+    port = free_port()
+    with laptop() as l, tempfile.TemporaryDirectory() as tmp:
+        path = Path(tmp, "web.eif")
+        path.write_bytes(eif.pack())
+        l.said("run", path, "--detach", "--publish", f"{port}:80", "--timeout", DEADLINE_S)
+        same(l.listed()["web"]["Published"], [f"127.0.0.1:{port}:80"], "what describe-enclaves says")
+        for _ in range(30):
+            same(fetch(f"http://127.0.0.1:{port}/small"), b"hello\n", "the small page")
+        same(hashlib.sha256(fetch(f"http://127.0.0.1:{port}/page")).digest(), hashlib.sha256(PAGE).digest(), "the large page")
+        many = subprocess.run(["sh", "-c", f"for n in 1 2 3 4 5 6 7 8; do curl -sS http://127.0.0.1:{port}/page | sha256sum & done; wait"],
+                              stdout=subprocess.PIPE, text=True, timeout=DEADLINE_S, check=True).stdout.split()
+        same(set(many) - {"-"}, {hashlib.sha256(PAGE).hexdigest()}, "eight at a time")
+        second = l.call("run", path, "--detach", "--publish", f"{port}:80", code=1).stderr
+        check(f"--publish 127.0.0.1:{port}:80: relay: forward: tcp:127.0.0.1:{port}: Address in use" in second, second)
+        l.call("terminate-enclave", "web")
+        with socket.socket() as s:
+            check(s.connect_ex(("127.0.0.1", port)) != 0, "the port outlives the enclave")
+
+
+@test(6)
+def what_a_parent_sends_at_once_arrives():
+    """The emulator's backend would reset it before the guest has accepted the connection."""
+    eif = image("/usr/bin/socat", "VSOCK-LISTEN:80,fork", "EXEC:/bin/cat", files=guest_files())
+    with laptop() as l, tempfile.TemporaryDirectory() as tmp:
+        path = Path(tmp, "echo.eif")
+        path.write_bytes(eif.pack())
+        l.said("run", path, "--detach", "--publish", f"{free_port()}:80", "--timeout", DEADLINE_S)
+        folder = l.listed()["echo"]["Directory"]
+        for n in range(50):
+            with socket.socket(socket.AF_UNIX) as s:
+                s.settimeout(DEADLINE_S)
+                s.connect(f"{folder}/80.listen")
+                s.sendall(b"%3d" % n)
+                same(s.recv(3, socket.MSG_WAITALL), b"%3d" % n, f"connection {n}")
+
+
+@test()
+def what_cannot_be_published_is_misuse():
+    """Of run-enclave, before anything is booted."""
+    def said(word: str) -> str:
+        p = subprocess.run([TOP / "scripts/run-enclave", "--publish", word, os.devnull], text=True, stderr=subprocess.PIPE, check=False)
+        check(p.returncode == 2, f"code {p.returncode}: {p.stderr}")
+        return p.stderr.splitlines()[-1].partition("'" + word + "': ")[2]
+
+    form = "it must be [ADDRESS:]PORT:PORT, the second one the enclave's vsock port"
+    for word, why in (("80", form), ("", form), ("a:80", form), ("80:80/tcp", form), ("localhost:80:80", form), ("::1:80:80", form),
+                      ("٨٠:80", form), ("300.1.1.1:80:80", "300.1.1.1 is no address"), ("[::g]:80:80", form),
+                      ("[1:2]:80:80", "[1:2] is no address"), ("0:80", "there are no such ports"), ("65536:80", "there are no such ports"),
+                      ("80:0", "there are no such ports"), ("80:4294967295", "there are no such ports"), ("9-8:8-9", "there are no such ports"),
+                      ("1-3:1-4", "the two ranges differ in length"), ("1-257:1-257", "a range has 256 ports at most")):
+        same(said(word), why, word)
+    check(not re.search("Traceback", said("x")), "a traceback")
