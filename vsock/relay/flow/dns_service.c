@@ -39,7 +39,7 @@ static struct {
 	struct source udp;
 	bool udp_rests;
 	struct rules allow, deny;
-} dns = { .udp = { .fd = -1 } };
+} dns;
 
 static struct callers callers = { .max = CALLER_ASKS,
 				  .idle_ms = CALLER_IDLE_MS,

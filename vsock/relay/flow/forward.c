@@ -9,15 +9,11 @@
 #include "vsock/relay/flow/service.h"
 #include "vsock/relay/flow/tally.h"
 
-enum { REPORT_MS = 60000 }; /* between two lines on refused connections */
-
 /* A line of the plan at work. */
 struct forward {
 	const struct route *route;
 	struct listener listener;
 	struct pump_options options;
-	int64_t reported_ms; /* 0: never */
-	uint64_t unreported;
 };
 
 /* Until its target answers. */
@@ -32,17 +28,13 @@ static struct forward *forwards;
 static size_t count;
 static const struct service_work *work;
 
-static void report(struct forward *f, const char *why)
+static void report(const struct forward *f, const char *why)
 {
-	int64_t now = loop_now_ms(work->loop);
+	unsigned column = f->listener.column;
 
-	f->unreported++;
-	if (f->reported_ms && now - f->reported_ms < REPORT_MS)
-		return;
-	f->reported_ms = now;
-	notice_of(&f->route->target, "%s; refused: %llu", why,
-		  (unsigned long long)f->unreported);
-	f->unreported = 0;
+	if (tally_may_say(column, TALLY_REFUSALS, loop_now_ms(work->loop)))
+		notice_of(&f->route->target, "%s; refused so far: %llu", why,
+			  (unsigned long long)tally_sum(column, TALLY_REFUSED));
 }
 
 static void refuse(struct forward *f, int fd, const char *why)
@@ -79,11 +71,16 @@ static void on_dialled(void *ctx, int fd)
 {
 	struct passage *p = ctx;
 
+	struct listener *l = &p->forward->listener;
+
 	if (fd < 0)
 		refuse(p->forward, p->fd,
 		       p->reach.is_unknown ? resolve_words(fd) : strerror(-fd));
 	else
 		pass_on(p->forward, p, fd);
+	/* The next one would be refused as well: it waits. */
+	if (listener_is_shortage(fd))
+		listener_rest(l, fd);
 	free(p);
 }
 

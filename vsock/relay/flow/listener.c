@@ -17,8 +17,7 @@
 enum {
 	ACCEPTS_MAX = 8, /* a turn; other workers take some, too */
 	REST_MS = 100,
-	REPORT_MS = 60000, /* between two lines of the log */
-	BACKLOG = 4096,	   /* the kernel cuts it to somaxconn */
+	BACKLOG = 4096, /* the kernel cuts it to somaxconn */
 };
 
 union name {
@@ -162,7 +161,13 @@ void listener_close_all(void)
 
 /* --- resting ---------------------------------------------------------------------- */
 
-static void rest(struct listener *l, int error)
+bool listener_is_shortage(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM ||
+	       error == -ENOBUFS;
+}
+
+void listener_rest(struct listener *l, int error)
 {
 	int64_t now = loop_now_ms(l->loop);
 
@@ -172,11 +177,10 @@ static void rest(struct listener *l, int error)
 	for (uint32_t i = 0; i < l->count; i++)
 		loop_remove(l->loop, &l->sockets[i].source);
 	loop_timer(l->loop, &l->timer, now + REST_MS);
-	if (l->reported_ms && now - l->reported_ms < REPORT_MS)
-		return;
-	l->reported_ms = now;
-	notice_of(&l->at, "%s; others wait",
-		  error ? strerror(-error) : "all its connections are taken");
+	if (tally_may_say(l->column, TALLY_RESTS, now))
+		notice_of(&l->at, "%s; others wait",
+			  error ? strerror(-error) :
+				  "all its connections are taken");
 }
 
 static int go_on(struct listener *l)
@@ -273,13 +277,6 @@ static bool may_connect(const struct listener *l, const struct origin *from)
 	       from->cid == SOCK_CID_HOST;
 }
 
-/* Errors that go on until something is free. */
-static bool is_shortage(int error)
-{
-	return error == -EMFILE || error == -ENFILE || error == -ENOMEM ||
-	       error == -ENOBUFS;
-}
-
 static void take(const struct listener_socket *s, int fd,
 		 const struct listener_arrival *a)
 {
@@ -306,7 +303,7 @@ static void on_ready(struct source *source, uint32_t events)
 	(void)events;
 	for (int i = 0; i < ACCEPTS_MAX && !l->is_resting; i++) {
 		if (!tally_has_place(l->column, l->max)) {
-			rest(l, 0);
+			listener_rest(l, 0);
 			return;
 		}
 		fd = accept_one(s, &a.from);
@@ -314,8 +311,8 @@ static void on_ready(struct source *source, uint32_t events)
 			return;
 		if (fd >= 0)
 			take(s, fd, &a);
-		else if (is_shortage(fd))
-			rest(l, fd);
+		else if (listener_is_shortage(fd))
+			listener_rest(l, fd);
 		/* Any other error is of that connection. */
 	}
 }

@@ -47,7 +47,6 @@ struct listener {
 	void *ctx;
 	struct timer timer;
 	bool is_resting;
-	int64_t reported_ms; /* that it rests; 0: never */
 };
 
 /*
@@ -71,6 +70,15 @@ int listener_start(struct listener *l, struct loop *loop,
 
 /* What FD, which was accepted, was connected to. */
 void listener_end_of(int fd, struct origin *ret);
+
+/* For lack of descriptors or memory: an errno that passes when others have ended. */
+bool listener_is_shortage(int error);
+
+/*
+ * Rests as if it had found the shortage ERROR, a negative errno, itself: what could be accepted
+ * could not be dialled.
+ */
+void listener_rest(struct listener *l, int error);
 
 /* A connection that ACCEPTED was called for has ended. */
 void listener_left(struct listener *l);

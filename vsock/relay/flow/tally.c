@@ -3,6 +3,8 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
+enum { MINUTE_MS = 60000 };
+
 /* Of one worker, which alone writes it. */
 struct row {
 	_Alignas(64) _Atomic uint64_t memory;
@@ -10,7 +12,13 @@ struct row {
 };
 
 /* Shared by all; a page that nobody has reached costs nothing. */
+struct shared {
+	struct row rows[TALLY_WORKERS];
+	_Atomic int64_t said_ms[TALLY_COLUMNS][TALLY_LINES]; /* 0: never */
+};
+
 static struct row *rows;
+static struct shared *shared;
 static unsigned columns = TALLY_ALL + 1, workers = 1, own;
 static uint32_t most;
 
@@ -25,11 +33,12 @@ static bool make_rows(void)
 
 	if (rows)
 		return true;
-	at = mmap(NULL, TALLY_WORKERS * sizeof(struct row),
-		  PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	at = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE,
+		  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (at == MAP_FAILED)
 		return false;
-	rows = at;
+	shared = at;
+	rows = shared->rows;
 	return true;
 }
 
@@ -108,6 +117,21 @@ uint64_t tally_sum(unsigned column, enum tally_what what)
 	for (unsigned w = 0; rows && w < workers; w++)
 		sum += get(&rows[w].counts[column][what]);
 	return sum;
+}
+
+bool tally_may_say(unsigned column, enum tally_line line, int64_t now_ms)
+{
+	_Atomic int64_t *at;
+	int64_t last;
+
+	if (!shared || column >= TALLY_COLUMNS)
+		return true;
+	at = &shared->said_ms[column][line];
+	last = atomic_load_explicit(at, memory_order_relaxed);
+	if (last && now_ms - last < MINUTE_MS)
+		return false;
+	atomic_store_explicit(at, now_ms, memory_order_relaxed);
+	return true;
 }
 
 void tally_memory(int64_t more)

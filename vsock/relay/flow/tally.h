@@ -60,6 +60,16 @@ void tally_add(unsigned column, enum tally_what what, uint64_t n);
 /* The sum over all workers. */
 uint64_t tally_sum(unsigned column, enum tally_what what);
 
+/* Lines of the log that come once a minute at most, over all workers. */
+enum tally_line {
+	TALLY_RESTS,	/* of a listener that rests */
+	TALLY_REFUSALS, /* of targets that refuse */
+	TALLY_LINES,
+};
+
+/* True if such a line of COLUMN may be written now, on a clock in ms that all workers have. */
+bool tally_may_say(unsigned column, enum tally_line line, int64_t now_ms);
+
 /* Bytes of flow/pool that this worker has taken more, or less; and that all have. */
 void tally_memory(int64_t more);
 uint64_t tally_memory_sum(void);

@@ -61,7 +61,7 @@ static struct {
 		out_len; /* of OUT: what the connection does not take yet */
 	int64_t backoff_ms, pause_ms;
 	int64_t reported_ms[TAP_LOSSES]; /* 0: never */
-} tap = { .device = { .fd = -1 }, .link = { .fd = -1 } };
+} tap;
 
 static uint8_t in[READ_MAX], out[WRITE_MAX];
 
@@ -344,6 +344,7 @@ static int bind_device(const struct plan *p, struct service_fault *reterr)
 	int fd = device_open(&p->tap, &what);
 
 	tap.plan = &p->tap;
+	tap.link.fd = -1;
 	if (fd < 0)
 		return service_fail(reterr, p->tap.line, what, -fd);
 	tap.device.fd = fd;

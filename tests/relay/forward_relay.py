@@ -1,0 +1,282 @@
+"""Forwards at work: limits, workers, privileges, and what goes through them."""
+
+import contextlib
+import os
+import random
+import resource
+import signal
+import socket
+import struct
+import threading
+from pathlib import Path
+
+from .ends import Server, answer_at_the_end, ask, dial, echo, free_port, is_reset, reset, say_hello
+from .lib import ASAN, DEADLINE_S, SHIPPED, Relay, check, folder, same, test, wait_for
+from .plan_relay import relay
+
+BYTES = random.Random(7).randbytes(4 << 20)
+
+
+def children(pid: int) -> list[int]:
+    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def status(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def ticks(pid: int) -> int:
+    """Processor time of PID, in hundredths of a second."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def is_alive(pid: int) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return not status(pid)["State"].startswith("Z")
+    return False
+
+
+def exchange(s: socket.socket, text: bytes) -> bytes:
+    s.settimeout(DEADLINE_S)
+    s.sendall(text)
+    return s.recv(len(text))
+
+
+# --- limits ------------------------------------------------------------------
+
+@test
+def one_connection_too_many_waits_until_another_has_ended() -> None:
+    """The limit is that of all workers together, and is logged once."""
+    for words in (("--workers=1",), ("--workers=3",)):
+        with folder() as path, Server(echo) as s:
+            listen = f"unix:{path}/listen"
+            with relay("forward", listen, f"tcp:127.0.0.1:{s.port}", "--max=3", *words) as r:
+                taken = [dial(listen) for _ in range(3)]
+                for conn in taken:
+                    same(exchange(conn, b"taken"), b"taken", "the echo")
+                waiting = dial(listen)
+                waiting.sendall(b"waiting")
+                r.wait_err("all its connections are taken; others wait\n")
+                same(s.count, 3, "connections of the target")
+                for conn in taken[:2]:
+                    conn.close()
+                waiting.settimeout(DEADLINE_S)
+                same(waiting.recv(9), b"waiting", "the echo")
+                same(exchange(taken[2], b"still"), b"still", "the echo")
+                same(r.err.count("others wait"), 1, "lines of the log")
+                waiting.close()
+                taken[2].close()
+
+
+@test
+def without_descriptors_connections_wait() -> None:
+    """Nothing spins, one line is logged, and those that wait are served later."""
+    with folder() as path, Server(echo) as s:
+        listen = f"unix:{path}/listen"
+        with relay("forward", listen, f"tcp:127.0.0.1:{s.port}", "--workers=1", program=SHIPPED) as r:
+            worker, = children(r.process.pid)
+            used = max(int(fd) for fd in os.listdir(f"/proc/{worker}/fd")) + 1
+            resource.prlimit(worker, resource.RLIMIT_NOFILE, (used + 6, used + 6))
+            conns = [dial(listen) for _ in range(8)]
+            for conn in conns:
+                conn.sendall(b"word")
+            r.wait_err("others wait\n")
+            before = ticks(worker)
+            # Each of those that wait gets its turn when others end, of which some may be refused.
+            served = 0
+            for _ in range(10):
+                for conn in list(conns):
+                    conn.settimeout(0.1)
+                    with contextlib.suppress(TimeoutError, ConnectionError):
+                        served += conn.recv(4) == b"word"
+                        conn.close()
+                        conns.remove(conn)
+                if not conns:
+                    break
+            wait_for(lambda: not conns or served >= 6, "those that waited")
+            check(ticks(worker) - before < 50, "it spins")
+            same(ask(dial(listen), b"after that"), b"after that", "the echo")
+            check(r.err.count("others wait") == 1, r.err)
+
+
+@test
+def a_target_that_refuses_is_a_reset() -> None:
+    """Logged once a minute, however many there are; no connection stays."""
+    port, closed = free_port(), free_port()
+    with relay("forward", f"tcp:127.0.0.1:{port}", f"tcp:127.0.0.1:{closed}", "--max=2", "--workers=1") as r:
+        for _ in range(20):
+            with contextlib.suppress(ConnectionResetError):
+                check(is_reset(dial(f"tcp:127.0.0.1:{port}")), "it was taken")
+        same(r.err.count("Connection refused; refused so far: 1\n"), 1, "lines of the log")
+        same(r.err.count("refused so far"), 1, "lines of the log")
+
+
+# --- bytes -------------------------------------------------------------------
+
+@test
+def eight_connections_at_once_lose_nothing() -> None:
+    """4 MiB each way on each, over workers that share them, as shipped and with sanitizers."""
+    for program in (SHIPPED, ASAN):
+        with folder() as path, Server(echo) as s:
+            with relay("forward", f"unix:{path}/listen", f"tcp:127.0.0.1:{s.port}", program=program):
+                got: list[bytes] = []
+                threads = [threading.Thread(target=lambda: got.append(ask(dial(f"unix:{path}/listen"), BYTES))) for _ in range(8)]
+                for t in threads:
+                    t.start()
+                for t in threads:
+                    t.join()
+                check(got == [BYTES] * 8, "other bytes")
+
+
+@test
+def peers_that_do_not_read_keep_nobody_waiting() -> None:
+    """Both ends of some connections flood, and read nothing; the pool is a small one."""
+    port = free_port()
+    stuck = threading.Event()
+
+    def flood(s: socket.socket) -> None:
+        s.settimeout(0.2)
+        with contextlib.suppress(OSError):
+            while True:
+                s.send(bytes(1 << 20))
+        stuck.wait(DEADLINE_S)
+
+    with folder() as path, Server(flood, path / "flood"), Server(echo) as s:
+        plan = path / "plan"
+        plan.write_text(f"forward = tcp:127.0.0.1:{port} unix:{path}/flood\nforward = unix:{path}/echo tcp:127.0.0.1:{s.port}\n"
+                        "forward-memory = 1M\nforward-workers = 1\n")
+        with relay("run", plan, program=SHIPPED):
+            conns = [dial(f"tcp:127.0.0.1:{port}") for _ in range(20)]
+            threads = [threading.Thread(target=flood, args=(conn,)) for conn in conns]
+            for t in threads:
+                t.start()
+            same(ask(dial(f"unix:{path}/echo"), BYTES), BYTES, "the echo")
+            stuck.set()
+            for conn in conns:
+                reset(conn)
+            for t in threads:
+                t.join()
+
+
+@test
+def a_reset_goes_through() -> None:
+    """From either side, as a reset."""
+    port = free_port()
+    with Server(lambda s: (s.recv(1), reset(s))) as s, relay("forward", f"tcp:127.0.0.1:{port}", f"tcp:127.0.0.1:{s.port}"):
+        conn = dial(f"tcp:127.0.0.1:{port}")
+        conn.sendall(b"x")
+        try:
+            check(conn.recv(1) is None, "no reset but an end")
+        except ConnectionResetError:
+            pass
+
+
+@test
+def a_target_that_asks_for_it_hears_who_has_connected() -> None:
+    """The PROXY header, version 2, of TCP over IPv4 and IPv6; of other sockets it has no addresses."""
+    start = b"\r\n\r\n\0\r\nQUIT\n!"
+    with folder() as path, Server(answer_at_the_end) as s:
+        target = f"tcp:127.0.0.1:{s.port}"
+        for listen, family, code in (("tcp:127.0.0.1", socket.AF_INET, 0x11), ("tcp:[::1]", socket.AF_INET6, 0x21)):
+            port = free_port()
+            with relay("forward", f"{listen}:{port}", target, "--proxy=v2"):
+                conn = dial(f"{listen}:{port}")
+                ends = [conn.getsockname(), conn.getpeername()]
+                ips = b"".join(socket.inet_pton(family, ip) for ip, *_ in ends)
+                wanted = start + bytes([code]) + struct.pack("!H", len(ips) + 4) + ips + struct.pack("!HH", ends[0][1], ends[1][1])
+                same(ask(conn, b"question"), b"all: " + wanted + b"question", "what the target got")
+        with relay("forward", f"unix:{path}/listen", target, "--proxy=v2"):
+            same(ask(dial(f"unix:{path}/listen"), b"question"), b"all: " + start + b"\0\0\0" + b"question", "what the target got")
+
+
+# --- processes ---------------------------------------------------------------
+
+@test
+def a_worker_that_is_killed_takes_its_connections_alone() -> None:
+    """It starts again; the connections of the other go on, and its own no longer count."""
+    with folder() as path, Server(echo) as s:
+        listen = f"unix:{path}/listen"
+        with relay("forward", listen, f"tcp:127.0.0.1:{s.port}", "--workers=2", "--max=8", program=SHIPPED) as r:
+            workers = children(r.process.pid)
+            same(len(workers), 2, "workers")
+            conns = [dial(listen) for _ in range(8)]
+            for conn in conns:
+                same(exchange(conn, b"there"), b"there", "the echo")
+            # Which of them are whose: a connection is two descriptors.
+            fds = {pid: len(os.listdir(f"/proc/{pid}/fd")) for pid in workers}
+            victim = max(workers, key=lambda pid: fds[pid])
+            os.kill(victim, signal.SIGKILL)
+            r.wait_err("a worker: killed by signal 9; its connections are lost, and it starts again in 100 ms\n")
+            lost = 0
+            for conn in conns:
+                conn.settimeout(DEADLINE_S)
+                try:
+                    same(exchange(conn, b"still"), b"still", "the echo")
+                except (OSError, AssertionError):
+                    lost += 1
+                    conn.close()
+            check(lost > 0, "whose were they?")
+            wait_for(lambda: len(children(r.process.pid)) == 2, "a new worker")
+            more = [dial(listen) for _ in range(lost)]
+            for conn in more:
+                same(exchange(conn, b"new"), b"new", "the echo")
+
+
+@test
+def workers_end_with_the_first_process() -> None:
+    """Whatever kills it; what it has left over is replaced by the next."""
+    with folder() as path, Server(say_hello) as s:
+        words = ("forward", f"unix:{path}/listen", f"tcp:127.0.0.1:{s.port}")
+        r = Relay(*words, program=SHIPPED)
+        r.wait_err(": ready\n")
+        workers = children(r.process.pid)
+        check(bool(workers), "no worker")
+        r.kill()
+        wait_for(lambda: not any(map(is_alive, workers)), "the workers' end")
+        check((path / "listen").exists(), "who removed it?")
+        with relay(*words, program=SHIPPED):
+            same(ask(dial(f"unix:{path}/listen"), b""), b"hello\n", "the new one")
+        check(not (path / "listen").exists(), "left over")
+        (path / "listen").write_text("a file")
+        Relay(*words, program=SHIPPED).end().is_(5, "File exists")
+        same((path / "listen").read_text(), "a file", "the file")
+
+
+@test
+def workers_may_do_little() -> None:
+    """No new privileges, a filter in the first process and a second one in each worker, no core of theirs."""
+    with folder() as path, relay("forward", f"unix:{path}/listen", f"unix:{path}/none", program=SHIPPED) as r:
+        for pid, filters in [(r.process.pid, "1"), *((pid, "2") for pid in children(r.process.pid))]:
+            now = status(pid)
+            same((now["NoNewPrivs"], now["Seccomp"], now.get("Seccomp_filters", filters)), ("1", "2", filters), f"of {pid}")
+
+
+@test
+def idle_it_neither_wakes_nor_fills_memory() -> None:
+    """Also with connections that are open and idle; 2000 of them take some 100 bytes each."""
+    with folder() as path, Server(echo) as s:
+        listen = f"unix:{path}/listen"
+        with relay("forward", listen, f"tcp:127.0.0.1:{s.port}", "--workers=1", program=SHIPPED) as r:
+            pids = [r.process.pid, *children(r.process.pid)]
+
+            def anonymous() -> int:
+                return sum(int(status(pid)["RssAnon"].split()[0]) for pid in pids)
+
+            def wakeups() -> list[str]:
+                return [status(pid)["voluntary_ctxt_switches"] for pid in pids]
+            check(anonymous() <= 300, f"{anonymous()} KiB at the beginning")
+            conns = [dial(listen) for _ in range(400)]
+            for conn in conns:
+                same(exchange(conn, b"x"), b"x", "the echo")
+            # The last answer may still be on its way to sleep.
+            waited, quiet = threading.Event(), False
+            for _ in range(4):
+                before = wakeups()
+                waited.wait(0.5)
+                quiet = quiet or wakeups() == before
+            check(quiet, f"woken: {before}, then {wakeups()}")
+            check(anonymous() <= 400, f"{anonymous()} KiB with 400 connections")
+            for conn in conns:
+                conn.close()
