@@ -2,52 +2,21 @@
 
 import contextlib
 import hashlib
+import ipaddress
+import itertools
 import os
-import shutil
+import random
+import re
 import socket
-import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
-from .lib import SHIPPED, check, folder, same, test, wait_for
-from .proxies import (BIG, FAULT, Inside, Origin, certificate, egress, free_port, listener, parent, read_all,
-                      read_exact, read_until)
+from .lib import SHIPPED, check, same, test
+from .proxies import (BIG, FAULT, Inside, Origin, ask, ask_half, connected, egress, free_port, listener, parent, read_all,
+                      read_exact, read_until, socks, tunnel)
 
 VIAS = ("connect", "socks5", "enclaver")
-
-
-def connected(port: int, address: str = "127.0.0.1") -> socket.socket:
-    s = socket.create_connection((address, port))
-    s.settimeout(300)
-    return s
-
-
-def ask(port: int, text: bytes) -> bytes:
-    """All that it answers to TEXT, until it closes."""
-    with connected(port) as s:
-        s.sendall(text)
-        return read_all(s)
-
-
-def tunnel(port: int, target: str) -> socket.socket:
-    """A tunnel, of which the answer has been read."""
-    s = connected(port)
-    s.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        more = s.recv(1)
-        check(more, f"no answer but {head!r}")
-        head += more
-    check(head.startswith(b"HTTP/1.1 200 "), head)
-    return s
-
-
-def socks(port: int, request: bytes, methods: bytes = b"\x05\x01\0") -> tuple[socket.socket, bytes]:
-    s = connected(port)
-    s.sendall(methods)
-    same(read_exact(s, 2), b"\x05\0", "the method")
-    s.sendall(b"\x05\x01\0" + request)
-    return s, read_exact(s, 10)
 
 
 # --- all three on one port ------------------------------------------------------
@@ -154,16 +123,6 @@ def bytes_behind_the_head_are_passed_on() -> None:
             text = b"\x05\x02\0\x02\x05\x01\0\x03\x06a.test" + server.to_bytes(2, "big") + b"early+more"
             same(ask_half(port, text), b"\x05\0\x05\0\0\x01" + bytes(6) + b"hello early+more", "SOCKS5 at once")
             same(ask_half(port, text, 1), b"\x05\0\x05\0\0\x01" + bytes(6) + b"hello early+more", "byte by byte")
-
-
-def ask_half(port: int, text: bytes, step: int = 1 << 20) -> bytes:
-    """The same with an end of one direction behind TEXT."""
-    with connected(port) as s:
-        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for i in range(0, len(text), step):
-            s.sendall(text[i:i + step])
-        s.shutdown(socket.SHUT_WR)
-        return read_all(s)
 
 
 @test
@@ -424,3 +383,57 @@ def many_clients_at_once() -> None:
         for t in threads:
             t.join()
         same(failed, [], "clients that failed")
+
+
+@test
+def hosts_are_what_others_read_in_them() -> None:
+    """10,000 spellings against Python's ipaddress and the C library's inet_aton: the same address, or none."""
+    random_ = random.Random(16)
+    pieces = ("0", "1", "7", "08", "010", "0x", "0x7f", "127", "169", "254", "255", "256", "65535", "4294967295", ".", ".", ".",
+              "..", ":", "::", "::ffff:", "a", "fe80", "ffff", "[", "]", "%", "@", "-", "_", "localhost", "test", "*", " ", "\0")
+    with Server() as hears, egress("egress-allow = **:1-65535 0.0.0.0/0:1-65535 [::]/0:1-65535", via="enclaver",
+                                   target=hears.port, program=SHIPPED) as (port, _):
+        for _ in range(100):
+            hosts = ["".join(random_.choices(pieces, k=random_.randint(1, 8))) for _ in range(100)]
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(lambda host: compare(port, hears, host), hosts))
+
+
+class Server:
+    """A parent that refuses all, and keeps what it was asked for."""
+
+    def __enter__(self) -> "Server":
+        self.asked: dict[int, str] = {}
+        self.numbers = itertools.count(1)
+        self.stack = contextlib.ExitStack()
+        self.port, self.parent = self.stack.enter_context(parent("enclaver"))
+        self.parent.refusal = b'\x04\0"No"'
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stack.close()
+
+
+def compare(port: int, hears: Server, host: str) -> None:
+    """By the port of each question it is known which one the parent was asked."""
+    number = next(hears.numbers)
+    raw = host.encode()
+    s, reply = socks(port, b"\x03" + bytes([len(raw)]) + raw + number.to_bytes(2, "big"))
+    s.close()
+    got = next((name for name, at in list(hears.parent.asked) if at == number), None)
+    same(got is not None, reply[1] != 8, f"{host!r}: whether it is a host")
+    try:
+        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]") if host[:1] + host[-1:] == "[]" and ":" in host
+                                       else host)
+    except ValueError:
+        address = None
+    if address is not None and not getattr(address, "scope_id", None):
+        check(got is not None, f"{host!r} is no host")
+        same(ipaddress.ip_address(got), getattr(address, "ipv4_mapped", None) or address, f"{host!r}: the address")
+        return
+    with contextlib.suppress(OSError, ValueError):
+        socket.inet_aton(host)
+        check(got is None, f"{host!r} is {socket.inet_ntoa(socket.inet_aton(host))} for C libraries, and {got} here")
+    if got is not None:
+        same(got, host.lower().removesuffix("."), f"{host!r}: the name")
+        check(re.fullmatch(r"[a-z0-9_.-]+", got), f"{host!r}: {got}")

@@ -1,6 +1,5 @@
 """The egress of relay with both ends on this machine: the enclave's end, servers outside, proxies of the parent."""
 
-import base64
 import contextlib
 import hashlib
 import json
@@ -18,7 +17,7 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from .lib import ASAN, DEADLINE_S, ENV, TOP, VERSION, Relay, Skip, check, folder, wait_for
+from .lib import ASAN, DEADLINE_S, ENV, VERSION, Relay, Skip, check, same, wait_for
 
 READY, FAULT = 1, 2
 REPORT = struct.Struct("=IIi128s128s")
@@ -212,6 +211,52 @@ def splice(a: socket.socket, b: socket.socket) -> None:
     t.join()
 
 
+# --- clients --------------------------------------------------------------------
+
+def connected(port: int, address: str = "127.0.0.1") -> socket.socket:
+    s = socket.create_connection((address, port))
+    s.settimeout(300)
+    return s
+
+
+def ask(port: int, text: bytes) -> bytes:
+    """All that it answers to TEXT, until it closes."""
+    with connected(port) as s:
+        s.sendall(text)
+        return read_all(s)
+
+
+def tunnel(port: int, target: str) -> socket.socket:
+    """A tunnel, of which the answer has been read."""
+    s = connected(port)
+    s.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        more = s.recv(1)
+        check(more, f"no answer but {head!r}")
+        head += more
+    check(head.startswith(b"HTTP/1.1 200 "), head)
+    return s
+
+
+def socks(port: int, request: bytes, methods: bytes = b"\x05\x01\0") -> tuple[socket.socket, bytes]:
+    s = connected(port)
+    s.sendall(methods)
+    same(read_exact(s, 2), b"\x05\0", "the method")
+    s.sendall(b"\x05\x01\0" + request)
+    return s, read_exact(s, 10)
+
+
+def ask_half(port: int, text: bytes, step: int = 1 << 20) -> bytes:
+    """The same with an end of one direction behind TEXT."""
+    with connected(port) as s:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for i in range(0, len(text), step):
+            s.sendall(text[i:i + step])
+        s.shutdown(socket.SHUT_WR)
+        return read_all(s)
+
+
 # --- proxies of the parent ------------------------------------------------------
 
 class Parent:
@@ -284,7 +329,3 @@ def program(*words: object, port: int, **how: object) -> Iterator[subprocess.Pop
 def is_open(port: int) -> bool:
     with socket.socket() as s:
         return s.connect_ex(("127.0.0.1", port)) == 0
-
-
-__all__ = ["BIG", "FAULT", "Inside", "Origin", "Parent", "READY", "TOP", "base64", "certificate", "egress", "folder",
-           "free_port", "is_open", "listener", "parent", "program", "read_all", "read_exact", "read_until"]

@@ -10,9 +10,9 @@ RELAY := main \
 	$(addprefix flow/,listener dial place pump pool tally loop notice) \
 	$(addprefix plan/,plan advice allowlist conflict route address network words) \
 	$(addprefix wire/,origin) \
-	$(addprefix flow/,egress front exchange via refusals) \
+	$(addprefix flow/,egress_command egress exit front exchange via refusals) \
 	$(addprefix wire/,http socks enclaver) \
-	$(addprefix plan/,hosts rules host) \
+	$(addprefix plan/,hosts rules special host) \
 	$(addprefix wire/,dns frame filter) \
 	$(addprefix base/,tool options print local target value)
 RELAY_OWN_C := $(RELAY:%=vsock/relay/%.c)

@@ -11,7 +11,7 @@
 static const struct command *const commands[] = {
 	&watch_command,	 &log_command,	   &status_command, &stop_command,
 	&listen_command, &forward_command, &run_command,    &dns_command,
-	&proxy_command,	 &inside_command,
+	&egress_command, &proxy_command,   &inside_command,
 };
 
 enum { COUNT = sizeof(commands) / sizeof(commands[0]), NAME_WIDTH = 13 };

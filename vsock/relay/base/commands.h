@@ -6,6 +6,6 @@
 /* All commands of relay, by file; main.c has their table. */
 extern const struct command watch_command, log_command, status_command,
 	stop_command, listen_command, forward_command, run_command, dns_command,
-	proxy_command, inside_command;
+	egress_command, proxy_command, inside_command;
 
 #endif

@@ -9,11 +9,8 @@ static const struct service *const inside[] = {
 };
 
 static const struct service *const parent[] = {
-	&lookup_service,
-	&resolve_service,
-	&forward_service,
-	&answer_service,
-	NULL,
+	&lookup_service, &resolve_service, &forward_service,
+	&exit_service,	 &answer_service,  NULL,
 };
 
 const struct service *const *services_of(enum plan_side side)
