@@ -185,8 +185,9 @@ const struct command inside_command = {
 		"and tap of its configuration ask for: enclave-init.conf(5). init starts it, with\n"
 		"these lines at descriptor 0 and a socket for its report at 3.\n"
 		"\n"
-		"  --check          read the lines at descriptor 0, report what is wrong, end\n"
-		"  --memory SIZE    with --check: what the enclave will have\n"
+		"  --version VERSION  init's, which must be this one\n"
+		"  --check            read the lines at descriptor 0, report what is wrong, end\n"
+		"  --memory SIZE      with --check: what the enclave will have\n"
 		"\n"
 		"Exit codes: 0 ended by a signal, or the lines are good; 2 they are not; 5 the\n"
 		"system failed.\n",
