@@ -297,7 +297,7 @@ def every_help_fits_a_screen() -> None:
         check(len(text.splitlines()) <= 24, f"{command}: {len(text.splitlines())} lines")
         check(max(map(len, text.splitlines())) <= 80, f"{command}: {max(map(len, text.splitlines()))} columns")
         check(text.startswith(" ".join(["usage: relay", *words])), text[:40])
-        for option in set(re.findall(r"^  (--[a-z-]+)", text, re.M)):
+        for option in set(re.findall(r"^  (--[a-z_0-9-]+)", text, re.M)):
             check(f"Fl -{option[2:]}" in page, f"the page does not name {option}")
             check(option in completion, f"the completion does not name {option}")
         check(re.search(rf"^\.Cm {command}$", page, re.M) or not command, f"the page does not name {command}")
@@ -325,7 +325,7 @@ def words_are_completed() -> None:
     same(complete("wa"), ["watch"], "wa")
     for command in COMMANDS:
         text = run(command, "--help").out.decode()
-        same(set(complete(f"{command} --")), {*re.findall(r"^  (--[a-z-]+)", text, re.M), "--help"}, command)
+        same(set(complete(f"{command} --")), {*re.findall(r"^  (--[a-z_0-9-]+)", text, re.M), "--help"}, command)
     same(complete("stop 16 --signal SIGH"), ["SIGHUP"], "a signal")
     same(complete("watch m"), ["mux:"], "a target")
 
