@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
-from .lib import USAGE, Relay, check, folder, run, same, soon, test, wait_for
-from .nets import Inside, Port, inside, pass_on, resolv_conf, wait_port, with_network
+from .lib import ASAN, SHIPPED, USAGE, Relay, check, folder, run, same, soon, test, wait_for
+from .nets import Inside, Port, in_a_network, inside, pass_on, resolv_conf, wait_port, with_network
 
 PORT, SERVER = 5353, 15353
 PLAN = f"dns-forward = vsock:{PORT}\ndns-allow = example **.example\n"
@@ -568,10 +570,10 @@ class Server:
 
 
 @contextmanager
-def parent_end(*options: str) -> Iterator[Callable[[], socket.socket]]:
-    """relay dns; a call connects to it as an enclave does."""
+def parent_end(*options: str, program: Path = ASAN) -> Iterator[Callable[[], socket.socket]]:
+    """relay dns; a call connects to it as an enclave does. SHIPPED has its filter of system calls."""
     with folder() as d:
-        relay = Relay("dns", f"unix:{d}/s", *options)
+        relay = Relay("dns", f"unix:{d}/s", *options, program=program)
         relay.wait_err("ready")
 
         def connect() -> socket.socket:
@@ -625,15 +627,17 @@ def a_server_that_lies_is_not_heard() -> None:
 def an_answer_that_is_cut_is_fetched_by_tcp() -> None:
     """And is a failure if that cannot be."""
     whole = answer(query("a.example", 7), *[record(TXT, b"\xc8" + b"x" * 200)] * 200)
-    served = [b"", b"\0\0" + whole[2:]]
+    served: list[bytes] = []
 
     def by_tcp(q: bytes) -> bytes:
         m = served.pop()
         return q[:2] + m[2:] if m else b""
     server = Server(SERVER, lambda q: [answer(q, flags=TC)], by_tcp)
-    with parent_end("--server", f"127.0.0.1:{SERVER}") as connect:
-        same(through(connect, query("a.example", 7)), whole, "the answer")
-        same(rcode(through(connect, query("a.example", 7))), SERVFAIL, "without TCP")
+    for program in ASAN, SHIPPED:
+        served[:] = [b"", whole]
+        with parent_end("--server", f"127.0.0.1:{SERVER}", program=program) as connect:
+            same(through(connect, query("a.example", 7)), whole, "the answer")
+            same(rcode(through(connect, query("a.example", 7))), SERVFAIL, "without TCP")
     server.close()
 
 
@@ -658,28 +662,29 @@ def another_server_is_asked_if_one_does_not_know() -> None:
 
 
 @test(seconds=3)
-@with_network
 def servers_are_those_of_resolv_conf_as_it_is_now() -> None:
     """Without a server on the command line; a file that changes is read again."""
-    one, two = Server(53, lambda q: [answer(q, record(A, ADDRESS))]), None
-    with folder() as d:
-        resolv_conf("# comment\nsearch x\nnameserver 127.0.0.9\nnameserver fe80::1%lo\nnameserver\t127.0.0.1 # here\n", d / "r")
-        with parent_end() as connect:
-            same(rcode(through(connect, query("a.example"))), NOERROR, "the second server")
-            one.close()
-            same(rcode(through(connect, query("a.example"))), SERVFAIL, "without it")
-            two = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            two.bind(("127.0.0.77", 53))
+    for program in ASAN, SHIPPED:
+        in_a_network(partial(check_resolv_conf, program))
 
-            def serve() -> None:
-                with contextlib.suppress(OSError):
-                    while True:
-                        q, who = two.recvfrom(512)
-                        two.sendto(good(q), who)
-            threading.Thread(target=serve, daemon=True).start()
-            (d / "r").write_text("nameserver 127.0.0.77\n")
-            wait_for(lambda: rcode(through(connect, query("a.example"))) == NOERROR, "the server of the new file")
-            two.close()
+
+def check_resolv_conf(program: Path) -> None:
+    first, second = Server(53, lambda q: [good(q)]), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with folder() as d, parent_end(program=program) as connect, second:
+        resolv_conf("# comment\nsearch x\nnameserver 127.0.0.9\nnameserver fe80::1%lo\nnameserver\t127.0.0.1 # here\n", d / "r")
+        wait_for(lambda: rcode(through(connect, query("a.example"))) == NOERROR, "the second server")
+        first.close()
+        same(rcode(through(connect, query("a.example"))), SERVFAIL, "without it")
+        second.bind(("127.0.0.77", 53))
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    q, who = second.recvfrom(512)
+                    second.sendto(good(q), who)
+        threading.Thread(target=serve, daemon=True).start()
+        (d / "r").write_text("nameserver 127.0.0.77\n")
+        wait_for(lambda: rcode(through(connect, query("a.example"))) == NOERROR, "the server of the new file")
 
 
 @test

@@ -5,7 +5,6 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 import socket
 import struct
 import subprocess
@@ -15,9 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from suite import once
+from gvproxy import gvproxy
 
-from .lib import TOP, Relay, Skip, check, same, test, wait_for  # noqa: F401
+from .lib import check, same, test, wait_for
 from .nets import Inside, Port, in_a_network, inside, wait_port, with_network
 
 PORT, NAME = 1024, b"tap0"
@@ -396,18 +395,6 @@ def nothing_leaves_but_the_own_address() -> None:
 
 # --- gvproxy -------------------------------------------------------------------------------
 
-def build(path: Path) -> None:
-    go = shutil.which("go")
-    if not go:
-        raise Skip("no go")
-    done = subprocess.run([go, "build", "-mod=readonly", "-trimpath", "-o", path, "github.com/containers/gvisor-tap-vsock/cmd/gvproxy"],
-                          cwd=TOP / "tests/peers/gvproxy", env={**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false"},
-                          capture_output=True, text=True)
-    if "requires go >=" in done.stderr:
-        raise Skip(done.stderr.strip())
-    check(done.returncode == 0, done.stderr)
-
-
 class Gvproxy:
     """The real one, in a network of its own, where a server of HTTP is."""
 
@@ -486,7 +473,7 @@ def serve_hello(s: socket.socket) -> None:
 @with_network
 def gvproxy_carries_an_enclaves_network() -> None:
     """8 MiB come whole, names are answered, an accepted port is reached and another is not; gvproxy may be restarted."""
-    program = once("gvproxy", build)
+    program = gvproxy()
     data = os.urandom(8 << 20)
     with inside(PLAN) as relay, socket.create_server(("0.0.0.0", 8080)) as accepted, socket.create_server(("0.0.0.0", 8081)) as other:
         for s in accepted, other:
