@@ -22,11 +22,6 @@ static struct shared *shared;
 static unsigned columns = TALLY_ALL + 1, workers = 1, own;
 static uint32_t most;
 
-static struct row *own_row(void)
-{
-	return rows ? &rows[own] : NULL;
-}
-
 static bool make_rows(void)
 {
 	void *at;
@@ -104,10 +99,8 @@ void tally_leave(unsigned column)
 
 void tally_add(unsigned column, enum tally_what what, uint64_t n)
 {
-	struct row *r = own_row();
-
-	if (r && column < TALLY_COLUMNS)
-		add(&r->counts[column][what], n);
+	if (rows && column < TALLY_COLUMNS)
+		add(&rows[own].counts[column][what], n);
 }
 
 uint64_t tally_sum(unsigned column, enum tally_what what)
@@ -136,10 +129,9 @@ bool tally_may_say(unsigned column, enum tally_line line, int64_t now_ms)
 
 void tally_memory(int64_t more)
 {
-	struct row *r = own_row();
-
-	if (r)
-		add(&r->memory, (uint64_t)more);
+	/* Where no listener has made them, others have none either. */
+	if (make_rows())
+		add(&rows[own].memory, (uint64_t)more);
 }
 
 uint64_t tally_memory_sum(void)
