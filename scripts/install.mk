@@ -10,6 +10,7 @@ install:
 		$(DESTDIR)$(PREFIX)/share/man/man5/enclave-init.conf.5
 	install -D -m 0755 $(B)/nsm $(DESTDIR)$(PREFIX)/bin/nsm
 	install -D -m 0755 $(B)/relay $(DESTDIR)$(PREFIX)/bin/enclave-relay
+	ln -sfn ../../../bin/enclave-relay $(DESTDIR)$(PREFIX)/lib/enclave-init/$(ARCH)/relay
 	install -D -m 0644 vsock/relay/enclave-relay.1 \
 		$(DESTDIR)$(PREFIX)/share/man/man1/enclave-relay.1
 	install -D -m 0644 vsock/relay/enclave-relay.bash-completion \

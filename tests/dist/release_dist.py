@@ -30,7 +30,7 @@ FILES = PROGRAMS | {
                              "enclave-init.spdx.json")),
     *(f"{DOC}/licenses/{name}-{Path(file).name}" for name, file in LICENCES)}
 LINKS = {"lib/libnsmc.so": "libnsmc.so.0", "lib/libnsmc.so.0": f"libnsmc.so.0.{VERSION}",
-         f"{COMPAT}/lib/libnsm.so": "libnsm.so.0"}
+         f"{COMPAT}/lib/libnsm.so": "libnsm.so.0", "lib/enclave-init/{arch}/relay": "../../../bin/enclave-relay"}
 BUILT = ("init", "nsm", "relay", "mkeif", "libnsmc.a", "libnsmc.so.0", "compat/lib/libnsm.a", "compat/lib/libnsm.so.0")
 LOCK = {name: rest for name, *rest in (line.split() for line in (TOP / "scripts/deps.lock").read_text().splitlines()
                                        if not line.startswith("#"))}
@@ -79,7 +79,7 @@ def a_release_is_complete():
             found = {p.relative_to(tree).as_posix() for p in tree.rglob("*") if p.is_file() and not p.is_symlink()}
             same(found, {n.format(arch=arch) for n in FILES} | docs, arch)
             links = {p.relative_to(tree).as_posix(): os.readlink(p) for p in tree.rglob("*") if p.is_symlink()}
-            same(links, LINKS, f"{arch}: the links")
+            same(links, {n.format(arch=arch): to for n, to in LINKS.items()}, f"{arch}: the links")
             for name, source in (("bin/nsm", built("nsm", arch)), ("lib/libnsmc.a", built("libnsmc.a", arch)),
                                  ("lib/libnsmc.so", built("libnsmc.so.0", arch)),
                                  (f"{COMPAT}/lib/libnsm.a", built("compat/lib/libnsm.a", arch)),
@@ -105,7 +105,8 @@ def members_depend_on_nothing_here():
             for m in members:
                 same((m.uid, m.gid, m.uname, m.gname, m.mtime), (0, 0, "", "", int(EPOCH)), m.name)
                 if m.issym():
-                    same(m.linkname, LINKS.get(m.name.partition("/")[2]), m.name)
+                    name = m.name.partition("/")[2].replace(f"enclave-init/{arch}/", "enclave-init/{arch}/")
+                    same(m.linkname, LINKS.get(name), m.name)
                     continue
                 program = m.name.partition("/")[2] in {n.format(arch=arch) for n in PROGRAMS}
                 same(oct(m.mode), "0o755" if m.isdir() or program else "0o644", m.name)

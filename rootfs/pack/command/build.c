@@ -354,6 +354,8 @@ static int build(const struct command *c, struct build *b, struct eif_pcrs *ret,
 		goto out;
 	if (b->image && build_load_app(c, b, output, &image, &app, reterr) < 0)
 		goto out;
+	if (b->image && build_find_relay(c, b, &image, &app, reterr) < 0)
+		goto out;
 	if (b->image && b->parts.modules.count == 0)
 		command_note(c, "no --module: a kernel without its own NSM "
 				"driver will not get beyond init's step 5");
@@ -461,8 +463,8 @@ const struct command build_command = {
 		"What boots it:\n"
 		"  --blobs DIR                        kernel: nitro-cli's blobs or build/emulator\n"
 		"  --kernel FILE, --module FILE, --cmdline TEXT|@FILE, --cmdline-section FILE\n"
-		"  --init FILE, --boot-file DEST=FILE[:MODE], --default-mem N, --default-cpus N\n"
-		"The file:\n"
+		"  --init FILE, --relay FILE, --boot-file DEST=FILE[:MODE]\n"
+		"The file:  --default-mem N, --default-cpus N\n"
 		"  --name NAME, --image-version TEXT, --metadata FILE, --metadata-section FILE\n"
 		"  --flags NUMBER (0x0240), --compress none|gzip, --squashfs[=zstd|gzip|xz]\n" SIGN_OPTIONS_HELP
 		"  --expect-pcr0 HEX                  or -pcr1, -pcr2, -pcr8: or it is not made\n"

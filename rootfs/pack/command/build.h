@@ -65,4 +65,12 @@ int build_load_app(const struct command *c, struct build *b,
 		   const struct output *output, struct image *image,
 		   struct app *app, struct fault *reterr);
 
+/*
+ * Puts relay beside the init, if what APP says needs it and IMAGE has none, and tells what of
+ * it works and is hardly meant. build_load_app has checked the rest.
+ */
+int build_find_relay(const struct command *c, struct build *b,
+		     const struct image *image, const struct app *app,
+		     struct fault *reterr);
+
 #endif

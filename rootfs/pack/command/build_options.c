@@ -26,6 +26,7 @@ enum {
 	O_MODULE,
 	O_CMDLINE,
 	O_INIT,
+	O_RELAY,
 	O_BOOT_FILE,
 	O_NAME,
 	O_IMAGE_VERSION,
@@ -64,6 +65,7 @@ const struct option build_options[] = {
 	{ "module", required_argument, COMMAND_REPEATS, O_MODULE },
 	{ "cmdline", required_argument, NULL, O_CMDLINE },
 	{ "init", required_argument, NULL, O_INIT },
+	{ "relay", required_argument, NULL, O_RELAY },
 	{ "boot-file", required_argument, COMMAND_REPEATS, O_BOOT_FILE },
 	{ "name", required_argument, NULL, O_NAME },
 	{ "image-version", required_argument, NULL, O_IMAGE_VERSION },
@@ -166,6 +168,7 @@ int build_options_take(struct build *b, int option, struct fault *reterr)
 		{ O_KERNEL, &b->parts.kernel_file.path },
 		{ O_CMDLINE, &b->parts.cmdline_option },
 		{ O_INIT, &b->parts.init_file.path },
+		{ O_RELAY, &b->parts.relay_file.path },
 		{ O_NAME, &b->name },
 		{ O_IMAGE_VERSION, &b->version },
 		{ O_METADATA, &b->custom },
@@ -288,10 +291,10 @@ int build_options_check(struct build *b, struct fault *reterr)
 					   "--image-version");
 	if (b->image)
 		return 0;
-	if (b->parts.init_file.path || b->parts.modules.count ||
-	    b->parts.boot_files.count)
+	if (b->parts.init_file.path || b->parts.relay_file.path ||
+	    b->parts.modules.count || b->parts.boot_files.count)
 		return fault_usage(reterr, of_image,
-				   "--init, --module, --boot-file");
+				   "--init, --relay, --module, --boot-file");
 	if (b->entrypoint.count || b->cmd.count || b->env.count || b->user ||
 	    b->workdir || b->stop_signal || b->config || b->tag ||
 	    b->ramdisk.gzip || b->ramdisk.squashfs || b->ramdisk.keep_times ||

@@ -72,6 +72,9 @@ static int add_boot(cJSON *to, const struct parts *p, struct fault *reterr)
 		return out_of_memory(reterr);
 	if (add_content(to, "Init", &p->init_file.content, reterr) < 0)
 		return -1;
+	if (p->has_relay &&
+	    add_content(to, "Relay", &p->relay_file.content, reterr) < 0)
+		return -1;
 	for (size_t i = 0; i < p->modules.count; i++) {
 		name = parts_module_name(&p->modules.items[i], &len);
 		if (add_file(modules, name, len, 0755,

@@ -9,12 +9,17 @@
 #include "init/spec/spec.h"
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/base/tree.h"
+#include "vsock/relay/plan/advice.h"
+#include "vsock/relay/plan/plan.h"
 
 enum {
 	STRING_MAX =
 		32 * 4096, /* linux/binfmts.h: MAX_ARG_STRLEN, with the NUL */
 	NAME_SHOWN = 100,
 };
+
+/* In the image. */
+static const char conf_name[] = "enclave-init.conf";
 
 static int add(struct buffer *b, const char *text, struct fault *reterr)
 {
@@ -120,6 +125,73 @@ static int add_variable(struct app *app, const char *entry,
 
 /* --- /enclave-init.conf --- */
 
+/* As relay will read it; the text is *RET_TEXT's to free. */
+static int read_plan(const struct config *c, struct plan *ret, char **ret_text,
+		     struct plan_fault *bad)
+{
+	const size_t len = config_relay_size(c);
+
+	*ret_text = malloc(len + 1);
+	if (!*ret_text)
+		return -ENOMEM;
+	config_relay_text(c, *ret_text);
+	return plan_read(*ret_text, len, PLAN_INSIDE, ret, bad);
+}
+
+static int check_relayed(const struct config *c, const char *path,
+			 struct fault *reterr)
+{
+	struct plan_fault bad = { 0 };
+	struct plan *plan;
+	char *text = NULL;
+	int r;
+
+	if (c->relayed_count == 0)
+		return 0;
+	plan = calloc(1, sizeof(*plan));
+	r = plan ? read_plan(c, plan, &text, &bad) : -ENOMEM;
+	free(plan);
+	free(text);
+	if (r == -ENOMEM)
+		return fault_system(reterr, ENOMEM, "%s", path);
+	if (r == 0)
+		return 0;
+	return bad.line ? fault_refuse(reterr, "%s: line %u: %s", path,
+				       bad.line, bad.words) :
+			  fault_refuse(reterr, "%s: %s", path, bad.words);
+}
+
+struct advice {
+	const char *path;
+	void (*give)(void *ctx, const char *words);
+	void *ctx;
+};
+
+static void give_advice(void *ctx, const struct plan_fault *f)
+{
+	const struct advice *a = ctx;
+	char *words;
+
+	if (asprintf(&words, "%s: line %u: %s", a->path, f->line, f->words) < 0)
+		return;
+	a->give(a->ctx, words);
+	free(words);
+}
+
+void app_advise(const struct app *app, uint64_t memory,
+		void (*give)(void *ctx, const char *words), void *ctx)
+{
+	struct advice a = { conf_name, give, ctx };
+	struct plan *plan = calloc(1, sizeof(*plan));
+	struct plan_fault bad;
+	char *text = NULL;
+
+	if (plan && read_plan(app->config, plan, &text, &bad) == 0)
+		advice_give(plan, memory, give_advice, &a);
+	free(plan);
+	free(text);
+}
+
 static int parse_conf(const char *text, const char *path, struct config *ret,
 		      char **ret_text, struct fault *reterr)
 {
@@ -142,6 +214,10 @@ static int parse_conf(const char *text, const char *path, struct config *ret,
 				    config_error_text(r),
 				    where.nearest ? ", the nearest is " : "",
 				    where.nearest ? where.nearest : "");
+	}
+	if (check_relayed(ret, path, reterr) < 0) {
+		free(copy);
+		return -1;
 	}
 	*ret_text = copy;
 	return 0;
@@ -380,7 +456,7 @@ int app_make(const struct image *image, const struct app_asked *asked,
 	all = NULL;
 	if (app.conf.len > 0) {
 		conf = app.conf.data;
-		conf_path = "enclave-init.conf";
+		conf_path = conf_name;
 	}
 	if (read_conf(conf, conf_path, app.config, &app.config_text, reterr) <
 	    0)

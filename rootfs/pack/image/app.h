@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "rootfs/pack/base/buffer.h"
 #include "rootfs/pack/image/image.h"
@@ -45,6 +46,13 @@ int app_make(const struct image *image, const struct app_asked *asked,
 	     const char *conf, const char *conf_path, bool conf_is_read,
 	     struct app *ret, struct fault *reterr);
 void app_free(struct app *app);
+
+/*
+ * Calls GIVE with each sentence on what of relay's lines works and is hardly meant. MEMORY is
+ * the enclave's in bytes; 0: it is not known.
+ */
+void app_advise(const struct app *app, uint64_t memory,
+		void (*give)(void *ctx, const char *words), void *ctx);
 
 /* Whether init will take the LEN bytes at TEXT, behind which is a NUL, for a configuration; PATH names them. */
 int app_check_conf(const char *text, size_t len, const char *path,

@@ -32,7 +32,7 @@ struct linked {
 };
 
 /* A folder whose names are yet to be read. */
-struct pending {
+struct unread {
 	struct tree_node *node;
 	dev_t dev;
 	ino_t ino;
@@ -48,7 +48,7 @@ struct dir_walk {
 	struct loader *l;
 	int root;
 	void *links; /* of struct linked: a tree of tsearch(3) */
-	struct pending *pending;
+	struct unread *pending;
 	size_t count, room;
 	struct folder *folders;
 	size_t folder_count, folder_room;
@@ -67,7 +67,7 @@ static int compare(const void *a, const void *b)
 static int push(struct dir_walk *w, struct tree_node *node,
 		const struct stat *st, struct fault *reterr)
 {
-	struct pending *bigger;
+	struct unread *bigger;
 	size_t room = w->room ? w->room * 2 : 64;
 
 	if (w->count == w->room) {
@@ -78,7 +78,7 @@ static int push(struct dir_walk *w, struct tree_node *node,
 		w->room = room;
 	}
 	w->pending[w->count++] =
-		(struct pending){ node, st->st_dev, st->st_ino };
+		(struct unread){ node, st->st_dev, st->st_ino };
 	return 0;
 }
 
@@ -86,7 +86,7 @@ static int push(struct dir_walk *w, struct tree_node *node,
  * Opens a folder step by step, so that no step is a link: a path in one piece might
  * have become one.
  */
-static int open_dir(const struct dir_walk *w, const struct pending *p,
+static int open_dir(const struct dir_walk *w, const struct unread *p,
 		    const char *path, struct fault *reterr)
 {
 	char *copy = strdup(path), *save = NULL;
@@ -378,7 +378,7 @@ static int check_folders(const struct dir_walk *w, struct fault *reterr)
 	return r;
 }
 
-static int read_dir(struct dir_walk *w, const struct pending *p,
+static int read_dir(struct dir_walk *w, const struct unread *p,
 		    const char *path, struct fault *reterr)
 {
 	const char *where = *path ? path : ".";
@@ -430,7 +430,7 @@ static int read_dir(struct dir_walk *w, const struct pending *p,
 static int read_all(struct dir_walk *w, struct fault *reterr)
 {
 	struct tree_node *root = tree_root(w->l->image->tree);
-	struct pending next;
+	struct unread next;
 	struct stat st;
 	char *path;
 	int r;

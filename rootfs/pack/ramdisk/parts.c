@@ -13,6 +13,7 @@
 #include "rootfs/pack/image/app.h"
 #include "rootfs/pack/image/elf.h"
 #include "rootfs/pack/ramdisk/ramdisk.h"
+#include "vsock/inside.h"
 
 enum {
 	CMDLINE_MAX = 2047, /* bytes: COMMAND_LINE_SIZE of both, and a NUL */
@@ -33,6 +34,7 @@ int parts_check_same(const struct parts *p, struct fault *reterr)
 {
 	if (part_check_same(&p->kernel_file, reterr) < 0 ||
 	    part_check_same(&p->init_file, reterr) < 0 ||
+	    (p->has_relay && part_check_same(&p->relay_file, reterr) < 0) ||
 	    part_list_check_same(&p->modules, reterr) < 0)
 		return -1;
 	return part_list_check_same(&p->boot_files, reterr);
@@ -307,18 +309,18 @@ static int make_cmdline(struct parts *p, struct fault *reterr)
 	return check_cmdline(p->cmdline, is_blob, reterr);
 }
 
-/* Beside mkeif, as it is built; or as it is installed. */
-static int find_init(struct parts *p, struct fault *reterr)
+/*
+ * The program NAME beside mkeif, as it is built, or as it is installed, to *RET, the last
+ * place that was looked at. Whether it is there, or -1.
+ */
+static int find_beside(const struct parts *p, const char *name, char **ret,
+		       struct fault *reterr)
 {
 	static const char *const where[] = { "", "/../lib/enclave-init" };
 	char exe[4096];
 	ssize_t n;
 	char *slash;
 
-	if (p->init_file.path) {
-		p->init_file.option = "--init";
-		return 0;
-	}
 	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 	if (n >= 0)
 		exe[n] = '\0';
@@ -328,46 +330,100 @@ static int find_init(struct parts *p, struct fault *reterr)
 	if (slash)
 		*slash = '\0';
 	for (size_t i = 0; i < sizeof(where) / sizeof(where[0]); i++) {
-		free(p->own[3]);
-		if (asprintf(&p->own[3], "%s%s/%s/init", exe, where[i],
-			     eif_arch_name(p->eif_arch)) < 0) {
-			p->own[3] = NULL;
+		free(*ret);
+		if (asprintf(ret, "%s%s/%s/%s", exe, where[i],
+			     eif_arch_name(p->eif_arch), name) < 0) {
+			*ret = NULL;
 			return out_of_memory(reterr);
 		}
-		if (access(p->own[3], F_OK) == 0) {
-			p->init_file.path = p->own[3];
-			return 0;
-		}
+		if (access(*ret, F_OK) == 0)
+			return 1;
 	}
-	return fault_refuse(reterr,
-			    "no init for %s is beside mkeif (%s): build it, or "
-			    "name one by --init",
-			    eif_arch_name(p->eif_arch), p->own[3]);
+	return 0;
+}
+
+static int find_init(struct parts *p, struct fault *reterr)
+{
+	int r;
+
+	if (p->init_file.path) {
+		p->init_file.option = "--init";
+		return 0;
+	}
+	r = find_beside(p, "init", &p->own[3], reterr);
+	if (r < 0)
+		return -1;
+	if (r == 0)
+		return fault_refuse(reterr,
+				    "no init for %s is beside mkeif (%s): "
+				    "build it, or name one by --init",
+				    eif_arch_name(p->eif_arch), p->own[3]);
+	p->init_file.path = p->own[3];
+	return 0;
+}
+
+static int find_relay(struct parts *p, struct fault *reterr)
+{
+	int r;
+
+	if (p->relay_file.path) {
+		p->relay_file.option = "--relay";
+		return 0;
+	}
+	r = find_beside(p, "relay", &p->own[4], reterr);
+	if (r < 0)
+		return -1;
+	if (r == 0)
+		return fault_refuse(reterr,
+				    "the configuration needs relay, and none "
+				    "for %s is beside mkeif (%s), nor is it "
+				    "in the image as " INSIDE_IMAGE_PATH
+				    ": build it, or name one by --relay",
+				    eif_arch_name(p->eif_arch), p->own[4]);
+	p->relay_file.path = p->own[4];
+	return 0;
+}
+
+/* There is nothing that could load it when it is started. */
+static int open_static(const struct parts *p, struct part *f, const char *what,
+		       struct fault *reterr)
+{
+	char loader[PATH_MAX];
+
+	if (part_open(f, reterr) < 0 ||
+	    elf_check_program(f->path, &f->content, p->eif_arch, reterr) < 0 ||
+	    elf_find_loader(f->path, &f->content, loader, reterr) < 0)
+		return -1;
+	if (*loader)
+		return fault_refuse(reterr,
+				    "%s: %s has to be static, this one "
+				    "asks for %s",
+				    f->path, what, loader);
+	return 0;
 }
 
 static int open_init(struct parts *p, struct fault *reterr)
 {
-	char loader[PATH_MAX];
 	uint64_t at;
 	int r;
 
-	if (part_open(&p->init_file, reterr) < 0 ||
-	    elf_check_program(p->init_file.path, &p->init_file.content,
-			      p->eif_arch, reterr) < 0 ||
-	    elf_find_loader(p->init_file.path, &p->init_file.content, loader,
-			    reterr) < 0)
+	if (open_static(p, &p->init_file, "an init", reterr) < 0)
 		return -1;
-	if (*loader)
-		return fault_refuse(reterr,
-				    "%s: an init has to be static, this one "
-				    "asks for %s",
-				    p->init_file.path, loader);
 	/* Ours reads that file, and so has its name. */
 	r = kernel_search(&p->init_file.content, "enclave-init.conf", &at,
 			  reterr);
 	if (r < 0)
 		return fault_prefix(reterr, "%s", p->init_file.path);
 	p->init_is_ours = r > 0;
+	return 0;
+}
+
+int parts_find_relay(struct parts *p, struct fault *reterr)
+{
+	if (find_relay(p, reterr) < 0 ||
+	    open_static(p, &p->relay_file, "relay", reterr) < 0)
+		return -1;
+	p->has_relay = true;
 	return 0;
 }
 
@@ -506,6 +562,20 @@ int parts_boot_file(const struct part *file, char **ret_dest,
 	return split_boot_file(file, ret_dest, &src, ret_mode, reterr);
 }
 
+bool parts_has_boot_file(const struct parts *p, const char *name)
+{
+	const size_t len = strlen(name);
+	const char *dest;
+
+	for (size_t i = 0; i < p->boot_files.count; i++) {
+		dest = p->boot_files.items[i].path;
+		dest += *dest == '/';
+		if (strncmp(dest, name, len) == 0 && dest[len] == '=')
+			return true;
+	}
+	return false;
+}
+
 /* Our init prefers it to the image's own. */
 static int check_conf(const struct parts *p, const struct content *c,
 		      const char *dest, const char *src, struct fault *reterr)
@@ -591,6 +661,9 @@ int parts_write_boot(struct parts *p, struct tree *boot,
 	if (parts_open_boot(p, reterr) < 0 || spool_open(&spool, reterr) < 0 ||
 	    ramdisk_add_file(boot, "init", 0755, &p->init_file.content,
 			     reterr) < 0 ||
+	    (p->has_relay &&
+	     ramdisk_add_file(boot, "relay", 0755, &p->relay_file.content,
+			      reterr) < 0) ||
 	    add_modules(p, boot, &spool, reterr) < 0)
 		goto out;
 	for (size_t i = 0; i < p->boot_files.count; i++)
@@ -625,6 +698,7 @@ int parts_check_output(const struct parts *p, const struct output *output,
 	} files[] = {
 		{ "the kernel", p->kernel_file.path },
 		{ "the init", p->init_file.path },
+		{ "relay", p->relay_file.path },
 		{ "the command line", p->cmdline_section },
 		{ "the command line",
 		  option && *option == '@' ? option + 1 : NULL },
@@ -691,6 +765,7 @@ void parts_close(struct parts *p)
 	part_list_close(&p->boot_files);
 	part_close(&p->kernel_file);
 	part_close(&p->init_file);
+	part_close(&p->relay_file);
 	spool_close(&p->spool);
 	free(p->cmdline);
 	for (size_t i = 0; i < sizeof(p->own) / sizeof(p->own[0]); i++)

@@ -20,7 +20,7 @@ struct tree;
 struct parts {
 	/* As asked for; NULL: not said. */
 	const char *arch, *blobs, *cmdline_option, *cmdline_section;
-	struct part kernel_file, init_file;
+	struct part kernel_file, init_file, relay_file;
 	struct part_list modules;
 	struct part_list boot_files; /* DEST=FILE[:MODE] */
 	bool has_ramdisks; /* init is in a ramdisk that is there already */
@@ -34,12 +34,14 @@ struct parts {
 	bool blobs_are_installed; /* and not said */
 	struct spool spool;	  /* of modules that were compressed */
 	bool boot_is_open;
-	char *own[4]; /* paths that were made up here */
+	bool has_relay; /* parts_find_relay has found it */
+	char *own[5];	/* paths that were made up here */
 };
 
 #define PARTS_NONE                                 \
 	((struct parts){ .kernel_file = PART_NONE, \
 			 .init_file = PART_NONE,   \
+			 .relay_file = PART_NONE,  \
 			 .spool = SPOOL_NONE })
 
 /* Finds, opens and checks what is not in a ramdisk yet. */
@@ -55,6 +57,12 @@ int parts_take_time(const char *option, const char *text, uint32_t *ret,
 
 /* The init alone, for an image of P's architecture. */
 int parts_find_init(struct parts *p, struct fault *reterr);
+
+/* The same for relay, which goes beside the init from here on. */
+int parts_find_relay(struct parts *p, struct fault *reterr);
+
+/* Whether a boot file has that name. */
+bool parts_has_boot_file(const struct parts *p, const char *name);
 
 /* Opens and checks modules and boot files; parts_write_boot does so where it was not done. */
 int parts_open_boot(struct parts *p, struct fault *reterr);
@@ -81,7 +89,7 @@ int parts_open_boot_file(const struct parts *p, struct part *f, char **ret_dest,
 			 uint32_t *ret_mode, struct fault *reterr);
 
 /*
- * Writes the boot ramdisk as the next section of W: init, modules and boot files, in
+ * Writes the boot ramdisk as the next section of W: init, relay, modules and boot files, in
  * place of what BOOT, which may be empty, has under their names.
  */
 int parts_write_boot(struct parts *p, struct tree *boot,

@@ -208,12 +208,12 @@ static int run(struct tree *t, const struct squashfs_options *o, char **argv,
 }
 
 /* Where tar2sqfs finds the spool's file: by /proc, or else by a name of a folder of ours. */
-struct place {
+struct room {
 	char dir[4096], file[4096 + 16];
 	int dir_slot, file_slot;
 };
 
-static int place_open(struct place *p, const struct spool *spool,
+static int place_open(struct room *p, const struct spool *spool,
 		      struct fault *reterr)
 {
 	p->dir_slot = p->file_slot = -1;
@@ -239,7 +239,7 @@ static int place_open(struct place *p, const struct spool *spool,
 }
 
 /* What was written there, if it was not the spool itself, becomes the spool. */
-static int place_take(const struct place *p, struct spool *spool,
+static int place_take(const struct room *p, struct spool *spool,
 		      struct fault *reterr)
 {
 	int fd;
@@ -254,7 +254,7 @@ static int place_take(const struct place *p, struct spool *spool,
 	return 0;
 }
 
-static void place_close(struct place *p)
+static void place_close(struct room *p)
 {
 	if (p->dir[0]) {
 		(void)unlink(p->file);
@@ -269,7 +269,7 @@ int squashfs_write(struct tree *t, const struct squashfs_options *o,
 {
 	const char *level = level_of(o->compressor);
 	char *words = NULL, *argv[24], *save = NULL;
-	struct place place;
+	struct room place;
 	size_t n = 0;
 	struct stat st;
 	int r = -1;
