@@ -66,6 +66,7 @@ static struct {
 static uint8_t in[READ_MAX], out[WRITE_MAX];
 
 static void lose(enum tap_loss loss, int error);
+static void give_up(void);
 
 static enum frame_format format(void)
 {
@@ -147,7 +148,10 @@ static void device_ready(struct source *s, uint32_t events)
 	int r;
 
 	(void)s;
-	(void)events;
+	if (events & EPOLLERR) {
+		give_up();
+		return;
+	}
 	if (!is_connected()) {
 		drop_frames();
 		return;
@@ -162,6 +166,16 @@ static void device_ready(struct source *s, uint32_t events)
 
 /* --- From the parent to the device -------------------------------------------------- */
 
+/* Who sends to this MAC has read the frame that said it. */
+static void note_frame(const uint8_t *frame)
+{
+	if (memcmp(frame, tap.plan->mac, sizeof(tap.plan->mac)) != 0)
+		return;
+	if (tap.state == TAP_PROBING)
+		tap.state = TAP_UP;
+	tap.backoff_ms = 0;
+}
+
 /* What the device does not take is lost, as in any network. */
 static int take_frames(void)
 {
@@ -170,8 +184,7 @@ static int take_frames(void)
 	int r;
 
 	while ((r = frame_next(&tap.in, &frame, &len)) > 0) {
-		tap.state = TAP_UP;
-		tap.backoff_ms = 0;
+		note_frame(frame);
 		if (filter_in(&tap.filter, frame, len, loop_now_ms(tap.loop)))
 			(void)!write(tap.device.fd, frame, len);
 	}
@@ -242,13 +255,28 @@ static void report(enum tap_loss loss, int error)
 		  loss == TAP_ERROR ? strerror(error) : words[loss]);
 }
 
+static void close_link(void)
+{
+	if (tap.link.fd < 0)
+		return;
+	loop_remove(tap.loop, &tap.link);
+	(void)close(tap.link.fd);
+	tap.link.fd = -1;
+}
+
+/* Somebody inside has removed the device, which this process may not make again. */
+static void give_up(void)
+{
+	notice(DEVICE_NAME, "it was removed; there is no network any more");
+	loop_remove(tap.loop, &tap.device);
+	loop_untimer(tap.loop, &tap.timer);
+	dial_cancel(&tap.dial);
+	close_link();
+}
+
 static void lose(enum tap_loss loss, int error)
 {
-	if (tap.link.fd >= 0) {
-		loop_remove(tap.loop, &tap.link);
-		(void)close(tap.link.fd);
-		tap.link.fd = -1;
-	}
+	close_link();
 	report(loss, error);
 	tap.state = TAP_DOWN;
 	tap.out_at = 0;
