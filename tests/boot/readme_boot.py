@@ -15,6 +15,7 @@ from pathlib import Path
 
 from images.debian import cached
 
+from .guest import programs
 from .lib import TOP, Failure, Skip, check, enclave, lock, same, test
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -26,6 +27,7 @@ NOT_RUN = {
     "README.md": {r"make test .*": "this is one of its tests"},
     "docs/first-enclave.md": {},
     "docs/container.md": {},
+    "docs/forward.md": {},
     "docs/when-it-does-not-start.md": {},
     "docs/releasing.md": {r"make repro": "tests/dist has it", r"make dist": "tests/dist has it",
                           r"\(cd build/dist .*": "tests/dist has it"},
@@ -210,4 +212,24 @@ def from_dockerfile_to_enclave():
             shutil.copy(kept / "debian.tar", five)
         said = run(script, Path(folder), CONTAINERS_STORAGE_CONF=str(storage), TMPDIR=folder)
         nothing_is_lost(five)
+    expect(document, printed(document, text), said)
+
+
+@test(seconds=10)
+def guide_to_connections_is_followed():
+    """docs/forward.md: a web server in an enclave, reached from this machine."""
+    document = "docs/forward.md"
+    text = (TOP / document).read_text()
+    script = commands(document, text)
+    emulator()
+    with tempfile.TemporaryDirectory(prefix="readme-") as folder, socket.create_server(("127.0.0.1", 0)) as free:
+        busybox = Path(folder, "busybox")
+        busybox.write_bytes(programs("busybox-static").entries["bin/busybox"].data)
+        busybox.chmod(0o755)
+        port = free.getsockname()[1]
+        free.close()
+        for of_readers, of_tests in (("cp /bin/busybox", f"cp {busybox}"), ("8080", str(port))):
+            check(of_readers in script, f"no '{of_readers}'")
+            script = script.replace(of_readers, of_tests)
+        said = run(script, Path(folder), ENCLAVE_INIT_RUN=f"{folder}/enclaves")
     expect(document, printed(document, text), said)

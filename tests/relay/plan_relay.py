@@ -3,16 +3,19 @@
 import contextlib
 import os
 import random
+import re
+import shutil
 import signal
 import socket
 import struct
 import subprocess
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from .ends import (Server, answer_at_the_end, ask, at, dial, dial_when_there, echo, free_port, is_reset, say_hello)
-from .lib import (ASAN, DEADLINE_S, DONE, ENV, FILE, REFUSED, SHIPPED, USAGE, VERSION, Relay, check, enclave, folder, run, same, test)
+from .lib import (ASAN, DEADLINE_S, DONE, ENV, FILE, REFUSED, SHIPPED, TOP, USAGE, VERSION, Relay, check, enclave, folder, run, same, test)
 
 BYTES = random.Random(16).randbytes(300_000)
 READY, FAULT = 1, 2
@@ -294,6 +297,33 @@ def the_enclaves_lines_are_checked_without_an_enclave() -> None:
             r = Inside(path, plan, "--check", *words)
             r.process.wait(DEADLINE_S)
             same(r.end(), (code, err), plan)
+
+
+# --- the guide ---------------------------------------------------------------------
+
+@test
+def the_guides_files_are_good() -> None:
+    """Each block of docs/forward.md that is a file: of an enclave, of the parent, in a ConfigMap, and the unit."""
+    guide = (TOP / "docs/forward.md").read_text()
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```$", guide, re.DOTALL | re.MULTILINE)
+    inside = [body for kind, body in blocks if kind == "ini" and body.startswith("# /etc/enclave-init.conf\n")]
+    parents = [body for kind, body in blocks if kind == "ini" and body.startswith("# /etc/enclave-relay.conf\n")]
+    parents += [textwrap.dedent(body.partition("relay.conf: |\n")[2]) for kind, body in blocks if kind == "yaml"]
+    same((len(inside), len(parents)), (3, 2), "files")
+    with folder() as path:
+        for text in inside:
+            # What is init's, and not relay's.
+            r = Inside(path, re.sub(r"^add-host .*$", "", text, flags=re.MULTILINE), "--check")
+            r.process.wait(DEADLINE_S)
+            same(r.end(), (DONE, ""), text)
+        for text in parents:
+            (path / "plan").write_text(text)
+            run("run", "--check", path / "plan").is_(DONE, "")
+        if shutil.which("systemd-analyze"):
+            unit = path / "enclave-relay.service"
+            unit.write_text("".join(body for kind, body in blocks if kind == "systemd").replace("/usr/bin/enclave-relay", "/bin/true"))
+            p = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+            same((p.returncode, p.stderr), (0, ""), "systemd-analyze")
 
 
 # --- vsock-proxy ---------------------------------------------------------------------
