@@ -11,8 +11,8 @@ import threading
 from pathlib import Path
 
 from .ends import Server, answer_at_the_end, ask, dial, echo, free_port, is_reset, reset, say_hello
-from .lib import ASAN, DEADLINE_S, SHIPPED, Relay, check, folder, same, test, wait_for
-from .plan_relay import relay
+from .lib import ASAN, DEADLINE_S, DONE, SHIPPED, Relay, Skip, check, folder, same, test, wait_for
+from .plan_relay import READY, Inside, relay
 
 BYTES = random.Random(7).randbytes(4 << 20)
 
@@ -280,3 +280,28 @@ def idle_it_neither_wakes_nor_fills_memory() -> None:
             check(anonymous() <= 400, f"{anonymous()} KiB with 400 connections")
             for conn in conns:
                 conn.close()
+
+
+@test
+def the_enclaves_end_has_no_privileges() -> None:
+    """Its own user, no groups, no capabilities, now or by an exec; and still a new worker starts."""
+    if os.getuid() != 0:
+        raise Skip("only root has privileges to give away")
+    with folder() as path, Server(say_hello) as s:
+        port = free_port()
+        r = Inside(path, f"forward = tcp:127.0.0.1:{port} tcp:127.0.0.1:{s.port}\nforward-workers = 2\n", program=SHIPPED)
+        same(r.report()[0], READY, "the report")
+        pids = [r.process.pid, *children(r.process.pid)]
+        same(len(pids), 3, "processes")
+        for pid in pids:
+            now = status(pid)
+            same((now["Uid"].split(), now["Gid"].split(), now["Groups"]), (["65530"] * 4, ["65530"] * 4, ""), f"who {pid} is")
+            same({now[f"Cap{which}"] for which in ("Inh", "Prm", "Eff", "Bnd", "Amb")}, {"0" * 16}, "capabilities")
+            same((now["NoNewPrivs"], now["Seccomp"]), ("1", "2"), "the filter")
+            same(os.stat(f"/proc/{pid}/mem").st_uid, 0, "who may read its memory")
+        os.kill(pids[1], signal.SIGKILL)
+        wait_for(lambda: len(now := children(r.process.pid)) == 2 and pids[1] not in now, "a new worker")
+        for _ in range(8):
+            same(ask(dial(f"tcp:127.0.0.1:{port}"), b""), b"hello\n", "what goes through")
+        code, err = r.end()
+        same((code, "killed by signal 9" in err), (DONE, True), err)

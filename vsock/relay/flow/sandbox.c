@@ -5,6 +5,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -80,7 +81,6 @@ static const struct call calls[] = {
 	{ __NR_exit, 0 },
 	{ __NR_bind, SANDBOX_DATAGRAMS },
 	{ __NR_fcntl, SANDBOX_CHILDREN | SANDBOX_FILES },
-	{ __NR_clone, SANDBOX_CHILDREN },
 #ifdef __NR_fork
 	{ __NR_fork, SANDBOX_CHILDREN },
 #endif
@@ -202,6 +202,9 @@ static void put_all(struct program *p, unsigned needs)
 	/* Memory is never code. */
 	put_unless_bits(p, __NR_mmap, 2, PROT_EXEC);
 	put_unless_bits(p, __NR_mprotect, 2, PROT_EXEC);
+	/* A process, and no thread or namespace. */
+	if (needs & SANDBOX_CHILDREN)
+		put_unless_bits(p, __NR_clone, 0, ~(uint32_t)CSIGNAL);
 	if (needs & SANDBOX_FILES) {
 		put_unless_bits(p, __NR_openat, 2, NO_READING);
 #ifdef __NR_open
