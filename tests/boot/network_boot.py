@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 import urllib.error
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -19,8 +20,10 @@ from pathlib import Path
 import suite
 from gvproxy import gvproxy
 
+from . import parent
+from .aws_boot import aws_ramdisks
 from .guest import guest_files
-from .lib import DEADLINE_S, built, check, image, same, test
+from .lib import DEADLINE_S, Tree, boot, built, check, image, same, test
 from .publish_boot import fetch, free_port
 from .run_boot import laptop
 
@@ -134,3 +137,26 @@ def an_enclave_has_a_network_and_names():
                 running(program, "-listen", f"unix://{folder}/1024.sock", "-listen", f"unix://{folder}/api", "-ssh-port", "-1"):
             check_pages(folder, names)
         web.shutdown()
+
+
+@test(30)
+def an_enclave_has_a_network_on_4_14() -> None:
+    """On AWS's 4.14 kernel for arm64, too: a name, and 1 MB over gvproxy."""
+    program, names, data = gvproxy(), Names(), DATA[:1 << 20]
+    app = Tree()
+    app.file("bin/net", built("apps/net", "aarch64"), 0o755)
+    with parent.folder() as folder, socket.create_server(("127.0.0.1", 0)) as server:
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    conn, _ = server.accept()
+                    with conn:
+                        conn.sendall(data)
+        threading.Thread(target=serve, daemon=True).start()
+        eif = aws_ramdisks(app, "/bin/net", "a.example", "192.168.127.254", str(server.getsockname()[1]),
+                           config=KEYS.encode(), boot_files={"relay": built("relay", "aarch64")})
+        with running(suite.built("relay", "x86_64"), "dns", f"unix:{folder}/5353.sock", "--server", f"127.0.0.1:{names.port}"), \
+                running(program, "-listen", f"unix://{folder}/1024.sock", "-ssh-port", "-1"):
+            b = boot(eif, folder=folder, append="panic=-1")
+    b.expect(code="0", address="192.0.2.53", bytes=str(len(data)), adler=str(zlib.adler32(data)))
+    b.expect_end("/bin/net", "exited with code 0")
