@@ -15,21 +15,24 @@ enum {
 
 static const struct config_key *find_key(const char *name)
 {
-	for (size_t i = 0; i < config_key_count; i++)
-		if (strcmp(name, config_keys[i].name) == 0)
+	const char *at = config_key_names;
+
+	for (size_t i = 0; i < config_key_count; i++) {
+		if (strcmp(name, at) == 0)
 			return &config_keys[i];
+		at += strlen(at) + 1;
+	}
 	return NULL;
 }
 
 static const char *nearest_key(const char *name)
 {
-	const struct config_key *best = config_keys;
+	const char *best = config_key_names;
 
-	for (size_t i = 1; i < config_key_count; i++)
-		if (config_distance(name, config_keys[i].name) <
-		    config_distance(name, best->name))
-			best = &config_keys[i];
-	return config_relay_nearest(name, best->name);
+	for (const char *at = best; *at; at += strlen(at) + 1)
+		if (config_distance(name, at) < config_distance(name, best))
+			best = at;
+	return config_relay_nearest(name, best);
 }
 
 /* --- the whole of a file --- */

@@ -52,10 +52,10 @@ struct config_key {
 	bool of_service : 1, may_repeat : 1;
 	bool supervised : 1; /* needs a PID 1 that stays: not with hand-over */
 	int32_t min, max;
-	char name[24];
 };
 
 extern const struct config_key config_keys[];
+extern const char config_key_names[]; /* theirs, each with its NUL */
 extern const size_t config_key_count;
 
 /* Reads KEY's value, as above. */
