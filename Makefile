@@ -101,7 +101,7 @@ lang: all
 test check boot tool relay pack ns interop lang: NEED = python3
 test check boot pack: NEED += squashfs-tools-ng
 test check pack: NEED += squashfs-tools
-test check relay: NEED += dnsmasq-base knot-dnsutils
+test check relay: NEED += dnsmasq-base knot-dnsutils tinyproxy-bin microsocks socat curl wget git openssl
 test check boot unit tool relay pack ns interop lang:
 	$(if $(NEED),$(call need,$(NEED)))
 	$(Q)tests/run $@

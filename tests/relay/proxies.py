@@ -103,7 +103,10 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self) -> None:
         body = self.body()
         self.server.requests.append((f"{self.command} {self.path}", dict(self.headers.items()), body))
-        data = self.server.files.get(self.path.partition("?")[0])
+        data = self.server.files.get(self.path.partition("?")[0].replace("/./", "/"))
+        if data is None and self.server.missing:
+            self.send_error(404)
+            return
         text = data if data is not None else f"{self.command} {self.path} {len(body)} {hashlib.sha256(body).hexdigest()}\n".encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(text)))
@@ -130,6 +133,7 @@ class Origin(Server):
     def __init__(self, secure: bool = False) -> None:
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self.files: dict[str, bytes] = {"/big": BIG}
+        self.missing = False  # what is no file is 404
         super().__init__(("127.0.0.1", 0), Handler)
         self.port = self.server_address[1]
         if secure:
