@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .ends import (Server, answer_at_the_end, ask, at, dial, dial_when_there, echo, free_port, is_reset, say_hello)
-from .lib import (ASAN, DEADLINE_S, DONE, ENV, FILE, REFUSED, SHIPPED, TOP, USAGE, VERSION, Relay, check, enclave, folder, run, same, test)
+from .lib import (ASAN, DEADLINE_S, DONE, ENV, FILE, REFUSED, SHIPPED, TOP, USAGE, VERSION, Relay, check, enclave, folder, run, same, test,
+                  wait_for)
 
 BYTES = random.Random(16).randbytes(300_000)
 READY, FAULT = 1, 2
@@ -80,6 +81,34 @@ def a_lookup_that_fails_is_the_failure_of_its_connections() -> None:
                 # Without a server of names it may be the one or the other; musl tries for 10 s.
                 r.wait_err("relay: tcp:no-such-name.invalid:80: ")
                 check("its lookup got no answer" in r.err or "there is no such name" in r.err or "took too long" in r.err, r.err)
+
+
+def children(pid: int, name: str) -> list[int]:
+    """The processes of NAME that PID has started."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            text = stat.read_text()
+            if f"({name})" in text and int(text.rpartition(")")[2].split()[1]) == pid:
+                found.append(int(stat.parent.name))
+    return found
+
+
+@test
+def the_process_of_lookups_may_be_killed() -> None:
+    """It starts again; connections that are there go on, and those that wait for a name get it."""
+    for program in (ASAN, SHIPPED):
+        port = free_port()
+        with Server(echo) as s, relay("forward", f"tcp:127.0.0.1:{port}", f"tcp:localhost:{s.port}", program=program) as r:
+            with dial(f"tcp:127.0.0.1:{port}") as first:
+                for n in range(3):
+                    first.sendall(b"%d" % n)
+                    same(first.recv(1), b"%d" % n, "the connection that is there")
+                    (pid,) = children(r.process.pid, "lookups")
+                    os.kill(pid, signal.SIGKILL)
+                    same(ask(dial(f"tcp:127.0.0.1:{port}"), BYTES), BYTES, "one that needs a name")
+                    wait_for(lambda: children(r.process.pid, "lookups"), "the next process of lookups")
+            check(r.err.count("lookups: killed by signal 9") == 3, r.err)
 
 
 @test
