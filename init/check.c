@@ -2,15 +2,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "init/relay.h"
 #include "init/report.h"
 #include "init/spec/config.h"
 #include "init/spec/seccomp.h"
 #include "init/spec/spec.h"
 #include "init/text.h"
 #include "rootfs/file.h"
+#include "vsock/inside.h"
 
 /* FILE: what: why, on a line of its own. */
 static int complain(const char *file, const char *what, const char *why)
@@ -125,6 +129,60 @@ static int check_root(const char *file, const char *path,
 	return bad;
 }
 
+/* --- relay's lines --- */
+
+enum { EXIT_BAD_PLAN = 2, EXIT_NO_RELAY = 127 };
+
+/* Beside this program, as it is built and installed; else as an image has it. */
+static void exec_relay(void)
+{
+	char name[] = "relay", inside[] = "inside", check[] = "--check";
+	char *const argv[] = { name, inside, check, NULL }, *const envp[] = {
+		NULL
+	};
+	char path[PATH_MAX], *slash;
+	ssize_t n = readlink("/proc/self/exe", path,
+			     sizeof(path) - sizeof("relay"));
+
+	path[n > 0 ? n : 0] = '\0';
+	slash = strrchr(path, '/');
+	if (slash) {
+		memcpy(slash + 1, name, sizeof(name));
+		(void)execve(path, argv, envp);
+	}
+	(void)execve(INSIDE_IMAGE_PATH, argv, envp);
+	_exit(EXIT_NO_RELAY);
+}
+
+/* It says itself what is wrong. */
+static int check_relayed(const char *file, const struct config *c)
+{
+	int plan, status = -1;
+	pid_t pid;
+
+	if (c->relayed_count == 0)
+		return 0;
+	plan = relay_plan(c);
+	if (plan < 0)
+		return complain(file, "relay", strerror(-plan));
+	pid = _Fork();
+	if (pid == 0) {
+		if (dup2(plan, INSIDE_PLAN_FD) == INSIDE_PLAN_FD)
+			exec_relay();
+		_exit(EXIT_NO_RELAY);
+	}
+	close(plan);
+	if (pid > 0)
+		(void)waitpid(pid, &status, 0);
+	if (status == 0)
+		return 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_BAD_PLAN)
+		return 1;
+	(void)complain(file, "relay",
+		       "not found, so the lines for it were not checked");
+	return 0;
+}
+
 /* What is right and may not be what was meant. */
 static void hint(const char *file, const struct config *c)
 {
@@ -135,6 +193,12 @@ static void hint(const char *file, const struct config *c)
 		if (word)
 			(void)complain_file(file, "command", word,
 					    config_quote_hint, "");
+		if (config_goes_around(c, &c->services[i]))
+			(void)complain_file(
+				file, "vsock", c->services[i].supervision.name,
+				"it may open sockets of its own past egress "
+				"and dns-forward",
+				"");
 	}
 }
 
@@ -158,5 +222,6 @@ int check_config(const char *file, const char *root)
 		return complain(file, "", text_string(&why));
 	}
 	hint(file, c);
-	return root ? check_root(file, root, c) : 0;
+	r = check_relayed(file, c);
+	return root ? check_root(file, root, c) | r : r;
 }

@@ -66,7 +66,7 @@ static int copy(int from)
 	return to;
 }
 
-static int make_plan(const struct config *c)
+int relay_plan(const struct config *c)
 {
 	struct file text;
 	int r = file_alloc(config_relay_size(c), &text), fd;
@@ -361,7 +361,7 @@ int relay_start(struct boot *b)
 		return 0;
 	if (y->fds[RELAYING_PROGRAM] < 0)
 		return fail_missing(b, y->fds[RELAYING_PROGRAM]);
-	y->fds[RELAYING_PLAN] = make_plan(b->config);
+	y->fds[RELAYING_PLAN] = relay_plan(b->config);
 	if (y->fds[RELAYING_PLAN] < 0)
 		return boot_fail(b, "relay", strerror(-y->fds[RELAYING_PLAN]));
 	y->fds[RELAYING_LOG] =

@@ -42,6 +42,9 @@ struct relay {
 	int64_t ready_ms; /* when it was */
 };
 
+/* The lines of C for relay in memory that is sealed: its descriptor, or -errno. */
+int relay_plan(const struct config *c);
+
 /*
  * Step 6, with the boot ramdisk still there: takes a copy of the program, if the
  * configuration needs it. What is wrong with it relay_start says.

@@ -1,10 +1,13 @@
 """PID 1's side of relay: a stand-in that keeps the contract of vsock/inside.h, or breaks it."""
 
 import os
+import shutil
 import signal
+import subprocess
+import tempfile
 from pathlib import Path
 
-from .lib import VERSION, Jail, Tree, app, check, same, status, strings, test
+from .lib import BUILD, DEADLINE_S, VERSION, Jail, Tree, app, check, same, status, strings, test
 from .link_ns import LOG, lines_of, read_all, text_of
 
 READY = "forward = ready\n"
@@ -320,3 +323,35 @@ def services_are_told_of_the_proxy() -> None:
             j.restarted()
             found = dict(line.split("=", 1) for line in j.text.splitlines() if "proxy=" in line.lower())
             same(found, wanted, config)
+
+
+# --- init --check ---
+
+def checked(init: Path, text: str) -> tuple[int, str]:
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as f:
+        f.write(text)
+        f.flush()
+        done = subprocess.run([init, "--check", f.name], capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+        return done.returncode, (done.stdout + done.stderr).replace(f.name, "CONF")
+
+
+@test
+def check_asks_relay() -> None:
+    """The one beside init: its words and its lines; where there is none that is said, and is no fault."""
+    good, bad = "umask = 022\nforward = vsock:8080 tcp:127.0.0.1:80\n", "\n\nforward = vsock:8080 tcp:example.com:80\n"
+    same(checked(BUILD / "init", good), (0, ""), "a good one")
+    code, said = checked(BUILD / "init", bad)
+    check(code == 1 and said.startswith("line 3: forward: tcp:example.com:80: "), f"{code} {said}")
+    with tempfile.TemporaryDirectory() as name:
+        shutil.copy(BUILD / "init", name)
+        same(checked(Path(name) / "init", bad), (0, "CONF: relay: not found, so the lines for it were not checked\n"), "without relay")
+
+
+@test
+def check_names_who_goes_around() -> None:
+    """Services with vsock open, where egress or dns-forward limits what may be reached."""
+    limit = "egress = 127.0.0.1:3128\negress-allow = a.example\n"
+    others = "[a]\ncommand = /a\n[b]\ncommand = /b\nvsock = none\n"
+    code, said = checked(BUILD / "init", limit + others)
+    same([line.split(": ")[1] for line in said.splitlines()], ["vsock main", "vsock a"], said)
+    same((code, checked(BUILD / "init", limit + "vsock = none\n")), (0, (0, "")), "the codes")
