@@ -15,7 +15,7 @@ from .lib import (ASAN, CONTROL, DONE, EXITED, FATAL, FILE, LOST, REFUSED, SHIPP
                   VERSION, Enclave, Relay, Skip, check, enclave, folder, line, run, same, test,
                   wait_for)
 
-COMMANDS = ("watch", "log", "status", "stop", "listen", "forward", "dns", "run", "inside", "vsock-proxy")
+COMMANDS = ("watch", "log", "status", "stop", "listen", "forward", "dns", "egress", "run", "inside", "vsock-proxy")
 PAGE = TOP / "vsock/relay/enclave-relay.1"
 COMPLETION = TOP / "vsock/relay/enclave-relay.bash-completion"
 FULL = {"status": "running", "ready": True, "service": "main", "uptime_ms": 8123, "restarts": 1, "services": [
