@@ -191,6 +191,27 @@ def a_target_that_asks_for_it_hears_who_has_connected() -> None:
             same(ask(dial(f"unix:{path}/listen"), b"question"), b"all: " + start + b"\0\0\0" + b"question", "what the target got")
 
 
+@test
+def counters_are_said_when_asked_for() -> None:
+    """Of each listener, over all workers."""
+    with folder() as path, Server(answer_at_the_end) as s:
+        (path / "plan").write_text(f"forward = unix:{path}/good tcp:127.0.0.1:{s.port}\nforward = unix:{path}/bad unix:{path}/none\n"
+                                   "forward-workers = 3\n")
+        with relay("run", path / "plan") as r:
+            for _ in range(4):
+                ask(dial(f"unix:{path}/good"), b"12345")
+                check(is_reset(dial(f"unix:{path}/bad")), "it was taken")
+            conn = dial(f"unix:{path}/good")
+            conn.sendall(b"6")
+
+            def counted() -> bool:
+                r.process.send_signal(signal.SIGUSR1)
+                return (f"unix:{path}/good: 1 connections, 5 in all, 0 refused, 21 bytes in, 45 out\n" in r.err
+                        and f"unix:{path}/bad: 0 connections, 4 in all, 4 refused, 0 bytes in, 0 out\n" in r.err)
+            wait_for(counted, "the counters")
+            conn.close()
+
+
 # --- processes ---------------------------------------------------------------
 
 @test

@@ -703,6 +703,142 @@ TEST(a_write_for_which_the_kernel_has_no_memory_is_tried_again)
 	tear_down();
 }
 
+/* --- chance ------------------------------------------------------------------------- */
+
+enum { PLAYERS = 40, MOVES = 60000, HELD = 3 };
+
+/* One end of a connection, and what has gone into it and come out of it. */
+struct player {
+	int fd; /* -1: closed */
+	uint64_t said, heard;
+	bool has_ended, saw_end;
+};
+
+static uint32_t chance(uint32_t n)
+{
+	static uint32_t state = 16;
+
+	state = state * 1664525 + 1013904223;
+	return (state >> 8) % n;
+}
+
+/* Byte AT of what a player says. */
+static uint8_t byte_of(uint64_t at)
+{
+	return (uint8_t)(at ^ at >> 8 ^ at >> 16);
+}
+
+static void say_some(struct player *p)
+{
+	static uint8_t bytes[70000];
+	size_t len = 1 + chance(chance(3) ? 100 : sizeof(bytes));
+	ssize_t n;
+
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = byte_of(p->said + i);
+	n = syscall(SYS_sendto, p->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL,
+		    NULL, 0);
+	p->said += n > 0 ? (uint64_t)n : 0;
+}
+
+static void hear_some(struct player *p, const struct player *from)
+{
+	static uint8_t bytes[70000];
+	size_t len = 1 + chance(chance(3) ? 5000 : sizeof(bytes));
+	ssize_t n = syscall(SYS_recvfrom, p->fd, bytes, len, MSG_DONTWAIT, NULL,
+			    NULL);
+	bool good = true;
+
+	for (ssize_t i = 0; i < n; i++)
+		good = good && bytes[i] == byte_of(p->heard + (uint64_t)i);
+	CHECK(good);
+	p->heard += n > 0 ? (uint64_t)n : 0;
+	CHECK(p->heard <= from->said);
+	/* An end in order comes behind all that was said before it. */
+	if (n == 0 && from->has_ended && from->fd >= 0)
+		CHECK_INT(p->heard, from->said);
+}
+
+static void play(struct player *p, const struct player *other)
+{
+	switch (chance(60)) {
+	case 0:
+		(void)shutdown(p->fd, SHUT_WR);
+		p->has_ended = true;
+		break;
+	case 1:
+		if (chance(4))
+			break;
+		close(p->fd);
+		p->fd = -1;
+		break;
+	case 2:
+		if (chance(4))
+			break;
+		pump_reset(p->fd);
+		p->fd = -1;
+		break;
+	case 3:
+		send_errno =
+			(int[]){ ENOMEM, EAGAIN, EINTR, ENOBUFS }[chance(4)];
+		break;
+	default:
+		if (chance(2))
+			hear_some(p, other);
+		else if (!p->has_ended)
+			say_some(p);
+	}
+}
+
+static void new_pair(struct player p[2])
+{
+	static const struct pump_options held = { .done = on_done,
+						  .holds_half_close = true };
+
+	all_is_vsock = chance(2);
+	p[0] = p[1] = (struct player){ 0 };
+	join(chance(2) ? pair_unix : pair_tcp, chance(HELD) ? &usual : &held,
+	     &p[0].fd, &p[1].fd);
+}
+
+TEST(whatever_peers_do_nothing_is_left_over)
+{
+	static struct player players[PLAYERS][2];
+	int first_free, started = PLAYERS;
+
+	first_free = dup(0);
+	close(first_free);
+	set_up(40 * POOL_SMALL);
+	for (int i = 0; i < PLAYERS; i++)
+		new_pair(players[i]);
+	for (int i = 0; i < MOVES; i++) {
+		struct player *p = players[chance(PLAYERS)];
+		unsigned side = chance(2);
+
+		if (p[0].fd < 0 && p[1].fd < 0) {
+			turn();
+			if (pumps.count < ROOM) {
+				new_pair(p);
+				started++;
+			}
+		} else if (p[side].fd >= 0) {
+			play(&p[side], &p[!side]);
+		}
+		if (chance(3) == 0)
+			turn();
+	}
+	send_errno = 0;
+	for (int i = 0; i < PLAYERS; i++)
+		for (int k = 0; k < 2; k++)
+			if (players[i][k].fd >= 0)
+				close(players[i][k].fd);
+	wait_ends(started);
+	CHECK(started > 2 * PLAYERS);
+	tear_down();
+	CHECK_INT(pool_offers(&pool), 0);
+	CHECK_INT(dup(0), first_free);
+}
+
 /* --- vsock -------------------------------------------------------------------------- */
 
 TEST(after_a_tiny_write_vsock_has_a_pause)

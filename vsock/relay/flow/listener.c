@@ -1,6 +1,7 @@
 #include "vsock/relay/flow/listener.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,13 +74,23 @@ static int listen_tcp(const struct address *a)
 	return r;
 }
 
+static int listen_vsock(const struct address *a, uint32_t buffer)
+{
+	int fd = sock_listen(a->port, buffer);
+
+	/* A longer queue than PID 1's own ports need. */
+	if (fd >= 0)
+		(void)listen(fd, BACKLOG);
+	return fd;
+}
+
 static int listen_at(const struct address *a, uint32_t buffer)
 {
 	char path[PLACE_PATH];
 
 	switch (a->kind) {
 	case ADDRESS_VSOCK:
-		return sock_listen(a->port, buffer);
+		return listen_vsock(a, buffer);
 	case ADDRESS_TCP:
 		return listen_tcp(a);
 	case ADDRESS_UNIX:
@@ -211,6 +222,20 @@ static void wake(struct listener *l)
 static void on_time(struct timer *t)
 {
 	wake(LOOP_OWNER(t, struct listener, timer));
+}
+
+void listener_report_all(void)
+{
+	for (const struct listener *l = all; l; l = l->next)
+		notice_of(&l->at,
+			  "%" PRIu64 " connections, %" PRIu64
+			  " in all, %" PRIu64 " refused, %" PRIu64
+			  " bytes in, %" PRIu64 " out",
+			  tally_sum(l->column, TALLY_NOW),
+			  tally_sum(l->column, TALLY_TOTAL),
+			  tally_sum(l->column, TALLY_REFUSED),
+			  tally_sum(l->column, TALLY_IN),
+			  tally_sum(l->column, TALLY_OUT));
 }
 
 void listener_left(struct listener *l)

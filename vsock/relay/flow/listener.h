@@ -92,4 +92,7 @@ void listener_close(struct listener *l);
 /* The same for all. */
 void listener_close_all(void);
 
+/* Writes a line on stderr for each, with the sums of its counters over all workers. */
+void listener_report_all(void);
+
 #endif

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "vsock/io.h"
+#include "vsock/relay/base/value.h"
 #include "vsock/relay/flow/drop.h"
 #include "vsock/relay/flow/listener.h"
 #include "vsock/relay/flow/loop.h"
@@ -33,6 +34,7 @@ enum {
 	TIMERS_MORE = 4096, /* of listeners and services */
 	FILES_EACH = 2,
 	FILES_MORE = 1024,
+	BACKLOG = 4096,
 };
 
 /* A process that is kept running. */
@@ -219,6 +221,8 @@ static int supervise(const sigset_t *signals)
 				     sigtimedwait(signals, NULL, &t);
 		if (signal_ == SIGCHLD)
 			reap();
+		else if (signal_ == SIGUSR1)
+			listener_report_all();
 		else if (signal_ > 0)
 			return signal_;
 	}
@@ -288,6 +292,7 @@ int worker_run(const struct plan *p, void (*ready)(void *ctx), void *ctx,
 	(void)sigaddset(&signals, SIGTERM);
 	(void)sigaddset(&signals, SIGINT);
 	(void)sigaddset(&signals, SIGHUP);
+	(void)sigaddset(&signals, SIGUSR1);
 	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
 	(void)signal(SIGPIPE, SIG_IGN); /* of stderr */
 	r = give_up_privileges(reterr);
@@ -332,6 +337,27 @@ static void raise_files(uint32_t max)
 	(void)setrlimit(RLIMIT_NOFILE, &l);
 }
 
+/*
+ * Before 5.4 the kernel cuts a listener's queue to 128, beyond which vsock resets. A
+ * configuration that has more keeps it.
+ */
+static void raise_backlog(void)
+{
+	static const char path[] = "/proc/sys/net/core/somaxconn",
+			  wanted[] = "4096";
+	char text[16] = "";
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	uint64_t n;
+
+	if (fd < 0)
+		return;
+	if (read(fd, text, sizeof(text) - 1) > 0)
+		text[strcspn(text, "\n")] = '\0';
+	if (value_number(text, BACKLOG - 1, &n))
+		(void)!pwrite(fd, wanted, sizeof(wanted) - 1, 0);
+	close(fd);
+}
+
 static void set_places(void)
 {
 	const struct service *const *s = services_of(plan->side);
@@ -360,8 +386,10 @@ int worker_bind(const struct plan *p, struct service_fault *reterr)
 	set_places();
 	tally_limit(count, p->max);
 	raise_files(p->max);
-	if (p->side == PLAN_INSIDE)
+	if (p->side == PLAN_INSIDE) {
 		listener_set_inside();
+		raise_backlog();
+	}
 	for (; r == 0 && *s; s++)
 		if ((*s)->is_wanted(p))
 			r = (*s)->bind(p, reterr);

@@ -16,9 +16,10 @@
 int worker_bind(const struct plan *p, struct service_fault *reterr);
 
 /*
- * Gives privileges up (flow/sandbox), forks, and calls READY, which may be NULL, when all
- * runs. Returns the signal of SIGTERM, SIGINT and SIGHUP that has ended it, with the sockets
- * of AF_UNIX removed and no process left, or -errno with *RETERR.
+ * Gives privileges up (flow/drop), forks, and calls READY, which may be NULL, when all runs. SIGUSR1
+ * makes it write the listeners' counters on stderr. Returns the signal of SIGTERM, SIGINT and
+ * SIGHUP that has ended it, with the sockets of AF_UNIX removed and no process left, or -errno
+ * with *RETERR.
  */
 int worker_run(const struct plan *p, void (*ready)(void *ctx), void *ctx,
 	       struct service_fault *reterr);
