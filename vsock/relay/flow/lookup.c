@@ -333,7 +333,7 @@ static int start(const struct service_work *w)
 	int r = 0;
 
 	loop = w->loop;
-	for (uint16_t i = 0; i < LOOKUP_ASKERS; i++)
+	for (unsigned i = 0; i < LOOKUP_ASKERS; i++)
 		askers[i].next = i + 1 < LOOKUP_ASKERS ? (uint16_t)(i + 1) :
 							 (uint16_t)NOBODY;
 	free_asker = 0;

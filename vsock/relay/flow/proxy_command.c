@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -203,19 +204,16 @@ static bool find_ip(const struct proxy *p, size_t len, struct address *ret)
 /* What is dialled, if it is an address or a name at all. */
 static int read_target(const struct proxy *p, struct address *ret)
 {
-	size_t len = strlen(p->host);
-	char buf[HOST_CAP + sizeof("tcp:[]:65535")] = "tcp:";
+	/* The name of the target points into it. */
+	static char kept[HOST_CAP + sizeof("tcp:[]:1")];
 	bool is_v6 = strchr(p->host, ':') != NULL;
-	static char kept[sizeof(buf)];
 	const char *why;
+	int n = snprintf(kept, sizeof(kept), "tcp:%s%s%s:1", is_v6 ? "[" : "",
+			 p->host, is_v6 ? "]" : "");
 
-	if (len >= HOST_CAP)
+	if (n < 0 || (size_t)n >= sizeof(kept))
 		return refuse(p, "the address is too long");
-	strcat(buf, is_v6 ? "[" : "");
-	strcat(buf, p->host);
-	strcat(buf, is_v6 ? "]:1" : ":1");
-	memcpy(kept, buf, sizeof(buf));
-	why = address_read(kept, strlen(kept), ADDRESS_SINGLE, ret);
+	why = address_read(kept, (size_t)n, ADDRESS_SINGLE, ret);
 	if (why)
 		return tool_fail(p->tool, ERROR_EXIT, p->host, "%s", why);
 	if (ret->kind == ADDRESS_TCP &&
@@ -326,12 +324,13 @@ static int read_option(const struct opts *o, int id, struct proxy *p)
 /* Their -w8 is our -w=8. */
 static void split_workers(char **words)
 {
-	static char joined[24] = "-w=";
+	static char joined[32];
 
 	for (; *words && strcmp(*words, "--") != 0; words++)
 		if (strncmp(*words, "-w", 2) == 0 && (*words)[2] >= '0' &&
-		    (*words)[2] <= '9' && strlen(*words) < 20) {
-			strcpy(joined + 3, *words + 2);
+		    (*words)[2] <= '9') {
+			(void)snprintf(joined, sizeof(joined), "-w=%s",
+				       *words + 2);
 			*words = joined;
 			return;
 		}
