@@ -1,20 +1,19 @@
 #include "vsock/relay/flow/tally.h"
 
-#include <stdatomic.h>
 #include <sys/mman.h>
 
 enum { MINUTE_MS = 60000 };
 
 /* Of one worker, which alone writes it. */
 struct row {
-	_Alignas(64) _Atomic uint64_t memory;
-	_Atomic uint64_t counts[TALLY_COLUMNS][TALLY_WHATS];
+	_Alignas(64) uint64_t memory;
+	uint64_t counts[TALLY_COLUMNS][TALLY_WHATS];
 };
 
 /* Shared by all; a page that nobody has reached costs nothing. */
 struct shared {
 	struct row rows[TALLY_WORKERS];
-	_Atomic int64_t said_ms[TALLY_COLUMNS][TALLY_LINES]; /* 0: never */
+	int64_t said_ms[TALLY_COLUMNS][TALLY_LINES]; /* 0: never */
 };
 
 static struct row *rows;
@@ -48,15 +47,15 @@ void tally_limit(unsigned count, uint32_t max)
 	most = max;
 }
 
-static uint64_t get(const _Atomic uint64_t *n)
+static uint64_t get(const uint64_t *n)
 {
-	return atomic_load_explicit(n, memory_order_relaxed);
+	return __atomic_load_n(n, __ATOMIC_RELAXED);
 }
 
 /* There is one writer, which needs no locked instruction. */
-static void add(_Atomic uint64_t *n, uint64_t more)
+static void add(uint64_t *n, uint64_t more)
 {
-	atomic_store_explicit(n, get(n) + more, memory_order_relaxed);
+	__atomic_store_n(n, get(n) + more, __ATOMIC_RELAXED);
 }
 
 void tally_join(unsigned worker)
@@ -71,10 +70,9 @@ void tally_forget(unsigned worker)
 	if (!rows || worker >= TALLY_WORKERS)
 		return;
 	r = &rows[worker];
-	atomic_store_explicit(&r->memory, 0, memory_order_relaxed);
+	__atomic_store_n(&r->memory, 0, __ATOMIC_RELAXED);
 	for (unsigned c = 0; c < columns; c++)
-		atomic_store_explicit(&r->counts[c][TALLY_NOW], 0,
-				      memory_order_relaxed);
+		__atomic_store_n(&r->counts[c][TALLY_NOW], 0, __ATOMIC_RELAXED);
 }
 
 bool tally_has_place(unsigned column, uint32_t max)
@@ -114,16 +112,16 @@ uint64_t tally_sum(unsigned column, enum tally_what what)
 
 bool tally_may_say(unsigned column, enum tally_line line, int64_t now_ms)
 {
-	_Atomic int64_t *at;
+	int64_t *at;
 	int64_t last;
 
 	if (!shared || column >= TALLY_COLUMNS)
 		return true;
 	at = &shared->said_ms[column][line];
-	last = atomic_load_explicit(at, memory_order_relaxed);
+	last = __atomic_load_n(at, __ATOMIC_RELAXED);
 	if (last && now_ms - last < MINUTE_MS)
 		return false;
-	atomic_store_explicit(at, now_ms, memory_order_relaxed);
+	__atomic_store_n(at, now_ms, __ATOMIC_RELAXED);
 	return true;
 }
 
