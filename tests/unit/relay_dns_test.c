@@ -205,6 +205,8 @@ static bool is_good(const void *owner, size_t owner_len, uint8_t type,
 
 TEST(pointers_lead_backwards)
 {
+	static const uint8_t zeros[20];
+
 	CHECK(is_good("\xc0\x0c", 2, 1, "\1\2\3\4", 4));
 	CHECK(is_good("\xc0\x10", 2, 5, "\1a\xc0\x0c", 4));
 	/* To itself, forward, into the header, and round about. */
@@ -214,6 +216,8 @@ TEST(pointers_lead_backwards)
 	CHECK(!is_good("\1a\xc0\x1d", 4, 1, "\1\2\3\4", 4));
 	CHECK(!is_good("\xc0\x0c", 2, 5, "\xc0\x29", 2));
 	CHECK(!is_good("\xc0\x0c", 2, 5, "\1a\xc0\x29", 4));
+	/* To the type of the question: as labels its bytes go on into the record. */
+	CHECK(!is_good("\xc0\x1a", 2, 16, zeros, sizeof(zeros)));
 }
 
 TEST(names_in_records_end_with_them)
@@ -338,6 +342,28 @@ TEST(a_cut_answer_has_the_records_that_fit_and_opt)
 	CHECK_INT(p.answer[9], 0);
 	CHECK_INT(p.answer[11], 1);
 	CHECK_MEM(p.answer + cut - 11, opt, sizeof(opt));
+	free(p.file.bytes);
+}
+
+TEST(an_opt_of_another_name_goes_with_the_rest)
+{
+	struct pair p = load("unbound-many");
+	size_t len = p.answer_len, cut;
+	uint8_t *m = malloc(len + 1);
+
+	/* Its name is a pointer to the root at the end of the question. */
+	REQUIRE(m);
+	CHECK_INT(dns_query_read(p.query, p.query_len, &q), 0);
+	memcpy(m, p.answer, len - 11);
+	m[len - 11] = 0xc0;
+	m[len - 10] = (uint8_t)(q.question - 5);
+	memcpy(m + len - 9, p.answer + len - 10, 10);
+	CHECK_INT(dns_check(m, len + 1), len + 1);
+	cut = dns_cut(m, len + 1, 512);
+	CHECK(cut <= 512);
+	CHECK_INT(m[11], 0);
+	CHECK_INT(dns_check(m, cut), cut);
+	free(m);
 	free(p.file.bytes);
 }
 

@@ -52,7 +52,8 @@ void dns_set_id(uint8_t *m, uint16_t id)
 
 /*
  * Follows the name at AT. Returns where what comes after it is, or 0 if it is none. Each
- * pointer leads to before the part that it ends, so that there is an end.
+ * pointer leads to before the part that it ends, and that part is over before this one
+ * begins: so there is an end, and a name needs nothing of what comes later.
  */
 static size_t skip_name(const uint8_t *m, size_t len, size_t at)
 {
@@ -68,6 +69,7 @@ static size_t skip_name(const uint8_t *m, size_t len, size_t at)
 			n = (n & ~(size_t)POINTER) << 8 | m[at + 1];
 			if (n < DNS_HEADER || n >= start)
 				return 0;
+			len = start;
 			at = start = n;
 			continue;
 		}
@@ -179,6 +181,12 @@ static uint16_t clamp(uint16_t udp_size)
 	return udp_size > DNS_UDP_MAX ? DNS_UDP_MAX : udp_size;
 }
 
+/* Of another name it would not be found again where it is moved to. */
+static bool is_opt(const struct record *r, size_t section)
+{
+	return r->type == TYPE_OPT && r->is_root && section == SECTIONS - 1;
+}
+
 /* The sections after the question: all records must be whole, and OPT is one at most. */
 static bool read_opt(const uint8_t *m, size_t len, struct dns_query *q)
 {
@@ -190,7 +198,7 @@ static bool read_opt(const uint8_t *m, size_t len, struct dns_query *q)
 				return false;
 			if (r.type != TYPE_OPT)
 				continue;
-			if (q->has_opt || !r.is_root || s != SECTIONS - 1)
+			if (q->has_opt || !is_opt(&r, s))
 				return false;
 			q->has_opt = true;
 			q->udp_size = clamp(r.class);
@@ -290,8 +298,7 @@ static struct record find_opt(const uint8_t *m, size_t len, size_t at)
 
 	for (size_t s = 1; s < SECTIONS; s++)
 		for (size_t n = count(m, s); n > 0; n--)
-			if (!read_record(m, len, r.end, &r) ||
-			    (r.type == TYPE_OPT && s == SECTIONS - 1))
+			if (!read_record(m, len, r.end, &r) || is_opt(&r, s))
 				return r;
 	return (struct record){ 0 };
 }
