@@ -6,7 +6,7 @@ MUTANT_O := $(call objects,B,$(MUTANT_C))
 TOOL_TEST_O := $(call objects,B,$(TOOL_TEST_C))
 APPS_O := $(call objects,B,$(APPS_C))
 UNIT_O := $(call objects,B,$(UNIT_C))
-BENCH_O := $(call objects,B,tests/bench_link.c)
+BENCH_O := $(call objects,B,tests/bench_link.c tests/bench_relay.c)
 B_LIB_O := $(call objects,B,$(LIB_C) $(NSM_MORE_C) nsm/tool/code.c)
 OBJECTS += $(SEAMS_TEST_O) $(MUTANT_O) $(TOOL_TEST_O) $(APPS_O) $(UNIT_O) $(BENCH_O) $(B_LIB_O)
 
@@ -126,5 +126,8 @@ $(H)/bench_verify: tests/bench_verify.c $(B)/libnsmc.a $(B)/obj/nsm/es384.o
 		-o $@ $^ -lcrypto)
 
 # The log's files as shipped, on musl.
-$(B)/bench_link: $(BENCH_O) $(B)/lib.a
+$(B)/bench_link: $(B)/obj/tests/bench_link.o $(B)/lib.a
+# What loads relay, here and in a guest.
+$(B)/bench_relay: $(B)/obj/tests/bench_relay.o
+$(B)/bench_link $(B)/bench_relay:
 	$(call link,$(LINK_TARGET))

@@ -203,17 +203,20 @@ class Setting:
         return {}
 
 def measure(s: Setting, programs: list[Program], rounds: int, counts: tuple[int, ...]) -> None:
-    """Prints "@figure=KIND|PROGRAM|NAME|VALUE" for each; rounds take turns, and medians are shown."""
+    """
+    Prints "@figure=KIND|PROGRAM|NAME|VALUE" for each, the median of those so far; rounds take turns.
+    """
     found: dict[str, dict[str, list[float]]] = {}
 
     def add(name: str, figures: dict[str, float]) -> None:
         for key, value in figures.items():
-            found.setdefault(name, {}).setdefault(key, []).append(value)
+            values = found.setdefault(name, {}).setdefault(key, [])
+            values.append(value)
+            print(f"@figure={s.kind}|{name}|{key}|{statistics.median(values):.2f}", flush=True)
 
     for _ in range(rounds):
-        add("no program", s.round(None))
-        for p in programs:
-            add(p.name, s.round(p))
+        for p in (None, *programs):
+            add(p.name if p else "no program", s.round(p))
     for p in programs:
         add(p.name, s.idle(p))
         if shutil.which("strace") and "calls" not in p.lacks:
@@ -221,9 +224,6 @@ def measure(s: Setting, programs: list[Program], rounds: int, counts: tuple[int,
         for count in counts:
             if f"{count}" not in p.lacks:
                 add(p.name, s.many(p, count))
-    for name, figures in found.items():
-        for key, values in figures.items():
-            print(f"@figure={s.kind}|{name}|{key}|{statistics.median(values):.2f}")
 
 def programs(folder: str, kind: str) -> list[Program]:
     """Those that are there."""
@@ -236,7 +236,7 @@ def programs(folder: str, kind: str) -> list[Program]:
         Program("tokio, copy_bidirectional", [f"{folder}/copy-rust"]),
     ]
     if kind == "in":
-        all_.append(Program("AWS's vsock-proxy", [f"{folder}/vsock-proxy", "--config", f"{folder}/vsock-proxy.yaml"], ("8 streams", "1000", "10000")))
+        all_.append(Program("AWS's vsock-proxy", [f"{folder}/vsock-proxy", "-w", "16", "--config", f"{folder}/vsock-proxy.yaml"], ("1000", "10000")))
     return [p for p in all_ if shutil.which(p.words[0])]
 
 def main(words: list[str]) -> None:
