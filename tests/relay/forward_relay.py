@@ -310,8 +310,11 @@ def the_enclaves_end_has_no_privileges() -> None:
         raise Skip("only root has privileges to give away")
     with folder() as path, Server(say_hello) as s:
         port = free_port()
-        r = Inside(path, f"forward = tcp:127.0.0.1:{port} tcp:127.0.0.1:{s.port}\nforward-workers = 2\n", program=SHIPPED)
+        r = Inside(path, f"forward = tcp:127.0.0.1:{port} tcp:127.0.0.1:{s.port}\nforward = unix:{path}/listen tcp:127.0.0.1:{s.port}\n"
+                   "forward-workers = 2\n", program=SHIPPED)
         same(r.report()[0], READY, "the report")
+        same(oct((path / "listen").stat().st_mode & 0o777), "0o666", "who may connect to a socket of the enclave")
+        same(ask(dial(f"unix:{path}/listen"), b""), b"hello\n", "what goes through the socket")
         pids = [r.process.pid, *children(r.process.pid)]
         same(len(pids), 3, "processes")
         for pid in pids:

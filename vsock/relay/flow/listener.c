@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "vsock/relay/base/local.h"
@@ -84,10 +85,22 @@ static int listen_vsock(const struct address *a, uint32_t buffer)
 	return fd;
 }
 
-static int listen_at(const struct address *a, uint32_t buffer)
+static int listen_local(const struct address *a)
 {
 	char path[PLACE_PATH];
+	int fd;
 
+	if (!place_path(a, true, path))
+		return -ENAMETOOLONG;
+	fd = local_listen(path);
+	/* Whoever may connect to a port of loopback may connect to it. */
+	if (fd >= 0 && is_inside)
+		(void)chmod(path, 0666);
+	return fd;
+}
+
+static int listen_at(const struct address *a, uint32_t buffer)
+{
 	switch (a->kind) {
 	case ADDRESS_VSOCK:
 		return listen_vsock(a, buffer);
@@ -96,8 +109,7 @@ static int listen_at(const struct address *a, uint32_t buffer)
 	case ADDRESS_UNIX:
 	case ADDRESS_DIR:
 	case ADDRESS_MUX:
-		return place_path(a, true, path) ? local_listen(path) :
-						   -ENAMETOOLONG;
+		return listen_local(a);
 	case ADDRESS_NONE:
 	case ADDRESS_NAME:
 		break;

@@ -51,7 +51,7 @@ struct listener {
 
 /*
  * Of this process: inside an enclave, where a listener that names no CID takes connections
- * of vsock from the parent's CIDs alone, 3 and 2.
+ * of vsock from the parent's CIDs alone, 3 and 2, and a socket of AF_UNIX is for all users.
  */
 void listener_set_inside(void);
 
