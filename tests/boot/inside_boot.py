@@ -1,0 +1,352 @@
+"""relay as PID 1 starts it, over real vsock; and vsock = none."""
+
+import contextlib
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import parent
+from .aws_boot import aws_ramdisks
+from .lib import DEADLINE_S, TOP, Boot, Skip, Tree, boot, built, check, image, same, shared, test
+
+RELAY = {"relay": (built("relay"), 0o755)} if (TOP / "build/x86_64/relay").exists() else {}
+PORT = 8080  # of the enclave, for its parent
+PAGE = b"<p>over vsock\n" * 5000
+NO_FAMILY, NO_CALL = 97, 38
+
+
+def tools() -> Tree:
+    files = Tree()
+    files.file("bin/busybox", Path("/bin/busybox").read_bytes(), 0o755)
+    for name in ("cat", "env", "grep", "head", "httpd", "kill", "nc", "sh", "sleep", "tr", "wc", "wget"):
+        files.link(f"bin/{name}", "busybox")
+    files.file("www/page", PAGE)
+    return files
+
+
+# --- the parent --------------------------------------------------------------
+
+@dataclass
+class Outside:
+    """What the parent's programs had."""
+    folder: Path
+    got: dict[str, bytes] = field(default_factory=dict)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def connect(self, port: int) -> socket.socket:
+        """To a port of the enclave, as soon as it is there."""
+        while not self.over.is_set():
+            s = socket.socket(socket.AF_UNIX)
+            with contextlib.suppress(OSError):
+                s.connect(str(self.folder / f"{port}.listen"))
+                return s
+            s.close()
+            time.sleep(0.05)
+        raise ConnectionError("the enclave has ended")
+
+    def get(self, name: str, port: int = PORT) -> None:
+        """The page, by HTTP, again until it is there: relay listens before the application does."""
+        while not self.over.is_set() and not self.got.get(name, b"").endswith(PAGE):
+            with contextlib.suppress(OSError), self.connect(port) as s:
+                s.sendall(b"GET /page HTTP/1.0\r\n\r\n")
+                data = b""
+                while piece := s.recv(1 << 16):
+                    data += piece
+                self.got[name] = data
+            time.sleep(0.05)
+
+
+@contextmanager
+def outside(*work: Callable[[Outside], None]) -> Iterator[Outside]:
+    """Each of WORK in a thread of its own, beside the boot."""
+    with parent.folder() as folder:
+        o = Outside(folder)
+        threads = [threading.Thread(target=w, args=(o,), daemon=True) for w in work]
+        for t in threads:
+            t.start()
+        try:
+            yield o
+        finally:
+            o.over.set()
+            for t in threads:
+                t.join(DEADLINE_S)
+
+
+@contextmanager
+def program(*words: object) -> Iterator[subprocess.Popen]:
+    with subprocess.Popen([str(w) for w in words], stdin=subprocess.DEVNULL) as p:
+        try:
+            yield p
+        finally:
+            p.kill()
+
+
+# --- forwards ----------------------------------------------------------------
+
+@test()
+def the_parent_reaches_a_server_inside():
+    """A page of busybox's httpd, whole, before and after relay was killed; PID 1 says so, and sleeps otherwise."""
+    script = r"""
+    relay() { for p in /proc/[0-9]*; do read -r n <$p/comm && [ "$n" = memfd:relay ] && grep -q '^PPid:.1$' $p/status && echo ${p#/proc/}; done; }
+    first=$(relay)
+    echo "@relay=$(tr '\0' ' ' </proc/$first/cmdline)"
+    echo "@score=$(cat /proc/$first/oom_score_adj)"
+    for fd in /proc/$first/fd/*; do echo "@fd=${fd##*/}"; done
+    for what in Uid Gid CapEff CapBnd NoNewPrivs Seccomp; do echo "@$what=$(grep "^$what:" /proc/$first/status | tr '\t' ' ')"; done
+    httpd -p 127.0.0.1:80 -h /www
+    sleep 4
+    kill -9 $first
+    until [ -n "$(relay)" ] && [ "$(relay)" != "$first" ]; do sleep 0.1; done
+    echo "@again=1"
+    sleep 6
+    """
+    config = f"forward = vsock:{PORT} tcp:127.0.0.1:80\n"
+    files = tools()
+    files.file("script", script.encode())
+    eif = image("/bin/sh", "/script", files=files, config=config, boot_files=RELAY)
+
+    def reader(o: Outside) -> None:
+        o.get("first")
+        while not o.over.is_set():  # whoever finds it killed comes again
+            o.got.pop("later", None)
+            o.get("later")
+            time.sleep(0.5)
+
+    with outside(reader) as o:
+        b = boot(eif, folder=o.folder, ports=(PORT,))
+    for name in ("first", "later"):
+        check(o.got.get(name, b"").endswith(PAGE), f"{name}: {o.got.get(name, b'')[:100]!r}")
+    b.expect(again="1", score="-500")
+    check(b.fact("relay").startswith("relay inside --version="), b.fact("relay"))
+    b.expect_said("init: relay: its process: killed by SIGKILL, started again")
+    for what, wanted in (("Uid", "65530"), ("Gid", "65530")):
+        same(b.fact(what).split()[1:], [wanted] * 4, what)
+    same([b.fact(w).split()[1] for w in ("CapEff", "NoNewPrivs", "Seccomp")], ["0" * 16, "1", "2"], "privileges")
+    b.expect_end("/bin/sh", "exited with code 0")
+
+
+@test()
+def a_program_inside_reaches_the_parent():
+    """Out by a port of loopback: what the parent's server sends comes whole, and its end, too."""
+    def server(o: Outside) -> None:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(o.folder / "5000.sock"))
+            listener.listen()
+            listener.settimeout(0.1)
+            while not o.over.is_set():
+                with contextlib.suppress(TimeoutError):
+                    conn, _ = listener.accept()
+                    with conn:
+                        conn.settimeout(DEADLINE_S)
+                        o.got["asked"] = conn.recv(100)
+                        conn.sendall(PAGE)
+
+    script = 'echo hello | nc 127.0.0.1 7000 >/run/got; echo "@bytes=$(wc -c </run/got)"'
+    eif = image("/bin/sh", "-c", script, files=tools(), config="forward = tcp:127.0.0.1:7000 vsock:5000\n", boot_files=RELAY)
+    with outside(server) as o:
+        b = boot(eif, folder=o.folder)
+    same(o.got.get("asked"), b"hello\n", "what it asked")
+    b.expect(bytes=str(len(PAGE)))
+
+
+@test()
+def the_last_answer_arrives():
+    """An application that answers and ends at once: its parent has the whole answer."""
+    config = f"forward = vsock:{PORT} tcp:127.0.0.1:80\n"
+    eif = image("/bin/sh", "-c", "nc -l -p 80 </www/page >/dev/null", files=tools(), config=config, boot_files=RELAY)
+
+    def reader(o: Outside) -> None:
+        while not o.over.is_set() and not o.got.get("page"):
+            with contextlib.suppress(OSError), o.connect(PORT) as s:
+                data = b""
+                with contextlib.suppress(ConnectionResetError):
+                    while piece := s.recv(1 << 16):
+                        data += piece
+                o.got["page"] = data
+
+    with outside(reader) as o:
+        b = boot(eif, folder=o.folder, ports=(PORT,))
+        b.expect_end("/bin/sh", "exited with code 0")
+    same(len(o.got.get("page", b"")), len(PAGE), "the bytes")
+
+
+# --- egress ------------------------------------------------------------------
+
+
+@test()
+def what_is_allowed_is_reached_by_proxy_and_by_name():
+    """By relay egress of the parent: with http_proxy, which is set, and without, by /etc/hosts; another name is refused."""
+    name = socket.gethostname()
+    try:
+        address = socket.gethostbyname(name)
+    except OSError:
+        raise Skip(f"{name} has no address") from None
+    with socket.create_server((address, 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def server(o: Outside) -> None:
+            listener.settimeout(0.1)
+            while not o.over.is_set():
+                with contextlib.suppress(OSError):
+                    conn, _ = listener.accept()
+                    with conn:
+                        conn.settimeout(DEADLINE_S)
+                        o.got["asked"] = o.got.get("asked", b"") + conn.recv(1000)
+                        conn.sendall(b"HTTP/1.0 200 OK\r\n\r\nit is here\n")
+
+        script = f"""
+        echo "@proxy=$http_proxy $HTTPS_PROXY"
+        echo "@allowed=$(wget -q -O - http://{name}:{port}/a)"
+        echo "@other=$(wget -q -O - http://other.example/a 2>&1)"
+        unset http_proxy HTTP_PROXY
+        echo "@direct=$(wget -q -O - http://{name}:{port}/b)"
+        echo "@hosts=$(grep {name} /etc/hosts | tr '\t' ' ')"
+        """
+        files = tools()
+        files.file("script", script.encode())
+        config = (f"egress = 127.0.0.1:3128\negress-allow = {name}:{port}\n"
+                  f"egress-names = {name}:{port}\nvsock = none\n")
+        eif = image("/bin/sh", "/script", files=files, config=config, boot_files=RELAY)
+        with outside(server) as o, \
+                program(TOP / "build/x86_64/relay", "egress", f"dir:{o.folder}:17002", "--allow", address):
+            b = boot(eif, folder=o.folder)
+    b.expect(proxy="http://127.0.0.1:3128 http://127.0.0.1:3128", allowed="it is here", direct="it is here",
+             hosts=f"127.90.0.1 {name}")
+    check("403" in b.fact("other"), b.fact("other"))
+    same(o.got["asked"].count(b"GET "), 2, f"{o.got['asked']!r}")
+
+
+# --- what stops the boot -----------------------------------------------------
+
+@test()
+def a_boot_without_relay_stops():
+    """In step 8, which the parent is told; nothing of the image runs."""
+    b = boot(image("/bin/act", "say", "ran", config="forward = vsock:1 tcp:127.0.0.1:80\n"))
+    b.expect_stop(8, "spawn: relay: neither /relay in the boot ramdisk nor /usr/bin/enclave-relay in the image")
+    same(b.all("say"), [], "the application has run")
+
+
+@test()
+def a_port_that_is_taken_stops_the_boot():
+    """The line and the address are named: here the log listens there first."""
+    b = boot(image("/bin/act", "say", "ran", boot_files=RELAY,
+                   config="log = listen\nlog-port = 7\n\nforward = vsock:7 tcp:127.0.0.1:80\n"))
+    b.expect_stop(8, "init: spawn: line 4: vsock:7: Address in use")
+    same(b.all("say"), [], "the application has run")
+
+
+@test()
+def a_bad_line_stops_the_boot():
+    """In relay's words, with the line of the configuration."""
+    b = boot(image("/bin/act", "say", "ran", boot_files=RELAY, config="umask = 022\nforward = vsock:7 tcp:example.com:80\n"))
+    b.expect_stop(8, "init: spawn: line 2: forward: tcp:example.com:80: it must be an address")
+
+
+@test()
+def an_image_may_have_its_own():
+    """At /usr/bin/enclave-relay, as images of nitro-cli have it; with root = stay in either place."""
+    forward = f"forward = vsock:{PORT} tcp:127.0.0.1:80\n"
+    files = Tree()
+    files.file("usr/bin/enclave-relay", built("relay"), 0o755)
+    b = boot(image("/bin/act", "say", "ran", files=files, config=forward))
+    b.expect(say="ran")
+    b.expect_end("/bin/act", "exited with code 0")
+    b = boot(image("/act", "say", "ran", config="root = stay\n" + forward,
+                   boot_files={**RELAY, "act": (built("apps/act"), 0o755)}))
+    b.expect(say="ran")
+    b = boot(image("/act", "say", "ran", config="root = stay\n" + forward,
+                   boot_files={"usr/bin/enclave-relay": RELAY["relay"], "act": (built("apps/act"), 0o755)}))
+    b.expect(say="ran")
+
+
+# --- vsock = none ------------------------------------------------------------
+
+def ways(b: Boot, prefix: str = "") -> dict[str, int]:
+    names = ("socket", "datagram", "wide", "pair", "ring", "unix", "inet", "unix-pair", "x32-socket", "i386-socket", "i386-pair",
+             "i386-socketcall", "i386-ring", "i386-unix")
+    return {n: int(b.fact(prefix + n)) for n in names if prefix + n in b.facts}
+
+
+def expect_none(b: Boot, prefix: str = "") -> None:
+    found = ways(b, prefix)
+    for name in ("socket", "datagram", "wide", "pair"):
+        same(found[name], NO_FAMILY, prefix + name)
+    same(found["ring"], NO_CALL, prefix + "ring")
+    same([found[n] for n in ("unix", "inet", "unix-pair")], [0, 0, 0], prefix + "others")
+
+
+@shared
+def without() -> Boot:
+    """An application without vsock, and its child; then one that may have it, and one of a user."""
+    files = Tree()
+    files.file("bin/family", built("apps/family"), 0o755)
+    return boot(image("/bin/family", files=files, config="vsock = none\n"))
+
+
+@test()
+def vsock_none_refuses_each_way():
+    """socket, socketpair, half a register, io_uring, x32 and 32-bit calls, in the application and in its child."""
+    for prefix in ("", "child-"):
+        b = without()
+        expect_none(b, prefix)
+        found = ways(b, prefix)
+        check(found["x32-socket"] in (NO_CALL, NO_FAMILY), f"x32: {found}")
+        if f"{prefix}i386-signal" not in b.facts:
+            same({n: found[n] for n in found if n.startswith("i386")},
+                 {"i386-socket": NO_FAMILY, "i386-pair": NO_FAMILY, "i386-socketcall": NO_CALL, "i386-ring": NO_CALL, "i386-unix": 0},
+                 "32-bit calls")
+    without().expect_end("/bin/family", "exited with code 0")
+    without().expect_heartbeat()
+
+
+@test()
+def vsock_open_is_as_before():
+    """Without the key a process may have a socket of vsock: the test above tells something."""
+    files = Tree()
+    files.file("bin/family", built("apps/family"), 0o755)
+    found = ways(boot(image("/bin/family", files=files, config="vsock = open\n")))
+    same((found["socket"], found["ring"] in (14, NO_CALL)), (0, True), f"{found}")
+
+
+@test()
+def vsock_none_of_a_user_and_with_another_filter():
+    """A user gets no-new-privileges by it; hand-over has it as process 1; others of the image keep vsock."""
+    files = tools()
+    files.file("bin/family", built("apps/family"), 0o755)
+    b = boot(image(no_cmd=True, files=files, config="command = /bin/act privileges exec /bin/family\nvsock = none\nuser = 77\n"))
+    expect_none(b)
+    check("NoNewPrivs:\t1" in b.fact("privileges").replace("\\x09", "\t"), b.fact("privileges"))
+    b = boot(image(no_cmd=True, files=files, config="command = /bin/sh -c \"family; act reboot\"\nvsock = none\nhand-over = yes\n"),
+             ends=False)
+    expect_none(b)
+    b.expect_heartbeat()
+    b = boot(image(no_cmd=True, files=files, config="command = /bin/absent\nvsock = none\nhand-over = yes\n"))
+    b.expect_stop(8, "init: spawn: /bin/absent: not found")
+
+
+@test(8)
+def vsock_none_on_4_14():
+    """AWS's kernel for arm64."""
+    app = Tree()
+    app.file("bin/family", built("apps/family", "aarch64"), 0o755)
+    b = boot(aws_ramdisks(app, "/bin/family", config=b"vsock = none\n"), append="panic=-1")
+    for prefix in ("", "child-"):
+        expect_none(b, prefix)
+    b.expect_end("/bin/family", "exited with code 0")
+    b.expect_heartbeat()
+
+
+@test(8)
+def relay_runs_on_4_14():
+    """The parent reaches a server in an enclave of AWS's kernel for arm64; program and plan are sealed memory there, too."""
+    app = Tree()
+    app.file("bin/act", built("apps/act", "aarch64"), 0o755)
+    b = boot(aws_ramdisks(app, "/bin/act", "say", "ran", config=f"forward = vsock:{PORT} tcp:127.0.0.1:80\n".encode(),
+                          boot_files={"relay": built("relay", "aarch64")}), append="panic=-1")
+    b.expect(say="ran")
+    b.expect_end("/bin/act", "exited with code 0")
