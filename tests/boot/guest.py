@@ -55,6 +55,7 @@ def guest_files(*packages: str, **files: bytes) -> Tree:
     tree = Tree()
     tree.entries.update(programs(*PROGRAMS, *packages).entries)
     tree.file("bin/relay", built("relay"), 0o755)
+    tree.file("usr/bin/enclave-relay", built("relay"), 0o755)
     tree.file("etc/resolv.conf", "nameserver 127.0.0.1\n")  # without one some programs do not start
     for path in INSIDE.glob("*.py"):
         tree.file(f"inside/{path.name}", path.read_bytes())

@@ -223,10 +223,12 @@ static void put_down(struct exchange *x, const char *bytes, size_t len)
 static int give_up(struct exchange *x, const char *words)
 {
 	char answer[HTTP_ANSWER_MAX];
+	size_t len;
 
 	if (x->was_answered || x->down.len > 0)
 		return -EPROTO;
-	put_down(x, answer, http_answer_write(502, words, answer));
+	len = http_answer_write(502, words, answer);
+	put_down(x, answer, len);
 	x->has_head = true;
 	x->server.has_ended = true;
 	x->is_deaf = true;
@@ -238,11 +240,13 @@ static int pass_head(struct exchange *x, size_t len)
 {
 	static char out[HTTP_REWRITE_MAX];
 	static struct http_response r;
+	size_t written;
 
 	if (http_response_read(x->head, len, &r) < 0 || r.status == 101)
 		return give_up(x, "the server's answer is not well-formed");
 	x->has_head = r.status >= 200;
-	put_down(x, out, http_response_rewrite(&r, x->has_head, out));
+	written = http_response_rewrite(&r, x->has_head, out);
+	put_down(x, out, written);
 	x->head_len -= len;
 	x->seen = 0;
 	if (x->has_head)
