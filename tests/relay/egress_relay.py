@@ -11,8 +11,9 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from .lib import SHIPPED, check, same, test
+from .lib import SHIPPED, Skip, check, same, test, wait_for
 from .proxies import (BIG, FAULT, Inside, Origin, ask, ask_half, connected, egress, free_port, listener, parent, read_all,
                       read_exact, read_until, socks, tunnel)
 
@@ -437,3 +438,99 @@ def compare(port: int, hears: Server, host: str) -> None:
     if got is not None:
         same(got, host.lower().removesuffix("."), f"{host!r}: the name")
         check(re.fullmatch(r"[a-z0-9_.-]+", got), f"{host!r}: {got}")
+
+
+@test
+def nothing_is_left_of_what_has_ended() -> None:
+    """Descriptors of the workers after 1500 connections that ended in each way, and their memory after as many again."""
+    need_root()
+    with Origin() as origin, parent() as (target, p), \
+            egress(f"egress-allow = *.test:{origin.port}", target=target, program=SHIPPED) as (port, inside):
+        texts = (f"GET http://a.test:{origin.port}/ HTTP/1.1\r\n\r\n", f"GET http://a.test:{origin.port}/ HTTP/1.1\r\nX: ",
+                 "CONNECT evil.test:443 HTTP/1.1\r\n\r\n", "nonsense\r\n\r\n", "\x05\x01\x02", "\x04", "",
+                 f"POST http://a.test:{origin.port}/ HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf",
+                 f"CONNECT a.test:{origin.port} HTTP/1.1\r\n\r\n", f"CONNECT a.test:{origin.port} HTTP/1.1\r\n\r\nGET / HTTP/1.0\r\n\r\n")
+
+        def one(i: int) -> None:
+            with contextlib.suppress(OSError), connected(port) as s:
+                s.sendall(texts[i % len(texts)].encode())
+                if i % 3 == 0:
+                    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+                elif i % 3 == 1:
+                    s.shutdown(socket.SHUT_WR)
+                    read_all(s)
+
+        def open_files() -> list[int]:
+            return [len(os.listdir(f"/proc/{pid}/fd")) for pid in workers]
+
+        def resident() -> int:
+            return sum(int(line.split()[1]) for pid in workers for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+                       if line.startswith("VmRSS"))
+        workers = children(inside.process.pid)
+        check(workers, "no worker")
+        before, sizes = open_files(), []
+        for _ in range(2):
+            with ThreadPoolExecutor(16) as pool:
+                list(pool.map(one, range(1500)))
+            wait_for(lambda: open_files() == before, "descriptors to be closed")
+            sizes.append(resident())
+        check(sizes[1] < sizes[0] + 1024, f"{sizes} KiB")
+
+
+@test
+def waiting_costs_nothing() -> None:
+    """In each state in which a connection may stay, no worker turns."""
+    def silent(conn: socket.socket) -> None:
+        read_until(conn, b"never")
+
+    def big(conn: socket.socket) -> None:
+        read_until(conn, b"\r\n\r\n")
+        conn.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(8 << 20))
+        read_until(conn, b"never")
+
+    def brief(conn: socket.socket) -> None:
+        read_until(conn, b"\r\n\r\n")
+        conn.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(200_000))
+
+    def ended(conn: socket.socket) -> None:
+        conn.shutdown(socket.SHUT_WR)
+        read_until(conn, b"never")
+
+    need_root()
+    with listener(silent) as quiet, listener(big) as fast, listener(brief) as short, listener(ended) as half, \
+            parent() as (target, _), contextlib.ExitStack() as stack, \
+            egress("egress-allow = *.test:1-65535", target=target, program=SHIPPED) as (port, inside), \
+            egress("egress-allow = *.test:1-65535", target=quiet, program=SHIPPED) as (stuck, other):
+        def send(text: str, ends: bool = False, to: int = port) -> socket.socket:
+            s = stack.enter_context(connected(to))
+            s.sendall(text.encode())
+            if ends:
+                s.shutdown(socket.SHUT_WR)
+            return s
+        for server in (quiet, fast, short, half):
+            for ends in (False, True):
+                send(f"GET http://a.test:{server}/ HTTP/1.1\r\n\r\n", ends)
+                send(f"POST http://a.test:{server}/ HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf", ends)
+                send(f"CONNECT a.test:{server} HTTP/1.1\r\n\r\n\r\n\r\n", ends)
+        for ends in (False, True):
+            send("CONNECT a.test:443 HTTP/1.1\r\n\r\n", ends, stuck)
+            send("GET http://a.te", False, stuck)
+        time.sleep(0.5)  # so that they come to their states; less only tests less
+        pids = [pid for i in (inside, other) for pid in children(i.process.pid)]
+        begin = [ticks(pid) for pid in pids]
+        time.sleep(1.0)
+        used = [ticks(pid) - b for pid, b in zip(pids, begin, strict=True)]
+        check(max(used) <= 20, f"hundredths of a second of the workers in one: {used}")
+
+
+def need_root() -> None:
+    if os.geteuid() != 0:
+        raise Skip("what processes of relay do can be looked at by root alone")
+
+
+def children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def ticks(pid: str) -> int:
+    return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
