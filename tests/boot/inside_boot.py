@@ -227,7 +227,7 @@ def what_is_allowed_is_reached_by_proxy_and_by_name():
 def a_boot_without_relay_stops():
     """In step 8, which the parent is told; nothing of the image runs."""
     b = boot(image("/bin/act", "say", "ran", config="forward = vsock:1 tcp:127.0.0.1:80\n"))
-    b.expect_stop(8, "spawn: relay: neither /relay in the boot ramdisk nor /usr/bin/enclave-relay in the image")
+    b.expect_stop(8, "spawn: relay: neither in the boot ramdisk (/relay) nor in the image (/usr/bin/enclave-relay)")
     same(b.all("say"), [], "the application has run")
 
 

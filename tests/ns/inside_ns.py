@@ -61,7 +61,7 @@ def without_its_keys_there_is_no_relay() -> None:
 def without_the_program_the_boot_stops() -> None:
     """In step 8, with the two places where it was looked for; nothing of the image has run."""
     with jail("forward = ready\n", "/bin/act", "say", "ran", place="") as j:
-        j.expect_stop(8, "spawn", "relay: neither /relay in the boot ramdisk nor /usr/bin/enclave-relay in the image")
+        j.expect_stop(8, "spawn", "relay: neither in the boot ramdisk (/relay) nor in the image (/usr/bin/enclave-relay)")
         same(j.facts("say"), [], "the application has run")
 
 
