@@ -345,12 +345,11 @@ static bool is_gone(void *ctx)
 
 static int fail_missing(struct boot *b, int r)
 {
-	return boot_fail(b, "relay",
-			 r == -ENOENT ?
-				 "neither " INSIDE_RAMDISK_PATH
-				 " in the boot ramdisk nor " INSIDE_IMAGE_PATH
-				 " in the image" :
-				 strerror(-r));
+	static const char places[] =
+		"neither in the boot ramdisk (" INSIDE_RAMDISK_PATH
+		") nor in the image (" INSIDE_IMAGE_PATH ")";
+
+	return boot_fail(b, "relay", r == -ENOENT ? places : strerror(-r));
 }
 
 int relay_start(struct boot *b)

@@ -188,7 +188,7 @@ def the_diagnostics_are_what_init_says() -> None:
                    if not {"pack", "tool"} & set(path.parts))
     code = re.sub(r'"\s*\n\s*"', "", code)  # a literal in two lines
     texts = {pair for literal in re.findall(r'"((?:[^"\\\n]|\\.)*)"', code) for pair in neighbours(literal.replace("\\0", "/ "))}
-    texts |= {pair for number in range(1, 134) for pair in neighbours(os.strerror(number))} | neighbours("Symbolic link loop")
+    texts |= {pair for number in range(1, 134) for pair in neighbours(os.strerror(number))} | neighbours("Symbolic link loop") | neighbours("Address in use")
     lines = re.findall(r'^\.It "init: \w+: (.*)"$', (TOP / "init/enclave-init.8").read_text(), re.M)
     check(len(lines) > 30, f"{len(lines)} diagnostics")
     examples = re.compile(r"\b(app|pcr-extend|execve)\b")
