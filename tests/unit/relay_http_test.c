@@ -137,6 +137,7 @@ TEST(bad_requests_are_refused)
 		"GET http://example.com/ HTTP/2.0\r\n\r\n",
 		"GET http://example.com/ HTTP/0.9\r\n\r\n",
 		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+		"\nGET http://example.com/ HTTP/1.1\r\n\r\n",
 		"\r\nGET http://example.com/ HTTP/1.1\r\n\r\n",
 		" GET http://example.com/ HTTP/1.1\r\n\r\n",
 		"GET  http://example.com/ HTTP/1.1\r\n\r\n",

@@ -336,7 +336,9 @@ int http_request_read(const char *head, size_t len, struct http_request *ret,
 	*ret = (struct http_request){ .body = { .is_over = false } };
 	llhttp_init(&t, HTTP_REQUEST, &settings);
 	*reterr = bad_head;
-	if (!blank || head[0] == '\r' || !scan(&t, &s, head, len)) {
+	/* Lines before it llhttp would skip. */
+	if (!blank || head[0] < 'A' || head[0] > 'Z' ||
+	    !scan(&t, &s, head, len)) {
 		if (s.has_too_many)
 			*reterr = "it has more than 100 headers";
 		return s.has_too_many ? 431 : 400;
