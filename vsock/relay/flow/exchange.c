@@ -20,6 +20,7 @@ struct waiting {
 struct party {
 	struct source source;
 	bool is_added;
+	uint32_t events;
 	bool has_ended; /* it sends no more */
 };
 
@@ -40,6 +41,9 @@ struct exchange {
 	char down_bytes[HTTP_REWRITE_MAX + HTTP_HEAD_MAX];
 	char head[HTTP_HEAD_MAX];
 };
+
+_Static_assert(sizeof(((struct exchange *)0)->down_bytes) >= PUMP_WRITE_MAX,
+	       "it has room for a read");
 
 static void unwatch(struct exchange *x, struct party *p)
 {
@@ -75,10 +79,13 @@ static int watch(struct exchange *x, struct party *p, uint32_t events)
 		return 0;
 	}
 	if (p->is_added) {
-		loop_change(x->loop, &p->source, events);
+		if (p->events != events)
+			loop_change(x->loop, &p->source, events);
+		p->events = events;
 		return 0;
 	}
 	p->is_added = true;
+	p->events = events;
 	return loop_add(x->loop, &p->source, events);
 }
 
@@ -273,7 +280,8 @@ static int find_head(struct exchange *x)
 static int read_server(struct exchange *x)
 {
 	char *to = x->has_head ? x->down_bytes : x->head + x->head_len;
-	size_t cap = x->has_head ? READ_MAX : sizeof(x->head) - x->head_len;
+	size_t cap = x->has_head ? PUMP_WRITE_MAX :
+				   sizeof(x->head) - x->head_len;
 	ssize_t n;
 
 	if (x->server.has_ended || x->down.len > 0)
