@@ -1,6 +1,7 @@
-"""relay over real vsock, in a guest that is its own parent: what runs there is inside/."""
+"""relay over real vsock, in guests that are their own parent: what runs there is inside/."""
 
 from .guest import cases
-from .inside import forwards
+from .inside import forwards, peers
 
 cases(__name__, forwards)
+cases(__name__, peers)

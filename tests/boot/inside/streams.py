@@ -200,6 +200,7 @@ def is_there(process: subprocess.Popen, address: str) -> bool:
         return False
     with s, suppress(OSError):
         s.settimeout(PATIENCE_S)
+        s.shutdown(socket.SHUT_WR)
         s.recv(1)
     return True
 
