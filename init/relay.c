@@ -234,8 +234,8 @@ static void take_report(void *ctx)
 	ssize_t n = recv(y->helper.channel, &m, sizeof(m),
 			 MSG_DONTWAIT | MSG_TRUNC);
 
-	if (n < 0 && errno == EAGAIN)
-		return;
+	if (n < 0)
+		return; /* not there yet */
 	loop_forget(&b->loop, y->helper.channel);
 	if (n != (ssize_t)sizeof(m))
 		return; /* its death comes, or its deadline */

@@ -39,7 +39,7 @@ static const char *name_of(const struct member *m)
 		[HELPER_BEAT] = "beat",	      [HELPER_CLOCK] = "clock",
 		[HELPER_COURIER] = "courier", [HELPER_SYNC] = "sync",
 		[HELPER_DEBUG] = "debug",     [HELPER_LINK] = "link",
-		[HELPER_LAST] = "last",
+		[HELPER_LAST] = "last",	      [HELPER_RELAY] = "relay",
 	};
 
 	return helper < 0 ? m->service.config.name : names[helper];

@@ -13,7 +13,7 @@ from suite import Failure, check, same, test
 from . import space
 from .outcome import in_parallel, spread
 
-SAMPLE = {"plain": 30, "link": 25, "full": 30, "again": 15, "hostile": 15}
+SAMPLE = {"plain": 30, "link": 25, "relay": 20, "full": 30, "again": 15, "hostile": 15}
 
 
 def without_lines(calls: list[str]) -> list[str]:

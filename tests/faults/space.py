@@ -25,7 +25,7 @@ TRIES = 3
 SERVICES = ("main", "aid")
 LOG, REPORT = 17001, 9001
 KILL = "KILL"  # no error: the process is killed behind the call
-OURS = ("init", "beat", "sync", "courier", "link", "last")
+OURS = ("init", "beat", "sync", "courier", "link", "last", "relay")
 # What is said of services that are there to do harm is not the same in each boot.
 HOSTILE_LINE = re.compile(rf"init: \w+: ({'|'.join(hostile.SERVICES)}): ")
 FORKS = {"clone", "clone3", "fork"}
@@ -137,13 +137,16 @@ log-stdout = no
 [aid]
 command = /bin/act put three put-error four count /run/w sleep 600000
 """}
+SCENES["relay"] = {"cmd": ("/bin/act", "sleep", "100", "say", "ran"), "boot_files": {"relay": ns.app("standin")},
+                   "config": "forward = ready\nforward = end\n"}
 AFTER_EXEC = ("again", "hostile")
+RELAY_STEPS = ("root", "spawn", "supervise", "end")
 LINK_STEPS = ("spec", "spawn", "heartbeat", "supervise", "end")
 
 
 def scenes() -> list[str]:
     """Those whose calls fail, as far as they can be had here: users but root are root's to give."""
-    return ["plain", "again", "link", *(["full", "hostile"] if ns.IS_ROOT else [])]
+    return ["plain", "again", "link", "relay", *(["full", "hostile"] if ns.IS_ROOT else [])]
 
 
 @dataclass(frozen=True)
@@ -390,6 +393,8 @@ def faults(scene: str) -> Iterator[Fault]:
     calls = clean(scene)[1]
     if scene == "link":  # the rest is that of the plain one
         calls = tuple(c for c in calls if c.step in LINK_STEPS)
+    if scene == "relay":
+        calls = tuple(c for c in calls if c.step in RELAY_STEPS)
     if scene in AFTER_EXEC:
         first = next(i for i, c in enumerate(calls) if c.name == "execve")
         calls = unlike(c for c in calls[first + 1:] if c.role in (*SERVICES, *OURS))
