@@ -10,6 +10,8 @@ import socket
 import struct
 import subprocess
 import textwrap
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -270,6 +272,41 @@ def the_enclaves_end_reports_that_it_is_ready() -> None:
         same(ask(dial(f"tcp:127.0.0.1:{port}"), BYTES), b"all: " + BYTES, "to the parent")
         same(parent.count, 1, "connections to the parent")
         same(r.end(), (DONE, ""), "the end")
+
+
+@test
+def at_the_end_what_was_written_is_passed_on() -> None:
+    """SIGTERM after a program has written all and closed: a slow parent gets it to the last byte. One that nobody uses ends at once."""
+    size, written = 8 << 20, threading.Event()
+
+    def flood(conn: socket.socket) -> None:
+        conn.sendall(bytes(size))
+        conn.shutdown(socket.SHUT_WR)
+        written.set()
+
+    def got() -> int:
+        """The bytes that came; where the machine is busy nothing may move for too long."""
+        written.clear()
+        with folder() as path, Server(flood) as program:
+            r = Inside(path, f"forward = vsock:80 tcp:127.0.0.1:{program.port}\n")
+            same(r.report()[0], READY, "the report")
+            with socket.socket(socket.AF_UNIX) as s:
+                s.bind(f"{path}/3-in")
+                (path / "3-in").chmod(0o777)
+                s.connect(f"{path}/80")
+                s.settimeout(DEADLINE_S)
+                total, ended = 0, False
+                with contextlib.suppress(ConnectionResetError):
+                    while piece := s.recv(1 << 16):
+                        total += len(piece)
+                        time.sleep(0.002)
+                        if written.is_set() and not ended:
+                            ended = True
+                            r.process.terminate()
+            same(r.end()[0], DONE, "the end")
+            return total
+
+    check(any(got() == size for _ in range(10)), "it is cut each time")
 
 
 @test

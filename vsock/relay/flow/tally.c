@@ -110,6 +110,15 @@ uint64_t tally_sum(unsigned column, enum tally_what what)
 	return sum;
 }
 
+uint64_t tally_moved(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned c = 0; c < columns; c++)
+		sum += tally_sum(c, TALLY_IN) + tally_sum(c, TALLY_OUT);
+	return sum;
+}
+
 bool tally_may_say(unsigned column, enum tally_line line, int64_t now_ms)
 {
 	int64_t *at;

@@ -60,6 +60,9 @@ void tally_add(unsigned column, enum tally_what what, uint64_t n);
 /* The sum over all workers. */
 uint64_t tally_sum(unsigned column, enum tally_what what);
 
+/* The bytes that all have moved, over all columns. */
+uint64_t tally_moved(void);
+
 /* Lines of the log that come once a minute at most, over all workers. */
 enum tally_line {
 	TALLY_RESTS,	/* of a listener that rests */

@@ -28,6 +28,9 @@ enum {
 	SINGLES_MAX = TALLY_WORKERS - PLAN_WORKERS_MAX,
 	DELAY_MS = 100, /* before the first new start */
 	DELAY_MAX_MS = 5000,
+	DRAIN_LOOK_MS = 20,
+	DRAIN_LOOKS = 45, /* less than INSIDE_END_MS together */
+	DRAIN_QUIET_LOOKS = 10,
 	STEADY_MS = 10000,  /* who ran for longer begins with DELAY_MS again */
 	MARGIN = 64,	    /* connections above the limit: workers race */
 	TIMERS_EACH = 3,    /* of a connection, at most */
@@ -207,6 +210,27 @@ static void kill_all(void)
 		;
 }
 
+/*
+ * At an enclave's end, when its services have ended: what they have written is on its way.
+ * Workers go on until nothing moves, or all connections have ended; PID 1 waits for
+ * INSIDE_END_MS.
+ */
+static void drain(const sigset_t *signals)
+{
+	const struct timespec pause = { .tv_nsec = DRAIN_LOOK_MS * 1000000 };
+	uint64_t before = tally_moved(), now;
+	int looks = 0, quiet = 0;
+
+	for (; looks < DRAIN_LOOKS && quiet < DRAIN_QUIET_LOOKS &&
+	       tally_sum(TALLY_ALL, TALLY_NOW) > 0;
+	     looks++) {
+		(void)sigtimedwait(signals, NULL, &pause);
+		now = tally_moved();
+		quiet = now == before ? quiet + 1 : 0;
+		before = now;
+	}
+}
+
 static int supervise(const sigset_t *signals)
 {
 	int64_t left;
@@ -286,7 +310,6 @@ int worker_run(const struct plan *p, void (*ready)(void *ctx), void *ctx,
 	sigset_t signals;
 	int r;
 
-	(void)p;
 	(void)sigemptyset(&signals);
 	(void)sigaddset(&signals, SIGCHLD);
 	(void)sigaddset(&signals, SIGTERM);
@@ -302,6 +325,8 @@ int worker_run(const struct plan *p, void (*ready)(void *ctx), void *ctx,
 		if (ready)
 			ready(ctx);
 		r = supervise(&signals);
+		if (r == SIGTERM && p->side == PLAN_INSIDE)
+			drain(&signals);
 	}
 	kill_all();
 	listener_close_all();
