@@ -280,6 +280,38 @@ TEST(the_memory_is_just_enough)
 	CHECK((char *)(vector.envp + vector.envc + 1) == memory + size);
 }
 
+TEST(the_proxy_is_named_in_both_cases)
+{
+	char own[] = "HTTPS_PROXY=own", none[] = "no_proxy=";
+	char *env[] = { own, none }, long_proxy[200];
+
+	take_cmd();
+	source.proxy = "127.0.0.1:3128";
+	source.user = &somebody;
+	CHECK_INT(fill(), 0);
+	CHECK_ENVP(DEFAULT_PATH, "HOME=/srv", "SHELL=/bin/bash", "USER=app",
+		   "LOGNAME=app", "http_proxy=http://127.0.0.1:3128",
+		   "HTTP_PROXY=http://127.0.0.1:3128",
+		   "https_proxy=http://127.0.0.1:3128",
+		   "HTTPS_PROXY=http://127.0.0.1:3128",
+		   "no_proxy=localhost,127.0.0.1",
+		   "NO_PROXY=localhost,127.0.0.1");
+	/* Who has one of a pair keeps it alone, however it is written. */
+	source.app_envp = env;
+	source.app_envc = 2;
+	source.user = NULL;
+	CHECK_INT(fill(), 0);
+	CHECK_ENVP("HTTPS_PROXY=own", "no_proxy=", DEFAULT_PATH, "HOME=/",
+		   "http_proxy=http://127.0.0.1:3128",
+		   "HTTP_PROXY=http://127.0.0.1:3128");
+	/* What relay will refuse, too. */
+	memset(long_proxy, '1', sizeof(long_proxy) - 1);
+	long_proxy[sizeof(long_proxy) - 1] = '\0';
+	source.proxy = long_proxy;
+	CHECK_INT(fill(), 0);
+	CHECK_ENVP("HTTPS_PROXY=own", "no_proxy=", DEFAULT_PATH, "HOME=/");
+}
+
 /* --- what execve refuses --- */
 
 static void check_size(const char *wanted)
