@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .lib import ASAN, SHIPPED, Relay, check, folder, run, same, test
+from .nets import hosts, own_address, with_network
 from .proxies import BIG, Origin, ask, connected, egress, free_port, read_all, read_exact, socks, tunnel
 
 
@@ -153,3 +154,54 @@ def the_command_line_is_checked() -> None:
                        (("egress", "17002", "--only", "*a"), "*a: a wildcard"), (("egress", "17002", "--only", "a b"), "a b: one word"),
                        (("egress", "17002", "--workers", "0"), "0: no number")):
         run(*words).is_(2, err)
+
+
+@test
+@with_network
+def only_checked_addresses_of_a_name_are_dialled() -> None:
+    """Those that are special are passed over, the next one is taken if one does not answer, and this machine's own are none."""
+    own_address("11.1.1.1", 1)
+    with folder() as path, socket.create_server(("11.1.1.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as inner:
+        port = server.getsockname()[1]
+        hosts("127.0.0.1 localhost\n127.0.0.1 inner.test\n10.9.9.9 inner.test\n127.0.0.1 many.test\n10.9.9.9 many.test\n11.1.1.2 many.test\n"
+              "11.1.1.1 many.test\n11.1.1.1 own.test\n", path / "hosts")
+        for binary in (ASAN, SHIPPED):
+            with exit_at("--allow", "11.1.1.0/24", program=binary) as (at, _):
+                with tunnel(at, f"many.test:{port}") as s:
+                    conn, _ = server.accept()
+                    with conn:
+                        conn.sendall(b"hello")
+                        same(read_exact(s, 5), b"hello", "what it says")
+                answer = ask(at, f"CONNECT inner.test:{inner.getsockname()[1]} HTTP/1.1\r\n\r\n".encode()).decode()
+                check(answer.startswith("HTTP/1.1 403 ") and "is not dialled" in answer, answer)
+        for binary in (ASAN, SHIPPED):
+            with exit_at(program=binary) as (at, _):
+                for host in ("own.test", "11.1.1.1"):
+                    answer = ask(at, f"CONNECT {host}:{port} HTTP/1.1\r\n\r\n".encode()).decode()
+                    check(answer.startswith(f"HTTP/1.1 403 {host}:{port}: it is an address of this machine"), answer)
+        inner.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            inner.accept()
+            check(False, "it has connected to what is inside")
+
+
+@test
+def a_file_asks_for_exits() -> None:
+    """Lines `exit` of relay run, with options of their own each; what is none is named with its line."""
+    ports = free_port(), free_port()
+    with Origin() as origin, folder() as path:
+        (path / "good").write_text(f"exit = tcp:127.0.0.1:{ports[0]} allow=127.0.0.0/8 only=localhost:{origin.port} only=*.test\n"
+                                   f"exit = tcp:127.0.0.1:{ports[1]}\n")
+        r = Relay("run", path / "good").wait_err("ready")
+        tunnel(ports[0], f"localhost:{origin.port}").close()
+        for port, words in ((ports[0], "no only= allows it"), (ports[1], "is not dialled: loopback")):
+            answer = ask(port, f"CONNECT 127.0.0.1:{origin.port} HTTP/1.1\r\n\r\n".encode()).decode()
+            check(answer.startswith("HTTP/1.1 403 ") and words in answer, answer)
+        r.process.terminate()
+        r.end().is_(0)
+        for line, words in ((f"exit = tcp:127.0.0.1:{ports[0]} allow=a.test", "allow=a.test: it must be an address"),
+                            (f"exit = tcp:127.0.0.1:{ports[0]} only=*a", "only=*a: a wildcard"),
+                            (f"exit = tcp:127.0.0.1:{ports[0]} open=1.2.3.4", "open=1.2.3.4: the options are")):
+            (path / "bad").write_text(f"# a comment\n{line}\n")
+            err = run("run", path / "bad").is_(5).err
+            check("line 2" in err and words in err, err)

@@ -19,7 +19,7 @@ from pathlib import Path
 from .lib import ASAN, DEADLINE_S, ENV, VERSION, Skip, check, same, wait_for
 
 CLONE_NEWNS, CLONE_NEWNET, MS_PRIVATE_ALL, MS_BIND = 0x20000, 0x40000000, 1 << 18 | 1 << 14, 1 << 12
-SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCSIFADDR, IFF_UP = 0x8913, 0x8914, 0x8916, 1
 READY = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -72,6 +72,19 @@ def resolv_conf(text: str, path: Path) -> None:
     path.write_text(text)
     path.chmod(0o644)
     call(LIBC.mount(str(path).encode(), os.path.realpath("/etc/resolv.conf").encode(), None, MS_BIND, None), "mount")
+
+
+def hosts(text: str, path: Path) -> None:
+    """What /etc/hosts is in this network."""
+    path.write_text(text)
+    path.chmod(0o644)
+    call(LIBC.mount(str(path).encode(), b"/etc/hosts", None, MS_BIND, None), "mount")
+
+
+def own_address(address: str, alias: int) -> None:
+    """This network's machine has ADDRESS as well."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, SIOCSIFADDR, struct.pack("16sHH4s8x", f"lo:{alias}".encode(), socket.AF_INET, 0, socket.inet_aton(address)))
 
 
 class Inside:
