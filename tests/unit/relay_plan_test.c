@@ -314,12 +314,12 @@ TEST(a_plan_of_an_enclave_is_read)
 TEST(a_plan_of_the_parent_is_read)
 {
 	CHECK(read_plan("forward = tcp:[::]:443 vsock:16:443\n"
-			"exit = vsock:17002 a b\n"
+			"exit = vsock:17002 allow=10.0.0.0/8 only=a\n"
 			"exit = vsock:17003\n"
 			"dns = vsock:53\tserver=9.9.9.9\n",
 			PLAN_PARENT));
 	CHECK_INT(plan.exits.count, 2);
-	CHECK_INT(plan.exits.at[0].options.len, 3);
+	CHECK_INT(plan.exits.at[0].options.len, 23);
 	CHECK_INT(plan.exits.at[1].options.len, 0);
 	CHECK_INT(plan.exits.at[1].options.line, 3);
 	CHECK_INT(plan.resolvers.count, 1);

@@ -12,7 +12,7 @@ RELAY := main \
 	$(addprefix wire/,origin) \
 	$(addprefix flow/,egress_command egress exit front exchange via refusals) \
 	$(addprefix wire/,http socks enclaver) \
-	$(addprefix plan/,hosts rules special host) \
+	$(addprefix plan/,hosts fence rules special host) \
 	$(addprefix wire/,dns frame filter) \
 	$(addprefix base/,tool options print local target value)
 RELAY_OWN_C := $(RELAY:%=vsock/relay/%.c)

@@ -5,13 +5,13 @@
 #include "vsock/relay/base/options.h"
 #include "vsock/relay/base/value.h"
 #include "vsock/relay/flow/daemon.h"
-#include "vsock/relay/flow/exit.h"
+#include "vsock/relay/plan/fence.h"
 #include "vsock/relay/plan/plan.h"
 
 enum { ALLOW = 'a', ONLY = 'o', WORKERS = 'w', OPTIONS_MAX = 16384 };
 
 static struct plan plan;
-static struct exit_options checked;
+static struct fence checked;
 static char options[OPTIONS_MAX];
 
 /* A number is a port of vsock. */
@@ -36,7 +36,8 @@ static int add_option(const struct opts *o)
 {
 	size_t len = strlen(options);
 	char *at = options + len + (len ? 1 : 0);
-	const char *why;
+	const char *why, *bad;
+	size_t bad_len;
 	int n;
 
 	if (strchr(o->value, ' ') || strchr(o->value, '\t'))
@@ -45,7 +46,7 @@ static int add_option(const struct opts *o)
 		     len ? " " : "", o->name + 2, o->value);
 	if (n < 0 || (size_t)n >= sizeof(options) - len)
 		return tool_usage(o->tool, o->name, "there are too many");
-	why = exit_option(&checked, at, strlen(at));
+	why = fence_add(&checked, at, strlen(at), &bad, &bad_len);
 	return why ? tool_usage(o->tool, o->name, "%s: %s", o->value, why) : 0;
 }
 
@@ -68,7 +69,7 @@ static int run_egress(struct tool *t, struct opts *o)
 
 	/* Of an empty text: the values that nobody has named. */
 	(void)plan_read("", 0, PLAN_PARENT, &plan, &fault);
-	exit_open(&checked);
+	fence_open(&checked);
 	while (r == 0 && (id = opts_next(o)) != OPT_END) {
 		if (id == OPT_BAD)
 			r = TOOL_USAGE;

@@ -1,5 +1,3 @@
-#include "vsock/relay/flow/exit.h"
-
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,8 +10,13 @@
 #include "vsock/relay/flow/refusals.h"
 #include "vsock/relay/flow/service.h"
 #include "vsock/relay/flow/tally.h"
+#include "vsock/relay/plan/fence.h"
 #include "vsock/relay/plan/host.h"
 #include "vsock/relay/plan/special.h"
+
+/*
+ * The parent's proxy: what enclaves ask for is looked up, checked and dialled here.
+ */
 
 enum { WORDS = 512 };
 
@@ -21,7 +24,7 @@ enum { WORDS = 512 };
 struct exit {
 	struct listener listener;
 	struct pump_options pump;
-	struct exit_options options;
+	struct fence fence;
 };
 
 /* A client until its bytes are passed on. */
@@ -39,47 +42,12 @@ static size_t count;
 static struct refusals refusals = { .object = "egress" };
 static const struct service_work *work;
 
-/* --- options --- */
-
-void exit_open(struct exit_options *o)
-{
-	rules_open(&o->open, RULES_ANY_PORT);
-	rules_open(&o->only, RULES_PORT);
-}
-
-static const char *add_network(struct rules *r, const char *text, size_t len)
-{
-	size_t had = r->count, bad_len;
-	const char *bad, *why = rules_add(r, text, len, &bad, &bad_len);
-
-	for (size_t i = had; !why && i < r->count; i++)
-		if ((r->at[i].kind != RULE_V4 && r->at[i].kind != RULE_V6) ||
-		    r->at[i].ports_len > 0)
-			why = "it must be an address, or a network such as 10.0.0.0/16 or [fd00::]/8";
-	return why;
-}
-
-const char *exit_option(struct exit_options *o, const char *text, size_t len)
-{
-	static const char allow[] = "allow=", only[] = "only=";
-	const char *bad;
-	size_t bad_len;
-
-	if (len > strlen(allow) && memcmp(text, allow, strlen(allow)) == 0)
-		return add_network(&o->open, text + strlen(allow),
-				   len - strlen(allow));
-	if (len > strlen(only) && memcmp(text, only, strlen(only)) == 0)
-		return rules_add(&o->only, text + strlen(only),
-				 len - strlen(only), &bad, &bad_len);
-	return "the options are allow=NETWORK and only=NAME[:PORT]";
-}
-
 /* --- what may be dialled --- */
 
 /* NULL, or what kind of address it is that must not. */
 static const char *why_not(const struct exit *e, const struct host *ip)
 {
-	if (rules_find(&e->options.open, ip, RULES_ANY_PORT))
+	if (rules_find(&e->fence.open, ip, RULES_ANY_PORT))
 		return NULL;
 	return special_words(ip);
 }
@@ -115,7 +83,7 @@ static bool is_own(const struct exit_call *c, int fd)
 	host_of_ip(to->is_v6, to->ip, &h);
 	return (own.kind == ORIGIN_V4 || own.kind == ORIGIN_V6) &&
 	       memcmp(own.ip, to->ip, to->is_v6 ? 16 : 4) == 0 &&
-	       !rules_find(&c->exit->options.open, &h, RULES_ANY_PORT);
+	       !rules_find(&c->exit->fence.open, &h, RULES_ANY_PORT);
 }
 
 /* --- connections --- */
@@ -205,7 +173,7 @@ static void dial(struct exit_call *c)
 static void on_asked(void *ctx, const struct host *host, uint16_t port)
 {
 	struct exit_call *c = ctx;
-	const struct rules *only = &c->exit->options.only;
+	const struct rules *only = &c->exit->fence.only;
 
 	c->host = *host;
 	c->port = port;
@@ -242,43 +210,18 @@ static bool is_wanted(const struct plan *p)
 	return p->exits.count > 0;
 }
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static int read_options(struct exit *e, const struct plan_value *v,
-			struct service_fault *reterr)
-{
-	const char *at = v->at, *end = v->at + v->len, *word, *why = NULL;
-	char text[64];
-
-	exit_open(&e->options);
-	while (!why && at < end) {
-		word = at;
-		while (at < end && !is_blank(*at))
-			at++;
-		why = exit_option(&e->options, word, (size_t)(at - word));
-		(void)snprintf(text, sizeof(text), "%.*s", (int)(at - word),
-			       word);
-		while (at < end && is_blank(*at))
-			at++;
-	}
-	if (!why)
-		return 0;
-	(void)service_fail(reterr, v->line, text, EINVAL);
-	reterr->reason = why;
-	return -EINVAL;
-}
-
 static int bind_exit(struct exit *e, const struct plan_end *end,
 		     struct service_fault *reterr)
 {
 	char text[ADDRESS_TEXT];
-	int r = read_options(e, &end->options, reterr);
+	const char *bad;
+	size_t len;
+	int r;
 
-	if (r < 0)
-		return r;
+	/* The plan was checked. */
+	fence_open(&e->fence);
+	(void)fence_add(&e->fence, end->options.at, end->options.len, &bad,
+			&len);
 	r = listener_bind(&e->listener, &end->listen, 0, 0);
 	if (r < 0) {
 		address_text(&end->listen, text);

@@ -5,6 +5,7 @@
 
 #include "vsock/relay/base/value.h"
 #include "vsock/relay/plan/conflict.h"
+#include "vsock/relay/plan/fence.h"
 #include "vsock/relay/plan/hosts.h"
 #include "vsock/relay/plan/network.h"
 #include "vsock/relay/plan/rules.h"
@@ -256,7 +257,21 @@ static const char *read_end(struct reader *r, struct plan_ends *ends)
 
 static const char *read_exit(struct reader *r)
 {
-	return read_end(r, &r->p->exits);
+	const char *bad, *why = read_end(r, &r->p->exits);
+	const struct plan_end *e;
+	struct fence fence;
+	size_t bad_len;
+
+	if (why)
+		return why;
+	e = &r->p->exits.at[r->p->exits.count - 1];
+	fence_open(&fence);
+	why = fence_add(&fence, e->options.at, e->options.len, &bad, &bad_len);
+	if (why) {
+		r->v.at = bad;
+		r->v.len = bad_len;
+	}
+	return why;
 }
 
 static const char *read_dns(struct reader *r)
