@@ -38,7 +38,7 @@ INTEROP_X := $(INTEROP:%=$(H)/interop/%)
 # Those of another architecture do not run here.
 UNIT_X := $(H_UNIT_X) $(if $(filter $(MACHINE),$(ARCH)),$(B_UNIT_X))
 TEST_X := $(APPS_X) $(B)/hello $(B)/test/init $(B)/test/nsm $(H)/nsm $(H)/jail $(H)/inject $(B)/test/mutant \
-	$(H)/mkeif $(H)/relay $(INTEROP_X)
+	$(H)/mkeif $(H)/relay $(B)/bench_relay $(INTEROP_X)
 
 # --- On the target's libraries --------------------------------------------------
 

@@ -10,9 +10,11 @@ import random
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from suite import built
 
 from .ends import free_port
 from .lib import ASAN, DEADLINE_S, ENV, SHIPPED, Relay, Skip, check, folder, same, test, wait_for
@@ -42,11 +44,11 @@ def answers(port: int) -> bool:
 
 
 @contextmanager
-def served(port: int, *command: object, **how: object) -> Iterator[subprocess.Popen]:
-    """A server, once it takes connections at PORT."""
+def served(port: int, *command: object, is_up: Callable[[], bool] | None = None, **how: object) -> Iterator[subprocess.Popen]:
+    """A server, once it takes connections at PORT, or is up."""
     p = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **how)
     try:
-        wait_for(lambda: answers(port) or p.poll() is not None, f"{command[0]} at port {port}")
+        wait_for(lambda: (is_up() if is_up else answers(port)) or p.poll() is not None, f"{command[0]} at port {port}")
         check(p.poll() is None, f"{command[0]} ended with {p.returncode}")
         yield p
     finally:
@@ -368,3 +370,39 @@ def the_shipped_program_serves_many_at_once() -> None:
                 forwarded(target, SHIPPED) as port:
             tool("redis-benchmark", "-p", port, "-q", "-n", 50000, "-c", 500, "-r", 100000, "incr", "counter")
             same(tool("redis-cli", "-p", port, "get", "counter"), b"50000\n", "what was counted")
+
+
+@test(10)
+def ten_thousand_connections_cost_little() -> None:
+    """With 10,000 open and one of a hundred in use all processes together have 20 MiB at most; after that no descriptor is left."""
+    bench = built("bench_relay")
+
+    def tree(pid: int) -> list[int]:
+        return [pid, *(p for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split() for p in tree(int(c)))]
+
+    def descriptors() -> int:
+        return sum(len(os.listdir(f"/proc/{p}/fd")) for p in tree(r.process.pid))
+
+    with folder() as path:
+        with served(0, bench, "serve", f"unix:{path}/end", is_up=(path / "end").exists):
+            r = Relay("forward", f"unix:{path}/in", f"unix:{path}/end", "--max=10000", "--workers=4", program=SHIPPED)
+            try:
+                r.wait_err("ready")
+                before = descriptors()
+                clients = subprocess.Popen([bench, "many", f"unix:{path}/in", "10000", "1000"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                try:
+                    check(b"opened" in clients.stdout.readline() and clients.stdout.readline() == b"open 1\n", "10,000 are not open")
+                    clients.stdin.write(b"\n")
+                    clients.stdin.flush()
+                    check(clients.stdout.readline().startswith(b"turns "), "those in use get no answer")
+                    kib = sum(int(Path(f"/proc/{p}/smaps_rollup").read_text().split("\nPss:")[1].split()[0]) for p in tree(r.process.pid))
+                    print(f"# {kib} KiB with 10,000 connections, {descriptors()} descriptors")
+                    check(descriptors() >= 20000, f"{descriptors()} descriptors")
+                    check(kib <= 20 << 10, f"{kib} KiB")
+                finally:
+                    clients.kill()
+                    clients.wait()
+                wait_for(lambda: descriptors() == before, "all descriptors")
+            finally:
+                r.process.terminate()
+                same(r.end().code, 0, "the code")
