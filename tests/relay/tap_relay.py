@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from gvproxy import gvproxy
@@ -420,8 +421,8 @@ def nothing_leaves_but_the_own_address() -> None:
 class Gvproxy:
     """The real one, in a network of its own, where a server of HTTP is."""
 
-    def __init__(self, relay: Inside, program: Path, files: Path) -> None:
-        self.dir, self.program, self.files = relay.dir, program, files
+    def __init__(self, relay: Inside, program: Path, files: Path, option: str) -> None:
+        self.dir, self.program, self.files, self.option = relay.dir, program, files, option
         self.stop, self.has_started = threading.Event(), threading.Event()
         self.thread = threading.Thread(target=lambda: in_a_network(self.run), daemon=True)
         self.pids: list[int] = []
@@ -434,7 +435,7 @@ class Gvproxy:
         for name in f"3.{PORT}", "api":
             (self.dir / name).unlink(missing_ok=True)
         web = subprocess.Popen(["python3", "-m", "http.server", "-d", self.files, "8000"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        proxy = subprocess.Popen([self.program, "-listen", f"unix://{self.dir}/3.{PORT}", "-listen", f"unix://{self.dir}/api", "-ssh-port", "-1"],
+        proxy = subprocess.Popen([self.program, self.option, f"unix://{self.dir}/3.{PORT}", "-listen", f"unix://{self.dir}/api", "-ssh-port", "-1"],
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             wait_port(8000)
@@ -446,7 +447,7 @@ class Gvproxy:
                     self.outside.append(self.ask(self.asks.pop()))
         finally:
             for p in proxy, web:
-                p.terminate()
+                p.kill()  # gvproxy's -listen-qemu does not end at SIGTERM
                 p.wait()
 
     def ask(self, port: int) -> bytes:
@@ -474,13 +475,34 @@ class Gvproxy:
         self.thread.join(300)
 
 
+def again(attempt: Callable[[], bytes]) -> bytes:
+    """What ATTEMPT returns once there is a connection: until then nothing is sent, and the kernel gives up."""
+    seen: list[bytes] = []
+
+    def is_done() -> bool:
+        with contextlib.suppress(OSError):
+            seen.append(attempt())
+        return bool(seen)
+    wait_for(is_done, "the network")
+    return seen[0]
+
+
 def fetch(path: str) -> bytes:
-    with socket.create_connection(("192.168.127.254", 8000), 300) as s:
+    with socket.create_connection(("192.168.127.254", 8000), 10) as s:
+        s.settimeout(300)
         s.sendall(f"GET /{path} HTTP/1.0\r\n\r\n".encode())
         data = b""
         while more := s.recv(1 << 16):
             data += more
         return data.partition(b"\r\n\r\n")[2]
+
+
+def ask_gateway() -> bytes:
+    name = b"\x07gateway\x0acontainers\x08internal\0"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(5)
+        s.sendto(b"\x12\x34\1\0\0\1\0\0\0\0\0\0" + name + b"\0\1\0\1", ("192.168.127.1", 53))
+        return s.recv(512)
 
 
 def serve_hello(s: socket.socket) -> None:
@@ -491,28 +513,36 @@ def serve_hello(s: socket.socket) -> None:
                 conn.sendall(b"hello")
 
 
-@test(seconds=60)
-@with_network
-def gvproxy_carries_an_enclaves_network() -> None:
-    """8 MiB come whole, names are answered, an accepted port is reached and another is not; gvproxy may be restarted."""
-    program = gvproxy()
-    data = os.urandom(8 << 20)
-    with inside(PLAN) as relay, socket.create_server(("0.0.0.0", 8080)) as accepted, socket.create_server(("0.0.0.0", 8081)) as other:
+def check_gvproxy(plan: str, option: str) -> None:
+    data, program = os.urandom(8 << 20), gvproxy()
+    with inside(plan) as relay, socket.create_server(("0.0.0.0", 8080)) as accepted, socket.create_server(("0.0.0.0", 8081)) as other:
         for s in accepted, other:
             threading.Thread(target=serve_hello, args=(s,), daemon=True).start()
         files = relay.dir / "files"
         files.mkdir()
         (files / "data").write_bytes(data)
         for _ in range(2):
-            proxy = Gvproxy(relay, program, files)
-            check(fetch("data") == data, "the bytes are others")
-            name = b"\x07gateway\x0acontainers\x08internal\0"
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-                s.settimeout(300)
-                s.sendto(b"\x12\x34\1\0\0\1\0\0\0\0\0\0" + name + b"\0\1\0\1", ("192.168.127.1", 53))
-                check(s.recv(512).endswith(GATEWAY), "the address of the gateway")
-            for port in 8080, 8081:
-                proxy.expose(port)
-            same(proxy.from_outside(8080), b"hello", "the accepted port")
-            same(proxy.from_outside(8081), b"", "another port")
-            proxy.close()
+            proxy = Gvproxy(relay, program, files, option)
+            try:
+                check(again(partial(fetch, "data")) == data, "the bytes are others")
+                check(again(ask_gateway).endswith(GATEWAY), "the address of the gateway")
+                for port in 8080, 8081:
+                    proxy.expose(port)
+                same(proxy.from_outside(8080), b"hello", "the accepted port")
+                same(proxy.from_outside(8081), b"", "another port")
+            finally:
+                proxy.close()
+
+
+@test(seconds=60)
+@with_network
+def gvproxy_carries_an_enclaves_network() -> None:
+    """8 MiB come whole, names are answered, an accepted port is reached and another is not; gvproxy may be restarted."""
+    check_gvproxy(PLAN, "-listen")
+
+
+@test(seconds=10)
+@with_network
+def gvproxy_speaks_qemus_framing_as_well() -> None:
+    """The same with -listen-qemu."""
+    check_gvproxy(PLAN + "tap-framing = qemu\n", "-listen-qemu")

@@ -377,7 +377,7 @@ void ask_open(struct loop *l, const struct address *to,
 	ask.timer.due = due;
 	ask.first = ask.last = NONE;
 	ask.free = 0;
-	for (int16_t i = 0; i < ASK_MAX; i++) {
+	for (int i = 0; i < ASK_MAX; i++) {
 		questions[i].id = (uint16_t)i;
 		questions[i].link = NONE;
 		questions[i].after = (int16_t)(i + 1);
