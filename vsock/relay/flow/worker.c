@@ -116,7 +116,7 @@ static void run_worker(const struct post *p)
 	if (r == 0)
 		r = sandbox_enter(needs);
 	if (r < 0 && !fault.error)
-		(void)service_fail(&fault, 0, "", -r);
+		(void)service_fail(&fault, 0, "a worker", -r);
 	if (told[1] >= 0) {
 		if (write(told[1], &fault, sizeof(fault)) != sizeof(fault))
 			r = -EPIPE;
@@ -203,11 +203,19 @@ static int64_t start_due(void)
 
 static void kill_all(void)
 {
+	int r;
+
+	/* Those that cannot be killed end with this process. */
 	for (unsigned i = 0; i < count; i++)
-		if (posts[i].pid)
-			(void)kill(posts[i].pid, SIGKILL);
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-		;
+		if (posts[i].pid && kill(posts[i].pid, SIGKILL) < 0)
+			posts[i].pid = 0;
+	for (unsigned i = 0; i < count; i++) {
+		if (!posts[i].pid)
+			continue;
+		do
+			r = waitpid(posts[i].pid, NULL, 0);
+		while (r < 0 && errno == EINTR);
+	}
 }
 
 /*
