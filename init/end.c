@@ -142,7 +142,8 @@ static bool is_debug_mode(struct boot *b)
 
 	if (b->nsm_is_dead)
 		return false;
-	if (!b->supervise.has_run)
+	/* A program that talks to the parent may run already. */
+	if (!b->supervise.has_run && b->relay.phase == RELAY_OFF)
 		return ask_debug_mode(b);
 	if (helper_start(&b->debug, HELPER_DEBUG, &job, &b->children, gone,
 			 NULL) < 0)
