@@ -147,12 +147,15 @@ def peers_that_do_not_read_keep_nobody_waiting() -> None:
         plan = path / "plan"
         plan.write_text(f"forward = tcp:127.0.0.1:{port} unix:{path}/flood\nforward = unix:{path}/echo tcp:127.0.0.1:{s.port}\n"
                         "forward-memory = 1M\nforward-workers = 1\n")
-        with relay("run", plan, program=SHIPPED):
+        with relay("run", plan, program=SHIPPED) as r:
             conns = [dial(f"tcp:127.0.0.1:{port}") for _ in range(20)]
             threads = [threading.Thread(target=flood, args=(conn,)) for conn in conns]
             for t in threads:
                 t.start()
             same(ask(dial(f"unix:{path}/echo"), BYTES), BYTES, "the echo")
+            worker, = children(r.process.pid)
+            kib = int(status(worker)["RssAnon"].split()[0])
+            check(kib <= 1024 + 300, f"{kib} KiB, of which the pool may have 1 MiB")
             stuck.set()
             for conn in conns:
                 reset(conn)
@@ -243,6 +246,26 @@ def a_worker_that_is_killed_takes_its_connections_alone() -> None:
             more = [dial(listen) for _ in range(lost)]
             for conn in more:
                 same(exchange(conn, b"new"), b"new", "the echo")
+
+
+@test
+def a_worker_that_keeps_dying_starts_ever_later() -> None:
+    """100 ms at first, then twice as long each time."""
+    with folder() as path, Server(say_hello) as s:
+        with relay("forward", f"unix:{path}/listen", f"tcp:127.0.0.1:{s.port}", "--workers=1", program=SHIPPED) as r:
+            deaths = 0
+
+            def kill_again() -> bool:
+                nonlocal deaths
+                for worker in children(r.process.pid):
+                    if r.err.count("starts again") == deaths:
+                        os.kill(worker, signal.SIGKILL)
+                        deaths += 1
+                return "starts again in 400 ms\n" in r.err
+            # One that has run for 10 s, on a busy machine, begins with 100 ms anew.
+            wait_for(kill_again, "a third delay")
+            check(r.err.index("in 100 ms") < r.err.index("in 200 ms") < r.err.index("in 400 ms"), r.err)
+            same(ask(dial(f"unix:{path}/listen"), b""), b"hello\n", "the one after that")
 
 
 @test
