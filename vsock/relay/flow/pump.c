@@ -120,21 +120,33 @@ static bool is_written(const struct side *s)
 	return pending(s) > 0 && !is(s, IS_PAUSED);
 }
 
+static uint8_t wanted(struct side *s)
+{
+	return (uint8_t)((is_read(s) ? EPOLLIN : 0) |
+			 (is_written(s) ? EPOLLOUT : 0));
+}
+
+static int add(struct pumps *set, struct side *s, uint8_t events)
+{
+	int r = loop_add(set->loop, &s->source, events);
+
+	if (r == 0) {
+		set_flag(s, IS_ADDED);
+		s->events = events;
+	}
+	return r;
+}
+
 /* False: there is no memory. */
 static bool watch(struct pumps *set, struct side *s)
 {
-	uint8_t events = (uint8_t)((is_read(s) ? EPOLLIN : 0) |
-				   (is_written(s) ? EPOLLOUT : 0));
+	uint8_t events = wanted(s);
 
-	if (is(s, IS_ADDED)) {
-		if (events != s->events)
-			loop_change(set->loop, &s->source, events);
-	} else if (events) {
-		/* What was there before is there again. */
-		if (loop_add(set->loop, &s->source, events) < 0)
-			return false;
-		set_flag(s, IS_ADDED);
-	}
+	/* What has come meanwhile is reported. */
+	if (!is(s, IS_ADDED))
+		return events == 0 || add(set, s, events) == 0;
+	if (events != s->events)
+		loop_change(set->loop, &s->source, events);
 	s->events = events;
 	return true;
 }
@@ -633,12 +645,9 @@ static int begin(struct pumps *set, struct pump *p,
 		r = deliver(set, &p->side[1], before->to_b, before->to_b_len);
 	if (r < 0)
 		return r;
-	for (int i = 0; i < 2 && r == 0; i++) {
-		r = loop_add(set->loop, &p->side[i].source, 0);
-		if (r == 0)
-			set_flag(&p->side[i], IS_ADDED);
-		(void)watch(set, &p->side[i]);
-	}
+	/* Also if there is nothing to do yet: an error is to be noticed. */
+	for (int i = 0; i < 2 && r == 0; i++)
+		r = add(set, &p->side[i], wanted(&p->side[i]));
 	schedule(p);
 	return r;
 }
