@@ -93,6 +93,8 @@ class Proxy:
     def __init__(self, relay: Inside, head: str = "<H", hello: bool = True, quiet: int = 0) -> None:
         self.head, self.hello, self.quiet = head, hello, quiet
         self.conn: socket.socket | None = None
+        self.reads = threading.Event()
+        self.reads.set()
         self.count, self.early = 0, 0
         self.pauses: list[float] = []
         self.frames: list[bytes] = []
@@ -123,7 +125,7 @@ class Proxy:
         if self.hello:
             self._greet(conn)
         self.conn = conn
-        while True:
+        while self.reads.wait(300):
             size = struct.calcsize(self.head)
             frame = self._full(conn, struct.unpack(self.head, self._full(conn, size))[0])
             if not quiet and kind_of(frame) == ARP and frame[38:42] in (GATEWAY, HOST):
@@ -240,6 +242,26 @@ def frames_go_both_ways() -> None:
             port = s.getsockname()[1]
             proxy.send(udp(53, port, b"answer"))
             same(s.recv(100), b"answer", "the answer")
+
+
+@test(seconds=2)
+@with_network
+def a_parent_that_does_not_read_costs_frames_and_not_their_bounds() -> None:
+    """What is written in pieces arrives in order and whole; what there is no room for is lost."""
+    with network() as (_, proxy), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.connect(("192.168.127.1", 9))
+        for turn in range(4):
+            proxy.reads.clear()
+            for i in range(1500):
+                s.send(struct.pack(">II", turn, i) + bytes([i & 255]) * (1 + 7 * i % 1400))
+            proxy.reads.set()
+            s.send(b"end of %d" % turn)
+            wait_for(lambda turn=turn: s.send(b"end of %d" % turn) and proxy.got(lambda f: f.endswith(b"end of %d" % turn)), "the end")
+        texts = [f[42:] for f in proxy.frames if kind_of(f) == IPV4 and f[23] == UDP and not f[42:].startswith(b"end")]
+        places = [struct.unpack(">II", t[:8]) for t in texts]
+        check(len(places) > 400 and places == sorted(set(places)), f"{len(places)} datagrams, or their order")
+        check(all(t[8:] == bytes([i & 255]) * (1 + 7 * i % 1400) for t, (_, i) in zip(texts, places, strict=True)), "bytes are others")
+        same(proxy.count, 1, "connections")
 
 
 @test

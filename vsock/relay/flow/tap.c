@@ -26,6 +26,12 @@ enum {
 	BACKOFF_FIRST_MS = 50,
 	BACKOFF_LAST_MS = 5000,
 	REPORT_MS = 60000,
+	/*
+	 * vsock can be written to when it has room for one byte: after a short write the
+	 * next one waits, or a slow parent gets a packet for each few bytes.
+	 */
+	SHORT = 4096,
+	SHORT_MS = 1,
 	/* gvproxy answers the first frame, or it has lost the way. */
 	PROBE_MS = 1000,
 	PAUSE_LAST_MS = 1600,
@@ -54,7 +60,8 @@ static struct {
 	enum tap_state state;
 	struct source device, link;
 	struct dial dial;
-	struct timer timer;
+	struct timer timer, rest;
+	bool is_resting; /* after a short write */
 	struct filter filter;
 	struct frame_reader in;
 	size_t out_at,
@@ -95,15 +102,30 @@ static void wait_for(void)
 		    is_full || tap.state == TAP_PAUSING ? 0 : EPOLLIN);
 	if (tap.link.fd >= 0)
 		loop_change(tap.loop, &tap.link,
-			    EPOLLIN | (is_full ? (uint32_t)EPOLLOUT : 0));
+			    EPOLLIN | (is_full && !tap.is_resting ?
+					       (uint32_t)EPOLLOUT :
+					       0));
+}
+
+static void rest(void)
+{
+	tap.is_resting = true;
+	loop_timer(tap.loop, &tap.rest, loop_now_ms(tap.loop) + SHORT_MS);
+}
+
+static void rested(struct timer *t)
+{
+	(void)t;
+	tap.is_resting = false;
+	wait_for();
 }
 
 /* Writes what waits. Returns 0 or -errno. */
 static int flush(void)
 {
-	ssize_t n;
+	ssize_t n = 0;
 
-	while (tap.out_len > 0) {
+	while (tap.out_len > 0 && !tap.is_resting) {
 		n = send(tap.link.fd, out + tap.out_at, tap.out_len,
 			 MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
@@ -112,8 +134,11 @@ static int flush(void)
 			return errno == EAGAIN ? 0 : -errno;
 		tap.out_at += (size_t)n;
 		tap.out_len -= (size_t)n;
+		if (tap.out_len > 0 && n < SHORT)
+			rest();
 	}
-	tap.out_at = 0;
+	if (tap.out_len == 0)
+		tap.out_at = 0;
 	return 0;
 }
 
@@ -156,7 +181,8 @@ static void device_ready(struct source *s, uint32_t events)
 		drop_frames();
 		return;
 	}
-	fill();
+	if (tap.out_len == 0)
+		fill();
 	r = flush();
 	if (r < 0)
 		lose(TAP_ERROR, -r);
@@ -270,6 +296,7 @@ static void give_up(void)
 	notice(DEVICE_NAME, "it was removed; there is no network any more");
 	loop_remove(tap.loop, &tap.device);
 	loop_untimer(tap.loop, &tap.timer);
+	loop_untimer(tap.loop, &tap.rest);
 	dial_cancel(&tap.dial);
 	close_link();
 }
@@ -281,6 +308,8 @@ static void lose(enum tap_loss loss, int error)
 	tap.state = TAP_DOWN;
 	tap.out_at = 0;
 	tap.out_len = 0;
+	tap.is_resting = false;
+	loop_untimer(tap.loop, &tap.rest);
 	tap.backoff_ms = tap.backoff_ms ? tap.backoff_ms * 2 : BACKOFF_FIRST_MS;
 	if (tap.backoff_ms > BACKOFF_LAST_MS)
 		tap.backoff_ms = BACKOFF_LAST_MS;
@@ -383,6 +412,7 @@ static int start(const struct service_work *w)
 {
 	tap.loop = w->loop;
 	tap.timer.due = due;
+	tap.rest.due = rested;
 	tap.pause_ms = FRAME_PAUSE_MS;
 	tap.device.ready = device_ready;
 	filter_open(&tap.filter, tap.plan);
