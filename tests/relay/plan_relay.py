@@ -416,6 +416,8 @@ def vsock_proxys_arguments_are_taken() -> None:
                 with relay(*first, *words, program=program, vsock=path):
                     same(ask(dial("vsock:8000", path), BYTES), b"all: " + BYTES, f"{words}")
         same(s.count, 8, "connections")
+        for word in ("--version", "-V"):
+            run(word, program=path / "vsock-proxy").is_(DONE, "", f"Vsock-TCP proxy of relay {VERSION}\n".encode())
 
 
 @test

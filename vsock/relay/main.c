@@ -121,6 +121,11 @@ static int run(struct tool *t, int argc, char **argv)
 {
 	const struct command *c = argc > 0 ? find_link(argv[0]) : NULL;
 
+	if (c && argc > 1 &&
+	    (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0))
+		return print_and_end(
+			t,
+			"Vsock-TCP proxy of relay " ENCLAVE_INIT_VERSION "\n");
 	if (c)
 		return run_command_of(t, c, argv + 1);
 	if (argc < 2)
