@@ -126,7 +126,7 @@ static: $(B)/init $(B)/nsm $(B)/relay $(B)/mkeif
 layers:
 	$(Q)for check in layers names; do scripts/check-$$check --self-test && scripts/check-$$check || exit 1; done
 
-## bench: size, memory, time to the first write, system calls; the log; verifications; packing; T=layers for a part
+## bench: size, memory, time to the first write, system calls; the log; relay; verifications; packing; T=layers for a part
 bench: $(if $(filter verify log relay,$(T)),,test-build other-arch) $(H)/bench_verify $(B)/bench_link \
 		$(if $(filter relay,$(T)),$(B)/bench_relay $(B)/relay $(B)/init,$(B)/bench_relay)
 	$(call need,python3 python3-cryptography time)
