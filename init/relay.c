@@ -19,7 +19,8 @@
 
 enum {
 	PROGRAM_MAX = 64 << 20,
-	MEMFD_EXEC = 0x10, /* MFD_EXEC, of Linux 6.3 */
+	MEMFD_NOEXEC = 0x8, /* MFD_NOEXEC_SEAL and MFD_EXEC, of Linux 6.3 */
+	MEMFD_EXEC = 0x10,
 };
 
 /* --- what it is made of --- */
@@ -27,10 +28,9 @@ enum {
 static int open_memory(bool is_program)
 {
 	const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-	int fd = -1;
+	int fd = memfd_create("relay",
+			      flags | (is_program ? MEMFD_EXEC : MEMFD_NOEXEC));
 
-	if (is_program)
-		fd = memfd_create("relay", flags | MEMFD_EXEC);
 	if (fd < 0)
 		fd = memfd_create("relay", flags);
 	return fd < 0 ? -errno : fd;

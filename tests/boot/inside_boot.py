@@ -343,7 +343,7 @@ def vsock_none_on_4_14():
 
 @test(8)
 def relay_runs_on_4_14():
-    """The parent reaches a server in an enclave of AWS's kernel for arm64; program and plan are sealed memory there, too."""
+    """On AWS's kernel for arm64 program and plan are sealed memory, too, and relay binds its port: the boot goes on."""
     app = Tree()
     app.file("bin/act", built("apps/act", "aarch64"), 0o755)
     b = boot(aws_ramdisks(app, "/bin/act", "say", "ran", config=f"forward = vsock:{PORT} tcp:127.0.0.1:80\n".encode(),

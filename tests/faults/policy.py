@@ -113,7 +113,7 @@ RULES = [
     rule("link:.*", "last .*", "", "", "quiet|warn", "report: not delivered: ", "it is said"),
     rule("link:.*", "link .*", "", "", "quiet", "", "a reader comes again"),
     # --- relay ---
-    rule("relay:root", "init memfd_create/1", "", "", "quiet", "", "again without the flag, as before 6.3"),
+    rule("relay:(root|spawn)", "init memfd_create/1", "", "", "quiet", "", "again without the flag, as before 6.3"),
     rule("relay:root", "init (open|newfstatat)/1|init openat/2|init (sendfile|fcntl)", r"^(/|relay)$|^\d+ \d$|^\d+ 1\d$|^\d+ 1033$", "", "stop",
          "spawn: relay: ", "step 8 says what is wrong with it"),
     rule("relay:spawn", "init (memfd_create|fcntl)", r"^relay|^\d+ 1033$", "", "stop", "spawn: relay: ", "it was asked for"),
