@@ -90,7 +90,7 @@ def own_address(address: str, alias: int) -> None:
 class Inside:
     """relay inside with PLAN; its parent's ports are sockets in DIR."""
 
-    def __init__(self, plan: str, program: Path = ASAN) -> None:
+    def __init__(self, plan: str, program: Path = ASAN, **env: str) -> None:
         self.tmp = tempfile.TemporaryDirectory(prefix="relay-inside-")
         self.dir = Path(self.tmp.name)
         self.dir.chmod(0o755)  # for the user that it becomes
@@ -100,7 +100,7 @@ class Inside:
         with theirs, (self.dir / "plan").open("rb") as text, self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [program, "inside", f"--version={VERSION}"], stdin=text, stdout=log, stderr=log, pass_fds=(3,),
-                preexec_fn=lambda: os.dup2(theirs.fileno(), 3), env={**ENV, "RELAY_VSOCK": str(self.dir)})
+                preexec_fn=lambda: os.dup2(theirs.fileno(), 3), env={**ENV, "RELAY_VSOCK": str(self.dir), **env})
 
     def wait(self) -> "Inside":
         self.report.settimeout(DEADLINE_S)
@@ -132,8 +132,8 @@ class Inside:
 
 
 @contextmanager
-def inside(plan: str) -> Iterator[Inside]:
-    relay = Inside(plan)
+def inside(plan: str, **env: str) -> Iterator[Inside]:
+    relay = Inside(plan, **env)
     try:
         yield relay.wait()
     finally:

@@ -2,7 +2,8 @@
  * In place of vsock/sock in the relay with sanitizers: no socket of the machine's vsock is
  * opened. PORT of CID is the socket $RELAY_VSOCK/CID.PORT, a port of the parent
  * $RELAY_VSOCK/PORT, and who connects to that is the CID with which the name of its
- * own socket begins. Without the variable the kernel has no vsock.
+ * own socket begins. Without the variable the kernel has no vsock. With $RELAY_SNDBUF, a
+ * number of bytes, what is connected takes few at a time.
  */
 
 #include "vsock/sock.h"
@@ -18,7 +19,7 @@
 
 static int open_socket(struct sockaddr_un *un, uint32_t cid, uint32_t port)
 {
-	const char *dir = getenv("RELAY_VSOCK");
+	const char *dir = getenv("RELAY_VSOCK"), *size = getenv("RELAY_SNDBUF");
 	int fd, n;
 
 	if (!dir)
@@ -31,7 +32,12 @@ static int open_socket(struct sockaddr_un *un, uint32_t cid, uint32_t port)
 	if (n < 0 || (size_t)n >= sizeof(un->sun_path) - 4)
 		return -ENAMETOOLONG;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	if (size)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF,
+				 &(int){ atoi(size) }, sizeof(int));
+	return fd;
 }
 
 /* One that takes nothing, as long as there is a file of its name with ".slow" behind it. */

@@ -156,8 +156,8 @@ class Proxy:
 
 
 @contextmanager
-def network(plan: str = PLAN, **how: object) -> Iterator[tuple[Inside, Proxy]]:
-    with inside(plan) as relay:
+def network(plan: str = PLAN, env: dict[str, str] | None = None, **how: object) -> Iterator[tuple[Inside, Proxy]]:
+    with inside(plan, **(env or {})) as relay:
         proxy = Proxy(relay, **how)
         try:
             yield relay, proxy.ready()
@@ -248,7 +248,7 @@ def frames_go_both_ways() -> None:
 @with_network
 def a_parent_that_does_not_read_costs_frames_and_not_their_bounds() -> None:
     """What is written in pieces arrives in order and whole; what there is no room for is lost."""
-    with network() as (_, proxy), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+    with network(env={"RELAY_SNDBUF": "20000"}) as (_, proxy), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.connect(("192.168.127.1", 9))
         for turn in range(4):
             proxy.reads.clear()
