@@ -85,7 +85,7 @@ TEST(memory_goes_back_to_the_kernel)
 		CHECK_INT(resident(&pool.large), CHUNKS * POOL_LARGE);
 		for (int i = 0; i < CHUNKS; i++)
 			pool_give(&pool, chunks[i]);
-		CHECK(resident(&pool.large) <= 8 * POOL_LARGE);
+		CHECK(resident(&pool.large) <= 4 * POOL_LARGE);
 	}
 	pool_close(&pool);
 }

@@ -8,7 +8,7 @@
 
 enum {
 	/* So many chunks of a shelf keep their pages while they are free. */
-	WARM_MAX = 8,
+	WARM_MAX = 4,
 	/* Chunks of the small shelf have greater numbers. */
 	SMALL = 1 << 30,
 };
