@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 
 from .streams import (DEADLINE_S, PARENT, PORTS, ROUTES, Thread, accept, case, check, children, connect, forward, is_over, listen,
-                      receive, reset, rest, rss_kib, route, run_cases, same, taken, wait_for)
+                      receive, reset, rest, rss_kib, route, run_cases, said, same, started, taken, wait_for)
 
 MIB = 1 << 20
 NOISE = random.Random(1).randbytes(16 * MIB)
@@ -249,6 +249,30 @@ def a_killed_worker_loses_its_connections_alone():
             client, server = r.pair()
             exchange(client, server, MIB)
             same(process.poll(), None, f"{kind}: relay's end")
+
+
+@case
+def the_stand_in_for_vsock_proxy_has_none_of_its_faults():
+    """With -w 2 eight connections are served at once, an answer follows the question's end, and a target may come late."""
+    vsock, tcp = next(PORTS), next(PORTS)
+    with open("/tmp/vsock-proxy.yaml", "w") as f:
+        f.write(f"allowlist:\n- {{address: 127.0.0.1, port: {tcp}}}\n")
+    command = ("relay", "vsock-proxy", str(vsock), "127.0.0.1", str(tcp), "-w", "2", "--config", "/tmp/vsock-proxy.yaml")
+    with open("/tmp/vsock-proxy.err", "wb") as err, \
+            started(lambda p: said(p, "vsock-proxy: ready", "/tmp/vsock-proxy.err"), *command, stderr=err):
+        is_over(connect(f"vsock:{PARENT}:{vsock}"))
+        server = listen(f"tcp:127.0.0.1:{tcp}")
+        pairs = []
+        for n in range(8):
+            client = connect(f"vsock:{PARENT}:{vsock}")
+            pairs.append((client, accept(server)))
+            client.sendall(b"question %d" % n)
+            client.shutdown(socket.SHUT_WR)
+        for n, (client, conn) in enumerate(pairs):
+            same(rest(conn), b"question %d" % n, "the question")
+            conn.sendall(NOISE[:MIB // 4])
+            conn.close()
+            same(rest(client), NOISE[:MIB // 4], "the answer")
 
 
 if __name__ == "__main__":
