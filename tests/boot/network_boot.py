@@ -105,6 +105,7 @@ def check_pages(folder: Path, names: Names) -> None:
     same(eventually(f"{url}/end"), "end\n", "the last page")
     page = {name: fetch(f"{url}/{name}").decode() for name in ("sum", "name", "other", "resolv", "ip")}
     same(page["sum"].split()[0], hashlib.sha256(DATA).hexdigest(), "what the enclave has fetched")
+    same(hashlib.sha256(fetch(f"{url}/data")).hexdigest(), hashlib.sha256(DATA[::-1]).hexdigest(), "what the enclave has served")
     check("192.0.2.53" in page["name"], page["name"])
     check("NXDOMAIN" in page["other"], page["other"])
     check(not any(b"elsewhere" in q for q in names.seen), "the parent has heard of a name that is not allowed")
@@ -119,14 +120,14 @@ def check_pages(folder: Path, names: Names) -> None:
 
 @test(60)
 def an_enclave_has_a_network_and_names():
-    """It fetches 3 MB by gvproxy and serves pages there, at the accepted port alone; names are asked for at relay dns."""
+    """It fetches 3 MB by gvproxy and serves as many, at the accepted port alone; names are asked for at relay dns."""
     program = gvproxy()
     with tempfile.TemporaryDirectory() as tmp, laptop() as l:
         Path(tmp, "data").write_bytes(DATA)
         web = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=tmp))
         threading.Thread(target=web.serve_forever, daemon=True).start()
         names, files = Names(), guest_files()
-        files.file("www/index.html", b"here\n")
+        files.file("www/data", DATA[::-1])
         files.file("run.sh", SCRIPT.replace("PORT", str(web.server_port)).encode(), 0o755)
         eif = image("/bin/sh", "/run.sh", files=files, config=KEYS, boot_files={"relay": (built("relay"), 0o755)})
         path = Path(tmp, "net.eif")
