@@ -534,3 +534,63 @@ def children(pid: int) -> list[str]:
 
 def ticks(pid: str) -> int:
     return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+
+
+@test
+def exchanges_are_whole_however_they_are_cut() -> None:
+    """300 requests with bodies of both kinds and answers with interim heads, in pieces of any size from both sides."""
+    random_ = random.Random(7)
+    plans: dict[bytes, tuple[bytes, bytes]] = {}
+    heard: dict[bytes, bytes] = {}
+
+    def pieces(conn: socket.socket, data: bytes, seed: int) -> None:
+        own = random.Random(seed)
+        conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while data:
+            size = own.choice((1, 2, 3, 7, 100, 5000, 40000))
+            conn.sendall(data[:size])
+            data = data[size:]
+
+    def serve(conn: socket.socket) -> None:
+        data = read_until(conn, b"\r\n\r\n")
+        name = data.split()[1]
+        answer, end = plans[name]
+        while not data.endswith(end):
+            more = conn.recv(65536)
+            if not more:
+                break
+            data += more
+        heard[name] = data.partition(b"\r\n\r\n")[2]
+        pieces(conn, answer, len(answer))
+
+    with listener(serve) as server, parent() as (target, _), \
+            egress(f"egress-allow = a.test:{server}", target=target) as (port, _):
+        def one(i: int, framing: str, sent: bytes, answer: bytes, wanted: bytes) -> None:
+            head = f"POST http://a.test:{server}/{i} HTTP/1.1\r\n{framing}\r\n\r\n".encode()
+            with connected(port) as s:
+                pieces(s, head + sent, i)
+                got = read_all(s)
+            same(heard.get(f"/{i}".encode()), sent, f"{i}: what the server heard of {framing}")
+            check(got == wanted, f"{i}: {len(got)} bytes of an answer, not {len(wanted)}")
+
+        jobs = []
+        for i in range(300):
+            body = random_.randbytes(random_.choice((0, 1, 10, 3000, 20000, 100_000)))
+            if i % 2:
+                sent, at = b"", 0
+                while at < len(body):
+                    size = random_.choice((1, 9, 300, 20000))
+                    piece = body[at:at + size]
+                    sent += b"%x\r\n%s\r\n" % (len(piece), piece)
+                    at += size
+                sent += b"0\r\n\r\n"
+                framing = "Transfer-Encoding: chunked"
+            else:
+                sent, framing = body, f"Content-Length: {len(body)}"
+            interim = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * random_.choice((0, 0, 1, 3))
+            reply = random_.randbytes(random_.choice((0, 1, 5000, 200_000)))
+            answer = interim + b"HTTP/1.1 200 OK\r\nX: y\r\n\r\n" + reply
+            plans[f"/{i}".encode()] = answer, sent[-64:] if sent else b""
+            jobs.append((i, framing, sent, answer, interim + b"HTTP/1.1 200 OK\r\nX: y\r\nConnection: close\r\n\r\n" + reply))
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda job: one(*job), jobs))
