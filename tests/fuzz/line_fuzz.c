@@ -130,8 +130,12 @@ static void check_flush(const uint8_t *s, size_t len, size_t step,
 
 	line_init(&l, "ab", true, true);
 	for (size_t i = 0; i < len; i += step) {
-		require(line_write(&l, s + i, len - i < step ? len - i : step,
-				   out + at, LINE_ROOM + 8 * step, &n) > 0);
+		size_t piece = len - i < step ? len - i : step;
+
+		/* A byte makes no more than eight, and so does one that was pending, in a line of its own. */
+		require(line_write(&l, s + i, piece, out + at,
+				   LINE_ROOM + 8 * (piece + LINE_PENDING_MAX),
+				   &n) == piece);
 		at += n;
 		at += line_flush(&l, out + at);
 		require(!line_is_open(&l));
