@@ -239,7 +239,8 @@ def a_manager_is_told_that_all_is_ready() -> None:
 class Inside:
     """relay inside, as PID 1 starts it: the lines at descriptor 0, and a socket for its report at 3."""
 
-    def __init__(self, path: Path, plan: str, *words: str, version: str = VERSION, program: Path = ASAN, vsock: bool = True) -> None:
+    def __init__(self, path: Path, plan: str, *words: str, version: str = VERSION, program: Path = ASAN, vsock: bool = True,
+                 stderr: int = subprocess.PIPE) -> None:
         (path / "plan").write_text(plan)
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(DEADLINE_S)
@@ -248,7 +249,7 @@ class Inside:
         with theirs, (path / "plan").open("rb") as lines:
             self.process = subprocess.Popen(
                 ["bash", "-c", f'exec "$0" "$@" 3<&{theirs.fileno()}', program, "inside", *(words or [f"--version={version}"])],
-                stdin=lines, stderr=subprocess.PIPE, pass_fds=[theirs.fileno()], env={**env, "ASAN_OPTIONS": "detect_leaks=0"})
+                stdin=lines, stderr=stderr, pass_fds=[theirs.fileno()], env={**env, "ASAN_OPTIONS": "detect_leaks=0"})
 
     def report(self) -> tuple[int, int, int, str, str]:
         message = self.socket.recv(4096)
@@ -278,6 +279,30 @@ def the_enclaves_end_reports_that_it_is_ready() -> None:
         same(ask(dial(f"tcp:127.0.0.1:{port}"), BYTES), b"all: " + BYTES, "to the parent")
         same(parent.count, 1, "connections to the parent")
         same(r.end(), (DONE, ""), "the end")
+
+
+@test
+def a_log_that_takes_nothing_keeps_nobody_waiting() -> None:
+    """A console that is stopped, say: lines are lost, and connections of a worker that has written one go on, as does a new worker."""
+    reads, writes = os.pipe()
+    os.set_blocking(writes, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writes, bytes(4096))
+    port, refused = free_port(), free_port()
+    with folder() as path, Server(echo) as s, os.fdopen(reads), os.fdopen(writes):
+        plan = f"forward-workers = 1\nforward = tcp:127.0.0.1:{refused} tcp:127.0.0.1:1\nforward = tcp:127.0.0.1:{port} tcp:127.0.0.1:{s.port}\n"
+        r = Inside(path, plan, stderr=writes)
+        same(r.report(), (READY, 0, 0, "", ""), "the report")
+        check(is_reset(dial(f"tcp:127.0.0.1:{refused}")), "not refused")
+        same(ask(dial(f"tcp:127.0.0.1:{port}"), BYTES), BYTES, "the echo")
+        (worker,) = children(r.process.pid, "relay")
+        os.kill(worker, signal.SIGKILL)
+        wait_for(lambda: children(r.process.pid, "relay") not in ([], [worker]), "a new worker")
+        same(ask(dial(f"tcp:127.0.0.1:{port}"), BYTES), BYTES, "the echo")
+        r.process.terminate()
+        same(r.process.wait(DEADLINE_S), DONE, "the end")
+        r.socket.close()
 
 
 @test

@@ -13,6 +13,7 @@ void print_open(struct print *p, int fd)
 {
 	p->fd = fd;
 	p->error = 0;
+	p->never_waits = false;
 	p->len = 0;
 }
 
@@ -27,7 +28,7 @@ int print_flush(struct print *p)
 		if (n < 0 && errno == EINTR)
 			continue;
 		/* Another program may have made it non-blocking. */
-		if (n < 0 && errno == EAGAIN) {
+		if (n < 0 && errno == EAGAIN && !p->never_waits) {
 			(void)poll(&is_ready, 1, -1);
 			continue;
 		}

@@ -11,7 +11,8 @@
  */
 struct print {
 	int fd;
-	int error; /* an errno */
+	int error;	  /* an errno */
+	bool never_waits; /* what a non-blocking FD does not take is lost */
 	size_t len;
 	char buf[16384];
 };
@@ -19,7 +20,7 @@ struct print {
 /* Writes to FD, which stays open. */
 void print_open(struct print *p, int fd);
 
-/* Returns 0 or -errno, now and from then on. Waits if FD does not take the bytes. */
+/* Returns 0 or -errno, now and from then on. Waits if FD does not take the bytes, unless NEVER_WAITS. */
 int print_flush(struct print *p);
 
 void print_bytes(struct print *p, const void *bytes, size_t len);

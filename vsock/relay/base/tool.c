@@ -24,6 +24,7 @@ __attribute__((format(printf, 4, 0))) static void say(const struct tool *t,
 	if (t->out)
 		(void)print_flush(t->out);
 	print_open(&err, STDERR_FILENO);
+	err.never_waits = t->never_waits;
 	print_text(&err, "relay: ");
 	if (t->command) {
 		print_text(&err, t->command->name);

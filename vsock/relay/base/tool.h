@@ -1,6 +1,8 @@
 #ifndef VSOCK_RELAY_BASE_TOOL_H
 #define VSOCK_RELAY_BASE_TOOL_H
 
+#include <stdbool.h>
+
 /*
  * What the commands of relay share: what a call is, and how it reports. Functions that
  * return an int return 0, or the exit code after they have printed why.
@@ -34,6 +36,7 @@ struct command {
 struct tool {
 	const struct command *command; /* NULL: none yet */
 	struct print *out;	       /* stdout */
+	bool never_waits; /* a line that a non-blocking stderr does not take is lost */
 };
 
 /*

@@ -163,6 +163,7 @@ static int run_inside(struct tool *t, struct opts *opts)
 		return r;
 	if (only_check)
 		return check_plan(t, memory);
+	t->never_waits = true;
 	if (!version)
 		return tool_usage(t, NULL,
 				  "this is for init, which names its version");

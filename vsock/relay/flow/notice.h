@@ -3,7 +3,10 @@
 
 #include "vsock/relay/plan/address.h"
 
-/* Lines on stderr. Their callers see to it that a peer cannot make many of them. */
+/*
+ * Lines on stderr. Their callers see to it that a peer cannot make many of them. They do not
+ * wait where stderr does not block, as inside an enclave: what it does not take is lost.
+ */
 
 /* "relay: OBJECT: ...", in one line without control characters; OBJECT may be NULL. */
 __attribute__((format(printf, 2, 3))) void notice(const char *object,
