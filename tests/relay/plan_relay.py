@@ -248,7 +248,7 @@ class Inside:
         env = {"RELAY_VSOCK": str(path)} if vsock else {}
         with theirs, (path / "plan").open("rb") as lines:
             self.process = subprocess.Popen(
-                ["bash", "-c", f'exec "$0" "$@" 3<&{theirs.fileno()}', program, "inside", *(words or [f"--version={version}"])],
+                ["bash", "-c", f'exec "$0" "$@" 3<&{theirs.fileno()} {theirs.fileno()}<&-', program, "inside", *(words or [f"--version={version}"])],
                 stdin=lines, stderr=stderr, pass_fds=[theirs.fileno()], env={**env, "ASAN_OPTIONS": "detect_leaks=0"})
 
     def report(self) -> tuple[int, int, int, str, str]:
@@ -303,6 +303,19 @@ def a_log_that_takes_nothing_keeps_nobody_waiting() -> None:
         r.process.terminate()
         same(r.process.wait(DEADLINE_S), DONE, "the end")
         r.socket.close()
+
+
+@test
+def workers_cannot_speak_to_the_first_process_of_the_enclave() -> None:
+    """What reads the bytes of peers does not have the socket of the report, by which it could send PID 1 descriptors that linger."""
+    with folder() as path, Server(echo) as s:
+        r = Inside(path, f"forward-workers = 2\nforward = tcp:127.0.0.1:{free_port()} tcp:127.0.0.1:{s.port}\n")
+        same(r.report(), (READY, 0, 0, "", ""), "the report")
+        for pid in children(r.process.pid, "relay"):
+            open_now = {int(fd.name): os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+            theirs = os.readlink(f"/proc/{r.process.pid}/fd/3")
+            check(theirs not in open_now.values(), f"the socket: {open_now}")
+        same(r.end(), (DONE, ""), "the end")
 
 
 @test

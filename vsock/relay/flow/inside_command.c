@@ -97,6 +97,9 @@ static int run_plan(const struct tool *t, const char *version)
 			    "it is version " ENCLAVE_INIT_VERSION
 			    ", which is not init's",
 			    0);
+	/* What is sent there PID 1 has to let go of, a descriptor that lingers, say. */
+	if (fcntl(INSIDE_REPORT_FD, F_GETFD) >= 0)
+		worker_keep(INSIDE_REPORT_FD);
 	len = read_text();
 	if (len < 0)
 		return fail(t, 0, "the plan", "", (int)-len);

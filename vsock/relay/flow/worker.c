@@ -51,6 +51,7 @@ struct post {
 static struct post posts[TALLY_WORKERS];
 static unsigned count, workers;
 static const struct plan *plan;
+static int kept = -1; /* see worker_keep */
 /* By which a process says how it has started; closed after that. */
 static int told[2] = { -1, -1 };
 
@@ -131,6 +132,11 @@ static void run_worker(const struct post *p)
 
 /* --- the first process ------------------------------------------------------------- */
 
+void worker_keep(int fd)
+{
+	kept = fd;
+}
+
 static int start(struct post *p)
 {
 	pid_t first = getpid();
@@ -145,6 +151,8 @@ static int start(struct post *p)
 	}
 	if (told[0] >= 0)
 		close(told[0]);
+	if (kept >= 0)
+		close(kept);
 	if (!is_orphan(first))
 		run_worker(p);
 	_exit(1);

@@ -9,6 +9,9 @@
  * started again, after 100 ms at first and 5 s at last. All end with the first process.
  */
 
+/* The descriptor FD is the first process's alone: no worker has it. One of them, before worker_run. */
+void worker_keep(int fd);
+
 /*
  * In the first process: binds what P wants of the services of its side, in order. Returns 0, or
  * -errno with *RETERR. P must stay.
