@@ -2,7 +2,7 @@
 #define VSOCK_RELAY_FLOW_SANDBOX_H
 
 /*
- * Which system calls a process of flow/ may make. A seam: with sanitizers, which make others,
+ * Which system calls a process that passes connections on may make. A seam: with sanitizers, which make others,
  * nothing is set.
  */
 

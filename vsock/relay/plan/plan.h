@@ -90,7 +90,7 @@ struct plan_tap {
 	struct plan_accept accept[PLAN_ACCEPTS_MAX];
 };
 
-/* exit or dns: the parent's ends; the value after the address is plan/fence's or flow/dns's */
+/* exit or dns: the parent's ends; the value after the address is plan/fence's or dns/servers' */
 struct plan_end {
 	struct address listen;
 	struct plan_value options;
