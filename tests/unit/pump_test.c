@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "tests/unit/check.h"
+#include "vsock/relay/flow/tally.h"
 #include "vsock/sock.h"
 
 enum { MIB = 1 << 20, MEMORY = 4 * MIB, ROOM = 64 };
@@ -25,6 +26,7 @@ static bool all_is_vsock;
 static int send_errno;
 static size_t send_takes; /* at most; 0: all */
 static unsigned sends;
+static uint64_t others_take; /* of the pool's memory, while we send */
 
 int clock_gettime(clockid_t id, struct timespec *t)
 {
@@ -48,6 +50,12 @@ ssize_t send(int fd, const void *bytes, size_t len, int flags)
 {
 	sends++;
 	CHECK(len <= PUMP_WRITE_MAX);
+	if (others_take) {
+		tally_join(1);
+		tally_memory((int64_t)others_take);
+		tally_join(0);
+		others_take = 0;
+	}
 	if (send_errno) {
 		errno = send_errno;
 		send_errno = 0;
@@ -613,6 +621,35 @@ TEST(with_an_empty_pool_a_direction_waits_and_loses_nothing)
 		close(b[i]);
 	}
 	wait_ends(PAIRS);
+	tear_down();
+}
+
+TEST(memory_that_others_take_meanwhile_costs_no_connection)
+{
+	static const uint64_t sizes[] = { MEMORY / 2, MEMORY };
+	static uint8_t bytes[PUMP_WRITE_MAX];
+	int a, b;
+
+	set_up(MEMORY);
+	tally_limit(2, 0);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		join(pair_unix, &usual, &a, &b);
+		CHECK_INT(write(a, bytes, sizeof(bytes)), sizeof(bytes));
+		/* There was a chunk for it when it was read. */
+		others_take = sizes[i];
+		send_takes = 1;
+		turn();
+		send_takes = 0;
+		CHECK_INT(others_take, 0);
+		CHECK_INT(drain(b, sizeof(bytes)), sizeof(bytes));
+		tally_forget(1);
+		close(a);
+		close(b);
+		wait_ends((int)i + 1);
+	}
+	CHECK_INT(last_error, 0);
+	CHECK_INT(tally_memory_sum(), 0);
+	tally_limit(1, 0);
 	tear_down();
 }
 

@@ -65,7 +65,7 @@ static bool has_chunk(const struct pool_shelf *s)
 	return s->warm || s->cold || s->fresh < s->room;
 }
 
-size_t pool_offers(const struct pool *p)
+static size_t look(const struct pool *p)
 {
 	uint64_t taken = tally_memory_sum();
 
@@ -74,6 +74,12 @@ size_t pool_offers(const struct pool *p)
 	if (has_chunk(&p->small) && taken + POOL_SMALL <= p->memory)
 		return POOL_SMALL;
 	return 0;
+}
+
+size_t pool_offers(struct pool *p)
+{
+	p->promised = look(p);
+	return p->promised;
 }
 
 static uint32_t unlink_first(const struct pool_shelf *s, uint32_t *list)
@@ -97,8 +103,9 @@ static uint32_t shelf_take(struct pool_shelf *s)
 
 pool_chunk pool_take(struct pool *p, size_t len)
 {
-	size_t offers = pool_offers(p);
+	size_t offers = len <= p->promised ? p->promised : look(p);
 
+	p->promised = 0;
 	if (len > offers)
 		return 0;
 	/* A page is enough for what fits there. */

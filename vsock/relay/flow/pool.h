@@ -26,6 +26,7 @@ struct pool_shelf {
 
 struct pool {
 	uint64_t memory;
+	size_t promised; /* by pool_offers */
 	struct pool_shelf large, small;
 };
 
@@ -36,8 +37,11 @@ typedef uint32_t pool_chunk;
 int pool_open(struct pool *p, uint64_t memory);
 void pool_close(struct pool *p);
 
-/* The most bytes for which pool_take gives a chunk now: POOL_LARGE, POOL_SMALL or 0. */
-size_t pool_offers(const struct pool *p);
+/*
+ * The most bytes for which the next pool_take gives a chunk: POOL_LARGE, POOL_SMALL or 0. That
+ * holds even if other workers take what there is meanwhile: each may pass the bound by a chunk.
+ */
+size_t pool_offers(struct pool *p);
 
 /* A chunk for LEN bytes; 0: there is none, which cannot be if LEN is offered. */
 pool_chunk pool_take(struct pool *p, size_t len);
