@@ -54,6 +54,9 @@ TEST(what_starts_programs_or_opens_files_kills)
 	KILLED(0, clone, SIGCHLD, 0, 0, 0);
 	KILLED(0, ptrace, 0, 0, 0, 0);
 	KILLED(0, kill, 1, 0, 0, 0);
+	/* Processes of PID 1 are the same user's. */
+	KILLED(0, tkill, 0x7fffffff, 0, 0, 0);
+	KILLED(0, tgkill, 0x7fffffff, 0x7fffffff, 0, 0);
 	KILLED(0, prctl, 0, 0, 0, 0);
 	KILLED(0, unlinkat, AT_FDCWD, 0, 0, 0);
 	KILLED(0, setresuid, 0, 0, 0, 0);

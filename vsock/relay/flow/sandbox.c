@@ -71,7 +71,6 @@ static const struct call calls[] = {
 	{ __NR_getrandom, 0 },
 	{ __NR_getpid, 0 },
 	{ __NR_gettid, 0 },
-	{ __NR_tgkill, 0 }, /* abort */
 	{ __NR_rt_sigprocmask, 0 },
 	{ __NR_rt_sigreturn, 0 },
 	{ __NR_futex, 0 }, /* musl's locks */
@@ -99,7 +98,6 @@ static const struct call calls[] = {
 #ifdef __NR_unlink
 	{ __NR_unlink, SANDBOX_CHILDREN },
 #endif
-	{ __NR_ioctl, SANDBOX_TUN },
 	{ __NR_lseek, SANDBOX_FILES },
 	{ __NR_fstat, SANDBOX_FILES },
 	{ __NR_newfstatat, SANDBOX_FILES },

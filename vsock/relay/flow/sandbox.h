@@ -11,7 +11,6 @@ enum sandbox_needs {
 	SANDBOX_CHILDREN = 1, /* forks, waits, kills, removes sockets */
 	SANDBOX_DATAGRAMS = 2,
 	SANDBOX_FILES = 4, /* opens files, for reading */
-	SANDBOX_TUN = 8,   /* ioctl, for a device that is open */
 };
 
 /*
