@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include "tests/unit/check.h"
@@ -15,6 +16,20 @@
 
 static struct loop loop;
 static char dir[64];
+
+/* What a link leads to that takes the place of a socket as soon as this is there; or empty. */
+static char target[128];
+
+int rename(const char *from, const char *to)
+{
+	long r = syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+
+	if (r == 0 && target[0]) {
+		REQUIRE(unlink(to) == 0);
+		REQUIRE(symlink(target, to) == 0);
+	}
+	return (int)r;
+}
 
 struct outcome {
 	int fd, calls;
@@ -463,6 +478,34 @@ TEST(without_descriptors_it_rests_and_does_not_spin)
 		REQUIRE(loop_turn(&loop) == 0);
 	listener_left(&listener);
 	listener_left(&listener);
+	listener_close(&listener);
+	tear_down();
+}
+
+TEST(inside_a_socket_is_for_all_and_no_other_file_becomes_so)
+{
+	struct address a;
+	struct stat st;
+	char path[128];
+
+	set_up();
+	listener_set_inside();
+	(void)umask(077);
+	a = read_address("unix:%s/socket", dir);
+	(void)snprintf(path, sizeof(path), "%s/socket", dir);
+	REQUIRE(listener_bind(&listener, &a, 0, 0) == 0);
+	CHECK_INT(stat(path, &st), 0);
+	CHECK_INT(st.st_mode & 07777, 0666);
+	listener_close(&listener);
+	/* Who owns the directory puts a link there. */
+	(void)snprintf(target, sizeof(target), "%s/file", dir);
+	close(open(target, O_CREAT | O_WRONLY, 0600));
+	REQUIRE(listener_bind(&listener, &a, 0, 0) == 0);
+	CHECK_INT(lstat(path, &st), 0);
+	CHECK(S_ISLNK(st.st_mode));
+	CHECK_INT(stat(target, &st), 0);
+	CHECK_INT(st.st_mode & 07777, 0600);
+	CHECK_INT(umask(0), 077);
 	listener_close(&listener);
 	tear_down();
 }

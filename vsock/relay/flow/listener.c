@@ -20,6 +20,7 @@ enum {
 	ACCEPTS_MAX = 8, /* a turn; other workers take some, too */
 	REST_MS = 100,
 	BACKLOG = 4096, /* the kernel cuts it to somaxconn */
+	MASK = 0111,	/* leaves 0666 of a socket */
 };
 
 union name {
@@ -88,14 +89,20 @@ static int listen_vsock(const struct address *a, uint32_t buffer)
 static int listen_local(const struct address *a)
 {
 	char path[PLACE_PATH];
+	mode_t mask = 0;
 	int fd;
 
 	if (!place_path(a, true, path))
 		return -ENAMETOOLONG;
+	/*
+	 * Whoever may connect to a port of loopback may connect to it. A chmod of its path, later
+	 * and as root, could be one of another file: the directory may be a program's.
+	 */
+	if (is_inside)
+		mask = umask(MASK);
 	fd = local_listen(path);
-	/* Whoever may connect to a port of loopback may connect to it. */
-	if (fd >= 0 && is_inside)
-		(void)chmod(path, 0666);
+	if (is_inside)
+		(void)umask(mask);
 	return fd;
 }
 
