@@ -373,8 +373,8 @@ class Machine:
             eif = replace(eif, kernel=self.kernel)
         mode = self.mode or {"x86_64": "nitro", "aarch64": "virt"}[eif.arch]
         kvm = "" if self.icount else kvm_cpu(eif.arch)
-        # What Graviton has beyond ARMv8.0 costs a fifth of a boot: AWS's kernel translates more, and patches itself more.
-        cpu = self.cpu or kvm or {"x86_64": "max", "aarch64": "cortex-a57"}[eif.arch]
+        # AWS's own init for arm64 uses instructions that ARMv8.0 lacks.
+        cpu = self.cpu or kvm or {"x86_64": "max", "aarch64": "neoverse-n1"}[eif.arch]
         args: list = [tools["QEMU_" + eif.arch.upper()], *_firmware(tools)]
         args += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                  "-accel", "kvm" if kvm else "tcg", "-cpu", cpu, "-smp", self.cpus,
