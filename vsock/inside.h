@@ -19,8 +19,8 @@
  * when the first process ends.
  *
  * At the end, when the services have ended, PID 1 sends SIGTERM to the first process, and shuts
- * its direction of the socket down: relay accepts nothing more, passes on what has been read or
- * can be read at once, and exits. After INSIDE_END_MS all of it is killed.
+ * its direction of the socket down: relay goes on until its connections have ended, or no byte of
+ * them has moved for a while, and exits. After INSIDE_END_MS all of it is killed.
  */
 
 /* Where relay is: in the boot ramdisk, else in the image. */
