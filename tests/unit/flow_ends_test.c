@@ -482,6 +482,24 @@ TEST(without_descriptors_it_rests_and_does_not_spin)
 	tear_down();
 }
 
+TEST(a_socket_that_another_worker_has_shut_down_does_not_spin)
+{
+	struct address a;
+	int64_t end_ms;
+
+	set_up();
+	a = read_address("unix:%s/listen", dir);
+	start_at(&a, 0);
+	REQUIRE(shutdown(listener.sockets[0].source.fd, SHUT_RDWR) == 0);
+	end_ms = loop_now_ms(&loop) + 300;
+	for (int n = 0; loop_now_ms(&loop) < end_ms; n++) {
+		REQUIRE(n < 20);
+		REQUIRE(loop_turn(&loop) == 0);
+	}
+	listener_close(&listener);
+	tear_down();
+}
+
 TEST(inside_a_socket_is_for_all_and_no_other_file_becomes_so)
 {
 	struct address a;

@@ -344,7 +344,11 @@ static void on_ready(struct source *source, uint32_t events)
 	struct listener_arrival a = { .index = (uint32_t)(s - l->sockets) };
 	int fd;
 
-	(void)events;
+	/* By one of those that have it, which cannot be undone: nothing comes any more. */
+	if (events & EPOLLHUP) {
+		listener_rest(l, -ESHUTDOWN);
+		return;
+	}
 	for (int i = 0; i < ACCEPTS_MAX && !l->is_resting; i++) {
 		if (!tally_has_place(l->column, l->max)) {
 			listener_rest(l, 0);
