@@ -267,6 +267,25 @@ def without_dns_allow_the_names_of_egress_are_asked_for() -> None:
 
 @test
 @with_network
+def what_is_denied_is_denied_in_any_characters() -> None:
+    """A name that no program would connect to is one of its domain all the same, and ** alone allows it."""
+    plan = (f"dns-forward = vsock:{PORT}\negress = 127.0.0.1:3128\negress-allow = ** *.some.test\n"
+            "egress-deny = *.evil.test **.deep.test\n")
+    with enclave(plan=plan) as (_, parent):
+        for name, wanted in (("-a.evil.test", NXDOMAIN), ("a~b.evil.test", NXDOMAIN), ("*.EVIL.test", NXDOMAIN),
+                             ("~.b.deep.test", NXDOMAIN), ("a-.deep.test", NXDOMAIN), ("~.good.test", NOERROR),
+                             ("-a.good.test", NOERROR), ("~.b.evil.test", NOERROR)):
+            same(rcode(ask(query(name))), wanted, name)
+        q = query("a.evil.test")
+        same(rcode(ask(q.replace(wire("a.evil.test"), b"\3a.b" + wire("evil.test")))), NXDOMAIN, "a dot in a label")
+        same(len(parent.seen), 3, "queries at the parent")
+    with enclave(plan=plan.replace("** *", "*")) as (_, parent):
+        same(rcode(ask(query("-a.some.test"))), NXDOMAIN, "what only ** allows")
+        same(len(parent.seen), 0, "queries at the parent")
+
+
+@test
+@with_network
 def what_is_no_plain_query_is_answered_with_an_error() -> None:
     """Updates, transfers, other classes and what is cut short do not reach the parent."""
     with enclave() as (_, parent):

@@ -104,14 +104,14 @@ TEST(a_question_has_no_pointers)
 	CHECK_INT(read_name("\x40", 1), DNS_FORMERR);
 }
 
-TEST(a_name_that_no_rule_can_have_is_empty)
+TEST(a_character_that_no_rule_can_have_is_a_question_mark)
 {
 	CHECK_INT(read_name("\3a.b\2cd", 8), 0);
-	CHECK_STR(q.name, "");
+	CHECK_STR(q.name, "a?b.cd");
 	CHECK_INT(read_name("\2a\0", 4), 0);
-	CHECK_STR(q.name, "");
+	CHECK_STR(q.name, "a?");
 	CHECK_INT(read_name("\2\xc3\xa4", 4), 0);
-	CHECK_STR(q.name, "");
+	CHECK_STR(q.name, "??");
 	CHECK_INT(read_name("\4_TcP\1-", 8), 0);
 	CHECK_STR(q.name, "_tcp.-");
 }

@@ -70,16 +70,26 @@ static void read_rules(const struct plan *p)
 				&len);
 }
 
+/* A name that is none for hosts: ** alone allows it, and what denies those around it denies it. */
+static void read_odd(const char *name, struct host *ret)
+{
+	*ret = (struct host){ .kind = HOST_NAME, .len = strlen(name) };
+	memcpy(ret->name, name, ret->len);
+}
+
 static bool is_allowed(const char *name)
 {
 	const struct rule *rule;
 	struct host host;
 
-	/* Neither the root nor a name that is none for rules: ** allows it. */
-	if (host_read(name, strlen(name), &host) || host.kind != HOST_NAME)
-		host = (struct host){ .kind = HOST_NAME };
-	return rules_judge(&dns.allow, &dns.deny, &host, RULES_ANY_PORT,
-			   &rule) == RULES_ALLOWED;
+	if (!host_read(name, strlen(name), &host) && host.kind == HOST_NAME)
+		return rules_judge(&dns.allow, &dns.deny, &host, RULES_ANY_PORT,
+				   &rule) == RULES_ALLOWED;
+	read_odd(name, &host);
+	if (rules_find(&dns.deny, &host, RULES_ANY_PORT))
+		return false;
+	host.len = 0;
+	return rules_find(&dns.allow, &host, RULES_ANY_PORT);
 }
 
 /*

@@ -82,7 +82,7 @@ static size_t skip_name(const uint8_t *m, size_t len, size_t at)
 	return 0;
 }
 
-/* Writes the name at AT as text; none if it has characters that no rule has. */
+/* Writes the name at AT as text, with a '?' for each character that no rule has. */
 static void write_text(const uint8_t *m, size_t at, char ret[DNS_TEXT])
 {
 	size_t len = 0, n;
@@ -96,10 +96,8 @@ static void write_text(const uint8_t *m, size_t at, char ret[DNS_TEXT])
 			if (c >= 'A' && c <= 'Z')
 				c = (uint8_t)(c - 'A' + 'a');
 			if (!(c >= 'a' && c <= 'z') &&
-			    !(c >= '0' && c <= '9') && c != '-' && c != '_') {
-				ret[0] = '\0';
-				return;
-			}
+			    !(c >= '0' && c <= '9') && c != '-' && c != '_')
+				c = '?';
 			ret[len++] = (char)c;
 		}
 	}

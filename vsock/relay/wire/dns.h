@@ -51,8 +51,8 @@ struct dns_query {
 	bool has_opt;
 	uint16_t udp_size; /* of an answer by UDP, DNS_UDP_MIN at least */
 	/*
-	 * In lower case, without a dot at its end. Empty for the root, and for a name with
-	 * other characters than letters, digits, - and _, which no rule can name.
+	 * In lower case, without a dot at its end; empty for the root. Characters other than
+	 * letters, digits, - and _, which no rule can name, are '?', also a dot in a label.
 	 */
 	char name[DNS_TEXT];
 };
