@@ -368,7 +368,11 @@ TEST(what_is_written_is_bounded)
 		"HTTP/1.1 403 no\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 3\r\n\r\nno\n");
 	memset(long_text, 'x', sizeof(long_text) - 1);
 	long_text[sizeof(long_text) - 1] = '\0';
-	CHECK(http_answer_write(403, long_text, head) <= HTTP_ANSWER_MAX);
+	len = http_answer_write(403, long_text, head);
+	CHECK(len < HTTP_ANSWER_MAX);
+	head[len] = '\0';
+	CHECK(strstr(head, "\r\nContent-Length: 512\r\n\r\nx"));
+	CHECK_INT(strlen(strstr(head, "\r\n\r\n")), 4 + 512);
 }
 
 TEST(the_longest_head_has_room)

@@ -511,20 +511,21 @@ size_t http_answer_write(unsigned status, const char *text,
 			 char ret[HTTP_ANSWER_MAX])
 {
 	struct out o = { .at = ret, .cap = HTTP_ANSWER_MAX };
+	size_t text_len = strnlen(text, HTTP_TEXT_MAX);
 	char number[24] = "";
 
 	put_text(&o, "HTTP/1.1 ");
 	words_add_number(number, sizeof(number), status);
 	put_text(&o, number);
 	put_text(&o, " ");
-	put_text(&o, text);
+	put(&o, text, text_len);
 	put_text(&o, "\r\nContent-Type: text/plain\r\nConnection: close\r\n"
 		     "Content-Length: ");
 	number[0] = '\0';
-	words_add_number(number, sizeof(number), strlen(text) + 1);
+	words_add_number(number, sizeof(number), text_len + 1);
 	put_text(&o, number);
 	put_text(&o, "\r\n\r\n");
-	put_text(&o, text);
+	put(&o, text, text_len);
 	put_text(&o, "\n");
 	return o.len;
 }

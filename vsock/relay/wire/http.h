@@ -16,7 +16,8 @@ enum {
 	HTTP_HEAD_MAX = 16384, /* bytes, its blank line included */
 	HTTP_HEADERS_MAX = 100,
 	HTTP_REWRITE_MAX = HTTP_HEAD_MAX + 512, /* a head that was rewritten */
-	HTTP_ANSWER_MAX = 1024,
+	HTTP_TEXT_MAX = 511, /* what is left of the text of an answer */
+	HTTP_ANSWER_MAX = 1280,
 };
 
 struct http_piece {
