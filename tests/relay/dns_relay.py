@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from .ends import dial, is_reset
 from .lib import ASAN, SHIPPED, USAGE, Relay, check, folder, run, same, soon, test, wait_for
 from .nets import Inside, Port, in_a_network, inside, pass_on, resolv_conf, wait_port, with_network
 
@@ -626,6 +627,36 @@ def each_question_has_another_port_and_number() -> None:
                 same(receive(s), good(query("a.example", 7)), "the answer")
     check(len({p for p, _ in server.seen}) > 25, f"ports: {server.seen}")
     check(len({n for _, n in server.seen}) > 40, f"numbers: {server.seen}")
+    server.close()
+
+
+@test(seconds=3)
+@with_network
+def an_enclave_does_not_keep_others_from_asking() -> None:
+    """One that connects as often as it can, and asks for as much as it can of a server that does not answer."""
+    server = Server(SERVER, lambda q: [] if name_of(q) == "slow.example" else [good(q)])
+    with folder() as d, contextlib.ExitStack() as all_of_it:
+        relay = Relay("dns", "vsock:17", "--server", f"127.0.0.1:{SERVER}", vsock=d)
+        relay.wait_err("ready")
+        hostile = [all_of_it.enter_context(dial("vsock:17", d, 16)) for _ in range(20)]
+        for s in hostile:
+            with contextlib.suppress(OSError):
+                s.sendall(b"".join(framed(query("slow.example", n)) for n in range(200)))
+        wait_for(lambda: len(server.seen) >= 256, "questions of the first")
+        begin = time.monotonic()
+        with dial("vsock:17", d, 17) as s:
+            s.sendall(framed(query("a.example")))
+            same(rcode(receive(s)), NOERROR, "the other enclave's answer")
+        check(time.monotonic() - begin < NEVER_S, "it had to wait")
+        check(all(is_reset(s) for s in hostile[16:]), "it has more connections than its share")
+        for s in hostile[:16]:
+            s.setblocking(False)
+            try:
+                check(s.recv(1), "one of its share was closed")
+            except BlockingIOError:
+                pass
+        relay.process.terminate()
+        relay.end().is_(0, "ready")
     server.close()
 
 

@@ -20,9 +20,22 @@ static void drop(struct callers *c, struct caller *k)
 	listener_left(&c->listener);
 }
 
+/* Questions of K, and of the other connections of the same enclave. */
+static unsigned asked_by(const struct callers *c, const struct caller *k)
+{
+	unsigned n = 0;
+
+	if (!k->cid)
+		return k->asked;
+	for (int i = 0; i < CALLERS_MAX; i++)
+		if (is_open(&c->at[i]) && c->at[i].cid == k->cid)
+			n += c->at[i].asked;
+	return n;
+}
+
 static bool has_room(const struct callers *c, const struct caller *k)
 {
-	return k->asked < c->max && !c->is_full();
+	return asked_by(c, k) < c->max && !c->is_full();
 }
 
 /* All that it has asked is answered, and nothing more comes. */
@@ -115,15 +128,26 @@ static void idle(struct timer *t)
 	set_timer(c);
 }
 
-static void accepted(void *ctx, int fd, const struct listener_arrival *a)
+/* A place for a connection of CID; NULL: there is none, or none for that enclave. */
+static struct caller *find_place(struct callers *c, uint32_t cid)
 {
-	struct callers *c = ctx;
 	struct caller *k = NULL;
+	unsigned n = 0;
 
-	(void)a;
-	for (uint32_t i = 0; i < CALLERS_MAX && !k; i++)
+	for (int i = 0; i < CALLERS_MAX; i++)
 		if (!is_open(&c->at[i]))
 			k = &c->at[i];
+		else
+			n += cid && c->at[i].cid == cid;
+	return n < CALLERS_SHARE ? k : NULL;
+}
+
+static void accepted(void *ctx, int fd, const struct listener_arrival *a)
+{
+	uint32_t cid = a->from.kind == ORIGIN_VSOCK ? a->from.cid : 0;
+	struct callers *c = ctx;
+	struct caller *k = find_place(c, cid);
+
 	if (!k)
 		(void)close(fd);
 	if (!k || messages_open(&k->stream, c->loop, fd, DNS_QUERY_MAX,
@@ -133,6 +157,7 @@ static void accepted(void *ctx, int fd, const struct listener_arrival *a)
 	}
 	k->id = (struct caller_id){ .serial = ++c->serial,
 				    .index = (uint32_t)(k - c->at) };
+	k->cid = cid;
 	k->asked = 0;
 	k->has_ended = false;
 	k->used_ms = loop_now_ms(c->loop);

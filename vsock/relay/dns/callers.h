@@ -14,11 +14,13 @@ struct callers;
 
 /*
  * Those who send queries of DNS over connections, several at a time, and take the answers in
- * any order (RFC 7766). Who sends more than there is room for is not read from.
+ * any order (RFC 7766). Who sends more than there is room for is not read from. Of vsock no CID
+ * has more than its share, so that an enclave cannot keep others out.
  */
 
 enum {
 	CALLERS_MAX = 64,
+	CALLERS_SHARE = 16, /* of one CID */
 	CALLERS_OUT =
 		1 << 20, /* bytes that one does not take before it is dropped */
 };
@@ -32,13 +34,14 @@ struct caller_id {
 struct caller {
 	struct messages stream; /* no descriptor: free */
 	struct caller_id id;
+	uint32_t cid; /* of vsock; 0: of others */
 	unsigned asked;
 	bool has_ended; /* nothing more comes of it */
 	int64_t used_ms;
 };
 
 struct callers {
-	/* The caller's of callers_start; MAX: queries of one at once. */
+	/* The caller's of callers_start; MAX: queries of one connection or CID at once. */
 	unsigned max;
 	int64_t idle_ms;
 	/*
