@@ -204,7 +204,7 @@ def requests_that_can_be_read_in_two_ways_are_refused() -> None:
 
 @test
 def answers_of_servers_are_hostile() -> None:
-    """Interim heads, heads in pieces, none, too long ones, and a reset in the middle."""
+    """Interim heads, heads in pieces, none, and too long ones."""
     answers: list[bytes] = []
 
     def serve(conn: socket.socket) -> None:
@@ -215,8 +215,6 @@ def answers_of_servers_are_hostile() -> None:
                 conn.sendall(answer[i:i + 1])
         else:
             conn.sendall(answer)
-        if answer.endswith(b"reset"):
-            conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
 
     with listener(serve) as server, parent() as (target, _), \
             egress(f"egress-allow = a.test:{server}", target=target) as (port, _):
@@ -235,6 +233,18 @@ def answers_of_servers_are_hostile() -> None:
                     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nraw",
                     b"HTTP/1.1 200 OK\r\nX: " + b"y" * 20000 + b"\r\n\r\n", b"HTTP/1.1 200 OK\r\nA\r\n\r\n"):
             check(said(bad).startswith(b"HTTP/1.1 502 "), bad[:80])
+
+
+@test
+def an_answer_before_the_request_arrives() -> None:
+    """Of a server that is too busy to read: it comes with the parent's own answer, and the end right behind it."""
+    busy = b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy"
+    closing = busy.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    for via, done in (("connect", b"HTTP/1.1 200 OK\r\n\r\n"), ("enclaver", b'\x04\0"Ok"')):
+        with parent(via) as (target, p), egress("egress-allow = a.test:80", via=via, target=target) as (port, _):
+            for early, answer in ((busy, closing), (b"HTTP/1.1 102 Wait\r\n\r\n" + busy, b"HTTP/1.1 102 Wait\r\n\r\n" + closing)):
+                p.refusal = done + early
+                same(ask(port, b"GET http://a.test/ HTTP/1.1\r\n\r\n"), answer, via)
 
 
 @test

@@ -405,6 +405,9 @@ int exchange_start(struct loop *l, int client, int server,
 		memcpy(x->head, early, early_len);
 		err = pass_up(x, more, more_len);
 	}
+	/* Before the server's end is read. */
+	if (err == 0)
+		err = find_head(x);
 	if (err == 0)
 		err = settle(x);
 	if (err == 0)
