@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .ends import reset
 from .lib import ASAN, SHIPPED, Relay, check, folder, run, same, test
 from .nets import hosts, own_address, with_network
-from .proxies import BIG, Origin, ask, connected, egress, free_port, read_all, read_exact, socks, tunnel
+from .proxies import BIG, Origin, ask, connected, egress, free_port, listener, read_all, read_exact, read_until, socks, tunnel
 
 
 @contextmanager
@@ -51,6 +52,26 @@ def what_is_not_of_the_internet_is_refused() -> None:
             s.close()
         same(origin.requests, [], "what arrived")
         check("is not dialled: loopback" in r.err, r.err)
+
+
+@test
+def an_answer_that_is_reset_is_no_whole_one() -> None:
+    """A body without a length ends with its connection, so that a client takes an end for its end."""
+    def serve(conn: socket.socket) -> None:
+        read_until(conn, b"\r\n\r\n")
+        conn.sendall(b"HTTP/1.1 200 OK\r\n\r\nhalf of it")
+        check(conn.recv(1) == b"x", "the client's word that it has read that")
+        reset(conn)
+
+    with listener(serve) as server, exit_at("--allow", "127.0.0.0/8") as (port, _), connected(port) as s:
+        s.sendall(f"POST http://127.0.0.1:{server}/ HTTP/1.1\r\nContent-Length: 1\r\n\r\n".encode())
+        check(read_exact(s, 48).endswith(b"\r\n\r\nhalf of it"), "the beginning")
+        s.sendall(b"x")
+        try:
+            end = s.recv(1)
+        except ConnectionResetError:
+            end = None
+        same(end, None, "what comes of a reset")
 
 
 @test
