@@ -113,6 +113,41 @@ def a_target_that_refuses_is_a_reset() -> None:
         same(r.err.count("refused so far"), 1, "lines of the log")
 
 
+def lingering() -> tuple[socket.socket, socket.socket]:
+    """A connection that its last holder closes in an hour, as its peer does not read; and that peer."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen(1)
+        mine = socket.create_connection(s.getsockname())
+        peer, _ = s.accept()
+    mine.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 3600))
+    mine.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            mine.send(bytes(1 << 16))
+    return mine, peer
+
+
+@test
+def descriptors_that_linger_keep_nobody_waiting() -> None:
+    """They come along with bytes: to a target that takes them, and to one that does not. What others ask is answered."""
+    for program in (ASAN, SHIPPED):
+        with folder() as path, Server(echo) as s:
+            (path / "plan").write_text(f"forward-workers = 1\nforward = unix:{path}/echo tcp:127.0.0.1:{s.port}\n"
+                                       f"forward = unix:{path}/refused unix:{path}/none\n")
+            with relay("run", path / "plan", program=program) as r, contextlib.ExitStack() as peers:
+                worker, = children(r.process.pid)
+                for name in ("echo", "refused"):
+                    sent, peer = lingering()
+                    peers.enter_context(peer)
+                    os.kill(worker, signal.SIGSTOP)
+                    conn = peers.enter_context(dial(f"unix:{path}/{name}"))
+                    socket.send_fds(conn, [b"x"], [sent.fileno()])
+                    sent.close()
+                    os.kill(worker, signal.SIGCONT)
+                    same(ask(dial(f"unix:{path}/echo"), BYTES), BYTES, f"the echo, after {name}")
+
+
 # --- bytes -------------------------------------------------------------------
 
 @test

@@ -2,11 +2,15 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { GUARD_US = 5000 };
 
 /* By the vDSO: io_now_ms is a system call, and this is twice a turn. */
 static int64_t clock_ms(void)
@@ -41,6 +45,28 @@ int loop_open(struct loop *l, uint32_t timers)
 	r = l->epoll < 0 ? -errno : -ENOMEM;
 	loop_close(l);
 	return r;
+}
+
+static void ignore(int signal_)
+{
+	(void)signal_;
+}
+
+void loop_guard(struct loop *l)
+{
+	/* No SA_RESTART, nor SIG_IGN: it has to interrupt. */
+	const struct sigaction a = { .sa_handler = ignore };
+
+	l->is_guarded = sigaction(SIGALRM, &a, NULL) == 0;
+}
+
+/* Again and again: what is closed may be many, and a signal is for one that waits now. */
+static void set_guard(const struct loop *l, suseconds_t us)
+{
+	const struct itimerval t = { { .tv_usec = us }, { .tv_usec = us } };
+
+	if (l->is_guarded)
+		(void)setitimer(ITIMER_REAL, &t, NULL);
 }
 
 void loop_close(struct loop *l)
@@ -197,6 +223,7 @@ int loop_turn(struct loop *l)
 
 	if (n < 0 && errno != EINTR)
 		return -errno;
+	set_guard(l, GUARD_US);
 	l->now_ms = clock_ms();
 	l->count = n < 0 ? 0 : n;
 	for (l->at = 0; l->at < l->count && !l->is_stopped;) {
@@ -209,6 +236,7 @@ int loop_turn(struct loop *l)
 	}
 	l->count = l->at = 0;
 	call_timers(l);
+	set_guard(l, 0);
 	return 0;
 }
 

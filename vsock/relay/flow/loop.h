@@ -42,6 +42,7 @@ struct loop_slot {
 struct loop {
 	int epoll;
 	bool is_stopped;
+	bool is_guarded;
 	int64_t now_ms;
 	/* Of this turn: those from AT on have not been called yet. */
 	void *events;
@@ -52,6 +53,14 @@ struct loop {
 
 /* Makes room for TIMERS timers that are set at once. Returns 0 or -errno. */
 int loop_open(struct loop *l, uint32_t timers);
+
+/*
+ * For a process with sockets of AF_UNIX. Descriptors that are sent along with bytes are closed by
+ * who reads these, and one that lingers keeps it for as long as its sender likes. From now on
+ * a call that waits in a turn is interrupted by SIGALRM, after some milliseconds. It needs
+ * sigaction here, and setitimer later.
+ */
+void loop_guard(struct loop *l);
 
 /* Sources and timers are the callers'; none may be used any more. */
 void loop_close(struct loop *l);

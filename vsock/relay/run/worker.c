@@ -87,6 +87,27 @@ static int open_work(struct loop *loop, struct pool *pool, struct pumps *pumps)
 	return r;
 }
 
+static bool is_local(const struct address *a)
+{
+	return a->kind == ADDRESS_UNIX || a->kind == ADDRESS_DIR ||
+	       a->kind == ADDRESS_MUX;
+}
+
+static bool has_local(const struct plan *p)
+{
+	bool found = is_local(&p->egress.target) || is_local(&p->dns.target) ||
+		     is_local(&p->tap.target);
+
+	for (size_t i = 0; !found && i < p->routes; i++)
+		found = is_local(&p->route[i].listen) ||
+			is_local(&p->route[i].target);
+	for (size_t i = 0; !found && i < p->exits.count; i++)
+		found = is_local(&p->exits.at[i].listen);
+	for (size_t i = 0; !found && i < p->resolvers.count; i++)
+		found = is_local(&p->resolvers.at[i].listen);
+	return found;
+}
+
 /* Ends with the first process, and at no signal before. */
 static bool is_orphan(pid_t first)
 {
@@ -112,6 +133,8 @@ static void run_worker(const struct post *p)
 				      .loop = &loop,
 				      .pumps = &pumps,
 				      .number = (unsigned)(p - posts) };
+	if (r == 0 && has_local(plan))
+		loop_guard(&loop);
 	if (r == 0)
 		r = start_services(p, &work, &needs, &fault);
 	if (r == 0)
