@@ -135,7 +135,7 @@ def no_guide_is_forgotten():
 
 @test
 def examples_of_configurations_are_accepted():
-    """Those of the guides, and of enclave-init.conf(5), by init --check."""
+    """Those of the guides, and of enclave-init.conf(5): by init --check, and those of the parent's file by relay."""
     page = (TOP / "init/enclave-init.conf.5").read_text().split("\n.Sh EXAMPLES\n")[1]
     examples = re.findall(r"^\.Bd [^\n]*\n(.*?)^\.Ed$", page, re.DOTALL | re.MULTILINE)
     examples += [body for name in NOT_RUN for kind, body in FENCE.findall((TOP / name).read_text()) if kind == "ini"]
@@ -146,7 +146,9 @@ def examples_of_configurations_are_accepted():
             f.seek(0)
             f.write(example)
             f.flush()
-            done = subprocess.run([TOP / "build/x86_64/init", "--check", f.name], stdout=subprocess.PIPE,
+            is_parents = example.startswith("# /etc/enclave-relay.conf\n")
+            words = ["relay", "run", "--check"] if is_parents else ["init", "--check"]
+            done = subprocess.run([TOP / "build/x86_64" / words[0], *words[1:], f.name], stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, text=True, check=False)
             same(done.returncode, 0, f"{example}: {done.stdout}; code")
 
