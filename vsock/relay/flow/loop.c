@@ -21,9 +21,12 @@ static int64_t clock_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static size_t heap_bytes(uint32_t room)
+enum { EVENTS_BYTES = LOOP_EVENTS * sizeof(struct epoll_event) };
+
+/* Of the heap, and the events behind it. */
+static size_t loop_bytes(uint32_t room)
 {
-	return ((size_t)room + 1) * sizeof(struct loop_slot);
+	return ((size_t)room + 1) * sizeof(struct loop_slot) + EVENTS_BYTES;
 }
 
 int loop_open(struct loop *l, uint32_t timers)
@@ -31,18 +34,18 @@ int loop_open(struct loop *l, uint32_t timers)
 	int r;
 
 	*l = (struct loop){ .epoll = -1, .room = timers, .now_ms = clock_ms() };
-	/* Pages that no timer has reached cost nothing. */
-	l->heap = mmap(NULL, heap_bytes(timers), PROT_READ | PROT_WRITE,
+	/* Pages that no timer and no event has reached cost nothing. */
+	l->heap = mmap(NULL, loop_bytes(timers), PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (l->heap == MAP_FAILED) {
 		l->heap = NULL;
 		return -ENOMEM;
 	}
-	l->events = calloc(LOOP_EVENTS, sizeof(struct epoll_event));
+	l->events = l->heap + timers + 1;
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (l->events && l->epoll >= 0)
+	if (l->epoll >= 0)
 		return 0;
-	r = l->epoll < 0 ? -errno : -ENOMEM;
+	r = -errno;
 	loop_close(l);
 	return r;
 }
@@ -73,9 +76,8 @@ void loop_close(struct loop *l)
 {
 	if (l->epoll >= 0)
 		close(l->epoll);
-	free(l->events);
 	if (l->heap)
-		(void)munmap(l->heap, heap_bytes(l->room));
+		(void)munmap(l->heap, loop_bytes(l->room));
 	*l = (struct loop){ .epoll = -1 };
 }
 

@@ -1,7 +1,6 @@
 #include "vsock/relay/flow/pool.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "vsock/relay/flow/tally.h"
@@ -13,11 +12,23 @@ enum {
 	SMALL = 1 << 30,
 };
 
+/* Of the list of chunks that are free, in whole chunks: the others come behind it. */
+static size_t list_bytes(const struct pool_shelf *s)
+{
+	size_t len = ((size_t)s->room + 1) * sizeof(*s->next);
+
+	return (len + s->size - 1) / s->size * s->size;
+}
+
+static size_t shelf_bytes(const struct pool_shelf *s)
+{
+	return list_bytes(s) + (size_t)s->room * s->size;
+}
+
 static void shelf_close(struct pool_shelf *s)
 {
-	if (s->base)
-		(void)munmap(s->base, (size_t)s->room * s->size);
-	free(s->next);
+	if (s->next)
+		(void)munmap(s->next, shelf_bytes(s));
 	*s = (struct pool_shelf){ 0 };
 }
 
@@ -31,14 +42,14 @@ static int shelf_open(struct pool_shelf *s, uint32_t size, uint64_t memory)
 	*s = (struct pool_shelf){ .size = size, .room = (uint32_t)room };
 	if (room == 0)
 		return 0;
-	/* Pages that no chunk has reached cost nothing. */
-	at = mmap(NULL, room * size, PROT_READ | PROT_WRITE,
+	/* Pages that no chunk has reached cost nothing, nor does a list that nothing was given back to. */
+	at = mmap(NULL, shelf_bytes(s), PROT_READ | PROT_WRITE,
 		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (at == MAP_FAILED)
 		return -ENOMEM;
-	s->base = at;
-	s->next = calloc(room + 1, sizeof(*s->next));
-	return s->next ? 0 : -ENOMEM;
+	s->next = at;
+	s->base = (uint8_t *)at + list_bytes(s);
+	return 0;
 }
 
 int pool_open(struct pool *p, uint64_t memory)
