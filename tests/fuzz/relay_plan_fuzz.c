@@ -97,6 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *copy = malloc(size + !size);
 
 	require(copy);
+	memset(&p, 0, sizeof(p));
 	if (size > 0) {
 		text = copy;
 		text_len = size - 1;

@@ -19,6 +19,7 @@ static const char *address(const char *text, unsigned flags)
 static bool read_plan(const char *text, enum plan_side side)
 {
 	memset(&fault, 0, sizeof(fault));
+	memset(&plan, 0, sizeof(plan));
 	return plan_read(text, strlen(text), side, &plan, &fault) == 0;
 }
 

@@ -1,17 +1,19 @@
-# relay's files by room, in the order of the link, and what it has of others.
+# relay's files by room, and what it has of others. First what a forward needs: the link keeps it together.
 
-RELAY := main \
-	$(addprefix monitor/,watch log_command status_command stop listen follow statuses channel control report link \
-		wait show json log lines status) \
-	$(addprefix run/,forward_command egress_command dns_command proxy_command run_command inside_command daemon \
-		services worker drop) \
+RELAY_FIRST := main \
+	$(addprefix base/,tool options print local target value) \
+	$(addprefix plan/,plan conflict route address network) \
+	$(addprefix flow/,resolve lookup reach forward service sandbox listener dial place pump pool tally loop notice) \
+	$(addprefix run/,worker services drop daemon forward_command)
+RELAY := $(RELAY_FIRST) \
+	$(addprefix plan/,advice allowlist words hosts fence rules special host) \
+	$(addprefix run/,egress_command dns_command proxy_command run_command inside_command) \
 	$(addprefix egress/,egress exit front exchange via refusals) \
 	$(addprefix dns/,dns_service ask answer inquiry servers callers messages) \
 	$(addprefix network/,tap device) \
-	$(addprefix flow/,forward service reach resolve lookup sandbox listener dial place pump pool tally loop notice) \
 	$(addprefix wire/,origin http socks enclaver dns frame filter) \
-	$(addprefix plan/,plan advice allowlist conflict route address network words hosts fence rules special host) \
-	$(addprefix base/,tool options print local target value)
+	$(addprefix monitor/,watch log_command status_command stop listen follow statuses channel control report link \
+		wait show json log lines status)
 RELAY_OWN_C := $(RELAY:%=vsock/relay/%.c)
 RELAY_C := $(RELAY_OWN_C) vsock/sock.c vsock/io.c $(UTF8_C) $(OPTS_C)
 

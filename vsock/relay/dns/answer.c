@@ -112,11 +112,6 @@ static const char *read_options(struct answer_end *e,
 	return why;
 }
 
-static bool is_wanted(const struct plan *p)
-{
-	return p->resolvers.count > 0;
-}
-
 static int bind_end(struct answer_end *e, const struct plan_end *p,
 		    struct service_fault *reterr)
 {
@@ -166,7 +161,7 @@ const struct service answer_service = {
 	.name = "dns",
 	.is_single = true,
 	.needs = SANDBOX_DATAGRAMS | SANDBOX_FILES,
-	.is_wanted = is_wanted,
+	.is_wanted = plan_wants_resolvers,
 	.bind = bind_all,
 	.start = start,
 };

@@ -206,11 +206,6 @@ static void settled(void)
 
 /* --- The service ------------------------------------------------------------------ */
 
-static bool is_wanted(const struct plan *p)
-{
-	return p->dns.line;
-}
-
 static int bind_udp(void)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
@@ -264,7 +259,7 @@ const struct service dns_service = {
 	.name = "dns",
 	.is_single = true,
 	.needs = SANDBOX_DATAGRAMS,
-	.is_wanted = is_wanted,
+	.is_wanted = plan_wants_dns,
 	.bind = bind_all,
 	.start = start,
 };

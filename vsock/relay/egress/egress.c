@@ -181,11 +181,6 @@ static void on_accepted(void *ctx, int fd, const struct listener_arrival *a)
 
 /* --- the service --- */
 
-static bool is_wanted(const struct plan *p)
-{
-	return p->egress.line > 0;
-}
-
 /* Its number among all names decides its address. */
 static struct address address_of(const struct hosts_pair *pair)
 {
@@ -253,6 +248,6 @@ static int start_all(const struct service_work *w)
 }
 
 const struct service egress_service = { .name = "egress",
-					.is_wanted = is_wanted,
+					.is_wanted = plan_wants_egress,
 					.bind = bind_all,
 					.start = start_all };

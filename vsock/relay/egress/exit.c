@@ -205,11 +205,6 @@ static void on_accepted(void *ctx, int fd, const struct listener_arrival *a)
 
 /* --- the service --- */
 
-static bool is_wanted(const struct plan *p)
-{
-	return p->exits.count > 0;
-}
-
 static int bind_exit(struct exit *e, const struct plan_end *end,
 		     struct service_fault *reterr)
 {
@@ -256,6 +251,6 @@ static int start_all(const struct service_work *w)
 }
 
 const struct service exit_service = { .name = "exit",
-				      .is_wanted = is_wanted,
+				      .is_wanted = plan_wants_exits,
 				      .bind = bind_all,
 				      .start = start_all };

@@ -390,11 +390,6 @@ static void due(struct timer *t)
 
 /* --- The service -------------------------------------------------------------------- */
 
-static bool is_wanted(const struct plan *p)
-{
-	return p->tap.line;
-}
-
 static int bind_device(const struct plan *p, struct service_fault *reterr)
 {
 	const char *what;
@@ -428,7 +423,7 @@ static int start(const struct service_work *w)
 const struct service tap_service = {
 	.name = "tap",
 	.is_single = true,
-	.is_wanted = is_wanted,
+	.is_wanted = plan_wants_tap,
 	.bind = bind_device,
 	.start = start,
 };

@@ -486,9 +486,9 @@ static int finish(struct plan *p, const unsigned lines[KEYS],
 
 static void set_defaults(struct plan *p, enum plan_side side)
 {
-	*p = (struct plan){ .side = side,
-			    .memory = MEMORY,
-			    .max = CONNECTIONS };
+	p->side = side;
+	p->memory = MEMORY;
+	p->max = CONNECTIONS;
 	p->egress.target = (struct address){ .kind = ADDRESS_VSOCK,
 					     .cid = ADDRESS_CID_ANY,
 					     .port = EGRESS_PORT,
@@ -518,4 +518,29 @@ int plan_read(const char *text, size_t len, enum plan_side side,
 		text = newline + 1;
 	}
 	return err < 0 ? err : finish(ret, lines, reterr);
+}
+
+bool plan_wants_egress(const struct plan *p)
+{
+	return p->egress.line > 0;
+}
+
+bool plan_wants_dns(const struct plan *p)
+{
+	return p->dns.line > 0;
+}
+
+bool plan_wants_tap(const struct plan *p)
+{
+	return p->tap.line > 0;
+}
+
+bool plan_wants_exits(const struct plan *p)
+{
+	return p->exits.count > 0;
+}
+
+bool plan_wants_resolvers(const struct plan *p)
+{
+	return p->resolvers.count > 0;
 }

@@ -103,14 +103,14 @@ struct plan_ends {
 
 struct plan {
 	enum plan_side side;
-	size_t routes;
-	struct route route[PLAN_ROUTES_MAX];
 	uint32_t workers; /* forward-workers; 0: the processors, up to 4 */
 	uint64_t memory;  /* forward-memory; 16M: of stalled data, in all */
 	uint32_t max;	  /* forward-max; 4096: connections in all */
+	struct plan_tap tap;
+	size_t routes;
+	struct route route[PLAN_ROUTES_MAX];
 	struct plan_egress egress;
 	struct plan_dns dns;
-	struct plan_tap tap;
 	struct plan_ends exits;	    /* exit = LISTEN [OPTION]... */
 	struct plan_ends resolvers; /* dns = LISTEN [OPTION]... */
 };
@@ -122,9 +122,17 @@ struct plan_fault {
 
 /*
  * Reads LEN bytes of lines "KEY = VALUE"; # begins a comment line. Returns 0, or -EINVAL
- * with *RETERR. TEXT must stay as long as *RET.
+ * with *RETERR. TEXT must stay as long as *RET, which is all zeros before: clearing it would
+ * take pages of what nobody asks for.
  */
 int plan_read(const char *text, size_t len, enum plan_side side,
 	      struct plan *ret, struct plan_fault *reterr);
+
+/* Here rather than in the parts: relay asks for each, and reads no page of those that it does not need. */
+bool plan_wants_egress(const struct plan *p);
+bool plan_wants_dns(const struct plan *p);
+bool plan_wants_tap(const struct plan *p);
+bool plan_wants_exits(const struct plan *p);
+bool plan_wants_resolvers(const struct plan *p);
 
 #endif
