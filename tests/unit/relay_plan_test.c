@@ -362,6 +362,8 @@ TEST(what_is_wrong_with_a_plan_is_told_with_its_line)
 		{ "\negress-allow = a", 2,
 		  "egress-allow: it needs egress or egress-names" },
 		{ "dns-allow = a", 1, "dns-allow: it needs dns-forward" },
+		{ "dns-forward = vsock:53\ndns-allow = a b:53", 2,
+		  "dns-allow: a b:53: names that are asked for have no ports" },
 		{ "tap-mtu = 1500", 1, "tap-mtu: it needs tap" },
 		{ "egress = a:1", 1,
 		  "egress: a:1: it must be an address, as names are not looked "

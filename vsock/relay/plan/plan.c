@@ -180,7 +180,11 @@ static const char *read_dns_forward(struct reader *r)
 
 static const char *read_dns_allow(struct reader *r)
 {
-	return add_rules(&r->p->dns.allow, r);
+	const char *why = add_rules(&r->p->dns.allow, r);
+
+	if (!why && memchr(r->v.at, ':', r->v.len))
+		return "names that are asked for have no ports";
+	return why;
 }
 
 static const char *read_tap(struct reader *r)
