@@ -196,8 +196,9 @@ static void hint(const char *file, const struct config *c)
 		if (config_goes_around(c, &c->services[i]))
 			(void)complain_file(
 				file, "vsock", c->services[i].supervision.name,
-				"it may open sockets of its own past egress "
-				"and dns-forward",
+				"it may open its own sockets to the parent, "
+				"past egress and dns-forward: vsock = none "
+				"forbids it",
 				"");
 	}
 }

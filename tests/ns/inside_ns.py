@@ -355,4 +355,5 @@ def check_names_who_goes_around() -> None:
     others = "[a]\ncommand = /a\n[b]\ncommand = /b\nvsock = none\n"
     code, said = checked(BUILD / "init", limit + others)
     same([line.split(": ")[1] for line in said.splitlines()], ["vsock main", "vsock a"], said)
+    same(said.count("past egress and dns-forward: vsock = none forbids it\n"), 2, said)
     same((code, checked(BUILD / "init", limit + "vsock = none\n")), (0, (0, "")), "the codes")
