@@ -219,19 +219,23 @@ def from_dockerfile_to_enclave():
 
 @test(seconds=10)
 def guide_to_connections_is_followed():
-    """docs/forward.md: a web server in an enclave, reached from this machine."""
+    """docs/forward.md: a web server in an enclave, reached from this machine; one outside, reached from an enclave."""
     document = "docs/forward.md"
     text = (TOP / document).read_text()
     script = commands(document, text)
     emulator()
-    with tempfile.TemporaryDirectory(prefix="readme-") as folder, socket.create_server(("127.0.0.1", 0)) as free:
+    with tempfile.TemporaryDirectory(prefix="readme-") as folder, socket.create_server(("127.0.0.1", 0)) as way_in, \
+            socket.create_server(("127.0.0.1", 0)) as outside:
         busybox = Path(folder, "busybox")
         busybox.write_bytes(programs("busybox-static").entries["bin/busybox"].data)
         busybox.chmod(0o755)
-        port = free.getsockname()[1]
-        free.close()
-        for of_readers, of_tests in (("cp /bin/busybox", f"cp {busybox}"), ("8080", str(port))):
+        ports = [str(s.getsockname()[1]) for s in (way_in, outside)]
+        way_in.close()
+        outside.close()
+        for of_readers, of_tests in (("cp /bin/busybox", f"cp {busybox}"), ("8080", ports[0]), ("9000", ports[1])):
             check(of_readers in script, f"no '{of_readers}'")
             script = script.replace(of_readers, of_tests)
+        # What a command that fails leaves would hold the output open.
+        script = "trap 'kill $(jobs -p) 2>/dev/null || :' EXIT\n" + script
         said = run(script, Path(folder), ENCLAVE_INIT_RUN=f"{folder}/enclaves")
     expect(document, printed(document, text), said)

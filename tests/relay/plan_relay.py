@@ -418,8 +418,9 @@ def the_guides_files_are_good() -> None:
     blocks = re.findall(r"^```(\w+)\n(.*?)^```$", guide, re.DOTALL | re.MULTILINE)
     inside = [body for kind, body in blocks if kind == "ini" and body.startswith("# /etc/enclave-init.conf\n")]
     parents = [body for kind, body in blocks if kind == "ini" and body.startswith("# /etc/enclave-relay.conf\n")]
-    parents += [textwrap.dedent(body.partition("relay.conf: |\n")[2]) for kind, body in blocks if kind == "yaml"]
-    same((len(inside), len(parents)), (3, 2), "files")
+    parents += [textwrap.dedent(body.partition("relay.conf: |\n")[2]) for kind, body in blocks if "relay.conf: |\n" in body]
+    lists = [body for kind, body in blocks if kind == "yaml" and body.startswith("allowlist:\n")]
+    same((len(inside), len(parents), len(lists)), (3, 2, 1), "files")
     with folder() as path:
         for text in inside:
             # What is init's, and not relay's.
@@ -429,6 +430,10 @@ def the_guides_files_are_good() -> None:
         for text in parents:
             (path / "plan").write_text(text)
             run("run", "--check", path / "plan").is_(DONE, "")
+        (path / "list").write_text(lists[0])
+        # It has the host of the guide's command, and no other one: nothing is listened at.
+        check("{address: kms.eu-west-1.amazonaws.com, port: 443}" in lists[0], lists[0])
+        run("vsock-proxy", "--config", path / "list", 8000, "kms.us-east-1.amazonaws.com", 443).is_(1, "not allowed")
         if shutil.which("systemd-analyze"):
             unit = path / "enclave-relay.service"
             unit.write_text("".join(body for kind, body in blocks if kind == "systemd").replace("/usr/bin/enclave-relay", "/bin/true"))
