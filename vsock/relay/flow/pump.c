@@ -301,14 +301,18 @@ static void pass_end(const struct pump *p, struct side *s)
 	set_flag(s, WAS_SHUT);
 }
 
+static bool is_half(const struct pump *p)
+{
+	return is(&p->side[0], HAS_ENDED | IS_BROKEN) ||
+	       is(&p->side[1], HAS_ENDED | IS_BROKEN);
+}
+
 /* Without a byte, it may stay as long as this; 0: for ever. */
 static int64_t patience(const struct pump *p)
 {
 	int64_t ms = p->options->idle_ms;
-	bool is_half = (p->side[0].flags | p->side[1].flags) &
-		       (HAS_ENDED | IS_BROKEN);
 
-	return is_half && (ms == 0 || ms > PUMP_HALF_CLOSED_MS) ?
+	return is_half(p) && (ms == 0 || ms > PUMP_HALF_CLOSED_MS) ?
 		       PUMP_HALF_CLOSED_MS :
 		       ms;
 }
@@ -536,10 +540,14 @@ static void on_ready(struct source *source, uint32_t events)
 		unwatch(set, s); /* it would be reported in each turn */
 }
 
-/* Time is up: an orderly end, if nothing is on its way. */
+/*
+ * Time is up: an orderly end, if nothing is on its way, and if nobody waits for an answer, of
+ * which this would then be the end.
+ */
 static void give_up(struct pump *p)
 {
-	end(p, -ETIMEDOUT, pending(&p->side[0]) || pending(&p->side[1]));
+	end(p, -ETIMEDOUT,
+	    is_half(p) || pending(&p->side[0]) || pending(&p->side[1]));
 }
 
 static void on_time(struct timer *t)
