@@ -409,6 +409,19 @@ def the_enclaves_lines_are_checked_without_an_enclave() -> None:
             same(r.end(), (code, err), plan)
 
 
+@test
+def the_enclaves_lines_come_by_a_pipe_as_well() -> None:
+    """relay inside --check <FILE, and as well what another program writes, in pieces."""
+    for pieces, code, err in ((("forward = vsock:80 unix:/a\n", "\nforward = vsock", ":81\n"), USAGE,
+                               "line 3: forward: vsock:81: it needs two addresses: where to listen, and the target\n"),
+                              (("forward = vsock:80 unix:/a\n",), DONE, "")):
+        p = subprocess.Popen([ASAN, "inside", "--check"], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        for piece in pieces:
+            os.write(p.stdin.fileno(), piece.encode())
+        said = p.communicate(timeout=DEADLINE_S)[1].decode()
+        same((p.returncode, said), (code, err), pieces)
+
+
 # --- the guide ---------------------------------------------------------------------
 
 @test

@@ -22,6 +22,17 @@ static char text[PLAN_TEXT_MAX + 1];
 static struct plan plan;
 static bool was_reported;
 
+/* From the beginning, wherever another process has read PID 1's file to; a pipe, of --check, has one place. */
+static ssize_t read_at(size_t at)
+{
+	ssize_t n =
+		pread(INSIDE_PLAN_FD, text + at, sizeof(text) - at, (off_t)at);
+
+	return n < 0 && errno == ESPIPE ?
+		       read(INSIDE_PLAN_FD, text + at, sizeof(text) - at) :
+		       n;
+}
+
 /* Returns its length, or -errno. */
 static ssize_t read_text(void)
 {
@@ -29,8 +40,7 @@ static ssize_t read_text(void)
 	ssize_t n;
 
 	while (len < sizeof(text)) {
-		n = pread(INSIDE_PLAN_FD, text + len, sizeof(text) - len,
-			  (off_t)len);
+		n = read_at(len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
