@@ -3,13 +3,14 @@
 import contextlib
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .ends import reset
-from .lib import ASAN, SHIPPED, Relay, check, folder, run, same, test
-from .nets import hosts, own_address, with_network
+from .ends import dial, reset
+from .lib import ASAN, SHIPPED, Relay, check, folder, run, same, test, wait_for
+from .nets import hosts, own_address, resolv_conf, with_network
 from .proxies import BIG, Origin, ask, connected, egress, free_port, listener, read_all, read_exact, read_until, socks, tunnel
 
 
@@ -52,6 +53,37 @@ def what_is_not_of_the_internet_is_refused() -> None:
             s.close()
         same(origin.requests, [], "what arrived")
         check("is not dialled: loopback" in r.err, r.err)
+
+
+@test(seconds=5)
+@with_network
+def an_enclave_does_not_keep_others_from_names() -> None:
+    """One that asks for as many names as it can, of a server that does not answer."""
+    asked: set[bytes] = set()
+
+    def serve(s: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                q, who = s.recvfrom(512)
+                asked.add(q[12:18])
+                if not q[12:].startswith(b"\1n"):
+                    s.sendto(q[:2] + b"\x81\x83" + q[4:], who)
+
+    with folder() as d, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server, contextlib.ExitStack() as all_of_it:
+        server.bind(("127.0.0.1", 53))
+        threading.Thread(target=serve, args=(server,), daemon=True).start()
+        resolv_conf("nameserver 127.0.0.1\noptions timeout:30\n", d / "resolv.conf")
+        r = Relay("egress", "vsock:17002", vsock=d).wait_err("ready")
+        hostile = [all_of_it.enter_context(dial("vsock:17002", d, 16)) for _ in range(60)]
+        for i, s in enumerate(hostile):
+            s.sendall(f"CONNECT n.{i:03}.test:443 HTTP/1.1\r\n\r\n".encode())
+        check(b"too many names" in read_all(hostile[-1]), "it has more names than its share")
+        wait_for(lambda: len(asked) >= 32, "names of the first")
+        with dial("vsock:17002", d, 17) as s:
+            s.sendall(b"CONNECT other.test:443 HTTP/1.1\r\n\r\n")
+            check(b"there is no such name" in (answer := read_all(s)), f"the other enclave's answer: {answer!r}")
+        r.process.terminate()
+        r.end().is_(0)
 
 
 @test

@@ -78,13 +78,33 @@ static void on_done(void *ctx, int error, const struct resolve_ip *ips,
 		memcpy(asked[i].ips, ips, count * sizeof(*ips));
 }
 
-static void ask(size_t i, const char *name)
+static void ask_for(uint32_t owner, size_t i, const char *name)
 {
 	asked[i].calls = 0;
 	asked[i].error = 1;
 	resolve_start(&asked[i].resolve, &loop, name, strlen(name), RESOLVE_ANY,
-		      on_done, (void *)(uintptr_t)i);
+		      owner, on_done, (void *)(uintptr_t)i);
 	CHECK_INT(asked[i].calls, 0);
+}
+
+static void ask(size_t i, const char *name)
+{
+	ask_for(0, i, name);
+}
+
+static void on_tick(struct timer *t)
+{
+	(void)t;
+}
+
+/* A turn of a loop that does not sleep until something is late. */
+static void turn(void)
+{
+	static struct timer tick = { .due = on_tick };
+
+	loop_timer(&loop, &tick, loop_now_ms(&loop) + 1);
+	REQUIRE(loop_turn(&loop) == 0);
+	loop_untimer(&loop, &tick);
 }
 
 static void wait_for(size_t i)
@@ -94,21 +114,11 @@ static void wait_for(size_t i)
 	CHECK_INT(asked[i].calls, 1);
 }
 
-static void on_tick(struct timer *t)
-{
-	(void)t;
-}
-
-/* A child tells the loop nothing of its beginning: the loop must not sleep until it is late. */
+/* A child tells the loop nothing of its beginning. */
 static void wait_for_lookup(void)
 {
-	struct timer tick = { .due = on_tick };
-
-	while (atomic_load(&seen->lookups) == 0) {
-		loop_timer(&loop, &tick, loop_now_ms(&loop) + 1);
-		REQUIRE(loop_turn(&loop) == 0);
-	}
-	loop_untimer(&loop, &tick);
+	while (atomic_load(&seen->lookups) == 0)
+		turn();
 }
 
 /* Both ends in this process; only the children are others. */
@@ -123,7 +133,7 @@ static void begin(void)
 	atomic_store(&seen->may_go, 1);
 	plan.side = PLAN_PARENT;
 	plan.workers = 1;
-	REQUIRE(loop_open(&loop, 1024) == 0);
+	REQUIRE(loop_open(&loop, 2048) == 0);
 	REQUIRE(lookup_service.bind(&plan, &fault) == 0);
 	REQUIRE(lookup_service.start(&work) == 0);
 	REQUIRE(resolve_service.start(&work) == 0);
@@ -183,7 +193,7 @@ TEST(what_fails_is_looked_up_again)
 	}
 }
 
-TEST(the_33rd_name_at_once_is_refused)
+TEST(a_name_too_many_at_once_is_refused)
 {
 	char name[32];
 
@@ -203,6 +213,53 @@ TEST(the_33rd_name_at_once_is_refused)
 	ask(0, name);
 	wait_for(0);
 	CHECK_INT(asked[0].error, 0);
+}
+
+TEST(an_owner_leaves_names_to_others)
+{
+	enum { SHARE = LOOKUP_CHILDREN_SHARE };
+	char name[32];
+
+	begin();
+	atomic_store(&seen->may_go, 0);
+	for (size_t i = 0; i <= SHARE; i++) {
+		(void)snprintf(name, sizeof(name), "ok%zu.example", i);
+		ask_for(16, i, name);
+	}
+	wait_for(SHARE);
+	CHECK_INT(asked[SHARE].error, -ENOBUFS);
+	/* What is looked up already may be asked for. */
+	ask_for(16, SHARE, "ok0.example");
+	ask_for(17, SHARE + 1, "other.example");
+	ask(SHARE + 2, "another.example");
+	atomic_store(&seen->may_go, 1);
+	for (size_t i = 0; i <= SHARE + 2; i++) {
+		wait_for(i);
+		CHECK_INT(asked[i].error, 0);
+	}
+	CHECK_INT(atomic_load(&seen->lookups), SHARE + 2);
+}
+
+TEST(an_owner_leaves_places_to_others)
+{
+	static struct resolve many[LOOKUP_ASKERS_SHARE];
+	size_t i;
+
+	begin();
+	atomic_store(&seen->may_go, 0);
+	for (i = 0; i < LOOKUP_ASKERS_SHARE; i++) {
+		resolve_start(&many[i], &loop, "ok.example", 10, RESOLVE_ANY,
+			      16, on_done, (void *)0);
+		turn();
+	}
+	CHECK_INT(asked[0].calls, 0);
+	ask_for(16, 1, "ok.example");
+	wait_for(1);
+	CHECK_INT(asked[1].error, -ENOBUFS);
+	ask_for(17, 2, "ok.example");
+	atomic_store(&seen->may_go, 1);
+	wait_for(2);
+	CHECK_INT(asked[2].error, 0);
 }
 
 TEST(what_was_cancelled_is_not_called)

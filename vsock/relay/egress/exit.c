@@ -30,6 +30,7 @@ struct exit {
 /* A client until its bytes are passed on. */
 struct exit_call {
 	struct exit *exit;
+	uint32_t cid; /* of the enclave; 0: of none */
 	uint16_t port;
 	struct host host,
 		special; /* SPECIAL: an address of it that was refused */
@@ -166,7 +167,7 @@ static void dial(struct exit_call *c)
 		a.is_v6 = c->host.kind == HOST_V6;
 		memcpy(a.ip, c->host.ip, sizeof(a.ip));
 	}
-	reach_start(&c->reach, work->loop, &a, 0, DIAL_TIMEOUT_MS, may,
+	reach_start(&c->reach, work->loop, &a, 0, DIAL_TIMEOUT_MS, c->cid, may,
 		    on_reached, c);
 }
 
@@ -191,13 +192,13 @@ static void on_accepted(void *ctx, int fd, const struct listener_arrival *a)
 	struct exit *e = ctx;
 	struct exit_call *c = malloc(sizeof(*c));
 
-	(void)a;
 	if (!c) {
 		pump_reset(fd);
 		listener_left(&e->listener);
 		return;
 	}
 	c->exit = e;
+	c->cid = a->from.kind == ORIGIN_VSOCK ? a->from.cid : 0;
 	if (front_start(&c->front, work->loop, fd, true, on_asked, free_call,
 			c) < 0)
 		free_call(c);

@@ -104,7 +104,9 @@ static void on_accepted(void *ctx, int fd, const struct listener_arrival *a)
 	}
 	*p = (struct passage){ .forward = f, .fd = fd, .from = a->from };
 	reach_start(&p->reach, work->loop, &target, f->route->buffer,
-		    DIAL_TIMEOUT_MS, NULL, on_dialled, p);
+		    DIAL_TIMEOUT_MS,
+		    a->from.kind == ORIGIN_VSOCK ? a->from.cid : 0, NULL,
+		    on_dialled, p);
 }
 
 static bool is_wanted(const struct plan *p)

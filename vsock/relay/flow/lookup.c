@@ -27,7 +27,7 @@ struct child {
 
 /* Who waits for it; linked in the order of a stack. */
 struct asker {
-	uint32_t id;
+	uint32_t id, owner;
 	uint16_t worker;
 	uint16_t next;
 };
@@ -239,17 +239,40 @@ static int begin_child(struct child *c, const struct lookup_question *q)
 	return 0;
 }
 
+/* How many names are looked up for OWNER, and how many of its questions wait. */
+static void count_of(uint32_t owner, unsigned *ret_names, unsigned *ret_asks)
+{
+	*ret_names = 0;
+	*ret_asks = 0;
+	for (unsigned i = 0; i < LOOKUP_CHILDREN; i++) {
+		if (children[i].pid == 0)
+			continue;
+		*ret_names += children[i].q.owner == owner;
+		for (uint16_t at = children[i].first; at != NOBODY;
+		     at = askers[at].next)
+			*ret_asks += askers[at].owner == owner;
+	}
+}
+
 /* The child that looks Q up, which may have to be made; or NULL. */
 static struct child *find_child(const struct lookup_question *q, int *reterr)
 {
 	struct child *c = NULL;
+	unsigned names = 0, asks = 0;
 
+	if (q->owner)
+		count_of(q->owner, &names, &asks);
+	*reterr = -ENOBUFS;
+	if (asks >= LOOKUP_ASKERS_SHARE)
+		return NULL;
 	for (unsigned i = 0; i < LOOKUP_CHILDREN; i++) {
 		if (children[i].pid == 0)
 			c = &children[i];
 		else if (is_same(&children[i].q, q))
 			return &children[i];
 	}
+	if (names >= LOOKUP_CHILDREN_SHARE)
+		return NULL;
 	*reterr = c ? begin_child(c, q) : -ENOBUFS;
 	return *reterr < 0 ? NULL : c;
 }
@@ -283,6 +306,7 @@ static void take_question(unsigned worker, const struct lookup_question *q)
 	}
 	free_asker = askers[at].next;
 	askers[at] = (struct asker){ .id = q->id,
+				     .owner = q->owner,
 				     .worker = (uint16_t)worker,
 				     .next = c->first };
 	c->first = at;

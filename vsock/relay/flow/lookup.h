@@ -14,8 +14,10 @@
  */
 
 enum {
-	LOOKUP_CHILDREN = 32,
-	LOOKUP_ASKERS = 1024,
+	LOOKUP_CHILDREN = 48,
+	LOOKUP_ASKERS = 1536,
+	LOOKUP_CHILDREN_SHARE = 32, /* of one owner */
+	LOOKUP_ASKERS_SHARE = 1024,
 	LOOKUP_KNOWN = 128,	 /* names that are kept */
 	LOOKUP_CHILD_MS = 10000, /* then the child is killed */
 };
@@ -23,6 +25,7 @@ enum {
 /* One message each, of SOCK_SEQPACKET. */
 struct lookup_question {
 	uint32_t id; /* the asker's */
+	uint32_t owner;
 	uint8_t family;
 	uint8_t len;
 	char name[ADDRESS_NAME_MAX];

@@ -66,7 +66,7 @@ static void on_resolved(void *ctx, int error, const struct resolve_ip *ips,
 }
 
 void reach_start(struct reach *r, struct loop *l, const struct address *a,
-		 uint32_t buffer, int timeout_ms,
+		 uint32_t buffer, int timeout_ms, uint32_t owner,
 		 bool (*may)(void *ctx, const struct resolve_ip *ip),
 		 dial_done_fn *done, void *ctx)
 {
@@ -79,7 +79,7 @@ void reach_start(struct reach *r, struct loop *l, const struct address *a,
 			     .due_ms = loop_now_ms(l) + timeout_ms };
 	if (a->kind == ADDRESS_NAME)
 		resolve_start(&r->resolve, l, a->name, a->name_len, RESOLVE_ANY,
-			      on_resolved, r);
+			      owner, on_resolved, r);
 	else
 		dial_start(&r->dial, l, a, buffer, timeout_ms, done, ctx);
 }

@@ -30,10 +30,10 @@ struct reach {
 
 /*
  * As dial_start, but for a name as well, which has the first of its ports alone. MAY, if it is not NULL, decides for each address of a name
- * whether it may be dialled; if it may be for none, DONE gets -EACCES.
+ * whether it may be dialled; if it may be for none, DONE gets -EACCES. OWNER is that of resolve_start.
  */
 void reach_start(struct reach *r, struct loop *l, const struct address *a,
-		 uint32_t buffer, int timeout_ms,
+		 uint32_t buffer, int timeout_ms, uint32_t owner,
 		 bool (*may)(void *ctx, const struct resolve_ip *ip),
 		 dial_done_fn *done, void *ctx);
 

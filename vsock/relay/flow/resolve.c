@@ -65,9 +65,11 @@ static void on_answer(struct source *s, uint32_t events)
 
 /* Fills the question and sends it. Returns 0 or -errno. */
 static int ask(const struct resolve *r, const char *name, size_t len,
-	       enum resolve_family family)
+	       enum resolve_family family, uint32_t owner)
 {
-	struct lookup_question q = { .id = r->id, .family = (uint8_t)family };
+	struct lookup_question q = { .id = r->id,
+				     .owner = owner,
+				     .family = (uint8_t)family };
 
 	if (source.fd < 0)
 		return -ENOTCONN;
@@ -81,7 +83,7 @@ static int ask(const struct resolve *r, const char *name, size_t len,
 }
 
 void resolve_start(struct resolve *r, struct loop *l, const char *name,
-		   size_t len, enum resolve_family family,
+		   size_t len, enum resolve_family family, uint32_t owner,
 		   resolve_done_fn *done, void *ctx)
 {
 	int64_t due_ms = loop_now_ms(l);
@@ -93,8 +95,8 @@ void resolve_start(struct resolve *r, struct loop *l, const char *name,
 			       .id = ++last_id,
 			       .next = pending };
 	pending = r;
-	r->error =
-		ask(r, name, len, family == RESOLVE_ANY ? preferred : family);
+	r->error = ask(r, name, len, family == RESOLVE_ANY ? preferred : family,
+		       owner);
 	if (r->error == 0) {
 		r->error = -ETIMEDOUT;
 		due_ms += RESOLVE_TIMEOUT_MS;

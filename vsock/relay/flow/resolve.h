@@ -49,11 +49,12 @@ struct resolve {
 
 /*
  * Looks up the LEN bytes at NAME, which need not stay. DONE is called once, never from
- * within resolve_start, unless resolve_cancel comes first; by then R is free. Only where the
- * plan has names or exits, and in workers.
+ * within resolve_start, unless resolve_cancel comes first; by then R is free. OWNER, if it is not 0,
+ * has no more than its share of the lookups, as it could keep others from theirs. Only where
+ * the plan has names or exits, and in workers.
  */
 void resolve_start(struct resolve *r, struct loop *l, const char *name,
-		   size_t len, enum resolve_family family,
+		   size_t len, enum resolve_family family, uint32_t owner,
 		   resolve_done_fn *done, void *ctx);
 
 /* DONE will not be called. Safe for one that has ended, and for one of zeros. */
