@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -77,7 +78,7 @@ def an_enclave_does_not_keep_others_from_names() -> None:
         hostile = [all_of_it.enter_context(dial("vsock:17002", d, 16)) for _ in range(60)]
         for i, s in enumerate(hostile):
             s.sendall(f"CONNECT n.{i:03}.test:443 HTTP/1.1\r\n\r\n".encode())
-        check(b"too many names" in read_all(hostile[-1]), "it has more names than its share")
+        wait_for(lambda: len(select.select(hostile, [], [], 0)[0]) >= 60 - 32, "refusals of what is more than its share")
         wait_for(lambda: len(asked) >= 32, "names of the first")
         with dial("vsock:17002", d, 17) as s:
             s.sendall(b"CONNECT other.test:443 HTTP/1.1\r\n\r\n")
