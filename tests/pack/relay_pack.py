@@ -83,6 +83,8 @@ def its_lines_are_checked_with_their_numbers() -> None:
             (FORWARD + FORWARD, "conf: line 2: forward"),
             ("egress-allow = a.example\n", "conf: line 1: egress-allow"),
             ("tap-mtu = 1500\n", "conf: line 1: tap-mtu"),
+            ("log = listen\nforward = vsock:17001 unix:/a\n", "conf: line 2: forward: vsock port 17001 is that of log-port"),
+            ("control = stop\ncontrol-port = 5\nforward = vsock:4-6 unix:/a\n", "conf: line 3: forward: vsock port 5 is that of control-port"),
         ):
             conf.write_text(text)
             build(x, "--image", image(path, "umask = 077\n", WorkingDir="/srv"), "--config", conf).is_(REFUSED, words)

@@ -10,6 +10,7 @@
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/base/tree.h"
 #include "vsock/relay/plan/advice.h"
+#include "vsock/relay/plan/conflict.h"
 #include "vsock/relay/plan/plan.h"
 
 enum {
@@ -138,6 +139,24 @@ static int read_plan(const struct config *c, struct plan *ret, char **ret_text,
 	return plan_read(*ret_text, len, PLAN_INSIDE, ret, bad);
 }
 
+/* What relay listens on must not be what init listens on for the parent. */
+static int check_ports(const struct config_link *l, const struct plan *plan,
+		       struct plan_fault *bad)
+{
+	struct conflict_port taken[3];
+	size_t n = 0;
+
+	if (l->log == CONFIG_LOG_LISTEN)
+		taken[n++] = (struct conflict_port){ l->log_port, "log-port" };
+	if (l->status != CONFIG_STATUS_OFF)
+		taken[n++] =
+			(struct conflict_port){ l->status_port, "status-port" };
+	if (config_has_control(l))
+		taken[n++] = (struct conflict_port){ l->control_port,
+						     "control-port" };
+	return conflict_taken(plan, taken, n, bad);
+}
+
 static int check_relayed(const struct config *c, const char *path,
 			 struct fault *reterr)
 {
@@ -150,6 +169,8 @@ static int check_relayed(const struct config *c, const char *path,
 		return 0;
 	plan = calloc(1, sizeof(*plan));
 	r = plan ? read_plan(c, plan, &text, &bad) : -ENOMEM;
+	if (r == 0)
+		r = check_ports(&c->link, plan, &bad);
 	free(plan);
 	free(text);
 	if (r == -ENOMEM)
