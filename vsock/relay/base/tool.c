@@ -9,6 +9,13 @@
 
 enum { LINE_CAP = 1024 };
 
+static bool is_named;
+
+void tool_is_named(void)
+{
+	is_named = true;
+}
+
 /* A failure of stderr cannot be reported. */
 __attribute__((format(printf, 4, 0))) static void say(const struct tool *t,
 						      const char *object,
@@ -25,7 +32,8 @@ __attribute__((format(printf, 4, 0))) static void say(const struct tool *t,
 		(void)print_flush(t->out);
 	print_open(&err, STDERR_FILENO);
 	err.never_waits = t->never_waits;
-	print_text(&err, "relay: ");
+	if (!is_named)
+		print_text(&err, "relay: ");
 	if (t->command) {
 		print_text(&err, t->command->name);
 		print_text(&err, ": ");

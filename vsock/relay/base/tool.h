@@ -58,6 +58,9 @@ __attribute__((format(printf, 3, 4))) int tool_usage(const struct tool *t,
 						     const char *object,
 						     const char *format, ...);
 
+/* Whoever reads stderr puts the program's name before each line: it is left out from now on. */
+void tool_is_named(void);
+
 /* Writes what waits for stdout. Returns CODE, or TOOL_FILE if that failed. */
 int tool_end(const struct tool *t, int code);
 

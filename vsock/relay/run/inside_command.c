@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "vsock/inside.h"
@@ -158,6 +159,7 @@ static int run_inside(struct tool *t, struct opts *opts)
 	const char *version = NULL;
 	bool only_check = false;
 	uint64_t memory = 0;
+	struct stat st;
 	int id, r = 0;
 
 	while (r == 0 && (id = opts_next(opts)) != OPT_END) {
@@ -176,6 +178,9 @@ static int run_inside(struct tool *t, struct opts *opts)
 		return r;
 	if (only_check)
 		return check_plan(t, memory);
+	/* A pipe is init's log, whose lines have the name of who wrote them. */
+	if (fstat(STDERR_FILENO, &st) == 0 && S_ISFIFO(st.st_mode))
+		tool_is_named();
 	t->never_waits = true;
 	if (!version)
 		return tool_usage(t, NULL,

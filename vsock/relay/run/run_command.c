@@ -73,12 +73,10 @@ static int run_file(struct tool *t, const char *path, bool only_check)
 		return tool_fail(t, TOOL_FILE, file, "%s", strerror((int)-len));
 	if (plan_read(text, (size_t)len, PLAN_PARENT, &plan, &fault) < 0)
 		return daemon_fail(t, TOOL_USAGE, file, &fault);
-	advice_give(&plan, 0, on_warning, &warned);
-	if (only_check)
-		return TOOL_DONE;
 	if (plan.routes + plan.exits.count + plan.resolvers.count == 0)
 		return tool_fail(t, TOOL_USAGE, file, "there is nothing to do");
-	return daemon_run(t, &plan, file);
+	advice_give(&plan, 0, on_warning, &warned);
+	return only_check ? TOOL_DONE : daemon_run(t, &plan, file);
 }
 
 static int run_run(struct tool *t, struct opts *opts)
