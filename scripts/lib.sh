@@ -17,6 +17,20 @@ as_root() {
 	fi
 }
 
+# apt_get WORDS...: apt-get, but no service is started of what it installs, as in containers: the tests start what they
+# need.
+apt_get() {
+	# shellcheck disable=SC2016
+	as_root sh -c 'policy=/usr/sbin/policy-rc.d
+		if [ ! -e $policy ]; then
+			trap "rm -f $policy" EXIT
+			trap "exit 1" HUP INT TERM
+			printf "#!/bin/sh\nexit 101\n" >$policy
+			chmod 755 $policy
+		fi
+		DEBIAN_FRONTEND=noninteractive apt-get "$@"' sh "$@"
+}
+
 # need_packages PACKAGE...: install those Debian packages that are missing.
 need_packages() {
 	local p missing=()
@@ -31,12 +45,11 @@ need_packages() {
 	local log=$CACHE/apt-install.log
 	(
 		flock 9
-		export DEBIAN_FRONTEND=noninteractive
 		local opts=(-y -q --no-install-recommends -o Dpkg::Use-Pty=0
 			-o DPkg::Lock::Timeout=300)
-		as_root apt-get "${opts[@]}" install "${missing[@]}" >"$log" 2>&1 ||
-			{ as_root apt-get update >"$log" 2>&1 &&
-				as_root apt-get "${opts[@]}" install "${missing[@]}" >>"$log" 2>&1; }
+		apt_get "${opts[@]}" install "${missing[@]}" >"$log" 2>&1 ||
+			{ apt_get update >"$log" 2>&1 &&
+				apt_get "${opts[@]}" install "${missing[@]}" >>"$log" 2>&1; }
 	) 9>"$CACHE/apt-install.lock" ||
 		{ tail -n 20 "$log" >&2; die "cannot install ${missing[*]} ($log)"; }
 }
