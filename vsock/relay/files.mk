@@ -7,13 +7,13 @@ RELAY_FIRST := main \
 	$(addprefix run/,worker services drop daemon forward_command)
 RELAY := $(RELAY_FIRST) \
 	$(addprefix plan/,advice allowlist words hosts fence rules special host) \
-	$(addprefix run/,egress_command dns_command proxy_command run_command inside_command) \
+	$(addprefix run/,egress_command dns_command proxy_command run_command inside_command text) \
 	$(addprefix egress/,egress exit front exchange via refusals) \
 	$(addprefix dns/,dns_service ask answer inquiry servers callers messages) \
 	$(addprefix network/,tap device) \
 	$(addprefix wire/,origin http socks enclaver dns frame filter) \
-	$(addprefix monitor/,watch log_command status_command stop listen follow statuses channel control report link \
-		wait show json log lines status)
+	$(addprefix monitor/,watch log_command status_command stop listen follow_options follow statuses channel control report \
+		link wait show json log lines status)
 RELAY_OWN_C := $(RELAY:%=vsock/relay/%.c)
 RELAY_C := $(RELAY_OWN_C) vsock/sock.c vsock/io.c $(UTF8_C) $(OPTS_C)
 

@@ -21,6 +21,17 @@ int options_time(const struct opts *o, int64_t *ret_ms)
 			  o->value);
 }
 
+int options_number(const struct opts *o, uint32_t most, uint32_t *ret)
+{
+	uint64_t n;
+
+	if (!value_number(o->value, most, &n) || n == 0)
+		return tool_usage(o->tool, o->name,
+				  "%s: no number from 1 to %u", o->value, most);
+	*ret = (uint32_t)n;
+	return 0;
+}
+
 int options_target(const struct opts *o, struct target *ret)
 {
 	const char *why;

@@ -22,6 +22,9 @@ enum {
 int options_port(const struct opts *o, uint32_t *ret);
 int options_time(const struct opts *o, int64_t *ret_ms);
 
+/* A number from 1 to MOST. */
+int options_number(const struct opts *o, uint32_t most, uint32_t *ret);
+
 /* The target, which comes once: RET->text is NULL before that. */
 int options_target(const struct opts *o, struct target *ret);
 

@@ -67,13 +67,10 @@ static int take(struct callers *c, const struct caller_id *from,
 	struct answer_end *e = LOOP_OWNER(c, struct answer_end, callers);
 	struct inquiry *l;
 	struct dns_query q;
-	int r = dns_query_read(m, len, &q);
+	int r = dns_query_take(m, len, &q, ret);
 
-	if (r < 0)
+	if (r != 0)
 		return r;
-	if (r > 0)
-		return (int)dns_error(m, &q, (enum dns_rcode)r, DNS_WHY_NONE,
-				      ret);
 	if (!e->is_named)
 		servers_refresh(&e->servers, loop_now_ms(answer.loop));
 	l = find_free();

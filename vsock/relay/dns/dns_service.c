@@ -100,13 +100,10 @@ static int ask_or_answer(const struct ask_from *from, const uint8_t *m,
 			 size_t len, uint8_t ret[DNS_ERROR_MAX])
 {
 	struct dns_query q;
-	int r = dns_query_read(m, len, &q);
+	int r = dns_query_take(m, len, &q, ret);
 
-	if (r < 0)
+	if (r != 0)
 		return r;
-	if (r > 0)
-		return (int)dns_error(m, &q, (enum dns_rcode)r, DNS_WHY_NONE,
-				      ret);
 	/* A transfer of a zone has an answer of many messages. */
 	if (q.class != DNS_CLASS_IN || q.type == DNS_TYPE_AXFR ||
 	    q.type == DNS_TYPE_IXFR)

@@ -1,69 +1,26 @@
 #include "vsock/relay/base/commands.h"
 #include "vsock/relay/base/options.h"
-#include "vsock/relay/monitor/follow.h"
-
-enum {
-	LOG_PORT = 'l',
-	FOLLOW = 'f',
-	WAIT = 'w',
-	LOST = 'x',
-	JSON = 'j',
-	TAKE_LOG = 't',
-};
-
-static int read_option(const struct opts *opts, int id,
-		       struct follow_options *f)
-{
-	switch (id) {
-	case OPT_ARGUMENT:
-		return options_target(opts, &f->address);
-	case LOG_PORT:
-		return options_port(opts, &f->log_port);
-	case FOLLOW:
-		f->is_until_current = false;
-		return 0;
-	case WAIT:
-		return options_time(opts, &f->wait_ms);
-	case LOST:
-		return options_time(opts, &f->lost_ms);
-	case TAKE_LOG:
-		f->is_log_taken = true;
-		return 0;
-	case JSON:
-		f->show.is_json = true;
-		return 0;
-	default:
-		return TOOL_USAGE;
-	}
-}
+#include "vsock/relay/monitor/follow_options.h"
 
 static int run_log(struct tool *t, struct opts *opts)
 {
 	static struct follow_options f;
-	int id, r = 0;
 
 	f = (struct follow_options){ .show.tool = t,
 				     .log_port = OPTIONS_LOG_PORT,
 				     .is_until_current = true,
 				     .wait_ms = 5000,
 				     .lost_ms = 10000 };
-	while (r == 0 && (id = opts_next(opts)) != OPT_END)
-		r = read_option(opts, id, &f);
-	if (r == 0)
-		r = options_need_target(opts, &f.address);
-	if (r)
-		return r;
-	f.show.where = f.address.text;
-	return follow_run(&f);
+	return follow_options_run(opts, &f);
 }
 
 static const struct opt log_options[] = {
-	{ "--follow", OPT_FLAG, FOLLOW },
-	{ "--log-port", OPT_VALUE, LOG_PORT },
-	{ "--take-log", OPT_FLAG, TAKE_LOG },
-	{ "--wait", OPT_VALUE, WAIT },
-	{ "--lost", OPT_VALUE, LOST },
-	{ "--json", OPT_FLAG, JSON },
+	{ "--follow", OPT_FLAG, FOLLOW_FURTHER },
+	{ "--log-port", OPT_VALUE, FOLLOW_LOG_PORT },
+	{ "--take-log", OPT_FLAG, FOLLOW_TAKE_LOG },
+	{ "--wait", OPT_VALUE, FOLLOW_WAIT },
+	{ "--lost", OPT_VALUE, FOLLOW_LOST },
+	{ "--json", OPT_FLAG, FOLLOW_JSON },
 	{ 0 },
 };
 

@@ -105,7 +105,7 @@ int daemon_run(const struct tool *t, const struct plan *p, const char *object)
 	if (r < 0)
 		return fail(&s, &f);
 	s.manager = open_manager(t);
-	r = worker_run(p, on_ready, &s, &f);
+	r = worker_run(on_ready, &s, &f);
 	tell(s.manager, "STOPPING=1");
 	return r < 0 ? fail(&s, &f) : TOOL_DONE;
 }

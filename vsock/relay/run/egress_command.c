@@ -50,17 +50,6 @@ static int add_option(const struct opts *o)
 	return why ? tool_usage(o->tool, o->name, "%s: %s", o->value, why) : 0;
 }
 
-static int read_workers(const struct opts *o)
-{
-	uint64_t n;
-
-	if (!value_number(o->value, PLAN_WORKERS_MAX, &n) || n == 0)
-		return tool_usage(o->tool, o->name,
-				  "%s: no number from 1 to 64", o->value);
-	plan.workers = (uint32_t)n;
-	return 0;
-}
-
 static int run_egress(struct tool *t, struct opts *o)
 {
 	struct plan_end *e = &plan.exits.at[0];
@@ -76,7 +65,9 @@ static int run_egress(struct tool *t, struct opts *o)
 		else if (id == OPT_ARGUMENT)
 			r = read_listen(o, e);
 		else
-			r = id == WORKERS ? read_workers(o) : add_option(o);
+			r = id == WORKERS ? options_number(o, PLAN_WORKERS_MAX,
+							   &plan.workers) :
+					    add_option(o);
 	}
 	if (r)
 		return r;

@@ -37,17 +37,6 @@ static int read_route_option(const struct opts *o, unsigned *seen)
 	return why ? tool_usage(o->tool, o->name, "%s: %s", o->value, why) : 0;
 }
 
-static int read_workers(const struct opts *o)
-{
-	uint64_t n;
-
-	if (!value_number(o->value, PLAN_WORKERS_MAX, &n) || n == 0)
-		return tool_usage(o->tool, o->name,
-				  "%s: no number from 1 to 64", o->value);
-	plan.workers = (uint32_t)n;
-	return 0;
-}
-
 static int read_address(const struct opts *o)
 {
 	struct route *r = &plan.route[0];
@@ -73,7 +62,7 @@ static int read_options(struct opts *o)
 		else if (id == OPT_ARGUMENT)
 			r = read_address(o);
 		else if (id == WORKERS)
-			r = read_workers(o);
+			r = options_number(o, PLAN_WORKERS_MAX, &plan.workers);
 		else
 			r = read_route_option(o, &seen);
 	}

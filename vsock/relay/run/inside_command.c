@@ -13,45 +13,15 @@
 #include "vsock/relay/base/value.h"
 #include "vsock/relay/plan/advice.h"
 #include "vsock/relay/plan/plan.h"
+#include "vsock/relay/run/text.h"
 #include "vsock/relay/run/worker.h"
 
 /* The enclave's end, as PID 1 starts it: vsock/inside.h is what they have agreed on. */
 
 enum { VERSION = 'v', CHECK = 'c', MEMORY = 'm' };
 
-static char text[PLAN_TEXT_MAX + 1];
 static struct plan plan;
 static bool was_reported;
-
-/* From the beginning, wherever another process has read PID 1's file to; a pipe, of --check, has one place. */
-static ssize_t read_at(size_t at)
-{
-	ssize_t n =
-		pread(INSIDE_PLAN_FD, text + at, sizeof(text) - at, (off_t)at);
-
-	return n < 0 && errno == ESPIPE ?
-		       read(INSIDE_PLAN_FD, text + at, sizeof(text) - at) :
-		       n;
-}
-
-/* Returns its length, or -errno. */
-static ssize_t read_text(void)
-{
-	size_t len = 0;
-	ssize_t n;
-
-	while (len < sizeof(text)) {
-		n = read_at(len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return (ssize_t)len;
-		len += (size_t)n;
-	}
-	return -EFBIG;
-}
 
 /* The one message to PID 1. Where nobody is connected it goes to the log alone. */
 static void report(const struct inside_report *r)
@@ -100,6 +70,7 @@ static int run_plan(const struct tool *t, const char *version)
 {
 	struct plan_fault bad;
 	struct service_fault f = { 0 };
+	const char *text;
 	ssize_t len;
 	int r;
 
@@ -111,14 +82,14 @@ static int run_plan(const struct tool *t, const char *version)
 	/* What is sent there PID 1 has to let go of, a descriptor that lingers, say. */
 	if (fcntl(INSIDE_REPORT_FD, F_GETFD) >= 0)
 		worker_keep(INSIDE_REPORT_FD);
-	len = read_text();
+	len = text_read(INSIDE_PLAN_FD, true, &text);
 	if (len < 0)
 		return fail(t, 0, "the plan", "", (int)-len);
 	if (plan_read(text, (size_t)len, PLAN_INSIDE, &plan, &bad) < 0)
 		return fail(t, bad.line, "", bad.words, 0);
 	r = worker_bind(&plan, &f);
 	if (r == 0)
-		r = worker_run(&plan, on_ready, NULL, &f);
+		r = worker_run(on_ready, NULL, &f);
 	return r < 0 ? fail_service(t, &f) : TOOL_DONE;
 }
 
@@ -133,7 +104,8 @@ static void print_line(void *ctx, const struct plan_fault *f)
 
 static int check_plan(const struct tool *t, uint64_t memory)
 {
-	ssize_t len = read_text();
+	const char *text;
+	ssize_t len = text_read(INSIDE_PLAN_FD, true, &text);
 	struct plan_fault bad;
 
 	if (len < 0)

@@ -10,42 +10,23 @@
 #include "vsock/relay/plan/advice.h"
 #include "vsock/relay/plan/plan.h"
 #include "vsock/relay/run/daemon.h"
+#include "vsock/relay/run/text.h"
 
 enum { CHECK = 'c' };
 
-static char text[PLAN_TEXT_MAX + 1];
 static struct plan plan;
 
-/* Returns its length, or -errno: -EFBIG. */
-static ssize_t read_all(int fd)
-{
-	size_t len = 0;
-	ssize_t n;
-
-	while (len < sizeof(text)) {
-		n = read(fd, text + len, sizeof(text) - len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return (ssize_t)len;
-		len += (size_t)n;
-	}
-	return -EFBIG;
-}
-
-static ssize_t read_file(const char *path)
+static ssize_t read_file(const char *path, const char **ret)
 {
 	ssize_t n;
 	int fd;
 
 	if (strcmp(path, "-") == 0)
-		return read_all(STDIN_FILENO);
+		return text_read(STDIN_FILENO, false, ret);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return -errno;
-	n = read_all(fd);
+	n = text_read(fd, false, ret);
 	close(fd);
 	return n;
 }
@@ -67,7 +48,8 @@ static int run_file(struct tool *t, const char *path, bool only_check)
 	const char *file = strcmp(path, "-") == 0 ? "stdin" : path;
 	struct warned warned = { t, file };
 	struct plan_fault fault;
-	ssize_t len = read_file(path);
+	const char *text;
+	ssize_t len = read_file(path, &text);
 
 	if (len < 0)
 		return tool_fail(t, TOOL_FILE, file, "%s", strerror((int)-len));

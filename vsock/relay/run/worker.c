@@ -49,7 +49,7 @@ struct post {
 };
 
 static struct post posts[TALLY_WORKERS];
-static unsigned count, workers;
+static unsigned count;
 static const struct plan *plan;
 static int kept = -1; /* see worker_keep */
 /* By which a process says how it has started; closed after that. */
@@ -343,7 +343,7 @@ static int give_up_privileges(struct service_fault *reterr)
 	return r < 0 ? service_fail(reterr, 0, "seccomp", -r) : 0;
 }
 
-int worker_run(const struct plan *p, void (*ready)(void *ctx), void *ctx,
+int worker_run(void (*ready)(void *ctx), void *ctx,
 	       struct service_fault *reterr)
 {
 	sigset_t signals;
@@ -364,7 +364,7 @@ int worker_run(const struct plan *p, void (*ready)(void *ctx), void *ctx,
 		if (ready)
 			ready(ctx);
 		r = supervise(&signals);
-		if (r == SIGTERM && p->side == PLAN_INSIDE)
+		if (r == SIGTERM && plan->side == PLAN_INSIDE)
 			drain(&signals);
 	}
 	kill_all();
@@ -433,8 +433,8 @@ static void set_places(void)
 	count = 0;
 	for (; *s; s++)
 		has_workers |= !(*s)->is_single && (*s)->is_wanted(plan);
-	workers = !has_workers ? 0 : plan->workers ? plan->workers : usual;
-	count = workers;
+	if (has_workers)
+		count = plan->workers ? plan->workers : usual;
 	for (s = services_of(plan->side); *s; s++)
 		if ((*s)->is_single && (*s)->is_wanted(plan) &&
 		    count < TALLY_WORKERS)

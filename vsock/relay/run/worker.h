@@ -24,7 +24,7 @@ int worker_bind(const struct plan *p, struct service_fault *reterr);
  * SIGHUP that has ended it, with the sockets of AF_UNIX removed and no process left, or -errno
  * with *RETERR.
  */
-int worker_run(const struct plan *p, void (*ready)(void *ctx), void *ctx,
+int worker_run(void (*ready)(void *ctx), void *ctx,
 	       struct service_fault *reterr);
 
 #endif

@@ -259,6 +259,16 @@ size_t dns_error(const uint8_t *m, const struct dns_query *q,
 	return len + OPT_LEN + 6;
 }
 
+int dns_query_take(const uint8_t *m, size_t len, struct dns_query *ret,
+		   uint8_t error[DNS_ERROR_MAX])
+{
+	int r = dns_query_read(m, len, ret);
+
+	return r > 0 ? (int)dns_error(m, ret, (enum dns_rcode)r, DNS_WHY_NONE,
+				      error) :
+		       r;
+}
+
 bool dns_is_answer(const uint8_t *answer, size_t len, const uint8_t *query,
 		   const struct dns_query *q)
 {

@@ -63,6 +63,13 @@ struct dns_query {
  */
 int dns_query_read(const uint8_t *m, size_t len, struct dns_query *ret);
 
+/*
+ * The same for who answers at once what cannot be asked further: returns the length of that
+ * answer, which is in ERROR, in place of the code.
+ */
+int dns_query_take(const uint8_t *m, size_t len, struct dns_query *ret,
+		   uint8_t error[DNS_ERROR_MAX]);
+
 /* Reads and changes the number of a message, which has at least two bytes. */
 uint16_t dns_id(const uint8_t *m);
 void dns_set_id(uint8_t *m, uint16_t id);
