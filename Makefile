@@ -14,7 +14,7 @@ VERSION := $(shell cat VERSION)
 
 export ARCH CC T STRICT WERROR
 
-.PHONY: all nitro-cli emulator run soak faults fuzz test check boot unit interop lang tool relay pack ns static \
+.PHONY: all nitro-cli emulator run soak faults fuzz test check boot unit interop lang tool relay kms api pack ns static \
 	layers bench lint libnsmc-verify fmt fmt-check \
 	size compdb shell install blobs dist repro clean help test-build other-arch FORCE
 .DELETE_ON_ERROR:
@@ -26,14 +26,14 @@ note = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $@)
 need = @bash -c '. scripts/lib.sh; need_packages $(1)'
 comma := ,
 
-include $(addsuffix /files.mk,init nsm vsock vsock/relay rootfs rootfs/pack tests)
+include $(addsuffix /files.mk,init nsm vsock vsock/relay nsm/kms nsm/api rootfs rootfs/pack tests)
 include scripts/trees.mk scripts/flags.mk
-include $(addsuffix /build.mk,init nsm vsock/relay rootfs/pack tests)
+include $(addsuffix /build.mk,init nsm nsm/kms nsm/api vsock/relay rootfs/pack tests)
 include scripts/read.mk scripts/install.mk
 -include $(OBJECTS:.o=.d)
 
-## all: build/<arch>/init, nsm, relay and mkeif, stripped, X.debug beside them; libnsmc.a and .so; build/mkeif (the default)
-all: $(B)/init $(B)/nsm $(B)/relay $(B)/libnsmc.a $(B)/libnsmc.so.0 $(B)/libnsmc.pc $(B)/compat/lib/libnsm.so $(B)/mkeif $(BUILD)/mkeif
+## all: build/<arch>/init, nsm, relay, kms, api and mkeif, stripped, X.debug beside them; libnsmc.a and .so; build/mkeif (the default)
+all: $(B)/init $(B)/nsm $(B)/relay $(B)/kms $(B)/api $(B)/libnsmc.a $(B)/libnsmc.so.0 $(B)/libnsmc.pc $(B)/compat/lib/libnsm.so $(B)/mkeif $(BUILD)/mkeif
 
 VERIFY_CC ?= cc
 VERIFY_AR ?= ar
@@ -41,14 +41,14 @@ VERIFY_AR ?= ar
 libnsmc-verify:
 	$(Q)scripts/libnsmc-verify $(BUILD)/verify "$(VERIFY_CC)" "$(VERIFY_AR)" $(VERIFY_C)
 
-test-build: all $(TEST_X) $(UNIT_X) $(FUZZ_X) $(PACK_UNIT_X) $(PACK_FUZZ_X) $(RELAY_UNIT_X) $(RELAY_FUZZ_X)
+test-build: all $(TEST_X) $(UNIT_X) $(FUZZ_X) $(PACK_UNIT_X) $(PACK_FUZZ_X) $(RELAY_UNIT_X) $(RELAY_FUZZ_X) $(KMS_UNIT_X) $(KMS_FUZZ_X)
 
 # AWS's own image is arm64, our others are x86-64: boot tests want both, and so do tests of mkeif and
 # of what is released. Without a T=NAME none is skipped for want of the other. Not beside test-build: both makes have
 # the objects of this machine.
 OTHER := $(if $(filter x86_64,$(ARCH)),aarch64,x86_64)
 other-arch: | test-build
-	$(Q)$(MAKE) --no-print-directory ARCH=$(OTHER) UNIT= FUZZ= PACK_UNIT= PACK_FUZZ= RELAY_UNIT= RELAY_FUZZ= test-build
+	$(Q)$(MAKE) --no-print-directory ARCH=$(OTHER) UNIT= FUZZ= PACK_UNIT= PACK_FUZZ= RELAY_UNIT= RELAY_FUZZ= KMS_UNIT= KMS_FUZZ= test-build
 
 ## emulator: get or build what boots images here; its kernel to build/emulator, for mkeif build --blobs
 emulator:
@@ -75,11 +75,15 @@ check: test-build $(if $(T),,other-arch)
 ## boot: the boot tests in QEMU; STRICT=1 fails what it would skip
 boot: test-build other-arch
 ## unit: unit tests, on glibc with ASan and UBSan, then on musl; T=NAME for one
-unit: $(UNIT_X) $(PACK_UNIT_X) $(RELAY_UNIT_X)
+unit: $(UNIT_X) $(PACK_UNIT_X) $(RELAY_UNIT_X) $(KMS_UNIT_X)
 ## tool: the tests of the tool nsm; T=NAME for one
 tool: test-build
 ## relay: the tests of relay; T=NAME for one
 relay: test-build
+## kms: the tests of the client of KMS; T=NAME for one
+kms: test-build
+## api: the tests of the local API; T=NAME for one
+api: test-build
 ## pack: the tests of mkeif; T=NAME for one
 pack: test-build $(if $(T),,other-arch)
 ## ns: the namespace tests; T=NAME for one
@@ -98,26 +102,28 @@ faults: test-build
 interop: $(INTEROP_X)
 ## lang: libnsmc from Python, Go, Rust, C and C++, AWS's libnsm, the verifier alone; T=NAME for one
 lang: all
-test check boot tool relay pack ns interop lang: NEED = python3
+test check boot tool relay kms api pack ns interop lang: NEED = python3
 test check boot pack: NEED += squashfs-tools-ng
 test check pack: NEED += squashfs-tools
 test check relay: NEED += dnsmasq-base knot-dnsutils tinyproxy-bin microsocks socat curl wget git openssl
-test check boot unit tool relay pack ns interop lang:
+test check boot unit tool relay kms api pack ns interop lang:
 	$(if $(NEED),$(call need,$(NEED)))
 	$(Q)tests/run $@
 
-F ?= $(FUZZ) $(PACK_FUZZ) $(RELAY_FUZZ)
+F ?= $(FUZZ) $(PACK_FUZZ) $(RELAY_FUZZ) $(KMS_FUZZ)
 S ?= 60
 ## fuzz: libFuzzer over the parsers: F=wire, doc, certificate, cms, config, user, notify, seccomp, ring, line, record, oci, eif, sign, ramdisk, relay_allowlist, relay_log, relay_plan, relay_status, relay_dns, relay_frame, relay_filter, relay_rules, relay_http, relay_socks, relay_enclaver (all), S=60 seconds each
 fuzz: $(F:%=$(FZ)/%)
 	$(Q)for f in $(F); do tests/fuzz/run $$f $(S) || exit 1; done
 
-## static: what init, nsm, relay and mkeif must and must not be: size, static PIE, W^X, libraries
-static: $(B)/init $(B)/nsm $(B)/relay $(B)/mkeif
+## static: what init, nsm, relay, kms, api and mkeif must and must not be: size, static PIE, W^X, libraries
+static: $(B)/init $(B)/nsm $(B)/relay $(B)/kms $(B)/api $(B)/mkeif
 	$(Q)scripts/check-static --self-test
 	$(Q)scripts/check-static $<
 	$(Q)scripts/check-static $(B)/nsm $(TOOL_MAX)
 	$(Q)scripts/check-static $(B)/relay $(RELAY_MAX)
+	$(Q)scripts/check-static $(B)/kms $(KMS_MAX)
+	$(Q)scripts/check-static $(B)/api $(API_MAX)
 	$(Q)scripts/check-static $(B)/mkeif $(PACK_MAX)
 	$(Q)scripts/check-map --self-test
 	$(Q)scripts/check-map $(B)/init.map
@@ -167,7 +173,7 @@ blobs: $(B)/init
 ## dist: release tarballs of both architectures, with SBOM and checksums, in build/dist
 dist:
 	$(Q)for a in x86_64 aarch64; do $(MAKE) --no-print-directory ARCH=$$a CC=gcc \
-		$(BUILD)/$$a/init $(BUILD)/$$a/nsm $(BUILD)/$$a/relay $(BUILD)/$$a/mkeif $(BUILD)/$$a/libnsmc.a $(BUILD)/$$a/libnsmc.so.0 \
+		$(BUILD)/$$a/init $(BUILD)/$$a/nsm $(BUILD)/$$a/relay $(BUILD)/$$a/kms $(BUILD)/$$a/api $(BUILD)/$$a/mkeif $(BUILD)/$$a/libnsmc.a $(BUILD)/$$a/libnsmc.so.0 \
 		$(BUILD)/$$a/compat/lib/libnsm.so || exit 1; done
 	$(Q)scripts/dist $(BUILD)/dist
 

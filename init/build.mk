@@ -6,7 +6,7 @@ LIB_O := $(call objects,B,$(LIB_C))
 OBJECTS += $(MAIN_O) $(LIB_O)
 
 # As it is shipped; the other programs, too.
-$(B)/init $(B)/nsm $(B)/relay $(B)/mkeif: $(B)/%: $(B)/%.debug
+$(B)/init $(B)/nsm $(B)/relay $(B)/kms $(B)/api $(B)/mkeif: $(B)/%: $(B)/%.debug
 	$(call note,STRIP)
 	$(Q)$(CROSS)strip -s -R .comment -o $@ $<
 

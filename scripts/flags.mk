@@ -76,6 +76,11 @@ FUZZ_INC = -isystem $(FZ)/deps/cbor/include -isystem $(FZ)/deps/mbedtls/include
 FUZZ_CFLAGS = $(COMMON) $(FUZZ_INC) -O1 -g -fsanitize=fuzzer-no-link \
 	$(FUZZ_SAN) -fno-omit-frame-pointer $(filter-out -Werror,$(WARN)) -Wno-unknown-warning-option
 
+# kms and api: as nsm, with libraries of their own.
+KEYS_CFLAGS = $(subst $(DEPS)/,$(K)/deps/,$(subst $(DEPS)/mbedtls,$(K)/deps/kmstls,$(CFLAGS_ALL))) \
+	$(call keys_inc,K,yyjson llhttp)
+keys_inc = $(patsubst %,-isystem $($(1))/deps/%/include,$(2))
+
 # What init, nsm and what runs beside them are linked with: no C library of the machine's.
 CRT := $(addprefix $(DEPS)/musl/lib/,rcrt1.o crti.o)
 LIBS = $(CURVE) $(DEPS)/mbedtls/lib/libmbedcrypto.a $(DEPS)/cbor/lib/libcbor.a $(DEPS)/musl/lib/libc.a \

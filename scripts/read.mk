@@ -1,6 +1,6 @@
 # What reads sources and programs: lint, fmt, size, the database for clangd.
 
-C_FILES = $(sort $(wildcard $(addsuffix /*.[ch],init init/* nsm nsm/* vsock vsock/* vsock/relay/* rootfs rootfs/* rootfs/pack/* \
+C_FILES = $(sort $(wildcard $(addsuffix /*.[ch],init init/* nsm nsm/* nsm/*/* vsock vsock/* vsock/relay/* rootfs rootfs/* rootfs/pack/* \
 	scripts tests tests/*)))
 C_SHIPPED = $(MAIN_C) $(LIB_C) $(NSM_MORE_C) $(filter-out $(NSM_C),$(COMPAT_C)) $(TOOL_C)
 SCRIPTS = $(filter-out %.mk,$(shell grep -lE '^\#! ?/usr/bin/env bash|shellcheck shell' \
@@ -12,10 +12,10 @@ ANALYZE = $(if $(IS_CLANG),,-fanalyzer \
 	-Wno-analyzer-use-of-uninitialized-value)
 lint:
 	$(call need,clang-tidy cppcheck shellcheck)
-	$(Q)clang-tidy --quiet -p $(BUILD) $(C_SHIPPED) $(PACK_OWN_C) $(RELAY_OWN_C)
+	$(Q)clang-tidy --quiet -p $(BUILD) $(C_SHIPPED) $(PACK_OWN_C) $(RELAY_OWN_C) $(KMS_OWN_C) $(API_OWN_C)
 	$(Q)cppcheck --quiet --inline-suppr --error-exitcode=1 --std=c11 -I. \
 		--enable=warning,performance,portability $(C_SHIPPED) \
-		$(PACK_OWN_C) $(RELAY_OWN_C)
+		$(PACK_OWN_C) $(RELAY_OWN_C) $(KMS_OWN_C) $(API_OWN_C)
 	$(Q)for f in $(C_SHIPPED); do $(XCC) $(filter-out -MMD -MP,$(CFLAGS_ALL)) \
 		-DENCLAVE_INIT_VERSION='""' $(ANALYZE) -Werror -c -o /dev/null $$f || \
 		exit 1; done

@@ -4,6 +4,9 @@
 #   H   host/    the same code and mkeif with sanitizers, on glibc
 #   FZ  fuzz/    fuzzers of both
 #   PK  ARCH/pack/  mkeif
+#   K   ARCH/keys/  kms and api, with an mbedTLS that has TLS
+#   HK  host/keys/  the same with sanitizers
+#   FK  fuzz/keys/  and for fuzzing
 #   HP  host/pack/  no objects: the libraries of mkeif with sanitizers and of its fuzzers
 #
 # Of each there are: the compiler, its flags, what else makes objects stale, the words for scripts/deps, the last of
@@ -14,7 +17,11 @@ H := $(BUILD)/host
 FZ := $(BUILD)/fuzz
 PK := $(B)/pack
 HP := $(H)/pack
+K := $(B)/keys
+HK := $(H)/keys
+FK := $(FZ)/keys
 DEPS := $(B)/deps
+MBEDTLS_CONFIGS := nsm/mbedtls_config.h nsm/kms/mbedtls_config.h rootfs/pack/mbedtls_config.h
 
 B_CC = $(XCC)
 B_CFLAGS = $(CFLAGS_ALL)
@@ -32,6 +39,22 @@ FZ_TOOLS = host $(FUZZ_CC)
 B_LAST := mbedtls
 H_LAST := mbedtls
 FZ_LAST := mbedtls
+
+K_CC = $(XCC)
+K_CFLAGS = $(KEYS_CFLAGS)
+K_MORE = $(B_MORE)
+K_TOOLS = $(ARCH) $(CC) kms
+K_LAST := kmstls
+
+HK_CC = $(HOSTCC)
+HK_CFLAGS = $(HOST_CFLAGS)
+HK_TOOLS = host $(HOSTCC) kms
+HK_LAST := kmstls
+
+FK_CC = $(FUZZ_CC)
+FK_CFLAGS = $(FUZZ_CFLAGS)
+FK_TOOLS = host $(FUZZ_CC) kms
+FK_LAST := kmstls
 
 # Of gcc, whatever CC is.
 PK_CC = $(if $(CROSS),$(CROSS)gcc,$(HOSTCC))
@@ -74,7 +97,7 @@ $($(1))/flags: FORCE
 		$$(firstword $$($(1)_CC)) --version; } >$$@.new; \
 	cmp -s $$@.new $$@ && rm $$@.new || mv $$@.new $$@
 
-$($(1))/deps.stamp: $($(1))/flags scripts/deps scripts/deps.lock nsm/mbedtls_config.h rootfs/pack/mbedtls_config.h \
+$($(1))/deps.stamp: $($(1))/flags scripts/deps scripts/deps.lock $(MBEDTLS_CONFIGS) \
 	$(if $(wildcard $($(1))/deps/$($(1)_LAST)/lib),,FORCE)
 	@$$(if $$($(1)_PKGS),bash -c '. scripts/lib.sh; need_packages $$($(1)_PKGS)' &&) \
 	dir=$$$$(scripts/deps $$($(1)_TOOLS)) && ln -sfn "$$$$dir" $$(@D)/deps && touch $$@
@@ -82,4 +105,4 @@ $($(1))/deps.stamp: $($(1))/flags scripts/deps scripts/deps.lock nsm/mbedtls_con
 $(call objects,$(1),$(VERSION_C)): VERSION
 $(call objects,$(1),$(VERSION_C)): DEFINE := -DENCLAVE_INIT_VERSION='"$(VERSION)"'
 endef
-$(foreach t,B H FZ PK HP,$(eval $(call tree,$(t))))
+$(foreach t,B H FZ PK HP K HK FK,$(eval $(call tree,$(t))))

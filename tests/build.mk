@@ -14,6 +14,12 @@ H_LIB_O := $(call objects,H,$(LIB_C) $(NSM_MORE_C) nsm/tool/code.c)
 H_TOOL_O := $(call objects,H,$(TOOL_C) $(TOOL_TEST_C))
 H_PACK_O := $(call objects,H,$(PACK_C))
 H_RELAY_O := $(call objects,H,$(filter-out vsock/sock.c vsock/relay/flow/sandbox.c,$(RELAY_C)) $(RELAY_SEAM_C))
+# What kms and api have but for their own files, and the device; with sanitizers, vsock, too.
+K_LIB_O := $(call objects,K,$(filter-out nsm/dev.c,$(LIBNSM_C)) $(KMS_LIB_C) $(KMS_BELOW_C) $(OPTS_C) $(KMS_SEAM_C))
+KEYS_LIB_C := $(filter-out nsm/dev.c vsock/sock.c,$(LIBNSM_C) $(KMS_LIB_C) $(KMS_BELOW_C) $(OPTS_C)) $(KMS_SEAM_C) tests/relay/sock.c
+KEYS_MORE_C := $(filter-out %/main.c,$(API_OWN_C) $(KMS_TOOL_C))
+OBJECTS += $(K_LIB_O) $(call objects,HK,$(KEYS_LIB_C) $(KMS_TOOL_C) $(API_OWN_C) $(KMS_UNIT_C)) \
+	$(call objects,FK,$(KEYS_LIB_C) $(KEYS_MORE_C) $(KMS_FUZZ_C))
 INJECT_O := $(call objects,H,$(INJECT_C))
 JAIL_O := $(call objects,H,$(JAIL_C))
 OBJECTS += $(H_LIB_O) $(H_TOOL_O) $(H_PACK_O) $(H_RELAY_O) $(INJECT_O) $(JAIL_O) \
@@ -34,11 +40,13 @@ FUZZ_X := $(FUZZ:%=$(FZ)/%)
 PACK_FUZZ_X := $(PACK_FUZZ:%=$(FZ)/%)
 RELAY_UNIT_X := $(RELAY_UNIT:%=$(H)/unit/%)
 RELAY_FUZZ_X := $(RELAY_FUZZ:%=$(FZ)/%)
+KMS_UNIT_X := $(KMS_UNIT:%=$(H)/unit/%)
+KMS_FUZZ_X := $(KMS_FUZZ:%=$(FZ)/%)
 INTEROP_X := $(INTEROP:%=$(H)/interop/%)
 # Those of another architecture do not run here.
 UNIT_X := $(H_UNIT_X) $(if $(filter $(MACHINE),$(ARCH)),$(B_UNIT_X))
 TEST_X := $(APPS_X) $(B)/hello $(B)/test/init $(B)/test/nsm $(H)/nsm $(H)/jail $(H)/inject $(B)/test/mutant \
-	$(H)/mkeif $(H)/relay $(B)/bench_relay $(INTEROP_X)
+	$(H)/mkeif $(H)/relay $(H)/kms $(H)/api $(B)/test/kms $(B)/test/api $(B)/bench_relay $(INTEROP_X)
 
 # --- On the target's libraries --------------------------------------------------
 
@@ -83,6 +91,40 @@ $(H)/relay: $(H_RELAY_O)
 $(RELAY_UNIT_X): $(H)/unit/%: $(H)/obj/tests/unit/%_test.o $(filter-out %/relay/main.o,$(H_RELAY_O))
 $(H)/relay $(RELAY_UNIT_X):
 	$(call link,$(LINK_HOST) $(RELAY_TEST_LIBS))
+
+# --- kms and api --------------------------------------------------------------------
+
+$(B)/test/kms: $(call objects,K,$(KMS_TOOL_C)) $(K_LIB_O)
+$(B)/test/api: $(call objects,K,$(API_OWN_C)) $(K_LIB_O)
+$(B)/test/kms $(B)/test/api:
+	$(call link,$(LINK_K))
+
+# Tests take of these what they need: two files of the tool and the API may have one name.
+$(HK)/lib.a: $(call objects,HK,$(KEYS_LIB_C))
+$(HK)/kms.a: $(call objects,HK,$(filter-out %/main.c,$(KMS_TOOL_C)))
+$(HK)/api.a: $(call objects,HK,$(filter-out %/main.c,$(API_OWN_C)))
+$(FK)/lib.a: $(call objects,FK,$(KEYS_LIB_C))
+$(FK)/kms.a: $(call objects,FK,$(filter-out %/main.c,$(KMS_TOOL_C)))
+$(FK)/api.a: $(call objects,FK,$(filter-out %/main.c,$(API_OWN_C)))
+$(foreach t,HK FK,$(patsubst %,$($(t))/%.a,lib kms api)):
+	$(call note,AR)
+	$(Q)rm -f $@ && ar rcsD $@ $^
+
+keys_libs = $(patsubst %,$($(1))/deps/kmstls/lib/libmbed%.a,tls x509 crypto) \
+	$(addprefix $($(1))/deps/,yyjson/lib/libyyjson.a llhttp/lib/libllhttp.a cbor/lib/libcbor.a)
+
+$(H)/kms: $(call objects,HK,nsm/kms/tool/main.c) $(HK)/kms.a $(HK)/lib.a
+$(H)/api: $(call objects,HK,nsm/api/main.c) $(HK)/api.a $(HK)/lib.a
+$(KMS_UNIT_X): $(H)/unit/%: $(HK)/obj/tests/unit/%_test.o $(HK)/api.a $(HK)/kms.a $(HK)/lib.a
+$(H)/kms $(H)/api $(KMS_UNIT_X):
+	$(call link,$(LINK_HOST) $(SAN_STATIC) $(call keys_libs,HK))
+
+$(KMS_FUZZ_X): $(FZ)/%: $(FK)/obj/tests/fuzz/%_fuzz.o $(FK)/api.a $(FK)/kms.a $(FK)/lib.a
+	$(call link,$(LINK_FUZZ) $(call keys_libs,FK))
+
+$(HK)/obj/%.o: private HOST_INC = $(call keys_inc,HK,cbor kmstls yyjson llhttp)
+$(FK)/obj/%.o: private FUZZ_INC = $(call keys_inc,FK,cbor kmstls yyjson llhttp)
+$(HK)/obj/nsm/es384.o: private HOST_CFLAGS += -O2
 
 $(H)/obj/nsm/es384.o $(H)/obj/tests/interop/es384_32.o: private HOST_CFLAGS += -O2
 

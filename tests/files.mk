@@ -6,16 +6,20 @@ tests_of = $(patsubst $(1)/%_$(2).c,%,$(wildcard $(1)/*_$(2).c))
 tests_with = $(patsubst $(1)/%_$(2).c,%,$(shell grep -l '"$(3)/' $(1)/*_$(2).c))
 PACK_UNIT := $(call tests_with,tests/unit,test,rootfs/pack)
 RELAY_UNIT := $(call tests_with,tests/unit,test,vsock/relay)
-UNIT := $(filter-out $(PACK_UNIT) $(RELAY_UNIT),$(call tests_of,tests/unit,test))
+KMS_UNIT := $(sort $(call tests_with,tests/unit,test,nsm/kms) $(call tests_with,tests/unit,test,nsm/api))
+UNIT := $(filter-out $(PACK_UNIT) $(RELAY_UNIT) $(KMS_UNIT),$(call tests_of,tests/unit,test))
 PACK_FUZZ := $(call tests_with,tests/fuzz,fuzz,rootfs/pack)
 RELAY_FUZZ := $(call tests_with,tests/fuzz,fuzz,vsock/relay)
-FUZZ := $(filter-out $(PACK_FUZZ) $(RELAY_FUZZ),$(call tests_of,tests/fuzz,fuzz))
+KMS_FUZZ := $(sort $(call tests_with,tests/fuzz,fuzz,nsm/kms) $(call tests_with,tests/fuzz,fuzz,nsm/api))
+FUZZ := $(filter-out $(PACK_FUZZ) $(RELAY_FUZZ) $(KMS_FUZZ),$(call tests_of,tests/fuzz,fuzz))
 
 UNIT_C := $(UNIT:%=tests/unit/%_test.c)
 PACK_UNIT_C := $(PACK_UNIT:%=tests/unit/%_test.c)
 FUZZ_C := $(FUZZ:%=tests/fuzz/%_fuzz.c)
 PACK_FUZZ_C := $(PACK_FUZZ:%=tests/fuzz/%_fuzz.c)
 RELAY_UNIT_C := $(RELAY_UNIT:%=tests/unit/%_test.c)
+KMS_UNIT_C := $(KMS_UNIT:%=tests/unit/%_test.c)
+KMS_FUZZ_C := $(KMS_FUZZ:%=tests/fuzz/%_fuzz.c)
 RELAY_FUZZ_C := $(RELAY_FUZZ:%=tests/fuzz/%_fuzz.c)
 
 # What the fuzzers of init, nsm and vsock are linked with.
@@ -38,6 +42,8 @@ TOOL_TEST_C := tests/tool/device.c tests/seams/fake_nsm.c
 
 # relay with sanitizers opens no socket of vsock, and has no filter.
 RELAY_SEAM_C := tests/relay/sock.c tests/relay/sandbox.c
+# kms and api with an NSM that is a socket; with sanitizers, with relay's vsock, too.
+KMS_SEAM_C := tests/kms/device.c
 JAIL_C := tests/ns/jail.c
 INJECT_C := $(addprefix tests/faults/,inject.c blocking.c callers.c)
 MUTANT_C := $(addprefix tests/faults/,mutant.c marks.c)

@@ -1,0 +1,13 @@
+# The local API by room. It has the client of KMS inside.
+
+API := main
+API_OWN_C := $(API:%=nsm/api/%.c)
+API_C := $(API_OWN_C) $(KMS_LIB_C) $(KMS_BELOW_C) $(OPTS_C)
+
+# What is measured with the image: mkeif reads it as the API does.
+API_SPEC_C := $(filter nsm/api/spec/%,$(API_OWN_C))
+
+# Bytes that it may have: scripts/check-static.
+API_MAX := 524288
+
+VERSION_C += nsm/api/main.c

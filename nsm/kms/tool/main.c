@@ -1,0 +1,7 @@
+#include <stdio.h>
+
+int main(void)
+{
+	(void)fprintf(stderr, "kms: version %s\n", ENCLAVE_INIT_VERSION);
+	return 2;
+}
