@@ -65,10 +65,10 @@ class Request:
     fields: dict = field(default_factory=dict)
 
 
-def chain_at(now: int) -> ca.Chain:
-    """As AWS's, valid around NOW. The root is the same one for each, but for its signature."""
+def chain_at(now: int, root: ca.Key | None = None) -> ca.Chain:
+    """As AWS's, valid around NOW; below another ROOT of the same name, if one is given."""
     changes = {at: {"not_before": now - before, "not_after": now + after} for at, (before, after) in enumerate(LIFETIMES) if at}
-    return ca.Chain(changes=changes)
+    return ca.Chain(changes=changes | ({0: {"key": root}} if root else {}))
 
 
 class Nsm:

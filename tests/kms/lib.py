@@ -1,0 +1,217 @@
+"""What the tests of the KMS client share: the program, an NSM and a KMS beside it, and boto3 as another client."""
+
+import os
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import wheels
+from suite import TOP, Skip, check, same, test  # noqa: F401
+
+from .fake_kms import ACCOUNT, REGION, FakeKms, Key
+from .nsm import Nsm
+
+BUILD = TOP / "build" / os.uname().machine
+SHIPPED = BUILD / "kms"
+MUSL = BUILD / "test/kms"      # the shipped objects, with the NSM of device.c
+ASAN = TOP / "build/host/kms"  # ASan and UBSan, and that NSM
+DEADLINE_S = 300.0
+SECRET = b"attack at dawn\n"
+CONTEXT = {"app": "orders"}
+PLAIN_ENV = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "KMS_", "RELAY_"))}
+ACCESS = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + DEADLINE_S
+    while not condition():
+        check(time.monotonic() < end, f"waited for {what} in vain")
+        time.sleep(0.005)
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="kms-test-") as name:
+        yield Path(name)
+
+
+# --- the program -------------------------------------------------------------
+
+@dataclass
+class Done:
+    command: str
+    code: int
+    out: bytes
+    err: str
+    seconds: float
+
+    @property
+    def story(self) -> str:
+        return f"{self.command}\n  code {self.code}\n  stdout {self.out[:400]!r}\n  stderr {self.err[-3000:]}"
+
+    def is_(self, code: int, *err: str, out: bytes | None = None) -> "Done":
+        """Each of ERR is in stderr; without any, and with code 0, stderr is empty."""
+        check(self.code == code, f"code {self.code}, not {code}: {self.story}")
+        check("Sanitizer" not in self.err and "runtime error" not in self.err, self.story)
+        if not err and code == 0:
+            check(self.err == "", f"something on stderr: {self.story}")
+        for words in err:
+            check(words in self.err, f"stderr without {words!r}: {self.story}")
+        if code:
+            check(self.err.startswith(f"{Path(self.command.split()[0]).name}: "), f"nothing on stderr: {self.story}")
+            check(all(c == "\n" or c.isprintable() for c in self.err), f"control characters on stderr: {self.story}")
+        if out is not None:
+            check(self.out == out, f"stdout is not {out[:400]!r}: {self.story}")
+        return self
+
+
+def run(*args: object, program: Path = ASAN, env: dict[str, str] | None = None, stdin: bytes = b"", **how: object) -> Done:
+    if not program.exists():
+        raise Skip(f"no {program.relative_to(TOP)}")
+    began = time.monotonic()
+    p = subprocess.run([program, *map(str, args)], input=stdin, capture_output=True, timeout=DEADLINE_S, check=False,
+                       env={**PLAIN_ENV, "ASAN_OPTIONS": "detect_leaks=1", **(env or {})}, **how)
+    words = " ".join([program.name, *(str(a)[:100] for a in args)])
+    return Done(words, p.returncode, p.stdout, p.stderr.decode(errors="replace"), time.monotonic() - began)
+
+
+# --- an NSM, a KMS and a key ----------------------------------------------------
+
+class World:
+    """An enclave's NSM, a KMS that trusts its root, and a key of that KMS with a secret."""
+
+    def __init__(self, nsm: Nsm, kms: FakeKms, path: Path) -> None:
+        self.nsm, self.kms, self.path = nsm, kms, path
+        self.key = kms.new_key()
+        self.blob = kms.encrypt(self.key, SECRET, CONTEXT)
+        self.credentials = path / "credentials"
+        self.credentials.write_text(f"AWS_ACCESS_KEY_ID={ACCESS[0]}\nAWS_SECRET_ACCESS_KEY={ACCESS[1]}\n")
+        self.credentials.chmod(0o600)
+        self.secret_file = path / "secret"
+        self.secret_file.write_bytes(self.blob)
+
+    @property
+    def address(self) -> str:
+        return f"tcp:127.0.0.1:{self.kms.port}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {"KMS_NSM": str(self.nsm.path)}
+
+    def decrypt(self, *more: object, key: str | None = None, **how: object) -> Done:
+        """`kms decrypt` of the secret."""
+        return self.run("decrypt", "--key", key or self.key.arn, "--context", "app=orders", *more, self.secret_file, **how)
+
+    def run(self, command: str, *words: object, connect: str | None = None, ca: Path | None = None, region: str = REGION,
+            env: dict[str, str] | None = None, **how: object) -> Done:
+        return run(command, "--region", region, "--connect", connect or self.address, "--ca", ca or self.kms.ca,
+                   "--credentials", self.credentials, *words, env={**self.env, **(env or {})}, **how)
+
+
+@contextmanager
+def world(nsm: dict | None = None, **kms: object) -> Iterator[World]:
+    """KMS: the arguments of FakeKms, NSM those of Nsm."""
+    with folder() as path, Nsm(**{"now": kms["now"]} if "now" in kms else {}, **(nsm or {})) as device, \
+            FakeKms(device.root.read_bytes(), **kms) as server:
+        w = World(device, server, path)
+        yield w
+        same(server.disagreements, [], "what our verifier and python3-cryptography think of a document")
+        same(server.complaints, [], "requests that HTTP does not know")
+
+
+# --- boto3 -------------------------------------------------------------------------
+
+@cache
+def boto3() -> object:
+    wheels.use("boto3")
+    import boto3 as module
+    return module
+
+
+_redirected: dict[str, tuple[str, int]] = {}
+
+
+def _redirect(host: str, to: tuple[str, int]) -> None:
+    from urllib3.util import connection
+
+    if not _redirected:
+        connect = connection.create_connection
+        connection.create_connection = lambda address, *args, **kwargs: connect(
+            _redirected.get(address[0], address), *args, **kwargs)
+    _redirected[host] = to
+
+
+def boto3_client(endpoint: str, ca: Path | None = None, to: tuple[str, int] | None = None, region: str = REGION,
+                 access: tuple[str, ...] = ACCESS, attempts: int = 1) -> object:
+    """A client of ENDPOINT. TO: where its connections go instead of where names lead to, in this process from now on."""
+    from botocore.config import Config
+
+    if to:
+        _redirect(endpoint.partition("//")[2], to)
+    id_, secret, *token = access
+    return boto3().Session().client(
+        "kms", region_name=region, endpoint_url=endpoint, verify=str(ca) if ca else None, aws_access_key_id=id_,
+        aws_secret_access_key=secret, aws_session_token=token[0] if token else None,
+        config=Config(retries={"mode": "standard", "total_max_attempts": attempts}))
+
+
+# --- between client and server -----------------------------------------------------
+
+def copy_both(a: socket.socket, b: socket.socket) -> None:
+    """Until one direction ends; then both, as AWS's vsock-proxy has it."""
+    def one(from_: socket.socket, to: socket.socket) -> None:
+        with suppress(OSError):
+            while data := from_.recv(8192):
+                to.sendall(data)
+        for s in (from_, to):
+            with suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
+
+    other = threading.Thread(target=one, args=(b, a), daemon=True)
+    other.start()
+    one(a, b)
+    other.join()
+
+
+class OneWorker:
+    """vsock-proxy -w 1: the next connection waits, accepted by the kernel alone, until the one before has ended."""
+
+    def __init__(self, port: int, path: Path | None = None) -> None:
+        """At PATH, a UNIX socket, or at a port of 127.0.0.1; to PORT there."""
+        self.to, self.served, self._gone = port, 0, False
+        if path:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.bind(str(path))
+            self.socket.listen(64)
+        else:
+            self.socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+
+    @property
+    def port(self) -> int:
+        return self.socket.getsockname()[1]
+
+    def __enter__(self) -> "OneWorker":
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                conn, _ = self.socket.accept()
+            except OSError:
+                return
+            self.served += 1
+            with conn, suppress(OSError), socket.create_connection(("127.0.0.1", self.to)) as out:
+                copy_both(conn, out)
