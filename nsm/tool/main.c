@@ -1,8 +1,4 @@
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "nsm/opts.h"
 #include "nsm/tool/commands.h"
@@ -138,7 +134,7 @@ static int help(struct tool *t, char **argv)
 
 static int run(int argc, char **argv)
 {
-	struct tool t = { 0 };
+	struct tool t = { .program = "nsm" };
 	struct opts o = { .tool = &t, .usage = tool_usage };
 	int words;
 
@@ -175,28 +171,9 @@ static int run(int argc, char **argv)
 	return unknown(&t, argv, true);
 }
 
-/*
- * A file opened later must not become stdin, stdout or stderr if these were
- * closed: they stay unusable, so that reading and writing fail as they should.
- */
-static void guard_standard(void)
-{
-	int fd;
-
-	for (int i = 0; i <= STDERR_FILENO; i++) {
-		if (fcntl(i, F_GETFD) >= 0 || errno != EBADF)
-			continue;
-		fd = open("/", O_PATH | O_CLOEXEC);
-		if (fd != i && fd > STDERR_FILENO)
-			(void)close(fd);
-	}
-}
-
 int main(int argc, char **argv)
 {
-	guard_standard();
-	/* A reader that closes a pipe is an error of write, like others. */
-	(void)signal(SIGPIPE, SIG_IGN);
+	tool_guard();
 	out_clean_on_signals();
 	return run(argc, argv);
 }

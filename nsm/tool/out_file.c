@@ -55,12 +55,12 @@ static void note_temp(const char *temp, bool gone)
 }
 
 /* Allocates a name beside PATH. */
-static int temp_name(struct out *o, int number)
+static int temp_name(struct out *o, const char *program, int number)
 {
 	const char *slash = strrchr(o->path, '/');
 	int dir = slash ? (int)(slash - o->path) + 1 : 0;
-	int n = snprintf(o->temp, sizeof(o->temp), "%.*s.nsm.%d.%d", dir,
-			 o->path, (int)getpid(), number);
+	int n = snprintf(o->temp, sizeof(o->temp), "%.*s.%s.%d.%d", dir,
+			 o->path, program, (int)getpid(), number);
 
 	return n < (int)sizeof(o->temp) ? 0 : -ENAMETOOLONG;
 }
@@ -85,12 +85,12 @@ static int create(const char *temp, mode_t mode)
 	return fd;
 }
 
-static int open_temp(struct out *o, mode_t mode)
+static int open_temp(struct out *o, const char *program, mode_t mode)
 {
 	int r;
 
 	for (int i = 0; i < TEMP_TRIES; i++) {
-		r = temp_name(o, i);
+		r = temp_name(o, program, i);
 		if (r < 0)
 			return r;
 		o->fd = create(o->temp, mode);
@@ -103,8 +103,8 @@ static int open_temp(struct out *o, mode_t mode)
 	return 0;
 }
 
-static int open_path(struct out *o, const char *path, mode_t mode,
-		     bool exclusive)
+static int open_path(struct out *o, const char *program, const char *path,
+		     mode_t mode, bool exclusive)
 {
 	struct stat st;
 	char *real;
@@ -120,7 +120,7 @@ static int open_path(struct out *o, const char *path, mode_t mode,
 		 */
 		if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
 			return -ENOLINK;
-		return open_temp(o, mode);
+		return open_temp(o, program, mode);
 	}
 	/*
 	 * What must be new must not exist; nor may it be a pipe, whose reader
@@ -139,7 +139,7 @@ static int open_path(struct out *o, const char *path, mode_t mode,
 		return -errno;
 	memcpy(o->path, real, strlen(real) + 1);
 	free(real);
-	return open_temp(o, mode);
+	return open_temp(o, program, mode);
 }
 
 int out_open(const struct tool *t, struct out *o, const char *path, mode_t mode,
@@ -152,7 +152,7 @@ int out_open(const struct tool *t, struct out *o, const char *path, mode_t mode,
 		o->fd = STDOUT_FILENO;
 		return 0;
 	}
-	r = open_path(o, path, mode, exclusive);
+	r = open_path(o, t->program, path, mode, exclusive);
 	if (r == -ENOLINK)
 		return tool_fail(t, TOOL_FILE, path,
 				 "it is a symbolic link to nothing");

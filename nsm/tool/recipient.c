@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,16 +19,6 @@ enum {
 	KEY_FILE_MAX = 16384,
 	PEM_LINE = 48, /* bytes in a line of 64 characters */
 };
-
-/* No key or plaintext may reach a collector of core dumps. */
-static void refuse_dumps(void)
-{
-	static const struct rlimit none = { 0, 0 };
-
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	(void)setrlimit(RLIMIT_CORE, &none);
-}
-
 static bool is_stdout(const char *path)
 {
 	return !path || strcmp(path, "-") == 0;
@@ -225,7 +213,7 @@ static int run_key(struct tool *t, struct opts *o, bool attests)
 	size_t len = 0;
 	int fd = -1, r;
 
-	refuse_dumps();
+	tool_refuse_dumps();
 	out_fd(&key, -1);
 	out_fd(&public, -1);
 	r = read_new(t, o, &k);
@@ -512,7 +500,7 @@ static int run_open(struct tool *t, struct opts *o)
 	struct out out;
 	int r;
 
-	refuse_dumps();
+	tool_refuse_dumps();
 	out_fd(&out, -1);
 	r = read_open(t, o, &w);
 	if (r || !w.key)

@@ -1,9 +1,13 @@
 #include "nsm/tool/tool.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "nsm/nsmc.h"
@@ -24,7 +28,8 @@ __attribute__((format(printf, 4, 0))) static void say(const struct tool *t,
 	/* In a run over several files clang-tidy no longer knows va_start. */
 	(void)vsnprintf(line, sizeof(line), format, ap); // NOLINT
 	out_fd(&o, STDERR_FILENO);
-	out_text(&o, "nsm: ");
+	out_text(&o, t->program);
+	out_text(&o, ": ");
 	if (t->command) {
 		out_text(&o, t->command->name);
 		out_text(&o, ": ");
@@ -59,8 +64,8 @@ int tool_usage(const struct tool *t, const char *object, const char *format,
 
 	if (!of)
 		of = "";
-	(void)snprintf(more, sizeof(more), " (see nsm %s%s--help)", of,
-		       of[0] ? " " : "");
+	(void)snprintf(more, sizeof(more), " (see %s %s%s--help)", t->program,
+		       of, of[0] ? " " : "");
 	va_start(ap, format);
 	say(t, object, more, format, ap);
 	va_end(ap);
@@ -107,4 +112,26 @@ int tool_open(const struct tool *t, int *ret)
 		return tool_fail_nsm(t, "/dev/nsm", fd);
 	*ret = fd;
 	return 0;
+}
+
+void tool_guard(void)
+{
+	int fd;
+
+	for (int i = 0; i <= STDERR_FILENO; i++) {
+		if (fcntl(i, F_GETFD) >= 0 || errno != EBADF)
+			continue;
+		fd = open("/", O_PATH | O_CLOEXEC);
+		if (fd != i && fd > STDERR_FILENO)
+			(void)close(fd);
+	}
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+void tool_refuse_dumps(void)
+{
+	static const struct rlimit none = { 0, 0 };
+
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	(void)setrlimit(RLIMIT_CORE, &none);
 }

@@ -4,11 +4,11 @@
 #include <stdbool.h>
 
 /*
- * What the parts of the tool nsm share. Functions that return an int return 0,
- * or the exit code after they have printed why.
+ * What the parts of the tool nsm share, and what the tool kms has of it. Functions that
+ * return an int return 0, or the exit code after they have printed why.
  */
 
-/* Interfaces: nsm(1) has them. */
+/* Interfaces: nsm(1) and kms(1) have them. kms has more. */
 enum tool_exit {
 	TOOL_DONE = 0,
 	TOOL_REFUSED = 1, /* not genuine, not as asked for, does not decrypt */
@@ -32,13 +32,14 @@ struct command {
 
 /* One call of the tool. */
 struct tool {
+	const char *program;	       /* "nsm" */
 	const struct command *command; /* NULL: none yet */
 	const char *group;	       /* "pcr", if no more is known; or NULL */
 	bool stdin_taken;
 };
 
 /*
- * Prints "nsm: COMMAND: OBJECT: ..." on stderr, in one line without control
+ * Prints "PROGRAM: COMMAND: OBJECT: ..." on stderr, in one line without control
  * characters; OBJECT may be NULL or empty. Returns CODE.
  */
 __attribute__((format(printf, 4, 5))) int tool_fail(const struct tool *t,
@@ -74,5 +75,15 @@ int tool_fail_refused(const struct tool *t, const char *object, int r,
 
 /* Opens the NSM as *RET, which the caller closes. */
 int tool_open(const struct tool *t, int *ret);
+
+/*
+ * For the start of a program: a file opened later must not become stdin, stdout or
+ * stderr if these were closed. They stay unusable, so that reading and writing fail
+ * as they should; and a reader that closes a pipe is an error of write, like others.
+ */
+void tool_guard(void);
+
+/* From now on no other process of this user reads the memory, and no core has it. */
+void tool_refuse_dumps(void);
 
 #endif
