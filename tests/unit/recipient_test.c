@@ -125,8 +125,9 @@ ssize_t getrandom(void *buf, size_t len, unsigned flags)
 /* --- what the tests share --- */
 
 static const char plaintext[] = "0123456789abcdef0123456789ABCDEF";
-static const char *const vectors[] = { "cms/A.der", "cms/B.der", "cms/C.der",
-				       "cms/D.der", "cms/E.der" };
+static const char *const vectors[] = { "cms/A.der", "cms/B.der",
+				       "cms/C.der", "cms/D.der",
+				       "cms/E.der", "cms/localstack.der" };
 
 /* With as many attempts as there are if they are not of interest. */
 static struct nsmc_recipient *import_bounded(const char *file)
