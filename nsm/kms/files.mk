@@ -1,6 +1,10 @@
 # The client of KMS by room: the library's files, then the tool's; and what both have of others.
 
-KMS_LIB :=
+KMS_WIRE :=
+KMS_NET := dial generator roots trust tls
+KMS_CREDENTIALS :=
+KMS_CALL :=
+KMS_LIB := $(KMS_WIRE:%=wire/%) $(KMS_NET:%=net/%) $(KMS_CREDENTIALS:%=credentials/%) $(KMS_CALL:%=call/%)
 KMS_TOOL := $(addprefix tool/,main)
 KMS_LIB_C := $(KMS_LIB:%=nsm/kms/%.c)
 KMS_OWN_C := $(KMS_LIB_C) $(KMS_TOOL:%=nsm/kms/%.c)
@@ -8,7 +12,7 @@ KMS_OWN_C := $(KMS_LIB_C) $(KMS_TOOL:%=nsm/kms/%.c)
 KMS_TOOL_C := $(KMS_TOOL:%=nsm/kms/%.c) $(addprefix nsm/tool/,tool.c input.c blob.c out.c out_file.c)
 
 # What is below the library: libnsmc by itself, the seam of vsock, addresses, code of texts.
-KMS_BELOW_C := $(addprefix vsock/,sock.c io.c relay/plan/address.c relay/base/value.c) nsm/tool/code.c $(UTF8_C)
+KMS_BELOW_C := $(addprefix vsock/,sock.c io.c relay/plan/address.c relay/plan/words.c relay/base/value.c) nsm/tool/code.c $(UTF8_C)
 KMS_C := $(KMS_LIB_C) $(KMS_TOOL_C) $(KMS_BELOW_C) $(OPTS_C)
 
 # Bytes that it may have: scripts/check-static.

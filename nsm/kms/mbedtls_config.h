@@ -1,7 +1,8 @@
 /*
  * mbedTLS 3.6 as the client of KMS needs it, in place of its own mbedtls_config.h (scripts/deps
  * puts it there): what nsm/mbedtls_config.h has, and TLS 1.2 as a client with certificates. No
- * files, no threads, no sockets, no renegotiation, no session that is kept.
+ * files, no threads, no sockets, no renegotiation, no session that is kept. And no clock, which
+ * would be a global one: net/trust.c holds every certificate of a chain against the caller's time.
  */
 
 #define MBEDTLS_SHA384_C
@@ -52,11 +53,12 @@
 #define MBEDTLS_SSL_EXTENDED_MASTER_SECRET
 #define MBEDTLS_SSL_IN_CONTENT_LEN 16384
 #define MBEDTLS_SSL_OUT_CONTENT_LEN 4096
-
-/* The time that certificates are held against is the caller's. */
-#define MBEDTLS_HAVE_TIME
-#define MBEDTLS_HAVE_TIME_DATE
-#define MBEDTLS_PLATFORM_TIME_ALT
+/* A list of ours is constant, mbedTLS's own is made by whichever thread is first. */
+#define MBEDTLS_SSL_CIPHERSUITES                                 \
+	MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,         \
+		MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,   \
+		MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, \
+		MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
 
 #define MBEDTLS_HAVE_ASM
 #define MBEDTLS_NO_UDBL_DIVISION
