@@ -2,7 +2,7 @@
 
 KMS_WIRE :=
 KMS_NET := dial generator roots trust tls
-KMS_CREDENTIALS :=
+KMS_CREDENTIALS := source
 KMS_CALL :=
 KMS_LIB := $(KMS_WIRE:%=wire/%) $(KMS_NET:%=net/%) $(KMS_CREDENTIALS:%=credentials/%) $(KMS_CALL:%=call/%)
 KMS_TOOL := $(addprefix tool/,main)
