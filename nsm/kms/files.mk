@@ -1,9 +1,17 @@
 # The client of KMS by room: the library's files, then the tool's; and what both have of others.
 
+# What is sent and read.
 KMS_WIRE :=
-KMS_NET := dial generator roots trust tls
+
+# Connections.
+KMS_NET := dial generator roots trust chain tls exchange
+
+# Where keys come from.
 KMS_CREDENTIALS := source
+
+# A call.
 KMS_CALL :=
+
 KMS_LIB := $(KMS_WIRE:%=wire/%) $(KMS_NET:%=net/%) $(KMS_CREDENTIALS:%=credentials/%) $(KMS_CALL:%=call/%)
 KMS_TOOL := $(addprefix tool/,main)
 KMS_LIB_C := $(KMS_LIB:%=nsm/kms/%.c)

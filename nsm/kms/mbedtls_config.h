@@ -2,7 +2,7 @@
  * mbedTLS 3.6 as the client of KMS needs it, in place of its own mbedtls_config.h (scripts/deps
  * puts it there): what nsm/mbedtls_config.h has, and TLS 1.2 as a client with certificates. No
  * files, no threads, no sockets, no renegotiation, no session that is kept. And no clock, which
- * would be a global one: net/trust.c holds every certificate of a chain against the caller's time.
+ * would be a global one: net/chain.c holds every certificate of a chain against the caller's time.
  */
 
 #define MBEDTLS_SHA384_C

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "nsm/kms/kmsc.h"
+#include "nsm/kms/net/chain.h"
 #include "nsm/kms/net/generator.h"
 #include "nsm/kms/net/trust.h"
 #include "vsock/io.h"
@@ -17,7 +18,7 @@ struct tls {
 	mbedtls_ssl_context ssl;
 	mbedtls_ssl_config conf;
 	struct generator generator;
-	struct trust_check check;
+	struct chain_check check;
 	int fd;
 	int64_t deadline_ms; /* of what is being done */
 	size_t received;
@@ -203,7 +204,7 @@ static int failed(struct tls *t, int r, char words[TLS_WORDS_SIZE])
 	}
 	switch (r) {
 	case MBEDTLS_ERR_X509_CERT_VERIFY_FAILED:
-		trust_words(&t->check, mbedtls_ssl_get_verify_result(&t->ssl));
+		chain_words(&t->check, mbedtls_ssl_get_verify_result(&t->ssl));
 		(void)snprintf(words, TLS_WORDS_SIZE, "%s", t->check.words);
 		return -KMSC_E_CERTIFICATE;
 	case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
@@ -228,11 +229,8 @@ static int configure(struct tls *t, const struct tls_setup *setup)
 					MBEDTLS_SSL_PRESET_DEFAULT) < 0)
 		return -ENOMEM;
 	mbedtls_ssl_conf_authmode(conf, MBEDTLS_SSL_VERIFY_REQUIRED);
-	/* It takes what may be written, and only reads it. */
-	mbedtls_ssl_conf_ca_chain(
-		conf, (mbedtls_x509_crt *)(uintptr_t)&setup->trust->roots,
-		NULL);
-	mbedtls_ssl_conf_verify(conf, trust_certificate, &t->check);
+	mbedtls_ssl_conf_ca_chain(conf, trust_roots(setup->trust), NULL);
+	mbedtls_ssl_conf_verify(conf, chain_certificate, &t->check);
 	mbedtls_ssl_conf_rng(conf, generator_random, &t->generator);
 	if (mbedtls_ssl_conf_alpn_protocols(
 		    conf, (const char **)(uintptr_t)protocols) < 0 ||
@@ -247,7 +245,7 @@ static int start(struct tls *t, const struct tls_setup *setup, char *words)
 {
 	int r;
 
-	if (!trust_begin(&t->check, setup->host, setup->now_s)) {
+	if (!chain_begin(&t->check, setup->host, setup->now_s)) {
 		(void)snprintf(words, TLS_WORDS_SIZE,
 			       "the NSM's time is no time");
 		return -KMSC_E_CERTIFICATE;
@@ -269,7 +267,7 @@ static int shake_hands(struct tls *t, char *words)
 	while (is_again(t, r));
 	if (r < 0 || t->error < 0)
 		return failed(t, r, words);
-	/* Cannot be, as long as mbedTLS calls trust_certificate. */
+	/* Cannot be, as long as mbedTLS calls chain_certificate. */
 	if (!t->check.is_leaf_checked ||
 	    mbedtls_ssl_get_verify_result(&t->ssl) != 0)
 		return failed(t, MBEDTLS_ERR_X509_CERT_VERIFY_FAILED, words);

@@ -23,7 +23,7 @@ enum {
 	TLS_RECEIVE_MAX = 512 * 1024,
 };
 
-struct trust; /* net/trust.h: the roots */
+struct trust;
 
 struct tls_setup {
 	const struct trust *trust;
