@@ -1,6 +1,10 @@
 # The local API by room. It has the client of KMS inside.
 
-API := main
+API := main tables \
+	$(addprefix spec/,spec token arn loopback) \
+	$(addprefix base/,loop) \
+	$(addprefix http/,listener connection intake router access web) \
+	$(addprefix routes/,health_route)
 API_OWN_C := $(API:%=nsm/api/%.c)
 API_C := $(API_OWN_C) $(KMS_LIB_C) $(KMS_BELOW_C) $(OPTS_C)
 

@@ -1,7 +1,166 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
-int main(void)
+#include "nsm/api/base/loop.h"
+#include "nsm/api/http/access.h"
+#include "nsm/api/http/connection.h"
+#include "nsm/api/http/listener.h"
+#include "nsm/api/spec/spec.h"
+#include "nsm/api/tables.h"
+
+enum { DONE = 0, BAD_CONFIG = 1, USAGE = 2, FAILED = 5, END_MS = 2000 };
+
+static const char usage[] =
+	"usage: enclave-api [CONFIGURATION]\n"
+	"       enclave-api --check CONFIGURATION\n"
+	"       enclave-api --version\n"
+	"\n"
+	"Attestation, random bytes, PCRs and KMS for the programs of an enclave, by\n"
+	"HTTP on a UNIX socket. CONFIGURATION is /etc/enclave-api.conf if none is given.\n";
+
+static struct spec spec;
+static char text[SPEC_TEXT_MAX + 2];
+static struct loop loop;
+
+static int say(const struct spec_fault *f)
 {
-	(void)fprintf(stderr, "api: version %s\n", ENCLAVE_INIT_VERSION);
-	return 2;
+	if (f->line)
+		(void)fprintf(stderr, "enclave-api: line %u: %s\n", f->line,
+			      f->words);
+	else
+		(void)fprintf(stderr, "enclave-api: %s\n", f->words);
+	return BAD_CONFIG;
+}
+
+static int read_file(const char *path, size_t *ret_len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), r = 0;
+	size_t len = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	while (len <= SPEC_TEXT_MAX) {
+		n = read(fd, text + len, SPEC_TEXT_MAX + 1 - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			r = -errno;
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+	}
+	close(fd);
+	*ret_len = len;
+	return r;
+}
+
+static int read_spec(const char *path)
+{
+	struct spec_fault fault = { 0 };
+	size_t len = 0;
+	int r = read_file(path, &len);
+
+	if (r < 0) {
+		(void)fprintf(stderr, "enclave-api: %s: %s\n", path,
+			      strerror(-r));
+		return BAD_CONFIG;
+	}
+	return spec_read(text, len, &spec, &fault) < 0 ? say(&fault) : DONE;
+}
+
+/* --- the end --- */
+
+static struct timer last_timer;
+
+static void on_last(struct timer *t)
+{
+	if (connection_end() || loop_now_ms(&loop) >= t->due_ms + END_MS)
+		loop_stop(&loop);
+	else
+		loop_timer(&loop, t, t->due_ms + 50);
+}
+
+static void on_signal(struct watch *s, uint32_t events)
+{
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(s->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	listener_close();
+	last_timer.due = on_last;
+	loop_timer(&loop, &last_timer, loop_now_ms(&loop));
+}
+
+static int open_signals(struct watch *s)
+{
+	sigset_t set;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	s->ready = on_signal;
+	s->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return s->fd < 0 ? -errno : loop_add(&loop, s, EPOLLIN);
+}
+
+static int serve(void)
+{
+	static struct watch signals;
+	struct spec_fault fault = { 0 };
+	int r = loop_open(&loop);
+
+	if (r == 0)
+		r = open_signals(&signals);
+	if (r < 0) {
+		(void)fprintf(stderr, "enclave-api: %s\n", strerror(-r));
+		return FAILED;
+	}
+	if (access_open(&spec, &fault) < 0)
+		return say(&fault);
+	connection_open(&loop, tables);
+	if (listener_open(&loop, &spec, &fault) < 0) {
+		(void)say(&fault);
+		return FAILED;
+	}
+	r = loop_run(&loop);
+	listener_close();
+	return r < 0 ? FAILED : DONE;
+}
+
+int main(int argc, char **argv)
+{
+	const char *path = "/etc/enclave-api.conf";
+	int r;
+
+	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+		(void)puts("enclave-api " ENCLAVE_INIT_VERSION);
+		return DONE;
+	}
+	if (argc == 2 &&
+	    (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+		(void)fputs(usage, stdout);
+		return DONE;
+	}
+	if (argc == 3 && strcmp(argv[1], "--check") == 0)
+		return read_spec(argv[2]);
+	if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
+		(void)fputs(usage, stderr);
+		return USAGE;
+	}
+	if (argc == 2)
+		path = argv[1];
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	r = read_spec(path);
+	return r ? r : serve();
 }

@@ -20,13 +20,14 @@ enum {
 	WEB_HEADERS_MAX = 100,
 	WEB_BODY_MAX = 64 << 10,
 	WEB_ANSWER_MAX = 192 << 10, /* bytes of an answer's body */
+	WEB_MORE_MAX = 1024,	    /* bytes of further lines of its head */
+	WEB_ERROR_MAX = 7 << 10,
 };
 
 enum web_method {
-	WEB_GET,
+	WEB_GET, /* also of HEAD: the body is left out afterwards */
 	WEB_POST,
 	WEB_PUT,
-	WEB_HEAD,  /* routes see WEB_GET; the body is left out afterwards */
 	WEB_OTHER, /* no route has it: 405 */
 };
 
@@ -41,8 +42,17 @@ struct web_peer {
 	bool is_known; /* false on loopback: nobody says whose it is */
 	uid_t uid;
 	gid_t gid;
-	pid_t pid; /* when it connected; of no use for decisions */
+	pid_t pid;	     /* when it connected; of no use for decisions */
+	const gid_t *groups; /* further ones */
+	size_t group_count;
 };
+
+struct web_line {
+	const char *name;  /* in lower case */
+	const char *value; /* without blanks around it */
+};
+
+struct web_route;
 
 struct web {
 	enum web_method method;
@@ -57,7 +67,12 @@ struct web {
 	const char *
 		origin; /* of the listener, for Host and URLs of answers: "127.0.0.1:8100"; "" on the UNIX socket */
 	struct web_peer peer;
-	const void *route; /* http/'s: the struct web_route that was found */
+	size_t lines; /* of its head; web_header finds one */
+	struct web_line line[WEB_HEADERS_MAX];
+	const struct web_route *route; /* that was found; NULL: none */
+	/* http/'s: where the answer goes. */
+	void (*reply)(struct web *w, int status, const char *type,
+		      const char *more, const void *body, size_t len);
 	void *own; /* the route's, NULL at first; it frees it before or while it answers */
 };
 
@@ -98,15 +113,24 @@ void web_error(struct web *w, int status, const char *code, const char *format,
 /* Answers with the error R of libnsmc (-errno or -NSMC_E_...): status and code as enclave-api(8) has them. */
 void web_error_nsm(struct web *w, int r);
 
-/* The status of such an error: 409 for a locked PCR, 400 for what a caller has given wrongly, 502, 503, 504. */
+/* Status and code of such an error: 409 for a locked PCR, 400 for what a caller has given wrongly, 502, 503, 504. */
 int web_status_of(int r);
+const char *web_code_of(int r);
+
+/* The body of web_error for CODE and MESSAGE (up to 1 KiB together), its length. */
+size_t web_error_body(char ret[WEB_ERROR_MAX], const char *code,
+		      const char *message);
+
+/* Answers in the form of W's route, or by web_error. */
+void web_refuse(struct web *w, int status, const char *code,
+		const char *message);
 
 /* --- routes --- */
 
 struct web_route {
 	enum spec_dialect dialect;
 	enum web_method method;
-	/* A whole path, or with a '*' at its end all that begin like that; "{n}" in the middle is a number of 0 to 31 */
+	/* A whole path; "{n}" in it is any text without a '/', a '*' at its end all that follows. NULL ends a table. */
 	const char *path;
 	enum spec_subject subject; /* whose rules decide before it is called */
 	void (*serve)(struct web *w);
@@ -114,8 +138,5 @@ struct web_route {
 	void (*refuse)(struct web *w, int status, const char *code,
 		       const char *message);
 };
-
-/* True if W's peer may use KEY: routes of SPEC_KMS ask for each key. */
-bool web_may_use_key(const struct web *w, const struct spec_key *key);
 
 #endif

@@ -125,7 +125,7 @@ struct spec {
 	const char *socket_group; /* NULL: that of the process */
 	unsigned socket_mode;	  /* 0660 */
 	const char *
-		ready_socket; /* to which POST /v1/ready passes READY=1; NULL: that route is not there */
+		notify_dir; /* of what POST /v1/ready may send to; /run/enclave/notify */
 	size_t keys, listens, compats, allows;
 	struct spec_key key[SPEC_KEYS_MAX];
 	struct spec_loopback listen[SPEC_LISTENS_MAX];
