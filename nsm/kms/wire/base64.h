@@ -13,7 +13,7 @@ static inline size_t base64_len(size_t len)
 }
 
 /*
- * Decodes LEN characters to TO, which holds LEN / 4 * 3 bytes and may be where S is. Strict:
+ * Decodes LEN characters to TO, which holds LEN / 4 * 3 bytes; NULL: only checks them. Strict:
  * nothing but the alphabet, padding to a multiple of four, unused bits zero. 0 or -EINVAL;
  * then TO holds nothing of use.
  */

@@ -89,10 +89,13 @@ struct http_answer {
 	enum http_fault fault;
 	struct {
 		_Alignas(8) unsigned char parser[128];
-		size_t bytes, head_bytes, lines, field;
-		char name[32];
-		size_t name_len;
-		bool is_in_value, is_skipped, is_whole;
+		size_t bytes, head_bytes, lines;
+		unsigned lengths, codings; /* headers of the kind */
+		char name[32]; /* of the header, in lower case, cut */
+		size_t name_len, value_len;
+		struct http_wanted *at; /* where its value goes */
+		char coding[16];
+		bool is_at_start, is_in_value, is_head_over, is_whole;
 	} state;
 };
 

@@ -74,7 +74,6 @@ const struct operations_row *operations_of(enum kmsc_operation operation);
 
 enum {
 	OPERATIONS_BODY_MAX = 65536, /* bytes of a request or answer */
-	OPERATIONS_PATH_SIZE = 64,
 };
 
 /*
@@ -167,17 +166,25 @@ int operations_check_forward(const struct operations_row *row,
 			     const struct json *value,
 			     struct operations_fault *reterr);
 
+/* A member that is to be another one. */
+struct operations_patch {
+	const char *member; /* by AWS's name */
+	const char *
+		text; /* stands for its value: the ARN of a key that was named */
+	/* Or these are added to a context, instead of pairs with their names. With neither the
+	   member is left away. */
+	const struct kmsc_pair *context;
+	size_t context_count;
+};
+
 /*
- * Writes it in AWS's dialect, with MEMBERS (by AWS's names; NULL values take the member away)
- * instead of its own: names of keys that became ARNs. CONTEXT is added to EncryptionContext, and
- * stands for pairs of the same names. -ENOSPC.
+ * Writes such a request, which operations_check_forward took, in AWS's dialect, with the PATCHES.
+ * -ENOSPC; -KMSC_E_REQUEST: a text of a patch is not UTF-8.
  */
 int operations_write_forward(const struct operations_row *row,
 			     const struct json *value,
-			     const struct kmsc_pair *members,
-			     size_t members_count,
-			     const struct kmsc_pair *context,
-			     size_t context_count, char *buf, size_t cap,
+			     const struct operations_patch *patches,
+			     size_t patches_count, char *buf, size_t cap,
 			     size_t *ret_len);
 
 #endif
