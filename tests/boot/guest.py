@@ -4,7 +4,8 @@ what binds or dials CID 3 stays within its kernel, by the loopback transport, so
 of Linux and nothing reaches this machine. A connection that is accepted there comes from CID 1. Two guests of one backend,
 with a CID each, are siblings() of link_boot.py.
 
-What runs there is a module of inside/. Each of its functions with @case is a test of its name: cases().
+What runs there are the modules of inside/, one after the other in one boot. Each of their functions with @case is a test of its
+name: cases().
 """
 
 import io
@@ -26,7 +27,17 @@ NAMES = ("sh", "cat", "grep", "head", "kill", "ls", "sed", "sleep", "sort", "tai
 # What no test reads.
 DROPPED = ("usr/share", "usr/lib/x86_64-linux-gnu/gconv", "usr/lib/python3.11/pydoc_data", "usr/lib/python3.11/lib2to3", "var", "etc",
            "boot", "home", "media", "mnt", "opt", "srv", "usr/sbin", "sbin")
+# Python's modules are compiled here, where it does not take seconds of a guest, and in the place of their sources.
+COMPILED = "--extract-hook=cd \"$1\" && /usr/bin/python3 -I -m compileall -q -b --invalidation-mode unchecked-hash -s . usr/lib/python3.* && " \
+    "find usr/lib/python3.* -name '*.py' -delete && rm -f usr/lib/*/libsqlite3.* usr/lib/*/libdb-* bin/tar usr/bin/dpkg*"
 KEYS = "heartbeat = off\n"
+EGRESS = KEYS + """\
+add-host = out.test:127.9.9.9 other.test:127.9.9.9 inner.test:10.1.1.1
+egress = 127.0.0.1:3128
+egress-target = vsock:17002
+egress-allow = out.test:1024-65535 byname.test:8080 inner.test
+egress-names = byname.test:8080
+"""
 
 
 @cache
@@ -34,6 +45,8 @@ def programs(*packages: str) -> Tree:
     """A file system of Debian's PACKAGES, just unpacked."""
     tree = Tree()
     recipe = ["--mode=auto", "--variant=extract", "--format=tar", "--include=" + ",".join(packages)]
+    if "libpython3-stdlib" in packages:
+        recipe += [COMPILED]
     with tarfile.open(fileobj=io.BytesIO(debian("debian-guest", recipe))) as tar:
         for m in tar:
             name = m.name.removeprefix("./").strip("/")
@@ -73,23 +86,22 @@ def own_parent(module: str, *args: str, files: Tree | None = None, config: str =
     return b
 
 
-def cases(name: str, module: ModuleType, **guest: object) -> None:
-    """Registers each @case of MODULE, one of inside/, as a test of the module NAME; all of them look at one boot."""
-    short = module.__name__.rpartition(".")[2]
+@shared
+def all_ran() -> Boot:
+    """The boot in which all cases have run; most of what it costs is Python's start."""
+    return own_parent("all", config=EGRESS)
+
+
+def cases(name: str, module: ModuleType) -> None:
+    """Registers each @case of MODULE, one of inside/, as a test of the module NAME."""
     mine = {n: f for n, f in CASES.items() if f.__module__ == module.__name__}
-
-    def ran() -> Boot:
-        return own_parent(short, **guest)
-
-    ran.__module__, ran.__name__ = name, f"{short}_ran"
-    one = shared(ran)
-    for number, (case, function) in enumerate(mine.items()):
-        suite.test(0 if number else 60)(_as_test(name, case, function.__doc__, one))
+    for case, function in mine.items():
+        suite.test(10)(_as_test(name, case, function.__doc__))
 
 
-def _as_test(module: str, name: str, doc: str, ran: Callable[[], Boot]) -> Callable[[], None]:
+def _as_test(module: str, name: str, doc: str) -> Callable[[], None]:
     def run() -> None:
-        same(dict(f.split(" ", 1) for f in ran().all("case")).get(name, "did not run"), "good", name)
+        same(dict(f.split(" ", 1) for f in all_ran().all("case")).get(name, "did not run"), "good", name)
 
     run.__name__, run.__module__, run.__doc__ = name, module, doc
     return run

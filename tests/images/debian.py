@@ -12,10 +12,11 @@ from pathlib import Path
 
 from .oci import TIME
 
+# With what is compiled of its modules, as where they are installed. No hook but those of extraction runs here.
 PYTHON_RECIPE = [
     "--mode=auto", "--variant=extract", "--format=tar", "--include=python3-minimal,libpython3-stdlib",
-    "--customize-hook=cd \"$1\" && rm -rf usr/share/doc usr/share/man usr/share/locale usr/share/lintian "
-    "var/lib/dpkg var/lib/apt var/cache etc/apt"]
+    "--extract-hook=cd \"$1\" && rm -rf usr/share/doc usr/share/man usr/share/locale usr/share/lintian && "
+    "/usr/bin/python3 -I -m compileall -q --invalidation-mode unchecked-hash -s . usr/lib/python3.*"]
 
 INITS_RECIPE = ["--mode=auto", "--variant=extract", "--format=tar", "--include=systemd,s6,runit"]
 

@@ -5,14 +5,14 @@ import os
 import random
 import socket
 import subprocess
-import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
-from .streams import (PARENT, PORTS, Thread, accept, case, check, connect, listen, receive, rest, run_cases, same, wait_for)
+from .streams import (PARENT, PORTS, Thread, accept, case, check, connect, listen, receive, rest, same, wait_for)
 
 PROXY, TARGET, EXIT = 3128, 17002, 17012
-PAGE = random.Random(5).randbytes(3 << 20)
+PAGE = random.Random(5).randbytes(1 << 20)
 OUTSIDE = "127.9.9.9"  # has the names out.test and other.test, by the configuration
 PORT = 8080
 
@@ -109,9 +109,9 @@ def a_program_that_knows_no_proxy_gets_out():
 
 @case
 def tunnels_are_whole_both_ways():
-    """Eight at once with 2 MiB each way, and the end of one direction before the other's."""
+    """Eight at once with 512 KiB each way, and the end of one direction before the other's."""
     listener = listen(f"tcp:{OUTSIDE}:{PORT + 1}")
-    data = PAGE[:2 << 20]
+    data = PAGE[:1 << 19]
 
     def echo(s: socket.socket) -> None:
         with s:
@@ -156,9 +156,13 @@ def start_exit() -> None:
     threading.Thread(target=exit_.stderr.read, daemon=True).start()
 
 
-if __name__ == "__main__":
+@contextmanager
+def around() -> Iterator[None]:
+    """What is outside, the parent's proxy and `relay egress`, for all cases."""
     for serve in (serve_web, serve_parent):
         threading.Thread(target=serve, daemon=True).start()
     start_exit()
-    run_cases(sys.argv[1:])
-    exit_.kill()
+    try:
+        yield
+    finally:
+        exit_.kill()

@@ -5,15 +5,14 @@ import random
 import signal
 import socket
 import subprocess
-import sys
 import time
 from contextlib import suppress
 
 from .streams import (DEADLINE_S, PARENT, PORTS, ROUTES, Thread, accept, case, check, children, connect, forward, is_over, listen,
-                      receive, reset, rest, rss_kib, route, run_cases, said, same, started, taken, wait_for)
+                      receive, reset, rest, rss_kib, route, said, same, started, taken, wait_for)
 
 MIB = 1 << 20
-NOISE = random.Random(1).randbytes(16 * MIB)
+NOISE = random.Random(1).randbytes(4 * MIB)  # sixteen times what vsock lets be under way
 MOST = 32768  # bytes of a write to vsock
 
 
@@ -35,12 +34,12 @@ def exchange(a: socket.socket, b: socket.socket, size: int, piece: int = 1 << 16
 
 
 @case
-def sixteen_mib_go_both_ways_at_once():
+def four_mib_go_both_ways_at_once():
     """Random bytes, whole in each direction, by one forward and by two."""
     for kind in ROUTES:
         with route(kind) as r:
             client, server = r.pair()
-            exchange(client, server, 16 * MIB)
+            exchange(client, server, 4 * MIB)
 
 
 @case
@@ -48,8 +47,8 @@ def small_writes_arrive_whole():
     """Of 1 byte and of 100, both ways."""
     for kind in ROUTES:
         with route(kind) as r:
-            exchange(*r.pair(), 3000, piece=1)
-            exchange(*r.pair(), 200_000, piece=100)
+            exchange(*r.pair(), 1000, piece=1)
+            exchange(*r.pair(), 50_000, piece=100)
 
 
 @case
@@ -149,7 +148,7 @@ def each_port_of_a_range_is_forwarded():
 
 @case
 def no_write_to_vsock_is_larger_than_32_kib():
-    """Of 16 MiB each way, by strace; a program that writes 64 KiB is found out by the same count."""
+    """Of 1 MiB each way, by strace; a program that writes 64 KiB is found out by the same count."""
     trace = "/tmp/trace"
     calls = "write,writev,sendto,sendmsg,sendmmsg,splice,sendfile,tee,vmsplice,io_uring_enter,pwritev2"
     tracer = ("strace", "-f", "-qq", "-o", trace, "-e", f"trace={calls}")
@@ -163,9 +162,9 @@ def no_write_to_vsock_is_larger_than_32_kib():
 
     for kind in ("in", "out"):
         with route(kind, under=tracer) as r:
-            exchange(*r.pair(), 16 * MIB)
+            exchange(*r.pair(), MIB)
         most, total = largest()
-        check(total >= 32 * MIB, f"{kind}: only {total} bytes were traced")
+        check(total >= 2 * MIB, f"{kind}: only {total} bytes were traced")
         check(most <= MOST, f"{kind}: a write of {most} bytes")
     port = next(PORTS)
     listener = listen(f"vsock:{port}")
@@ -203,12 +202,12 @@ def a_reader_that_stops_costs_little_memory():
     for kind in ROUTES:
         with route(kind) as r:
             before = sum(rss_kib(p.pid) for p in r.processes)
-            pairs = [r.pair() for _ in range(8)]
+            pairs = [r.pair() for _ in range(4)]
             takers = [Thread(taken, client, 64 * MIB) for client, _ in pairs]
             counts = [t.get() for t in takers]
             check(max(counts) < 32 * MIB, f"{kind}: {max(counts)} bytes are on their way to who does not read")
             grown = sum(rss_kib(p.pid) for p in r.processes) - before
-            check(grown < 4096, f"{kind}: {grown} KiB more")
+            check(grown < 2048, f"{kind}: {grown} KiB more")
             for (client, server), count in zip(pairs, counts, strict=True):
                 client.shutdown(socket.SHUT_WR)
                 same(len(rest(server)), count, f"{kind}: bytes at the end")
@@ -273,7 +272,3 @@ def the_stand_in_for_vsock_proxy_has_none_of_its_faults():
             conn.sendall(NOISE[:MIB // 4])
             conn.close()
             same(rest(client), NOISE[:MIB // 4], "the answer")
-
-
-if __name__ == "__main__":
-    run_cases(sys.argv[1:])

@@ -2,11 +2,10 @@
 
 import random
 import subprocess
-import sys
 from contextlib import contextmanager
 from collections.abc import Iterator
 
-from .streams import DEADLINE_S, PARENT, PORTS, case, check, forward, is_there, listen, accept, receive, run_cases, same, started, wait_for
+from .streams import DEADLINE_S, PARENT, PORTS, case, check, forward, is_there, listen, accept, receive, same, started, wait_for
 
 NOISE = random.Random(3).randbytes(2 << 20)
 LINES = "".join(f"{random.Random(n).random()}\n" for n in range(5000)).encode()
@@ -83,7 +82,3 @@ def the_client_of_one_relay_is_socat_of_another():
         for n, client in enumerate(clients):
             out, _ = client.communicate(timeout=DEADLINE_S)
             check(out == b"%02d" % n + NOISE[:100_000], f"client {n} got {out[:2]!r} and {len(out)} bytes")
-
-
-if __name__ == "__main__":
-    run_cases(sys.argv[1:])
