@@ -10,7 +10,7 @@ KMS_NET := dial generator roots trust chain tls exchange
 KMS_CREDENTIALS := source
 
 # A call.
-KMS_CALL :=
+KMS_CALL := moment fault retry client attested request answer course call
 
 KMS_LIB := $(KMS_WIRE:%=wire/%) $(KMS_NET:%=net/%) $(KMS_CREDENTIALS:%=credentials/%) $(KMS_CALL:%=call/%)
 KMS_TOOL := $(addprefix tool/,main)
@@ -26,4 +26,4 @@ KMS_C := $(KMS_LIB_C) $(KMS_TOOL_C) $(KMS_BELOW_C) $(OPTS_C)
 # Bytes that it may have: scripts/check-static.
 KMS_MAX := 458752
 
-VERSION_C += nsm/kms/tool/main.c
+VERSION_C += nsm/kms/tool/main.c nsm/kms/call/client.c
