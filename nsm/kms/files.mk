@@ -1,7 +1,7 @@
 # The client of KMS by room: the library's files, then the tool's; and what both have of others.
 
 # What is sent and read.
-KMS_WIRE := operations verdict sigv4 endpoint instant http json base64
+KMS_WIRE := operations_local operations_client operations_slot operations verdict sigv4 endpoint instant http json base64
 
 # Connections.
 KMS_NET := dial generator roots trust chain tls exchange
