@@ -7,8 +7,8 @@
 #include "rootfs/pack/command/command.h"
 
 static const struct command *const commands[] = {
-	&build_command, &describe_command, &diff_command, &extract_command,
-	&pcr_command,	&set_init_command, &sign_command,
+	&build_command, &describe_command, &diff_command,     &extract_command,
+	&pcr_command,	&policy_command,   &set_init_command, &sign_command,
 };
 
 enum { COUNT = sizeof(commands) / sizeof(commands[0]) };

@@ -40,7 +40,8 @@ struct command {
 };
 
 extern const struct command build_command, describe_command, diff_command,
-	extract_command, pcr_command, set_init_command, sign_command;
+	extract_command, pcr_command, policy_command, set_init_command,
+	sign_command;
 
 /* The `val` of an option whose value is an argument of the command: --eif-path. */
 enum { COMMAND_ARGUMENT = 1 << 16 };
