@@ -9,6 +9,7 @@
 #include "vsock/sock.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,6 +78,23 @@ int sock_connect_begin(uint32_t cid, uint32_t port)
 		return fd;
 	close(fd);
 	return -ECONNRESET;
+}
+
+/* What is undecided stays so: nobody ever takes it. */
+int sock_connect(uint32_t cid, uint32_t port, int timeout_ms)
+{
+	int fd = sock_connect_begin(cid, port), n;
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	if (fd < 0)
+		return fd;
+	do
+		n = poll(&p, 1, timeout_ms);
+	while (n < 0 && errno == EINTR);
+	if (n > 0)
+		return fd;
+	close(fd);
+	return n < 0 ? -errno : -ETIMEDOUT;
 }
 
 int sock_connect_begin_sized(uint32_t cid, uint32_t port, uint32_t buffer)
