@@ -13,7 +13,8 @@ KMS_CREDENTIALS := credential source shape keeper metadata frame fetch provider
 KMS_CALL := moment fault retry client attested request answer course call
 
 KMS_LIB := $(KMS_WIRE:%=wire/%) $(KMS_NET:%=net/%) $(KMS_CREDENTIALS:%=credentials/%) $(KMS_CALL:%=call/%)
-KMS_TOOL := $(addprefix tool/,main settings material perform result decrypt generate derive)
+KMS_TOOL := $(addprefix tool/,main settings material perform result decrypt generate derive \
+	kmstool_cli kmstool_server kmstool_client kmstool_words)
 KMS_LIB_C := $(KMS_LIB:%=nsm/kms/%.c)
 KMS_OWN_C := $(KMS_LIB_C) $(KMS_TOOL:%=nsm/kms/%.c)
 # Of the tool nsm: messages, what is read, what is written.

@@ -1,6 +1,8 @@
 #include <string.h>
 
 #include "nsm/kms/tool/commands.h"
+#include "nsm/kms/tool/kmstool_cli.h"
+#include "nsm/kms/tool/kmstool_server.h"
 #include "nsm/opts.h"
 #include "nsm/tool/out_file.h"
 
@@ -19,6 +21,9 @@ static const char head[] =
 	"\n";
 
 static const char tail[] =
+	"\n"
+	"  kmstool-cli, kmstool-server  AWS's kmstool_enclave_cli and kmstool_enclave, also\n"
+	"                          by these names of the program\n"
 	"\n"
 	"kms COMMAND --help says more of one, kms help options what all of them have;\n"
 	"kms(1) has it all, with examples.\n"
@@ -156,10 +161,34 @@ static int run(int argc, char **argv)
 	return t.command->run(&t, &o);
 }
 
+/* AWS's tools: by the name of the program, or by a first word. */
+static const struct {
+	const char *program, *word;
+	char *called;
+	int (*run)(int argc, char **argv);
+} others[] = {
+	{ "kmstool_enclave_cli", "kmstool-cli", (char[]){ "kms kmstool-cli" },
+	  kmstool_cli },
+	{ "kmstool_enclave", "kmstool-server", (char[]){ "kms kmstool-server" },
+	  kmstool_server },
+};
+
 int main(int argc, char **argv)
 {
+	char *slash = argc ? strrchr(argv[0], '/') : NULL;
+
 	tool_guard();
 	tool_refuse_dumps();
+	if (slash)
+		argv[0] = slash + 1;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (argc && strcmp(argv[0], others[i].program) == 0)
+			return others[i].run(argc, argv);
+		if (argc > 1 && strcmp(argv[1], others[i].word) == 0) {
+			argv[1] = others[i].called;
+			return others[i].run(argc - 1, argv + 1);
+		}
+	}
 	out_clean_on_signals();
 	return run(argc, argv);
 }
