@@ -13,7 +13,7 @@ import tempfile
 from contextlib import nullcontext
 from pathlib import Path
 
-from images.debian import cached
+from images.debian import cached, outside
 
 from .guest import programs
 from .lib import TOP, Failure, Skip, check, enclave, lock, same, test
@@ -200,7 +200,7 @@ def from_dockerfile_to_enclave():
 
     def fill(path: Path) -> None:
         done = subprocess.run(["bash", "-c", debian.replace("build/five", str(path))], stderr=subprocess.PIPE, text=True,
-                              check=False)
+                              env=outside(), check=False)
         if done.returncode:
             raise RuntimeError(f"mmdebstrap: {done.stderr[-1000:]}")
     emulator()

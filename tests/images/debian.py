@@ -12,11 +12,13 @@ from pathlib import Path
 
 from .oci import TIME
 
-# With what is compiled of its modules, as where they are installed. No hook but those of extraction runs here.
+# What the package python3.11 does when it is installed, and a guest would take seconds for.
+COMPILE = "/usr/bin/python3 -I -m compileall -q --invalidation-mode unchecked-hash -s . usr/lib/python3.*"
+
+# No hook but those of extraction runs here.
 PYTHON_RECIPE = [
     "--mode=auto", "--variant=extract", "--format=tar", "--include=python3-minimal,libpython3-stdlib",
-    "--extract-hook=cd \"$1\" && rm -rf usr/share/doc usr/share/man usr/share/locale usr/share/lintian && "
-    "/usr/bin/python3 -I -m compileall -q --invalidation-mode unchecked-hash -s . usr/lib/python3.*"]
+    "--extract-hook=cd \"$1\" && rm -rf usr/share/doc usr/share/man usr/share/locale usr/share/lintian && " + COMPILE]
 
 INITS_RECIPE = ["--mode=auto", "--variant=extract", "--format=tar", "--include=systemd,s6,runit"]
 
@@ -30,7 +32,8 @@ SERVERS_RECIPE = [
         "/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/lintian/*",
         "/usr/share/i18n/*", "/usr/lib/*/gconv/*", "/usr/lib/*/libLLVM*", "/usr/lib/postgresql/15/lib/llvmjit*",
         "/usr/lib/postgresql/15/lib/bitcode/*")),
-    "--customize-hook=cd \"$1\" && useradd -R \"$PWD\" -M -U app && "
+    f"--customize-hook=cd \"$1\" && {COMPILE} && "
+    "useradd -R \"$PWD\" -M -U app && "
     "for sql in 'create role app login' 'create database app owner app'; do echo \"$sql\" | chroot . setpriv "
     "--reuid postgres --regid postgres --clear-groups /usr/lib/postgresql/15/bin/postgres --single "
     "-D /var/lib/postgresql/15/main -c config_file=/etc/postgresql/15/main/postgresql.conf postgres; done && "
@@ -72,6 +75,11 @@ def debian(name: str, recipe: list[str]) -> bytes:
     return (cached(name, lambda path: mmdebstrap(path, recipe), "root.tar", recipe) / "root.tar").read_bytes()
 
 
+def outside() -> dict[str, str]:
+    """The environment of what installs: without this, Python's packages would put what they compile where tests/suites has it."""
+    return {k: v for k, v in os.environ.items() if k != "PYTHONPYCACHEPREFIX"}
+
+
 def mmdebstrap(path: Path, recipe: list[str]) -> None:
     """root.tar, by the machine's own sources of packages and its settings for them."""
     def said(*words: str) -> str:
@@ -84,7 +92,7 @@ def mmdebstrap(path: Path, recipe: list[str]) -> None:
                                            if line.startswith("Acquire::")))
     done = subprocess.run(["mmdebstrap", "--quiet", f"--aptopt={path}/apt.conf", *recipe, suite,
                            path / "root.tar", "-"], input="\n".join(sources), text=True, stderr=subprocess.PIPE,
-                          env={**os.environ, "SOURCE_DATE_EPOCH": str(TIME)}, check=False)
+                          env={**outside(), "SOURCE_DATE_EPOCH": str(TIME)}, check=False)
     (path / "apt.conf").unlink()
     if done.returncode:
         raise RuntimeError(f"mmdebstrap: {done.stderr[-1000:]}")
