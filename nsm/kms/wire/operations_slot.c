@@ -27,7 +27,9 @@ union slot {
 
 static union slot slot_of(const struct operations_member *m, const void *at)
 {
-	return (union slot){ (const char *)at + m->offset };
+	return (union slot){ m->offset == OPERATIONS_NOWHERE ?
+				     NULL :
+				     (const char *)at + m->offset };
 }
 
 /* The number of pairs or texts stands in a member of its own; answers have neither. */
