@@ -4,7 +4,7 @@ API := main tables \
 	$(addprefix spec/,spec token arn loopback) \
 	$(addprefix base/,loop) \
 	$(addprefix http/,listener connection intake router access web) \
-	$(addprefix routes/,health_route)
+	$(addprefix routes/,health_route keys ask)
 API_OWN_C := $(API:%=nsm/api/%.c)
 API_C := $(API_OWN_C) $(KMS_LIB_C) $(KMS_BELOW_C) $(OPTS_C)
 
