@@ -244,7 +244,9 @@ static bool append(struct http_answer *a, char *to, size_t cap, const char *at,
 	size_t n = len < cap - 1 - done ? len : cap - 1 - done;
 
 	for (size_t i = 0; i < n; i++)
-		to[done + i] = at[i] < ' ' || at[i] > '~' ? '?' : at[i];
+		to[done + i] = at[i] == '\t'		  ? ' ' :
+			       at[i] < ' ' || at[i] > '~' ? '?' :
+							    at[i];
 	to[done + n] = '\0';
 	return n == len;
 }
