@@ -214,16 +214,23 @@ static bool wait_for_next(const struct course *c, bool is_throttled)
 static bool has_others(struct course *c)
 {
 	struct kmsc_error *e = c->error;
-	int code = e->code;
+	char words[KMSC_WORDS_SIZE];
+	int code = e->code, r;
 
 	if (c->has_refreshed)
 		return false;
 	c->has_refreshed = true;
-	if (get_credentials(c, true) == 0)
+	r = get_credentials(c, true);
+	if (r == 0)
 		return true;
+	if (r == -KMSC_E_CREDENTIALS_REFUSED) { /* there are no others */
+		(void)fault_code(e, code, KMSC_STEP_ANSWER);
+		return false;
+	}
+	keep_printable(words, sizeof(words),
+		       e->words[0] ? e->words : kmsc_error_text(r));
 	(void)fault_set(e, code, KMSC_STEP_ANSWER,
-			"others could not be had: %.400s",
-			e->words[0] ? e->words : kmsc_error_text(e->code));
+			"others could not be had: %.400s", words);
 	return false;
 }
 

@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,21 +23,25 @@ static int time_left(int64_t deadline_ms)
 	return left < DIAL_TIMEOUT_MS ? (int)left : DIAL_TIMEOUT_MS;
 }
 
-/* Until the connection of FD is decided. */
-static int wait_connected(int fd, int64_t deadline_ms)
+/* Until the connection of FD is decided: then what it came to is known. */
+static int wait_decided(int fd, int64_t deadline_ms)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
-	socklen_t len = sizeof(int);
-	int error = 0, left, n;
+	int n;
 
-	do {
-		left = time_left(deadline_ms);
-		n = poll(&p, 1, left);
-	} while (n < 0 && errno == EINTR);
+	do
+		n = poll(&p, 1, time_left(deadline_ms));
+	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	if (n == 0)
-		return -ETIMEDOUT;
+	return n == 0 ? -ETIMEDOUT : 0;
+}
+
+static int connected(int fd)
+{
+	socklen_t len = sizeof(int);
+	int error = 0;
+
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		return -errno;
 	return -error;
@@ -53,9 +58,27 @@ static int connect_socket(const void *to, socklen_t len, int64_t deadline_ms)
 		return -errno;
 	if (connect(fd, to, len) < 0) {
 		r = -errno;
-		if (r == -EINPROGRESS)
-			r = wait_connected(fd, deadline_ms);
+		if (r == -EINPROGRESS || r == -EINTR)
+			r = wait_decided(fd, deadline_ms);
+		if (r == 0)
+			r = connected(fd);
 	}
+	if (r == 0)
+		return fd;
+	close(fd);
+	return r;
+}
+
+static int connect_vsock(const struct address *a, int64_t deadline_ms)
+{
+	uint32_t cid = a->cid == ADDRESS_CID_ANY ? SOCK_CID_PARENT : a->cid;
+	int fd = sock_connect_begin(cid, a->port), r;
+
+	if (fd < 0)
+		return fd;
+	r = wait_decided(fd, deadline_ms);
+	if (r == 0)
+		r = sock_connect_end(fd);
 	if (r == 0)
 		return fd;
 	close(fd);
@@ -154,13 +177,12 @@ int dial_connect(const struct address *a, int64_t deadline_ms,
 		 char reterr_words[DIAL_WORDS_SIZE])
 {
 	const char *lookup = NULL;
-	int left = time_left(deadline_ms), r;
+	bool is_late = time_left(deadline_ms) == 0;
+	int r;
 
-	switch (left == 0 ? ADDRESS_NONE : a->kind) {
+	switch (is_late ? ADDRESS_NONE : a->kind) {
 	case ADDRESS_VSOCK:
-		r = sock_connect(a->cid == ADDRESS_CID_ANY ? SOCK_CID_PARENT :
-							     a->cid,
-				 a->port, left);
+		r = connect_vsock(a, deadline_ms);
 		break;
 	case ADDRESS_TCP:
 		r = connect_tcp(a, deadline_ms);
@@ -175,10 +197,13 @@ int dial_connect(const struct address *a, int64_t deadline_ms,
 	case ADDRESS_DIR:
 	case ADDRESS_MUX:
 	default:
-		r = left == 0 ? -ETIMEDOUT : -EINVAL;
+		r = is_late ? -ETIMEDOUT : -EINVAL;
 		break;
 	}
-	if (r < 0)
+	if (is_late)
+		(void)snprintf(reterr_words, DIAL_WORDS_SIZE,
+			       "there was no time left to connect");
+	else if (r < 0)
 		explain(a, r, lookup, reterr_words);
 	return r;
 }

@@ -52,6 +52,8 @@ int exchange_open(struct exchange *e, const struct address *to,
 
 	*e = (struct exchange){ .fd = -1 };
 	r = dial_connect(to, deadline_ms, reterr->words);
+	if (r == -ETIMEDOUT && io_now_ms() >= deadline_ms)
+		return fail(reterr, KMSC_STEP_CONNECT, -KMSC_E_TIMEOUT, NULL);
 	if (r < 0)
 		return fail(reterr, KMSC_STEP_CONNECT,
 			    is_passing(r) ? -KMSC_E_CONNECT : r, NULL);
@@ -114,16 +116,20 @@ int exchange_send(struct exchange *e, const void *buf, size_t len,
 	return r < 0 ? plain_failed(reterr, KMSC_STEP_SEND, r) : 0;
 }
 
-static int refused(struct exchange_fault *f, enum http_fault why)
+static int refused(struct exchange_fault *f, const struct http_answer *answer)
 {
+	enum http_fault why = answer->fault;
 	int r = -KMSC_E_HTTP;
 
 	if (why == HTTP_FAULT_CUT)
-		r = -KMSC_E_CLOSED;
-	else if (why == HTTP_FAULT_BODY_TOO_LONG ||
-		 why == HTTP_FAULT_HEAD_TOO_LONG ||
-		 why == HTTP_FAULT_TOO_MANY_BYTES ||
-		 why == HTTP_FAULT_TOO_MANY_LINES)
+		return fail(f, KMSC_STEP_ANSWER, -KMSC_E_CLOSED,
+			    answer->status ?
+				    "the peer closed it within the answer" :
+				    "the peer closed it without an answer");
+	if (why == HTTP_FAULT_BODY_TOO_LONG ||
+	    why == HTTP_FAULT_HEAD_TOO_LONG ||
+	    why == HTTP_FAULT_TOO_MANY_BYTES ||
+	    why == HTTP_FAULT_TOO_MANY_LINES)
 		r = -KMSC_E_TOO_LONG;
 	return fail(f, KMSC_STEP_ANSWER, r, http_fault_text(why));
 }
@@ -155,10 +161,10 @@ int exchange_receive(struct exchange *e, struct http_answer *answer,
 		else if (n == 0)
 			r = http_answer_eof(answer) == 1 ?
 				    1 :
-				    refused(reterr, answer->fault);
+				    refused(reterr, answer);
 		else if ((r = http_answer_feed(answer, piece, (size_t)n,
 					       &used)) < 0)
-			r = refused(reterr, answer->fault);
+			r = refused(reterr, answer);
 	} while (r == 0);
 	explicit_bzero(piece, sizeof(piece));
 	return r < 0 ? r : 0;

@@ -130,6 +130,15 @@ static void say_alert(const struct tls *t, char *words)
 		       "the peer ended TLS with alert %u, %s", alert, name);
 }
 
+/* mbedTLS's own ranges: of X.509, and of the keys in certificates. */
+static bool is_of_certificate(int r)
+{
+	return (r <= MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE &&
+		r >= MBEDTLS_ERR_X509_FATAL_ERROR) ||
+	       (r <= MBEDTLS_ERR_PK_BUFFER_TOO_SMALL &&
+		r >= MBEDTLS_ERR_PK_ALLOC_FAILED);
+}
+
 static const char *reason(int r)
 {
 	switch (r) {
@@ -148,7 +157,9 @@ static const char *reason(int r)
 	case MBEDTLS_ERR_SSL_NO_APPLICATION_PROTOCOL:
 		return "the peer does not speak HTTP/1.1";
 	default:
-		return "the handshake or a record is not as TLS 1.2 has it";
+		return is_of_certificate(r) ?
+			       "the peer's certificates cannot be read" :
+			       "the handshake or a record is not as TLS 1.2 has it";
 	}
 }
 
@@ -204,6 +215,7 @@ static int failed(struct tls *t, int r, char words[TLS_WORDS_SIZE])
 	}
 	switch (r) {
 	case MBEDTLS_ERR_X509_CERT_VERIFY_FAILED:
+	case MBEDTLS_ERR_SSL_BAD_CERTIFICATE: /* of its use, or its curve */
 		chain_words(&t->check, mbedtls_ssl_get_verify_result(&t->ssl));
 		(void)snprintf(words, TLS_WORDS_SIZE, "%s", t->check.words);
 		return -KMSC_E_CERTIFICATE;
