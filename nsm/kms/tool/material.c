@@ -50,18 +50,21 @@ static void strip(struct nsmc_bytes *text)
 }
 
 /*
- * Decodes B in place if all of it is base64. What KMS encrypted is so only by writing: it begins
- * with a byte below ' ', and RSA's has 256 random ones.
+ * Decodes B if all of it is base64. What KMS encrypted is so only by writing: it has many bytes
+ * that are no text. Some of them may come after text, so that nothing is decoded in place.
  */
 static void decode(struct blob *b)
 {
 	struct nsmc_bytes text = blob_view(b);
+	uint8_t to[TEXT_MAX];
 	size_t len = 0;
 
 	strip(&text);
-	if (text.len > 0 && code_from_base64((const char *)text.data, text.len,
-					     b->data, &len) == 0)
-		b->len = len;
+	if (text.len == 0 || text.len > sizeof(to) ||
+	    code_from_base64((const char *)text.data, text.len, to, &len) < 0)
+		return;
+	memcpy(b->data, to, len);
+	b->len = len;
 }
 
 /* Reads ARG, of which the form base64:TEXT is done here. */
