@@ -53,6 +53,15 @@ static const struct {
 
 enum { FAULT_COUNT = sizeof(faults) / sizeof(faults[0]) };
 
+/* An error of this library's, and not of libnsmc's or the system's. */
+static bool is_own(int r)
+{
+	for (int i = 0; i < FAULT_COUNT; i++)
+		if (faults[i].code == -r)
+			return true;
+	return false;
+}
+
 const char *kmsc_error_text(int r)
 {
 	for (int i = 0; i < FAULT_COUNT; i++)
@@ -169,6 +178,8 @@ size_t kmsc_error_print(const struct kmsc_error *error, char *buf, size_t cap)
 	if (cap == 0)
 		return 0;
 	buf[0] = '\0';
+	if (error->step == KMSC_STEP_DOCUMENT && !is_own(error->code))
+		put(&p, "the NSM gives no attestation document: ");
 	put(&p, "%s", kmsc_error_text(error->code));
 	if (error->words[0])
 		put(&p, ": %s", error->words);
