@@ -303,6 +303,7 @@ BYTES_FAULTS: dict[str, Callable[[bytes], bytes]] = {
     "chunked-cut": lambda raw: _chunked(raw)[:-7],
     "chunked-bad-size": lambda raw: _chunked(raw).replace(b"\r\n64\r\n", b"\r\nzz\r\n", 1),
     "chunked-huge-size": lambda raw: _chunked(raw).replace(b"\r\n64\r\n", b"\r\nffffffffffffffff\r\n", 1),
+    "chunked-too-huge-size": lambda raw: _chunked(raw).replace(b"\r\n64\r\n", b"\r\n1ffffffffffffffff\r\n", 1),
     "chunked-and-length": lambda raw: _chunked(raw).replace(b"Transfer-Encoding", b"Content-Length: 10\r\nTransfer-Encoding", 1),
     "truncated": lambda raw: raw[:-20],
     "length-too-long": _length(lambda n: n + 10),

@@ -1,11 +1,13 @@
 """What the tests of the KMS client share: the program, an NSM and a KMS beside it, and boto3 as another client."""
 
+import json
 import os
 import socket
 import subprocess
 import tempfile
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 import wheels
-from suite import TOP, Skip, check, same, test  # noqa: F401
+from suite import TOP, Failure, Skip, check, same, test  # noqa: F401
 
 from .fake_kms import ACCOUNT, REGION, FakeKms, Key
 from .nsm import Nsm
@@ -25,6 +27,11 @@ ASAN = TOP / "build/host/kms"  # ASan and UBSan, and that NSM
 DEADLINE_S = 300.0
 SECRET = b"attack at dawn\n"
 CONTEXT = {"app": "orders"}
+DONE, REFUSED, USAGE, NO_NSM, NSM, FILE, UNREACHED, CREDENTIALS = range(8)  # exit codes: kms(1)
+EXITS = dict.fromkeys(("REGION", "ENDPOINT", "ADDRESS", "KEY_ARN", "KEY_MISSING", "KEY_REGION", "REQUEST", "OPERATION"), USAGE) | \
+    dict.fromkeys(("NO_CREDENTIALS", "CREDENTIALS", "CREDENTIALS_REFUSED"), CREDENTIALS) | \
+    dict.fromkeys(("CONNECT", "CLOSED", "TIMEOUT", "TLS", "CERTIFICATE", "HTTP", "TOO_LONG", "THROTTLED", "UNAVAILABLE"), UNREACHED) | \
+    {"NO_NSM": NO_NSM}
 PLAIN_ENV = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "KMS_", "RELAY_"))}
 ACCESS = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 
@@ -56,6 +63,23 @@ class Done:
     def story(self) -> str:
         return f"{self.command}\n  code {self.code}\n  stdout {self.out[:400]!r}\n  stderr {self.err[-3000:]}"
 
+    @property
+    def error(self) -> dict:
+        """What --json has of an error."""
+        try:
+            return json.loads(self.out)["error"]
+        except (ValueError, KeyError):
+            check(False, f"no error in JSON: {self.story}")
+            raise
+
+    def fails(self, name: str, *words: str) -> "Done":
+        """With --json: the error of that name, whole or without KMSC_E_, its exit code, and WORDS in what stderr has for people."""
+        whole = name if "_E_" in name else f"KMSC_E_{name}"
+        check(self.code != 0, f"no failure: {self.story}")
+        same(self.error.get("code"), whole, f"the error ({self.story})")
+        check(SECRET.decode().strip() not in self.err and b64encode(SECRET)[:12] not in self.out, f"the secret is told: {self.story}")
+        return self.is_(EXITS.get(name, NSM if name.startswith("NSMC_E_DEV") else REFUSED), *words)
+
     def is_(self, code: int, *err: str, out: bytes | None = None) -> "Done":
         """Each of ERR is in stderr; without any, and with code 0, stderr is empty."""
         check(self.code == code, f"code {self.code}, not {code}: {self.story}")
@@ -65,7 +89,7 @@ class Done:
         for words in err:
             check(words in self.err, f"stderr without {words!r}: {self.story}")
         if code:
-            check(self.err.startswith(f"{Path(self.command.split()[0]).name}: "), f"nothing on stderr: {self.story}")
+            check(self.err.startswith("kms: "), f"nothing on stderr: {self.story}")
             check(all(c == "\n" or c.isprintable() for c in self.err), f"control characters on stderr: {self.story}")
         if out is not None:
             check(self.out == out, f"stdout is not {out[:400]!r}: {self.story}")
@@ -107,7 +131,11 @@ class World:
 
     def decrypt(self, *more: object, key: str | None = None, **how: object) -> Done:
         """`kms decrypt` of the secret."""
-        return self.run("decrypt", "--key", key or self.key.arn, "--context", "app=orders", *more, self.secret_file, **how)
+        return self.run("decrypt", "--key", self.key.arn if key is None else key, "--context", "app=orders", *more, self.secret_file, **how)
+
+    def fails(self, name: str, *words: str, more: tuple = (), **how: object) -> Done:
+        """`kms decrypt` of the secret with MORE options ends in that error."""
+        return self.decrypt("--json", *more, **how).fails(name, *words)
 
     def run(self, command: str, *words: object, connect: str | None = None, ca: Path | None = None, region: str = REGION,
             env: dict[str, str] | None = None, **how: object) -> Done:
