@@ -1,5 +1,6 @@
 """Container images for tests, made without a registry; `write` beside this file lists them, and writes one."""
 
+import io
 import os
 import re
 import shutil
@@ -8,9 +9,10 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+import wheels
 from suite import TOP, Skip, built
 
-from .debian import INITS_RECIPE, PYTHON_RECIPE, SERVERS_RECIPE, debian
+from .debian import INITS_RECIPE, PYTHON_RECIPE, SERVERS_RECIPE, cached, debian
 from .oci import OCI, TIME, Layer, Layout, single, tagged
 
 BUSYBOX = Path("/bin/busybox")  # of busybox-static
@@ -582,3 +584,69 @@ def runit(path: Path) -> None:
     layer.file("srv/runit/app/run", "#!/bin/sh\nexec chpst -u app /srv/app\n", 0o755)
     layer.file("srv/runit/app/finish", "#!/bin/sh\nexec /lib/runit/runit-init 6\n", 0o755)
     init(path, layer, "/sbin/runit")
+
+
+# --- a program with the AWS SDK -------------------------------------------------------
+
+# All that boto3's client of KMS reads of botocore's data, which has 400 services.
+BOTO3_DATA = ("kms", "_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json")
+
+DECRYPTS = r'''
+"""Decrypts what is in SECRET by the key in KEY, as anywhere else: it knows nothing of enclaves."""
+import base64, os, sys
+import boto3
+from botocore.exceptions import ClientError
+
+try:
+    answer = boto3.client("kms").decrypt(
+        KeyId=os.environ["KEY"], CiphertextBlob=base64.b64decode(os.environ["SECRET"]), EncryptionContext={"app": "orders"})
+except ClientError as e:
+    sys.exit(f"{e.response['Error']['Code']}: {e.response['Error']['Message']}")
+print("decrypted:", answer["Plaintext"].decode(), flush=True)
+'''
+
+
+def boto3_layer() -> Path:
+    """A directory with boto3 of tests/wheels.lock, with the data of KMS alone, and all of Python compiled: an emulator is slow at that."""
+    packages = wheels.folder("boto3")
+    base = debian("debian-python", PYTHON_RECIPE)
+
+    def fill(path: Path) -> None:
+        lib = path / "usr/lib"
+        with tarfile.open(fileobj=io.BytesIO(base)) as tar:
+            tar.extractall(path, [m for m in tar if m.name.lstrip("./").startswith("usr/lib/python3") and (m.isreg() or m.isdir())])
+        shutil.copytree(packages, lib / "python3/dist-packages", dirs_exist_ok=True, ignore=lambda at, names: [
+            n for n in names if n == "__pycache__" or n.endswith(".dist-info") or
+            (Path(at) == packages / "botocore/data" and n not in BOTO3_DATA) or (Path(at) == packages / "boto3" and n == "examples")])
+        subprocess.run(["/usr/bin/python3", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s", path, "-p", "/", lib],
+                       stdout=subprocess.DEVNULL, check=True)
+
+    return cached("boto3", fill, "usr", [packages.name, BOTO3_DATA, PYTHON_RECIPE])
+
+
+def add_tree(layer: Layer, root: Path) -> None:
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root).as_posix()
+        layer.dir(name) if path.is_dir() else layer.file(name, path)
+
+
+@image
+def boto3(path: Path) -> None:
+    """Debian's python3-minimal and a program that has boto3 decrypt $SECRET by the key $KEY."""
+    write_boto3(path, {})
+
+
+def write_boto3(path: Path, files: dict[str, tuple[bytes, int]], env: tuple[str, ...] = ()) -> None:
+    """The same with FILES of contents and modes, and ENV besides."""
+    layer = Layer()
+    add_tree(layer, boto3_layer())
+    layer.dir("srv")
+    layer.file("srv/decrypts.py", DECRYPTS)
+    layer.file("etc/passwd", PASSWD + "api:x:900:900:The local API:/:/bin/false\n")
+    layer.file("etc/group", GROUP + "api:x:900:\n")
+    for name, (data, mode) in files.items():
+        layer.file(name, data, mode)
+    layout = Layout(path)
+    layout.index(tagged(layout.image([debian("debian-python", PYTHON_RECIPE), layer.bytes()], {
+        "Entrypoint": ["python3", "-u", "/srv/decrypts.py"], "User": "app",
+        "Env": ["PATH=/usr/bin:/bin", "LANG=C.UTF-8", *env]}, "plain")))
