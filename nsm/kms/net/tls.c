@@ -216,7 +216,6 @@ static int failed(struct tls *t, int r, char words[TLS_WORDS_SIZE])
 	switch (r) {
 	case MBEDTLS_ERR_SSL_BAD_CERTIFICATE: /* of another use, or curve */
 	case MBEDTLS_ERR_X509_CERT_VERIFY_FAILED:
-	case MBEDTLS_ERR_SSL_BAD_CERTIFICATE: /* of its use, or its curve */
 		chain_words(&t->check, mbedtls_ssl_get_verify_result(&t->ssl));
 		(void)snprintf(words, TLS_WORDS_SIZE, "%s", t->check.words);
 		return -KMSC_E_CERTIFICATE;
