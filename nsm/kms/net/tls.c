@@ -214,6 +214,7 @@ static int failed(struct tls *t, int r, char words[TLS_WORDS_SIZE])
 		return error;
 	}
 	switch (r) {
+	case MBEDTLS_ERR_SSL_BAD_CERTIFICATE: /* of another use, or curve */
 	case MBEDTLS_ERR_X509_CERT_VERIFY_FAILED:
 		chain_words(&t->check, mbedtls_ssl_get_verify_result(&t->ssl));
 		(void)snprintf(words, TLS_WORDS_SIZE, "%s", t->check.words);
