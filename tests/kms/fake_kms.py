@@ -786,6 +786,8 @@ class FakeKms(Operations):
             if seen.fault.startswith("error "):
                 return self._error(seen, headers)
             members, secret = self._answer(seen)
+            if seen.body.get("DryRun") is True:
+                raise Error("DryRunOperationException", "The request would have succeeded, but the DryRun option is set.", 412)
         except Error as e:
             seen.code = e.code
             return Answer(e.status, {"__type": e.code} | ({} if e.message is None else {"message": e.message}), headers, seen)

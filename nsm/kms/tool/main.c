@@ -17,13 +17,13 @@ enum { COUNT = sizeof(commands) / sizeof(commands[0]), NAME_WIDTH = 24 };
 static const char head[] =
 	"usage: kms COMMAND [ARGUMENT]... [OPTION]...\n"
 	"\n"
-	"AWS KMS from inside an enclave: what it answers is encrypted for this enclave alone.\n"
+	"AWS KMS from inside an enclave: it encrypts its answers for this enclave alone.\n"
 	"\n";
 
 static const char tail[] =
 	"\n"
-	"  kmstool-cli, kmstool-server  AWS's kmstool_enclave_cli and kmstool_enclave, also\n"
-	"                          by these names of the program\n"
+	"  kmstool-cli             what AWS's kmstool_enclave_cli does; also by that name\n"
+	"  kmstool-server          what AWS's kmstool_enclave does; also by that name\n"
 	"\n"
 	"kms COMMAND --help says more of one, kms help options what all of them have;\n"
 	"kms(1) has it all, with examples.\n"

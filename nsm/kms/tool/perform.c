@@ -21,6 +21,18 @@ static bool has_region(const struct settings *set)
 	       endpoint_arn(set->request.key_arn, &ignored) == 0;
 }
 
+static int check_region(const struct tool *t, const struct settings *set)
+{
+	struct endpoint_arn arn;
+
+	if (!set->region || !set->request.key_arn ||
+	    endpoint_arn(set->request.key_arn, &arn) < 0 ||
+	    strcmp(arn.region, set->region) == 0)
+		return 0;
+	return tool_usage(t, "--region", "the key is in %s by its ARN",
+			  arn.region);
+}
+
 /* The region that was said; or of the environment, if the key has none. NULL: the key's. */
 static const char *region_of(const struct settings *set)
 {
@@ -66,8 +78,10 @@ static int set_way(struct tool *t, const struct settings *set,
 		   struct kmsc_client *client)
 {
 	const char *region = region_of(set);
-	int r = 0;
+	int r = check_region(t, set);
 
+	if (r)
+		return r;
 	if (!region && !has_region(set))
 		return tool_usage(t, NULL,
 				  "--region is needed: which of AWS's");

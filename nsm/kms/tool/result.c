@@ -110,9 +110,12 @@ static int write_json(const struct tool *t, const struct settings *set,
 int result_write(const struct tool *t, const struct settings *set,
 		 const struct kmsc_answer *answer, struct result *r)
 {
-	int code = set->json ? write_json(t, set, answer, &r->secret) :
-			       write_parts(t, set, answer, r);
+	int code = TOOL_DONE;
 
+	/* Who ignores that it is a dry run has made something that nobody wants. */
+	if (!set->request.dry_run)
+		code = set->json ? write_json(t, set, answer, &r->secret) :
+				   write_parts(t, set, answer, r);
 	result_abort(r);
 	return code;
 }
@@ -264,6 +267,8 @@ int result_refuse(const struct tool *t, const struct settings *set,
 	const int code = code_of(error);
 	char *line = text, *end;
 
+	if (code == TOOL_DONE)
+		return code;
 	if (code == TOOL_USAGE)
 		return tool_usage(t, NULL, "%s",
 				  *error->words ? error->words :
