@@ -32,8 +32,8 @@ include $(addsuffix /build.mk,init nsm nsm/kms nsm/api vsock/relay rootfs/pack t
 include scripts/read.mk scripts/install.mk
 -include $(OBJECTS:.o=.d)
 
-## all: build/<arch>/init, nsm, relay, kms, api and mkeif, stripped, X.debug beside them; libnsmc.a and .so; build/mkeif (the default)
-all: $(B)/init $(B)/nsm $(B)/relay $(B)/kms $(B)/api $(B)/libnsmc.a $(B)/libnsmc.so.0 $(B)/libnsmc.pc $(B)/compat/lib/libnsm.so $(B)/mkeif $(BUILD)/mkeif
+## all: build/<arch>/init, nsm, relay, kms, api and mkeif, stripped, X.debug beside them; libnsmc.a and .so, libkmsc.a; build/mkeif (the default)
+all: $(B)/init $(B)/nsm $(B)/relay $(B)/kms $(B)/api $(B)/libnsmc.a $(B)/libnsmc.so.0 $(B)/libnsmc.pc $(B)/libkmsc.a $(B)/libkmsc.pc $(B)/kmsc.h $(B)/compat/lib/libnsm.so $(B)/mkeif $(BUILD)/mkeif
 
 VERIFY_CC ?= cc
 VERIFY_AR ?= ar
@@ -173,7 +173,8 @@ blobs: $(B)/init
 ## dist: release tarballs of both architectures, with SBOM and checksums, in build/dist
 dist:
 	$(Q)for a in x86_64 aarch64; do $(MAKE) --no-print-directory ARCH=$$a CC=gcc \
-		$(BUILD)/$$a/init $(BUILD)/$$a/nsm $(BUILD)/$$a/relay $(BUILD)/$$a/kms $(BUILD)/$$a/api $(BUILD)/$$a/mkeif $(BUILD)/$$a/libnsmc.a $(BUILD)/$$a/libnsmc.so.0 \
+		$(BUILD)/$$a/init $(BUILD)/$$a/nsm $(BUILD)/$$a/relay $(BUILD)/$$a/kms $(BUILD)/$$a/api $(BUILD)/$$a/mkeif $(BUILD)/$$a/libnsmc.a $(BUILD)/$$a/libnsmc.so.0 $(BUILD)/$$a/libkmsc.a \
+		$(BUILD)/$$a/kmsc.h \
 		$(BUILD)/$$a/compat/lib/libnsm.so || exit 1; done
 	$(Q)scripts/dist $(BUILD)/dist
 

@@ -23,23 +23,27 @@ $(B)/nsm.debug: $(TOOL_O) $(LIBNSM_O)
 	$(call link,$(LINK_TARGET))
 
 # One object, of which all but the names that begin with nsmc_ (AWS's: nsm_) is its
-# own: an application may link another libcbor and mbedTLS beside it.
+# own: an application may link another libcbor and mbedTLS beside it. FIRST: how names that
+# are shown begin; INSIDE: the libraries in it.
+WHOLE = $(B)/obj/$(notdir $*)
+define whole
+$(call note,AR)
+@mkdir -p $(@D) $(dir $(WHOLE))
+$(Q)$(CROSS)nm -g --defined-only $^ | LC_ALL=C sort -k3 | \
+	awk '$$3 ~ /^$(FIRST)/ { print $$3 }' >$(WHOLE).names
+$(Q)$(XCC) -nostdlib -r -Wl,--gc-sections -o $(WHOLE).o \
+	$$(sed 's/^/-Wl,-u,/' $(WHOLE).names) $^ $(INSIDE)
+$(Q)$(CROSS)objcopy --strip-unneeded -R .comment \
+	--keep-global-symbols=$(WHOLE).names $(WHOLE).o
+$(Q)rm -f $@ && $(CROSS)ar rcsD $@ $(WHOLE).o
+endef
 $(B)/libnsmc.a: $(LIBNSM_O)
 $(B)/compat/lib/libnsm.a: $(COMPAT_O)
 $(B)/libnsmc.a: FIRST = nsmc_
 $(B)/compat/lib/libnsm.a: FIRST = nsm_
-WHOLE = $(B)/obj/$(notdir $*)
+$(B)/libnsmc.a $(B)/compat/lib/libnsm.a: INSIDE = $(filter $(DEPS)/mbedtls/% $(DEPS)/cbor/%,$(LIBS))
 $(B)/libnsmc.a $(B)/compat/lib/libnsm.a: %.a:
-	$(call note,AR)
-	@mkdir -p $(@D)
-	$(Q)$(CROSS)nm -g --defined-only $^ | LC_ALL=C sort -k3 | \
-		awk '$$3 ~ /^$(FIRST)/ { print $$3 }' >$(WHOLE).names
-	$(Q)$(XCC) -nostdlib -r -Wl,--gc-sections -o $(WHOLE).o \
-		$$(sed 's/^/-Wl,-u,/' $(WHOLE).names) $^ \
-		$(filter $(DEPS)/mbedtls/% $(DEPS)/cbor/%,$(LIBS))
-	$(Q)$(CROSS)objcopy --strip-unneeded -R .comment \
-		--keep-global-symbols=$(WHOLE).names $(WHOLE).o
-	$(Q)rm -f $@ && $(CROSS)ar rcsD $@ $(WHOLE).o
+	$(whole)
 
 # Like the archives they ask the program's C library, musl or glibc, for what both
 # have, and name none: SO_LIBS=-lc does, for who packs them for one of both.
@@ -63,8 +67,11 @@ $(B)/compat/lib/libnsm.so: $(B)/compat/lib/libnsm.so.0 $(B)/compat/lib/libnsm.a 
 	@ln -sfn libnsm.so.0 $@
 
 # Made anew for another PREFIX.
+define pc
+@mkdir -p $(@D)
+@sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|' \
+	$< >$@.new; \
+cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+endef
 $(B)/libnsmc.pc: nsm/libnsmc.pc.in FORCE
-	@mkdir -p $(@D)
-	@sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|' \
-		$< >$@.new; \
-	cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	$(pc)

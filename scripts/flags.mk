@@ -79,6 +79,8 @@ FUZZ_CFLAGS = $(COMMON) $(FUZZ_INC) -O1 -g -fsanitize=fuzzer-no-link \
 # kms and api: as nsm, with libraries of their own.
 KEYS_CFLAGS = $(subst $(DEPS)/,$(K)/deps/,$(subst $(DEPS)/mbedtls,$(K)/deps/kmstls,$(CFLAGS_ALL))) \
 	$(call keys_inc,K,yyjson llhttp)
+# Of what is in libkmsc.a.
+KEYS_PIC := -fPIC -fvisibility=hidden
 keys_inc = $(patsubst %,-isystem $($(1))/deps/%/include,$(2))
 
 # What init, nsm and what runs beside them are linked with: no C library of the machine's.

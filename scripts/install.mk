@@ -30,6 +30,10 @@ install:
 	ln -sfn libnsmc.so.0 $(DESTDIR)$(LIBDIR)/libnsmc.so
 	install -D -m 0644 $(B)/libnsmc.pc $(DESTDIR)$(LIBDIR)/pkgconfig/libnsmc.pc
 	install -D -m 0644 nsm/nsmc.h $(DESTDIR)$(INCLUDEDIR)/nsmc.h
+	install -D -m 0644 $(B)/libkmsc.a $(DESTDIR)$(LIBDIR)/libkmsc.a
+	install -D -m 0644 $(B)/libkmsc.pc $(DESTDIR)$(LIBDIR)/pkgconfig/libkmsc.pc
+	install -D -m 0644 $(B)/kmsc.h $(DESTDIR)$(INCLUDEDIR)/kmsc.h
+	install -D -m 0644 nsm/kms/libkmsc.3 $(DESTDIR)$(PREFIX)/share/man/man3/libkmsc.3
 	install -D -m 0644 nsm/compat/nsm.h $(DESTDIR)$(COMPATDIR)/include/nsm.h
 	install -D -m 0644 $(B)/compat/lib/libnsm.a $(DESTDIR)$(COMPATDIR)/lib/libnsm.a
 	install -D -m 0644 $(B)/compat/lib/libnsm.so.0 $(DESTDIR)$(COMPATDIR)/lib/libnsm.so.0

@@ -42,7 +42,7 @@ FZ_LAST := mbedtls
 
 K_CC = $(XCC)
 K_CFLAGS = $(KEYS_CFLAGS)
-K_MORE = $(B_MORE)
+K_MORE = $(B_MORE) $(KEYS_PIC)
 K_TOOLS = $(ARCH) $(CC) kms
 K_LAST := kmstls
 

@@ -12,3 +12,20 @@ $(K)/obj/nsm/es384.o: private OPT = -O2 -fomit-frame-pointer
 
 $(B)/kms.debug: $(KMS_O)
 	$(call link,$(LINK_K))
+
+# The library: as libnsmc.a is, with libnsmc inside. What is in both it and kms is compiled once, and shows nothing in a
+# shared library.
+LIBKMSC_O := $(call objects,K,$(KMS_LIB_C) $(KMS_BELOW_C) $(LIBNSM_C))
+$(LIBKMSC_O): private PIC = $(KEYS_PIC)
+$(B)/libkmsc.a: FIRST = (nsmc|kmsc)_
+$(B)/libkmsc.a: INSIDE = $(filter-out $(K)/deps/musl/% %/libgcc.a,$(K_LIBS))
+$(B)/libkmsc.a: %.a: $(LIBKMSC_O)
+	$(whole)
+
+$(B)/libkmsc.pc: nsm/kms/libkmsc.pc.in FORCE
+	$(pc)
+
+# As it is installed: nsmc.h lies beside it.
+$(B)/kmsc.h: nsm/kms/kmsc.h
+	@mkdir -p $(@D)
+	@sed 's|"nsm/nsmc.h"|"nsmc.h"|' $< >$@

@@ -287,6 +287,15 @@ int kmsc_client_credentials(struct kmsc_client *client,
 			    kmsc_credentials_fn *credentials, void *ctx);
 
 /*
+ * Or a source that TEXT names: "PATH", "-" or "fd:N" (a file as IMDS writes it, or lines of
+ * AWS_ACCESS_KEY_ID=...), "environment", "imds ADDRESS [ROLE]", "container URL"; kms(1) has all of
+ * them. They are kept, and fetched again 15 minutes before their end. -KMSC_E_CREDENTIALS: there is
+ * no such source, and RETERR_WORDS (may be NULL) says why.
+ */
+int kmsc_client_source(struct kmsc_client *client, const char *text,
+		       char reterr_words[KMSC_WORDS_SIZE]);
+
+/*
  * Or always these. TOKEN may be NULL. -KMSC_E_CREDENTIALS: characters or lengths that no
  * credentials have.
  */

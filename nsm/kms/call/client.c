@@ -1,9 +1,11 @@
 #include "nsm/kms/call/client.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "nsm/kms/credentials/provider.h"
 #include "nsm/kms/net/trust.h"
 #include "nsm/kms/wire/endpoint.h"
 #include "nsm/kms/wire/http.h"
@@ -37,6 +39,7 @@ void kmsc_client_free(struct kmsc_client *client)
 	if (!client)
 		return;
 	trust_free(client->trust);
+	provider_free(client->provider);
 	explicit_bzero(client, sizeof(*client));
 	free(client);
 }
@@ -207,14 +210,42 @@ int kmsc_client_seed(struct kmsc_client *client, const void *seed, size_t len)
 
 /* --- credentials --- */
 
+/* PROVIDER is the client's from now on. */
+static void use(struct kmsc_client *client, kmsc_credentials_fn *credentials,
+		void *ctx, struct provider *provider)
+{
+	provider_free(client->provider);
+	client->provider = provider;
+	client->credentials = credentials;
+	client->credentials_ctx = ctx;
+	explicit_bzero(&client->keys, sizeof(client->keys));
+}
+
 int kmsc_client_credentials(struct kmsc_client *client,
 			    kmsc_credentials_fn *credentials, void *ctx)
 {
 	if (!client || !credentials)
 		return -EINVAL;
-	client->credentials = credentials;
-	client->credentials_ctx = ctx;
-	explicit_bzero(&client->keys, sizeof(client->keys));
+	use(client, credentials, ctx, NULL);
+	return 0;
+}
+
+int kmsc_client_source(struct kmsc_client *client, const char *text,
+		       char reterr_words[KMSC_WORDS_SIZE])
+{
+	struct provider *provider;
+	const char *wrong;
+
+	if (!client || !text)
+		return -EINVAL;
+	wrong = provider_new(text, &provider);
+	if (wrong) {
+		if (reterr_words)
+			(void)snprintf(reterr_words, KMSC_WORDS_SIZE, "%s",
+				       wrong);
+		return -KMSC_E_CREDENTIALS;
+	}
+	use(client, provider_give, provider, provider);
 	return 0;
 }
 
@@ -255,8 +286,8 @@ int kmsc_client_keys(struct kmsc_client *client, const char *access_key_id,
 			r = 0;
 	}
 	if (r == 0) {
+		use(client, NULL, NULL, NULL);
 		client->keys = k;
-		client->credentials = NULL;
 	}
 	explicit_bzero(&k, sizeof(k));
 	return r;

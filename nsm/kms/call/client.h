@@ -5,6 +5,7 @@
 #include "vsock/relay/plan/address.h"
 
 struct trust;
+struct provider;
 
 enum {
 	CLIENT_SEED_MAX = 256,
@@ -33,6 +34,7 @@ struct kmsc_client {
 
 	kmsc_credentials_fn *credentials; /* NULL: KEYS */
 	void *credentials_ctx;
+	struct provider *provider; /* the client's; NULL: none */
 	struct kmsc_credentials keys;
 };
 
