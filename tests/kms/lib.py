@@ -89,7 +89,7 @@ class Done:
         for words in err:
             check(words in self.err, f"stderr without {words!r}: {self.story}")
         if code:
-            check(self.err.startswith("kms: "), f"nothing on stderr: {self.story}")
+            check(self.err.startswith(("kms: ", self.command.split()[0] + ": ")), f"nothing on stderr: {self.story}")
             check(all(c == "\n" or c.isprintable() for c in self.err), f"control characters on stderr: {self.story}")
         if out is not None:
             check(self.out == out, f"stdout is not {out[:400]!r}: {self.story}")

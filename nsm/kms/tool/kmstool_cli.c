@@ -117,6 +117,7 @@ enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 struct call {
 	const char *program;
 	size_t command;
+	bool is_bare; /* AWS's of 2020 to 2023: no command, and no label */
 	char *values[OPTIONS];
 	struct kmsc_pair context[KMSC_CONTEXT_MAX];
 	size_t context_count;
@@ -219,7 +220,7 @@ static int take_options(struct call *c, int argc, char **argv)
 	size_t o;
 	int r;
 
-	for (int i = 2; i < argc; i++) {
+	for (int i = c->is_bare ? 1 : 2; i < argc; i++) {
 		o = find_option(argv[i], &value);
 		if (o == OPTIONS) {
 			(void)misuse(c, "Unknown option: %s", argv[i]);
@@ -451,7 +452,9 @@ static int print_answer(const struct call *c, const struct kmsc_answer *a)
 		return failed(c, "out of memory");
 	if (a->ciphertext_blob.data)
 		len += put_line(out + len, "CIPHERTEXT: ", a->ciphertext_blob);
-	len += put_line(out + len, "PLAINTEXT: ", a->plaintext);
+	len += put_line(out + len,
+			c->is_bare ? "" : "PLAINTEXT: ", a->plaintext);
+	len -= c->is_bare ? 1 : 0;
 	if (a->public_key.data)
 		len += put_line(out + len, "PUBLICKEY: ", a->public_key);
 	is_done = write_all(out, len);
@@ -522,6 +525,21 @@ static int make_client(struct call *c, struct kmsc_client **ret,
 	return 0;
 }
 
+/* Finds the command: false: there is none. */
+static bool find_command(struct call *c, int argc, char **argv)
+{
+	if (argc < 2 || strcmp(argv[1], "--help") == 0 ||
+	    strcmp(argv[1], "-h") == 0)
+		return false;
+	c->is_bare = argv[1][0] == '-';
+	if (c->is_bare)
+		return true;
+	while (c->command < COMMANDS &&
+	       strcmp(argv[1], commands[c->command].name) != 0)
+		c->command++;
+	return c->command < COMMANDS;
+}
+
 int kmstool_cli(int argc, char **argv)
 {
 	struct call c = { .program = argv[0] };
@@ -530,10 +548,7 @@ int kmstool_cli(int argc, char **argv)
 	int nsm = -1, r;
 
 	(void)prctl(PR_SET_DUMPABLE, 0);
-	while (argc > 1 && c.command < COMMANDS &&
-	       strcmp(argv[1], commands[c.command].name) != 0)
-		c.command++;
-	if (argc < 2 || c.command == COMMANDS)
+	if (!find_command(&c, argc, argv))
 		return show_commands(&c);
 	r = take_options(&c, argc, argv);
 	if (r == 0)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,7 +24,9 @@ enum {
 	SESSIONS_MAX = 16,
 	IDLE_MS = 60 * 60 * 1000, /* between two frames */
 	FRAME_MS = 60 * 1000,	  /* from a frame's first byte to its last */
-	PLAINTEXT_MAX = 4096,	  /* of KMS's Decrypt */
+	DRAIN_MS = 2000,	  /* of what is too long */
+	DRAIN_MAX = 1 << 20,
+	PLAINTEXT_MAX = 4096, /* of KMS's Decrypt */
 };
 
 struct server {
@@ -83,6 +86,22 @@ static int receive(struct session *s, int64_t deadline_ms)
 	return n > 0;
 }
 
+/* A close with unread bytes would be a reset, which can take the answer away. */
+static void drain(struct session *s)
+{
+	int64_t deadline_ms = io_now_ms() + DRAIN_MS;
+	size_t total = 0;
+
+	(void)shutdown(s->fd, SHUT_WR);
+	do {
+		explicit_bzero(s->buf, sizeof(s->buf));
+		s->len = 0;
+		if (receive(s, deadline_ms) <= 0)
+			return;
+		total += s->len;
+	} while (total < DRAIN_MAX);
+}
+
 /* Reads until a whole frame is there: 1 and where its NUL is; 0: the session is over. */
 static int next_frame(struct session *s, char **ret_end)
 {
@@ -97,6 +116,7 @@ static int next_frame(struct session *s, char **ret_end)
 		if (s->len == sizeof(s->buf)) {
 			(void)complain(s->server, "Message size too large.");
 			(void)answer(s, false, "Message size too large.");
+			drain(s);
 			return 0;
 		}
 		before = from = s->len;
