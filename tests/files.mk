@@ -44,6 +44,8 @@ TOOL_TEST_C := tests/tool/device.c tests/seams/fake_nsm.c
 RELAY_SEAM_C := tests/relay/sock.c tests/relay/sandbox.c
 # kms and api with an NSM that is a socket; with sanitizers, with relay's vsock, too.
 KMS_SEAM_C := tests/kms/device.c
+# And the API with sanitizers has no filter.
+API_SEAM_C := tests/api/sandbox.c
 JAIL_C := tests/ns/jail.c
 INJECT_C := $(addprefix tests/faults/,inject.c blocking.c callers.c)
 MUTANT_C := $(addprefix tests/faults/,mutant.c marks.c)

@@ -2,20 +2,31 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "nsm/api/base/loop.h"
+#include "nsm/api/base/notify.h"
+#include "nsm/api/base/sandbox.h"
 #include "nsm/api/http/access.h"
 #include "nsm/api/http/connection.h"
 #include "nsm/api/http/listener.h"
+#include "nsm/api/jobs/jobs.h"
 #include "nsm/api/spec/spec.h"
 #include "nsm/api/tables.h"
 
-enum { DONE = 0, BAD_CONFIG = 1, USAGE = 2, FAILED = 5, END_MS = 2000 };
+enum {
+	DONE = 0,
+	BAD_CONFIG = 1,
+	USAGE = 2,
+	FAILED = 5,
+	END_MS = 2000, /* for answers that are under way */
+};
 
 static const char usage[] =
 	"usage: enclave-api [CONFIGURATION]\n"
@@ -79,28 +90,34 @@ static int read_spec(const char *path)
 /* --- the end --- */
 
 static struct timer last_timer;
+static int64_t end_ms;
 
 static void on_last(struct timer *t)
 {
-	if (connection_end() || loop_now_ms(&loop) >= t->due_ms + END_MS)
+	if (connection_end() || loop_now_ms(&loop) >= end_ms)
 		loop_stop(&loop);
 	else
-		loop_timer(&loop, t, t->due_ms + 50);
+		loop_timer(&loop, t, loop_now_ms(&loop) + 20);
 }
 
-static void on_signal(struct watch *s, uint32_t events)
+static void on_signal(struct watch *w, uint32_t events)
 {
 	struct signalfd_siginfo info;
 
 	(void)events;
-	if (read(s->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+	if (read(w->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
+	if (info.ssi_signo == SIGCHLD) {
+		jobs_reap();
+		return;
+	}
 	listener_close();
 	last_timer.due = on_last;
+	end_ms = loop_now_ms(&loop) + END_MS;
 	loop_timer(&loop, &last_timer, loop_now_ms(&loop));
 }
 
-static int open_signals(struct watch *s)
+static int open_signals(struct watch *w)
 {
 	sigset_t set;
 
@@ -108,10 +125,43 @@ static int open_signals(struct watch *s)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	s->ready = on_signal;
-	s->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return s->fd < 0 ? -errno : loop_add(&loop, s, EPOLLIN);
+	w->ready = on_signal;
+	w->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return w->fd < 0 ? -errno : loop_add(&loop, w, EPOLLIN);
+}
+
+/* --- the beginning --- */
+
+static void on_jobs_ready(void)
+{
+	const char *name = getenv("NOTIFY_SOCKET");
+	int r;
+
+	if (!name || !*name)
+		return;
+	r = notify_send(name, "READY=1");
+	if (r < 0)
+		(void)fprintf(stderr, "enclave-api: NOTIFY_SOCKET: %s\n",
+			      strerror(-r));
+}
+
+/* What neither it nor its children ever need. */
+static int confine(void)
+{
+	const struct rlimit none = { 0, 0 },
+			    files = { JOBS_FILES_MAX, JOBS_FILES_MAX };
+	int r;
+
+	if (setrlimit(RLIMIT_CORE, &none) < 0 ||
+	    setrlimit(RLIMIT_NOFILE, &files) < 0 ||
+	    prctl(PR_SET_DUMPABLE, 0) < 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	r = sandbox_enter(SANDBOX_SERVES);
+	/* A kernel without filters of system calls is no reason not to serve. */
+	return r == -EINVAL ? 0 : r;
 }
 
 static int serve(void)
@@ -129,12 +179,18 @@ static int serve(void)
 	if (access_open(&spec, &fault) < 0)
 		return say(&fault);
 	connection_open(&loop, tables);
-	if (listener_open(&loop, &spec, &fault) < 0) {
+	if (jobs_open(&loop, &spec, on_jobs_ready, &fault) < 0 ||
+	    listener_open(&loop, &spec, &fault) < 0) {
 		(void)say(&fault);
 		return FAILED;
 	}
-	r = loop_run(&loop);
+	r = confine();
+	if (r == 0)
+		r = loop_run(&loop);
 	listener_close();
+	jobs_close();
+	if (r < 0)
+		(void)fprintf(stderr, "enclave-api: %s\n", strerror(-r));
 	return r < 0 ? FAILED : DONE;
 }
 

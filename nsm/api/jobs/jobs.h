@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "nsm/api/base/loop.h"
 #include "nsm/api/http/web.h"
+#include "nsm/api/jobs/job.h"
 #include "nsm/api/spec/spec.h"
 
 /*
@@ -15,65 +17,50 @@
  * is left behind, another takes over.
  */
 
-enum {
-	JOBS_QUEUE_MAX =
-		64, /* of each kind, waiting; one more is answered 503 */
-	JOBS_LEFT_MAX =
-		4, /* hanging in the NSM; then all calls of it are answered 503 */
-};
-
 enum job_kind {
 	JOB_NSM, /* has the NSM, no network */
 	JOB_KMS, /* has a kmsc_client, network, no NSM; waits until there is a recipient key and credentials */
 	JOB_LOCAL, /* has neither: what takes long, as verifying */
 };
 
-struct kmsc_client;
-
-/* What a job has, in the child. */
-struct job {
-	struct web *web; /* the request; NULL: the job is not of a request */
-	void *ctx;
-	int nsm; /* JOB_NSM: descriptor; else -1 */
-	struct kmsc_client
-		*client; /* JOB_KMS: ready for kmsc_call; else NULL */
-	const struct spec *spec;
-	/* Set by the job. 0: JOB_KMS: the opening of KMS's message failed, so that the recipient key is renewed */
-	bool has_failed_opening;
-	bool has_refused_credentials; /* JOB_KMS: these are fetched again before the next one */
-};
-
 /*
- * Runs in the child, once, and answers by one of the job_answer... functions; without an answer it is 500. It need not free or wipe:
- * the child ends.
- */
-typedef void job_run_fn(struct job *j);
-
-/* In the child: as web_answer, web_answer_with, web_error, web_error_nsm. Only the first counts. */
-void job_answer(struct job *j, int status, const char *type, const void *body,
-		size_t len);
-void job_answer_with(struct job *j, int status, const char *type,
-		     const char *lines, const void *body, size_t len);
-void job_error(struct job *j, int status, const char *code, const char *format,
-	       ...) __attribute__((format(printf, 4, 5)));
-void job_error_nsm(struct job *j, int r);
-
-/*
- * Has RUN called in a child for W, which is answered with what RUN answers: at the latest after the configuration's time for KIND.
- * CTX must stay until then; W->own is the place for it. Answers W itself (429, 503) if there is no room.
+ * Has RUN called in a child for W, which is answered with what RUN answers: at the latest after the configuration's time for KIND. CTX
+ * stays the caller's; NULL is usual, since the job has W and reads its body itself, so that only a child parses it. Answers W itself
+ * (503) if there is no room.
  */
 void jobs_serve(struct web *w, enum job_kind kind, job_run_fn *run, void *ctx);
 
 /*
- * The same with a completion, which gets the answer and answers W itself. STATUS is 504 after the deadline, 500 if the
- * child died, 503 if there is no room; BODY is valid during the call.
+ * The same with a completion, which gets the answer, frees CTX and answers W. The status is 504 after the deadline, 500 if the
+ * child died, 503 if there is no room, which may be known before this returns.
  */
-typedef void job_done_fn(struct web *w, void *ctx, int status, const char *type,
-			 const char *lines, const uint8_t *body, size_t len);
+struct task_answer;
+typedef void job_done_fn(struct web *w, void *ctx, const struct task_answer *a);
 void jobs_serve_then(struct web *w, enum job_kind kind, job_run_fn *run,
 		     void *ctx, job_done_fn *done);
 
+enum {
+	JOBS_FILES_MAX = 256
+}; /* descriptors that the process may have, all of which a child closes */
+
 /* The configuration. */
 const struct spec *jobs_spec(void);
+
+/* The credentials that are kept; NULL: there are none now. Only for the process of the connections. */
+struct kmsc_credentials;
+const struct kmsc_credentials *jobs_credentials(void);
+
+/*
+ * Before all others: opens the NSM. READY is called once, when it has answered and, with a region, there is a recipient key.
+ * Returns 0, or -errno with *RETERR.
+ */
+int jobs_open(struct loop *loop, const struct spec *spec, void (*ready)(void),
+	      struct spec_fault *reterr);
+
+/* Children have ended (SIGCHLD). */
+void jobs_reap(void);
+
+/* Kills all children. */
+void jobs_close(void);
 
 #endif

@@ -3,9 +3,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "nsm/api/spec/arn.h"
 #include "nsm/api/spec/loopback.h"
 #include "nsm/api/spec/token.h"
+#include "nsm/kms/credentials/source.h"
+#include "nsm/kms/wire/endpoint.h"
 #include "vsock/relay/plan/address.h"
 
 enum {
@@ -138,7 +139,7 @@ static const char *read_region(struct spec_reader *r)
 
 	if (why)
 		return why;
-	if (strlen(word) > 32 || !is_word(word, "-"))
+	if (!endpoint_partition(word))
 		return "it must be a region, such as eu-west-1";
 	r->spec->region = word;
 	r->spec->region_line = r->line;
@@ -182,39 +183,23 @@ static const char *read_connect(struct spec_reader *r)
 	return why;
 }
 
+/* All words of the line: where they come from, without quotes. */
 static const char *read_credentials(struct spec_reader *r)
 {
-	static const char kinds[] = "it must be imds ADDRESS, container URL, "
-				    "file PATH or environment";
-	struct spec *s = r->spec;
-	char *word = NULL;
-	const char *why = next(r, kinds, &word);
+	char *text = r->rest + strspn(r->rest, " \t");
+	size_t len = strlen(text);
+	struct source source;
+	const char *why;
 
-	s->source_line = r->line;
-	if (why)
-		return why;
-	if (strcmp(word, "environment") == 0) {
-		s->source = SPEC_CREDENTIALS_ENVIRONMENT;
-		return NULL;
-	}
-	if (strcmp(word, "file") == 0) {
-		s->source = SPEC_CREDENTIALS_FILE;
-		return path(r, &s->source_at);
-	}
-	if (strcmp(word, "imds") == 0)
-		s->source = SPEC_CREDENTIALS_IMDS;
-	else if (strcmp(word, "container") == 0)
-		s->source = SPEC_CREDENTIALS_CONTAINER;
-	else
-		return kinds;
-	why = next(r, "where?", &word);
-	if (!why && s->source == SPEC_CREDENTIALS_IMDS)
-		why = check_address(word);
-	if (!why && s->source == SPEC_CREDENTIALS_CONTAINER &&
-	    strncmp(word, "http://", 7) != 0)
-		why = "it must be an http:// URL";
-	if (!why)
-		s->source_at = word;
+	while (len > 0 && (text[len - 1] == ' ' || text[len - 1] == '\t'))
+		text[--len] = '\0';
+	why = source_read(text, len, &source);
+	if (!why &&
+	    (source.kind == SOURCE_FD || source.kind == SOURCE_SETCLIENT))
+		why = "they cannot be read again: it must be file, environment, "
+		      "imds or container";
+	r->rest = text + len;
+	r->spec->credentials = text;
 	return why;
 }
 
@@ -243,6 +228,22 @@ static const char *read_pair(struct spec_reader *r, struct spec_key *k,
 			return "this name is there twice";
 	k->pair[k->pairs++] = (struct spec_pair){ word, equals + 1 };
 	return NULL;
+}
+
+/* REGION may be NULL: any. */
+static const char *check_arn(const char *text, const char *region)
+{
+	struct endpoint_arn arn;
+
+	if (strlen(text) > SPEC_ARN_MAX || endpoint_arn(text, &arn) < 0)
+		return "it must be a key's full ARN, "
+		       "arn:aws:kms:REGION:ACCOUNT:key/ID";
+	if (arn.is_alias)
+		return "an alias can be pointed at any key: it must be the key's "
+		       "full ARN";
+	return region && strcmp(arn.region, region) != 0 ?
+		       "it is a key of another region" :
+		       NULL;
 }
 
 static const char *check_name(const struct spec *s, const char *name)
@@ -275,7 +276,7 @@ static const char *read_key(struct spec_reader *r)
 	k->name = word;
 	why = next(r, must, &word);
 	if (!why)
-		why = arn_check(word, NULL);
+		why = check_arn(word, NULL);
 	if (why)
 		return why;
 	k->arn = word;
@@ -419,11 +420,6 @@ static const char *read_allow(struct spec_reader *r)
 	return why;
 }
 
-static const char *read_nsm(struct spec_reader *r)
-{
-	return path(r, &r->spec->nsm);
-}
-
 static const char *read_workers(struct spec_reader *r)
 {
 	char *word = NULL;
@@ -503,7 +499,6 @@ static const struct {
 	{ "kms-workers", read_workers, false },
 	{ "listen", read_listen, true },
 	{ "notify-dir", read_notify_dir, false },
-	{ "nsm", read_nsm, false },
 	{ "nsm-timeout", read_nsm_timeout, false },
 	{ "recipient-key-max", read_recipient_max, false },
 	{ "region", read_region, false },
@@ -577,13 +572,13 @@ static int check_all(struct spec_reader *r)
 		r->about = s->key[i].name;
 		if (!s->region)
 			return fail(r, "key", "there is no line region");
-		why = arn_check(s->key[i].arn, s->region);
+		why = check_arn(s->key[i].arn, s->region);
 		if (why)
 			return fail(r, "key", why);
 	}
 	r->about = NULL;
 	r->line = s->region_line;
-	if (s->region && s->source == SPEC_CREDENTIALS_NONE)
+	if (s->region && !s->credentials)
 		return fail(r, "region", "there is no line credentials");
 	return 0;
 }
@@ -592,7 +587,6 @@ static void set_defaults(struct spec *s)
 {
 	*s = (struct spec){
 		.connect = "vsock:3:8000",
-		.nsm = "/dev/nsm",
 		.kms_workers = KMS_WORKERS,
 		.kms_timeout_ms = 30 * 1000,
 		.nsm_timeout_ms = 10 * 1000,

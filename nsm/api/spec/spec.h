@@ -96,14 +96,6 @@ struct spec_allow {
 	const char *name; /* a name, or a number */
 };
 
-enum spec_source {
-	SPEC_CREDENTIALS_NONE, /* no line */
-	SPEC_CREDENTIALS_IMDS,
-	SPEC_CREDENTIALS_CONTAINER,
-	SPEC_CREDENTIALS_FILE,
-	SPEC_CREDENTIALS_ENVIRONMENT,
-};
-
 struct spec {
 	const char *region; /* NULL: no KMS */
 	unsigned region_line;
@@ -111,12 +103,8 @@ struct spec {
 	const char *ca;	      /* path of a file; NULL: Amazon's roots */
 	const char *
 		connect; /* an address as relay writes it; default vsock:3:8000 */
-	/* credentials = imds ADDRESS | container ADDRESS PATH | file PATH | environment */
-	enum spec_source source;
-	unsigned source_line;
 	const char *
-		source_at; /* IMDS: ADDRESS; container: URL; file: PATH; else NULL */
-	const char *nsm;	/* path; default /dev/nsm */
+		credentials; /* as nsm/kms/credentials/source.h has it; NULL: none */
 	unsigned kms_workers;	/* calls of KMS at a time: 1 to 16; 4 */
 	int64_t kms_timeout_ms; /* of a call with all its attempts; 30 s */
 	int64_t nsm_timeout_ms; /* of a call of the NSM; 10 s */
