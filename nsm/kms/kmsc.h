@@ -245,7 +245,10 @@ int kmsc_client_ca(struct kmsc_client *client, const void *certificates,
  */
 int kmsc_client_timeout(struct kmsc_client *client, uint32_t ms);
 
-/* How many requests a call may make, 1 to KMSC_ATTEMPTS_MAX. */
+/*
+ * How many requests a call may make for what passes by itself, 1 to KMSC_ATTEMPTS_MAX. Beyond
+ * them it makes one with other credentials if these are refused, and one if the time is.
+ */
 int kmsc_client_attempts(struct kmsc_client *client, unsigned attempts);
 
 /* The User-Agent, printable ASCII; "libkmsc/VERSION" if it is not set. */
@@ -396,7 +399,7 @@ void kmsc_answer_free(struct kmsc_answer *answer);
  * credentials and sends it inside TLS. What the request may say is for the caller to
  * check before. The answer's body goes to BUF of CAP bytes (-ENOBUFS; KMSC_FORWARD_MAX is
  * enough), its length to *RET_LEN, HTTP's status to *RET_STATUS: 0 is returned for errors
- * of KMS, too, which are the caller's to pass on.
+ * of KMS, too, which are the caller's to pass on; *RETERR then has AWS's code and request id.
  *
  * KEY_ARN may be NULL; otherwise an answer of status 200 must not have the KeyId of another
  * key: -KMSC_E_ANSWER_KEY. Without a region the client takes that of KEY_ARN.

@@ -194,6 +194,7 @@ def forwarded_operations_are_signed_and_their_answers_passed_on():
         w.kms.credentials["AKIDOLD"] = Credential(expired=True)
         a = forward("DescribeKey", {"KeyId": w.key.arn}, id="AKIDOLD", refreshed=ACCESS[0]).good()
         same(a.out.partition("\n")[0], "status 200", f"with others ({a.story})")
+        same(decrypt(w, id="AKIDOLD", refreshed=ACCESS[0], attempts=1).plaintext, SECRET, "others are no attempt that counts")
         before = len(w.kms.connections)
         w.kms.faults += ["eof-before-answer"]
         forward("Encrypt", {"KeyId": w.key.arn, "Plaintext": "aGVsbG8="}).refused("KMSC_E_CLOSED")

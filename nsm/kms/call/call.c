@@ -213,7 +213,7 @@ int kmsc_forward(struct kmsc_client *client, const char *operation,
 		}
 	}
 	course_free(c);
-	if (r < 0 && reterr)
+	if (reterr && (r < 0 || e.aws_code[0]))
 		*reterr = e;
 	return r;
 }

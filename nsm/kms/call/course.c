@@ -247,8 +247,6 @@ static bool has_reset_clock(struct course *c, int *ret_fatal)
 /* True: another attempt is to be made. False: the call ends with c->error or *RET_FATAL. */
 static bool remedy(struct course *c, enum verdict_action action, int *ret_fatal)
 {
-	if (action == VERDICT_STOP || c->error->attempts >= c->client->attempts)
-		return false;
 	switch (action) {
 	case VERDICT_CREDENTIALS:
 		return has_others(c);
@@ -256,7 +254,8 @@ static bool remedy(struct course *c, enum verdict_action action, int *ret_fatal)
 		return has_reset_clock(c, ret_fatal);
 	case VERDICT_RETRY:
 	case VERDICT_THROTTLE:
-		return wait_for_next(c, action == VERDICT_THROTTLE);
+		return c->error->attempts < c->client->attempts &&
+		       wait_for_next(c, action == VERDICT_THROTTLE);
 	case VERDICT_STOP:
 	default:
 		return false;
