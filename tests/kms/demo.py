@@ -86,11 +86,19 @@ def image(kms: FakeKms, key: Key, folder: Path, name: str, *env: str) -> Image:
     return Image(path, json.loads(done.stdout)["Measurements"])
 
 
-def policy_of(made: Image) -> dict:
-    """The key's policy, which names the image."""
+def policy_of_pcr0(pcr0: str) -> dict:
+    """A key's policy that names an image, as mkeif prints it, but for who manages the key."""
     return policy.check({"Version": "2012-10-17", "Statement": [{
         "Sid": "The enclave alone", "Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": "kms:Decrypt", "Resource": "*",
-        "Condition": {"StringEqualsIgnoreCase": {"kms:RecipientAttestation:PCR0": made.pcrs["PCR0"]}}}]})
+        "Condition": {"StringEqualsIgnoreCase": {"kms:RecipientAttestation:PCR0": pcr0}}}]})
+
+
+def policy_of(made: Image, key: Key) -> dict:
+    """What mkeif prints for it."""
+    done = subprocess.run([MKEIF, "policy", "--key", key.arn, "--role", ROLE, made.path], stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        raise RuntimeError(f"mkeif policy: code {done.returncode}")
+    return policy.check(json.loads(done.stdout))
 
 
 @contextmanager
@@ -142,7 +150,7 @@ def main() -> int:
         good, other = image(kms, key, folder, "orders"), image(kms, key, folder, "changed", "GREETING=hello")
         say(f"the image orders has PCR0 {good.pcrs['PCR0']}")
         say(f"the image changed has PCR0 {other.pcrs['PCR0']}")
-        key.policy = policy_of(good)
+        key.policy = policy_of(good, key)
         say(f"the key's policy is {json.dumps(key.policy, indent=2)}")
         results = []
         for made in (good, other):
