@@ -234,6 +234,7 @@ class Machine:
     kernel: bytes | None = None
     nsm: bool = True
     module_id: str = "i-0123456789abcdef0-enc0"
+    role: str = ""  # ARN of the parent instance's role, which PCR3 measures
     parent: tuple[str, ...] = ()  # options of parent.py
     folder: Path | None = None
     ports: tuple[int, ...] = LINK_PORTS
@@ -400,7 +401,8 @@ class Machine:
                 append += f" tsc_early_khz={khz} tsc=reliable"
         if mode == "nitro":
             (tmp / "x.eif").write_bytes(eif.pack())
-            return args + ["-M", f"nitro-enclave,vsock=vsock,id={self.module_id}",
+            role = f",parent-role={self.role}" if self.role else ""
+            return args + ["-M", f"nitro-enclave,vsock=vsock,id={self.module_id}{role}",
                            "-serial", "stdio", "-kernel", tmp / "x.eif", "-append", append]
 
         (tmp / "kernel").write_bytes(eif.kernel)

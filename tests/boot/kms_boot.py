@@ -1,14 +1,17 @@
 """
-KMS for an enclave, with a real NSM's ways (the emulated one, whose documents have a signature) over real vsock. The fake KMS of tests/kms verifies the documents like AWS's; the parent is what users run.
+KMS for an enclave over real vsock. The documents are the emulated NSM's, signed by this machine's root; the fake KMS of tests/kms
+verifies them as AWS's does, and asks a policy that mkeif has printed. The parent runs `relay forward`.
 """
 
 import base64
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from enclave import Eif
 from kms import demo
-from kms.fake_kms import REGION, FakeKms, Key
+from kms.fake_kms import REGION, ROLE, FakeKms, Key
 from kms.imds import Imds
 
 from .lib import Boot, Tree, boot, built, check, image, same, test
@@ -17,12 +20,18 @@ SECRET = b"attack at dawn"
 TOOL = ("/bin/kms", "decrypt", "--base64", "--context", "app=orders", "--ca", "/kms-ca.pem", "--credentials", "imds vsock:3:8002")
 
 
-def tool_image(kms: FakeKms, key: Key, *more: str, env: tuple[str, ...] = ()):
+def tool_image(kms: FakeKms, key: Key, *more: str, env: tuple[str, ...] = ()) -> Eif:
     files = Tree()
     files.file("bin/kms", built("kms"), 0o755)
     files.file("kms-ca.pem", kms.ca.read_bytes())
     files.file("secret", kms.encrypt(key, SECRET, {"app": "orders"}))
     return image(*TOOL, "--key", key.arn, *more, "/secret", files=files, env=env)
+
+
+def policy_of(eif: Eif, key: Key) -> dict:
+    with tempfile.NamedTemporaryFile(suffix=".eif") as f:
+        Path(f.name).write_bytes(eif.pack())
+        return demo.policy_of(Path(f.name), key)
 
 
 @contextmanager
@@ -31,9 +40,9 @@ def parent(kms: FakeKms, imds: Imds | None = None) -> Iterator[Path]:
         yield folder
 
 
-def booted(kms: FakeKms, eif: object, imds: Imds | None = None, **machine: object) -> Boot:
+def booted(kms: FakeKms, eif: Eif, imds: Imds | None = None, **machine: object) -> Boot:
     with parent(kms, imds) as folder:
-        return boot(eif, folder=folder, **machine)
+        return boot(eif, folder=folder, **{"role": ROLE, **machine})
 
 
 @test(seconds=5)
@@ -42,13 +51,12 @@ def the_tool_decrypts_in_an_enclave():
     with demo.kms_for_emulator() as kms:
         key = kms.new_key()
         eif = tool_image(kms, key)
-        pcr0 = eif.measurements()["PCR0"]
-        key.policy = demo.policy_of_pcr0(pcr0)
+        key.policy = policy_of(eif, key)
         b = booted(kms, eif)
         check(base64.b64encode(SECRET).decode() in b.result.text, "no secret on the console")
         b.expect_end("/bin/kms", "exited with code 0")
         seen, = kms.seen
-        same(seen.document["pcrs"][0].hex(), pcr0, "PCR0 of the document")
+        same(seen.document["pcrs"][0].hex(), eif.measurements()["PCR0"], "PCR0 of the document")
         same((kms.disagreements, kms.complaints), ([], []), "disagreements, complaints")
 
 
@@ -57,12 +65,24 @@ def another_image_is_refused_with_the_reason():
     """One byte more in its environment: AccessDenied, with its own PCR0 and the key, and no secret."""
     with demo.kms_for_emulator() as kms:
         key = kms.new_key()
-        key.policy = demo.policy_of_pcr0(tool_image(kms, key).measurements()["PCR0"])
+        key.policy = policy_of(tool_image(kms, key), key)
         other = tool_image(kms, key, env=("X=1",))
         b = booted(kms, other)
         for words in ("AccessDeniedException", f"PCR0: {other.measurements()['PCR0']}", key.arn):
             check(words in b.result.text, f"no {words} on the console")
         check(base64.b64encode(SECRET).decode() not in b.result.text, "the secret is on the console")
+        b.expect_end("/bin/kms", "exited with code 1")
+
+
+@test(seconds=5)
+def another_role_is_refused():
+    """The same image on an instance whose role is another one: PCR3 differs."""
+    with demo.kms_for_emulator() as kms:
+        key = kms.new_key()
+        eif = tool_image(kms, key)
+        key.policy = policy_of(eif, key)
+        b = booted(kms, eif, role=f"{ROLE}-2")
+        check("AccessDeniedException" in b.result.text, "no AccessDeniedException on the console")
         b.expect_end("/bin/kms", "exited with code 1")
 
 

@@ -86,18 +86,12 @@ def image(kms: FakeKms, key: Key, folder: Path, name: str, *env: str) -> Image:
     return Image(path, json.loads(done.stdout)["Measurements"])
 
 
-def policy_of_pcr0(pcr0: str) -> dict:
-    """A key's policy that names an image, as mkeif prints it, but for who manages the key."""
-    return policy.check({"Version": "2012-10-17", "Statement": [{
-        "Sid": "The enclave alone", "Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": "kms:Decrypt", "Resource": "*",
-        "Condition": {"StringEqualsIgnoreCase": {"kms:RecipientAttestation:PCR0": pcr0}}}]})
-
-
-def policy_of(made: Image, key: Key) -> dict:
-    """What mkeif prints for it."""
-    done = subprocess.run([MKEIF, "policy", "--key", key.arn, "--role", ROLE, made.path], stdout=subprocess.PIPE, check=False)
+def policy_of(eif: Path, key: Key) -> dict:
+    """What mkeif prints for the image: its PCR0, the instance's role by PCR3, the encryption context, and nobody else."""
+    done = subprocess.run([MKEIF, "policy", eif, "--key", key.arn, "--role", ROLE, "--action", "Decrypt", "--context", "app=orders",
+                           "--deny"], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"mkeif policy: code {done.returncode}")
+        raise RuntimeError(f"mkeif policy: {done.stderr}")
     return policy.check(json.loads(done.stdout))
 
 
@@ -119,7 +113,7 @@ def parent(kms: FakeKms, imds: Imds) -> Iterator[Path]:
 
 def boot(made: Image, kms: FakeKms, on_line: Callable[[float, str], None] | None = None, **machine: object) -> Result:
     with parent(kms, Imds()) as folder:
-        return Machine(made.eif, folder=folder, memory=MEMORY_MIB, on_line=on_line, append="reboot=t panic=-1 quiet", **machine).run()
+        return Machine(made.eif, folder=folder, memory=MEMORY_MIB, role=ROLE, on_line=on_line, append="reboot=t panic=-1 quiet", **machine).run()
 
 
 def kms_for_emulator() -> FakeKms:
@@ -150,7 +144,7 @@ def main() -> int:
         good, other = image(kms, key, folder, "orders"), image(kms, key, folder, "changed", "GREETING=hello")
         say(f"the image orders has PCR0 {good.pcrs['PCR0']}")
         say(f"the image changed has PCR0 {other.pcrs['PCR0']}")
-        key.policy = policy_of(good, key)
+        key.policy = policy_of(good.path, key)
         say(f"the key's policy is {json.dumps(key.policy, indent=2)}")
         results = []
         for made in (good, other):
