@@ -5,7 +5,8 @@ API := main tables \
 	$(addprefix jobs/,jobs custody task job) \
 	$(addprefix base/,loop sandbox notify) \
 	$(addprefix http/,listener connection intake router access web) \
-	$(addprefix routes/,health_route keys ask)
+	$(addprefix routes/,body health_route describe_route random_route attestation_route pcrs_route verify_route \
+	credentials_route ready_route keys ask)
 API_OWN_C := $(API:%=nsm/api/%.c)
 API_C := $(API_OWN_C) $(KMS_LIB_C) $(KMS_BELOW_C) $(OPTS_C)
 

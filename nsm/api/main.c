@@ -178,7 +178,7 @@ static int serve(void)
 	}
 	if (access_open(&spec, &fault) < 0)
 		return say(&fault);
-	connection_open(&loop, tables);
+	connection_open(&loop, tables_all);
 	if (jobs_open(&loop, &spec, on_jobs_ready, &fault) < 0 ||
 	    listener_open(&loop, &spec, &fault) < 0) {
 		(void)say(&fault);

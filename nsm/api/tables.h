@@ -4,6 +4,6 @@
 #include "nsm/api/http/web.h"
 
 /* All routes: the tables of routes/ and compat/, NULL after the last. */
-extern const struct web_route *const tables[];
+extern const struct web_route *const tables_all[];
 
 #endif

@@ -30,6 +30,7 @@ enum {
 	FILTER_MAX = 320, /* instructions */
 	NO_READING = O_ACCMODE | O_CREAT | O_TRUNC,
 	ANY_SOCKET = SANDBOX_SERVES | SANDBOX_CONNECTS | SANDBOX_LOOKS_UP,
+	DATAGRAMS = SANDBOX_SERVES | SANDBOX_LOOKS_UP | SANDBOX_NOTIFIES,
 	ANY_FILE = SANDBOX_SERVES | SANDBOX_LOOKS_UP | SANDBOX_READS,
 };
 
@@ -171,7 +172,17 @@ static void put_socket(struct program *p, unsigned needs)
 	unsigned short from = begin(p, __NR_socket);
 
 	load_argument(p, 0);
-	put(p, BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 4, 0);
+	put(p, BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, needs & ANY_SOCKET ? 4 : 1,
+	    0);
+	if (!(needs & ANY_SOCKET)) {
+		finish(p, SECCOMP_RET_KILL_PROCESS);
+		load_argument(p, 1);
+		put(p, BPF_ALU | BPF_AND | BPF_K, SOCK_TYPE, 0, 0);
+		allow_if(p, SOCK_DGRAM);
+		finish(p, SECCOMP_RET_KILL_PROCESS);
+		end_of(p, from);
+		return;
+	}
 	put(p, BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 3, 0);
 	put(p, BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 2, 0);
 	put(p, BPF_JMP | BPF_JEQ | BPF_K, SOCK_FAMILY, 1, 0);
@@ -179,7 +190,7 @@ static void put_socket(struct program *p, unsigned needs)
 	load_argument(p, 1);
 	put(p, BPF_ALU | BPF_AND | BPF_K, SOCK_TYPE, 0, 0);
 	allow_if(p, SOCK_STREAM);
-	if (needs & (SANDBOX_LOOKS_UP | SANDBOX_SERVES))
+	if (needs & DATAGRAMS)
 		allow_if(p, SOCK_DGRAM);
 	finish(p, SECCOMP_RET_KILL_PROCESS);
 	end_of(p, from);
@@ -204,7 +215,7 @@ static void put_all(struct program *p, unsigned needs)
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
 		if (!calls[i].needs || calls[i].needs & needs)
 			allow_if(p, calls[i].number);
-	if (needs & ANY_SOCKET)
+	if (needs & (ANY_SOCKET | SANDBOX_NOTIFIES))
 		put_socket(p, needs);
 	if (needs & (SANDBOX_NSM | SANDBOX_SERVES))
 		put_ioctl(p);

@@ -9,10 +9,11 @@
 enum sandbox_needs {
 	SANDBOX_SERVES =
 		1, /* accepts, forks, waits, kills, removes its socket; and all below */
-	SANDBOX_NSM = 2,      /* ioctl of the NSM's request */
-	SANDBOX_CONNECTS = 4, /* sockets of streams */
-	SANDBOX_LOOKS_UP = 8, /* names: datagrams, files for reading */
-	SANDBOX_READS = 16,   /* files, for reading */
+	SANDBOX_NSM = 2,       /* ioctl of the NSM's request */
+	SANDBOX_CONNECTS = 4,  /* sockets of streams */
+	SANDBOX_LOOKS_UP = 8,  /* names: datagrams, files for reading */
+	SANDBOX_READS = 16,    /* files, for reading */
+	SANDBOX_NOTIFIES = 32, /* datagrams to a socket of AF_UNIX */
 };
 
 /*

@@ -447,6 +447,7 @@ static unsigned needs_of(enum task_kind kind)
 	case TASK_CREDENTIALS:
 		return SANDBOX_CONNECTS | SANDBOX_READS | SANDBOX_LOOKS_UP;
 	case TASK_LOCAL:
+		return SANDBOX_NOTIFIES;
 	case TASK_KINDS:
 	default:
 		return 0;
