@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from cryptography import x509
@@ -92,15 +92,15 @@ class Key:
         return cert.public_bytes(Encoding.PEM)
 
 
-KEYS: dict[int, Key] = {}
-
-
+@cache
 def key_of(bits: int) -> Key:
-    with folder() as d:
-        if bits not in KEYS:
-            lib.same(run([f"new {bits} {d}/key {d}/spki"]), ["ok"], "making a key")
-            KEYS[bits] = Key((d / "key").read_bytes(), (d / "spki").read_bytes())
-        return KEYS[bits]
+    """The library's own, made once for all workers: with sanitizers a large one takes seconds."""
+    def make(path: Path) -> None:
+        path.mkdir()
+        lib.same(run([f"new {bits} {path}/key {path}/spki"]), ["ok"], "making a key")
+
+    path = lib.once(f"interop/{bits}", make)
+    return Key((path / "key").read_bytes(), (path / "spki").read_bytes())
 
 
 def check_opened(key: Key, messages: dict[str, tuple[bytes, bytes]]) -> None:

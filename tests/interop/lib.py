@@ -1,3 +1,3 @@
 """What the interoperability tests share."""
 
-from suite import TOP, Skip, check, same, test  # noqa: F401
+from suite import TOP, Skip, check, once, same, test  # noqa: F401
