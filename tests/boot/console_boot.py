@@ -5,13 +5,24 @@ import time
 
 from machine import JAM_SECONDS
 
-from .lib import VERSION, boot, check, image, same, test
+from .lib import VERSION, Boot, Eif, boot, check, image, same, shared, test
+from .spec_boot import with_little
+
+
+@shared
+def usual() -> Boot:
+    """An application that says something, and the measurements that it finds."""
+    return boot(usual_image())
+
+
+def usual_image() -> Eif:
+    return image("/bin/act", "say", "hello", "pcrs", "sleep", "500")
 
 
 @test()
 def log_is_two_lines():
     """By default init says its version when the application starts, how it ended, and no more."""
-    b = boot(image("/bin/act", "say", "hello"))
+    b = usual()
     same(b.log, [f"init: spawn: /bin/act: started by enclave-init {VERSION}",
                  "init: end: /bin/act: exited with code 0"], "the log")
     b.expect(say="hello")
@@ -33,8 +44,7 @@ def init_debug_shows_each_step():
 @test()
 def init_debug_is_a_word_of_its_own():
     """Neither init_debug=1 nor a longer word switches it on."""
-    b = boot(image("/bin/act"), append="init_debug=1 init_debugger no.init_debug")
-    same(len(b.log), 2, "lines of log")
+    same(len(with_little().log), 2, "lines of log")
 
 
 @test()

@@ -1,5 +1,6 @@
 """8: the heartbeat."""
 
+from .console_boot import usual
 from .lib import Boot, boot, check, image, same, soon, test
 
 
@@ -14,7 +15,7 @@ def events(b: Boot, name: str) -> list[dict]:
 @test()
 def heartbeat_follows_exec():
     """One connection with 0xB7, answered, and no other; without a word in the log."""
-    b = boot(image("/bin/act", "sleep", "500"))
+    b = usual()
     same([e["byte"] for e in b.result.parent if "byte" in e], ["b7", "b7"], "bytes")
     same(len(events(b, "connected")), 1, "connections")
     same(len(b.log), 2, "lines of log")

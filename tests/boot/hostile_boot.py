@@ -225,7 +225,7 @@ def limits_of_a_service_take_effect(kernel: Kernel) -> None:
 def the_weight_of_a_service_takes_effect(kernel: Kernel) -> None:
     """cpu-weight: two loops on one processor, by their share."""
     b = kernel("[a]\ncommand = /bin/hostile spin 0:light\ncpu-weight = 10\n[b]\ncommand = /bin/hostile spin 0:heavy\ncpu-weight = 1000\n",
-               "/bin/hostile", "sleep", "4000", "processes", "0:light", "processes", "0:heavy", "exit", "3")
+               "/bin/hostile", "sleep", "2000", "processes", "0:light", "processes", "0:heavy", "exit", "3")
     light, heavy = (int(v.split()[2]) for v in b.all("processes"))
     check(heavy > 4 * light and heavy > 20, f"ticks: {light} and {heavy}")
 

@@ -74,7 +74,7 @@ def full_file_systems_leave_memory() -> None:
     """/tmp, /dev/shm and /run, filled with data and with files, in a small machine."""
     files = tools()
     files.file("fill.sh", FILL % "/tmp /dev/shm /run")
-    b = boot(image("/bin/sh", "/fill.sh", files=files), memory=192)
+    b = boot(image("/bin/sh", "/fill.sh", files=files), memory=128)
     expect_room(b)
     tmp, shm, run = (int(b.fact(p)) for p in ("/tmp", "/dev/shm", "/run"))
     check(abs(tmp - 4 * run) <= 40 and abs(shm - 3 * run) <= 40, f"{tmp} {shm} {run}")
@@ -85,4 +85,4 @@ def a_full_squashfs_leaves_memory() -> None:
     """The same with what is written over a squashfs, which has a bound of its own."""
     files = tools()
     files.file("fill.sh", FILL % "/ /tmp /dev/shm /run")
-    expect_room(boot(squash_image("/bin/sh", "/fill.sh", squash=squashed(files)), memory=192))
+    expect_room(boot(squash_image("/bin/sh", "/fill.sh", squash=squashed(files)), memory=128))

@@ -1,6 +1,7 @@
 """5 and 6: the root and its file systems."""
 
 from .lib import Boot, Tree, boot, check, image, same, shared, test
+from .spec_boot import with_little
 
 
 def odd_files() -> Tree:
@@ -112,7 +113,7 @@ def cgroups_are_v2():
 @test()
 def cgroups_are_v2_on_a_kernel_without_v1():
     """So it is on today's kernels, whose memory and cpuset have no v1 (AWS's init panics)."""
-    b = boot(image("/bin/probe", kernel="builtin"))
+    b = with_little()
     same(b.mount("/sys/fs/cgroup")[0], "cgroup2", "the type")
     same(len(b.log), 2, "lines of log")
 
@@ -168,17 +169,24 @@ def an_image_without_rootfs_stops():
     boot(image(rootfs=False)).expect_stop(6, "init: root: /rootfs: No such file or directory")
 
 
+@shared
+def beside_the_root() -> Boot:
+    """Something large beside /rootfs, and a list of modules whose last line has no end."""
+    return boot(image("/bin/act", "escape", "exec", "/bin/probe",
+                      boot_files={"big": b"\1" * (24 << 20), "modules_load_order": b"gone.ko\n\nnsm.ko"}))
+
+
 @test()
 def no_chroot_leads_out():
     """The root is really moved: neither a second chroot nor setns leads to the boot ramdisk."""
-    b = boot(image("/bin/act", "escape", boot_files={"big": b"\0" * (32 << 20)}))
+    b = beside_the_root()
     b.expect(by_chroot="in", by_setns="in")
 
 
 @test()
 def memory_of_the_boot_files_is_given_back():
     """What lay beside /rootfs takes no memory any more, and is not to be seen."""
-    b = boot(image("/bin/probe", boot_files={"big": b"\1" * (48 << 20)}))
+    b = beside_the_root()
     for path in ("/init", "/rootfs"):
         same(b.path(path), "No such file or directory", path)
     shmem = int(b.fact("mem.Shmem").split()[0])
@@ -189,8 +197,8 @@ def memory_of_the_boot_files_is_given_back():
 def a_truncated_initramfs_is_recognised():
     """An image that does not fit into the memory says so, and what to do."""
     tree = Tree()
-    tree.file("data", bytes(range(256)) * (4 * 80 << 10))
-    b = boot(image(files=tree), memory=160)
+    tree.file("data", bytes(range(256)) * (4 * 48 << 10))
+    b = boot(image(files=tree), memory=96)
     b.expect_stop(3, "init: spec: initramfs: ", "Initramfs unpacking failed", "raise --memory")
 
 
@@ -198,7 +206,7 @@ def a_truncated_initramfs_is_recognised():
 def an_image_out_of_inodes_is_recognised():
     """The kernel leaves the rest out without a word; /cmd and /env may be whole."""
     tree = Tree()
-    for i in range(24000):
+    for i in range(14400):
         tree.link(f"lib/{i:05d}", "x")
-    b = boot(image(files=tree), memory=160)
+    b = boot(image(files=tree), memory=96)
     b.expect_stop(3, "init: spec: initramfs: ", "no inode is left", "raise --memory")

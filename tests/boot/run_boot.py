@@ -19,6 +19,7 @@ from machine import emulator
 from suite import tool
 
 from .aws_boot import AWS_PCR0, aws_image, aws_ramdisks
+from .console_boot import usual, usual_image
 from .lib import DEADLINE_S, TOP, Tree, boot, built, check, enclave, image, same, test
 from .root_boot import ordinary
 
@@ -68,8 +69,8 @@ def init_holds_the_console_apart():
 
 @test(15)
 def orphans_are_reaped():
-    """Two thousand orphans in bursts: no zombie is left. Ten thousand are of tests/ns."""
-    b = boot(image("/bin/act", "orphans", "2000"))
+    """Five hundred orphans in bursts: no zombie is left. Ten thousand are of tests/ns."""
+    b = boot(image("/bin/act", "orphans", "500"))
     b.expect(left="0")
     b.expect_end("/bin/act", "exited with code 0")
 
@@ -109,9 +110,8 @@ def an_argument_list_too_long_is_told():
 @test()
 def measurements_are_the_packers():
     """PCR0-2 as the NSM has them are those that run-enclave prints."""
-    eif = image("/bin/act", "pcrs")
-    b = boot(eif)
-    for name, value in eif.measurements().items():
+    b = usual()
+    for name, value in usual_image().measurements().items():
         same(b.fact(name.lower()), value, name)
 
 
@@ -215,9 +215,9 @@ def run_enclave_boots_arm64():
 def run_enclave_tells_of_little_memory():
     """Four times the image, as nitro-cli wants: an image that hardly fits is not mistaken for a bad one."""
     large = Tree()
-    large.file("large", bytes(40 << 20))
+    large.file("large", bytes(22 << 20))
     eif = image("/bin/act", files=large)
-    for memory, told in ((160, True), (256, False)):
+    for memory, told in ((96, True), (128, False)):
         _, rest = run_enclave(eif, "--memory", memory)
         same("nitro-cli would want --memory " in rest, told, f"with {memory} MiB: {rest[:400]}")
 

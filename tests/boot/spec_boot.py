@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from images.stubs import elf
 
-from .lib import DEFAULT_PATH, Tree, boot, check, image, same, test
+from .lib import DEFAULT_PATH, Boot, Tree, boot, check, image, same, shared, test
 
 PATH_LINE = f"[PATH={DEFAULT_PATH}]"
 
@@ -16,14 +16,30 @@ def program(name: str, data: bytes | str, mode: int = 0o755) -> Tree:
     return tree
 
 
+@shared
+def with_all() -> Boot:
+    """A command by PATH with odd arguments, and an environment with all that may be in one."""
+    tree = program("first/tool", "#!/none\n", 0o644)
+    tree.link("second/tool", "/bin/probe")
+    return boot(image(raw_cmd=b"tool\n--save\n\n  two  words \n\n", files=tree,
+                      raw_env=b"A=1\nB=a b=c\nPRIVATE KEY-----\nE=\nHOME=/home/me\nPATH=/nowhere:/first:/second:/bin\n"))
+
+
+@shared
+def with_little() -> Boot:
+    """As monzo's builder makes images, on a kernel with all drivers built in and a command line full of words."""
+    eif = image(raw_cmd=b"probe\nlast", raw_env=b"", kernel="builtin")
+    eif = replace(eif, ramdisks=[gzip.compress(r, mtime=0) for r in eif.ramdisks])
+    return boot(eif, append="LEAK=1 HOME=/evil PATH=/evil LD_PRELOAD=/evil.so init_debug=1 init_debugger no.init_debug")
+
+
 @test()
 def arguments_and_environment_arrive():
     """Blank lines of /cmd are empty arguments; an /env line without = is skipped and named."""
-    b = boot(image(raw_cmd=b"/bin/probe\n--save\n\n  two  words \n\n",
-                   raw_env=b"A=1\nB=a b=c\nPRIVATE KEY-----\nE=\nHOME=/home/me\nPATH=/opt:/bin\n"))
-    same(b.all("arg"), ["[/bin/probe]", "[--save]", "[]", "[  two  words ]", "[]"], "arguments")
+    b = with_all()
+    same(b.all("arg"), ["[tool]", "[--save]", "[]", "[  two  words ]", "[]"], "arguments")
     same(sorted(b.all("env")),
-         sorted(["[A=1]", "[B=a b=c]", "[E=]", "[HOME=/home/me]", "[PATH=/opt:/bin]"]),
+         sorted(["[A=1]", "[B=a b=c]", "[E=]", "[HOME=/home/me]", "[PATH=/nowhere:/first:/second:/bin]"]),
          "environment")
     warnings = [line for line in b.log if "/env" in line]
     same(len(warnings), 1, "warnings")
@@ -33,9 +49,7 @@ def arguments_and_environment_arrive():
 @test()
 def files_of_monzo_are_read():
     """monzo's builder: no final newline, an empty /env, gzip'ed ramdisks, the driver built in."""
-    eif = image(raw_cmd=b"probe\nlast", raw_env=b"", kernel="builtin")
-    eif = replace(eif, ramdisks=[gzip.compress(r, mtime=0) for r in eif.ramdisks])
-    b = boot(eif)
+    b = with_little()
     same(b.all("arg"), ["[probe]", "[last]"], "arguments")
     same(sorted(b.all("env")), ["[HOME=/]", PATH_LINE], "environment")
 
@@ -43,8 +57,9 @@ def files_of_monzo_are_read():
 @test()
 def kernel_words_do_not_leak():
     """What the kernel's command line gives PID 1's environment is not the application's."""
-    b = boot(image(env=("A=1",)), append="LEAK=1 HOME=/evil PATH=/evil LD_PRELOAD=/evil.so")
-    same(sorted(b.all("env")), ["[A=1]", "[HOME=/]", PATH_LINE], "environment")
+    b = with_little()
+    check("LEAK=1" in b.fact("cmdline"), f"the kernel's command line: {b.fact('cmdline')}")
+    same(sorted(b.all("env")), ["[HOME=/]", PATH_LINE], "environment")
 
 
 @test()
@@ -64,10 +79,8 @@ def the_largest_allowed_files_run():
 @test()
 def path_lookup_uses_the_images_path():
     """The image's PATH is searched in its order; what is not executable is passed over."""
-    tree = program("first/tool", "#!/none\n", 0o644)
-    tree.link("second/tool", "/bin/probe")
-    b = boot(image("tool", env=("PATH=/nowhere:/first:/second:/bin",), files=tree))
-    same(b.all("arg"), ["[tool]"], "arguments")
+    b = with_all()
+    same(b.all("arg")[0], "[tool]", "its name")
     b.expect_end("/second/tool", "exited with code 0")
 
 
