@@ -132,10 +132,11 @@ static: $(B)/init $(B)/nsm $(B)/relay $(B)/kms $(B)/api $(B)/mkeif
 layers:
 	$(Q)for check in layers names; do scripts/check-$$check --self-test && scripts/check-$$check || exit 1; done
 
-## bench: size, memory, time to the first write, system calls; the log; relay; verifications; packing; T=layers for a part
-bench: $(if $(filter verify log relay,$(T)),,test-build other-arch) $(H)/bench_verify $(B)/bench_link \
-		$(if $(filter relay,$(T)),$(B)/bench_relay $(B)/relay $(B)/init,$(B)/bench_relay)
-	$(call need,python3 python3-cryptography time)
+## bench: size, memory, time to the first write, system calls; the log; relay; KMS; verifications; packing; T=layers for a part
+bench: $(if $(filter verify log relay kms,$(T)),,test-build other-arch) $(H)/bench_verify $(B)/bench_link $(B)/bench_kms \
+		$(if $(filter relay,$(T)),$(B)/bench_relay $(B)/relay $(B)/init,$(B)/bench_relay) \
+		$(if $(filter kms,$(T)),$(B)/test/kms $(B)/kms $(B)/api $(B)/nsm)
+	$(call need,python3 python3-cryptography python3-cbor2 time)
 	$(Q)tests/bench $(T)
 
 ## shell: a shell beside the test build, which runs as PID 1 in namespaces

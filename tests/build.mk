@@ -96,7 +96,13 @@ $(H)/relay $(RELAY_UNIT_X):
 
 $(B)/test/kms: $(call objects,K,$(KMS_TOOL_C)) $(K_LIB_O)
 $(B)/test/api: $(call objects,K,$(API_OWN_C)) $(K_LIB_O)
-$(B)/test/kms $(B)/test/api:
+# Calls of libkmsc as shipped, with a clock around what they are made of.
+BENCH_KMS := dev_exchange nsmc_recipient_attest nsmc_recipient_open tls_connect exchange_open exchange_send \
+	exchange_receive request_head
+OBJECTS += $(call objects,K,tests/bench_kms.c)
+$(B)/bench_kms: $(call objects,K,tests/bench_kms.c) $(K_LIB_O)
+$(B)/bench_kms: private LDFLAGS_ALL += $(BENCH_KMS:%=-Wl,--wrap=%)
+$(B)/test/kms $(B)/test/api $(B)/bench_kms:
 	$(call link,$(LINK_K))
 
 # Tests take of these what they need: two files of the tool and the API may have one name.
