@@ -77,6 +77,21 @@ def command(name: str) -> tuple[list[str], dict[str, str]]:
     return ["node", str(node_modules() / "main.js")], {}
 
 
+def environment(port: int, region: str = "eu-west-1") -> dict[str, str]:
+    """That of a program whose KMS is at PORT of this machine. What its credentials are does not matter; SDKs insist on some."""
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PYTHON"))}
+    return {**plain, "AWS_ENDPOINT_URL_KMS": f"http://127.0.0.1:{port}", "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none",
+            "AWS_REGION": region, "AWS_DEFAULT_REGION": region, "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def encryption_sdk(port: int, *words: object, stdin: bytes) -> bytes:
+    """What tests/peers/sdk/envelope.py prints."""
+    p = subprocess.run([wheels.PYTHON, str(PEERS / "envelope.py"), *map(str, words)], input=stdin, capture_output=True, check=False,
+                       env=environment(port) | {"PYTHONPATH": str(wheels.folder("encryption-sdk"))})
+    check(p.returncode == 0, f"envelope.py {words}: {p.stderr.decode()[-2000:]}")
+    return p.stdout
+
+
 def _text(name: str, value: object) -> object:
     return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
@@ -86,13 +101,9 @@ class Client:
 
     def __init__(self, name: str, port: int, region: str = "eu-west-1", env: dict[str, str] | None = None) -> None:
         words, needs = command(name)
-        plain = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PYTHON"))}
-        self.name, self._log = name, ""
-        # What the credentials are does not matter; SDKs refuse to do without.
-        own = {"AWS_ENDPOINT_URL_KMS": f"http://127.0.0.1:{port}", "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none",
-               "AWS_REGION": region, "AWS_DEFAULT_REGION": region, "AWS_EC2_METADATA_DISABLED": "true"}
+        self.name = name
         self._p = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                   env={**plain, **own, **needs, **(env or {})})
+                                   env={**environment(port, region), **needs, **(env or {})})
 
     def __enter__(self) -> "Client":
         return self

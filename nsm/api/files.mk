@@ -5,8 +5,9 @@ API := main tables \
 	$(addprefix jobs/,jobs custody task job) \
 	$(addprefix base/,loop sandbox notify) \
 	$(addprefix http/,listener connection intake router access web) \
+	$(addprefix compat/,coco enclaver evervault nitriding oyster paper) \
 	$(addprefix routes/,body health_route describe_route random_route attestation_route pcrs_route verify_route \
-	credentials_route ready_route keys ask)
+	credentials_route ready_route kms aws ask keys)
 API_OWN_C := $(API:%=nsm/api/%.c)
 API_C := $(API_OWN_C) $(KMS_LIB_C) $(KMS_BELOW_C) $(OPTS_C)
 

@@ -13,6 +13,7 @@
 #include "nsm/api/base/loop.h"
 #include "nsm/api/base/notify.h"
 #include "nsm/api/base/sandbox.h"
+#include "nsm/api/compat/coco.h"
 #include "nsm/api/http/access.h"
 #include "nsm/api/http/connection.h"
 #include "nsm/api/http/listener.h"
@@ -179,7 +180,8 @@ static int serve(void)
 	if (access_open(&spec, &fault) < 0)
 		return say(&fault);
 	connection_open(&loop, tables_all);
-	if (jobs_open(&loop, &spec, on_jobs_ready, &fault) < 0 ||
+	if (coco_open(&spec, &fault) < 0 ||
+	    jobs_open(&loop, &spec, on_jobs_ready, &fault) < 0 ||
 	    listener_open(&loop, &spec, &fault) < 0) {
 		(void)say(&fault);
 		return FAILED;

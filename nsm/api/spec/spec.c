@@ -290,6 +290,46 @@ static const char *read_key(struct spec_reader *r)
 	return why;
 }
 
+static bool is_secret_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len <= SPEC_NAME_MAX && is_word(name, "-_./") &&
+	       name[0] != '/' && name[len - 1] != '/' && !strstr(name, "//");
+}
+
+static const char *read_secret(struct spec_reader *r)
+{
+	static const char must[] = "it must be NAME KEY FILE";
+	struct spec *s = r->spec;
+	struct spec_secret secret = { .line = r->line };
+	char *word = NULL;
+	const char *why = next(r, must, &word);
+
+	if (why)
+		return why;
+	if (!is_secret_name(word))
+		return "a name has letters, digits, '-', '_', '.' and '/' "
+		       "between these, at most 64";
+	for (size_t i = 0; i < s->secrets; i++)
+		if (strcmp(s->secret[i].name, word) == 0)
+			return "this name is there twice";
+	secret.name = word;
+	why = next(r, must, &word);
+	if (why)
+		return why;
+	secret.key = spec_find_key(s, word, strlen(word));
+	if (!secret.key)
+		return "no key line before this one has this name";
+	why = path(r, &secret.path);
+	if (why)
+		return why;
+	if (s->secrets == SPEC_SECRETS_MAX)
+		return "more than 64 secrets";
+	s->secret[s->secrets++] = secret;
+	return NULL;
+}
+
 static const char *read_place(struct spec_reader *r, struct spec_loopback *ret)
 {
 	char *word = NULL;
@@ -502,6 +542,7 @@ static const struct {
 	{ "nsm-timeout", read_nsm_timeout, false },
 	{ "recipient-key-max", read_recipient_max, false },
 	{ "region", read_region, false },
+	{ "secret", read_secret, true },
 	{ "socket", read_socket, false },
 	{ "socket-group", read_socket_group, false },
 	{ "socket-mode", read_socket_mode, false },

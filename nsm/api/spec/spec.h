@@ -13,6 +13,7 @@
 enum {
 	SPEC_TEXT_MAX = 64 << 10,
 	SPEC_KEYS_MAX = 64,
+	SPEC_SECRETS_MAX = 64,
 	SPEC_CONTEXT_MAX = 8, /* pairs that a key line pins */
 	SPEC_LISTENS_MAX = 4,
 	SPEC_COMPATS_MAX = 8,
@@ -36,6 +37,14 @@ struct spec_key {
 		arn; /* a full key ARN, never an alias; all of its form was checked */
 	size_t pairs;
 	struct spec_pair pair[SPEC_CONTEXT_MAX];
+};
+
+/* secret = NAME KEY FILE: a ciphertext in the image, which KMS decrypts with KEY for who asks for NAME. */
+struct spec_secret {
+	unsigned line;
+	const char *name; /* "default/key/1" */
+	const struct spec_key *key;
+	const char *path;
 };
 
 /* Where it listens on loopback: 127.0.0.0/8 or [::1], never another address. */
@@ -114,8 +123,9 @@ struct spec {
 	unsigned socket_mode;	  /* 0660 */
 	const char *
 		notify_dir; /* of what POST /v1/ready may send to; /run/enclave/notify */
-	size_t keys, listens, compats, allows;
+	size_t keys, listens, compats, allows, secrets;
 	struct spec_key key[SPEC_KEYS_MAX];
+	struct spec_secret secret[SPEC_SECRETS_MAX];
 	struct spec_loopback listen[SPEC_LISTENS_MAX];
 	struct spec_compat compat[SPEC_COMPATS_MAX];
 	struct spec_allow allow[SPEC_ALLOWS_MAX];
