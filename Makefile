@@ -162,7 +162,7 @@ size: $(B)/init
 ## compdb: build/compile_commands.json, for clangd and clang-tidy
 compdb: $(B)/deps.stamp
 
-## install: init, nsm, enclave-relay, mkeif, libnsmc, pages, completion, below $(DESTDIR)$(PREFIX); LIBDIR, INCLUDEDIR
+## install: init, nsm, kms, enclave-api, enclave-relay, mkeif, libraries, pages, completion, below $(DESTDIR)$(PREFIX); LIBDIR, INCLUDEDIR
 install: all
 
 BLOBS ?= $(B)/blobs

@@ -15,6 +15,13 @@ install:
 		$(DESTDIR)$(PREFIX)/share/man/man1/enclave-relay.1
 	install -D -m 0644 vsock/relay/enclave-relay.bash-completion \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/enclave-relay
+	install -D -m 0755 $(B)/kms $(DESTDIR)$(PREFIX)/bin/kms
+	install -D -m 0644 nsm/kms/kms.bash-completion \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/kms
+	install -D -m 0755 $(B)/api $(DESTDIR)$(PREFIX)/bin/enclave-api
+	for page in $(wildcard nsm/kms/*.[1-8] nsm/api/*.[1-8]); do \
+		install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
+	$(if $(wildcard nsm/api/openapi.yaml),install -D -m 0644 nsm/api/openapi.yaml $(DESTDIR)$(PREFIX)/share/enclave-init/openapi.yaml)
 	install -D -m 0755 $(B)/mkeif $(DESTDIR)$(PREFIX)/bin/mkeif
 	install -D -m 0644 rootfs/pack/mkeif.1 \
 		$(DESTDIR)$(PREFIX)/share/man/man1/mkeif.1
@@ -33,7 +40,6 @@ install:
 	install -D -m 0644 $(B)/libkmsc.a $(DESTDIR)$(LIBDIR)/libkmsc.a
 	install -D -m 0644 $(B)/libkmsc.pc $(DESTDIR)$(LIBDIR)/pkgconfig/libkmsc.pc
 	install -D -m 0644 $(B)/kmsc.h $(DESTDIR)$(INCLUDEDIR)/kmsc.h
-	install -D -m 0644 nsm/kms/libkmsc.3 $(DESTDIR)$(PREFIX)/share/man/man3/libkmsc.3
 	install -D -m 0644 nsm/compat/nsm.h $(DESTDIR)$(COMPATDIR)/include/nsm.h
 	install -D -m 0644 $(B)/compat/lib/libnsm.a $(DESTDIR)$(COMPATDIR)/lib/libnsm.a
 	install -D -m 0644 $(B)/compat/lib/libnsm.so.0 $(DESTDIR)$(COMPATDIR)/lib/libnsm.so.0

@@ -14,24 +14,27 @@ from .lib import ARCHES, TOP, VERSION, built, check, folder, once, run, same, te
 
 EPOCH = "1700000000"
 DOC = "share/doc/enclave-init"
-PROGRAMS = {"bin/nsm", "bin/mkeif", "bin/enclave-relay", "lib/enclave-init/{arch}/init"}
+PROGRAMS = {"bin/nsm", "bin/kms", "bin/enclave-api", "bin/mkeif", "bin/enclave-relay", "lib/enclave-init/{arch}/init"}
 COMPAT = "lib/enclave-init/compat"
 LICENCES = (("musl", "COPYRIGHT"), ("libcbor", "LICENSE.md"), ("mbedtls", "LICENSE"), ("zlib", "LICENSE"),
             ("bzip2", "LICENSE"), ("lz4", "lib/LICENSE"), ("zstd", "LICENSE"), ("xz", "COPYING.0BSD"),
             ("libarchive", "COPYING"), ("libarchive", "libarchive/archive_read_support_filter_compress.c"),
-            ("cjson", "LICENSE"), ("llhttp", "COPYING"), ("openssl", "LICENSE.txt"), ("p11-kit", "COPYING"))
+            ("cjson", "LICENSE"), ("yyjson", "LICENSE"), ("llhttp", "COPYING"), ("openssl", "LICENSE.txt"), ("p11-kit", "COPYING"))
 FILES = PROGRAMS | {
     "include/nsmc.h", "lib/libnsmc.a", f"lib/libnsmc.so.0.{VERSION}", "lib/pkgconfig/libnsmc.pc",
     f"{COMPAT}/include/nsm.h", f"{COMPAT}/lib/libnsm.a", f"{COMPAT}/lib/libnsm.so.0", "share/bash-completion/completions/nsm",
     "share/bash-completion/completions/mkeif", "share/man/man1/nsm.1", "share/man/man1/mkeif.1",
     "share/bash-completion/completions/enclave-relay", "share/man/man1/enclave-relay.1",
+    "include/kmsc.h", "lib/libkmsc.a", "lib/pkgconfig/libkmsc.pc", "share/bash-completion/completions/kms",
+    *(["share/enclave-init/openapi.yaml"] if (TOP / "nsm/api/openapi.yaml").exists() else []),
+    *(f"share/man/man{p.suffix[1:]}/{p.name}" for room in ("kms", "api") for p in (TOP / "nsm" / room).glob("*.[1-8]")),
     "share/man/man3/libnsmc.3", "share/man/man8/enclave-init.8", "share/man/man5/enclave-init.conf.5",
     *(f"{DOC}/{n}" for n in ("README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "NOTICE", "VERSION",
                              "enclave-init.spdx.json")),
     *(f"{DOC}/licenses/{name}-{Path(file).name}" for name, file in LICENCES)}
 LINKS = {"lib/libnsmc.so": "libnsmc.so.0", "lib/libnsmc.so.0": f"libnsmc.so.0.{VERSION}",
          f"{COMPAT}/lib/libnsm.so": "libnsm.so.0", "lib/enclave-init/{arch}/relay": "../../../bin/enclave-relay"}
-BUILT = ("init", "nsm", "relay", "mkeif", "libnsmc.a", "libnsmc.so.0", "compat/lib/libnsm.a", "compat/lib/libnsm.so.0")
+BUILT = ("init", "nsm", "relay", "kms", "api", "mkeif", "libnsmc.a", "libnsmc.so.0", "libkmsc.a", "kmsc.h", "compat/lib/libnsm.a", "compat/lib/libnsm.so.0")
 LOCK = {name: rest for name, *rest in (line.split() for line in (TOP / "scripts/deps.lock").read_text().splitlines()
                                        if not line.startswith("#"))}
 
@@ -195,13 +198,14 @@ def what_is_unpacked_works():
     with folder() as tmp:
         (tmp / "elsewhere").mkdir()
         tree = unpack(tmp, arch).rename(tmp / "elsewhere/x")
-        for program in ("nsm", "mkeif", "enclave-relay"):
+        for program in ("nsm", "kms", "enclave-api", "mkeif", "enclave-relay"):
             same(run(tree / "bin" / program, "--version").stdout.split()[-1:], [VERSION], f"{program}'s version")
         found = {"PKG_CONFIG_PATH": str(tree / "lib/pkgconfig")}
-        same(run("pkg-config", "--modversion", "libnsmc", env=found).stdout.strip(), VERSION, "pkg-config")
-        for variable, wanted in (("libdir", "lib"), ("includedir", "include")):
-            said = run("pkg-config", f"--variable={variable}", "libnsmc", env=found).stdout.strip()
-            same(Path(said).resolve(), (tree / wanted).resolve(), variable)
+        for library in ("libnsmc", "libkmsc"):
+            same(run("pkg-config", "--modversion", library, env=found).stdout.strip(), VERSION, "pkg-config")
+            for variable, wanted in (("libdir", "lib"), ("includedir", "include")):
+                said = run("pkg-config", f"--variable={variable}", library, env=found).stdout.strip()
+                same(Path(said).resolve(), (tree / wanted).resolve(), variable)
 
 
 def linked(tmp: Path, code: str, *flags: object) -> Path:
@@ -234,6 +238,14 @@ def programs_link_with_what_is_unpacked():
         same(run(program, env={"LD_LIBRARY_PATH": None}).stdout, said, "the program with the archive")
         program = linked(tmp, code, "-static", *archive)
         same((needed(program), run(program).stdout), ([], said), "the static program")
+        # The client of KMS has both headers' functions.
+        code = code.replace("<nsmc.h>", "<kmsc.h>").replace("< 0; }", "< 0 || puts(kmsc_error_text(-6061)) < 0; }")
+        flags = run("pkg-config", "--cflags", "--libs", "libkmsc",
+                    env={"PKG_CONFIG_PATH": str(tree / "lib/pkgconfig")}).stdout.split()
+        program = linked(tmp, code, *flags)
+        done = run(program)
+        check(done.stdout.startswith(said) and done.stdout.count("\n") == 2 and "libkmsc" not in " ".join(needed(program)),
+              f"{done.stdout} {needed(program)}")
 
 
 @test
@@ -331,14 +343,15 @@ def sbom_has_the_libraries_of_the_lock():
     licences = {"musl": "MIT", "libcbor": "MIT", "mbedtls": "Apache-2.0", "zlib": "Zlib", "bzip2": "bzip2-1.0.6",
                 "lz4": "BSD-2-Clause", "zstd": "BSD-3-Clause", "xz": "0BSD",
                 "libarchive": "BSD-2-Clause AND BSD-3-Clause", "cjson": "MIT", "openssl": "Apache-2.0",
-                "p11-kit": "BSD-3-Clause", "llhttp": "MIT",
+                "p11-kit": "BSD-3-Clause", "llhttp": "MIT", "yyjson": "MIT",
                 "libgcc": "GPL-3.0-or-later WITH GCC-exception-3.1"}
     shared = f"libnsmc.so.0.{VERSION}"
-    programs = {"init", "nsm", "mkeif"}
-    relay = "enclave-relay"
-    inside = {"musl": programs | {relay}, "cjson": {relay, "mkeif"}, "llhttp": {relay},
-              "libcbor": programs | {"libnsmc.a", shared, "libnsm.a", "libnsm.so.0"},
-              "mbedtls": programs | {"libnsmc.a", shared}, "libgcc": {"nsm", relay, "mkeif"}}
+    keys, relay = {"kms", "enclave-api"}, "enclave-relay"
+    programs = {"init", "nsm", "mkeif"} | keys
+    inside = {"musl": programs | {relay}, "cjson": {relay, "mkeif"}, "llhttp": {relay, "libkmsc.a"} | keys,
+              "yyjson": {"libkmsc.a"} | keys,
+              "libcbor": programs | {"libnsmc.a", shared, "libkmsc.a", "libnsm.a", "libnsm.so.0"},
+              "mbedtls": programs | {"libnsmc.a", shared, "libkmsc.a"}, "libgcc": {"nsm", relay, "mkeif"} | keys}
     for arch in ARCHES:
         s = sbom_of(arch)
         packages = {p["name"]: p for p in s["packages"]}

@@ -8,7 +8,7 @@ from .lib import TOP, check, folder, run, same, test
 
 QUICK = ("init", "init.debug", "nsm", "nsm.debug")
 EACH = (*QUICK, "libnsmc.a", "libnsmc.so.0", "libnsmc.pc", "compat/lib/libnsm.a", "compat/lib/libnsm.so.0", "image.eif",
-        "image-gzip.eif", "mkeif", "mkeif.debug", "relay", "relay.debug")
+        "image-gzip.eif", "mkeif", "mkeif.debug", "relay", "relay.debug", "kms", "kms.debug", "api", "api.debug", "libkmsc.a")
 ONCE = ("dist/SHA256SUMS", "dist/enclave-init-1-x86_64.tar.gz")
 
 
