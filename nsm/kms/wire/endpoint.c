@@ -119,7 +119,7 @@ bool endpoint_is_host(const char *text)
 /* Copies what is before the next ':'; the text after it, or NULL. */
 static const char *take(const char *s, char *to, size_t cap)
 {
-	const char *colon = s ? strchr(s, ':') : NULL;
+	const char *colon = strchr(s, ':');
 	size_t len;
 
 	if (!colon)
@@ -148,14 +148,25 @@ int endpoint_arn(const char *text, struct endpoint_arn *ret)
 {
 	char arn[8], service[8];
 	struct endpoint_arn a = { .is_alias = false };
-	const char *partition, *at = take(text, arn, sizeof(arn));
+	const struct {
+		char *to;
+		size_t cap;
+	} parts[] = {
+		{ arn, sizeof(arn) },
+		{ a.partition, sizeof(a.partition) },
+		{ service, sizeof(service) },
+		{ a.region, sizeof(a.region) },
+		{ a.account, sizeof(a.account) },
+	};
+	const char *partition, *at = text;
 	bool is_id;
 
-	at = take(at, a.partition, sizeof(a.partition));
-	at = take(at, service, sizeof(service));
-	at = take(at, a.region, sizeof(a.region));
-	at = take(at, a.account, sizeof(a.account));
-	if (!at || strcmp(arn, "arn") != 0 || strcmp(service, "kms") != 0)
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		at = take(at, parts[i].to, parts[i].cap);
+		if (!at)
+			return -EINVAL;
+	}
+	if (strcmp(arn, "arn") != 0 || strcmp(service, "kms") != 0)
 		return -EINVAL;
 	partition = endpoint_partition(a.region);
 	if (!partition || strcmp(partition, a.partition) != 0 ||
