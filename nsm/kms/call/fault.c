@@ -126,6 +126,33 @@ __attribute__((format(printf, 2, 3))) static void put(struct page *p,
 	p->len = (size_t)n < p->cap - p->len ? p->len + (size_t)n : p->cap - 1;
 }
 
+/* What did not work, where the code is one of the system or of libnsmc. */
+static const char *const steps[] = {
+	[KMSC_STEP_REQUEST] = "the call could not begin",
+	[KMSC_STEP_CREDENTIALS] = "no credentials could be had",
+	[KMSC_STEP_DOCUMENT] = "the NSM gives no attestation document",
+	[KMSC_STEP_CONNECT] = "cannot connect",
+	[KMSC_STEP_TLS] = "TLS failed",
+	[KMSC_STEP_SEND] = "the request could not be sent",
+	[KMSC_STEP_ANSWER] = "the answer could not be read",
+	[KMSC_STEP_OPEN] = "the answer could not be opened",
+};
+
+/* The words of the code are left out where E's own have them. */
+static void put_words(struct page *p, const struct kmsc_error *e)
+{
+	const char *text = kmsc_error_text(e->code);
+
+	if (is_own(e->code) || e->step > KMSC_STEP_OPEN)
+		put(p, "%s", text);
+	else if (strstr(e->words, text))
+		put(p, "%s", steps[e->step]);
+	else
+		put(p, "%s: %s", steps[e->step], text);
+	if (e->words[0])
+		put(p, ": %s", e->words);
+}
+
 /* What is AWS's, each part only if it is there. */
 static void put_answer(struct page *p, const struct kmsc_error *e)
 {
@@ -178,11 +205,7 @@ size_t kmsc_error_print(const struct kmsc_error *error, char *buf, size_t cap)
 	if (cap == 0)
 		return 0;
 	buf[0] = '\0';
-	if (error->step == KMSC_STEP_DOCUMENT && !is_own(error->code))
-		put(&p, "the NSM gives no attestation document: ");
-	put(&p, "%s", kmsc_error_text(error->code));
-	if (error->words[0])
-		put(&p, ": %s", error->words);
+	put_words(&p, error);
 	put_answer(&p, error);
 	if (error->code == -KMSC_E_DENIED)
 		put_document(&p, error);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -56,6 +57,9 @@ static int connect_socket(const void *to, socklen_t len, int64_t deadline_ms)
 	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
+	/* Fails for UNIX sockets; TCP's is quicker with it, no more. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 },
+			 sizeof(int));
 	if (connect(fd, to, len) < 0) {
 		r = -errno;
 		if (r == -EINPROGRESS || r == -EINTR)

@@ -14,6 +14,13 @@
 #include "nsm/kms/net/trust.h"
 #include "vsock/io.h"
 
+/*
+ * Records to send are kept until an answer is waited for: a client's three of a handshake, and
+ * those of a request, leave at once. Each by itself would wait for an acknowledgement of
+ * the one before, in the TCP of a proxy as well (Nagle's algorithm).
+ */
+enum { OUT_SIZE = 16384 };
+
 struct tls {
 	mbedtls_ssl_context ssl;
 	mbedtls_ssl_config conf;
@@ -22,7 +29,9 @@ struct tls {
 	int fd;
 	int64_t deadline_ms; /* of what is being done */
 	size_t received;
-	int error; /* of the descriptor, by f_send or f_recv */
+	int error;		/* of the descriptor, by f_send or f_recv */
+	size_t out_at, out_len; /* of OUT: what is still to send */
+	uint8_t out[OUT_SIZE];
 };
 
 /* --- the descriptor --- */
@@ -33,16 +42,41 @@ static int transport_error(struct tls *t, int r)
 	return MBEDTLS_ERR_SSL_INTERNAL_ERROR; /* own_error has it */
 }
 
+/* 0, or mbedTLS's error. */
+static int flush(struct tls *t)
+{
+	ssize_t n;
+
+	while (t->out_len > 0) {
+		n = send(t->fd, t->out + t->out_at, t->out_len, MSG_NOSIGNAL);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return MBEDTLS_ERR_SSL_WANT_WRITE;
+		if (n < 0)
+			return transport_error(t, -errno);
+		t->out_at += (size_t)n;
+		t->out_len -= (size_t)n;
+	}
+	t->out_at = 0;
+	return 0;
+}
+
 static int send_bytes(void *ctx, const unsigned char *buf, size_t len)
 {
 	struct tls *t = ctx;
-	ssize_t n = send(t->fd, buf, len, MSG_NOSIGNAL);
+	size_t end = t->out_at + t->out_len;
+	int r;
 
-	if (n >= 0)
-		return (int)n;
-	if (errno == EAGAIN || errno == EINTR)
-		return MBEDTLS_ERR_SSL_WANT_WRITE;
-	return transport_error(t, -errno);
+	if (len > OUT_SIZE - end) {
+		r = flush(t);
+		if (r < 0)
+			return r;
+		end = 0;
+	}
+	if (len > OUT_SIZE)
+		len = OUT_SIZE;
+	memcpy(t->out + end, buf, len);
+	t->out_len += len;
+	return (int)len;
 }
 
 /*
@@ -53,7 +87,11 @@ static int receive_bytes(void *ctx, unsigned char *buf, size_t len)
 {
 	struct tls *t = ctx;
 	ssize_t n;
+	int r;
 
+	r = flush(t);
+	if (r < 0)
+		return r;
 	if (io_now_ms() >= t->deadline_ms)
 		return transport_error(t, -KMSC_E_TIMEOUT);
 	if (t->received >= TLS_RECEIVE_MAX)
@@ -326,7 +364,7 @@ int tls_write(struct tls *tls, const void *buf, size_t len, int64_t deadline_ms,
 			return failed(tls, n, reterr_words);
 		}
 	}
-	return 0;
+	return 0; /* the rest leaves when an answer is read */
 }
 
 int tls_read(struct tls *tls, void *buf, size_t cap, int64_t deadline_ms,
@@ -352,6 +390,7 @@ void tls_free(struct tls *tls)
 		return;
 	if (mbedtls_ssl_is_handshake_over(&tls->ssl))
 		(void)mbedtls_ssl_close_notify(&tls->ssl);
+	(void)flush(tls);
 	mbedtls_ssl_free(&tls->ssl);
 	mbedtls_ssl_config_free(&tls->conf);
 	generator_end(&tls->generator);

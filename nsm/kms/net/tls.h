@@ -42,7 +42,7 @@ struct tls;
 int tls_connect(const struct tls_setup *setup, int fd, int64_t deadline_ms,
 		struct tls **ret, char reterr_words[TLS_WORDS_SIZE]);
 
-/* Sends LEN bytes, all of them. */
+/* Sends LEN bytes, all of them; the last ones with the next tls_read. */
 int tls_write(struct tls *tls, const void *buf, size_t len, int64_t deadline_ms,
 	      char reterr_words[TLS_WORDS_SIZE]);
 
