@@ -499,7 +499,7 @@ static int make_client(struct call *c, struct kmsc_client **ret,
 		.cid = c->cid,
 		.proxy_port = c->proxy_port,
 	};
-	char words[KMSC_WORDS_SIZE] = "";
+	char words[KMSC_WORDS_SIZE] = "", *token = c->values[TOKEN];
 	const char *why;
 	int r = 0;
 
@@ -507,7 +507,7 @@ static int make_client(struct call *c, struct kmsc_client **ret,
 		return failed(c, "%s", words);
 	if (c->values[ID])
 		r = kmsc_client_keys(*ret, c->values[ID], c->values[SECRET],
-				     c->values[TOKEN]);
+				     token && *token ? token : NULL);
 	if (r < 0)
 		return failed(c, "--aws-...: %s", kmsc_error_text(r));
 	/* They are where other users can read them for as long as it takes. */
