@@ -1,7 +1,7 @@
 # The local API by room. It has the client of KMS inside.
 
 API := main tables \
-	$(addprefix spec/,spec token loopback) \
+	$(addprefix spec/,conf lexeme loopback) \
 	$(addprefix jobs/,jobs custody task job) \
 	$(addprefix base/,loop sandbox notify) \
 	$(addprefix http/,listener connection intake router access web) \

@@ -18,7 +18,7 @@
 #include "nsm/api/http/connection.h"
 #include "nsm/api/http/listener.h"
 #include "nsm/api/jobs/jobs.h"
-#include "nsm/api/spec/spec.h"
+#include "nsm/api/spec/conf.h"
 #include "nsm/api/tables.h"
 
 enum {
@@ -85,7 +85,7 @@ static int read_spec(const char *path)
 			      strerror(-r));
 		return BAD_CONFIG;
 	}
-	return spec_read(text, len, &spec, &fault) < 0 ? say(&fault) : DONE;
+	return conf_read(text, len, &spec, &fault) < 0 ? say(&fault) : DONE;
 }
 
 /* --- the end --- */

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 
 #include "nsm/api/http/web.h"
-#include "nsm/api/spec/spec.h"
+#include "nsm/api/spec/conf.h"
 
 /*
  * Who may ask for what: the rules of the configuration, and what shows that a request on loopback was not made by a program of

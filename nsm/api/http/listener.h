@@ -2,7 +2,7 @@
 #define NSM_API_HTTP_LISTENER_H
 
 #include "nsm/api/base/loop.h"
-#include "nsm/api/spec/spec.h"
+#include "nsm/api/spec/conf.h"
 
 /* Where clients arrive: the UNIX socket, and addresses on loopback. */
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "nsm/api/spec/spec.h"
+#include "nsm/api/spec/conf.h"
 
 /*
  * One request as a route gets it, and its answer. A route is called when the whole request is there: its head (at most

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "nsm/api/http/web.h"
-#include "nsm/api/spec/spec.h"
+#include "nsm/api/spec/conf.h"
 
 /* A job's own side, in its child: what it has, and how it answers. */
 

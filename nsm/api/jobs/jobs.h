@@ -8,7 +8,7 @@
 #include "nsm/api/base/loop.h"
 #include "nsm/api/http/web.h"
 #include "nsm/api/jobs/job.h"
-#include "nsm/api/spec/spec.h"
+#include "nsm/api/spec/conf.h"
 
 /*
  * Calls that block, made in children. A job is a function that runs in a child of its own, a fork of this process: it sees all that

@@ -362,6 +362,6 @@ bool ask_is_answer_key(const struct spec *s, const struct ask *a,
 		return true;
 	if (!key_arn)
 		return false;
-	key = spec_find_key(s, key_arn, strlen(key_arn));
+	key = conf_find_key(s, key_arn, strlen(key_arn));
 	return key && strcmp(key->arn, key_arn) == 0 && may(ctx, key);
 }

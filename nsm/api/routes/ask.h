@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "nsm/api/routes/keys.h"
-#include "nsm/api/spec/spec.h"
+#include "nsm/api/spec/conf.h"
 #include "nsm/kms/kmsc.h"
 #include "nsm/kms/wire/operations.h"
 

@@ -36,12 +36,12 @@ static int find_id(const struct spec *s, const char *id,
 int keys_find(const struct spec *s, const char *key_id,
 	      const struct spec_key **ret)
 {
-	const struct spec_key *found = spec_find_key(s, key_id, strlen(key_id));
+	const struct spec_key *found = conf_find_key(s, key_id, strlen(key_id));
 
 	if (!found && strncmp(key_id, alias, sizeof(alias) - 1) == 0) {
 		const char *name = key_id + sizeof(alias) - 1;
 
-		found = spec_find_key(s, name, strlen(name));
+		found = conf_find_key(s, name, strlen(name));
 		/* "alias/" before an ARN means nothing. */
 		if (found && strcmp(found->name, name) != 0)
 			found = NULL;

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "nsm/api/spec/spec.h"
+#include "nsm/api/spec/conf.h"
 #include "nsm/kms/kmsc.h"
 
 /* Which of the configured keys a caller means, and what a call with it always contains. Pure. */

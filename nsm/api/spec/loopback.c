@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "nsm/api/spec/spec.h"
+#include "nsm/api/spec/conf.h"
 #include "vsock/relay/plan/address.h"
 
 static const char must[] = "it must be 127.0.0.1:PORT or [::1]:PORT: no other "

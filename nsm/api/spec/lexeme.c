@@ -1,4 +1,4 @@
-#include "nsm/api/spec/token.h"
+#include "nsm/api/spec/lexeme.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -64,7 +64,7 @@ static const char *take_quoted(char **at, char **ret)
 	return NULL;
 }
 
-const char *token_next(char **at, char **ret)
+const char *lexeme_next(char **at, char **ret)
 {
 	char *s = *at;
 
@@ -88,7 +88,7 @@ const char *token_next(char **at, char **ret)
 	return NULL;
 }
 
-const char *token_number(const char *text, uint64_t max, uint64_t *ret)
+const char *lexeme_number(const char *text, uint64_t max, uint64_t *ret)
 {
 	uint64_t n = 0;
 
@@ -106,7 +106,7 @@ const char *token_number(const char *text, uint64_t max, uint64_t *ret)
 	return NULL;
 }
 
-const char *token_mode(const char *text, unsigned *ret)
+const char *lexeme_mode(const char *text, unsigned *ret)
 {
 	static const char must[] = "it must be a mode such as 0660";
 	unsigned n = 0;
@@ -124,7 +124,7 @@ const char *token_mode(const char *text, unsigned *ret)
 	return NULL;
 }
 
-const char *token_time(const char *text, int64_t *ret_ms)
+const char *lexeme_time(const char *text, int64_t *ret_ms)
 {
 	static const char must[] = "it must be a time such as 10s, at most 24h";
 	static const struct {

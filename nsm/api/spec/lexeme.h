@@ -1,5 +1,5 @@
-#ifndef NSM_API_SPEC_TOKEN_H
-#define NSM_API_SPEC_TOKEN_H
+#ifndef NSM_API_SPEC_LEXEME_H
+#define NSM_API_SPEC_LEXEME_H
 
 #include <stdint.h>
 
@@ -10,15 +10,15 @@
  * \t, \r and \xHH are escapes. The word is written over its own text, with a NUL. *RET is NULL if there is none. Returns
  * NULL, or what is wrong.
  */
-const char *token_next(char **at, char **ret);
+const char *lexeme_next(char **at, char **ret);
 
 /* Reads the decimal number, of up to MAX, that TEXT is: NULL, or what it must be. */
-const char *token_number(const char *text, uint64_t max, uint64_t *ret);
+const char *lexeme_number(const char *text, uint64_t max, uint64_t *ret);
 
 /* The same for a mode of a file, up to 0777 in octal. */
-const char *token_mode(const char *text, unsigned *ret);
+const char *lexeme_mode(const char *text, unsigned *ret);
 
 /* The same for a time: seconds, or with a unit: ms, s, m, h; at most 24 h. */
-const char *token_time(const char *text, int64_t *ret_ms);
+const char *lexeme_time(const char *text, int64_t *ret_ms);
 
 #endif

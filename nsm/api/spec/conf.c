@@ -1,10 +1,10 @@
-#include "nsm/api/spec/spec.h"
+#include "nsm/api/spec/conf.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "nsm/api/spec/lexeme.h"
 #include "nsm/api/spec/loopback.h"
-#include "nsm/api/spec/token.h"
 #include "nsm/kms/credentials/source.h"
 #include "nsm/kms/wire/endpoint.h"
 #include "vsock/relay/plan/address.h"
@@ -82,7 +82,7 @@ typedef const char *spec_read_fn(struct spec_reader *r);
 /* The next word, which must be there. */
 static const char *next(struct spec_reader *r, const char *missing, char **ret)
 {
-	const char *why = token_next(&r->rest, ret);
+	const char *why = lexeme_next(&r->rest, ret);
 
 	if (why)
 		return why;
@@ -112,7 +112,7 @@ static const char *time_of(struct spec_reader *r, int64_t min, int64_t *ret)
 	int64_t ms = 0;
 
 	if (!why)
-		why = token_time(word, &ms);
+		why = lexeme_time(word, &ms);
 	if (!why && ms < min)
 		return "it is too short";
 	if (!why)
@@ -250,7 +250,7 @@ static const char *check_name(const struct spec *s, const char *name)
 {
 	if (strlen(name) > SPEC_NAME_MAX || !is_word(name, "-_."))
 		return "a name has letters, digits, '-', '_' and '.', at most 64";
-	return spec_find_key(s, name, strlen(name)) ?
+	return conf_find_key(s, name, strlen(name)) ?
 		       "this name is there twice" :
 		       NULL;
 }
@@ -280,9 +280,9 @@ static const char *read_key(struct spec_reader *r)
 	if (why)
 		return why;
 	k->arn = word;
-	if (spec_find_key(s, k->arn, strlen(k->arn)))
+	if (conf_find_key(s, k->arn, strlen(k->arn)))
 		return "another line has this key";
-	while (!why && !(why = token_next(&r->rest, &word)) && word) {
+	while (!why && !(why = lexeme_next(&r->rest, &word)) && word) {
 		r->about = word;
 		why = read_pair(r, k, word);
 	}
@@ -318,7 +318,7 @@ static const char *read_secret(struct spec_reader *r)
 	why = next(r, must, &word);
 	if (why)
 		return why;
-	secret.key = spec_find_key(s, word, strlen(word));
+	secret.key = conf_find_key(s, word, strlen(word));
 	if (!secret.key)
 		return "no key line before this one has this name";
 	why = path(r, &secret.path);
@@ -413,7 +413,7 @@ static const char *read_subject(struct spec_reader *r, struct spec_allow *a)
 		return "it is for all who can connect";
 	if (!colon)
 		return NULL;
-	a->key = spec_find_key(r->spec, colon + 1, strlen(colon + 1));
+	a->key = conf_find_key(r->spec, colon + 1, strlen(colon + 1));
 	return a->key ? NULL : "no key line before this one has this name";
 }
 
@@ -446,7 +446,7 @@ static const char *read_allow(struct spec_reader *r)
 	char *word = NULL;
 	bool has_who = false;
 
-	while (!why && !(why = token_next(&r->rest, &word)) && word) {
+	while (!why && !(why = lexeme_next(&r->rest, &word)) && word) {
 		r->about = word;
 		has_who = true;
 		why = read_who(word, &a);
@@ -467,7 +467,7 @@ static const char *read_workers(struct spec_reader *r)
 	const char *why = next(r, "it must be a number", &word);
 
 	if (!why)
-		why = token_number(word, SPEC_WORKERS_MAX, &n);
+		why = lexeme_number(word, SPEC_WORKERS_MAX, &n);
 	if (why || n == 0)
 		return "it must be a number from 1 to 16";
 	r->spec->kms_workers = (unsigned)n;
@@ -515,7 +515,7 @@ static const char *read_socket_mode(struct spec_reader *r)
 	char *word = NULL;
 	const char *why = next(r, "it must be a mode", &word);
 
-	return why ? why : token_mode(word, &r->spec->socket_mode);
+	return why ? why : lexeme_mode(word, &r->spec->socket_mode);
 }
 
 static const char *read_notify_dir(struct spec_reader *r)
@@ -572,7 +572,7 @@ static int read_value(struct spec_reader *r, const char *name)
 	why = keys[i].read(r);
 	if (why)
 		return fail(r, name, why);
-	why = token_next(&r->rest, &more);
+	why = lexeme_next(&r->rest, &more);
 	if (!why && more) {
 		r->about = more;
 		why = "one word too many";
@@ -638,7 +638,7 @@ static void set_defaults(struct spec *s)
 	};
 }
 
-int spec_read(char *text, size_t len, struct spec *ret,
+int conf_read(char *text, size_t len, struct spec *ret,
 	      struct spec_fault *reterr)
 {
 	struct spec_reader r = { .spec = ret, .fault = reterr };
@@ -667,7 +667,7 @@ int spec_read(char *text, size_t len, struct spec *ret,
 
 /* --- the rest --- */
 
-const struct spec_key *spec_find_key(const struct spec *s, const char *name,
+const struct spec_key *conf_find_key(const struct spec *s, const char *name,
 				     size_t len)
 {
 	for (size_t i = 0; i < s->keys; i++) {
@@ -681,12 +681,12 @@ const struct spec_key *spec_find_key(const struct spec *s, const char *name,
 	return NULL;
 }
 
-const char *spec_dialect_text(enum spec_dialect dialect)
+const char *conf_dialect_text(enum spec_dialect dialect)
 {
 	return dialects[dialect];
 }
 
-const char *spec_subject_text(enum spec_subject subject)
+const char *conf_subject_text(enum spec_subject subject)
 {
 	return subjects[subject];
 }
