@@ -14,7 +14,7 @@ VERSION := $(shell cat VERSION)
 
 export ARCH CC T STRICT WERROR
 
-.PHONY: all nitro-cli emulator run soak faults fuzz test check boot unit interop lang tool relay kms api pack ns static \
+.PHONY: all nitro-cli emulator run demo-kms soak faults fuzz test check boot unit interop lang tool relay kms api pack ns static \
 	layers bench lint libnsmc-verify fmt fmt-check \
 	size compdb shell install blobs dist repro clean help test-build other-arch FORCE
 .DELETE_ON_ERROR:
@@ -58,6 +58,11 @@ emulator:
 run: $(B)/init $(B)/hello $(B)/nsm $(B)/relay $(BUILD)/mkeif emulator
 	$(call need,python3)
 	$(Q)scripts/run-enclave --hello
+
+## demo-kms: an image whose boto3 program gets its secret from a KMS that asks for PCR0, and another that does not (docs/kms.md)
+demo-kms: $(B)/init $(B)/nsm $(B)/relay $(B)/api $(BUILD)/mkeif emulator
+	$(call need,python3 python3-cryptography python3-cbor2 mmdebstrap)
+	$(Q)/usr/bin/python3 -B tests/kms/demo.py
 
 ## soak: boot an image N=1000 times, J=2 at a time, and count; EIF=FILE or HOSTILE=1, DEADLINE=S each, LOAD=N busy processes beside
 N ?= 1000

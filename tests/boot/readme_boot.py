@@ -28,6 +28,7 @@ NOT_RUN = {
     "docs/first-enclave.md": {},
     "docs/container.md": {},
     "docs/forward.md": {},
+    "docs/kms.md": {},
     "docs/when-it-does-not-start.md": {},
     "docs/releasing.md": {r"make repro": "tests/dist has it", r"make dist": "tests/dist has it",
                           r"\(cd build/dist .*": "tests/dist has it"},
@@ -121,6 +122,12 @@ def container_guide_is_followed():
 def guide_to_failures_is_followed():
     """docs/when-it-does-not-start.md: a misspelt key, a program that is missing, a boot that stops."""
     follow("docs/when-it-does-not-start.md")
+
+
+@test(seconds=40)
+def guide_to_kms_is_followed():
+    """docs/kms.md: boto3 in an enclave gets its secret, and an image that somebody changed AccessDenied."""
+    follow("docs/kms.md")
 
 
 @test

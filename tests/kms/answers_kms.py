@@ -1,8 +1,10 @@
 """What KMS, or who stands in its place, may answer: each answer that must not be used is refused by name, nothing comes out."""
 
+import re
+
 from . import cms
 from .fake_kms import ACCOUNT, REGION, SECRET_OF
-from .lib import CONTEXT, REFUSED, SECRET, Done, Failure, check, same, test, wait_for, world
+from .lib import CONTEXT, REFUSED, SECRET, TOP, Done, Failure, check, same, test, wait_for, world
 
 
 def refused(fault: str, name: str, *words: str, attempts: int | None = 1) -> Done:
@@ -276,3 +278,15 @@ def a_ciphertext_of_another_context_is_refused():
         w.fails("OTHER_KEY", key=other.arn)
         w.fails("NOT_FOUND", key=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000")
         same(CONTEXT, {"app": "orders"}, "what the tests know")
+
+
+@test
+def the_guide_knows_the_errors():
+    """Each message in the table of docs/kms.md is one of the programs', or a code of AWS's."""
+    guide = (TOP / "docs/kms.md").read_text().partition("## What errors mean")[2].partition("\n## ")[0]
+    sources = "".join(p.read_text() for p in (TOP / "nsm/kms").rglob("*.c"))
+    quoted = [span for line in guide.splitlines() if line.startswith("| ") for span in re.findall("`([^`]+)`", line.split("|")[1])]
+    check(len(quoted) > 10, f"{len(quoted)} messages")
+    for span in quoted:
+        for part in re.split(r": (?:vsock:3:8000: )?", span.removeprefix("aws kms put-key-policy")):
+            check(part in sources, f"no {part!r} in nsm/kms")

@@ -41,6 +41,7 @@ user = app
 after = api
 nsm = group
 nsm-group = api
+tmpfs = /run/api:uid=900,gid=900,mode=0755
 
 [api]
 command = /usr/bin/enclave-api
@@ -54,7 +55,7 @@ ca = /etc/kms-ca.pem
 credentials = imds vsock:3:8002
 key = orders {arn} context.app=orders
 listen = 127.0.0.1:8100
-allow = kms any
+socket = /run/api/api.sock
 """
 # What the program needs to know of KMS: where it is. boto3 wants credentials, and the API signs with its own.
 ENVIRONMENT = ("AWS_ENDPOINT_URL_KMS=http://" + API, "AWS_DEFAULT_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=unused",
@@ -152,7 +153,7 @@ def main() -> int:
             results.append(boot(made, kms, lambda at, line: print(f"enclave:  {line}", flush=True)))
     decrypted = SECRET.decode() in results[0].text
     refused = "AccessDeniedException" in results[1].text and SECRET.decode() not in results[1].text
-    say(f"orders has {'' if decrypted else 'NOT '}got the secret; changed was {'' if refused else 'NOT '}refused")
+    say(f"orders has {'' if decrypted else 'NOT '}got the secret; changed was {'refused: AccessDeniedException' if refused else 'NOT refused'}")
     return 0 if decrypted and refused else 1
 
 
