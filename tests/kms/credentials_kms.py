@@ -4,13 +4,14 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 
 import wheels
 
 from .fake_kms import Credential
 from .imds import ROLES, Imds, rfc3339
-from .lib import ACCESS, REGION, Done, OneWorker, World, check, run, same, test, world
+from .lib import ACCESS, DEADLINE_S, REGION, Done, OneWorker, World, check, run, same, test, wait_for, world
 
 TOKEN = "IQoJb3JpZ2luX2Vj//////////8BEAIaDDU0OTg1MDk0NzAzMiIMQ=="
 ID, SECRET = "ASIAIOSFODNN7EXAMPLE", "bPxRfiCYEXAMPLEKEYwJalrXUtnFEMI/K7MDENG+"
@@ -253,6 +254,42 @@ def an_endpoint_elsewhere_or_a_forged_header_is_refused():
                            ({}, "neither AWS_ACCESS_KEY_ID nor")]:
             p.get("environment", env=env).is_(7, words, out=b"")
         same((p.imds.seen, p.w.kms.seen), ([], []), "requests")
+
+
+# --- kmstool's SetClient ----------------------------------------------------------------------
+
+@test(seconds=3)
+def credentials_can_be_sent_as_kmstool_instance_sends_them():
+    """The call waits at a port of vsock; who says nothing, nonsense or comes from another CID does not end that."""
+    with place() as p, ThreadPoolExecutor(2) as others:
+        env = {"RELAY_VSOCK": str(p.w.path)}
+        done = others.submit(p.good, "setclient vsock:3:3000", env=env)
+        wait_for(lambda: (p.w.path / "3000").exists(), "the port")
+
+        def send(cid: int, *frames: bytes) -> bytes:
+            """What is answered, until the end."""
+            with socket.socket(socket.AF_UNIX) as s:
+                s.bind(str(p.w.path / f"{cid}.{len(list(p.w.path.iterdir()))}"))
+                s.settimeout(DEADLINE_S)
+                s.connect(str(p.w.path / "3000"))
+                said = b""
+                with suppress(ConnectionError):
+                    s.sendall(b"".join(frames))
+                    s.shutdown(socket.SHUT_WR)
+                    while data := s.recv(4096):
+                        said += data
+                return said
+
+        good = json.dumps({"Operation": "SetClient", "AwsAccessKeyId": ID, "AwsSecretAccessKey": SECRET, "AwsSessionToken": TOKEN})
+        same(send(7, good.encode() + b"\0"), b"", "what another CID is answered")
+        same(send(3), b"", "what is answered to nothing")
+        same(send(3, b"{}\0", b'{"Operation":"Decrypt","Ciphertext":"AAAA"}\0'),
+             b'{ "Status": "Error", "Message": "JSON structure incomplete" }\0{ "Status": "Error", "Message": "Client not initialized" }\0', "faults")
+        same(send(3, good.encode() + b"\0"), b'{ "Status": "Ok" }\0', "SetClient")
+        done.result(DEADLINE_S)
+        (p.w.path / "3000").unlink()
+        d = p.get("setclient vsock:3000", "--timeout", "1", env=env)
+        d.is_(7, "nobody has sent a SetClient to vsock port 3000", out=b"")
 
 
 # --- as AWS's own clients see it ------------------------------------------------------------

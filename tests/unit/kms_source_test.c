@@ -110,6 +110,7 @@ TEST(what_is_no_source_is_refused_with_a_reason)
 		"container http://[::1/x",
 		"setclient",
 		"setclient tcp:127.0.0.1:3000",
+		"setclient unix:/run/x",
 		"setclient vsock:3000 more",
 	};
 	struct source s = { .kind = SOURCE_NONE };

@@ -11,6 +11,7 @@
 
 #include "nsm/kms/credentials/credential.h"
 #include "nsm/kms/credentials/metadata.h"
+#include "nsm/kms/credentials/setclient.h"
 #include "nsm/kms/credentials/shape.h"
 #include "nsm/kms/net/exchange.h"
 #include "vsock/io.h"
@@ -373,6 +374,7 @@ int fetch_credentials(const struct source *s, int64_t deadline_ms,
 	case SOURCE_CONTAINER:
 		return fetch_container(s, deadline_ms, ret, words);
 	case SOURCE_SETCLIENT:
+		return setclient_wait(&s->address, deadline_ms, ret, words);
 	case SOURCE_NONE:
 		break;
 	}

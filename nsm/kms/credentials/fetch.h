@@ -18,8 +18,8 @@ enum {
 
 /*
  * Fetches them from S until DEADLINE_MS on io_now_ms' clock. A file is read anew each time; a
- * descriptor has what it has once, and is read to its end. SOURCE_SETCLIENT is none that is
- * fetched from (-EINVAL). Returns 0 and *RET, which the caller wipes; -KMSC_E_NO_CREDENTIALS:
+ * descriptor has what it has once, and is read to its end; SOURCE_SETCLIENT waits for somebody
+ * who sends them. Returns 0 and *RET, which the caller wipes; -KMSC_E_NO_CREDENTIALS:
  * there are none, -KMSC_E_CREDENTIALS: they are not usable, -KMSC_E_CONNECT,
  * -KMSC_E_TIMEOUT and their kin, -errno. Then WORDS says why, in printable ASCII
  * without a byte of a secret, and names the source.

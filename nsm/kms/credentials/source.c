@@ -199,9 +199,8 @@ static const char *read_setclient(const char *at, size_t len,
 			   &ret->address);
 	if (why)
 		return why;
-	if (ret->address.kind != ADDRESS_VSOCK &&
-	    ret->address.kind != ADDRESS_UNIX)
-		return "setclient listens at vsock: or unix:";
+	if (ret->address.kind != ADDRESS_VSOCK)
+		return "setclient listens at vsock:";
 	ret->kind = SOURCE_SETCLIENT;
 	return take_word(&at, &len, &word) ? "setclient has a port only" : NULL;
 }

@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "nsm/kms/credentials/frame.h"
+#include "nsm/kms/credentials/frames.h"
 #include "nsm/kms/kmsc.h"
 #include "nsm/kms/tool/kmstool_client.h"
 #include "nsm/kms/tool/kmstool_words.h"
@@ -39,11 +39,9 @@ struct server {
 /* A connection, in its own process. */
 struct session {
 	const struct server *server;
-	int fd;
 	struct kmsc_client *client; /* NULL: no SetClient yet */
 	int nsm;
-	char buf[FRAME_MAX + 1];
-	size_t len;
+	struct frames frames;
 };
 
 __attribute__((format(printf, 2, 3))) static int complain(
@@ -61,80 +59,7 @@ __attribute__((format(printf, 2, 3))) static int complain(
 
 static int answer(struct session *s, bool is_ok, const char *message)
 {
-	char buf[FRAME_STATUS_CAP];
-	size_t len = frame_status(is_ok, message, buf);
-	int r = io_write_full(s->fd, buf, len, io_now_ms() + FRAME_MS);
-
-	explicit_bzero(buf, sizeof(buf));
-	return r;
-}
-
-/* Waits for bytes: 1, 0: the end or too late, or -errno. */
-static int receive(struct session *s, int64_t deadline_ms)
-{
-	struct pollfd p = { .fd = s->fd, .events = POLLIN };
-	int64_t left = deadline_ms - io_now_ms();
-	ssize_t n;
-
-	n = poll(&p, 1, left < 0 ? 0 : (int)left);
-	if (n == 0)
-		return 0;
-	n = n < 0 ? -1 : read(s->fd, s->buf + s->len, sizeof(s->buf) - s->len);
-	if (n < 0)
-		return errno == EINTR || errno == EAGAIN ? 1 : -errno;
-	s->len += (size_t)n;
-	return n > 0;
-}
-
-/* A close with unread bytes would be a reset, which can take the answer away. */
-static void drain(struct session *s)
-{
-	int64_t deadline_ms = io_now_ms() + DRAIN_MS;
-	size_t total = 0;
-
-	(void)shutdown(s->fd, SHUT_WR);
-	do {
-		explicit_bzero(s->buf, sizeof(s->buf));
-		s->len = 0;
-		if (receive(s, deadline_ms) <= 0)
-			return;
-		total += s->len;
-	} while (total < DRAIN_MAX);
-}
-
-/* Reads until a whole frame is there: 1 and where its NUL is; 0: the session is over. */
-static int next_frame(struct session *s, char **ret_end)
-{
-	int64_t deadline_ms = io_now_ms() + (s->len ? FRAME_MS : IDLE_MS);
-	size_t before, from = 0;
-	int r;
-
-	for (;;) {
-		*ret_end = memchr(s->buf + from, '\0', s->len - from);
-		if (*ret_end)
-			return 1;
-		if (s->len == sizeof(s->buf)) {
-			(void)complain(s->server, "Message size too large.");
-			(void)answer(s, false, "Message size too large.");
-			drain(s);
-			return 0;
-		}
-		before = from = s->len;
-		r = receive(s, deadline_ms);
-		if (r <= 0)
-			return 0;
-		if (before == 0 && s->len)
-			deadline_ms = io_now_ms() + FRAME_MS;
-	}
-}
-
-static void drop_frame(struct session *s, const char *end)
-{
-	size_t used = (size_t)(end + 1 - s->buf);
-
-	memmove(s->buf, end + 1, s->len - used);
-	explicit_bzero(s->buf + s->len - used, used);
-	s->len -= used;
+	return frames_answer(&s->frames, is_ok, message, FRAME_MS);
 }
 
 static void forget_client(struct session *s)
@@ -230,12 +155,13 @@ static int decrypt(struct session *s, const struct frame *f)
 static int serve_frame(struct session *s, const char *end)
 {
 	struct frame *f = malloc(sizeof(*f));
-	const char *why = f ? frame_read(s->buf, (size_t)(end - s->buf),
+	const char *why = f ? frame_read(s->frames.buf,
+					 (size_t)(end - s->frames.buf),
 					 s->client != NULL, f) :
 			      "Memory allocation error";
 	int r;
 
-	drop_frame(s, end);
+	frames_drop(&s->frames, end);
 	if (!why && f->kind == FRAME_SET_CLIENT)
 		why = set_client(s, f);
 	if (!why && f->kind == FRAME_OTHER)
@@ -256,14 +182,18 @@ static void serve(const struct server *server, int fd)
 {
 	struct session *s = calloc(1, sizeof(*s));
 	char *end;
+	int r;
 
 	if (!s)
 		return;
 	s->server = server;
-	s->fd = fd;
+	s->frames.fd = fd;
 	s->nsm = -1;
-	while (next_frame(s, &end) > 0 && serve_frame(s, end) == 0)
-		;
+	do
+		r = frames_next(&s->frames, IDLE_MS, FRAME_MS, &end);
+	while (r == FRAMES_ONE && serve_frame(s, end) == 0);
+	if (r == FRAMES_TOO_LONG)
+		(void)complain(server, "Message size too large.");
 	forget_client(s);
 	explicit_bzero(s, sizeof(*s));
 	free(s);
