@@ -140,7 +140,7 @@ layers:
 ## bench: size, memory, time to the first write, system calls; the log; relay; KMS; verifications; packing; T=layers for a part
 bench: $(if $(filter verify log relay kms,$(T)),,test-build other-arch) $(H)/bench_verify $(B)/bench_link $(B)/bench_kms \
 		$(if $(filter relay,$(T)),$(B)/bench_relay $(B)/relay $(B)/init,$(B)/bench_relay) \
-		$(if $(filter kms,$(T)),$(B)/test/kms $(B)/kms $(B)/api $(B)/nsm)
+		$(if $(filter kms,$(T)),$(B)/test/kms $(B)/test/api $(B)/kms $(B)/api $(B)/nsm)
 	$(call need,python3 python3-cryptography python3-cbor2 time)
 	$(Q)tests/bench $(T)
 

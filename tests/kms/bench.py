@@ -6,6 +6,7 @@ The fakes are Python and slow, and run beside: of a part that waits for them the
 import os
 import re
 import resource
+import socket
 import statistics
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).resolve().parents[i]) for i in (1, 2)] + [str(Path(__file__).resolve().parents[2] / "scripts")]
 
-from kms.lib import ACCESS, BUILD, CONTEXT, MUSL, SECRET, SHIPPED, World, boto3_client, world
+from kms.lib import ACCESS, BUILD, CONTEXT, MUSL, SECRET, SHIPPED, World, boto3_client, wait_for, world
 
 CALLS = 100
 PROGRAM = BUILD / "bench_kms"
@@ -69,15 +70,16 @@ def peak_kib(*command: object, env: dict[str, str]) -> int:
 
 # --- boto3, in a process of its own ---------------------------------------------------
 
-def boto3_calls(calls: int, host: str, ca: Path, port: int, blob: Path) -> None:
+def boto3_calls(calls: int, endpoint: str, ca: str, port: int, blob: Path, key: str) -> None:
+    """Through CA's TLS to PORT; without CA it is plain."""
     def now() -> tuple[float, float]:
         return time.monotonic(), time.process_time()
 
-    client = boto3_client(f"https://{host}", ca, ("127.0.0.1", port))
+    client = boto3_client(endpoint, Path(ca), ("127.0.0.1", port)) if ca else boto3_client(endpoint)
     times = []
     for _ in range(calls):
         began = now()
-        if client.decrypt(CiphertextBlob=blob.read_bytes(), EncryptionContext=CONTEXT)["Plaintext"] != SECRET:
+        if client.decrypt(CiphertextBlob=blob.read_bytes(), EncryptionContext=CONTEXT, KeyId=key)["Plaintext"] != SECRET:
             sys.exit("another plaintext")
         times.append([b - a for a, b in zip(began, now(), strict=True)])
     later = times[1:] or times
@@ -85,14 +87,65 @@ def boto3_calls(calls: int, host: str, ca: Path, port: int, blob: Path) -> None:
     print(*(round(statistics.mean(column) * 1e6) for column in zip(*later, strict=True)), peak)
 
 
-def by_boto3(w: World, calls: int) -> list[int]:
+def by_boto3(w: World, calls: int, endpoint: str = "") -> list[int]:
+    """Wall and processor time of a call, in us, and the peak of its memory, in KiB; straight to KMS or to ENDPOINT."""
     blob = w.path / "blob"
     blob.write_bytes(w.blob)
-    p = subprocess.run(["/usr/bin/python3", "-B", __file__, "boto3", str(calls), w.kms.host, w.kms.ca, str(w.kms.port), blob],
-                       capture_output=True, text=True, check=False)
+    straight = [f"https://{w.kms.host}", str(w.kms.ca), str(w.kms.port)]
+    p = subprocess.run(["/usr/bin/python3", "-B", __file__, "boto3", str(calls), *([endpoint, "", "0"] if endpoint else straight), blob,
+                        w.key.arn], capture_output=True, text=True, check=False)
     if p.returncode:
         sys.exit(f"bench: {p.stderr}")
     return [int(n) for n in p.stdout.split()]
+
+
+# --- the local API ------------------------------------------------------------------------
+
+def tree(pid: int) -> list[int]:
+    """A process and all below it."""
+    children = [int(p) for t in Path(f"/proc/{pid}/task").iterdir() for p in (t / "children").read_text().split()]
+    return [pid, *(p for c in children for p in tree(c))]
+
+
+def ticks(pid: int) -> int:
+    """Of the processor, with children that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15]))
+
+
+def pss_kib(pid: int) -> int:
+    return int(re.search(r"^Pss:\s*(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)[1])
+
+
+def by_api(w: World) -> tuple[list[int], float, int]:
+    """What boto3 says of calls through it; the API's own processor time of one, in us, and its memory."""
+    config, port = w.path / "api.conf", free_port()
+    config.write_text(f"region = eu-west-1\nconnect = {w.address}\nca = {w.kms.ca}\ncredentials = file {w.credentials}\n"
+                      f"listen = 127.0.0.1:{port}\nsocket = {w.path}/api.sock\nkey = orders {w.key.arn}\n")
+    p = subprocess.Popen([BUILD / "test/api", config], env={**os.environ, **w.env}, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: p.poll() is not None or answers(port), "the API")
+        by_boto3(w, 2, f"http://127.0.0.1:{port}")  # which makes its key
+        before = sum(map(ticks, tree(p.pid)))
+        said = by_boto3(w, CALLS, f"http://127.0.0.1:{port}")
+        spent = (sum(map(ticks, tree(p.pid))) - before) / os.sysconf("SC_CLK_TCK") * 1e6 / CALLS
+        return said, spent, sum(map(pss_kib, tree(p.pid)))
+    finally:
+        p.terminate()
+        p.wait()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        return s.getsockname()[1]
+
+
+def answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 # --- what is printed -------------------------------------------------------------------
@@ -117,14 +170,17 @@ def main() -> None:
         tool_kib = peak_kib(*command, env=w.env)
         warm = by_boto3(w, CALLS)
         cold = processes(lambda: by_boto3(w, 1))
+        through, api_us, api_kib = by_api(w)
     split(fresh, kept)
     rows = [["client, the same fake KMS", "ms a call", "processor ms", "a second by one processor", "peak KiB"]]
     for name, wall, cpu, kib in (
             ("libkmsc, a key for each call", fresh["call"][0], fresh["call"][1], fresh["peak"][0]),
             ("libkmsc, one key kept", kept["call"][0], kept["call"][1], kept["peak"][0]),
             ("kms, a process for each call", *tool, tool_kib),
-            ("boto3, without a document", *warm),
-            ("boto3, the same, a process for each call", *cold, warm[2])):
+            ("the local API alone, called by boto3", through[0], api_us, api_kib),
+            ("boto3 through the local API, with it", through[0], through[1] + api_us, through[2] + api_kib),
+            ("boto3 straight, without a document", *warm),
+            ("the same, a process for each call", *cold, warm[2])):
         rows.append([name, ms(wall), ms(cpu), f"{1e6 / cpu:,.0f}", f"{kib:,}"])
     print()
     columns(rows)
@@ -133,4 +189,4 @@ def main() -> None:
 
 
 if __name__ == "__main__" and sys.argv[1:2] == ["boto3"]:
-    boto3_calls(int(sys.argv[2]), sys.argv[3], Path(sys.argv[4]), int(sys.argv[5]), Path(sys.argv[6]))
+    boto3_calls(int(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5]), Path(sys.argv[6]), sys.argv[7])
