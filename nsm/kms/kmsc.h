@@ -332,8 +332,8 @@ struct kmsc_pair {
  * key's id or an alias. GenerateRandom has no key.
  */
 struct kmsc_request {
-	enum kmsc_operation operation;
 	const char *key_arn;
+	enum kmsc_operation operation;
 	bool any_key;
 	bool dry_run; /* ends with -KMSC_E_DRY_RUN if it would succeed */
 
