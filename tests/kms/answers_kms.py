@@ -178,6 +178,8 @@ def long_answers_are_refused():
     refused("body-too-large", "TOO_LONG")
     refused("endless-headers", "TOO_LONG")
     refused("endless-body", "TOO_LONG")
+    for fault in ("endless-100", "endless-chunks"):
+        refused(fault, "TOO_LONG")
 
 
 @test(seconds=10)

@@ -335,7 +335,7 @@ CONNECTION_FAULTS = ("closed-at-once", "reset-at-once", "silent", "eof-in-handsh
                      "closed-after-handshake", "silent-after-handshake")
 # These are of how an answer is sent.
 SENDING_FAULTS = ("bytewise", "eof-before-answer", "reset-before-answer", "silent-before-answer", "silent-in-answer",
-                  "without-close-notify", "kept-open", "endless-headers", "endless-body")
+                  "without-close-notify", "kept-open", "endless-headers", "endless-body", "endless-100", "endless-chunks")
 FAULTS = sorted({*ANSWER_FAULTS, *BYTES_FAULTS, *CONNECTION_FAULTS, *SENDING_FAULTS})
 
 # What `error` faults look like: "error CODE [STATUS] [FORM]".
@@ -958,6 +958,13 @@ class FakeKms(Operations):
             tls.sendall(b"HTTP/1.1 200 OK\r\n")
             while not self._gone.is_set():
                 tls.sendall(b"X-More: x\r\n")
+        elif fault == "endless-100":
+            while not self._gone.is_set():
+                tls.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        elif fault == "endless-chunks":
+            tls.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            while not self._gone.is_set():
+                tls.sendall(b"1;x=" + b"y" * 1000 + b"\r\n \r\n")
         elif fault == "endless-body":
             tls.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
             while not self._gone.is_set():

@@ -192,11 +192,11 @@ def boto3_client(endpoint: str, ca: Path | None = None, to: tuple[str, int] | No
 
 # --- between client and server -----------------------------------------------------
 
-def copy_both(a: socket.socket, b: socket.socket) -> None:
+def copy_both(a: socket.socket, b: socket.socket, size: int = 8192) -> None:
     """Until one direction ends; then both, as AWS's vsock-proxy has it."""
     def one(from_: socket.socket, to: socket.socket) -> None:
         with suppress(OSError):
-            while data := from_.recv(8192):
+            while data := from_.recv(size):
                 to.sendall(data)
         for s in (from_, to):
             with suppress(OSError):
@@ -206,6 +206,38 @@ def copy_both(a: socket.socket, b: socket.socket) -> None:
     other.start()
     one(a, b)
     other.join()
+
+
+class Dripping:
+    """A way to PORT of 127.0.0.1 that carries SIZE bytes at a time in either direction."""
+
+    def __init__(self, port: int, size: int = 1) -> None:
+        self.to, self.size = port, size
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+
+    @property
+    def port(self) -> int:
+        return self.socket.getsockname()[1]
+
+    def __enter__(self) -> "Dripping":
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                conn, _ = self.socket.accept()
+            except OSError:
+                return
+            with conn, suppress(OSError), socket.create_connection(("127.0.0.1", self.to)) as out:
+                for s in (conn, out):
+                    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                copy_both(conn, out, self.size)
 
 
 class OneWorker:

@@ -1,15 +1,21 @@
 """What is refused before anything is sent, an NSM that fails, and a server that knows no Recipient: moto."""
 
 import base64
+import os
+import shutil
 import socket
 import ssl
+import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from .fake_kms import ACCOUNT, REGION
 from .fakes_kms import moto
-from .lib import ACCESS, DEADLINE_S, NO_NSM, NSM, REFUSED, SECRET, USAGE, FakeKms, check, copy_both, run, same, test, world
+from .lib import (ACCESS, DEADLINE_S, MUSL, NO_NSM, NSM, PLAIN_ENV, REFUSED, SECRET, TOP, USAGE, FakeKms, Skip, check, copy_both, run,
+                  same, test, wait_for, world)
 from .nsm import Fault
 
 ALIAS = f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/orders"
@@ -125,6 +131,36 @@ def debug_output_has_no_secrets():
     with world() as w:
         for done in (w.decrypt("--no-such-option"), run("--help"), w.decrypt("--attempts", 1, connect="tcp:127.0.0.1:1")):
             check(ACCESS[1] not in done.err + done.out.decode() and SECRET not in done.out, done.story)
+
+
+@test
+def nobody_else_reads_its_memory():
+    """The program as shipped, as a user of no rights: while it waits, what is in /proc is root's, so that neither gdb nor a core has it."""
+    if os.geteuid():
+        raise Skip("not root")
+    if not MUSL.exists():
+        raise Skip(f"no {MUSL.relative_to(TOP)}")
+    with world() as w, tempfile.TemporaryDirectory() as name:
+        w.kms.always = "silent-before-answer"
+        for path in (w.path, w.kms.path, w.nsm.path.parent, Path(name)):
+            path.chmod(0o755)
+        for path in (w.nsm.path, w.credentials):
+            path.chmod(0o666)
+        program = Path(name) / "kms"  # the tree may be closed to others
+        shutil.copy(MUSL, program)
+        p = subprocess.Popen(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", program, "decrypt", "--connect", w.address,
+                              "--ca", w.kms.ca, "--credentials", w.credentials, "--key", w.key.arn, w.secret_file],
+                             env={**PLAIN_ENV, **w.env}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            wait_for(lambda: w.kms.seen or p.poll() is not None, "a request")
+            check(p.poll() is None, "it has ended")
+            same(os.stat(f"/proc/{p.pid}/mem").st_uid, 0, "the owner of /proc/PID/mem")
+            same(os.stat(f"/proc/{p.pid}").st_uid, 65534, "its user")
+            words = Path(f"/proc/{p.pid}/cmdline").read_bytes() + Path(f"/proc/{p.pid}/environ").read_bytes()
+            check(ACCESS[1].encode() not in words, "the secret access key is among its arguments")
+        finally:
+            p.kill()
+            p.communicate()
 
 
 # --- moto ---

@@ -2,7 +2,7 @@
 
 import time
 
-from .lib import SECRET, Failure, check, run, same, test, world
+from .lib import SECRET, Dripping, Failure, check, run, same, test, world
 from .pki import BAD, GOOD, PATH_OF_ROOT
 
 YEAR = 365 * 86400
@@ -101,6 +101,26 @@ def silence_ends_with_the_calls_time():
             w.kms.always = fault
             done = w.fails("TIMEOUT", more=("--timeout", 2))
             check(done.seconds < 60, f"{fault}: {done.seconds:.1f} s")
+
+
+@test(seconds=3)
+def a_way_of_single_bytes_is_as_good():
+    """Each byte of the handshake, the request and the answer arrives alone."""
+    with world() as w, Dripping(w.kms.port) as way:
+        w.decrypt(connect=f"tcp:127.0.0.1:{way.port}").is_(0, out=SECRET)
+
+
+@test
+def a_chain_that_is_too_long_is_refused():
+    """Two hundred certificates: no memory is taken for them all."""
+    with world() as w:
+        pem, key = w.kms.pki.chain("rsa")
+        leaf, middle = pem.split(b"-----END CERTIFICATE-----\n")[:2]
+        end = b"-----END CERTIFICATE-----\n"
+        (w.kms.path / "cert.pem").write_bytes(leaf + end + (middle + end) * 200)
+        w.kms._context.load_cert_chain(w.kms.path / "cert.pem", w.kms.path / "key.pem")
+        w.fails("TLS")
+        same(w.kms.seen, [], "requests")
 
 
 @test
