@@ -186,6 +186,7 @@ static int serve(void)
 		(void)say(&fault);
 		return FAILED;
 	}
+	loop_guard(&loop);
 	r = confine();
 	if (r == 0)
 		r = loop_run(&loop);

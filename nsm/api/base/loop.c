@@ -2,15 +2,41 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <sys/epoll.h>
+#include <sys/time.h>
 
 #include "vsock/io.h"
+
+enum { GUARD_US = 5000 };
 
 int loop_open(struct loop *l)
 {
 	*l = (struct loop){ .epoll = epoll_create1(EPOLL_CLOEXEC),
 			    .now_ms = io_now_ms() };
 	return l->epoll < 0 ? -errno : 0;
+}
+
+static void ignore(int signal_)
+{
+	(void)signal_;
+}
+
+void loop_guard(struct loop *l)
+{
+	/* No SA_RESTART, nor SIG_IGN: it has to interrupt. */
+	const struct sigaction a = { .sa_handler = ignore };
+
+	l->is_guarded = sigaction(SIGALRM, &a, NULL) == 0;
+}
+
+/* Again and again: what is closed may be many, and a signal is for one that waits now. */
+static void set_guard(const struct loop *l, suseconds_t us)
+{
+	const struct itimerval t = { { .tv_usec = us }, { .tv_usec = us } };
+
+	if (l->is_guarded)
+		(void)setitimer(ITIMER_REAL, &t, NULL);
 }
 
 static int control(const struct loop *l, int what, struct watch *s,
@@ -123,6 +149,7 @@ static int turn(struct loop *l)
 
 	if (n < 0 && errno != EINTR)
 		return -errno;
+	set_guard(l, GUARD_US);
 	l->now_ms = io_now_ms();
 	l->events = events;
 	l->count = n < 0 ? 0 : n;
@@ -136,6 +163,7 @@ static int turn(struct loop *l)
 	l->events = NULL;
 	l->count = l->at = 0;
 	call_timers(l);
+	set_guard(l, 0);
 	return 0;
 }
 

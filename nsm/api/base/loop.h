@@ -35,6 +35,7 @@ struct timer {
 struct loop {
 	int epoll;
 	bool is_stopped;
+	bool is_guarded;
 	int64_t now_ms;
 	struct timer *timers;
 	void *events; /* of this turn; those from AT on have not been called */
@@ -43,6 +44,12 @@ struct loop {
 
 /* Returns 0 or -errno. */
 int loop_open(struct loop *l);
+
+/*
+ * For a process with sockets of AF_UNIX. Descriptors that are sent along with bytes are closed by who reads these, and one that lingers
+ * keeps it for as long as its sender likes. From now on a call that waits in a turn is interrupted by SIGALRM, after some milliseconds.
+ */
+void loop_guard(struct loop *l);
 
 /* Waits for EVENTS (EPOLLIN, EPOLLOUT) at S->fd. Returns 0 or -errno: -ENOMEM, -ENOSPC. */
 int loop_add(struct loop *l, struct watch *s, uint32_t events);

@@ -22,6 +22,7 @@ enum {
 	HEAD_OUT = 512,	  /* bytes of our lines of an answer's head */
 	LINGER_MS = 2000, /* what a refused client still sends is read */
 	LINGER_MAX = 1 << 20,
+	TURNED_MAX = 16, /* that there is no room for, and get to know it */
 };
 
 enum connection_state {
@@ -55,7 +56,7 @@ struct connection {
 static struct {
 	struct loop *loop;
 	const struct web_route *const *tables;
-	struct connection at[CONNECTION_MAX];
+	struct connection at[CONNECTION_MAX + TURNED_MAX];
 	bool is_ending;
 } all;
 
@@ -531,19 +532,49 @@ static size_t count_of(const struct web_peer *p)
 	return n;
 }
 
-static void turn_away(int fd, int status, const char *code, const char *message)
+static void begin(struct connection *c, int fd,
+		  const struct connection_place *place)
+{
+	c->place = place;
+	c->watch = (struct watch){ .ready = on_ready, .fd = fd };
+	c->timer = (struct timer){ .due = on_due };
+	c->is_gone = c->is_last = c->has_ended = c->had_one = false;
+	c->from = c->ahead_len = 0;
+	prepare(c);
+	if (loop_add(all.loop, &c->watch, EPOLLIN) < 0)
+		end(c);
+}
+
+static struct connection *find_turned(void)
+{
+	for (size_t i = CONNECTION_MAX; i < CONNECTION_MAX + TURNED_MAX; i++)
+		if (all.at[i].state == FREE)
+			return &all.at[i];
+	return NULL;
+}
+
+static void turn_away(int fd, const struct connection_place *place, int status,
+		      const char *code, const char *message)
 {
 	char body[WEB_ERROR_MAX], out[WEB_ERROR_MAX + HEAD_OUT];
 	size_t len = web_error_body(body, code, message);
+	struct connection *c = find_turned();
 	int n = snprintf(out, sizeof(out),
 			 "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\n"
 			 "Content-Length: %zu\r\nRetry-After: 1\r\n"
 			 "Connection: close\r\n\r\n%.*s",
 			 status, reason_of(status), len, (int)len, body);
 
-	if (n > 0)
-		(void)send(fd, out, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
-	close(fd);
+	/* What it has sent is read, and so its answer is not lost. */
+	if (!c || n <= 0 ||
+	    send(fd, out, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+		close(fd);
+		return;
+	}
+	begin(c, fd, place);
+	if (c->state != FREE)
+		begin_to_linger(c);
+	wait_for_more(c);
 }
 
 void connection_take(int fd, const struct connection_place *place)
@@ -557,32 +588,25 @@ void connection_take(int fd, const struct connection_place *place)
 		return;
 	}
 	if (count_of(&peer) >= CONNECTION_USER_MAX) {
-		turn_away(fd, 429, "too_many_connections",
+		turn_away(fd, place, 429, "too_many_connections",
 			  "this user has 32 connections");
 		return;
 	}
 	c = find_free();
 	if (!c) {
-		turn_away(fd, 503, "too_many_connections",
+		turn_away(fd, place, 503, "too_many_connections",
 			  "there are 64 connections");
 		return;
 	}
-	c->place = place;
 	memcpy(c->groups, groups, sizeof(groups));
 	c->peer = peer;
 	c->peer.groups = c->groups;
-	c->watch = (struct watch){ .ready = on_ready, .fd = fd };
-	c->timer = (struct timer){ .due = on_due };
-	c->is_gone = c->is_last = c->has_ended = c->had_one = false;
-	c->from = c->ahead_len = 0;
-	prepare(c);
-	if (loop_add(all.loop, &c->watch, EPOLLIN) < 0)
-		end(c);
+	begin(c, fd, place);
 }
 
 void connection_forget(const struct web *w)
 {
-	for (size_t i = 0; i < CONNECTION_MAX; i++) {
+	for (size_t i = 0; i < CONNECTION_MAX + TURNED_MAX; i++) {
 		struct connection *c = &all.at[i];
 
 		if (c->state == FREE)
@@ -601,7 +625,7 @@ bool connection_end(void)
 	bool is_none = true;
 
 	all.is_ending = true;
-	for (size_t i = 0; i < CONNECTION_MAX; i++) {
+	for (size_t i = 0; i < CONNECTION_MAX + TURNED_MAX; i++) {
 		struct connection *c = &all.at[i];
 
 		if (c->state == LINGERING ||
