@@ -1,9 +1,9 @@
 # mkeif's files, by rooms, in the order of the link.
 
 PACK := main \
-	$(addprefix command/,command build build_options build_app build_relay describe describe_json diff diff_json diff_listing \
+	$(addprefix command/,command build build_options build_app build_relay build_api describe describe_json diff diff_json diff_listing \
 		extract pcr policy policy_json sign set_init sign_options inputs emit) \
-	$(addprefix image/,image image_load load source oci descriptor manifest docker blobs layer dir skopeo \
+	$(addprefix image/,image image_load load origin oci descriptor manifest docker blobs layer dir skopeo \
 		settings digest elf app check) \
 	$(addprefix ramdisk/,ramdisk cpio gzip tar squashfs listing unpack unpack_tree rewrite part parts kernel) \
 	$(addprefix eif/,eif eif_writer measure metadata pcrs) \
@@ -12,7 +12,7 @@ PACK := main \
 
 # And what it has of init and nsm: all that it may include.
 PACK_OWN_C := $(PACK:%=rootfs/pack/%.c)
-PACK_C := $(PACK_OWN_C) $(SPEC_C) $(PLAN_C) $(UTF8_C) nsm/item.c nsm/kms/wire/endpoint.c
+PACK_C := $(PACK_OWN_C) $(SPEC_C) $(PLAN_C) $(UTF8_C) nsm/item.c $(API_SPEC_C)
 
 # Bytes that it may have: scripts/check-static.
 PACK_MAX := 5242880

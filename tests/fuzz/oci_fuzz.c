@@ -22,8 +22,8 @@
 #include "rootfs/pack/image/load.h"
 #include "rootfs/pack/image/manifest.h"
 #include "rootfs/pack/image/oci.h"
+#include "rootfs/pack/image/origin.h"
 #include "rootfs/pack/image/settings.h"
-#include "rootfs/pack/image/source.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -174,14 +174,14 @@ static void set_checksums(uint8_t *data, size_t size)
 
 /* The file NAME is all there is, besides what makes it a layout. */
 static void source(const char *name, const uint8_t *data, size_t size,
-		   int (*load)(struct loader *l, const struct source *s,
+		   int (*load)(struct loader *l, const struct origin *s,
 			       const char *tag, struct fault *reterr))
 {
 	static const char version[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
 	struct image image = { .spool = SPOOL_NONE, .tree = tree_new() };
 	struct loader l = { .options = &options, .image = &image };
 	struct tree_inode inode = { .mode = S_IFREG | 0644 };
-	struct source s = SOURCE_NONE;
+	struct origin s = ORIGIN_NONE;
 	struct content layout = content_of(version, sizeof(version) - 1);
 	struct content c = content_of(data, size);
 	struct fault f;
@@ -195,7 +195,7 @@ static void source(const char *name, const uint8_t *data, size_t size,
 	require(tree_put(s.tree, tree_root(s.tree), name, &inode, 1, NULL,
 			 &f) == 0);
 	check_fault(load(&l, &s, size % 2 ? "latest" : NULL, &f), &f);
-	source_close(&s);
+	origin_close(&s);
 	close(c.fd);
 	close(layout.fd);
 	image_free(&image);

@@ -73,4 +73,11 @@ int build_find_relay(const struct command *c, struct build *b,
 		     const struct image *image, const struct app *app,
 		     struct fault *reterr);
 
+/*
+ * Refuses a configuration of the local API that the API would refuse, where a service of APP
+ * runs it, and one that is not in IMAGE; check_image has looked for the program.
+ */
+int build_check_api(const struct command *c, const struct image *image,
+		    const struct app *app, struct fault *reterr);
+
 #endif

@@ -194,6 +194,7 @@ int build_load_app(const struct command *c, struct build *b,
 	    app_make(image, &asked, conf, conf_path, init_finds_conf(b), app,
 		     reterr) < 0 ||
 	    check_image(image, app, b->parts.eif_arch, reterr) < 0 ||
+	    build_check_api(c, image, app, reterr) < 0 ||
 	    check_init_takes(c, b, app, reterr) < 0)
 		goto out;
 	for (size_t i = 0; i < image->notes.count; i++)

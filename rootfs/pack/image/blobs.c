@@ -11,8 +11,8 @@
 #include "rootfs/pack/image/image.h"
 #include "rootfs/pack/image/layer.h"
 #include "rootfs/pack/image/load.h"
+#include "rootfs/pack/image/origin.h"
 #include "rootfs/pack/image/settings.h"
-#include "rootfs/pack/image/source.h"
 
 static int check_size(const struct blob *blob, const struct content *c,
 		      struct fault *reterr)
@@ -37,7 +37,7 @@ static int keep_digest(struct loader *l, const struct blob *blob,
 		       fault_system(reterr, ENOMEM, "a digest");
 }
 
-static int load_config(struct loader *l, const struct source *s,
+static int load_config(struct loader *l, const struct origin *s,
 		       const struct blob *blob, struct strings *ret_diff_ids,
 		       struct fault *reterr)
 {
@@ -45,14 +45,14 @@ static int load_config(struct loader *l, const struct source *s,
 	char *text = NULL;
 	int r;
 
-	if (source_get(s, blob->path, &c, reterr) < 0)
+	if (origin_get(s, blob->path, &c, reterr) < 0)
 		return -1;
 	r = check_size(blob, &c, reterr);
 	if (r < 0)
 		(void)fault_prefix(reterr, "%s", blob->path);
 	else
 		r = content_slurp(&c, JSON_TEXT_MAX, blob->path, &text, reterr);
-	source_done(s, &c);
+	origin_done(s, &c);
 	if (r < 0)
 		return r;
 	l->image->config = text;
@@ -65,7 +65,7 @@ static int load_config(struct loader *l, const struct source *s,
 	return r < 0 ? fault_prefix(reterr, "%s", blob->path) : 0;
 }
 
-static int load_layer(struct loader *l, const struct source *s,
+static int load_layer(struct loader *l, const struct origin *s,
 		      const struct blob *blob, const char *diff_id,
 		      unsigned number, struct fault *reterr)
 {
@@ -76,18 +76,18 @@ static int load_layer(struct loader *l, const struct source *s,
 	};
 	int r;
 
-	if (blob->may_lack && !source_has(s, blob->path))
+	if (blob->may_lack && !origin_has(s, blob->path))
 		return fault_refuse(reterr,
 				    "layer %u (%s) is not part of the image, "
 				    "but to be fetched from elsewhere",
 				    number, blob->path);
-	if (source_get(s, blob->path, &layer.content, reterr) < 0)
+	if (origin_get(s, blob->path, &layer.content, reterr) < 0)
 		return fault_prefix(reterr, "layer %u", number);
 	r = check_size(blob, &layer.content, reterr);
 	if (r == 0)
 		r = layer_apply(l, &layer, l->image->tree, &l->image->spool,
 				reterr);
-	source_done(s, &layer.content);
+	origin_done(s, &layer.content);
 	return r < 0 ? fault_prefix(reterr, "layer %u (%s)", number,
 				    blob->path) :
 		       0;
@@ -129,7 +129,7 @@ static int make_volumes(struct loader *l, struct fault *reterr)
 	return -1;
 }
 
-int blobs_load(struct loader *l, const struct source *s,
+int blobs_load(struct loader *l, const struct origin *s,
 	       const struct blob *config, const struct blob *layers,
 	       size_t count, struct fault *reterr)
 {

@@ -7,7 +7,7 @@
 
 struct fault;
 struct loader;
-struct source;
+struct origin;
 
 /* A file of an image's layout, and what is known of it. */
 struct blob {
@@ -18,7 +18,7 @@ struct blob {
 };
 
 /* Loads an image of blobs: its configuration, and the layers from the lowest on. */
-int blobs_load(struct loader *l, const struct source *s,
+int blobs_load(struct loader *l, const struct origin *s,
 	       const struct blob *config, const struct blob *layers,
 	       size_t count, struct fault *reterr);
 

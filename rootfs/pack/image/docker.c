@@ -10,7 +10,7 @@
 #include "rootfs/pack/image/blobs.h"
 #include "rootfs/pack/image/digest.h"
 #include "rootfs/pack/image/load.h"
-#include "rootfs/pack/image/source.h"
+#include "rootfs/pack/image/origin.h"
 
 /*
  * What docker save writes: manifest.json, an array of images, each with paths in the
@@ -117,7 +117,7 @@ out:
 	return r;
 }
 
-bool docker_is_saved(const struct source *s)
+bool docker_is_saved(const struct origin *s)
 {
 	const cJSON *layers = NULL, *first;
 	const char *config = NULL;
@@ -127,8 +127,8 @@ bool docker_is_saved(const struct source *s)
 	size_t len;
 	bool is = false;
 
-	if (source_has(s, "manifest.json") &&
-	    source_slurp(s, "manifest.json", JSON_TEXT_MAX, &text, &len,
+	if (origin_has(s, "manifest.json") &&
+	    origin_slurp(s, "manifest.json", JSON_TEXT_MAX, &text, &len,
 			 &ignored) == 0 &&
 	    json_parse(text, len, &json, &ignored) == 0 &&
 	    cJSON_IsArray(json)) {
@@ -143,7 +143,7 @@ bool docker_is_saved(const struct source *s)
 	return is;
 }
 
-int docker_load(struct loader *l, const struct source *s, const char *tag,
+int docker_load(struct loader *l, const struct origin *s, const char *tag,
 		struct fault *reterr)
 {
 	struct blob config = { .size = UINT64_MAX }, *parts = NULL;
@@ -154,7 +154,7 @@ int docker_load(struct loader *l, const struct source *s, const char *tag,
 	size_t len;
 	int r = -1;
 
-	if (source_slurp(s, "manifest.json", JSON_TEXT_MAX, &text, &len,
+	if (origin_slurp(s, "manifest.json", JSON_TEXT_MAX, &text, &len,
 			 reterr) < 0)
 		return -1;
 	if (json_parse(text, len, &json, reterr) < 0 ||

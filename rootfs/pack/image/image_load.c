@@ -14,8 +14,8 @@
 #include "rootfs/pack/image/layer.h"
 #include "rootfs/pack/image/load.h"
 #include "rootfs/pack/image/oci.h"
+#include "rootfs/pack/image/origin.h"
 #include "rootfs/pack/image/skopeo.h"
-#include "rootfs/pack/image/source.h"
 
 enum kind {
 	OCI_DIR,
@@ -67,12 +67,12 @@ static bool has_parts(enum kind kind)
 static int load_folder(struct loader *l, const char *path, const char *tag,
 		       enum kind kind, struct fault *reterr)
 {
-	struct source s;
+	struct origin s;
 	int r;
 
 	if (kind == FOLDER)
 		return dir_load(l, path, reterr);
-	if (source_open_dir(path, &s, reterr) < 0)
+	if (origin_open_dir(path, &s, reterr) < 0)
 		return -1;
 	s.is_flat = kind == SKOPEO_DIR;
 	s.output = l->options->output;
@@ -82,12 +82,12 @@ static int load_folder(struct loader *l, const char *path, const char *tag,
 		r = oci_load_flat(l, &s, tag, reterr);
 	else
 		r = docker_load(l, &s, tag, reterr);
-	source_close(&s);
+	origin_close(&s);
 	return r;
 }
 
 /* As docker export writes it: one layer, in which no name has a meaning. */
-static int load_rootfs(struct loader *l, const struct source *s,
+static int load_rootfs(struct loader *l, const struct origin *s,
 		       struct fault *reterr)
 {
 	struct layer layer = {
@@ -96,7 +96,7 @@ static int load_rootfs(struct loader *l, const struct source *s,
 		.is_rootfs = true,
 	};
 
-	if (source_has(s, "repositories") && !source_has(s, "etc"))
+	if (origin_has(s, "repositories") && !origin_has(s, "etc"))
 		return fault_refuse(reterr,
 				    "no manifest.json in it: saved by a Docker "
 				    "before 1.10; docker load and docker save "
@@ -112,18 +112,18 @@ static int load_rootfs(struct loader *l, const struct source *s,
 
 /* Since Docker 25 an archive is both, and of 25.0.0 to 25.0.2 the index may be empty though
  * there is an image. */
-static bool is_oci(const struct source *s)
+static bool is_oci(const struct origin *s)
 {
-	const bool has_docker = source_has(s, "manifest.json");
+	const bool has_docker = origin_has(s, "manifest.json");
 
-	if (source_has(s, "oci-layout"))
+	if (origin_has(s, "oci-layout"))
 		return !(has_docker && oci_is_empty(s));
-	return source_has(s, "index.json") && source_has(s, "blobs") &&
+	return origin_has(s, "index.json") && origin_has(s, "blobs") &&
 	       !has_docker;
 }
 
 /* A folder may be a root file system, which can have any file at its top. */
-static enum kind kind_of_folder(const struct source *s)
+static enum kind kind_of_folder(const struct origin *s)
 {
 	if (skopeo_is_dir(s))
 		return SKOPEO_DIR;
@@ -132,20 +132,20 @@ static enum kind kind_of_folder(const struct source *s)
 	return docker_is_saved(s) ? DOCKER_DIR : FOLDER;
 }
 
-static enum kind kind_of_archive(const struct source *s)
+static enum kind kind_of_archive(const struct origin *s)
 {
 	if (is_oci(s))
 		return OCI_ARCHIVE;
-	return source_has(s, "manifest.json") ? DOCKER_ARCHIVE : ROOTFS_ARCHIVE;
+	return origin_has(s, "manifest.json") ? DOCKER_ARCHIVE : ROOTFS_ARCHIVE;
 }
 
 static int load_archive(struct loader *l, const char *path, const char *tag,
 			enum kind *kind, struct fault *reterr)
 {
-	struct source s;
+	struct origin s;
 	int r;
 
-	if (source_open_archive(l, path, &s, reterr) < 0)
+	if (origin_open_archive(l, path, &s, reterr) < 0)
 		return -1;
 	if (*kind == ARCHIVE)
 		*kind = kind_of_archive(&s);
@@ -157,7 +157,7 @@ static int load_archive(struct loader *l, const char *path, const char *tag,
 		r = fault_refuse(reterr, "it has no tag and no digest");
 	else
 		r = load_rootfs(l, &s, reterr);
-	source_close(&s);
+	origin_close(&s);
 	return r;
 }
 
@@ -200,7 +200,7 @@ static int refuse_name(const char *path, struct fault *reterr)
 
 static int kind_of_path(const char *path, enum kind *ret, struct fault *reterr)
 {
-	struct source s;
+	struct origin s;
 	struct stat st;
 
 	if (*path == '\0')
@@ -215,10 +215,10 @@ static int kind_of_path(const char *path, enum kind *ret, struct fault *reterr)
 		return fault_system(reterr, errno, "--image: %s", path);
 	if (!S_ISDIR(st.st_mode))
 		return 0;
-	if (source_open_dir(path, &s, reterr) < 0)
+	if (origin_open_dir(path, &s, reterr) < 0)
 		return -1;
 	*ret = kind_of_folder(&s);
-	source_close(&s);
+	origin_close(&s);
 	return 0;
 }
 

@@ -12,7 +12,7 @@
 #include "rootfs/pack/image/digest.h"
 #include "rootfs/pack/image/load.h"
 #include "rootfs/pack/image/manifest.h"
-#include "rootfs/pack/image/source.h"
+#include "rootfs/pack/image/origin.h"
 
 /* OCI layouts: image-spec's image-layout.md, image-index.md, manifest.md. */
 
@@ -41,7 +41,7 @@ struct candidate {
 /* The search for the image. */
 struct oci_search {
 	struct loader *l;
-	const struct source *s;
+	const struct origin *s;
 	const char *tag; /* wanted, or NULL */
 	size_t descriptors;
 	uint64_t bytes;			/* of JSON that was read */
@@ -84,15 +84,15 @@ static int read_blob(struct oci_search *f, const char *path,
 		     const struct descriptor *d, char **ret, size_t *ret_len,
 		     struct fault *reterr)
 {
-	const struct source *s = f->s;
+	const struct origin *s = f->s;
 	struct content c;
 	int r = 0;
 
-	if (source_get(s, path, &c, reterr) < 0)
+	if (origin_get(s, path, &c, reterr) < 0)
 		return -1;
 	f->bytes += c.len;
 	if (c.len <= JSON_TEXT_MAX && f->bytes > INDEXES_BYTES_MAX) {
-		source_done(s, &c);
+		origin_done(s, &c);
 		return fault_refuse(reterr,
 				    "indexes and manifests of more than %d "
 				    "bytes",
@@ -105,7 +105,7 @@ static int read_blob(struct oci_search *f, const char *path,
 	if (r == 0)
 		r = content_slurp(&c, JSON_TEXT_MAX, path, ret, reterr);
 	*ret_len = c.len;
-	source_done(s, &c);
+	origin_done(s, &c);
 	if (r < 0 || !d)
 		return r;
 	r = digest_check_text(*ret, *ret_len, d->digest, reterr);
@@ -302,7 +302,7 @@ out:
 	return r;
 }
 
-static int check_layout(const struct source *s, struct fault *reterr)
+static int check_layout(const struct origin *s, struct fault *reterr)
 {
 	const char *version;
 	cJSON *json = NULL;
@@ -310,7 +310,7 @@ static int check_layout(const struct source *s, struct fault *reterr)
 	size_t len;
 	int r = -1;
 
-	if (source_slurp(s, "oci-layout", JSON_TEXT_MAX, &text, &len, reterr) <
+	if (origin_slurp(s, "oci-layout", JSON_TEXT_MAX, &text, &len, reterr) <
 	    0)
 		return -1;
 	if (json_parse(text, len, &json, reterr) == 0 &&
@@ -486,7 +486,7 @@ static int refuse_choice(const struct oci_search *f, struct fault *reterr)
 			    f->platforms.count ? platforms : "there is none");
 }
 
-bool oci_is_empty(const struct source *s)
+bool oci_is_empty(const struct origin *s)
 {
 	const cJSON *manifests = NULL;
 	struct fault ignored;
@@ -495,7 +495,7 @@ bool oci_is_empty(const struct source *s)
 	char *text = NULL;
 	size_t len;
 
-	if (source_slurp(s, "index.json", JSON_TEXT_MAX, &text, &len,
+	if (origin_slurp(s, "index.json", JSON_TEXT_MAX, &text, &len,
 			 &ignored) == 0 &&
 	    json_parse(text, len, &json, &ignored) == 0 &&
 	    json_array(json, "manifests", &manifests, &ignored) == 0)
@@ -566,7 +566,7 @@ static void free_search(struct oci_search *f)
 	strings_free(&f->indexes);
 }
 
-int oci_load(struct loader *l, const struct source *s, const char *tag,
+int oci_load(struct loader *l, const struct origin *s, const char *tag,
 	     struct fault *reterr)
 {
 	struct oci_search f = { .l = l, .s = s, .tag = tag };
@@ -581,7 +581,7 @@ int oci_load(struct loader *l, const struct source *s, const char *tag,
 }
 
 /* manifest.json is the manifest, or, of `skopeo copy --all`, an index. */
-int oci_load_flat(struct loader *l, const struct source *s, const char *tag,
+int oci_load_flat(struct loader *l, const struct origin *s, const char *tag,
 		  struct fault *reterr)
 {
 	static const char path[] = "manifest.json";

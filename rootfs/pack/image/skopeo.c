@@ -14,7 +14,7 @@
 
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/image/load.h"
-#include "rootfs/pack/image/source.h"
+#include "rootfs/pack/image/origin.h"
 
 /* Registries and other stores are skopeo's to know. */
 
@@ -130,7 +130,7 @@ static int run(const struct skopeo *s, char *const *argv, struct fault *reterr)
 	return 0;
 }
 
-bool skopeo_is_dir(const struct source *s)
+bool skopeo_is_dir(const struct origin *s)
 {
 	static const char words[] = "Directory Transport Version: ";
 	char *text = NULL;
@@ -138,8 +138,8 @@ bool skopeo_is_dir(const struct source *s)
 	size_t len;
 	bool is;
 
-	is = source_has(s, "version") && source_has(s, "manifest.json") &&
-	     source_slurp(s, "version", VERSION_MAX, &text, &len, &ignored) ==
+	is = origin_has(s, "version") && origin_has(s, "manifest.json") &&
+	     origin_slurp(s, "version", VERSION_MAX, &text, &len, &ignored) ==
 		     0 &&
 	     strncmp(text, words, strlen(words)) == 0;
 	free(text);

@@ -5,7 +5,7 @@
 #include <sys/types.h>
 
 struct fault;
-struct source;
+struct origin;
 
 /* A folder that skopeo has copied an image to, which is gone when we are. */
 struct skopeo {
@@ -15,7 +15,7 @@ struct skopeo {
 };
 
 /* Is it what skopeo's transport dir: writes, which is no layout? */
-bool skopeo_is_dir(const struct source *s);
+bool skopeo_is_dir(const struct origin *s);
 
 /* Has skopeo copy SRC to a new folder, for skopeo_remove. */
 int skopeo_copy(const char *src, const char *arch, struct skopeo *ret,

@@ -1,4 +1,4 @@
-#include "rootfs/pack/image/source.h"
+#include "rootfs/pack/image/origin.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,13 +15,13 @@
 #include "rootfs/pack/image/layer.h"
 #include "rootfs/pack/image/load.h"
 
-int source_open_dir(const char *path, struct source *ret, struct fault *reterr)
+int origin_open_dir(const char *path, struct origin *ret, struct fault *reterr)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
 		return fault_system(reterr, errno, "%s", path);
-	*ret = SOURCE_NONE;
+	*ret = ORIGIN_NONE;
 	ret->dirfd = fd;
 	return 0;
 }
@@ -47,11 +47,11 @@ static int open_archive(const char *path, const struct output *output,
 }
 
 /* An archive is a layer of a tree of its own, in which links can be followed. */
-int source_open_archive(struct loader *l, const char *path, struct source *ret,
+int origin_open_archive(struct loader *l, const char *path, struct origin *ret,
 			struct fault *reterr)
 {
 	struct layer layer = { .number = 1, .is_archive = true };
-	struct source s = SOURCE_NONE;
+	struct origin s = ORIGIN_NONE;
 	int r = -1;
 
 	if (open_archive(path, l->options->output, &s.archive, reterr) < 0)
@@ -63,7 +63,7 @@ int source_open_archive(struct loader *l, const char *path, struct source *ret,
 	else if (spool_open(&s.spool, reterr) == 0)
 		r = layer_apply(l, &layer, s.tree, &s.spool, reterr);
 	if (r < 0) {
-		source_close(&s);
+		origin_close(&s);
 		return -1;
 	}
 	l->packed = l->bytes = 0;
@@ -72,7 +72,7 @@ int source_open_archive(struct loader *l, const char *path, struct source *ret,
 	return 0;
 }
 
-void source_close(struct source *s)
+void origin_close(struct origin *s)
 {
 	if (s->dirfd >= 0)
 		close(s->dirfd);
@@ -80,7 +80,7 @@ void source_close(struct source *s)
 	spool_close(&s->spool);
 	if (s->archive.fd >= 0)
 		close(s->archive.fd);
-	*s = SOURCE_NONE;
+	*s = ORIGIN_NONE;
 }
 
 /* A path of an image's own documents, in a folder: it leads nowhere else. */
@@ -97,7 +97,7 @@ static bool leads_out(const char *path)
 }
 
 /* Where PATH, of an OCI layout, is. skopeo has other names for manifests of an index. */
-static const char *place(const struct source *s, const char *path,
+static const char *place(const struct origin *s, const char *path,
 			 char manifest[DIGEST_TEXT_MAX + 16])
 {
 	if (!s->is_flat || strncmp(path, "blobs/", 6) != 0)
@@ -111,7 +111,7 @@ static const char *place(const struct source *s, const char *path,
 		       path;
 }
 
-bool source_has(const struct source *s, const char *path)
+bool origin_has(const struct origin *s, const char *path)
 {
 	char name[DIGEST_TEXT_MAX + 16];
 
@@ -121,7 +121,7 @@ bool source_has(const struct source *s, const char *path)
 	return !leads_out(path) && faccessat(s->dirfd, path, F_OK, 0) == 0;
 }
 
-int source_get(const struct source *s, const char *path, struct content *ret,
+int origin_get(const struct origin *s, const char *path, struct content *ret,
 	       struct fault *reterr)
 {
 	char name[DIGEST_TEXT_MAX + 16];
@@ -164,23 +164,23 @@ int source_get(const struct source *s, const char *path, struct content *ret,
 	return 0;
 }
 
-void source_done(const struct source *s, const struct content *c)
+void origin_done(const struct origin *s, const struct content *c)
 {
 	if (s->dirfd >= 0)
 		close(c->fd);
 }
 
-int source_slurp(const struct source *s, const char *path, size_t max,
+int origin_slurp(const struct origin *s, const char *path, size_t max,
 		 char **ret, size_t *ret_len, struct fault *reterr)
 {
 	struct content c;
 	int r;
 
-	if (source_get(s, path, &c, reterr) < 0)
+	if (origin_get(s, path, &c, reterr) < 0)
 		return -1;
 	r = content_slurp(&c, max, path, ret, reterr);
 	if (r == 0)
 		*ret_len = c.len;
-	source_done(s, &c);
+	origin_done(s, &c);
 	return r;
 }

@@ -1,5 +1,5 @@
-#ifndef ROOTFS_PACK_IMAGE_SOURCE_H
-#define ROOTFS_PACK_IMAGE_SOURCE_H
+#ifndef ROOTFS_PACK_IMAGE_ORIGIN_H
+#define ROOTFS_PACK_IMAGE_ORIGIN_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@ struct tree;
 
 /* Where the files of an image's layout are. */
 
-struct source {
+struct origin {
 	int dirfd;    /* -1: in TREE */
 	bool is_flat; /* blobs lie at the top, as skopeo's dir: has them */
 	struct tree
@@ -23,24 +23,24 @@ struct source {
 	const struct output *output; /* which no file of it may be, or NULL */
 };
 
-#define SOURCE_NONE       \
-	((struct source){ \
+#define ORIGIN_NONE       \
+	((struct origin){ \
 		.dirfd = -1, .spool = SPOOL_NONE, .archive = { .fd = -1 } })
 
-int source_open_dir(const char *path, struct source *ret, struct fault *reterr);
-int source_open_archive(struct loader *l, const char *path, struct source *ret,
+int origin_open_dir(const char *path, struct origin *ret, struct fault *reterr);
+int origin_open_archive(struct loader *l, const char *path, struct origin *ret,
 			struct fault *reterr);
-void source_close(struct source *s);
+void origin_close(struct origin *s);
 
-bool source_has(const struct source *s, const char *path);
+bool origin_has(const struct origin *s, const char *path);
 
-/* A regular file of it, to be given to source_done. */
-int source_get(const struct source *s, const char *path, struct content *ret,
+/* A regular file of it, to be given to origin_done. */
+int origin_get(const struct origin *s, const char *path, struct content *ret,
 	       struct fault *reterr);
-void source_done(const struct source *s, const struct content *c);
+void origin_done(const struct origin *s, const struct content *c);
 
 /* A whole small file with a NUL behind, for the caller to free. */
-int source_slurp(const struct source *s, const char *path, size_t max,
+int origin_slurp(const struct origin *s, const char *path, size_t max,
 		 char **ret, size_t *ret_len, struct fault *reterr);
 
 #endif

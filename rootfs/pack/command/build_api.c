@@ -1,0 +1,169 @@
+#include "rootfs/pack/command/build.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "init/spec/config.h"
+#include "nsm/api/spec/conf.h"
+#include "rootfs/pack/base/fault.h"
+#include "rootfs/pack/base/tree.h"
+#include "rootfs/pack/image/app.h"
+#include "rootfs/pack/image/image.h"
+
+enum { DATABASE_MAX = 1 << 20 /* bytes of /etc/passwd */ };
+
+static const char default_conf[] = "/etc/enclave-api.conf";
+
+/* A service that runs the local API, and the configuration that it reads; or NULL. */
+static const char *conf_of(const struct config_service *s)
+{
+	const char *program = s->command.first, *slash, *argument;
+
+	if (!program)
+		return NULL;
+	slash = strrchr(program, '/');
+	if (strcmp(slash ? slash + 1 : program, "enclave-api") != 0)
+		return NULL;
+	if (s->command.count < 2)
+		return default_conf;
+	argument = program + strlen(program) + 1;
+	return *argument == '-' ? NULL : argument;
+}
+
+/* It may be made, or mounted, before the service starts. */
+static bool is_of_boot(const char *path)
+{
+	return strncmp(path, "/run/", 5) == 0 || strncmp(path, "/tmp/", 5) == 0;
+}
+
+static int read_file(const struct image *image, const char *path, size_t max,
+		     const char *what, char **ret, size_t *ret_len,
+		     struct fault *reterr)
+{
+	const struct tree_node *n = tree_find(image->tree, path, true);
+
+	if (!n || !S_ISREG(n->inode->mode))
+		return fault_refuse(reterr, "%s: %s is not in the image", what,
+				    path);
+	*ret_len = (size_t)n->inode->content.len;
+	return content_slurp(&n->inode->content, max, path, ret, reterr);
+}
+
+/* True if NAME is a number, or has a line in TEXT. */
+static bool is_known(const char *text, const char *name)
+{
+	const size_t len = strlen(name);
+
+	if (strspn(name, "0123456789") == len)
+		return true;
+	for (; text; text = strchr(text, '\n')) {
+		text += *text == '\n';
+		if (strncmp(text, name, len) == 0 && text[len] == ':')
+			return true;
+	}
+	return false;
+}
+
+static int check_name(const struct image *image, const char *path,
+		      unsigned line, bool is_group, const char *name,
+		      struct fault *reterr)
+{
+	const char *database = is_group ? "/etc/group" : "/etc/passwd";
+	char *text = NULL;
+	size_t len;
+	bool known;
+
+	if (is_known(NULL, name))
+		return 0;
+	if (read_file(image, database, DATABASE_MAX, path, &text, &len,
+		      reterr) < 0)
+		return -1;
+	known = is_known(text, name);
+	free(text);
+	if (known)
+		return 0;
+	return line ? fault_refuse(reterr, "%s: line %u: %s is not in %s", path,
+				   line, name, database) :
+		      fault_refuse(reterr, "%s: socket-group: %s is not in %s",
+				   path, name, database);
+}
+
+/* What it names is there: users, groups, files of certificates and secrets. */
+static int check_named(const struct image *image, const char *path,
+		       const struct spec *s, struct fault *reterr)
+{
+	const struct tree_node *n;
+
+	for (size_t i = 0; i < s->allows; i++)
+		if (s->allow[i].who != SPEC_WHO_ANY &&
+		    check_name(image, path, s->allow[i].line,
+			       s->allow[i].who == SPEC_WHO_GROUP,
+			       s->allow[i].name, reterr) < 0)
+			return -1;
+	if (s->socket_group &&
+	    check_name(image, path, 0, true, s->socket_group, reterr) < 0)
+		return -1;
+	if (s->ca && !is_of_boot(s->ca)) {
+		n = tree_find(image->tree, s->ca, true);
+		if (!n || !S_ISREG(n->inode->mode))
+			return fault_refuse(reterr,
+					    "%s: ca: %s is not in the image",
+					    path, s->ca);
+	}
+	return 0;
+}
+
+static int check_conf(const struct image *image, const char *path,
+		      struct fault *reterr)
+{
+	struct spec_fault bad = { 0 };
+	struct spec *spec;
+	char *text = NULL;
+	size_t len = 0;
+	int r = -1;
+
+	if (read_file(image, path, SPEC_TEXT_MAX, "enclave-api", &text, &len,
+		      reterr) < 0)
+		return -1;
+	spec = calloc(1, sizeof(*spec));
+	if (!spec)
+		(void)fault_system(reterr, ENOMEM, "%s", path);
+	else if (conf_read(text, len, spec, &bad) == 0)
+		r = check_named(image, path, spec, reterr);
+	else if (bad.line)
+		(void)fault_refuse(reterr, "%s: line %u: %s", path, bad.line,
+				   bad.words);
+	else
+		(void)fault_refuse(reterr, "%s: %s", path, bad.words);
+	free(spec);
+	free(text);
+	return r;
+}
+
+int build_check_api(const struct command *c, const struct image *image,
+		    const struct app *app, struct fault *reterr)
+{
+	const struct config *config = app->config;
+	const char *path;
+
+	for (size_t i = 0; i < config->service_count; i++) {
+		const struct config_service *s = &config->services[i];
+
+		path = conf_of(s);
+		if (!path)
+			continue;
+		if (!is_of_boot(path) && check_conf(image, path, reterr) < 0)
+			return -1;
+		if (s->supervision.ready == CONFIG_READY_EXEC)
+			command_note(c,
+				     "%s: without ready = notify others start "
+				     "before enclave-api answers",
+				     s->supervision.name);
+		if (config->nsm_is_open)
+			command_note(c, "nsm = open: every process may ask the "
+					"NSM, past enclave-api");
+	}
+	return 0;
+}

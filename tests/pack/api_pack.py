@@ -1,0 +1,89 @@
+"""The local API in an image: its configuration is read by the API's own code, and what it names is there."""
+
+from pathlib import Path
+
+from images.containers import GROUP, PASSWD, static_layer
+from images.oci import single
+
+from .lib import DONE, REFUSED, build, built, check, folder, run, same, test
+
+INIT_CONF = """nsm-group = api
+[api]
+command = /usr/bin/enclave-api
+user = app
+ready = notify
+"""
+API_CONF = """region = eu-west-1
+credentials = imds vsock:3:8002
+key = orders arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab context.app=orders
+allow = kms user=app
+socket-group = api
+"""
+
+
+def image(path: Path, conf: str | None = API_CONF, init_conf: str = INIT_CONF, at: str = "etc/enclave-api.conf",
+          program: bool = True) -> Path:
+    layer = static_layer("etc", "usr/bin", "opt")
+    layer.file("etc/passwd", PASSWD)
+    layer.file("etc/group", GROUP + "api:x:4000:\n")
+    layer.file("etc/enclave-init.conf", init_conf)
+    if conf is not None:
+        layer.file(at, conf)
+    if program:
+        layer.file("usr/bin/enclave-api", built("api").read_bytes(), 0o755)
+    single(path / "image", [layer], {"Cmd": ["/tell"]})
+    return path / "image"
+
+
+@test
+def a_configuration_that_the_api_takes_is_taken() -> None:
+    """Also of another path, that of the command; a path that is made at boot is not looked for."""
+    with folder() as path:
+        done = build(path / "x.eif", "--image", image(path)).is_(DONE)
+        check("api" not in done.err, f"words on a good image: {done.err}")
+        other = INIT_CONF.replace("enclave-api\n", "enclave-api /opt/api.conf\n")
+        build(path / "x.eif", "--image", image(path, API_CONF, other, "opt/api.conf")).is_(DONE)
+        build(path / "x.eif", "--image", image(path, None, INIT_CONF.replace("enclave-api\n", "enclave-api /run/api.conf\n"))).is_(DONE)
+        build(path / "x.eif", "--image", image(path, None, "umask = 077\n", program=False)).is_(DONE)
+
+
+@test
+def what_the_api_refuses_is_refused_with_its_words() -> None:
+    """The line and the reason are those of `enclave-api --check`, run by hand."""
+    with folder() as path:
+        api, bad = built("api"), path / "bad.conf"
+        for line in ("no-such-key = 1", "region = mars", "key = orders alias/orders", "listen = 0.0.0.0:80", "allow = kms someone",
+                     "kms-workers = 17", "credentials = imds", "compat = nobody 127.0.0.1:9999", "socket = api.sock", "region"):
+            text = f"# a configuration\n{line}\n"
+            bad.write_text(text)
+            said = run("--check", bad, program=api)
+            same(said.code, 1, f"enclave-api --check: {said.story}")
+            words = said.err.strip().partition("enclave-api: ")[2]
+            check(words.startswith("line 2: "), f"its words: {said.err}")
+            done = build(path / "x.eif", "--image", image(path, text)).is_(REFUSED, f"/etc/enclave-api.conf: {words}")
+            check(not (path / "x.eif").exists(), f"an image was written: {done.story}")
+
+
+@test
+def what_is_missing_is_named() -> None:
+    """The program, the configuration, a user, a group, certificates."""
+    with folder() as path:
+        x = path / "x.eif"
+        build(x, "--image", image(path, program=False)).is_(REFUSED, "/usr/bin/enclave-api")
+        build(x, "--image", image(path, None)).is_(REFUSED, "enclave-api: /etc/enclave-api.conf is not in the image")
+        for old, new, words in (
+                ("user=app", "user=nobody1", "/etc/enclave-api.conf: line 4: nobody1 is not in /etc/passwd"),
+                ("user=app", "group=none", "/etc/enclave-api.conf: line 4: none is not in /etc/group"),
+                ("socket-group = api", "socket-group = none", "/etc/enclave-api.conf: socket-group: none is not in /etc/group"),
+                ("socket-group = api", "ca = /etc/ca.pem", "/etc/enclave-api.conf: ca: /etc/ca.pem is not in the image")):
+            build(x, "--image", image(path, API_CONF.replace(old, new))).is_(REFUSED, words)
+        build(x, "--image", image(path, API_CONF.replace("user=app", "user=77"))).is_(DONE)
+
+
+@test
+def what_is_hardly_meant_is_said() -> None:
+    """A device that is open to all, and others that start before the API answers."""
+    with folder() as path:
+        x = path / "x.eif"
+        build(x, "--image", image(path, API_CONF, INIT_CONF.replace("ready = notify\n", ""))).is_(DONE, "ready = notify")
+        build(x, "--image", image(path, API_CONF, INIT_CONF.replace("nsm-group = api", "nsm = open"))).is_(DONE, "past enclave-api")
