@@ -149,7 +149,7 @@ shell: test-build
 	$(Q)tests/run shell
 
 ## lint: clang-tidy, cppcheck, the compiler's analyzer, shellcheck
-lint: compdb $(B)/deps.stamp $(PK)/deps.stamp
+lint: compdb $(B)/deps.stamp $(K)/deps.stamp $(PK)/deps.stamp
 
 ## fmt: clang-format in place
 fmt:
@@ -165,7 +165,7 @@ fmt-check:
 size: $(B)/init
 
 ## compdb: build/compile_commands.json, for clangd and clang-tidy
-compdb: $(B)/deps.stamp
+compdb: $(B)/deps.stamp $(K)/deps.stamp
 
 ## install: init, nsm, kms, enclave-api, enclave-relay, mkeif, libraries, pages, completion, below $(DESTDIR)$(PREFIX); LIBDIR, INCLUDEDIR
 install: all

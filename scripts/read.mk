@@ -36,5 +36,5 @@ compdb:
 	$(foreach f,$(filter-out tests/unit/% tests/fuzz/% tests/lang/%,$(filter %.c,$(C_FILES))),$(file \
 	>>$(BUILD)/compile_commands.json,{"directory":"$(CURDIR)"$(comma)"file":"$(f)"$(comma)"command":"$(call \
 	quote,$(if $(filter rootfs/pack/% vsock/relay/%,$(f)),$(PK_CC) $(filter-out -ftrivial%,$(PACK_CFLAGS)),$(XCC) \
-	$(filter-out -ftrivial%,$(CFLAGS_ALL)))) -DENCLAVE_INIT_VERSION=\"\\\"\\\"\" -c $(f)"}$(comma)))
+	$(filter-out -ftrivial%,$(if $(filter nsm/kms/% nsm/api/% tests/bench_kms.c,$(f)),$(KEYS_CFLAGS),$(CFLAGS_ALL))))) -DENCLAVE_INIT_VERSION=\"\\\"\\\"\" -c $(f)"}$(comma)))
 	@sed -i '$$s/,$$/\n]/' $(BUILD)/compile_commands.json
