@@ -21,7 +21,8 @@ import wheels
 from suite import TOP, Skip, check, once
 
 PEERS = TOP / "tests/peers/sdk"
-NAMES = ("boto3", "go", "node")
+# SDKS="rust java" SDK_RUST=PROGRAM SDK_JAVA=... tries others, which keep to the same lines.
+NAMES = tuple(os.environ.get("SDKS", "boto3 go node").split())
 BYTES = {"CiphertextBlob", "Message", "Plaintext", "PrivateKeyCiphertextBlob", "PrivateKeyPlaintext", "PublicKey", "SharedSecret",
          "Signature", "CiphertextForRecipient"}
 

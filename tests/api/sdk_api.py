@@ -102,6 +102,10 @@ def the_sdks_own_exceptions_come_out(name: str) -> None:
                "go": {"InvalidCiphertextException": "*types.InvalidCiphertextException",
                       "AccessDeniedException": "*smithy.GenericAPIError", "DisabledException": "*types.DisabledException"},
                "node": {"InvalidCiphertextException": "InvalidCiphertextException", "AccessDeniedException": "KMSServiceException",
+                        "DisabledException": "DisabledException"},
+               "rust": {"InvalidCiphertextException": "InvalidCiphertextException", "AccessDeniedException": "Unhandled",
+                        "DisabledException": "DisabledException"},
+               "java": {"InvalidCiphertextException": "InvalidCiphertextException", "AccessDeniedException": "KmsException",
                         "DisabledException": "DisabledException"}}[name]
 
     def is_(got: sdks.Refused, code: str) -> None:
@@ -137,7 +141,8 @@ def throttling_is_repeated_by_the_sdk_alone(name: str) -> None:
         before = len(e.kms.seen)
         got = refused(c, "Decrypt", CiphertextBlob=blob)
         same((got.code, got.status), ("ThrottlingException", 400), f"{got}")
-        same(len(e.kms.seen) - before, 3, "requests for one that is always throttled")
+        # The SDK for Java makes four of it, unless its retry mode is set.
+        same(len(e.kms.seen) - before, 4 if name == "java" else 3, "requests for one that is always throttled")
 
 
 @each()

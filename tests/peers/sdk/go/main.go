@@ -1,5 +1,6 @@
 // Calls of AWS KMS by the SDK for Go, which finds its endpoint as any program's does: a job a line on stdin,
-// {"op": "Decrypt", "input": {...}}, an answer a line on stdout, {"ok": {...}} or {"error": {...}}. Bytes are base64.
+// {"op": "Decrypt", "input": {...}}, or each argument; an answer a line on stdout, {"ok": {...}} or {"error": {...}}. Bytes are
+// base64.
 package main
 
 import (
@@ -82,6 +83,23 @@ func describe(err error) *failure {
 	return f
 }
 
+func do(ctx context.Context, ops map[string]operation, line []byte) error {
+	var j job
+	if err := json.Unmarshal(line, &j); err != nil {
+		return err
+	}
+	op := ops[j.Op]
+	if op == nil {
+		return fmt.Errorf("no operation %q", j.Op)
+	}
+	ok, err := op(ctx, j.Input)
+	a := answer{OK: ok}
+	if err != nil {
+		a = answer{Error: describe(err)}
+	}
+	return json.NewEncoder(os.Stdout).Encode(a)
+}
+
 func run() error {
 	ctx := context.Background()
 	cfg, err := config.LoadDefaultConfig(ctx)
@@ -89,23 +107,18 @@ func run() error {
 		return err
 	}
 	ops := operations(kms.NewFromConfig(cfg))
-	out := json.NewEncoder(os.Stdout)
+	for _, line := range os.Args[1:] {
+		if err := do(ctx, ops, []byte(line)); err != nil {
+			return err
+		}
+	}
+	if len(os.Args) > 1 {
+		return nil
+	}
 	in := bufio.NewScanner(os.Stdin)
 	in.Buffer(nil, 1<<20)
 	for in.Scan() {
-		var j job
-		if err := json.Unmarshal(in.Bytes(), &j); err != nil {
-			return err
-		}
-		op := ops[j.Op]
-		if op == nil {
-			return fmt.Errorf("no operation %q", j.Op)
-		}
-		var a answer
-		if a.OK, err = op(ctx, j.Input); err != nil {
-			a = answer{Error: describe(err)}
-		}
-		if err := out.Encode(a); err != nil {
+		if err := do(ctx, ops, in.Bytes()); err != nil {
 			return err
 		}
 	}

@@ -1,5 +1,6 @@
 // Calls of AWS KMS by the SDK for JavaScript, which finds its endpoint as any program's does: a job a line on stdin,
-// {"op": "Decrypt", "input": {...}}, an answer a line on stdout, {"ok": {...}} or {"error": {...}}. Bytes are base64.
+// {"op": "Decrypt", "input": {...}}, or each argument; an answer a line on stdout, {"ok": {...}} or {"error": {...}}. Bytes are
+// base64.
 "use strict";
 
 const readline = require("node:readline");
@@ -26,7 +27,8 @@ function describe(e) {
 
 async function main() {
   const client = new kms.KMSClient();
-  for await (const line of readline.createInterface({ input: process.stdin })) {
+  const words = process.argv.slice(2);
+  for await (const line of words.length ? words : readline.createInterface({ input: process.stdin })) {
     const job = JSON.parse(line, bytesOf);
     let answer;
     try {
