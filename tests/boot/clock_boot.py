@@ -5,6 +5,7 @@ import re
 from machine import tsc_khz, uses_kvm
 
 from .lib import DEADLINE_S, Machine, Skip, Tree, boot, built, check, image, same, test
+from .spec_boot import debugged
 
 
 @test()
@@ -30,7 +31,7 @@ def the_guest_measures_no_timer():
 @test()
 def clock_without_a_device_is_not_talked_of() -> None:
     """QEMU without KVM has no /dev/ptp0: not even with init_debug is there a word of it."""
-    b = boot(image("/bin/act", "say", "hello"), append="init_debug")
+    b = debugged()
     b.expect_end("/bin/act", "exited with code 0")
     same([line for line in b.log if "time:" in line or "ptp" in line], [], "said of the clock")
     check(b.said("spawn: "), "nothing was said at all")

@@ -6,7 +6,7 @@ import time
 from machine import JAM_SECONDS
 
 from .lib import VERSION, Boot, Eif, boot, check, image, same, shared, test
-from .spec_boot import with_little
+from .spec_boot import debugged, with_little
 
 
 @shared
@@ -32,7 +32,7 @@ def log_is_two_lines():
 @test()
 def init_debug_shows_each_step():
     """The bare word init_debug shows each step with the time since start."""
-    b = boot(image("/bin/act"), append="init_debug")
+    b = debugged()
     for step in ("console", "spec", "modules", "entropy", "root", "mounts", "spawn",
                  "heartbeat"):
         check(any(re.match(rf"init: {step}: .*\d ms", line) for line in b.log),

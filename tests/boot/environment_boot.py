@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from .aws_boot import aws_image, aws_ramdisks
-from .lib import Boot, Tree, boot, check, enclave, image, same, test
+from .lib import Boot, Tree, boot, check, enclave, image, same, shared, test
 
 TOOLS = ("dd", "df", "grep", "sh", "cat", "hostname", "ip", "ifconfig", "ls", "nc", "ping", "stat", "stty", "id")
 
@@ -43,12 +43,18 @@ def expect_lo(b: Boot) -> None:
     check(b.fact("route").startswith("local 127.5.5.5 dev lo ") and "src 127.0.0.1" in b.fact("route"), b.fact("route"))
 
 
+@shared
+def unconfigured() -> Boot:
+    """An entrypoint that looks around and sets lo up, and what it starts, which looks at the kernel's locks."""
+    files = tools()
+    files.file("look.sh", LOOK + LOOPBACK + "exec /bin/act sysctls\n")
+    return boot(image("/bin/sh", "/look.sh", files=files))
+
+
 @test()
 def settings_devices_and_lo_are_usual():
     """Without a configuration: sysctls of a distribution, devices as udev's, and an entrypoint that sets lo up itself."""
-    files = tools()
-    files.file("look.sh", LOOK + LOOPBACK)
-    b = boot(image("/bin/sh", "/look.sh", files=files))
+    b = unconfigured()
     b.expect_end("/bin/sh", "exited with code 0")
     same({k: b.fact(k) for k in SETTINGS}, SETTINGS, "sysctls")
     for device in ("/dev/vsock", "/dev/net/tun"):

@@ -74,7 +74,7 @@ while set -- $(link); [ $# -ne 1 ]; do sleep 0.05; done
 CRASH = LINK + r"""
 strace -f -p ${1#/proc/} -o /run/trace -e trace=write,writev,sendto,sendmsg,sendmmsg,sendfile,splice,io_uring_enter 2>/run/said &
 while ! grep -q attached /run/said; do sleep 0.01; done
-yes 0123456789012345678901234567890123456789012345678901234567890 | head -c 20000000
+yes 0123456789012345678901234567890123456789012345678901234567890 | head -c 6000000
 echo
 kill $!
 wait $!
@@ -131,10 +131,10 @@ def the_log_over_vsock_is_numbered():
 
 @test()
 def no_packet_is_larger_than_32_kib():
-    """Of 20 MB that a reader takes: no call of the link's process wrote more, and none went by another call."""
+    """Of 6 MB that a reader takes: no call of the link's process wrote more, and none went by another call."""
     facts = panics().facts
     same(facts["largest"], "32768", "the largest")
-    check(int(facts["writes"]) >= 100, f"{facts['writes']} writes")
+    check(int(facts["writes"]) >= 30, f"{facts['writes']} writes")
     check(set(facts["calls"].split()) <= {"sendto", "write"}, facts["calls"])
 
 

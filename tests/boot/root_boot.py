@@ -1,6 +1,6 @@
 """5 and 6: the root and its file systems."""
 
-from .lib import Boot, Tree, boot, check, image, same, shared, test
+from .lib import Boot, Tree, boot, check, image, kernel_file, same, shared, test
 from .spec_boot import with_little
 
 
@@ -128,10 +128,17 @@ def cgroups_are_v1_where_v2_lacks_a_controller():
     check(not any("/memory " in m for m in b.all("mount")), "memory is mounted")
 
 
+@shared
+def without_pids() -> Boot:
+    """A kernel with no controller of pids at all, with the NSM's driver in it, and an image with the module as well."""
+    return boot(image("/bin/probe", kernel="builtin", modules={"nsm.ko": kernel_file("module", "nsm.ko")}),
+                append="cgroup_disable=pids")
+
+
 @test()
 def missing_v1_controllers_do_not_matter():
     """A v1 controller that the kernel lists and has not is left out, without a word."""
-    b = boot(image("/bin/probe", kernel="builtin"), append="cgroup_disable=pids")
+    b = without_pids()
     same(b.mount("/sys/fs/cgroup")[0], "tmpfs", "the type")
     mounted = {m.split(" ")[0].rsplit("/", 1)[1] for m in b.all("mount")
                if m.startswith("/sys/fs/cgroup/")}

@@ -20,7 +20,7 @@ from suite import tool
 
 from .aws_boot import AWS_PCR0, aws_image, aws_ramdisks
 from .console_boot import usual, usual_image
-from .lib import DEADLINE_S, TOP, Tree, boot, built, check, enclave, image, same, test
+from .lib import DEADLINE_S, TOP, Boot, Tree, boot, built, check, enclave, image, same, shared, test
 from .root_boot import ordinary
 
 
@@ -75,17 +75,23 @@ def orphans_are_reaped():
     b.expect_end("/bin/act", "exited with code 0")
 
 
+@shared
+def idle_and_told() -> Boot:
+    """An application that waits, and then has PID 1 get signals."""
+    return boot(image("/bin/act", "idle", "signals", "exit", "5"))
+
+
 @test(6)
 def idle_costs_nothing():
     """With nothing to do PID 1 is not woken once."""
-    b = boot(image("/bin/act", "idle"))
+    b = idle_and_told()
     b.expect(others="0", wakeups="0")
 
 
 @test(6)
 def signals_to_init_reach_the_application():
     """TERM, INT, HUP, QUIT, USR1, USR2 and WINCH reach its process alone; no deadline starts."""
-    b = boot(image("/bin/act", "signals", "exit", "5"))
+    b = idle_and_told()
     wanted = sorted(["HUP", "INT", "QUIT", "USR1", "USR2", "TERM", "WINCH"])
     same(sorted(b.all("app")), wanted, "signals of the application")
     same(b.all("child"), [], "signals of its child")

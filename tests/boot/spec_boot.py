@@ -33,6 +33,13 @@ def with_little() -> Boot:
     return boot(eif, append="LEAK=1 HOME=/evil PATH=/evil LD_PRELOAD=/evil.so init_debug=1 init_debugger no.init_debug")
 
 
+@shared
+def debugged() -> Boot:
+    """A large environment, and each step in the log."""
+    names = [f"N{i:05}=" + "v" * 20 for i in range(30000)]
+    return boot(image("/bin/act", "say", "large", "env", "N29999", env=tuple(names)), append="init_debug")
+
+
 @test()
 def arguments_and_environment_arrive():
     """Blank lines of /cmd are empty arguments; an /env line without = is skipped and named."""
@@ -71,9 +78,7 @@ def a_missing_cmd_stops():
 @test()
 def the_largest_allowed_files_run():
     """An /env of nearly 1 MiB, and thousands of lines, is fine."""
-    names = [f"N{i:05}=" + "v" * 20 for i in range(30000)]
-    b = boot(image("/bin/act", "say", "large", env=tuple(names)))
-    b.expect(say="large")
+    debugged().expect(say="large", **{"env__N29999": "v" * 20})
 
 
 @test()

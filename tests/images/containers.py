@@ -193,9 +193,9 @@ def cmdonly(path: Path) -> None:
 
 @image
 def many(path: Path) -> None:
-    """20,000 small files."""
+    """5,000 small files."""
     layer = static_layer("files")
-    for folder in range(200):
+    for folder in range(50):
         layer.dir(f"files/{folder:03}")
         for n in range(100):
             layer.file(f"files/{folder:03}/{n:02}", f"{folder} {n}\n")

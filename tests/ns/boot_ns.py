@@ -269,6 +269,16 @@ def root_is_rootfs_for_good() -> None:
 
 
 @test
+def a_squashfs_that_is_none_is_told() -> None:
+    """Cut short in its header, or empty; or of other bytes: a stop, before it is tried."""
+    head = b"hsqs".ljust(40, b"\0") + (4096).to_bytes(8, "little") + bytes(48)
+    for data, why in ((head, "it is cut short"), (head[:95], "it is cut short"), (b"", "it is cut short"),
+                      (b"no squashfs" * 100, "not a squashfs")):
+        with Jail("/bin/act", rootfs=False, boot_files={"rootfs.squashfs": data}) as j:
+            j.expect_stop(4, "modules", f"/rootfs.squashfs: {why}")
+
+
+@test
 def root_that_is_missing_stops_the_boot() -> None:
     """An image without /rootfs."""
     with Jail("/bin/act", rootfs=False) as j:
