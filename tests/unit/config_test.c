@@ -1280,10 +1280,15 @@ TEST(every_prefix_is_read_or_refused)
 
 TEST(any_byte_may_be_any_other)
 {
+	/* Of those beyond ASCII where UTF-8's sorts of bytes begin and end. */
+	static const char others[] = "\x80\x9f\xa0\xbf\xc0\xc1\xc2\xdf"
+				     "\xe0\xed\xef\xf0\xf4\xf5\xff";
 	char text[sizeof(whole)];
 
 	for (size_t at = 0; at < sizeof(whole) - 1; at++)
 		for (int c = 0; c < 256; c++) {
+			if (c >= 0x80 && !strchr(others, c))
+				continue;
 			memcpy(text, whole, sizeof(whole));
 			text[at] = (char)c;
 			struct parsed p = parse(text, sizeof(whole) - 1);
