@@ -6,8 +6,10 @@ verifies them as AWS's does, and asks a policy that mkeif has printed. The paren
 import base64
 import io
 import json
+import socket
 import tarfile
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +20,9 @@ from images.debian import debian
 from kms import demo
 from kms.fake_kms import REGION, ROLE, FakeKms, Key
 from kms.imds import Imds
+from kms.lib import ACCESS
 
-from .lib import Boot, Tree, boot, built, check, image, same, test
+from .lib import DEADLINE_S, Boot, Tree, boot, built, check, image, same, test
 
 SECRET = b"attack at dawn"
 NODE_RECIPE = ["--mode=auto", "--variant=extract", "--format=tar", "--include=nodejs", "--customize-hook=cd \"$1\" && rm -rf usr/share/doc "
@@ -187,3 +190,57 @@ def a_clock_that_is_off_by_years_does_not_matter():
         same(b.result.text.count(base64.b64encode(SECRET).decode()), 2, "secrets on the console")
         b.expect_end("/bin/sh", "exited with code 0")
         same(len(kms.seen), 2, "requests")
+
+
+# --- by kmstool's names ---------------------------------------------------------------
+
+def kmstool_image(kms: FakeKms, name: str, *words: str) -> Eif:
+    files = Tree()
+    files.file(f"bin/{name}", built("kms"), 0o755)
+    files.file("kms-ca.pem", kms.ca.read_bytes())
+    return image(f"/bin/{name}", "--ca" if name == "kmstool_enclave" else "decrypt", *words, files=files)
+
+
+@test(seconds=5)
+def kmstool_enclave_cli_decrypts_in_an_enclave():
+    """As AWS's is called, with the parent's proxy at port 8000 of vsock."""
+    with demo.kms_for_emulator() as kms:
+        blob = base64.b64encode(kms.encrypt(kms.new_key(), SECRET, {})).decode()
+        b = booted(kms, kmstool_image(kms, "kmstool_enclave_cli", "--region", REGION, "--proxy-port", "8000", "--aws-access-key-id", ACCESS[0],
+                                      "--aws-secret-access-key", ACCESS[1], "--ca", "/kms-ca.pem", "--ciphertext", blob))
+        check(f"PLAINTEXT: {base64.b64encode(SECRET).decode()}" in b.result.text, "no plaintext on the console")
+        b.expect_end("/bin/kmstool_enclave_cli", "exited with code 0")
+
+
+@test(seconds=6)
+def kmstool_enclave_serves_its_parent():
+    """Port 3000 of vsock: the frames of kmstool_instance, two decrypts and one that fails, each with one answer."""
+    with demo.kms_for_emulator() as kms, parent(kms) as folder:
+        blob = base64.b64encode(kms.encrypt(kms.new_key(), SECRET, {"app": "orders"})).decode()
+        frames = [{"Operation": "SetClient", "AwsAccessKeyId": ACCESS[0], "AwsSecretAccessKey": ACCESS[1], "AwsRegion": REGION},
+                  *({"Operation": "Decrypt", "Ciphertext": blob, "EncryptionContext": {"app": "orders"}},) * 2,
+                  {"Operation": "Decrypt", "Ciphertext": blob}]
+        answers: list[dict] = []
+
+        def instance() -> None:
+            with socket.socket(socket.AF_UNIX) as s:
+                s.settimeout(DEADLINE_S)
+                s.connect(f"{folder}/3000.listen")
+                for f in frames:
+                    s.sendall(json.dumps(f).encode() + b"\0")
+                    text = b""
+                    while not text.endswith(b"\0"):
+                        more = s.recv(4096)
+                        check(more, "the connection ended")
+                        text += more
+                    answers.append(json.loads(text[:-1]))
+
+        def on_line(_: float, line: str) -> None:
+            if "Awaiting connections" in line:
+                threading.Thread(target=instance, daemon=True).start()
+
+        eif = kmstool_image(kms, "kmstool_enclave", "/kms-ca.pem")
+        boot(eif, folder=folder, role=ROLE, ports=(3000,), on_line=on_line, until="InvalidCiphertextException")
+        ok = {"Status": "Ok", "Message": base64.b64encode(SECRET).decode()}
+        same(answers[:3], [{"Status": "Ok"}, ok, ok], "the answers")
+        same([s.code for s in kms.seen], ["", "", "InvalidCiphertextException"], "KMS's answers")
