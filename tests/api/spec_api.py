@@ -24,6 +24,8 @@ listen = 127.0.0.1:8100
 \tlisten = [::1]:8100
 key = orders {ARN} context.app=orders "context.a b=c \\"d\\" \\x41"
 key = other.key_2 {ARN[:-1]}c
+secret = default/key/1 orders /etc/key.1
+secret = a_b-c.d other.key_2 /etc/key.1
 allow = kms user=app group=9
 allow = kms:orders any
 allow = extend user=0
@@ -54,6 +56,13 @@ BAD = (
     ("\n".join(f"listen = 127.0.0.1:{n}" for n in range(1, 6)), 5, "more than 4 lines"),
     ("compat = dstack 127.0.0.1:80", 1, "compat dstack"), ("compat = own 127.0.0.1:80", 1, "compat own"), ("compat = oyster", 1, "127.0.0.1:PORT"),
     ("compat = oyster 127.0.0.1:1\ncompat = oyster 127.0.0.1:2", 2, "it is there twice"),
+    (KMS + "secret = a orders", 4, "must be a path"), (KMS + "secret = a", 4, "NAME KEY FILE"), (KMS + "secret =", 4, "NAME KEY FILE"),
+    (KMS + "secret = a other /x", 4, "no key line before"), (f"secret = a orders /x\n{KMS}", 1, "no key line before"),
+    (KMS + "secret = a orders x", 4, "begins with a /"), (KMS + "secret = /a orders /x", 4, "between these"),
+    (KMS + "secret = a/ orders /x", 4, "between these"), (KMS + "secret = a//b orders /x", 4, "between these"),
+    (KMS + "secret = a%2fb orders /x", 4, "between these"), (KMS + "secret = " + "a" * 65 + " orders /x", 4, "at most 64"),
+    (KMS + "secret = a orders /x\nsecret = a orders /y", 5, "this name is there twice"),
+    (KMS + "".join(f"secret = a{n} orders /x\n" for n in range(65)), 68, "more than 64 secrets"),
     ("allow =", 1, "and who"), ("allow = all any", 1, "allow all"), ("allow = random", 1, "who?"), ("allow = random root", 1, "user=NAME"),
     ("allow = random user=", 1, "user=NAME"), ("allow = random user=a/b", 1, "user=NAME"), ("allow = health any", 1, "all who can connect"),
     ("allow = kms:orders any", 1, "no key line before"), ("allow = random:a any", 1, "allow random:a"),

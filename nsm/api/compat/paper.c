@@ -116,7 +116,7 @@ int paper_base64(const char *text, size_t len, uint8_t *to, size_t *ret_len)
 	char last[] = "====";
 	size_t n = 0, more = 0;
 
-	if (over == 1 || (over && whole && text[whole - 1] == '='))
+	if (over == 1 || (over && memchr(text, '=', len)))
 		return -EINVAL;
 	if (base64_read(text, whole, to, &n) < 0)
 		return -EINVAL;
