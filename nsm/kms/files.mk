@@ -24,7 +24,7 @@ KMS_TOOL_C := $(KMS_TOOL:%=nsm/kms/%.c) $(addprefix nsm/tool/,tool.c input.c blo
 KMS_BELOW_C := $(addprefix vsock/,sock.c io.c relay/plan/address.c relay/plan/words.c relay/base/value.c) nsm/tool/code.c $(UTF8_C)
 KMS_C := $(KMS_LIB_C) $(KMS_TOOL_C) $(KMS_BELOW_C) $(OPTS_C)
 
-# Bytes that it may have: scripts/check-static.
-KMS_MAX := 458752
+# Bytes that it may have: scripts/check-static. It is arm64's that is near, whose code is a sixth longer.
+KMS_MAX := 507904
 
 VERSION_C += nsm/kms/tool/main.c nsm/kms/call/client.c
