@@ -4,10 +4,8 @@ verifies them as AWS's does, and asks a policy that mkeif has printed. The paren
 """
 
 import base64
-import io
 import json
 import socket
-import tarfile
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -16,7 +14,6 @@ from pathlib import Path
 
 import sdks
 from enclave import Eif
-from images.debian import debian
 from kms import demo
 from kms.fake_kms import REGION, ROLE, FakeKms, Key
 from kms.imds import Imds
@@ -25,9 +22,6 @@ from kms.lib import ACCESS
 from .lib import DEADLINE_S, Boot, Tree, boot, built, check, image, same, test
 
 SECRET = b"attack at dawn"
-NODE_RECIPE = ["--mode=auto", "--variant=extract", "--format=tar", "--include=nodejs", "--customize-hook=cd \"$1\" && rm -rf usr/share/doc "
-               "usr/share/man usr/share/locale usr/share/lintian var/lib/dpkg var/lib/apt var/cache etc/apt usr/bin/perl* usr/share/perl* "
-               "usr/lib/*/perl* usr/lib/*/gconv"]
 TOOL = ("/bin/kms", "decrypt", "--base64", "--context", "app=orders", "--ca", "/kms-ca.pem", "--credentials", "imds vsock:3:8002")
 
 
@@ -118,16 +112,13 @@ def an_absent_parent_is_told():
 
 
 
-# --- SDKs through the local API ------------------------------------------------------
+# --- beside the local API ------------------------------------------------------
 
 API_CONF = demo.INIT_CONF.replace("command = /usr/bin/python3 -u /srv/decrypts.py\n", "").replace("user = app\n", "")
 
 
-def sdk_image(kms: FakeKms, key: Key, files: Tree, command: str, env: tuple[str, ...] = ()) -> Eif:
-    """The application is COMMAND, a line of the shell, with a job for a program of tests/peers/sdk in /job."""
-    job = {"op": "Decrypt", "input": {"KeyId": key.arn, "EncryptionContext": {"app": "orders"},
-                                      "CiphertextBlob": base64.b64encode(kms.encrypt(key, SECRET, {"app": "orders"})).decode()}}
-    files.file("job", json.dumps(job) + "\n")
+def api_image(kms: FakeKms, key: Key, files: Tree, command: str) -> Eif:
+    """The application is COMMAND, a line of busybox's shell."""
     files.file("bin/busybox", Path("/bin/busybox").read_bytes(), 0o755)
     for name in ("sh", "date"):
         files.link(f"bin/{name}", "busybox")
@@ -136,43 +127,7 @@ def sdk_image(kms: FakeKms, key: Key, files: Tree, command: str, env: tuple[str,
     files.file("etc/enclave-api.conf", demo.API_CONF.format(arn=key.arn))
     files.file("etc/passwd", "root:x:0:0:root:/:/bin/sh\napi:x:900:900::/:/bin/false\n")
     files.file("etc/group", "root:x:0:\napi:x:900:\n")
-    return image("/bin/sh", "-c", command, files=files, config=API_CONF, env=(*demo.ENVIRONMENT, "AWS_REGION=eu-west-1", *env))
-
-
-def decrypts(files: Tree, command: str, **machine: object) -> None:
-    with demo.kms_for_emulator() as kms:
-        key = kms.new_key()
-        eif = sdk_image(kms, key, files, command)
-        key.policy = policy_of(eif, key)
-        b = booted(kms, eif, **machine)
-        check(base64.b64encode(SECRET).decode() in b.result.text, "no secret on the console")
-        b.expect_end("/bin/sh", "exited with code 0")
-        check(kms.seen[-1].document, "a request without document")
-
-
-@test(seconds=8)
-def the_sdk_for_go_gets_its_secret():
-    """A static program, as most in Go are; by AWS_ENDPOINT_URL_KMS alone."""
-    files = Tree()
-    files.file("bin/program", sdks.go_program().read_bytes(), 0o755)
-    decrypts(files, "exec /bin/program </job", memory=1024)
-
-
-@test(seconds=20)
-def the_sdk_for_javascript_gets_its_secret():
-    """Debian's node, and the package that its lock file pins."""
-    files, modules = Tree(), sdks.node_modules()
-    with tarfile.open(fileobj=io.BytesIO(debian("debian-node", NODE_RECIPE))) as tar:
-        for m in tar:
-            name = m.name.removeprefix("./").rstrip("/")
-            if m.isreg():
-                files.file(name, tar.extractfile(m).read(), m.mode)
-            elif m.issym():
-                files.link(name, m.linkname)
-    for path in sorted(modules.rglob("*")):
-        if path.is_file() and path.suffix in (".js", ".cjs", ".json") and "dist-es" not in path.parts and "dist-types" not in path.parts:
-            files.file(f"srv/{path.relative_to(modules)}", path.read_bytes())
-    decrypts(files, "exec node /srv/main.js </job", memory=2048)
+    return image("/bin/sh", "-c", command, files=files, config=API_CONF, env=(*demo.ENVIRONMENT, "AWS_REGION=eu-west-1"))
 
 
 @test(seconds=8)
@@ -183,9 +138,12 @@ def a_clock_that_is_off_by_years_does_not_matter():
     files.file("bin/kms", built("kms"), 0o755)
     with demo.kms_for_emulator() as kms:
         key = kms.new_key()
-        files.file("secret", kms.encrypt(key, SECRET, {"app": "orders"}))
+        blob = kms.encrypt(key, SECRET, {"app": "orders"})
+        files.file("secret", blob)
+        job = {"op": "Decrypt", "input": {"KeyId": key.arn, "CiphertextBlob": base64.b64encode(blob).decode()}}
+        files.file("job", json.dumps(job) + "\n")
         tool = " ".join(f"'{w}'" for w in (*TOOL, "--key", key.arn, "/secret")).replace("/kms-ca.pem", "/etc/kms-ca.pem")
-        b = booted(kms, sdk_image(kms, key, files, f"date -s 2020-01-01; {tool} && exec /bin/program </job"), memory=1024)
+        b = booted(kms, api_image(kms, key, files, f"date -s 2020-01-01; {tool} && exec /bin/program </job"), memory=1024)
         check(" 2020" in b.result.text, "the clock was not set")
         same(b.result.text.count(base64.b64encode(SECRET).decode()), 2, "secrets on the console")
         b.expect_end("/bin/sh", "exited with code 0")
