@@ -43,8 +43,8 @@ static int check(const struct kmsc_request *request, struct kmsc_error *e)
 		       0;
 }
 
-static int call(struct course *c, const struct kmsc_request *request,
-		struct kmsc_answer **ret)
+static int run(struct course *c, const struct kmsc_request *request,
+	       struct kmsc_answer **ret)
 {
 	struct kmsc_answer *answer;
 	int r;
@@ -67,23 +67,32 @@ static int call(struct course *c, const struct kmsc_request *request,
 	return 0;
 }
 
+static int call(struct kmsc_client *client, const struct kmsc_request *request,
+		struct kmsc_answer **ret, struct kmsc_error *e)
+{
+	struct course *c;
+	int r = check(request, e);
+
+	if (r < 0)
+		return r;
+	c = course_new(client, e);
+	if (!c)
+		return fault_code(e, -ENOMEM, KMSC_STEP_REQUEST);
+	r = run(c, request, ret);
+	course_free(c);
+	return r;
+}
+
 int kmsc_call(struct kmsc_client *client, const struct kmsc_request *request,
 	      struct kmsc_answer **ret, struct kmsc_error *reterr)
 {
 	struct kmsc_error e = { 0 };
-	struct course *c = NULL;
 	int r;
 
-	if (!client || !request || !ret)
-		r = fault_code(&e, -EINVAL, KMSC_STEP_REQUEST);
+	if (client && request && ret)
+		r = call(client, request, ret, &e);
 	else
-		r = check(request, &e);
-	if (r == 0) {
-		c = course_new(client, &e);
-		r = c ? call(c, request, ret) :
-			fault_code(&e, -ENOMEM, KMSC_STEP_REQUEST);
-	}
-	course_free(c);
+		r = fault_code(&e, -EINVAL, KMSC_STEP_REQUEST);
 	if (r < 0 && reterr)
 		*reterr = e;
 	return r;
@@ -92,6 +101,7 @@ int kmsc_call(struct kmsc_client *client, const struct kmsc_request *request,
 /* --- forwarding --- */
 
 struct forwarded {
+	const char *operation, *key_arn;
 	const void *body;
 	size_t len;
 };
@@ -150,39 +160,60 @@ static int compare_key(const struct course *c, const char *key_arn)
 	return r;
 }
 
-static int forward(struct course *c, const struct forwarded *f, void *buf,
-		   size_t cap, size_t *ret_len, int *ret_status)
+static int check_forward(const struct forwarded *f, struct kmsc_error *e)
+{
+	if (!is_forwardable(f->operation))
+		return fault_code(e, -KMSC_E_OPERATION, KMSC_STEP_REQUEST);
+	if (f->key_arn && !endpoint_is_key_arn(f->key_arn))
+		return fault_set(e, -KMSC_E_KEY_ARN, KMSC_STEP_REQUEST, "%s",
+				 f->key_arn);
+	if (f->len == 0 || f->len > KMSC_FORWARD_MAX)
+		return fault_set(e, -KMSC_E_REQUEST, KMSC_STEP_REQUEST,
+				 "it is empty or too long");
+	return 0;
+}
+
+/* To an answer of any status, in c->answer. */
+static int run_forward(struct course *c, const struct forwarded *f,
+		       const char *target)
 {
 	int r;
 
+	c->target = target;
+	c->key_arn = f->key_arn;
 	c->write = write_forwarded;
 	c->ctx = f;
 	c->is_forwarded = true;
 	r = course_run(c);
 	if (r == 0 && c->key_arn && c->answer.status == 200)
 		r = compare_key(c, c->key_arn);
-	if (r < 0)
-		return r;
-	if (c->answer.body_len > cap)
-		return fault_code(c->error, -ENOBUFS, KMSC_STEP_ANSWER);
-	memcpy(buf, c->answer_body, c->answer.body_len);
-	*ret_len = c->answer.body_len;
-	*ret_status = (int)c->answer.status;
-	return 0;
+	return r;
 }
 
-static int check_forward(const char *operation, const char *key_arn,
-			 const struct forwarded *f, struct kmsc_error *e)
+static int forward(struct kmsc_client *client, const struct forwarded *f,
+		   void *buf, size_t cap, size_t *ret_len, int *ret_status,
+		   struct kmsc_error *e)
 {
-	if (!is_forwardable(operation))
-		return fault_code(e, -KMSC_E_OPERATION, KMSC_STEP_REQUEST);
-	if (key_arn && !endpoint_is_key_arn(key_arn))
-		return fault_set(e, -KMSC_E_KEY_ARN, KMSC_STEP_REQUEST, "%s",
-				 key_arn);
-	if (f->len == 0 || f->len > KMSC_FORWARD_MAX)
-		return fault_set(e, -KMSC_E_REQUEST, KMSC_STEP_REQUEST,
-				 "it is empty or too long");
-	return 0;
+	char target[sizeof(prefix) + OPERATION_MAX];
+	struct course *c;
+	int r = check_forward(f, e);
+
+	if (r < 0)
+		return r;
+	c = course_new(client, e);
+	if (!c)
+		return fault_code(e, -ENOMEM, KMSC_STEP_REQUEST);
+	(void)snprintf(target, sizeof(target), "%s%s", prefix, f->operation);
+	r = run_forward(c, f, target);
+	if (r == 0 && c->answer.body_len > cap)
+		r = fault_code(e, -ENOBUFS, KMSC_STEP_ANSWER);
+	if (r == 0) {
+		memcpy(buf, c->answer_body, c->answer.body_len);
+		*ret_len = c->answer.body_len;
+		*ret_status = (int)c->answer.status;
+	}
+	course_free(c);
+	return r;
 }
 
 int kmsc_forward(struct kmsc_client *client, const char *operation,
@@ -190,30 +221,15 @@ int kmsc_forward(struct kmsc_client *client, const char *operation,
 		 size_t cap, size_t *ret_len, int *ret_status,
 		 struct kmsc_error *reterr)
 {
-	const struct forwarded f = { body, len };
-	char target[sizeof(prefix) + OPERATION_MAX];
+	const struct forwarded f = { operation, key_arn, body, len };
 	struct kmsc_error e = { 0 };
-	struct course *c = NULL;
 	int r;
 
-	if (!client || !operation || !body || !buf || !ret_len || !ret_status)
-		r = fault_code(&e, -EINVAL, KMSC_STEP_REQUEST);
+	if (client && operation && body && buf && ret_len && ret_status)
+		r = forward(client, &f, buf, cap, ret_len, ret_status, &e);
 	else
-		r = check_forward(operation, key_arn, &f, &e);
-	if (r == 0) {
-		(void)snprintf(target, sizeof(target), "%s%s", prefix,
-			       operation);
-		c = course_new(client, &e);
-		if (c) {
-			c->target = target;
-			c->key_arn = key_arn;
-			r = forward(c, &f, buf, cap, ret_len, ret_status);
-		} else {
-			r = fault_code(&e, -ENOMEM, KMSC_STEP_REQUEST);
-		}
-	}
-	course_free(c);
-	if (reterr && (r < 0 || e.aws_code[0]))
+		r = fault_code(&e, -EINVAL, KMSC_STEP_REQUEST);
+	if (r < 0 && reterr)
 		*reterr = e;
 	return r;
 }

@@ -52,7 +52,7 @@ int kmsc_client_region(struct kmsc_client *client, const char *region)
 		return -EINVAL;
 	if (strlen(region) > KMSC_REGION_MAX || !endpoint_partition(region))
 		return -KMSC_E_REGION;
-	strcpy(client->region, region);
+	(void)snprintf(client->region, sizeof(client->region), "%s", region);
 	return 0;
 }
 
@@ -100,7 +100,7 @@ int kmsc_client_endpoint(struct kmsc_client *client, const char *endpoint)
 		port = read_port(colon + 1);
 	if (port == 0 || !endpoint_is_host(host))
 		return -KMSC_E_ENDPOINT;
-	strcpy(client->host, host);
+	memcpy(client->host, host, sizeof(host));
 	client->port = port;
 	return 0;
 }
@@ -167,7 +167,8 @@ int kmsc_client_user_agent(struct kmsc_client *client, const char *text)
 	    strlen(text) > KMSC_USER_AGENT_MAX ||
 	    !http_is_field("User-Agent", text))
 		return -EINVAL;
-	strcpy(client->user_agent, text);
+	(void)snprintf(client->user_agent, sizeof(client->user_agent), "%s",
+		       text);
 	return 0;
 }
 
@@ -267,6 +268,17 @@ static bool are_good(const struct kmsc_credentials *k)
 		http_is_field("X-Amz-Security-Token", k->session_token));
 }
 
+/* False: FROM is longer. */
+static bool copy(char *to, size_t cap, const char *from)
+{
+	size_t len = strlen(from);
+
+	if (len >= cap)
+		return false;
+	memcpy(to, from, len + 1);
+	return true;
+}
+
 int kmsc_client_keys(struct kmsc_client *client, const char *access_key_id,
 		     const char *secret_access_key, const char *token)
 {
@@ -275,16 +287,13 @@ int kmsc_client_keys(struct kmsc_client *client, const char *access_key_id,
 
 	if (!client || !access_key_id || !secret_access_key)
 		return -EINVAL;
-	token = token ? token : "";
-	if (strlen(access_key_id) < sizeof(k.access_key_id) &&
-	    strlen(secret_access_key) < sizeof(k.secret_access_key) &&
-	    strlen(token) < sizeof(k.session_token)) {
-		strcpy(k.access_key_id, access_key_id);
-		strcpy(k.secret_access_key, secret_access_key);
-		strcpy(k.session_token, token);
-		if (are_good(&k))
-			r = 0;
-	}
+	if (copy(k.access_key_id, sizeof(k.access_key_id), access_key_id) &&
+	    copy(k.secret_access_key, sizeof(k.secret_access_key),
+		 secret_access_key) &&
+	    copy(k.session_token, sizeof(k.session_token),
+		 token ? token : "") &&
+	    are_good(&k))
+		r = 0;
 	if (r == 0) {
 		use(client, NULL, NULL, NULL);
 		client->keys = k;

@@ -31,7 +31,7 @@ static int find_region(const struct kmsc_client *client, const char *key_arn,
 		return fault_set(
 			e, -KMSC_E_REGION, KMSC_STEP_REQUEST,
 			"no region was given, and no ARN of a key has one");
-	strcpy(ret, region);
+	(void)snprintf(ret, KMSC_REGION_MAX + 1, "%s", region);
 	return 0;
 }
 
@@ -45,7 +45,7 @@ int request_place(const struct kmsc_client *client, const char *key_arn,
 		return r;
 	_Static_assert((int)KMSC_HOST_MAX == (int)ENDPOINT_HOST_MAX, "it fits");
 	if (client->host[0])
-		strcpy(ret->host, client->host);
+		memcpy(ret->host, client->host, sizeof(ret->host));
 	else if (endpoint_host(ret->region, client->endpoint_flags, ret->host) <
 		 0)
 		return fault_set(e, -KMSC_E_REGION, KMSC_STEP_REQUEST, "%s",

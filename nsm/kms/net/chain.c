@@ -35,22 +35,22 @@ static void time_text(const mbedtls_x509_time *t, char ret[TIME_SIZE])
 static void hosts_text(const mbedtls_x509_crt *crt, char ret[NAME_SIZE])
 {
 	const mbedtls_x509_sequence *i;
-	size_t at = 0, n = 0;
+	size_t at, n = 0;
 
 	ret[0] = '\0';
 	for (i = &crt->subject_alt_names; i && i->buf.p; i = i->next) {
+		at = strlen(ret);
 		if ((i->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK) !=
 			    MBEDTLS_X509_SAN_DNS_NAME ||
-		    i->buf.len > NAME_SIZE - at - 8)
+		    i->buf.len >= NAME_SIZE || at + i->buf.len + 8 > NAME_SIZE)
 			continue;
 		if (++n > NAMES_MAX) {
 			(void)snprintf(ret + at, NAME_SIZE - at, " ...");
 			break;
 		}
-		at += (size_t)snprintf(ret + at, NAME_SIZE - at, "%s%.*s",
-				       n > 1 ? " " : "", (int)i->buf.len,
-				       (const char *)i->buf.p);
-		at = strlen(ret);
+		(void)snprintf(ret + at, NAME_SIZE - at, "%s%.*s",
+			       n > 1 ? " " : "", (int)i->buf.len,
+			       (const char *)i->buf.p);
 	}
 	if (n == 0)
 		name_text(&crt->subject, ret);
