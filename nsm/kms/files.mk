@@ -7,7 +7,7 @@ KMS_WIRE := operations_local operations_client operations_slot operations verdic
 KMS_NET := dial generator roots trust chain tls exchange
 
 # Where keys come from.
-KMS_CREDENTIALS := credential source shape keeper metadata frame frames setclient fetch provider
+KMS_CREDENTIALS := reason credential source shape keeper metadata frame frames setclient fetch provider
 
 # A call.
 KMS_CALL := moment fault retry client attested request answer course call

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "nsm/kms/credentials/credential.h"
 #include "nsm/kms/credentials/metadata.h"
+#include "nsm/kms/credentials/reason.h"
 #include "nsm/kms/credentials/setclient.h"
 #include "nsm/kms/credentials/shape.h"
 #include "nsm/kms/net/exchange.h"
@@ -22,23 +22,6 @@ enum {
 		100, /* before the second try; twice as long before the third */
 	SHOWN_MAX = 200, /* characters of a path in a message */
 };
-
-/* Writes the reason before what WORDS has already. */
-__attribute__((format(printf, 3, 4))) static int explain(
-	char words[KMSC_WORDS_SIZE], int r, const char *format, ...)
-{
-	char said[KMSC_WORDS_SIZE];
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(said, sizeof(said), format, args);
-	va_end(args);
-	for (char *p = said; *p; p++)
-		if (*p < ' ' || *p > '~')
-			*p = '?';
-	memcpy(words, said, sizeof(said));
-	return r;
-}
 
 /* --- files and descriptors --- */
 
@@ -95,20 +78,20 @@ static int fetch_open(int fd, const char *what, int64_t deadline_ms,
 		return -ENOMEM;
 	r = read_all(fd, buf, SHAPE_TEXT_MAX + 1, deadline_ms, &len);
 	if (r == -EFBIG)
-		r = explain(words, -KMSC_E_CREDENTIALS,
-			    "%s: it is longer than %d bytes", what,
-			    SHAPE_TEXT_MAX);
+		r = reason(words, -KMSC_E_CREDENTIALS,
+			   "%s: it is longer than %d bytes", what,
+			   SHAPE_TEXT_MAX);
 	else if (r == -KMSC_E_TIMEOUT)
-		(void)explain(words, r, "%s: its end does not come", what);
+		(void)reason(words, r, "%s: its end does not come", what);
 	else if (r < 0)
-		(void)explain(words, r, "%s: %s", what, strerror(-r));
+		(void)reason(words, r, "%s: %s", what, strerror(-r));
 	else if (len == 0)
-		r = explain(words, -KMSC_E_NO_CREDENTIALS, "%s: it is empty",
-			    what);
+		r = reason(words, -KMSC_E_NO_CREDENTIALS, "%s: it is empty",
+			   what);
 	else {
 		r = shape_read(buf, len, ret, why);
 		if (r < 0)
-			(void)explain(words, r, "%s: %.300s", what, why);
+			(void)reason(words, r, "%s: %.300s", what, why);
 	}
 	explicit_bzero(buf, SHAPE_TEXT_MAX + 1);
 	free(buf);
@@ -128,8 +111,8 @@ static int fetch_file(const struct source *s, int64_t deadline_ms,
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0) {
 		r = errno;
-		return explain(words, r == ENOENT ? -KMSC_E_NO_CREDENTIALS : -r,
-			       "%s: %s", shown, strerror(r));
+		return reason(words, r == ENOENT ? -KMSC_E_NO_CREDENTIALS : -r,
+			      "%s: %s", shown, strerror(r));
 	}
 	r = fetch_open(fd, shown, deadline_ms, ret, words);
 	close(fd);
@@ -153,13 +136,13 @@ static int ask(struct metadata *m, const struct address *to,
 		return -ENOMEM;
 	r = metadata_request(m, request, &len);
 	if (r < 0) {
-		(void)explain(words, r, "the request cannot be written");
+		(void)reason(words, r, "the request cannot be written");
 		goto out;
 	}
 	http_answer_begin(&answer, NULL, 0, body, BODY_MAX);
 	r = exchange_plain(to, request, len, &answer, deadline_ms, &fault);
 	if (r < 0) {
-		(void)explain(words, r, "%s", fault.words);
+		(void)reason(words, r, "%s", fault.words);
 		if (r == -KMSC_E_CONNECT || r == -KMSC_E_CLOSED ||
 		    r == -KMSC_E_TIMEOUT)
 			r = -EAGAIN;
@@ -202,13 +185,12 @@ static int converse(struct metadata *m, const struct source *s,
 static int name_source(int r, const char *kind, const struct address *a,
 		       char words[KMSC_WORDS_SIZE])
 {
-	char why[KMSC_WORDS_SIZE], at[ADDRESS_TEXT];
+	char at[ADDRESS_TEXT];
 
 	if (r >= 0)
 		return r;
-	(void)snprintf(why, sizeof(why), "%s", words);
 	address_text(a, at);
-	return explain(words, r, "%s %s: %.400s", kind, at, why);
+	return reason(words, r, "%s %s: %s", kind, at, words);
 }
 
 static int fetch_imds(const struct source *s, int64_t deadline_ms,
@@ -240,7 +222,7 @@ static int read_authorization(char token[METADATA_AUTHORIZATION_MAX + 2],
 			return 0;
 		len = strlen(text);
 		if (len > METADATA_AUTHORIZATION_MAX)
-			return explain(
+			return reason(
 				words, -KMSC_E_CREDENTIALS,
 				"AWS_CONTAINER_AUTHORIZATION_TOKEN is too long");
 		memcpy(token, text, len + 1);
@@ -253,7 +235,7 @@ static int read_authorization(char token[METADATA_AUTHORIZATION_MAX + 2],
 	if (fd >= 0)
 		close(fd);
 	if (r < 0)
-		return explain(
+		return reason(
 			words, -KMSC_E_CREDENTIALS,
 			"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE %.200s: %s",
 			path,
@@ -275,14 +257,14 @@ static int begin_container(struct metadata *m, const struct source *s,
 	int r = read_authorization(token, deadline_ms, words);
 
 	if (r == 0 && !http_is_field("Authorization", token))
-		r = explain(
+		r = reason(
 			words, -KMSC_E_CREDENTIALS,
 			"the authorization token has characters that no header has");
 	if (r == 0) {
 		r = metadata_begin_container(m, s->name, s->name_len, host,
 					     host_len, token[0] ? token : NULL);
 		if (r < 0)
-			(void)explain(words, r, "it is too long");
+			(void)reason(words, r, "it is too long");
 	}
 	explicit_bzero(token, sizeof(token));
 	return r;
@@ -323,19 +305,18 @@ static int fetch_endpoint(int64_t deadline_ms, struct kmsc_credentials *ret,
 	int n;
 
 	if (!*relative && !*full)
-		return explain(
+		return reason(
 			words, -KMSC_E_NO_CREDENTIALS,
 			"neither AWS_ACCESS_KEY_ID nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set");
 	n = snprintf(url, sizeof(url), "%s%s", *relative ? ecs : "",
 		     *relative ? relative : full);
 	if (n < 0 || (size_t)n >= sizeof(url))
-		return explain(
-			words, -KMSC_E_CREDENTIALS,
-			"AWS_CONTAINER_CREDENTIALS_FULL_URI is too long");
+		return reason(words, -KMSC_E_CREDENTIALS,
+			      "AWS_CONTAINER_CREDENTIALS_FULL_URI is too long");
 	why = source_read_url(url, (size_t)n, &s);
 	if (why)
-		return explain(words, -KMSC_E_CREDENTIALS,
-			       "AWS_CONTAINER_CREDENTIALS_FULL_URI: %s", why);
+		return reason(words, -KMSC_E_CREDENTIALS,
+			      "AWS_CONTAINER_CREDENTIALS_FULL_URI: %s", why);
 	return fetch_container(&s, deadline_ms, ret, words);
 }
 
@@ -350,8 +331,8 @@ static int fetch_environment(int64_t deadline_ms, struct kmsc_credentials *ret,
 		return fetch_endpoint(deadline_ms, ret, words);
 	why = credential_set(ret, id, strlen(id), secret, strlen(secret), token,
 			     strlen(token), 0);
-	return why ? explain(words, -KMSC_E_CREDENTIALS,
-			     "of the environment's AWS_...: %s", why) :
+	return why ? reason(words, -KMSC_E_CREDENTIALS,
+			    "of the environment's AWS_...: %s", why) :
 		     0;
 }
 
@@ -378,6 +359,6 @@ int fetch_credentials(const struct source *s, int64_t deadline_ms,
 	case SOURCE_NONE:
 		break;
 	}
-	return explain(words, -EINVAL,
-		       "this source is not one that is asked for credentials");
+	return reason(words, -EINVAL,
+		      "this source is not one that is asked for credentials");
 }

@@ -1,25 +1,14 @@
 #include "nsm/kms/credentials/metadata.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "nsm/kms/credentials/reason.h"
 #include "nsm/kms/credentials/shape.h"
 #include "nsm/kms/wire/http.h"
 
 static const char roles[] = "/latest/meta-data/iam/security-credentials/";
-
-__attribute__((format(printf, 3, 4))) static int refuse(
-	char words[KMSC_WORDS_SIZE], int r, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(words, KMSC_WORDS_SIZE, format, args);
-	va_end(args);
-	return r;
-}
 
 static int copy(char *to, size_t max, const char *from, size_t len)
 {
@@ -107,21 +96,21 @@ static int take_token(struct metadata *m, unsigned status, const char *body,
 		      size_t len, char words[KMSC_WORDS_SIZE])
 {
 	if (status == 403)
-		return refuse(
+		return reason(
 			words, -KMSC_E_NO_CREDENTIALS,
 			"IMDS gives no token (403): it is switched off, or its hop limit forbids this way");
 	if (status == 404 || status == 405)
-		return refuse(
+		return reason(
 			words, -KMSC_E_NO_CREDENTIALS,
 			"what answers is no IMDS of version 2 (status %u to a PUT for a token)",
 			status);
 	if (status != 200)
-		return refuse(words, -KMSC_E_NO_CREDENTIALS,
+		return reason(words, -KMSC_E_NO_CREDENTIALS,
 			      "IMDS gives no token: status %u", status);
 	len = trimmed(body, len);
 	if (len == 0 || copy(m->token, METADATA_TOKEN_MAX, body, len) < 0 ||
 	    !http_is_field("X-aws-ec2-metadata-token", m->token))
-		return refuse(words, -KMSC_E_CREDENTIALS,
+		return reason(words, -KMSC_E_CREDENTIALS,
 			      "IMDS's token is not one");
 	m->step = m->role[0] ? METADATA_CREDENTIALS : METADATA_ROLE;
 	return 1;
@@ -142,21 +131,21 @@ static int take_role(struct metadata *m, unsigned status, const char *body,
 	const char *end;
 
 	if (status == 404)
-		return refuse(
+		return reason(
 			words, -KMSC_E_NO_CREDENTIALS,
 			"IMDS knows no role (404): the instance has no instance profile");
 	if (status != 200)
-		return refuse(words, -KMSC_E_NO_CREDENTIALS,
+		return reason(words, -KMSC_E_NO_CREDENTIALS,
 			      "IMDS names no role: status %u", status);
 	end = memchr(body, '\n', len);
 	len = trimmed(body, end ? (size_t)(end - body) : len);
 	if (len == 0)
-		return refuse(words, -KMSC_E_NO_CREDENTIALS,
+		return reason(words, -KMSC_E_NO_CREDENTIALS,
 			      "IMDS names no role: its answer is empty");
 	if (copy(m->role, METADATA_ROLE_MAX, body, len) < 0 ||
 	    !is_role(m->role)) {
 		m->role[0] = '\0';
-		return refuse(words, -KMSC_E_CREDENTIALS,
+		return reason(words, -KMSC_E_CREDENTIALS,
 			      "the role that IMDS names is not a role's name");
 	}
 	m->step = METADATA_CREDENTIALS;
@@ -168,28 +157,26 @@ static int take_credentials(const struct metadata *m, unsigned status,
 			    struct kmsc_credentials *ret,
 			    char words[KMSC_WORDS_SIZE])
 {
-	char why[KMSC_WORDS_SIZE] = "";
 	bool is_container = m->step == METADATA_CONTAINER;
 	const char *whose = is_container ? "the endpoint" : "IMDS";
 	int r;
 
 	if (status == 404 && !is_container)
-		return refuse(words, -KMSC_E_NO_CREDENTIALS,
+		return reason(words, -KMSC_E_NO_CREDENTIALS,
 			      "IMDS knows no role %s (404)", m->role);
 	if (is_container && (status == 401 || status == 403))
-		return refuse(
+		return reason(
 			words, -KMSC_E_NO_CREDENTIALS,
 			"the endpoint refuses the authorization token (%u)",
 			status);
 	if (status != 200)
-		return refuse(words, -KMSC_E_NO_CREDENTIALS,
+		return reason(words, -KMSC_E_NO_CREDENTIALS,
 			      "%s gives no credentials: status %u", whose,
 			      status);
-	r = shape_read_json(body, len, ret, why);
-	if (r == -KMSC_E_CREDENTIALS)
-		return refuse(words, r, "credentials of %s: %.450s", whose,
-			      why);
-	return r;
+	r = shape_read_json(body, len, ret, words);
+	return r == -KMSC_E_CREDENTIALS ?
+		       reason(words, r, "credentials of %s: %s", whose, words) :
+		       r;
 }
 
 int metadata_answer(struct metadata *m, unsigned status, const char *body,
@@ -197,7 +184,7 @@ int metadata_answer(struct metadata *m, unsigned status, const char *body,
 		    char words[KMSC_WORDS_SIZE])
 {
 	if (status >= 500 || status == 429)
-		return refuse(words, -EAGAIN, "%s has trouble: status %u",
+		return reason(words, -EAGAIN, "%s has trouble: status %u",
 			      m->step == METADATA_CONTAINER ? "the endpoint" :
 							      "IMDS",
 			      status);

@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "nsm/kms/credentials/frame.h"
 #include "nsm/kms/credentials/frames.h"
+#include "nsm/kms/credentials/reason.h"
 #include "vsock/io.h"
 #include "vsock/sock.h"
 
@@ -95,21 +95,18 @@ int setclient_wait(const struct address *at, int64_t deadline_ms,
 {
 	int listener = sock_listen(at->port, 0), r = 1;
 
-	if (listener < 0) {
-		(void)snprintf(words, KMSC_WORDS_SIZE,
-			       "cannot listen on vsock port %u: %s", at->port,
-			       strerror(-listener));
-		return listener;
-	}
+	if (listener < 0)
+		return reason(words, listener,
+			      "cannot listen on vsock port %u: %s", at->port,
+			      strerror(-listener));
 	while (r > 0)
 		r = accept_one(listener, at, deadline_ms, ret);
 	close(listener);
 	if (r == -KMSC_E_NO_CREDENTIALS)
-		(void)snprintf(words, KMSC_WORDS_SIZE,
-			       "nobody has sent a SetClient to vsock port %u",
-			       at->port);
-	else if (r < 0)
-		(void)snprintf(words, KMSC_WORDS_SIZE, "vsock port %u: %s",
-			       at->port, strerror(-r));
-	return r;
+		return reason(words, r,
+			      "nobody has sent a SetClient to vsock port %u",
+			      at->port);
+	return r < 0 ? reason(words, r, "vsock port %u: %s", at->port,
+			      strerror(-r)) :
+		       0;
 }

@@ -1,27 +1,15 @@
 #include "nsm/kms/credentials/shape.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "nsm/kms/credentials/credential.h"
+#include "nsm/kms/credentials/reason.h"
 #include "nsm/kms/wire/instant.h"
 #include "nsm/kms/wire/json.h"
-
-__attribute__((format(printf, 2, 3))) static int refuse(
-	char words[KMSC_WORDS_SIZE], const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(words, KMSC_WORDS_SIZE, format, args);
-	va_end(args);
-	return -KMSC_E_CREDENTIALS;
-}
 
 /* The parts before they are checked: "" and NULL are absent ones. */
 struct parts {
@@ -38,15 +26,17 @@ static int take(const struct parts *p, struct kmsc_credentials *ret,
 
 	if (p->expiration_len) {
 		if (p->expiration_len >= sizeof(when))
-			return refuse(words, "the expiration is no time");
+			return reason(words, -KMSC_E_CREDENTIALS,
+				      "the expiration is no time");
 		memcpy(when, p->expiration, p->expiration_len);
 		when[p->expiration_len] = '\0';
 		if (instant_from_rfc3339(when, &expiration_s) < 0)
-			return refuse(words, "the expiration is no time");
+			return reason(words, -KMSC_E_CREDENTIALS,
+				      "the expiration is no time");
 	}
 	why = credential_set(ret, p->id, p->id_len, p->secret, p->secret_len,
 			     p->token, p->token_len, expiration_s);
-	return why ? refuse(words, "%s", why) : 0;
+	return why ? reason(words, -KMSC_E_CREDENTIALS, "%s", why) : 0;
 }
 
 /* --- JSON --- */
@@ -59,25 +49,16 @@ static int take_member(const struct json *object, const char *name,
 	int r = json_member_text(object, name, 0, SHAPE_TEXT_MAX, ret);
 
 	if (r < 0)
-		return refuse(words, "the member %s is no text", name);
+		return reason(words, -KMSC_E_CREDENTIALS,
+			      "the member %s is no text", name);
 	*ret_len = r ? strlen(*ret) : 0;
 	return 0;
-}
-
-static void copy_printable(char *to, size_t cap, const char *text)
-{
-	size_t n = 0;
-
-	for (; text && *text && n + 1 < cap; text++)
-		to[n++] = *text >= ' ' && *text <= '~' ? *text : '?';
-	to[n] = '\0';
 }
 
 /* What the service says instead of credentials. */
 static int check_code(const struct json *object, char words[KMSC_WORDS_SIZE])
 {
 	const char *code = NULL, *message = NULL;
-	char shown[64], said[256];
 	size_t code_len = 0, message_len = 0;
 	int r = take_member(object, "Code", &code, &code_len, words);
 
@@ -86,10 +67,9 @@ static int check_code(const struct json *object, char words[KMSC_WORDS_SIZE])
 	r = take_member(object, "Message", &message, &message_len, words);
 	if (r < 0)
 		return r;
-	copy_printable(shown, sizeof(shown), code);
-	copy_printable(said, sizeof(said), message);
-	return refuse(words, "no credentials but the code %s%s%s", shown,
-		      said[0] ? ": " : "", said);
+	return reason(words, -KMSC_E_CREDENTIALS,
+		      "no credentials but the code %.64s%s%.256s", code,
+		      message_len ? ": " : "", message_len ? message : "");
 }
 
 static int take_object(const struct json *object, struct kmsc_credentials *ret,
@@ -100,7 +80,8 @@ static int take_object(const struct json *object, struct kmsc_credentials *ret,
 	int r;
 
 	if (json_kind(object) != JSON_OBJECT)
-		return refuse(words, "they are JSON, but no object");
+		return reason(words, -KMSC_E_CREDENTIALS,
+			      "they are JSON, but no object");
 	if (inner && json_kind(inner) == JSON_OBJECT)
 		object = inner;
 	r = check_code(object, words);
@@ -130,14 +111,14 @@ int shape_read_json(const char *text, size_t len, struct kmsc_credentials *ret,
 	int r;
 
 	if (len > SHAPE_TEXT_MAX)
-		return refuse(words, "they are longer than %d bytes",
-			      SHAPE_TEXT_MAX);
+		return reason(words, -KMSC_E_CREDENTIALS,
+			      "they are longer than %d bytes", SHAPE_TEXT_MAX);
 	cap = json_room(len);
 	buf = malloc(cap);
 	if (!buf)
 		return -ENOMEM;
 	r = json_read(text, len, buf, cap, &object, &fault);
-	r = r < 0 ? refuse(words,
+	r = r < 0 ? reason(words, -KMSC_E_CREDENTIALS,
 			   "they are not JSON as expected: %s at byte %zu",
 			   fault.what, fault.at) :
 		    take_object(object, ret, words);
@@ -262,19 +243,21 @@ static int read_lines(const char *text, size_t len,
 	struct parts p = { 0 };
 
 	if (memchr(text, '\0', len))
-		return refuse(words, "there is a NUL in them");
+		return reason(words, -KMSC_E_CREDENTIALS,
+			      "there is a NUL in them");
 	for (unsigned line = 1; at < end; line++) {
 		line_end = memchr(at, '\n', (size_t)(end - at));
 		if (!line_end)
 			line_end = end;
 		why = take_line(at, line_end, &p);
 		if (why)
-			return refuse(words, "line %u: %s", line, why);
+			return reason(words, -KMSC_E_CREDENTIALS, "line %u: %s",
+				      line, why);
 		at = line_end < end ? line_end + 1 : end;
 	}
 	if (!p.id && !p.secret)
-		return refuse(
-			words,
+		return reason(
+			words, -KMSC_E_CREDENTIALS,
 			"neither a JSON object nor AWS_ACCESS_KEY_ID=... in them");
 	return take(&p, ret, words);
 }
@@ -285,12 +268,12 @@ int shape_read(const char *text, size_t len, struct kmsc_credentials *ret,
 	size_t blank = 0;
 
 	if (len > SHAPE_TEXT_MAX)
-		return refuse(words, "they are longer than %d bytes",
-			      SHAPE_TEXT_MAX);
+		return reason(words, -KMSC_E_CREDENTIALS,
+			      "they are longer than %d bytes", SHAPE_TEXT_MAX);
 	while (blank < len && (is_blank(text[blank]) || text[blank] == '\n'))
 		blank++;
 	if (blank == len)
-		return refuse(words, "nothing is in them");
+		return reason(words, -KMSC_E_CREDENTIALS, "nothing is in them");
 	if (text[blank] == '{')
 		return shape_read_json(text, len, ret, words);
 	return read_lines(text, len, ret, words);

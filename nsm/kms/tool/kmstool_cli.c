@@ -361,7 +361,7 @@ __attribute__((format(printf, 2, 3))) static int failed(const struct call *c,
 
 static int decode(struct call *c, enum option o)
 {
-	const char *text = c->values[o];
+	const char *text = c->values[o] ? c->values[o] : "";
 	size_t len = strlen(text);
 
 	if (len > base64_len(o == CIPHERTEXT ? KMSC_CIPHERTEXT_MAX :

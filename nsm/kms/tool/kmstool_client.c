@@ -2,22 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-__attribute__((format(printf, 2, 3))) static int refuse(
-	char words[KMSC_WORDS_SIZE], const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(words, KMSC_WORDS_SIZE, format, args);
-	va_end(args);
-	return -1;
-}
+#include "nsm/kms/credentials/reason.h"
 
 static int trust_file(struct kmsc_client *client, const char *path,
 		      char words[KMSC_WORDS_SIZE])
@@ -32,11 +22,11 @@ static int trust_file(struct kmsc_client *client, const char *path,
 		len += n > 0 ? (size_t)n : 0;
 	}
 	if (!buf)
-		r = refuse(words, "out of memory");
+		r = reason(words, -1, "out of memory");
 	else if (fd < 0 || n < 0)
-		r = refuse(words, "%.300s: %s", path, strerror(errno));
+		r = reason(words, -1, "%.300s: %s", path, strerror(errno));
 	else if (kmsc_client_ca(client, buf, len) < 0)
-		r = refuse(words, "%.300s: not certificates of authorities",
+		r = reason(words, -1, "%.300s: not certificates of authorities",
 			   path);
 	if (fd >= 0)
 		close(fd);
@@ -54,7 +44,7 @@ static int set_connect(struct kmsc_client *client,
 	(void)snprintf(address, sizeof(address), "vsock:%u:%u", o->cid,
 		       o->proxy_port);
 	return kmsc_client_connect(client, to) < 0 ?
-		       refuse(words, "%.300s: not an address", to) :
+		       reason(words, -1, "%.300s: not an address", to) :
 		       0;
 }
 
@@ -63,9 +53,9 @@ static int set_up(struct kmsc_client *client,
 		  char words[KMSC_WORDS_SIZE])
 {
 	if (kmsc_client_region(client, o->region) < 0)
-		return refuse(words, "%.100s: no region of KMS", o->region);
+		return reason(words, -1, "%.100s: no region of KMS", o->region);
 	if (o->endpoint && kmsc_client_endpoint(client, o->endpoint) < 0)
-		return refuse(words, "%.300s: not HOST or HOST:PORT",
+		return reason(words, -1, "%.300s: not HOST or HOST:PORT",
 			      o->endpoint);
 	if (o->ca && trust_file(client, o->ca, words) < 0)
 		return -1;
@@ -78,12 +68,13 @@ static int take_nsm(struct kmsc_client *client, int *ret_nsm,
 	int fd = nsmc_open(), r;
 
 	if (fd < 0)
-		return refuse(words, "there is no NSM: %s; is this an enclave?",
+		return reason(words, -1,
+			      "there is no NSM: %s; is this an enclave?",
 			      nsmc_error_text(fd));
 	r = kmsc_client_nsm(client, fd);
 	if (r < 0) {
 		close(fd);
-		return refuse(words, "%s", kmsc_error_text(r));
+		return reason(words, -1, "%s", kmsc_error_text(r));
 	}
 	*ret_nsm = fd;
 	return 0;
@@ -97,7 +88,7 @@ int kmstool_client_new(const struct kmstool_client_options *o,
 	int r = kmsc_client_new(&client);
 
 	if (r < 0)
-		return refuse(words, "%s", kmsc_error_text(r));
+		return reason(words, -1, "%s", kmsc_error_text(r));
 	r = set_up(client, o, words);
 	if (r == 0)
 		r = take_nsm(client, ret_nsm, words);
