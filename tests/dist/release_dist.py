@@ -153,7 +153,12 @@ def the_time_is_given_or_the_commits():
             check(not (tmp / "out").exists(), "something was made")
         commit = run("git", "log", "-1", "--format=%ct", cwd=TOP)
         if commit.returncode == 0:
-            same(dist(tmp / "out", epoch=None).returncode, 0, "the status")
+            (tmp / "bin").mkdir()
+            # To compress a release takes three seconds, all but a tenth of it.
+            (tmp / "bin/gzip").write_text(f'#!/bin/sh\n[ "$1" != -n9 ] || exec cat\nexec {shutil.which("gzip")} "$@"\n')
+            (tmp / "bin/gzip").chmod(0o755)
+            env = {"PATH": f"{tmp / 'bin'}:{os.environ['PATH']}"}
+            same(dist(tmp / "out", epoch=None, env=env).returncode, 0, "the status")
             with tarfile.open(tmp / "out" / f"{name_of('x86_64')}.tar.gz") as tar:
                 same({m.mtime for m in tar.getmembers()}, {int(commit.stdout)}, "the times")
 

@@ -49,7 +49,7 @@ def a_squashfs_holds_what_a_ramdisk_does() -> None:
 
 @test(seconds=20)
 def many_and_deep_paths_are_in_it() -> None:
-    """20,000 files, and a path as long as can be."""
+    """5,000 files, and a path as long as can be."""
     expect_same("many")
     with folder() as path:
         eif = make(path / "x.eif", "--image", layout("deep"), "--squashfs")
