@@ -1,11 +1,12 @@
 """The local API in an image: its configuration is read by the API's own code, and what it names is there."""
 
+import hashlib
 from pathlib import Path
 
 from images.containers import GROUP, PASSWD, static_layer
 from images.oci import single
 
-from .lib import DONE, REFUSED, build, built, check, folder, run, same, test
+from .lib import DONE, REFUSED, Eif, build, built, check, folder, ramdisk, run, same, test
 
 INIT_CONF = """nsm-group = api
 [api]
@@ -87,3 +88,45 @@ def what_is_hardly_meant_is_said() -> None:
         x = path / "x.eif"
         build(x, "--image", image(path, API_CONF, INIT_CONF.replace("ready = notify\n", ""))).is_(DONE, "ready = notify")
         build(x, "--image", image(path, API_CONF, INIT_CONF.replace("nsm-group = api", "nsm = open"))).is_(DONE, "past enclave-api")
+
+
+@test
+def files_are_put_into_an_image() -> None:
+    """The API and its configuration into an image that has neither, over files and through links of the image, with their digests."""
+    with folder() as path:
+        layer = static_layer("etc", "usr/bin", "opt")
+        layer.file("etc/passwd", PASSWD)
+        layer.file("etc/group", GROUP + "api:x:4000:\n")
+        layer.file("etc/enclave-api.conf", "no = configuration\n")
+        layer.link("bin", "usr/bin")
+        single(path / "image", [layer], {"Cmd": ["/tell"]})
+        (path / "api.conf").write_text(API_CONF)
+        (path / "init.conf").write_text(INIT_CONF)
+        files = ("--file", f"/bin/enclave-api={built('api')}", "--file", f"etc/enclave-api.conf={path / 'api.conf'}:0640")
+        x = path / "x.eif"
+        for options in ((), ("--squashfs",)):
+            done = build(x, "--image", path / "image", "--config", path / "init.conf", *files, "--json", *options).is_(DONE)
+            same(done.json["BuildInputs"]["Files"],
+                 [{"Name": "bin/enclave-api", "Mode": "0755", "Digest": digest(built("api"))},
+                  {"Name": "etc/enclave-api.conf", "Mode": "0640", "Digest": digest(path / "api.conf")}], "the inputs")
+        build(x, "--image", path / "image", "--config", path / "init.conf", *files).is_(DONE)
+        entries = ramdisk(Eif.load(x))
+        same((entries["rootfs/etc/enclave-api.conf"].data, entries["rootfs/etc/enclave-api.conf"].mode),
+             (API_CONF.encode(), 0o100640), "the configuration")
+        same(entries["rootfs/usr/bin/enclave-api"].data, built("api").read_bytes(), "the program")
+        first = Eif.load(x).measurements()
+        build(x, "--image", path / "image", "--config", path / "init.conf", *reversed_pairs(files)).is_(DONE)
+        same(Eif.load(x).measurements(), first, "what is measured with the options in another order")
+        for words, err in ((("--file", "x"), "--file: x: not DEST=FILE"), (("--file", f"x={path / 'none'}"), "--file: "),
+                           (("--file", f"../x={x}"), "--file: "), (("--file", f"bin={path / 'api.conf'}"), None)):
+            done = build(path / "y.eif", "--image", path / "image", *words)
+            check(done.code == DONE if err is None else done.code != DONE and err in done.err, done.story)
+
+
+def digest(path: Path) -> str:
+    return "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def reversed_pairs(words: tuple[object, ...]) -> list[object]:
+    pairs = [words[i:i + 2] for i in range(0, len(words), 2)]
+    return [w for pair in reversed(pairs) for w in pair]

@@ -189,7 +189,8 @@ int build_load_app(const struct command *c, struct build *b,
 
 	if (image_load(b->image, &o, image, reterr) < 0)
 		goto out;
-	if (override(b, image, reterr) < 0 ||
+	if (parts_add_files(&b->parts, image->tree, reterr) < 0 ||
+	    override(b, image, reterr) < 0 ||
 	    read_conf(c, b, image, &conf, &conf_path, reterr) < 0 ||
 	    app_make(image, &asked, conf, conf_path, init_finds_conf(b), app,
 		     reterr) < 0 ||

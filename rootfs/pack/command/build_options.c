@@ -28,6 +28,7 @@ enum {
 	O_INIT,
 	O_RELAY,
 	O_BOOT_FILE,
+	O_IMAGE_FILE,
 	O_NAME,
 	O_IMAGE_VERSION,
 	O_METADATA,
@@ -67,6 +68,7 @@ const struct option build_options[] = {
 	{ "init", required_argument, NULL, O_INIT },
 	{ "relay", required_argument, NULL, O_RELAY },
 	{ "boot-file", required_argument, COMMAND_REPEATS, O_BOOT_FILE },
+	{ "file", required_argument, COMMAND_REPEATS, O_IMAGE_FILE },
 	{ "name", required_argument, NULL, O_NAME },
 	{ "image-version", required_argument, NULL, O_IMAGE_VERSION },
 	{ "metadata", required_argument, NULL, O_METADATA },
@@ -96,6 +98,8 @@ const struct option build_options[] = {
 const struct command_hint build_options_hints[] = {
 	COMMAND_HINT_OUTPUT,
 	SIGN_OPTIONS_HINTS,
+	{ "add", COMMAND_HINT("file") },
+	{ "copy", COMMAND_HINT("file") },
 	{ "command", COMMAND_HINT("cmd") },
 	{ "docker-dir",
 	  "mkeif builds no Dockerfile: docker build -t NAME DIR, or buildah, and "
@@ -209,6 +213,8 @@ int build_options_take(struct build *b, int option, struct fault *reterr)
 	case O_BOOT_FILE:
 		return part_add(&b->parts.boot_files, optarg, "--boot-file",
 				reterr);
+	case O_IMAGE_FILE:
+		return part_add(&b->parts.files, optarg, "--file", reterr);
 	case O_RAMDISK:
 		return part_add(&b->ramdisks, optarg, "--ramdisk", reterr);
 	case O_COMPRESS:
@@ -297,8 +303,9 @@ int build_options_check(struct build *b, struct fault *reterr)
 				   "--init, --relay, --module, --boot-file");
 	if (b->entrypoint.count || b->cmd.count || b->env.count || b->user ||
 	    b->workdir || b->stop_signal || b->config || b->tag ||
-	    b->ramdisk.gzip || b->ramdisk.squashfs || b->ramdisk.keep_times ||
-	    b->mtime || b->drop_capabilities || b->owner)
+	    b->parts.files.count || b->ramdisk.gzip || b->ramdisk.squashfs ||
+	    b->ramdisk.keep_times || b->mtime || b->drop_capabilities ||
+	    b->owner)
 		return fault_usage(reterr, of_image, "options of the image");
 	return 0;
 }

@@ -58,15 +58,30 @@ out:
 	return r;
 }
 
+/* Those of DEST=FILE[:MODE]. */
+static int add_files(cJSON *to, const struct part_list *list,
+		     struct fault *reterr)
+{
+	unsigned mode;
+	char *dest;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < list->count; i++) {
+		if (parts_boot_file(&list->items[i], &dest, &mode, reterr) < 0)
+			return -1;
+		r = add_file(to, dest, strlen(dest), mode,
+			     &list->items[i].content, reterr);
+		free(dest);
+	}
+	return r;
+}
+
 static int add_boot(cJSON *to, const struct parts *p, struct fault *reterr)
 {
 	cJSON *modules = cJSON_AddArrayToObject(to, "Modules");
 	cJSON *files = cJSON_AddArrayToObject(to, "BootFiles");
 	const char *name;
-	unsigned mode;
 	size_t len;
-	char *dest;
-	int r;
 
 	if (!modules || !files)
 		return out_of_memory(reterr);
@@ -81,17 +96,13 @@ static int add_boot(cJSON *to, const struct parts *p, struct fault *reterr)
 			     &p->modules.items[i].content, reterr) < 0)
 			return -1;
 	}
-	for (size_t i = 0; i < p->boot_files.count; i++) {
-		if (parts_boot_file(&p->boot_files.items[i], &dest, &mode,
-				    reterr) < 0)
-			return -1;
-		r = add_file(files, dest, strlen(dest), mode,
-			     &p->boot_files.items[i].content, reterr);
-		free(dest);
-		if (r < 0)
-			return -1;
-	}
-	return 0;
+	if (add_files(files, &p->boot_files, reterr) < 0)
+		return -1;
+	if (p->files.count == 0)
+		return 0;
+	files = cJSON_AddArrayToObject(to, "Files");
+	return files ? add_files(files, &p->files, reterr) :
+		       out_of_memory(reterr);
 }
 
 static int add_image(cJSON *to, const struct image *image, struct fault *reterr)

@@ -16,8 +16,9 @@
 #include "vsock/inside.h"
 
 enum {
-	CMDLINE_MAX = 2047, /* bytes: COMMAND_LINE_SIZE of both, and a NUL */
-	BOOT_MODE = 0755,   /* of a boot file, if it has none */
+	CMDLINE_MAX = 2047,    /* bytes: COMMAND_LINE_SIZE of both, and a NUL */
+	BOOT_MODE = 0755,      /* of a boot file, if it has none */
+	FILES_LAYER = 1 << 30, /* after all layers of an image */
 	TEXT_MAX = 1 << 20, /* bytes of a file of text that an option names */
 };
 
@@ -37,7 +38,9 @@ int parts_check_same(const struct parts *p, struct fault *reterr)
 	    (p->has_relay && part_check_same(&p->relay_file, reterr) < 0) ||
 	    part_list_check_same(&p->modules, reterr) < 0)
 		return -1;
-	return part_list_check_same(&p->boot_files, reterr);
+	if (part_list_check_same(&p->boot_files, reterr) < 0)
+		return -1;
+	return part_list_check_same(&p->files, reterr);
 }
 
 /* A path below a folder, for the caller to free. */
@@ -527,9 +530,8 @@ static int split_boot_file(const struct part *f, char **ret_dest,
 	src = strchr(dest, '=');
 	if (!src || src == dest || src[1] == '\0') {
 		(void)fault_usage(reterr,
-				  "--boot-file: %s: not DEST=FILE or "
-				  "DEST=FILE:MODE",
-				  dest);
+				  "%s: %s: not DEST=FILE or DEST=FILE:MODE",
+				  f->option, dest);
 		free(dest);
 		return -1;
 	}
@@ -539,7 +541,7 @@ static int split_boot_file(const struct part *f, char **ret_dest,
 	    strspn(colon + 1, "01234567") == strlen(colon + 1)) {
 		mode = strtoul(colon + 1, &end, 8);
 		if (mode > 07777) {
-			(void)fault_usage(reterr, "--boot-file: %s: no mode",
+			(void)fault_usage(reterr, "%s: %s: no mode", f->option,
 					  colon + 1);
 			free(dest);
 			return -1;
@@ -607,7 +609,7 @@ int parts_open_boot_file(const struct parts *p, struct part *f, char **ret_dest,
 		r = check_conf(p, &f->content, dest, src, reterr);
 	if (r < 0) {
 		free(dest);
-		return fault_prefix(reterr, "--boot-file");
+		return fault_prefix(reterr, "%s", f->option);
 	}
 	*ret_dest = dest;
 	*ret_mode = mode;
@@ -628,10 +630,24 @@ static int add_boot_file(struct part *f, struct tree *boot,
 	return r;
 }
 
-int parts_open_boot(struct parts *p, struct fault *reterr)
+static int open_files(const struct parts *p, struct part_list *list,
+		      struct fault *reterr)
 {
 	uint32_t mode;
 
+	for (size_t i = 0; i < list->count; i++) {
+		char *dest = NULL;
+
+		if (parts_open_boot_file(p, &list->items[i], &dest, &mode,
+					 reterr) < 0)
+			return -1;
+		free(dest);
+	}
+	return 0;
+}
+
+int parts_open_boot(struct parts *p, struct fault *reterr)
+{
 	if (p->boot_is_open)
 		return 0;
 	if (p->modules.count && spool_open(&p->spool, reterr) < 0)
@@ -639,15 +655,47 @@ int parts_open_boot(struct parts *p, struct fault *reterr)
 	for (size_t i = 0; i < p->modules.count; i++)
 		if (open_module(p, &p->modules.items[i], reterr) < 0)
 			return -1;
-	for (size_t i = 0; i < p->boot_files.count; i++) {
-		char *dest = NULL;
-
-		if (parts_open_boot_file(p, &p->boot_files.items[i], &dest,
-					 &mode, reterr) < 0)
-			return -1;
-		free(dest);
-	}
+	if (open_files(p, &p->boot_files, reterr) < 0 ||
+	    open_files(p, &p->files, reterr) < 0)
+		return -1;
 	p->boot_is_open = true;
+	return 0;
+}
+
+/* In place of what is there, also at the end of a link. */
+static int put_file(const struct part *f, struct tree *tree,
+		    struct fault *reterr)
+{
+	struct tree_inode in = { .content = f->content };
+	struct tree_node *dir = tree_root(tree);
+	unsigned mode;
+	char *dest, *name;
+	int r = -1;
+
+	if (parts_boot_file(f, &dest, &mode, reterr) < 0)
+		return -1;
+	in.mode = S_IFREG | mode;
+	name = strrchr(dest, '/');
+	if (ramdisk_check_path(dest, reterr) < 0)
+		goto out;
+	if (name) {
+		*name = '\0';
+		if (tree_make_dirs(tree, dest, FILES_LAYER, &dir, reterr) < 0)
+			goto out;
+	}
+	r = tree_put(tree, dir, name ? name + 1 : dest, &in, FILES_LAYER, NULL,
+		     reterr);
+out:
+	free(dest);
+	return r < 0 ? fault_prefix(reterr, "%s", f->option) : 0;
+}
+
+int parts_add_files(const struct parts *p, struct tree *tree,
+		    struct fault *reterr)
+{
+	for (size_t i = 0; i < p->files.count; i++)
+		if (put_file(&p->files.items[i], tree, reterr) < 0)
+			return -1;
 	return 0;
 }
 
@@ -717,6 +765,9 @@ int parts_check_output(const struct parts *p, const struct output *output,
 		if (check_boot_file(&p->boot_files.items[i], output, reterr) <
 		    0)
 			return -1;
+	for (size_t i = 0; i < p->files.count; i++)
+		if (check_boot_file(&p->files.items[i], output, reterr) < 0)
+			return -1;
 	return 0;
 }
 
@@ -763,6 +814,7 @@ void parts_close(struct parts *p)
 {
 	part_list_close(&p->modules);
 	part_list_close(&p->boot_files);
+	part_list_close(&p->files);
 	part_close(&p->kernel_file);
 	part_close(&p->init_file);
 	part_close(&p->relay_file);

@@ -23,6 +23,7 @@ struct parts {
 	struct part kernel_file, init_file, relay_file;
 	struct part_list modules;
 	struct part_list boot_files; /* DEST=FILE[:MODE] */
+	struct part_list files;	     /* the same, of the image */
 	bool has_ramdisks; /* init is in a ramdisk that is there already */
 
 	/* As found. */
@@ -61,10 +62,14 @@ int parts_find_init(struct parts *p, struct fault *reterr);
 /* The same for relay, which goes beside the init from here on. */
 int parts_find_relay(struct parts *p, struct fault *reterr);
 
+/* Puts the files that were asked for, and opened, into TREE, that of the image. */
+int parts_add_files(const struct parts *p, struct tree *tree,
+		    struct fault *reterr);
+
 /* Whether a boot file has that name. */
 bool parts_has_boot_file(const struct parts *p, const char *name);
 
-/* Opens and checks modules and boot files; parts_write_boot does so where it was not done. */
+/* Opens and checks modules, boot files and files; parts_write_boot does so where it was not done. */
 int parts_open_boot(struct parts *p, struct fault *reterr);
 
 /* Refuses files, of those that were opened, that were written to since. */
