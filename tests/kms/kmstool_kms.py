@@ -457,6 +457,40 @@ def a_failed_set_client_leaves_the_one_before():
         same(p.ask({"Operation": "Decrypt", "Ciphertext": s.t.blob(b"x")}), plain(b"x"), "Decrypt")
 
 
+@test(seconds=3)
+def a_session_more_than_sixteen_waits_for_one_to_end():
+    """The kernel keeps its connection; nobody is turned away."""
+    with server() as s:
+        silent = [s.peer() for _ in range(16)]
+        with s.peer() as p:
+            p.send({})
+            p.socket.settimeout(0.3)
+            try:
+                check(False, f"it is served: {p.answer()!r}")
+            except TimeoutError:
+                pass
+            p.socket.settimeout(DEADLINE_S)
+            silent.pop().socket.close()
+            same(p.answer(), said("JSON structure incomplete"), "the answer")
+        for other in silent:
+            other.socket.close()
+
+
+@test()
+def a_port_that_is_taken_is_told():
+    """Exit code 1, with the port."""
+    with server() as s:
+        d = run("--port", "3000", program=s.t.w.path / "kmstool_enclave", env=s.t.env)
+        d.is_(1, "Could not listen on vsock port 3000", "in use")
+
+
+@test(seconds=2)
+def ports_of_vsock_have_32_bits():
+    """AWS's tools refuse those above 65535."""
+    with tools() as t, OneWorker(t.w.kms.port, t.w.path / "3.4000000000"):
+        t.cli("decrypt", "--ciphertext", t.blob(b"x"), "--proxy-port", "4000000000").is_(0, out=b"PLAINTEXT: eA==\n")
+
+
 # --- the faults of the originals, none of which is ours -------------------------------------
 
 @test(seconds=3)
@@ -548,6 +582,19 @@ def a_client_that_goes_does_not_end_the_server():
                 p.send(SET, {"Operation": "Decrypt", "Ciphertext": s.t.blob(b"x")})
         with s.peer() as p:
             same(p.ask(SET), OK, "SetClient")
+
+
+@test(seconds=4)
+def no_descriptor_is_left_behind():
+    """AWS's leaks the NSM's on an error. Five clients, each with a call that fails, have no more than the first one."""
+    with server() as s, s.peer() as p:
+        counts = []
+        for _ in range(5):
+            same(p.ask(SET), OK, "SetClient")
+            same(p.ask({"Operation": "Decrypt", "Ciphertext": "QUFBQQ=="}), said("Could not decrypt ciphertext"), "Decrypt")
+            child, = Path(f"/proc/{s.process.pid}/task/{s.process.pid}/children").read_text().split()
+            counts.append(len(os.listdir(f"/proc/{child}/fd")))
+        same(counts, counts[:1] * 5, "open descriptors")
 
 
 @test()
