@@ -32,6 +32,7 @@ enum {
 static const char usage[] =
 	"usage: enclave-api [CONFIGURATION]\n"
 	"       enclave-api --check CONFIGURATION\n"
+	"       enclave-api --routes\n"
 	"       enclave-api --version\n"
 	"\n"
 	"Attestation, random bytes, PCRs and KMS for the programs of an enclave, by\n"
@@ -197,6 +198,21 @@ static int serve(void)
 	return r < 0 ? FAILED : DONE;
 }
 
+static int print_routes(void)
+{
+	static const char *const methods[] = {
+		[WEB_GET] = "GET", [WEB_POST] = "POST", [WEB_PUT] = "PUT"
+	};
+
+	for (const struct web_route *const *t = tables_all; *t; t++)
+		for (const struct web_route *r = *t; r->path; r++)
+			(void)printf("%s %s %s %s\n",
+				     conf_dialect_text(r->dialect),
+				     methods[r->method], r->path,
+				     conf_subject_text(r->subject));
+	return fflush(stdout) == 0 ? DONE : FAILED;
+}
+
 int main(int argc, char **argv)
 {
 	const char *path = "/etc/enclave-api.conf";
@@ -206,6 +222,8 @@ int main(int argc, char **argv)
 		(void)puts("enclave-api " ENCLAVE_INIT_VERSION);
 		return DONE;
 	}
+	if (argc == 2 && strcmp(argv[1], "--routes") == 0)
+		return print_routes();
 	if (argc == 2 &&
 	    (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
 		(void)fputs(usage, stdout);
