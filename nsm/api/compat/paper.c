@@ -28,7 +28,7 @@ void paper_say(struct job *j, int status, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(words, sizeof(words), format, args);
+	(void)vsnprintf(words, sizeof(words), format, args); // NOLINT
 	va_end(args);
 	job_answer(j, status, "text/plain; charset=utf-8", words,
 		   strlen(words));

@@ -135,7 +135,6 @@ static enum web_method method_of(uint8_t method)
 {
 	switch (method) {
 	case HTTP_GET:
-		return WEB_GET;
 	case HTTP_HEAD:
 		return WEB_GET;
 	case HTTP_POST:

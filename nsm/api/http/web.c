@@ -161,7 +161,7 @@ void web_error(struct web *w, int status, const char *code, const char *format,
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(message, sizeof(message), format, args);
+	(void)vsnprintf(message, sizeof(message), format, args); // NOLINT
 	va_end(args);
 	web_answer(w, status, "application/json", body,
 		   web_error_body(body, code, message));

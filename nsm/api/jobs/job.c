@@ -79,7 +79,7 @@ void job_error(struct job *j, int status, const char *code, const char *format,
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(message, sizeof(message), format, args);
+	(void)vsnprintf(message, sizeof(message), format, args); // NOLINT
 	va_end(args);
 	job_answer(j, status, "application/json", body,
 		   web_error_body(body, code, message));
@@ -95,7 +95,7 @@ int job_ask(struct job *j, enum job_wish wish, uint32_t about, void *buf,
 	    size_t cap, size_t *ret_len)
 {
 	struct job_frame f = { .wish = wish, .about = about };
-	struct job_gift gift;
+	struct job_gift gift = { .error = 0 };
 	int r = send_all(j->out, &f, sizeof(f));
 
 	if (r == 0)

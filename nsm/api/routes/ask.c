@@ -15,7 +15,7 @@ static int refuse(struct ask_fault *f, enum ask_why why, const char *format,
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(f->words, sizeof(f->words), format, args);
+	(void)vsnprintf(f->words, sizeof(f->words), format, args); // NOLINT
 	va_end(args);
 	for (char *c = f->words; *c; c++)
 		if (*c < ' ' || *c > '~')
@@ -125,8 +125,8 @@ static int attested(const struct spec *s, struct ask *a, ask_may_fn *may,
 		return 0;
 	r = q->key_arn ? find(s, q->key_arn, may, ctx, &key, reterr) :
 			 choose(s, a, may, ctx, &key, reterr);
-	if (r < 0)
-		return r;
+	if (r < 0 || !key)
+		return r < 0 ? r : -EINVAL;
 	if (!q->any_key) {
 		a->key[a->keys++] = key;
 		q->key_arn = key->arn;
@@ -252,7 +252,9 @@ static int change_key(const struct spec *s, struct ask *a,
 		named = s->key[0].arn;
 	}
 	r = find(s, named, may, ctx, &key, reterr);
-	if (r == 0 && context && key->pairs)
+	if (r < 0 || !key)
+		return r < 0 ? r : -EINVAL;
+	if (context && key->pairs)
 		r = bind_forwarded(a, value, context, key, ret, reterr);
 	if (r < 0)
 		return r;

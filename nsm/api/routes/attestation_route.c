@@ -34,14 +34,15 @@ static bool read_pem(struct job *j, const char *text, struct nsmc_bytes *ret)
 	uint8_t *to = malloc(PEM_MAX);
 	size_t len = 0;
 
-	if (!to || strncmp(text, begin, sizeof(begin) - 1) != 0)
-		return body_refuse(j, names[PUBLIC_KEY], must);
-	stop = strstr(at, end);
-	if (!stop || stop - at > PEM_MAX ||
+	stop = strncmp(text, begin, sizeof(begin) - 1) == 0 ? strstr(at, end) :
+							      NULL;
+	if (!to || !stop || stop - at > PEM_MAX ||
 	    stop[sizeof(end) - 1 + strspn(stop + sizeof(end) - 1, "\r\n")] ||
 	    code_from_base64(at, (size_t)(stop - at), to, &len) < 0 ||
-	    len == 0 || len > NSMC_FIELD_MAX)
+	    len == 0 || len > NSMC_FIELD_MAX) {
+		free(to);
 		return body_refuse(j, names[PUBLIC_KEY], must);
+	}
 	*ret = NSMC_BYTES(to, len);
 	return true;
 }

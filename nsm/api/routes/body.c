@@ -171,6 +171,7 @@ void body_put_hex(struct json_out *out, const char *name,
 		text[2 * i + 1] = digits[bytes.data[i] & 15];
 	}
 	json_put_text_of(out, name, text, 2 * bytes.len);
+	free(text);
 }
 
 void body_put_bytes(struct json_out *out, const char *name,
