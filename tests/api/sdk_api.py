@@ -1,5 +1,9 @@
 """AWS's SDKs as programs use them, with KMS's endpoint at the local API: attested KMS in every language, with no change of code."""
 
+import base64
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
 import sdks
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
@@ -173,6 +177,21 @@ def credentials_that_end_are_fetched_again(name: str) -> None:
         e.set_credentials("ASIANEXT", "n" * 40, "token-of-the-next")
         same(c.call("Decrypt", CiphertextBlob=blob)["Plaintext"], SECRET, "after their end")
         check(e.kms.seen[-1].headers.get("x-amz-security-token") == "token-of-the-next", "the new ones were not taken")
+
+
+@test(seconds=6)
+def more_calls_at_a_time_than_connections_wait_their_turn() -> None:
+    """SDKs open a connection for each call of a program: 150 at once are all answered, and idle ones of others are no hindrance."""
+    with enclave() as e, ExitStack() as stack:
+        idle = [stack.enter_context(sdks.Client("go", e.port)) for _ in range(3)]
+        for c in idle:
+            c.call("GenerateRandom", NumberOfBytes=1)
+        with ThreadPoolExecutor(150) as pool:
+            got = list(pool.map(lambda n: e.aws("GenerateRandom", {"NumberOfBytes": n}), range(1, 151)))
+        same({a.status for a in got}, {200}, "statuses")
+        same([len(base64.b64decode(a.json["Plaintext"])) for a in got], list(range(1, 151)), "bytes")
+        for c in idle:
+            c.call("GenerateRandom", NumberOfBytes=1)
 
 
 @test(seconds=5)

@@ -532,6 +532,37 @@ static size_t count_of(const struct web_peer *p)
 	return n;
 }
 
+/* One of loopback that was answered, and of which nothing has come since. */
+static struct connection *find_idle(void)
+{
+	struct connection *oldest = NULL;
+	char byte;
+
+	for (size_t i = 0; i < CONNECTION_MAX; i++) {
+		struct connection *c = &all.at[i];
+
+		if (c->state == READING && c->had_one && !c->in.has_begun &&
+		    !c->peer.is_known &&
+		    (!oldest || c->since_ms < oldest->since_ms) &&
+		    recv(c->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0)
+			oldest = c;
+	}
+	return oldest;
+}
+
+bool connection_has_room(const struct connection_place *place)
+{
+	static const struct web_peer unknown = { .is_known = false };
+	struct connection *idle;
+
+	if (place->is_local || count_of(&unknown) < CONNECTION_USER_MAX)
+		return true;
+	idle = find_idle();
+	if (idle)
+		end(idle);
+	return idle;
+}
+
 static void begin(struct connection *c, int fd,
 		  const struct connection_place *place)
 {

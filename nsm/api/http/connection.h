@@ -35,6 +35,12 @@ struct connection_place {
 void connection_open(struct loop *loop, const struct web_route *const *tables);
 
 /*
+ * True: one that comes to PLACE may be taken. On loopback, where nobody knows whose they are, those beyond CONNECTION_USER_MAX wait with
+ * the kernel until one of the others ends, or is idle and closed for it: SDKs open as many as a program has calls.
+ */
+bool connection_has_room(const struct connection_place *place);
+
+/*
  * Takes the non-blocking FD, of a client that has come to PLACE. Where there is no room, it is answered 503 (or 429, where the user has
  * all that one user may have) and closed.
  */

@@ -16,9 +16,10 @@
 #include "nsm/api/http/connection.h"
 
 enum {
-	BACKLOG = 64,
+	BACKLOG = 512,	/* or as many as the kernel allows */
 	ACCEPTS = 16,	/* a turn */
 	PAUSE_MS = 100, /* without descriptors */
+	WAIT_MS = 10,	/* without room */
 };
 
 struct listener {
@@ -51,6 +52,12 @@ static void on_pause(struct timer *t)
 	loop_change(listeners.loop, &l->watch, EPOLLIN);
 }
 
+static void rest(struct listener *l, int64_t ms)
+{
+	loop_change(listeners.loop, &l->watch, 0);
+	loop_timer(listeners.loop, &l->timer, loop_now_ms(listeners.loop) + ms);
+}
+
 static void on_arrival(struct watch *s, uint32_t events)
 {
 	struct listener *l = LOOP_OWNER(s, struct listener, watch);
@@ -58,13 +65,14 @@ static void on_arrival(struct watch *s, uint32_t events)
 
 	(void)events;
 	for (int i = 0; i < ACCEPTS; i++) {
+		if (!connection_has_room(&l->place)) {
+			rest(l, WAIT_MS);
+			return;
+		}
 		fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE ||
-			       errno == ENOMEM || errno == ENOBUFS)) {
-			loop_change(listeners.loop, s, 0);
-			loop_timer(listeners.loop, &l->timer,
-				   loop_now_ms(listeners.loop) + PAUSE_MS);
-		}
+			       errno == ENOMEM || errno == ENOBUFS))
+			rest(l, PAUSE_MS);
 		if (fd < 0)
 			return;
 		if (!l->place.is_local)
