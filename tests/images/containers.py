@@ -633,19 +633,17 @@ def add_tree(layer: Layer, root: Path) -> None:
 @image
 def boto3(path: Path) -> None:
     """Debian's python3-minimal and a program that has boto3 decrypt $SECRET by the key $KEY."""
-    write_boto3(path, {})
+    write_boto3(path, ())
 
 
-def write_boto3(path: Path, files: dict[str, tuple[bytes, int]], env: tuple[str, ...] = ()) -> None:
-    """The same with FILES of contents and modes, and ENV besides."""
+def write_boto3(path: Path, env: tuple[str, ...]) -> None:
+    """The same with ENV besides."""
     layer = Layer()
     add_tree(layer, boto3_layer())
     layer.dir("srv")
     layer.file("srv/decrypts.py", DECRYPTS)
     layer.file("etc/passwd", PASSWD + "api:x:900:900:The local API:/:/bin/false\n")
     layer.file("etc/group", GROUP + "api:x:900:\n")
-    for name, (data, mode) in files.items():
-        layer.file(name, data, mode)
     layout = Layout(path)
     layout.index(tagged(layout.image([debian("debian-python", PYTHON_RECIPE), layer.bytes()], {
         "Entrypoint": ["python3", "-u", "/srv/decrypts.py"], "User": "app",

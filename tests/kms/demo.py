@@ -75,13 +75,14 @@ class Image:
 def image(kms: FakeKms, key: Key, folder: Path, name: str, *env: str) -> Image:
     """The image NAME with a secret of KEY. ENV is what makes another image of it."""
     secret = base64.b64encode(kms.encrypt(key, SECRET, CONTEXT)).decode()
-    files = {"usr/bin/enclave-api": (built("api").read_bytes(), 0o755), "etc/kms-ca.pem": (kms.ca.read_bytes(), 0o644),
-             "etc/enclave-api.conf": (API_CONF.format(arn=key.arn).encode(), 0o644)}
-    write_boto3(folder / name, files, (*ENVIRONMENT, f"KEY={key.arn}", f"SECRET={secret}", *env))
-    (folder / f"{name}.conf").write_text(INIT_CONF)
+    write_boto3(folder / name, (*ENVIRONMENT, f"KEY={key.arn}", f"SECRET={secret}", *env))
+    init, api = folder / f"{name}.conf", folder / f"{name}-api.conf"
+    init.write_text(INIT_CONF)
+    api.write_text(API_CONF.format(arn=key.arn))
     path = folder / f"{name}.eif"
-    done = subprocess.run([MKEIF, "build", "--image", folder / name, "--blobs", TOP / "build/emulator", "--output", path, "--config",
-                           folder / f"{name}.conf", "--name", name], stdout=subprocess.PIPE, check=False)
+    done = subprocess.run([MKEIF, "build", "--image", folder / name, "--blobs", TOP / "build/emulator", "--output", path, "--name", name,
+                           "--config", init, "--file", f"usr/bin/enclave-api={built('api')}", "--file",
+                           f"etc/enclave-api.conf={api}:0644", "--file", f"etc/kms-ca.pem={kms.ca}:0644"], stdout=subprocess.PIPE, check=False)
     if done.returncode:
         raise RuntimeError(f"mkeif build: code {done.returncode}")
     return Image(path, json.loads(done.stdout)["Measurements"])
