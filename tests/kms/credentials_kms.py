@@ -195,6 +195,7 @@ def an_imds_that_is_silent_or_not_there_ends_in_time():
             port = gone.getsockname()[1]
         d = p.get(f"imds tcp:127.0.0.1:{port}")
         check(d.code in (6, 7) and "refused" in d.err, d.story)
+        same(d.err.count(str(port)), 1, f"how often the address is told ({d.err})")
         same(p.w.kms.seen, [], "requests of KMS")
 
 

@@ -182,6 +182,7 @@ static int converse(struct metadata *m, const struct source *s,
 	return r;
 }
 
+/* Names the source before the reason, which has its address already if there is no way to it. */
 static int name_source(int r, const char *kind, const struct address *a,
 		       char words[KMSC_WORDS_SIZE])
 {
@@ -190,6 +191,10 @@ static int name_source(int r, const char *kind, const struct address *a,
 	if (r >= 0)
 		return r;
 	address_text(a, at);
+	if (!words[0])
+		return reason(words, r, "%s %s", kind, at);
+	if (strncmp(words, at, strlen(at)) == 0)
+		return reason(words, r, "%s %s", kind, words);
 	return reason(words, r, "%s %s: %s", kind, at, words);
 }
 
