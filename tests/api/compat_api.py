@@ -203,7 +203,7 @@ def cocos_evidence_is_a_document_over_the_runtime_data() -> None:
 @test
 def nitridings_application_is_ready_and_has_a_hash() -> None:
     """handlers_test.go: TestHashHandler, TestReadyHandler and the clients' 200; example/service.py's own call."""
-    with enclave("allow = ready any", compat=("nitriding",)) as e:
+    with enclave(compat=("nitriding",)) as e:
         def post(body: bytes) -> Answer:
             return e.post("/enclave/hash", body, "nitriding")
 

@@ -20,7 +20,9 @@ static void say(struct web *w, int status, const char *words)
 
 /* --- inside --- */
 
-/* Who asks a second time has not heard of the first. */
+/*
+ * Nothing waits for it: whose service is ready is known by its NOTIFY_SOCKET alone. Programs want the 200, and 410 from then on.
+ */
 static void serve_ready(struct web *w)
 {
 	static bool is_ready;
@@ -119,7 +121,7 @@ static void serve_attestation(struct web *w)
 }
 
 const struct web_route nitriding_routes[] = {
-	{ SPEC_NITRIDING, WEB_GET, "/enclave/ready", SPEC_READY, serve_ready,
+	{ SPEC_NITRIDING, WEB_GET, "/enclave/ready", SPEC_HEALTH, serve_ready,
 	  NULL },
 	{ SPEC_NITRIDING, WEB_POST, "/enclave/hash", SPEC_ATTESTATION,
 	  serve_hash, NULL },
