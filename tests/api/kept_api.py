@@ -1,0 +1,168 @@
+"""What the local API keeps between calls of KMS: the recipient key and credentials; and what it does not keep."""
+
+import base64
+import os
+import re
+import signal
+import threading
+import time
+
+from .enclave import ACCESS, SECRET, Enclave, b64, enclave
+from .lib import DEADLINE_S, Fault, check, same, test, wait_for
+
+
+def decrypt(e: Enclave, blob: bytes | None = None) -> object:
+    return e.post("/v1/kms/decrypt", {"key_id": "orders", "ciphertext": b64(blob or e.kms.encrypt(e.key["orders"], SECRET, {}))})
+
+
+def recipient_keys(e: Enclave) -> list[bytes]:
+    """Of the documents that were made for KMS."""
+    return [r.fields["public_key"] for r in e.nsm.requests if r.name == "Attestation" and r.fields.get("public_key")]
+
+
+@test(seconds=15)
+def the_recipient_key_is_kept_while_it_opens() -> None:
+    """Good calls share a key, each with a document of its own; a refusal of KMS's does not change it."""
+    with enclave() as e:
+        for _ in range(3):
+            decrypt(e).is_(200)
+        e.kms.faults.append("error AccessDeniedException 400")
+        check(decrypt(e).status != 200, "refused")
+        decrypt(e).is_(200)
+        same((len(recipient_keys(e)), len(set(recipient_keys(e)))), (5, 1), "documents and keys")
+
+
+@test(seconds=30)
+def the_recipient_key_is_renewed_after_an_opening_that_failed() -> None:
+    """After each message that does not open, whatever the fault, the next call has another key; the failed one yields nothing."""
+    with enclave() as e:
+        for fault in ("cms-for-other-key", "cms-damaged", "cms-garbage"):
+            e.kms.faults.append(fault)
+            got = decrypt(e)
+            check(got.status in (500, 502) and b64(SECRET) not in got.body.decode(), f"{fault}: {got}")
+            decrypt(e).is_(200)
+        keys = recipient_keys(e)
+        same(len(set(keys)), 4, f"keys of {len(keys)} documents")
+        check(keys[0] != keys[1] and keys[1] == keys[1], "the first one is not used again")
+        same(len({k for k in keys if keys.count(k) > 2}), 0, "keys that were used after they had failed")
+
+
+def children(e: Enclave) -> list[int]:
+    with open(f"/proc/{e._p.pid}/task/{e._p.pid}/children") as f:
+        return [int(n) for n in f.read().split()]
+
+
+@test(seconds=10)
+def a_child_that_calls_kms_may_die() -> None:
+    """It is killed in a call: its caller gets 500, and the next one another key, since nobody knows what it had opened."""
+    with enclave() as e:
+        decrypt(e).is_(200)
+        e.kms.faults.append("silent-before-answer")
+        got: list = []
+        t = threading.Thread(target=lambda: got.append(decrypt(e)))
+        t.start()
+        wait_for(lambda: not e.kms.faults and children(e), "the call")
+        for pid in children(e):
+            os.kill(pid, signal.SIGKILL)
+        t.join()
+        got[0].is_(500, "job_died")
+        decrypt(e).is_(200)
+        keys = recipient_keys(e)
+        check(keys[-1] != keys[0], "another key")
+
+
+@test(seconds=10)
+def children_that_call_kms_have_no_nsm() -> None:
+    """Their documents come from another child: the NSM's descriptor is not theirs."""
+    with enclave() as e:
+        e.kms.faults.append("silent-before-answer")
+        t = threading.Thread(target=lambda: decrypt(e))
+        t.start()
+        wait_for(lambda: not e.kms.faults and len(children(e)) == 1, "the call")
+        def sockets(pid: int) -> set[str]:
+            return {os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd")}
+        child = children(e)[0]
+        same([x for x in sockets(child) & sockets(e._p.pid) if x.startswith("socket:")], [], "sockets that both have")
+        os.kill(child, signal.SIGKILL)
+        t.join()
+
+
+@test(seconds=10)
+def workers_are_bounded() -> None:
+    """kms-workers calls at a time, and others wait for them; requests to the NSM are answered meanwhile."""
+    with enclave("kms-workers = 2") as e:
+        decrypt(e).is_(200)
+        e.kms.faults += ["silent-before-answer"] * 2
+        got: list = []
+        threads = [threading.Thread(target=lambda: got.append(decrypt(e).status)) for _ in range(5)]
+        for t in threads:
+            t.start()
+        wait_for(lambda: not e.kms.faults and len(children(e)) == 2, "two calls")
+        e.get("/v1/random").is_(200)
+        time.sleep(0.3)
+        same(len(children(e)), 2, "calls at a time")
+        for pid in children(e):
+            os.kill(pid, signal.SIGKILL)
+        for t in threads:
+            t.join()
+        same(sorted(got), [200, 200, 200, 500, 500], "what became of them")
+
+
+@test(seconds=10)
+def a_kms_that_is_silent_costs_its_caller_alone() -> None:
+    """kms-timeout ends the call with the client's words; others are served meanwhile."""
+    with enclave("kms-timeout = 2s") as e:
+        e.kms.faults.append("silent-before-answer")
+        began = time.monotonic()
+        decrypt(e).is_(504)
+        check(1.5 < time.monotonic() - began < 30, "the time")
+        decrypt(e).is_(200)
+
+
+@test(seconds=10)
+def credentials_are_kept_and_given_to_those_who_may() -> None:
+    """GET /v1/credentials as SDKs read them; one fetch for many calls; others after KMS has refused these."""
+    with enclave("allow = credentials any") as e:
+        wait_for(lambda: e.get("/v1/credentials").status == 200, "credentials")
+        got = e.get("/v1/credentials").json
+        same((got["AccessKeyId"], got["SecretAccessKey"], got["Token"]), (*ACCESS, ""), "the credentials")
+        check(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", got["Expiration"]), f"{got['Expiration']}")
+        decrypt(e).is_(200)
+        e.kms.faults.append("error ExpiredTokenException 400")
+        decrypt(e).is_(200)
+        same([s.status for s in e.kms.seen], [200, 400, 200], "what KMS answered")
+        e.credentials.unlink()  # what is there goes on to be used
+        decrypt(e).is_(200)
+
+
+def memory_of(pid: int) -> bytes:
+    out = []
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem:
+        for line in maps:
+            ends, rights, *_ = line.split()
+            begin, end = (int(x, 16) for x in ends.split("-"))
+            if rights.startswith("rw") and end - begin < 1 << 28:
+                try:
+                    mem.seek(begin)
+                    out.append(mem.read(end - begin))
+                except OSError:
+                    pass
+    return b"".join(out)
+
+
+@test(seconds=10)
+def secrets_are_not_left_in_memory() -> None:
+    """After an answer neither the secret nor its base64 is in the process's memory, in whichever form it was asked for."""
+    secret = os.urandom(30)
+    shapes = [secret, base64.b64encode(secret)]
+    with enclave() as e:
+        e.kms.encrypt(e.key["orders"], SECRET, {})
+        blob = e.kms.encrypt(e.key["orders"], secret, {})
+        for headers in ({}, {"Accept": "application/octet-stream"}):
+            got = e.post("/v1/kms/decrypt", {"key_id": "orders", "ciphertext": b64(blob)}, **headers).is_(200)
+            check(any(s in got.body for s in shapes), "the secret came")
+            wait_for(lambda: not children(e), "the child's end")
+            e.get("/v1/health").is_(200)  # what sent the answer has come to its end by then
+            found = memory_of(e._p.pid)
+            check(len(found) > 1000000 and b"orders" in found, "the memory was read")
+            same([s in found for s in shapes], [False, False], "the secret in the process's memory")
