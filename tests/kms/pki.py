@@ -3,6 +3,7 @@ Certificates for a server that says it is KMS: chains in the shapes that AWS's h
 Amazon's, and each chain that a client has to refuse.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -17,9 +18,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 DAY = 86400
 
 
-@cache
+_making = threading.Lock()
+
+
 def key(kind: str, name: str) -> object:
     """NAME's, made once. KIND: rsa1024, rsa2048, rsa4096, p256, p384."""
+    with _making:
+        return _key(kind, name)
+
+
+@cache
+def _key(kind: str, name: str) -> object:
     if kind.startswith("rsa"):
         return rsa.generate_private_key(65537, int(kind[3:]))
     return ec.generate_private_key({"p256": ec.SECP256R1, "p384": ec.SECP384R1}[kind]())
