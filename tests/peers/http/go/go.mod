@@ -1,0 +1,3 @@
+module enclave-init/tests/peers/http
+
+go 1.19
