@@ -4,7 +4,7 @@ C_FILES = $(sort $(wildcard $(addsuffix /*.[ch],init init/* nsm nsm/* nsm/*/* vs
 	scripts tests tests/*)))
 C_SHIPPED = $(MAIN_C) $(LIB_C) $(NSM_MORE_C) $(filter-out $(NSM_C),$(COMPAT_C)) $(TOOL_C)
 SCRIPTS = $(filter-out %.mk,$(shell grep -lE '^\#! ?/usr/bin/env bash|shellcheck shell' \
-	scripts/* scripts/hooks/* tests/* $$(find tests/*/run -type f) nsm/*.bash-completion \
+	scripts/* scripts/hooks/* tests/* $$(find tests/*/run -type f) nsm/*.bash-completion nsm/*/*.bash-completion \
 	rootfs/pack/*.bash-completion vsock/relay/*.bash-completion .ci/* 2>/dev/null))
 
 # gcc 12 believes that no other file's function fills in what a pointer names.

@@ -145,6 +145,7 @@ def misuse_is_told_from_all_else():
                 ((*decrypt, "--connect", "vsock:3:8000-8001"), "--connect: "),
                 ((*decrypt, "--credentials", "imds"), "--credentials: "),
                 ((*decrypt, "--credentials", ""), "--credentials: "),
+                ((*decrypt, "--credentials", "setclient vsock:3000"), "--credentials: setclient is for kmstool-server"),
                 ((*decrypt, "--json", "--out", d / "x"), "--json: it has all in one object"),
                 ((*decrypt, "--json", "--base64"), "--json: it has all in one object"),
                 (("decrypt", *KEY, "--credentials", "-"), "stdin: it can be read once"),

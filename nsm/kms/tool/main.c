@@ -28,7 +28,7 @@ static const char tail[] =
 	"kms COMMAND --help says more of one, kms help options what all of them have;\n"
 	"kms(1) has it all, with examples.\n"
 	"\n"
-	"Exit codes: 0 done; 1 refused, by KMS or because its answer is not to be trusted;\n"
+	"Exit codes: 0 done; 1 refused, by KMS, or its answer is not to be trusted;\n"
 	"2 wrong usage; 3 no NSM here; 4 the NSM refused or failed; 5 a file, or the\n"
 	"system, failed; 6 no connection, no TLS, or KMS failed: trying again may help;\n"
 	"7 there are no credentials, or KMS refused them.\n";
