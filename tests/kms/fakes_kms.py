@@ -1,10 +1,12 @@
 """The fakes themselves: botocore's client, openssl and moto decide whether they are what they pretend to be."""
 
 import hashlib
+import json
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import wheels
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -16,7 +18,7 @@ from interop import ca
 from . import cms, policy
 from .fake_kms import BYTES_FAULTS
 from .imds import Imds
-from .lib import ACCESS, CONTEXT, SECRET, TOP, World, boto3, boto3_client, check, folder, same, test, world
+from .lib import ACCESS, CONTEXT, SECRET, TOP, World, boto3, boto3_client, check, folder, run, same, test, world
 from .nsm import Fault, Nsm, chain_at
 
 RECIPIENT = rsa.generate_private_key(65537, 2048)
@@ -236,6 +238,34 @@ def botocore_gets_credentials_of_the_metadata_service():
              "what is disabled")
         got = ContainerMetadataFetcher().retrieve_full_uri(f"http://127.0.0.1:{imds.port}/container")
         same((got["AccessKeyId"], got["Token"]), ("ASIA", "token"), "the container's")
+
+
+@test(seconds=4)
+def the_fakes_are_programs_as_well():
+    """For tests by hand: a KMS with its keys in a directory, an NSM, and a metadata service, each a process; kms decrypts by them."""
+    here = Path(__file__).parent
+
+    def said(*words: object, data: bytes = b"") -> str:
+        p = subprocess.run([wheels.PYTHON, *map(str, words)], input=data, capture_output=True, check=False)
+        check(p.returncode == 0, f"{words}: {p.stderr.decode()[-2000:]}")
+        return p.stdout.decode().strip()
+
+    with folder() as d, ExitStack() as stack:
+        def start(*words: object) -> None:
+            p = stack.enter_context(subprocess.Popen([wheels.PYTHON, *map(str, words)], stdout=subprocess.PIPE, text=True))
+            stack.callback(p.terminate)
+            check(": " in p.stdout.readline(), f"{words} did not start")
+
+        arn = said(here / "fake_kms.py", "new", d / "kms")
+        blob = said(here / "fake_kms.py", "encrypt", d / "kms", "app=orders", data=SECRET)
+        (d / "policy").write_text(json.dumps({"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*", "Condition": {
+            "StringEqualsIgnoreCase": {"kms:RecipientAttestation:PCR0": "ab" * 48}}}]}))
+        said(here / "fake_kms.py", "policy", d / "kms", d / "policy")
+        start(here / "nsm.py", d / "nsm", d / "root.der", f"0={'ab' * 48}")
+        start(here / "imds.py", d / "imds")
+        start(here / "fake_kms.py", "serve", d / "kms", d / "root.der", d / "socket")
+        run("decrypt", f"base64:{blob}", "--key", arn, "--context", "app=orders", "--connect", f"unix:{d}/socket", "--ca", d / "kms/ca.pem",
+            "--credentials", f"imds unix:{d}/imds", env={"KMS_NSM": f"{d}/nsm"}).is_(0, out=SECRET)
 
 
 @contextmanager
