@@ -118,7 +118,7 @@ test check boot unit tool relay kms api pack ns interop lang:
 
 F ?= $(FUZZ) $(PACK_FUZZ) $(RELAY_FUZZ) $(KMS_FUZZ)
 S ?= 60
-## fuzz: libFuzzer over the parsers: F=wire, doc, certificate, cms, config, user, notify, seccomp, ring, line, record, oci, eif, sign, ramdisk, relay_allowlist, relay_log, relay_plan, relay_status, relay_dns, relay_frame, relay_filter, relay_rules, relay_http, relay_socks, relay_enclaver, kms_json, kms_http, kms_sigv4, kms_verdict, kms_operations, kms_answer, kms_credentials, kms_frames, api_aws, api_request, api_spec (all), S=60 seconds each
+## fuzz: libFuzzer over the parsers: F=wire, doc, certificate, cms, config, user, notify, seccomp, ring, line, record, oci, eif, sign, ramdisk, relay_allowlist, relay_log, relay_plan, relay_status, relay_dns, relay_frame, relay_filter, relay_rules, relay_http, relay_socks, relay_enclaver, kms_json, kms_http, kms_sigv4, kms_verdict, kms_operations, kms_answer, kms_credentials, kms_frames, api_aws, api_paper, api_request, api_spec (all), S=60 seconds each
 fuzz: $(F:%=$(FZ)/%)
 	$(Q)for f in $(F); do tests/fuzz/run $$f $(S) || exit 1; done
 

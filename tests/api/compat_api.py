@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from kms import verifier
 from suite import Failure, check, same, test
 
-from .enclave import SECRET, Answer, Enclave, b64, enclave
+from .enclave import MUSL, SECRET, Answer, Enclave, b64, enclave
 
 # enclaver/src/api.rs, test_attestation_handler
 PEM = ("-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAyY9b3O0t0zDH3pcxYWW2\n"
@@ -245,3 +245,26 @@ def a_dialect_is_at_its_own_address_alone() -> None:
         e.aws("GenerateRandom", {"NumberOfBytes": 1}, "oyster").is_(404)
         e.get("/attestation/raw", "oyster", Host="rebound.example.com").is_(403)
         e.get("/attestation/raw", "oyster", Origin="http://127.0.0.1").is_(403)
+
+
+@test
+def the_shipped_program_has_them_under_its_filters() -> None:
+    """One request of each dialect: no call of the system that they need is missing there."""
+    def prepare(e: Enclave) -> None:
+        (e.path / "blob").write_bytes(e.kms.encrypt(e.key["orders"], SECRET))
+
+    with enclave("secret = a/b/c orders {path}/blob", compat=("enclaver", "evervault", "oyster", "coco", "nitriding"), prepare=prepare,
+                 program=MUSL) as e:
+        has(e, e.post("/v1/attestation", {"nonce": b64(b"n")}, "enclaver").is_(200).body, nonce=b"n")
+        has(e, e.post("/attestation-doc", {"nonce": "n"}, "evervault").is_(200).body, nonce=b"n")
+        has(e, e.get("/attestation/raw?nonce=6e", "oyster").is_(200).body, nonce=b"n")
+        same(e.get("/cdh/resource/a/b/c", "coco").is_(200).body, SECRET, "the secret")
+        has(e, e.get("/aa/evidence?runtime_data=n", "coco").is_(200).body, b"n")
+        e.get("/enclave/ready", "nitriding").is_(200)
+        e.get(f"/enclave/attestation?nonce={'00' * 20}", "nitriding").is_(200)
+        same(e.aws("Decrypt", {"CiphertextBlob": b64(e.kms.encrypt(e.key["orders"], SECRET))}, "enclaver").is_(200).json["Plaintext"],
+             b64(SECRET), "Decrypt")
+        e.aws("DescribeKey", {"KeyId": "orders"}).is_(200)
+        e.aws("DescribeKey", {"KeyId": "other"}).is_(400)
+        e.aws("Nothing", {}).is_(400)
+        e.post("/v1/kms/generate-random", {"number_of_bytes": 1}).is_(200)

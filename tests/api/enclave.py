@@ -23,6 +23,7 @@ from kms.nsm import Nsm
 from suite import TOP, Skip, check, same
 
 ASAN = TOP / "build/host/api"
+MUSL = TOP / "build" / os.uname().machine / "test/api"  # the shipped objects, with their filters of system calls
 DEADLINE_S = 300.0
 SECRET = b"attack at dawn\n"
 ACCESS = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
@@ -73,16 +74,17 @@ class Enclave:
     ports: dict[str, int]
     lines: list[str]
     credentials: Path
+    program: Path = ASAN
     _p: subprocess.Popen | None = field(default=None, repr=False)
 
     def start(self) -> None:
-        if not ASAN.exists():
-            raise Skip(f"no {ASAN.relative_to(TOP)}")
+        if not self.program.exists():
+            raise Skip(f"no {self.program.relative_to(TOP)}")
         config = self.path / "enclave-api.conf"
         config.write_text("".join(f"{line}\n" for line in self.lines))
         plain = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "KMS_"))}
         with (self.path / "log").open("ab") as log:
-            self._p = subprocess.Popen([ASAN, config], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            self._p = subprocess.Popen([self.program, config], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                        env={**plain, "KMS_NSM": str(self.nsm.path)})
         end = time.monotonic() + DEADLINE_S
         while not self._answers():
@@ -141,12 +143,13 @@ ORDERS = {"orders": ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", "")}
 
 @contextmanager
 def enclave(*more: str, keys: dict[str, tuple[str, str, str]] | None = None, compat: tuple[str, ...] = (),
-            nsm: dict | None = None, prepare: Callable[[Enclave], None] = lambda e: None, **kms: object) -> Iterator[Enclave]:
+            nsm: dict | None = None, prepare: Callable[[Enclave], None] = lambda e: None, program: Path = ASAN,
+            **kms: object) -> Iterator[Enclave]:
     """An enclave that runs. PREPARE is called before it does. MORE: further lines of the configuration; "{orders}" in one is that key's ARN, "{path}" a directory."""
     with tempfile.TemporaryDirectory(prefix="api-") as name, Nsm(**(nsm or {})) as device, \
             FakeKms(device.root.read_bytes(), **kms) as server:
         path, port = Path(name), free_port()
-        e = Enclave(device, server, path, port, {d: free_port() for d in compat}, [], path / "credentials")
+        e = Enclave(device, server, path, port, {d: free_port() for d in compat}, [], path / "credentials", program)
         e.key = {n: server.new_key(spec, usage) for n, (spec, usage, _) in (ORDERS if keys is None else keys).items()}
         e.set_credentials(*ACCESS)
         arns = {n: k.arn for n, k in e.key.items()}

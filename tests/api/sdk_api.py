@@ -1,6 +1,7 @@
 """AWS's SDKs as programs use them, with KMS's endpoint at the local API: attested KMS in every language, with no change of code."""
 
 import base64
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -9,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
 from suite import Failure, check, same, test
 
-from .enclave import SECRET, Enclave, enclave
+from .enclave import ACCESS, DEADLINE_S, SECRET, Enclave, enclave
 
 ATTESTED = {"Version": "2012-10-17", "Statement": [{
     "Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*",
@@ -177,6 +178,25 @@ def credentials_that_end_are_fetched_again(name: str) -> None:
         e.set_credentials("ASIANEXT", "n" * 40, "token-of-the-next")
         same(c.call("Decrypt", CiphertextBlob=blob)["Plaintext"], SECRET, "after their end")
         check(e.kms.seen[-1].headers.get("x-amz-security-token") == "token-of-the-next", "the new ones were not taken")
+
+
+@each()
+def without_credentials_the_reason_is_told(name: str) -> None:
+    """Where the enclave has none the SDK says what it waits for, and gets its answer as soon as there are some."""
+    with enclave(prepare=lambda e: e.credentials.unlink()) as e, sdks.Client(name, e.port) as c:
+        got = refused(c, "GenerateRandom", NumberOfBytes=1)
+        same((got.code, got.status), ("ServiceUnavailableException", 503), f"{got}")
+        check("credentials" in got.message, f"{got}")
+        same(e.kms.seen, [], "what came to KMS")
+        e.set_credentials(*ACCESS)
+        end = time.monotonic() + DEADLINE_S
+        while True:
+            try:
+                c.call("GenerateRandom", NumberOfBytes=1)
+                break
+            except sdks.Refused as e2:
+                same(e2.code, "ServiceUnavailableException", f"{e2}")
+                check(time.monotonic() < end, f"credentials are not found: {e2}")
 
 
 @test(seconds=6)

@@ -1,6 +1,7 @@
 #include "nsm/api/routes/aws.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -285,6 +286,23 @@ static void run(struct job *j)
 
 /* --- in the service --- */
 
+/* What jobs/ says in its own form: no credentials, no room, a child that died. */
+static void answer_failed(struct web *w, const struct task_answer *a)
+{
+	const char *message = "the call was not made";
+	size_t cap = json_room(a->len);
+	struct json_fault fault;
+	const struct json *value = NULL;
+	void *room = malloc(cap);
+
+	if (room && json_read((const char *)a->body, a->len, room, cap, &value,
+			      &fault) == 0)
+		(void)json_member_text(json_member(value, "error"), "message",
+				       1, MESSAGE_SIZE - 1, &message);
+	answer_error(w, a->status, code_of(a->status), message);
+	free(room);
+}
+
 static void done(struct web *w, void *ctx, const struct task_answer *a)
 {
 	(void)ctx;
@@ -292,9 +310,7 @@ static void done(struct web *w, void *ctx, const struct task_answer *a)
 		web_answer_with(w, a->status, a->type, a->lines, a->body,
 				a->len);
 	else
-		answer_error(w, a->status, code_of(a->status),
-			     a->status == 504 ? "there was no answer in time" :
-						"the call was not made");
+		answer_failed(w, a);
 }
 
 static void serve(struct web *w)
