@@ -41,16 +41,16 @@ static const char options_help[] =
 	"  --fips, --dual-stack  the region's endpoint for FIPS 140, that with IPv6\n"
 	"  --connect ADDRESS     how it is reached: vsock:3:8000 (if nothing is said),\n"
 	"                        tcp:IP:PORT, tcp:NAME:PORT, unix:PATH\n"
-	"  --ca FILE             trusts these certificates (PEM or DER) instead of Amazon's\n"
-	"  --credentials SOURCE  a file or - or fd:N (what IMDS gives, or lines AWS_...=);\n"
+	"  --ca FILE             trusts these certificates (PEM, DER) and not Amazon's\n"
+	"  --credentials SOURCE  a file, - or fd:N (what IMDS gives, or lines AWS_...=);\n"
 	"                        environment (if nothing is said); imds ADDRESS [ROLE];\n"
 	"                        container URL, or container ADDRESS PATH\n"
 	"  --timeout SECONDS     of the whole call: 30, at most 600\n"
 	"  --attempts N          requests that a call may make: 4, at most 10\n"
 	"\n"
-	"Credentials are no secret from the parent, which has the same role: what keeps it\n"
-	"out is the policy of the key (mkeif policy prints one). TLS ends here, whatever is\n"
-	"between; by --ca and --any-key you trust more than that.\n";
+	"Credentials are no secret from the parent, which has its role, too. Policies of\n"
+	"keys keep it out (mkeif policy prints one), and TLS, which ends here. With\n"
+	"--ca and --any-key you trust more than that.\n";
 
 static int print(struct tool *t, const char *text)
 {
