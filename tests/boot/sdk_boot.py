@@ -1,12 +1,19 @@
 """
-What a program by an SDK gets in an enclave, with the local API beside it, and what another image gets: its own exception. That SDKs for
-other languages find their secrets there is kms_boot.py's.
+Programs by AWS's SDKs for Go and JavaScript in an enclave, which know nothing of it: the local API beside them makes attested calls
+of KMS over real vsock. tests/kms/demo.py has the same with Python.
 """
 
 import base64
 import json
+import subprocess
+import tempfile
+from pathlib import Path
 
 import sdks
+import suite
+from enclave import Eif
+from images.debian import debian
+from images.oci import Layer, Layout, tagged
 from kms import demo
 from kms.fake_kms import ROLE, FakeKms, Key
 from kms.imds import Imds
@@ -28,6 +35,9 @@ user = 900:900
 ready = notify
 """
 ENV = (*demo.ENVIRONMENT, "AWS_REGION=eu-west-1", "AWS_EC2_METADATA_DISABLED=true", "HOME=/tmp", "PATH=/usr/bin:/bin")
+# Debian's, and of it what a program needs.
+NODE_RECIPE = ["--mode=auto", "--variant=extract", "--format=tar", "--include=nodejs",
+               "--extract-hook=cd \"$1\" && rm -rf usr/share/doc usr/share/man usr/share/locale usr/share/lintian"]
 
 
 def jobs(kms: FakeKms, key: Key) -> list[str]:
@@ -78,3 +88,33 @@ def a_program_in_go_has_attested_kms():
         got = answers(b)
         same([a["error"]["code"] for a in got], ["AccessDeniedException"] * 2, f"another image: {got}")
         check(other.measurements()["PCR0"] in got[0]["error"]["message"], f"no PCR0: {got[0]}")
+
+
+def node_image(kms: FakeKms, key: Key, folder: Path) -> Eif:
+    """Debian's node with the program and the modules that npm has got for it."""
+    layer, top = Layer(), sdks.node_modules()
+    for path, entry in files(kms, key).entries.items():
+        if entry.data:
+            layer.file(path, entry.data, entry.mode & 0o777)
+    for path in sorted(top.rglob("*")):
+        if path.is_file() and path.suffix in (".js", ".cjs", ".json") and not {"dist-es", "dist-types"} & set(path.parts):
+            layer.file(f"srv/{path.relative_to(top)}", path.read_bytes())
+    layout = Layout(folder / "node")
+    layout.index(tagged(layout.image([debian("debian-node", NODE_RECIPE), layer.bytes()], {
+        "Entrypoint": ["/usr/bin/node", "/srv/main.js", *jobs(kms, key)], "Env": list(ENV)}, "plain")))
+    (folder / "node.conf").write_text(CONFIG)
+    subprocess.run([demo.MKEIF, "build", "--image", folder / "node", "--blobs", suite.TOP / "build/emulator", "--output", folder / "node.eif",
+                    "--config", folder / "node.conf", "--name", "node"], stdout=subprocess.DEVNULL, check=True)
+    return Eif.load(folder / "node.eif")
+
+
+@test(seconds=14)
+def a_program_in_javascript_has_attested_kms():
+    """Debian's node with the SDK as npm has it."""
+    with demo.kms_for_emulator() as kms, tempfile.TemporaryDirectory() as tmp:
+        key = kms.new_key()
+        eif = node_image(kms, key, Path(tmp))
+        with parent(kms, Imds()) as folder:
+            b = boot(eif, folder=folder, role=ROLE, memory=demo.MEMORY_MIB)
+        check_answers(b, kms, key)
+        b.expect_end("/usr/bin/node", "exited with code 0")
