@@ -110,7 +110,7 @@ lang: all
 test check boot tool relay kms api pack ns interop lang: NEED = python3
 test check boot pack: NEED += squashfs-tools-ng
 test check pack: NEED += squashfs-tools
-test check api: NEED += python3-urllib3 nodejs python3-yaml python3-jsonschema python3-cbor2 python3-cryptography curl iproute2 util-linux
+test check api: NEED += strace python3-urllib3 nodejs python3-yaml python3-jsonschema python3-cbor2 python3-cryptography curl iproute2 util-linux
 test check relay: NEED += dnsmasq-base knot-dnsutils tinyproxy-bin microsocks socat curl wget git openssl
 test check boot unit tool relay kms api pack ns interop lang:
 	$(if $(NEED),$(call need,$(NEED)))

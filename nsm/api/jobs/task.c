@@ -274,6 +274,7 @@ __attribute__((noreturn)) static void be_child(const struct task *t, int out,
 			 .out = out };
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_DUMPABLE, 0);
 	if (getppid() != parent)
 		_exit(1);
 	tasks.hooks->prepare(t->kind, &j);
