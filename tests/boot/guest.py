@@ -92,11 +92,16 @@ def all_ran() -> Boot:
     return own_parent("all", config=EGRESS)
 
 
+_registered: list[str] = []
+
+
 def cases(name: str, module: ModuleType) -> None:
     """Registers each @case of MODULE, one of inside/, as a test of the module NAME."""
     mine = {n: f for n, f in CASES.items() if f.__module__ == module.__name__}
     for case, function in mine.items():
-        suite.test(10)(_as_test(name, case, function.__doc__))
+        # One goes first and boots, the others last: before that they would only wait for it.
+        suite.test(0 if _registered else 40)(_as_test(name, case, function.__doc__))
+        _registered.append(case)
 
 
 def _as_test(module: str, name: str, doc: str) -> Callable[[], None]:

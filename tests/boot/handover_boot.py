@@ -108,7 +108,7 @@ done
 """
 
 
-@test(20)
+@test(25)
 def a_heartbeat_is_sent_by_hand():
     """By a script of an init that is not ours: 0 once the parent has answered, 1 with the reason, 2 for what is no port."""
     files = busybox(BEATS)

@@ -81,7 +81,7 @@ def a_reset_is_a_warning():
     b.expect_end("/bin/act", "exited with code 4")
 
 
-@test(12)
+@test(32)
 def a_stop_with_an_absent_parent_ends():
     """A boot that stops does not wait for ever for a parent to tell it to."""
     b = boot(image("/bin/none"), parent=("--absent",))

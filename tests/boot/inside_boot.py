@@ -154,25 +154,28 @@ def a_program_inside_reaches_the_parent():
     b.expect(bytes=str(len(PAGE)))
 
 
-@test()
+@test(3)
 def the_last_answer_arrives():
-    """An application that answers and ends at once: its parent has the whole answer."""
+    """An application that answers and ends at once: its parent, which reads slowly, has the whole answer."""
     config = f"forward = vsock:{PORT} tcp:127.0.0.1:80\n"
-    eif = image("/bin/sh", "-c", "nc -l -p 80 </www/page >/dev/null", files=tools(), config=config, boot_files=RELAY)
+    files, answer = tools(), PAGE * 16  # much more than a socket of vsock holds
+    files.file("www/answer", answer)
+    eif = image("/bin/sh", "-c", "nc -l -p 80 -e cat /www/answer", files=files, config=config, boot_files=RELAY)
 
     def reader(o: Outside) -> None:
-        while not o.over.is_set() and not o.got.get("page"):
+        while not o.over.is_set() and not o.got.get("answer"):
             with contextlib.suppress(OSError), o.connect(PORT) as s:
                 data = b""
                 with contextlib.suppress(ConnectionResetError):
                     while piece := s.recv(1 << 16):
                         data += piece
-                o.got["page"] = data
+                        time.sleep(0.05)
+                o.got["answer"] = data
 
     with outside(reader) as o:
         b = boot(eif, folder=o.folder, ports=(PORT,))
         b.expect_end("/bin/sh", "exited with code 0")
-    same(len(o.got.get("page", b"")), len(PAGE), "the bytes")
+    same(len(o.got.get("answer", b"")), len(answer), "the bytes")
 
 
 # --- egress ------------------------------------------------------------------

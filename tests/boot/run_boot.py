@@ -241,7 +241,7 @@ def run_enclave_names_the_file_that_is_not_there():
     check("by Ctrl-C, or after --timeout" in " ".join(said("--help", code=0).split()), "--help")
 
 
-@test(6)
+@test(12)
 def a_kvm_that_runs_no_guest_is_not_used():
     """Asked for, tried, and QEMU emulates, whether /dev/kvm is missing or its guests stand still; with firmware of ours."""
     with tempfile.TemporaryDirectory() as tmp:

@@ -33,7 +33,7 @@ def builds(tmp: Path) -> tuple[Path, Path]:
     return tmp / "a", tmp / "b"
 
 
-@test
+@test(5)
 def a_difference_fails():
     """Each file that differs, or is in one build alone, is named with both hashes; without one all are printed."""
     with folder() as tmp:

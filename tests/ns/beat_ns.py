@@ -49,7 +49,7 @@ def one_that_fails_says_why() -> None:
          "no answer")
 
 
-@test
+@test(10)
 def a_parent_that_is_not_there_is_waited_for_ten_seconds() -> None:
     """As PID 1 does."""
     done = subprocess.run([INIT, "--heartbeat"], env={}, capture_output=True, text=True, check=False, timeout=DEADLINE_S)

@@ -396,7 +396,7 @@ def a_heartbeat_needs_no_process_more() -> None:
         same(j.parent.received, [0xb7], "the parent received")
 
 
-@test(10)
+@test(32)
 def a_heartbeat_that_is_stopped_is_said() -> None:
     """Root may stop its process: PID 1 says so or starts it again, and the parent gets its byte."""
     with Jail(*SLEEP, files=files(), parent=Parent(hold=True)) as j:
@@ -497,7 +497,7 @@ def a_passed_socket_that_lingers_hangs_nobody() -> None:
         same(j.fact("barrier"), "passed", "a barrier behind it")
 
 
-@test(20)
+@test(33)
 def a_folder_that_hangs_hangs_nobody() -> None:
     """FUSE: what a service needs to start again is never found. PID 1 does not look for it itself."""
     if not os.access("/dev/fuse", os.R_OK | os.W_OK):

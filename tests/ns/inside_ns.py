@@ -121,7 +121,7 @@ def the_image_may_have_it_behind_a_link() -> None:
         relay_of(j)
 
 
-@test
+@test(10)
 def nothing_of_the_image_runs_before_it_is_ready() -> None:
     """A relay that says nothing stops the boot after 10 seconds."""
     with jail("forward = worker\nforward = silent\n", "/bin/act", "say", "ran") as j:
@@ -181,7 +181,7 @@ def one_that_is_killed_is_started_again() -> None:
         check("init: relay: its process: killed by SIGKILL, started again" in j.log(), "the line")
 
 
-@test
+@test(10)
 def one_that_cannot_start_again_is_tried_on() -> None:
     """A pause doubles; the application is not touched."""
     with jail("forward = once ready\nforward = once ready\nforward = end\n", "/bin/act", "sleep", "600000") as j:
@@ -202,7 +202,7 @@ def a_later_fault_is_a_line_of_the_log() -> None:
         check(j.code is None, "the enclave has ended")
 
 
-@test
+@test(13)
 def pid_1_sleeps_while_it_runs() -> None:
     """PID 1 has nothing to do for it."""
     with jail(READY, "/bin/act", "sleep", "1000", "idle") as j:
@@ -210,7 +210,7 @@ def pid_1_sleeps_while_it_runs() -> None:
         same(j.fact("wakeups"), "0", "wakeups of PID 1")
 
 
-@test
+@test(13)
 def what_it_says_later_wakes_nobody_twice() -> None:
     """A relay that floods its socket with more than was agreed on."""
     with jail(READY + READY + READY, "/bin/act", "sleep", "1000", "idle") as j:

@@ -122,13 +122,13 @@ def tried_in_vain(parent: Parent, reason: str) -> float:
         return j.seconds
 
 
-@test
+@test(10)
 def a_parent_that_is_absent_is_a_warning_after_ten_seconds() -> None:
     """The machine ends, and not before all attempts."""
     soon(lambda: tried_in_vain(Parent(refuse=-1), "no connection: Connection reset by peer"), 15, "an absent parent")
 
 
-@test
+@test(10)
 def a_parent_that_is_silent_is_a_warning_after_ten_seconds() -> None:
     """The same for an echo that never comes."""
     soon(lambda: tried_in_vain(Parent(echo=None, close=False), "sent, but not answered: Operation timed out"), 15,

@@ -204,7 +204,7 @@ def program_that_is_a_text_is_the_shells() -> None:
         same(j.facts("arg"), ["[/bin/sh]", "[/hello]", "[a b]", "[]"], "the arguments")
 
 
-@test
+@test(34)
 def exec_that_never_comes_is_no_start() -> None:
     """A child that dies before exec, a session that is refused, no child at all."""
     spawn_fault("/bin/act: its process ended before exec, killed by SIGSYS", "/bin/act",
@@ -267,7 +267,7 @@ def orphans_faster_than_reaping_do_not_keep_it() -> None:
         j.expect_end("/bin/act", "exited with code 3")
 
 
-@test
+@test(12)
 def signals_reach_the_application_and_start_no_deadline() -> None:
     """All seven; a child in its group gets them with kill-mode = group alone; 3 s later it lives."""
     seven = {"HUP", "INT", "QUIT", "USR1", "USR2", "TERM", "WINCH"}

@@ -68,7 +68,7 @@ def who_ends_before_it_is_ready_stops_the_boot() -> None:
         j.expect_stop(8, "spawn", "main: ended before all were ready, exited with code 5")
 
 
-@test
+@test(10)
 def who_is_late_stops_the_boot() -> None:
     """ready-timeout; EXTEND_TIMEOUT_USEC puts it off."""
     with Jail("/bin/act", "notify", "STATUS=slow", "sleep", "600000", config="ready = notify\nready-timeout = 4s\n") as j:
@@ -247,7 +247,7 @@ def the_watchdog_ends_who_is_silent() -> None:
         j.expect_end("/bin/act", "killed by SIGKILL")
 
 
-@test
+@test(10)
 def who_tells_in_time_is_left_alone() -> None:
     """WATCHDOG=1 within the time, and one that is switched off by WATCHDOG_USEC=0."""
     config = "ready = notify\nwatchdog = 4s\n"

@@ -232,7 +232,7 @@ public class Get {
 """
 
 
-@test
+@test(10)
 def go_node_and_java() -> None:
     """Those of them that are on this machine."""
     with world("egress-allow = *.test:1-65535 127.0.0.1:1-65535") as w:

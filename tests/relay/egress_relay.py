@@ -355,7 +355,7 @@ def plans_that_cannot_work_are_faults() -> None:
 
 # --- limits ---------------------------------------------------------------------
 
-@test
+@test(10)
 def silent_clients_are_sent_away() -> None:
     """A head has 10 seconds; others are served meanwhile."""
     with Origin() as origin, parent() as (target, _), \

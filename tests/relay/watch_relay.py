@@ -461,7 +461,7 @@ def what_comes_after_the_end_is_the_next_enclaves() -> None:
         check(b"other" not in done.out, f"{done.out!r}")
 
 
-@test
+@test(15)
 def an_id_that_is_none_is_no_id() -> None:
     """In a note it makes a line of it; in a status it is not looked at."""
     for boot in ("", "0a1b2c3", "0a1b2c3d4", "0A1B2C3D", "0a1b2c3g", "00000000", "\x1b[2J    "):

@@ -474,7 +474,7 @@ def as_emulated() -> bytes:
                      protected=ca.pairs([(ca.uint(1), ca.negative(-1))]), sent_signature=ca.octets(bytes(64)))
 
 
-@test
+@test(8)
 def every_prefix_is_refused() -> None:
     """Binary, hex, base64, quoted and as an answer: code 1, never a crash, nothing on stdout."""
     doc = good()
