@@ -21,7 +21,7 @@ install:
 	install -D -m 0755 $(B)/api $(DESTDIR)$(PREFIX)/bin/enclave-api
 	for page in $(wildcard nsm/kms/*.[1-8] nsm/api/*.[1-8]); do \
 		install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
-	$(if $(wildcard nsm/api/openapi.yaml),install -D -m 0644 nsm/api/openapi.yaml $(DESTDIR)$(PREFIX)/share/enclave-init/openapi.yaml)
+	install -D -m 0644 nsm/api/openapi.yaml $(DESTDIR)$(PREFIX)/share/enclave-init/openapi.yaml
 	install -D -m 0755 $(B)/mkeif $(DESTDIR)$(PREFIX)/bin/mkeif
 	install -D -m 0644 rootfs/pack/mkeif.1 \
 		$(DESTDIR)$(PREFIX)/share/man/man1/mkeif.1
