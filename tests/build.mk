@@ -18,7 +18,7 @@ H_RELAY_O := $(call objects,H,$(filter-out vsock/sock.c vsock/relay/flow/sandbox
 K_LIB_O := $(call objects,K,$(filter-out nsm/dev.c,$(LIBNSM_C)) $(KMS_LIB_C) $(KMS_BELOW_C) $(OPTS_C) $(KMS_SEAM_C))
 KEYS_LIB_C := $(filter-out nsm/dev.c vsock/sock.c,$(LIBNSM_C) $(KMS_LIB_C) $(KMS_BELOW_C) $(OPTS_C)) $(KMS_SEAM_C) tests/relay/sock.c
 KEYS_MORE_C := $(filter-out %/main.c,$(API_OWN_C) $(KMS_TOOL_C)) $(API_SEAM_C)
-OBJECTS += $(K_LIB_O) $(call objects,HK,$(KEYS_LIB_C) $(KMS_TOOL_C) $(API_OWN_C) $(API_SEAM_C) $(KMS_UNIT_C) tests/kms/caller.c tests/kms/wire.c) \
+OBJECTS += $(K_LIB_O) $(call objects,HK,$(KEYS_LIB_C) $(KMS_TOOL_C) $(API_OWN_C) $(API_SEAM_C) $(KMS_UNIT_C) tests/kms/caller.c tests/kms/wiped.c tests/kms/wire.c) \
 	$(call objects,FK,$(KEYS_LIB_C) $(KEYS_MORE_C) $(KMS_FUZZ_C))
 INJECT_O := $(call objects,H,$(INJECT_C))
 JAIL_O := $(call objects,H,$(JAIL_C))
@@ -46,7 +46,7 @@ INTEROP_X := $(INTEROP:%=$(H)/interop/%)
 # Those of another architecture do not run here.
 UNIT_X := $(H_UNIT_X) $(if $(filter $(MACHINE),$(ARCH)),$(B_UNIT_X))
 TEST_X := $(APPS_X) $(B)/hello $(B)/test/init $(B)/test/nsm $(H)/nsm $(H)/jail $(H)/inject $(B)/test/mutant \
-	$(H)/mkeif $(H)/relay $(H)/kms $(H)/api $(H)/kms_caller $(H)/kms_wire $(B)/test/kms $(B)/test/api $(B)/bench_relay $(INTEROP_X)
+	$(H)/mkeif $(H)/relay $(H)/kms $(H)/api $(H)/kms_caller $(H)/kms_wiped $(H)/kms_wire $(B)/test/kms $(B)/test/api $(B)/bench_relay $(INTEROP_X)
 
 # --- On the target's libraries --------------------------------------------------
 
@@ -122,10 +122,12 @@ keys_libs = $(patsubst %,$($(1))/deps/kmstls/lib/libmbed%.a,tls x509 crypto) \
 $(H)/kms: $(call objects,HK,nsm/kms/tool/main.c) $(HK)/kms.a $(HK)/lib.a
 $(H)/api: $(call objects,HK,nsm/api/main.c) $(HK)/api.a $(HK)/lib.a
 $(KMS_UNIT_X): $(H)/unit/%: $(HK)/obj/tests/unit/%_test.o $(HK)/api.a $(HK)/kms.a $(HK)/lib.a
-# One call of the library, for tests in Python.
+# One call of the library, for tests in Python; and the same that looks at memory which is freed.
 $(H)/kms_caller: $(call objects,HK,tests/kms/caller.c) $(HK)/lib.a
+$(H)/kms_wiped: $(call objects,HK,tests/kms/caller.c tests/kms/wiped.c) $(HK)/lib.a
+$(H)/kms_wiped: private SAN_STATIC += -Wl,--wrap=free
 $(H)/kms_wire: $(call objects,HK,tests/kms/wire.c) $(HK)/lib.a
-$(H)/kms $(H)/api $(H)/kms_caller $(H)/kms_wire $(KMS_UNIT_X):
+$(H)/kms $(H)/api $(H)/kms_caller $(H)/kms_wiped $(H)/kms_wire $(KMS_UNIT_X):
 	$(call link,$(LINK_HOST) $(SAN_STATIC) $(call keys_libs,HK))
 
 $(KMS_FUZZ_X): $(FZ)/%: $(FK)/obj/tests/fuzz/%_fuzz.o $(FK)/api.a $(FK)/kms.a $(FK)/lib.a

@@ -1,5 +1,6 @@
 """libkmsc against the fake KMS: calls as they should be, and all that a peer, a parent or KMS can do wrong."""
 
+import base64
 import json
 import subprocess
 import threading
@@ -7,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
@@ -17,6 +19,7 @@ from .nsm import Fault
 from .pki import BAD, GOOD
 
 CALLER = TOP / "build/host/kms_caller"
+WIPED = TOP / "build/host/kms_wiped"  # the same, which looks at memory that is freed
 
 
 @dataclass
@@ -56,10 +59,11 @@ class Called:
         return next((line.partition(" ")[2] for line in self.err.splitlines() if line.startswith(f"{name} ")), "")
 
 
-def call(w: World, operation: str, *words: str, **members: object) -> Called:
+def call(w: World, operation: str, *words: str, program: Path = CALLER, env: dict[str, str] | None = None,
+         **members: object) -> Called:
     """MEMBERS of the world are there, unless they are None; so are underscores for hyphens."""
-    if not CALLER.exists():
-        raise Skip(f"no {CALLER.relative_to(TOP)}")
+    if not program.exists():
+        raise Skip(f"no {program.relative_to(TOP)}")
     base = {"connect": w.address, "ca": w.kms.ca, "id": ACCESS[0], "secret": ACCESS[1], "timeout": 120000}
     if operation != "GenerateRandom" and "body" not in members:
         base["key"] = w.key.arn
@@ -70,8 +74,8 @@ def call(w: World, operation: str, *words: str, **members: object) -> Called:
     members = {k.replace("_", "-"): v for k, v in {**base, **members}.items() if v is not None}
     args = [operation, *(f"{k}={v}" for k, v in members.items()), *words]
     began = time.monotonic()
-    p = subprocess.run([CALLER, *args], capture_output=True, timeout=DEADLINE_S, check=False,
-                       env={**PLAIN_ENV, **w.env, "ASAN_OPTIONS": "detect_leaks=1", "RELAY_VSOCK": str(w.path)})
+    p = subprocess.run([program, *args], capture_output=True, timeout=DEADLINE_S, check=False,
+                       env={**PLAIN_ENV, **w.env, "ASAN_OPTIONS": "detect_leaks=1", "RELAY_VSOCK": str(w.path), **(env or {})})
     out = p.stdout.decode(errors="replace")
     lines = dict(line.partition(" ")[::2] for line in out.splitlines())
     return Called(" ".join(args), p.returncode, lines, out, p.stderr.decode(errors="replace"), time.monotonic() - began)
@@ -546,6 +550,33 @@ def requests_that_kms_would_refuse_are_not_sent():
         decrypt(w, *(f"grant={i}" for i in range(11))).refused("KMSC_E_REQUEST")
         call(w, "GenerateRandom", bytes=8).refused("KMSC_E_REGION")
         same((w.kms.seen, len(w.nsm.requests)), ([], 0), "requests")
+
+
+@test(seconds=2)
+def no_secret_is_left_in_memory_that_is_freed():
+    """Plaintext, secret key and token, in calls that succeed, that are refused in the clear or repeated, and that are forwarded."""
+    with world() as w:
+        secret, token = "s3cret/s3cret/s3cret/s3cret/s3cret/s3cre", "T0KENT0KENT0KENT0KEN"
+        w.kms.credentials["ASIAEXAMPLE"] = Credential(secret=secret, token=token)
+        env = {"KMS_SECRETS": "\n".join((SECRET.decode().strip(), base64.b64encode(SECRET).decode(), secret, token, "aGVsbG8gd29ybGQ="))}
+        keys = {"program": WIPED, "env": env, "id": "ASIAEXAMPLE", "secret": secret, "token": token}
+        a = decrypt(w, **keys)
+        same((a.plaintext, a.err), (SECRET, ""), "what is freed")
+        a = decrypt(w, **{**keys, "refreshed": "ASIAEXAMPLE"})
+        same((a.plaintext, a.err), (SECRET, "asked\n"), "what is freed, of a callback's")
+        for fault in ("plaintext-instead", "plaintext-too", "cut-json", "cms-damaged", "truncated", "body-too-large", "html"):
+            w.kms.faults.append(fault)
+            a = decrypt(w, **keys, attempts=1)
+            check(a.code == 1 and "that are freed" not in a.err, f"{fault}: {a.story}")
+        w.kms.faults += ["error KMSInternalException 500", "eof-before-answer"]
+        same(decrypt(w, **keys).err, "", "what is freed, of three attempts")
+        body = w.path / "body"
+        body.write_text(json.dumps({"KeyId": w.key.arn, "Plaintext": "aGVsbG8gd29ybGQ="}))
+        a = call(w, "Encrypt", body=body, region=REGION, **{**keys, "env": {"KMS_SECRETS": f"{secret}\n{token}"}})
+        same((a.code, a.err), (0, ""), "what is freed, of a forwarded request")
+        # It does see them: the program's own copy of a file.
+        w.secret_file.write_bytes(b"attack at dawn")
+        check("secret 1 in" in decrypt(w, **keys).err, "a secret that is freed is not seen")
 
 
 @test
