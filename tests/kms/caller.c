@@ -138,7 +138,7 @@ static int forward(struct kmsc_client *c, const char *operation,
 		   const char *key, struct nsmc_bytes body)
 {
 	static char buf[KMSC_FORWARD_MAX];
-	struct kmsc_error e;
+	struct kmsc_error e = { 0 };
 	size_t len;
 	int status, r;
 
@@ -148,6 +148,8 @@ static int forward(struct kmsc_client *c, const char *operation,
 		return report(r, &e);
 	printf("status %d\n", status);
 	fwrite(buf, 1, len, stdout);
+	if (e.aws_code[0])
+		printf("\ncode %s\nrequest %s\n", e.aws_code, e.request_id);
 	return 0;
 }
 

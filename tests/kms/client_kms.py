@@ -187,7 +187,7 @@ def forwarded_operations_are_signed_and_their_answers_passed_on():
         same(json.loads(a.out.partition("\n")[2])["KeyMetadata"]["Arn"], w.key.arn, "DescribeKey")
         a = forward("DescribeKey", {"KeyId": "alias/none"}).good()
         same(a.out.partition("\n")[0], "status 400", "an error of KMS's")
-        check("NotFoundException" in a.out, a.story)
+        check(f"\ncode NotFoundException\nrequest {w.kms.seen[-1].request_id}\n" in a.out, a.story)
         other = w.kms.new_key()
         forward("Encrypt", {"KeyId": other.arn, "Plaintext": "aGVsbG8="}, key=w.key.arn).refused("KMSC_E_ANSWER_KEY", other.arn)
         for operation in ("Decrypt", "GenerateRandom", "Encrypt\r\nX: y", "", "x" * 65, "Encrypt.Decrypt"):

@@ -229,7 +229,8 @@ int kmsc_forward(struct kmsc_client *client, const char *operation,
 		r = forward(client, &f, buf, cap, ret_len, ret_status, &e);
 	else
 		r = fault_code(&e, -EINVAL, KMSC_STEP_REQUEST);
-	if (r < 0 && reterr)
+	/* The errors of KMS that are passed on have theirs, too. */
+	if (reterr && (r < 0 || e.aws_code[0]))
 		*reterr = e;
 	return r;
 }
