@@ -187,9 +187,9 @@ def a_configuration_in_it_is_not_passed_over():
 def an_image_that_does_not_fit_is_named():
     """Too little memory for the ramdisk that the squashfs is in."""
     tree = files()
-    tree.file("data", built("apps/probe") + Path("/dev/urandom").open("rb").read(60 << 20))
+    tree.file("data", built("apps/probe") + Path("/dev/urandom").open("rb").read(36 << 20))
     # The name is sorted behind the image's other parts, and cmd and env before it.
-    b = boot(squash_image("/bin/probe", squash=squashed(tree)), memory=160)
+    b = boot(squash_image("/bin/probe", squash=squashed(tree)), memory=96)
     check(b.said("raise --memory"), f"init said {b.log}")
 
 
