@@ -76,9 +76,13 @@ def what_is_missing_is_named() -> None:
                 ("user=app", "user=nobody1", "/etc/enclave-api.conf: line 4: nobody1 is not in /etc/passwd"),
                 ("user=app", "group=none", "/etc/enclave-api.conf: line 4: none is not in /etc/group"),
                 ("socket-group = api", "socket-group = none", "/etc/enclave-api.conf: socket-group: none is not in /etc/group"),
+                ("socket-group = api", "secret = a/b orders /etc/blob",
+                 "/etc/enclave-api.conf: line 5: secret: /etc/blob is not in the image"),
+                ("socket-group = api", "secret = a/b orders /etc", "line 5: secret: /etc is not in the image"),
                 ("socket-group = api", "ca = /etc/ca.pem", "/etc/enclave-api.conf: ca: /etc/ca.pem is not in the image")):
             build(x, "--image", image(path, API_CONF.replace(old, new))).is_(REFUSED, words)
         build(x, "--image", image(path, API_CONF.replace("user=app", "user=77"))).is_(DONE)
+        build(x, "--image", image(path, API_CONF + "secret = a/b orders /etc/passwd\nsecret = c orders /run/blob\n")).is_(DONE)
 
 
 @test

@@ -90,12 +90,21 @@ static int check_name(const struct image *image, const char *path,
 				   path, name, database);
 }
 
+/* True: PATH is a file of the image, or made at boot. */
+static bool has_file(const struct image *image, const char *path)
+{
+	const struct tree_node *n;
+
+	if (is_of_boot(path))
+		return true;
+	n = tree_find(image->tree, path, true);
+	return n && S_ISREG(n->inode->mode);
+}
+
 /* What it names is there: users, groups, files of certificates and secrets. */
 static int check_named(const struct image *image, const char *path,
 		       const struct spec *s, struct fault *reterr)
 {
-	const struct tree_node *n;
-
 	for (size_t i = 0; i < s->allows; i++)
 		if (s->allow[i].who != SPEC_WHO_ANY &&
 		    check_name(image, path, s->allow[i].line,
@@ -105,13 +114,15 @@ static int check_named(const struct image *image, const char *path,
 	if (s->socket_group &&
 	    check_name(image, path, 0, true, s->socket_group, reterr) < 0)
 		return -1;
-	if (s->ca && !is_of_boot(s->ca)) {
-		n = tree_find(image->tree, s->ca, true);
-		if (!n || !S_ISREG(n->inode->mode))
-			return fault_refuse(reterr,
-					    "%s: ca: %s is not in the image",
-					    path, s->ca);
-	}
+	if (s->ca && !has_file(image, s->ca))
+		return fault_refuse(reterr, "%s: ca: %s is not in the image",
+				    path, s->ca);
+	for (size_t i = 0; i < s->secrets; i++)
+		if (!has_file(image, s->secret[i].path))
+			return fault_refuse(
+				reterr,
+				"%s: line %u: secret: %s is not in the image",
+				path, s->secret[i].line, s->secret[i].path);
 	return 0;
 }
 
