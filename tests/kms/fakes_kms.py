@@ -162,7 +162,7 @@ def ciphertexts_are_bound_to_key_and_context():
     with client() as (w, c):
         other, rsa_key = w.kms.new_key(), w.kms.new_key("RSA_2048")
         refused("InvalidCiphertextException", c.decrypt, CiphertextBlob=w.blob, EncryptionContext={"app": "x"})
-        refused("InvalidCiphertextException", c.decrypt, CiphertextBlob=w.blob[:-1] + b"\0", EncryptionContext=CONTEXT)
+        refused("InvalidCiphertextException", c.decrypt, CiphertextBlob=w.blob[:-1] + bytes([w.blob[-1] ^ 1]), EncryptionContext=CONTEXT)
         refused("IncorrectKeyException", c.decrypt, CiphertextBlob=w.blob, EncryptionContext=CONTEXT, KeyId=other.arn)
         refused("NotFoundException", c.decrypt, CiphertextBlob=w.blob, KeyId=other.arn[:-1] + "z")
         blob = w.kms.rsa_encrypt(rsa_key, SECRET)
