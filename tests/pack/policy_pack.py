@@ -134,6 +134,11 @@ def more_can_be_asked_for() -> None:
             for n in (0, 3, 4, 16):
                 check(not allowed(doc, action, {**good, n: bytes(48)}, context=CONTEXT), f"PCR{n} is not asked for: {doc}")
         check(not allowed(doc, "GenerateDataKey", good, context=CONTEXT), f"GenerateDataKey is allowed: {doc}")
+        writer = f"arn:aws:iam::{ACCOUNT}:role/Lambda"
+        doc = printed(tmp / "x.eif", "--role", ROLE, "--encrypt", writer, "--encrypt", ADMIN, "--admin", ADMIN, "--deny")
+        for who in (writer, ADMIN):
+            check(allowed(doc, "Encrypt", None, who) and not allowed(doc, "Decrypt", None, who), f"{who}: {doc}")
+        check(not allowed(doc, "Encrypt", None), f"the parent encrypts: {doc}")
         for action, may in (("PutKeyPolicy", True), ("ScheduleKeyDeletion", True), ("DescribeKey", True), ("Decrypt", False),
                             ("CreateGrant", False), ("GenerateDataKey", False)):
             same(allowed(doc, action, None, ADMIN), may, f"{action} of {ADMIN}")
@@ -181,7 +186,8 @@ def a_policy_that_keeps_nobody_out_is_refused() -> None:
                 ((eif, "--role", ROLE, "--action", "Encrypt"), "none of Decrypt"),
                 ((eif, "--role", ROLE, "--action", "*"), "none of Decrypt"),
                 ((eif, "--role", ROLE, "--context", "app"), "not NAME=VALUE"),
-                ((eif, "--role", ROLE, "--admin", "me"), "not the ARN"),
+                ((eif, "--role", ROLE, "--admin", "me"), "--admin me: not the ARN"),
+                ((eif, "--role", ROLE, "--encrypt", "me"), "--encrypt me: not the ARN"),
                 ((eif, "--role", ROLE, "--role-arn", ROLE), "did you mean --role")):
             for program in (MKEIF, ASAN):
                 done = run("policy", *args, program=program).is_(USAGE, err)

@@ -136,7 +136,7 @@ def an_option_with_a_value_is_given_once() -> None:
 
 
 REPEAT = {*(("build", o) for o in ("entrypoint", "cmd", "env", "module", "boot-file", "file", "ramdisk")), ("set-init", "boot-file"),
-          *(("policy", o) for o in ("pcr", "action", "context", "admin"))}
+          *(("policy", o) for o in ("pcr", "action", "context", "encrypt", "admin"))}
 VALUES = {"owner": "keep", "compress": "gzip", "squashfs": "xz", "role": "arn:aws:iam::111122223333:role/x",
           "key": "arn:aws:kms:eu-west-1:111122223333:key/x", **{f"expect-pcr{n}": "0" * 96 for n in (0, 1, 2, 8)}}
 

@@ -23,6 +23,7 @@ enum {
 	O_ACTION,
 	O_CONTEXT,
 	O_ADMIN,
+	O_ENCRYPT,
 	O_DENY,
 	CONTEXT_NAME_MAX = 200,
 };
@@ -36,6 +37,7 @@ static const struct option options[] = {
 	{ "action", required_argument, COMMAND_REPEATS, O_ACTION },
 	{ "context", required_argument, COMMAND_REPEATS, O_CONTEXT },
 	{ "admin", required_argument, COMMAND_REPEATS, O_ADMIN },
+	{ "encrypt", required_argument, COMMAND_REPEATS, O_ENCRYPT },
 	{ "deny", no_argument, NULL, O_DENY },
 	{ "eif-path", required_argument, NULL, COMMAND_ARGUMENT },
 	{ 0 },
@@ -171,17 +173,19 @@ static int take_context(const char *word, struct policy *p,
 	return 0;
 }
 
-static int take_admin(const char *word, struct policy *p, struct fault *reterr)
+/* A role or user, for OPTION. */
+static int take_user(const char *option, const char *word, const char **list,
+		     size_t *count, struct fault *reterr)
 {
 	if (strncmp(word, "arn:", 4) != 0 || !strstr(word, ":iam::"))
 		return fault_usage(reterr,
-				   "--admin %s: not the ARN of a role or user, "
+				   "%s %s: not the ARN of a role or user, "
 				   "arn:aws:iam::ACCOUNT:role/NAME",
-				   word);
-	if (p->admins == POLICY_ADMINS_MAX)
-		return fault_usage(reterr, "--admin: more than %d",
+				   option, word);
+	if (*count == POLICY_ADMINS_MAX)
+		return fault_usage(reterr, "%s: more than %d", option,
 				   POLICY_ADMINS_MAX);
-	p->admin[p->admins++] = word;
+	list[(*count)++] = word;
 	return 0;
 }
 
@@ -212,7 +216,11 @@ static int take_option(struct ask *a, int option, struct fault *reterr)
 	case O_CONTEXT:
 		return take_context(optarg, &a->policy, reterr);
 	case O_ADMIN:
-		return take_admin(optarg, &a->policy, reterr);
+		return take_user("--admin", optarg, a->policy.admin,
+				 &a->policy.admins, reterr);
+	case O_ENCRYPT:
+		return take_user("--encrypt", optarg, a->policy.writer,
+				 &a->policy.writers, reterr);
 	case O_CERT:
 		a->cert = optarg;
 		return slurp_claim(optarg, reterr);
@@ -433,9 +441,10 @@ const struct command policy_command = {
 		"                        GenerateDataKeyPair, DeriveSharedSecret\n"
 		"  --context NAME=VALUE  that encryption context alone\n"
 		"  --deny                also refuses everybody else, whatever allows them\n"
+		"  --encrypt ARN         who may encrypt for the enclave\n"
 		"  --admin ARN           who may look after the key, and change this policy\n"
 		"  --key ARN             the key: checked against the role\n"
-		"--pcr, --action, --context and --admin may come again.\n",
+		"--pcr, --action, --context, --encrypt and --admin may come again.\n",
 	.options = options,
 	.hints = hints,
 	.run = run,

@@ -33,8 +33,9 @@ struct policy {
 	bool is_wanted[POLICY_PCRS];
 	char pcr[POLICY_PCRS][POLICY_HEX]; /* of those that are wanted */
 	bool action[POLICY_ACTIONS];
-	const char *admin[POLICY_ADMINS_MAX];
-	size_t admins;
+	/* ARNs of roles and users: who looks after the key, who encrypts for the enclave. */
+	const char *admin[POLICY_ADMINS_MAX], *writer[POLICY_ADMINS_MAX];
+	size_t admins, writers;
 	const char *context[POLICY_CONTEXT_MAX]; /* NAME=VALUE */
 	size_t contexts;
 	bool denies; /* with statements that hold against all others */

@@ -158,6 +158,33 @@ static bool add_deny(cJSON *statements, const struct policy *p, unsigned pcr)
 	return other && add_text(other, name, p->pcr[pcr]);
 }
 
+/* A statement that lets the COUNT users in WHO do ACTIONS, if there are any. */
+static bool add_users(cJSON *statements, const char *sid,
+		      const char *const *who, size_t count,
+		      const char *const *actions)
+{
+	cJSON *principal, *s, *list;
+
+	if (count == 0)
+		return true;
+	s = begin(statements, sid, "Allow", &principal);
+	if (!s)
+		return false;
+	list = cJSON_AddArrayToObject(principal, "AWS");
+	for (size_t i = 0; list && i < count; i++)
+		if (!append(list, who[i]))
+			return false;
+	return list && add_actions(s, actions) && add_resource(s);
+}
+
+static bool add_writers(cJSON *statements, const struct policy *p)
+{
+	static const char *const actions[] = { "kms:Encrypt", NULL };
+
+	return add_users(statements, "Encryption", p->writer, p->writers,
+			 actions);
+}
+
 /* What AWS's pages give to those who look after a key, but for grants, which would be a way round. */
 static bool add_admins(cJSON *statements, const struct policy *p)
 {
@@ -178,16 +205,9 @@ static bool add_admins(cJSON *statements, const struct policy *p)
 		"kms:CancelKeyDeletion",
 		NULL,
 	};
-	cJSON *principal, *s, *who;
 
-	if (p->admins == 0)
-		return true;
-	s = begin(statements, "Administration", "Allow", &principal);
-	who = cJSON_AddArrayToObject(principal, "AWS");
-	for (size_t i = 0; who && i < p->admins; i++)
-		if (!append(who, p->admin[i]))
-			return false;
-	return s && who && add_actions(s, actions) && add_resource(s);
+	return add_users(statements, "Administration", p->admin, p->admins,
+			 actions);
 }
 
 cJSON *policy_json(const struct policy *p)
@@ -201,7 +221,7 @@ cJSON *policy_json(const struct policy *p)
 	for (unsigned i = 0; is_done && p->denies && i < POLICY_PCRS; i++)
 		if (p->is_wanted[i])
 			is_done = add_deny(statements, p, i);
-	if (is_done && add_admins(statements, p))
+	if (is_done && add_writers(statements, p) && add_admins(statements, p))
 		return all;
 	cJSON_Delete(all);
 	return NULL;
