@@ -130,6 +130,41 @@ def what_is_pinned_goes_with_each_call() -> None:
 
 
 @test
+def a_ciphertext_goes_from_key_to_key_with_what_both_pin() -> None:
+    """ReEncrypt has two keys, each with a context of its own; the answer is of the second one."""
+    keys = {"orders": ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", "context.app=orders"),
+            "archive": ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", "context.kept=yes")}
+    with enclave(keys=keys) as e:
+        blob = b64(e.kms.encrypt(e.key["orders"], SECRET, {"app": "orders", "n": "1"}))
+        body = {"CiphertextBlob": blob, "SourceKeyId": "orders", "DestinationKeyId": "alias/archive",
+                "SourceEncryptionContext": {"n": "1"}, "DestinationEncryptionContext": {"n": "2"}}
+        got = e.aws("ReEncrypt", body).is_(200).json
+        same((got["SourceKeyId"], got["KeyId"]), (e.key["orders"].arn, e.key["archive"].arn), "its keys")
+        seen = e.kms.seen[-1].body
+        same((seen["SourceEncryptionContext"], seen["DestinationEncryptionContext"]), ({"n": "1", "app": "orders"}, {"n": "2", "kept": "yes"}),
+             "what KMS got")
+        again = e.aws("Decrypt", {"KeyId": "archive", "CiphertextBlob": got["CiphertextBlob"], "EncryptionContext": {"n": "2"}})
+        same(again.is_(200).json["Plaintext"], b64(SECRET), "the new ciphertext")
+        count = len(e.kms.seen)
+        is_error(e.aws("ReEncrypt", {**body, "DestinationEncryptionContext": {"kept": "no"}}), "AccessDeniedException", "archive", "kept")
+        is_error(e.aws("ReEncrypt", {**body, "SourceEncryptionContext": {"app": "x"}}), "AccessDeniedException", "orders", "app")
+        is_error(e.aws("ReEncrypt", {**body, "DestinationKeyId": "other"}), "AccessDeniedException", "other")
+        is_error(e.aws("ReEncrypt", {k: v for k, v in body.items() if k != "SourceKeyId"}), "ValidationException", "SourceKeyId")
+        same(len(e.kms.seen), count, "requests that came to KMS")
+
+
+@test
+def an_rsa_key_decrypts_by_its_algorithm() -> None:
+    """With EncryptionAlgorithm, which comes back; without it KMS's own error."""
+    with enclave(keys={"rsa": ("RSA_2048", "ENCRYPT_DECRYPT", "")}) as e:
+        for algorithm in ("RSAES_OAEP_SHA_256", "RSAES_OAEP_SHA_1"):
+            blob = b64(e.kms.rsa_encrypt(e.key["rsa"], SECRET, algorithm))
+            got = e.aws("Decrypt", {"KeyId": "rsa", "CiphertextBlob": blob, "EncryptionAlgorithm": algorithm}).is_(200).json
+            same((got["Plaintext"], got["EncryptionAlgorithm"]), (b64(SECRET), algorithm), algorithm)
+        is_error(e.aws("Decrypt", {"KeyId": "rsa", "CiphertextBlob": blob}), "InvalidCiphertextException")
+
+
+@test
 def without_a_key_the_answers_key_must_be_configured() -> None:
     """Of two keys each may be the ciphertext's; of a third nothing comes back, though KMS has decrypted it."""
     with enclave(keys=TWO) as e:

@@ -34,7 +34,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.utils import formatdate
 from hashlib import sha256
@@ -510,6 +510,23 @@ class Operations:
         return {"CiphertextBlob": b64(self.encrypt(key, plaintext, self.context(seen))), "KeyId": key.arn,
                 "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}, None
 
+    def re_encrypt(self, seen: Seen) -> tuple[dict, None]:
+        """Of symmetric keys."""
+        def half(name: str, target: str) -> Seen:
+            given = {"KeyId": seen.body.get(f"{name}KeyId"), "EncryptionContext": seen.body.get(f"{name}EncryptionContext")}
+            return replace(seen, target=target, body=given)
+
+        source, destination = half("Source", "ReEncryptFrom"), half("Destination", "ReEncryptTo")
+        key, opened = self._open(source, self.blob(seen, "CiphertextBlob", 6144))
+        self.authorize(source, key)
+        other = self._symmetric(destination)
+        try:
+            blob = self.encrypt(other, opened(), self.context(destination))
+        except InvalidTag:
+            raise Error("InvalidCiphertextException") from None
+        return {"CiphertextBlob": b64(blob), "SourceKeyId": key.arn, "KeyId": other.arn,
+                "SourceEncryptionAlgorithm": "SYMMETRIC_DEFAULT", "DestinationEncryptionAlgorithm": "SYMMETRIC_DEFAULT"}, None
+
     def describe_key(self, seen: Seen) -> tuple[dict, None]:
         key = self.find(seen.body.get("KeyId"))
         self.authorize(seen, key)
@@ -529,7 +546,7 @@ class Operations:
         "Decrypt": decrypt, "GenerateDataKey": generate_data_key, "GenerateDataKeyPair": generate_data_key_pair,
         "GenerateRandom": generate_random, "DeriveSharedSecret": derive_shared_secret, "Encrypt": encrypt_request,
         "GenerateDataKeyWithoutPlaintext": without_plaintext, "GenerateDataKeyPairWithoutPlaintext": without_plaintext,
-        "DescribeKey": describe_key, "GetPublicKey": get_public_key}
+        "ReEncrypt": re_encrypt, "DescribeKey": describe_key, "GetPublicKey": get_public_key}
 
 
 # --- the server -------------------------------------------------------------------
