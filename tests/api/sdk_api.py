@@ -201,15 +201,15 @@ def without_credentials_the_reason_is_told(name: str) -> None:
 
 @test(seconds=6)
 def more_calls_at_a_time_than_connections_wait_their_turn() -> None:
-    """SDKs open a connection for each call of a program: 150 at once are all answered, and idle ones of others are no hindrance."""
+    """SDKs open a connection for each call of a program: 80 at once are all answered, and idle ones of others are no hindrance."""
     with enclave() as e, ExitStack() as stack:
         idle = [stack.enter_context(sdks.Client("go", e.port)) for _ in range(3)]
         for c in idle:
             c.call("GenerateRandom", NumberOfBytes=1)
-        with ThreadPoolExecutor(150) as pool:
-            got = list(pool.map(lambda n: e.aws("GenerateRandom", {"NumberOfBytes": n}), range(1, 151)))
+        with ThreadPoolExecutor(80) as pool:
+            got = list(pool.map(lambda n: e.aws("GenerateRandom", {"NumberOfBytes": n}), range(1, 81)))
         same({a.status for a in got}, {200}, "statuses")
-        same([len(base64.b64decode(a.json["Plaintext"])) for a in got], list(range(1, 151)), "bytes")
+        same([len(base64.b64decode(a.json["Plaintext"])) for a in got], list(range(1, 81)), "bytes")
         for c in idle:
             c.call("GenerateRandom", NumberOfBytes=1)
 
