@@ -248,6 +248,23 @@ def a_dialect_is_at_its_own_address_alone() -> None:
 
 
 @test
+def no_dialect_attests_what_the_runtime_says() -> None:
+    """User data that begin with enclave-init/ are refused by whatever name a document is asked for, before the NSM is."""
+    tag = b"enclave-init/1 ready"
+    with enclave(compat=("enclaver", "evervault", "oyster", "coco")) as e:
+        before = e.nsm.count("Attestation")
+        url = base64.urlsafe_b64encode(tag).decode().rstrip("=")
+        for got in (e.post("/v1/attestation", {"user_data": b64(tag)}, "enclaver"),
+                    e.post("/attestation-doc", {"challenge": tag.decode()}, "evervault"),
+                    e.get(f"/attestation/raw?user_data={tag.hex()}", "oyster"),
+                    e.get(f"/attestation/hex?user_data={tag.hex()}", "oyster"),
+                    e.get("/aa/evidence?runtime_data=enclave-init/1%20ready", "coco"),
+                    e.get(f"/aa/evidence?runtime_data={url}&encoding=base64", "coco")):
+            got.is_(403, "enclave-init/")
+        same(e.nsm.count("Attestation"), before, "documents that were made")
+
+
+@test
 def the_shipped_program_has_them_under_its_filters() -> None:
     """One request of each dialect: no call of the system that they need is missing there."""
     def prepare(e: Enclave) -> None:

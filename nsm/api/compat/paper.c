@@ -9,14 +9,20 @@
 
 enum { WORDS_MAX = 512 };
 
-int paper_attest(const struct job *j, const struct paper *p,
-		 struct nsmc_bytes *ret)
+int paper_attest(struct job *j, const struct paper *p, struct nsmc_bytes *ret)
 {
 	static uint8_t document[NSMC_DOCUMENT_MAX];
 	size_t len = 0;
-	int r = nsmc_attest(j->nsm, p->user_data, p->nonce, p->public_key,
-			    document, sizeof(document), &len);
+	int r;
 
+	if (!job_may_attest(p->user_data)) {
+		paper_say(
+			j, 403,
+			"user data that begin with \"enclave-init/\" are the runtime's");
+		return -EACCES;
+	}
+	r = nsmc_attest(j->nsm, p->user_data, p->nonce, p->public_key, document,
+			sizeof(document), &len);
 	if (r == 0)
 		*ret = NSMC_BYTES(document, len);
 	return r;

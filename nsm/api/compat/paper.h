@@ -16,9 +16,11 @@ struct paper {
 	uint8_t space[3][PAPER_FIELD_MAX]; /* for what they view */
 };
 
-/* Gets a document over P's fields into memory that stays: 0, or the NSM's error. */
-int paper_attest(const struct job *j, const struct paper *p,
-		 struct nsmc_bytes *ret);
+/*
+ * Gets a document over P's fields into memory that stays: 0, the NSM's error, or -EACCES: the user data are the runtime's, and J was
+ * answered 403, after which no other answer counts.
+ */
+int paper_attest(struct job *j, const struct paper *p, struct nsmc_bytes *ret);
 
 /* Answers with words as text/plain. */
 void paper_say(struct job *j, int status, const char *format, ...)

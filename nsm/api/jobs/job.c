@@ -91,6 +91,14 @@ void job_error_nsm(struct job *j, int r)
 		  nsmc_error_text(r));
 }
 
+bool job_may_attest(struct nsmc_bytes user_data)
+{
+	static const char tag[] = "enclave-init/";
+
+	return user_data.len < sizeof(tag) - 1 ||
+	       memcmp(user_data.data, tag, sizeof(tag) - 1) != 0;
+}
+
 int job_ask(struct job *j, enum job_wish wish, uint32_t about, void *buf,
 	    size_t cap, size_t *ret_len)
 {

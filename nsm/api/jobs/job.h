@@ -7,6 +7,7 @@
 
 #include "nsm/api/http/web.h"
 #include "nsm/api/spec/conf.h"
+#include "nsm/nsmc.h"
 
 /* A job's own side, in its child: what it has, and how it answers. */
 
@@ -42,6 +43,12 @@ void job_answer_with(struct job *j, int status, const char *type,
 void job_error(struct job *j, int status, const char *code, const char *format,
 	       ...) __attribute__((format(printf, 4, 5)));
 void job_error_nsm(struct job *j, int r);
+
+/*
+ * True if a program may have USER_DATA attested: what begins with "enclave-init/" is for the runtime's own statements. Of every route that
+ * attests, by whatever name.
+ */
+bool job_may_attest(struct nsmc_bytes user_data);
 
 /* --- what the parent and the child say to each other --- */
 

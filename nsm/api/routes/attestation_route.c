@@ -13,14 +13,6 @@ static const char *const names[FIELDS + 1] = { "user_data", "nonce",
 					       "public_key", NULL };
 enum field { USER_DATA, NONCE, PUBLIC_KEY };
 
-bool attestation_route_may(struct nsmc_bytes user_data)
-{
-	static const char tag[] = "enclave-init/";
-
-	return user_data.len < sizeof(tag) - 1 ||
-	       memcmp(user_data.data, tag, sizeof(tag) - 1) != 0;
-}
-
 /* --- PEM --- */
 
 /* The bytes of the only block of TEXT, SubjectPublicKeyInfo. */
@@ -146,7 +138,7 @@ static void run(struct job *j)
 	if (web_is_type(j->web, "application/cbor") ? !read_cbor(j, fields) :
 						      !read_json(j, fields))
 		return;
-	if (!attestation_route_may(fields[USER_DATA])) {
+	if (!job_may_attest(fields[USER_DATA])) {
 		job_error(
 			j, 403, "reserved",
 			"user_data: what begins with \"enclave-init/\" is said "

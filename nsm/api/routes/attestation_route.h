@@ -1,22 +1,12 @@
 #ifndef NSM_API_ROUTES_ATTESTATION_ROUTE_H
 #define NSM_API_ROUTES_ATTESTATION_ROUTE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
 #include "nsm/api/http/web.h"
-#include "nsm/nsmc.h"
 
 /*
  * POST /v1/attestation {user_data?, nonce?, public_key?}: the NSM's document, as bytes unless JSON is asked for by Accept. The body is JSON
  * (base64; public_key also PEM) or, with Content-Type: application/cbor, a map of byte strings.
  */
 extern const struct web_route attestation_route[];
-
-/*
- * True if an application may have USER_DATA attested: what begins with "enclave-init/" is for the runtime's own statements. For
- * compat/, too.
- */
-bool attestation_route_may(struct nsmc_bytes user_data);
 
 #endif
