@@ -3,12 +3,20 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/time.h>
 
 #include "vsock/io.h"
 
-enum { GUARD_US = 5000 };
+enum { GUARD_US = 5000, STACK_BYTES = 64 << 10 };
+
+/*
+ * Where the guard's handler runs: the kernel saves the registers there, in which a copy that was interrupted may have left bytes of
+ * a secret.
+ */
+static uint8_t stack[STACK_BYTES] __attribute__((aligned(64)));
+static volatile sig_atomic_t has_run;
 
 int loop_open(struct loop *l)
 {
@@ -20,14 +28,18 @@ int loop_open(struct loop *l)
 static void ignore(int signal_)
 {
 	(void)signal_;
+	has_run = 1;
 }
 
 void loop_guard(struct loop *l)
 {
 	/* No SA_RESTART, nor SIG_IGN: it has to interrupt. */
-	const struct sigaction a = { .sa_handler = ignore };
+	const struct sigaction a = { .sa_handler = ignore,
+				     .sa_flags = SA_ONSTACK };
+	const stack_t own = { .ss_sp = stack, .ss_size = sizeof(stack) };
 
-	l->is_guarded = sigaction(SIGALRM, &a, NULL) == 0;
+	l->is_guarded = sigaltstack(&own, NULL) == 0 &&
+			sigaction(SIGALRM, &a, NULL) == 0;
 }
 
 /* Again and again: what is closed may be many, and a signal is for one that waits now. */
@@ -37,6 +49,10 @@ static void set_guard(const struct loop *l, suseconds_t us)
 
 	if (l->is_guarded)
 		(void)setitimer(ITIMER_REAL, &t, NULL);
+	if (us == 0 && has_run) {
+		has_run = 0;
+		explicit_bzero(stack, sizeof(stack));
+	}
 }
 
 static int control(const struct loop *l, int what, struct watch *s,
