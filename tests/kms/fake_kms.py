@@ -865,9 +865,11 @@ class FakeKms(Operations):
         self._in_time(date)
         if seen.headers.get("host") != self.host:
             raise Error("InvalidSignatureException", f"Host {seen.headers.get('host')}")  # ours: a host of another name
-        if not hmac.compare_digest(self.signature(seen, name, known, names, date), signature):
+        expected, canonical = self.signature(seen, name, known, names, date)
+        if not hmac.compare_digest(expected, signature):
             raise Error("InvalidSignatureException", "The request signature we calculated does not match the signature you provided. "
-                        "Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
+                        "Check your AWS Secret Access Key and signing method. Consult the service documentation for details.\n\n"
+                        f"The Canonical String for this request should have been\n'{canonical}'\n")
         if known.expired:
             raise Error("ExpiredTokenException", MESSAGES["ExpiredTokenException"])
         return known.principal
@@ -881,7 +883,8 @@ class FakeKms(Operations):
             raise Error("InvalidSignatureException", f"Signature not yet current: {date} is still later than "
                         f"{amz_date(now + SKEW_S)} ({amz_date(now)} + 5 min.)")
 
-    def signature(self, seen: Seen, name: str, known: Credential, names: list[str], date: str) -> str:
+    def signature(self, seen: Seen, name: str, known: Credential, names: list[str], date: str) -> tuple[str, str]:
+        """It, and the canonical request."""
         request = AWSRequest("POST", f"https://{self.host}/", data=seen.raw,
                              headers={n: seen.headers[n] for n in names if n in seen.headers})
         request.context["timestamp"] = date
@@ -892,7 +895,7 @@ class FakeKms(Operations):
         canonical = auth.canonical_request(request)
         if canonical.split("\n")[-2] != ";".join(names):
             raise Error("IncompleteSignatureException", f"SignedHeaders {names}")
-        return auth.signature(auth.string_to_sign(request, canonical), request)
+        return auth.signature(auth.string_to_sign(request, canonical), request), canonical
 
     # --- documents ---
 

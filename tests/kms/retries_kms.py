@@ -107,6 +107,18 @@ def a_wrong_secret_is_told_once():
 
 
 @test
+def a_token_that_kms_quotes_is_not_told():
+    """AWS's words about a wrong signature have the canonical request in them, and so the token."""
+    with world() as w:
+        token = "IQoJb3JpZ2luX2VjEXAMPLE" + "token" * 40
+        w.kms.credentials[ACCESS[0]].token = token
+        w.credentials.write_text(f"AWS_ACCESS_KEY_ID={ACCESS[0]}\nAWS_SECRET_ACCESS_KEY=wrong\nAWS_SESSION_TOKEN={token}\n")
+        done = w.fails("SIGNATURE", "InvalidSignatureException", "should have been", "x-amz-security-token:", "request id ")
+        for told in (done.err, done.out.decode()):
+            check("token" not in told.replace("-token:", "").replace("security token", ""), f"the token is in {told}")
+
+
+@test
 def a_session_token_is_signed():
     """With all that tokens are made of."""
     with world() as w:

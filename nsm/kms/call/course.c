@@ -161,6 +161,23 @@ static int attempt(struct course *c)
 
 /* --- what is done about it --- */
 
+enum { TELLTALE = 16 }; /* characters by which a secret is found */
+
+/*
+ * AWS's words about a wrong signature quote what should have been signed, the token in it. They end
+ * where SECRET begins.
+ */
+static void cut_before(char *words, const char *secret)
+{
+	char begin[TELLTALE + 1], *at;
+
+	(void)snprintf(begin, sizeof(begin), "%s", secret);
+	at = strlen(begin) == TELLTALE ? strstr(words, begin) : NULL;
+	if (at)
+		explicit_bzero(at, strlen(at));
+	explicit_bzero(begin, sizeof(begin));
+}
+
 /* Of an answer that is none of status 200. */
 static enum verdict_action judge(struct course *c)
 {
@@ -172,7 +189,11 @@ static enum verdict_action judge(struct course *c)
 	verdict_read(c->answer.status, type->is_there ? type->value : NULL,
 		     c->answer_body, c->answer.body_len, room, room ? size : 0,
 		     &v);
+	if (room)
+		explicit_bzero(room, size);
 	free(room);
+	cut_before(v.message, c->credentials.session_token);
+	cut_before(v.message, c->credentials.secret_access_key);
 	(void)fault_code(c->error, -v.code, KMSC_STEP_ANSWER);
 	keep_printable(c->error->aws_code, sizeof(c->error->aws_code),
 		       v.aws_code);
