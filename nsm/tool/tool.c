@@ -13,7 +13,8 @@
 #include "nsm/nsmc.h"
 #include "nsm/tool/out.h"
 
-enum { LINE_CAP = 1024 };
+/* Of one line: KMS's words, its request id behind them, have 2000 characters. */
+enum { LINE_CAP = 4096 };
 
 /* A failure of stderr cannot be reported. */
 __attribute__((format(printf, 4, 0))) static void say(const struct tool *t,

@@ -134,6 +134,15 @@ def a_message_that_is_too_long_is_refused():
 
 
 @test
+def long_words_of_kms_leave_the_request_id():
+    """It stands behind them on the line."""
+    with world() as w:
+        w.kms.faults.append("error NotFoundException 400 long")
+        w.fails("NOT_FOUND", "the message of NotFound", "request id ")
+        check(w.kms.seen[-1].request_id, "the fake gives one")
+
+
+@test
 def what_is_not_known_is_skipped():
     """Members of any kind, escaped names and slashes, and no request id."""
     accepted("unknown-members", "escaped", "no-request-id", "record-16k", "body-60k")
