@@ -158,7 +158,10 @@ MISUSES = [
     (("genrandom", *FLAGS, "--length", "7x"), "--length must be a number"),
     (("decrypt", *FLAGS, "--foo", "x"), "Unknown option: --foo"),
     (("decrypt", *FLAGS, "-l", "7"), "Unknown option: --length"),
-    (("decrypt", *FLAGS, "word"), "Unknown option: word"),
+    (("decrypt", "-k", ID, f"--aws-secret-acces-key={ACCESS[1]}"), "Unknown option: --aws-secret-acces-key\n"),
+    (("decrypt", "-k", ID, f"-S{ACCESS[1]}"), "Unknown option: -S\n"),
+    (("decrypt", "-k", ID, ACCESS[1]), "A word that belongs to no option"),
+    (("decrypt", *FLAGS, "word"), "A word that belongs to no option"),
     (("genrandom", *FLAGS, "--lenght", "7"), "Unknown option: --lenght"),
     (("decrypt", *FLAGS, "--ciphertext"), "--ciphertext needs a value"),
     (("decrypt", *FLAGS, "--ciphertext", "AAAA", "--proxy-port", "80000000000"), "--proxy-port must be a number"),
@@ -175,6 +178,7 @@ def a_misuse_is_exit_code_one_and_no_output():
                                timeout=DEADLINE_S)
             same((p.returncode, p.stdout), (1, b""), f"code and output of {words}")
             check(says in p.stderr.decode(), f"{words}: {p.stderr.decode()}")
+            check(ACCESS[1] not in p.stderr.decode(), f"{words}: the secret is told: {p.stderr.decode()}")
         same(t.w.kms.seen, [], "requests")
 
 

@@ -16,7 +16,7 @@
 #include "nsm/kms/wire/base64.h"
 #include "nsm/kms/wire/endpoint.h"
 
-enum { MISUSE = 1, FAILED = 255, OUTPUT_LABELS = 128 };
+enum { MISUSE = 1, FAILED = 255, OUTPUT_LABELS = 128, NAME_SHOWN = 40 };
 
 /* Bits of the commands that have an option. */
 enum {
@@ -198,6 +198,21 @@ static size_t find_option(char *word, char **ret_value)
 	return i;
 }
 
+/* Of WORD only what can be an option's name: what follows may be a secret. */
+static int unknown_option(const struct call *c, const char *word)
+{
+	size_t len = strcspn(word, "=");
+
+	if (word[0] != '-')
+		(void)misuse(c, "A word that belongs to no option");
+	else if (word[1] != '-')
+		(void)misuse(c, "Unknown option: %.2s", word);
+	else
+		(void)misuse(c, "Unknown option: %.*s",
+			     len < NAME_SHOWN ? (int)len : NAME_SHOWN, word);
+	return show_options(c);
+}
+
 static int add_context(struct call *c, char *value)
 {
 	char *equals = strchr(value, '=');
@@ -222,10 +237,8 @@ static int take_options(struct call *c, int argc, char **argv)
 
 	for (int i = c->is_bare ? 1 : 2; i < argc; i++) {
 		o = find_option(argv[i], &value);
-		if (o == OPTIONS) {
-			(void)misuse(c, "Unknown option: %s", argv[i]);
-			return show_options(c);
-		}
+		if (o == OPTIONS)
+			return unknown_option(c, argv[i]);
 		if (o == HELP)
 			return show_options(c);
 		if (!value && ++i == argc)
