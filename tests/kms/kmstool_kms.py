@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -352,12 +353,13 @@ class Peer:
 
 
 class Server:
-    def __init__(self, t: Tools, *words: str, region: str | None = REGION, env: dict[str, str] | None = None) -> None:
+    def __init__(self, t: Tools, *words: str, region: str | None = REGION, env: dict[str, str] | None = None,
+                 **how: object) -> None:
         self.t, self.path, self.log = t, t.w.path / "3000", t.w.path / "server.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [t.w.path / "kmstool_enclave", "--ca", t.w.kms.ca, *(("--region", region) if region else ()), *words],
-                env={**PLAIN_ENV, **t.env, **(env or {})}, stderr=log, stdout=log)
+                env={**PLAIN_ENV, **t.env, **(env or {})}, stderr=log, stdout=log, **how)
         wait_for(lambda: self.path.exists() or self.process.poll() is not None, "the server")
 
     def peer(self) -> Peer:
@@ -463,8 +465,13 @@ def a_failed_set_client_leaves_the_one_before():
 
 @test(seconds=3)
 def a_session_more_than_sixteen_waits_for_one_to_end():
-    """The kernel keeps its connection; nobody is turned away."""
-    with server() as s:
+    """The kernel keeps its connection; nobody is turned away; also if whoever starts the server ignores what becomes of children."""
+    for ignored in (False, True):
+        one_session_more(preexec_fn=(lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN)) if ignored else None)
+
+
+def one_session_more(**how: object) -> None:
+    with server(**how) as s:
         silent = [s.peer() for _ in range(16)]
         with s.peer() as p:
             p.send({})

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -348,6 +349,8 @@ int kmstool_server(int argc, char **argv)
 	char option;
 
 	(void)prctl(PR_SET_DUMPABLE, 0);
+	/* Ignored, as the program may have been started, it would take the dead away from reap. */
+	(void)signal(SIGCHLD, SIG_DFL);
 	for (int i = 1; i < argc; i++) {
 		option = find_option(argv[i]);
 		if (option == 'h')
