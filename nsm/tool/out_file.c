@@ -12,9 +12,9 @@
 
 #include "nsm/tool/tool.h"
 
-enum { TEMP_TRIES = 100, NOREPLACE = 1, TEMPS = 2 };
+enum { TEMP_TRIES = 100, NOREPLACE = 1, TEMPS = 3 };
 
-/* The temporary files that exist: a key's and its public key's. */
+/* The temporary files that exist: a key's, its public key's, the encrypted one's. */
 static const char *volatile temps[TEMPS];
 
 static void clean_and_end(int signo)
@@ -152,6 +152,9 @@ int out_open(const struct tool *t, struct out *o, const char *path, mode_t mode,
 		o->fd = STDOUT_FILENO;
 		return 0;
 	}
+	if (!path[0])
+		return tool_fail(t, TOOL_FILE, NULL,
+				 "the name of a file to write is empty");
 	r = open_path(o, t->program, path, mode, exclusive);
 	if (r == -ENOLINK)
 		return tool_fail(t, TOOL_FILE, path,

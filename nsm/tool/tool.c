@@ -127,6 +127,7 @@ void tool_guard(void)
 			(void)close(fd);
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 }
 
 void tool_refuse_dumps(void)

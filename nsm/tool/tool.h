@@ -79,7 +79,8 @@ int tool_open(const struct tool *t, int *ret);
 /*
  * For the start of a program: a file opened later must not become stdin, stdout or
  * stderr if these were closed. They stay unusable, so that reading and writing fail
- * as they should; and a reader that closes a pipe is an error of write, like others.
+ * as they should; and a reader that closes a pipe, or a limit on the size of files, is an
+ * error of write, like others.
  */
 void tool_guard(void);
 

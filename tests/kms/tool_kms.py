@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import resource
 import shlex
 import signal
 import subprocess
@@ -325,6 +326,52 @@ def a_signal_leaves_no_file():
             same(p.wait(DEADLINE_S), -number, "how it ended")
             same(sorted(p.name for p in w.path.iterdir()), ["credentials", "secret"], "files")
             w.nsm.release()
+
+
+@test
+def a_signal_leaves_none_of_three_files():
+    """Those of a key pair have no name yet, all three."""
+    with world() as w:
+        w.nsm.faults["Attestation"] = Fault(hang=True)
+        files = [w.path / name for name in ("key", "key.kms", "pub")]
+        p = subprocess.Popen([MUSL, "generate-data-key-pair", "--key", w.key.arn, "--credentials", w.credentials, "--key-spec",
+                              "ECC_NIST_P256", "--out", files[0], "--ciphertext-out", files[1], "--public-out", files[2]],
+                             env={**PLAIN_ENV, **w.env}, stdin=subprocess.DEVNULL)
+        wait_for(lambda: w.nsm.count("Attestation"), "the NSM")
+        same(len(list(w.path.iterdir())), 5, "files while it runs")
+        p.send_signal(signal.SIGTERM)
+        same(p.wait(DEADLINE_S), -signal.SIGTERM, "how it ended")
+        same(sorted(p.name for p in w.path.iterdir()), ["credentials", "secret"], "files")
+        w.nsm.release()
+
+
+@test
+def no_file_takes_the_place_of_another():
+    """By any name of it: a key without its encrypted form would be lost with the enclave. Nothing is asked for."""
+    with world() as w:
+        (w.path / "folder").symlink_to(w.path)
+        (w.path / "there").write_bytes(b"before")
+        (w.path / "link").symlink_to(w.path / "there")
+        pair = ("--key-spec", "ECC_NIST_P256")
+        for a, b in ((w.path / "x", w.path / "x"), (w.path / "x", w.path / "folder/x"), (w.path / "there", w.path / "link"),
+                     (w.path / "x", f"{w.path}/./x")):
+            w.run("generate-data-key", "--key", w.key.arn, "--out", a, "--ciphertext-out", b).is_(USAGE, "a file is for one of them")
+            w.run("generate-data-key-pair", *pair, "--key", w.key.arn, "--out", w.path / "y", "--ciphertext-out", a, "--public-out",
+                  b).is_(USAGE, "a file is for one of them")
+        w.decrypt("--out", "").is_(FILE, "the name of a file to write is empty")
+        same((w.kms.seen, (w.path / "there").read_bytes()), ([], b"before"), "requests")
+        same(sorted(p.name for p in w.path.iterdir()), ["credentials", "folder", "link", "secret", "there"], "files")
+        w.run("generate-data-key", "--key", w.key.arn, "--out", w.path / "x", "--ciphertext-out", w.path / "y").is_(DONE)
+
+
+@test
+def a_limit_on_files_is_an_error():
+    """And no end by a signal, after which a part of the secret would lie about."""
+    with world() as w:
+        for size in (0, 7):
+            w.decrypt("--out", w.path / "out", program=MUSL, preexec_fn=lambda n=size: resource.setrlimit(
+                resource.RLIMIT_FSIZE, (n, n))).is_(FILE, "out: File too large")
+        same(sorted(p.name for p in w.path.iterdir()), ["credentials", "secret"], "files")
 
 
 def on_terminal(w: World, *words: object) -> tuple[int, bytes]:

@@ -83,7 +83,7 @@ def paths_that_cannot_be_are_named() -> None:
         d.run("attest", "--out", d.path / "no/file").is_(FILE, "no/file: No such file or directory", b"")
         d.run("attest", "--out", d.path / "document/file").is_(FILE, "document/file: Not a directory", b"")
         d.run("attest", "--out", "x" * 5000).is_(FILE, "File name too long", b"")
-        d.run("attest", "--out", "").is_(FILE, "No such file or directory", b"")
+        d.run("attest", "--out", "").is_(FILE, "the name of a file to write is empty", b"")
         equal(names(d.path) - {"log"}, {"state", "document"}, "files")
         run("show", d.path).is_(FILE, f"nsm: show: {d.path}: Is a directory", b"")
         run("show", "/nowhere").is_(FILE, "nsm: show: /nowhere: No such file or directory", b"")

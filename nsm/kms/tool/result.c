@@ -1,8 +1,10 @@
 #include "nsm/kms/tool/result.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "nsm/kms/kmsc.h"
@@ -14,6 +16,44 @@
 #include "nsm/tool/out_file.h"
 
 enum { JSON_CAP = OPERATIONS_BODY_MAX };
+
+static const char *name_of(const struct out *o)
+{
+	const char *slash = strrchr(o->path, '/');
+
+	return slash ? slash + 1 : o->path;
+}
+
+/* False: it cannot be looked at. */
+static bool folder_of(const struct out *o, char *path, struct stat *ret)
+{
+	int len = (int)(name_of(o) - o->path);
+
+	(void)snprintf(path, sizeof(o->path), "%.*s.", len, o->path);
+	return stat(path, ret) == 0;
+}
+
+/* True if both become one file, however they are named. */
+static bool is_same_file(const struct out *a, const struct out *b)
+{
+	char path[sizeof(a->path)];
+	struct stat at_a, at_b;
+
+	if (!a->renames || !b->renames || strcmp(name_of(a), name_of(b)) != 0)
+		return false;
+	return folder_of(a, path, &at_a) && folder_of(b, path, &at_b) &&
+	       at_a.st_dev == at_b.st_dev && at_a.st_ino == at_b.st_ino;
+}
+
+/* The one that is written last would be all that is left. */
+static int check_files(const struct tool *t, const struct result *r)
+{
+	if (is_same_file(&r->secret, &r->ciphertext) ||
+	    is_same_file(&r->public, &r->ciphertext) ||
+	    is_same_file(&r->public, &r->secret))
+		return tool_usage(t, "--out", "a file is for one of them");
+	return 0;
+}
 
 int result_open(const struct tool *t, const struct settings *set,
 		struct result *ret)
@@ -31,7 +71,7 @@ int result_open(const struct tool *t, const struct settings *set,
 			     false);
 	if (r == 0)
 		r = out_open(t, &ret->public, set->public_out, 0666, false);
-	return r;
+	return r ? r : check_files(t, ret);
 }
 
 void result_abort(struct result *r)
