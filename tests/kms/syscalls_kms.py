@@ -92,7 +92,8 @@ def each_system_call_fails_once():
             check(came in ("good", "not reached") or name in ("fcntl", "brk", "rt_sigaction") or (name, error) == ("close", "EIO"),
                   f"{name} {n} {error} should do no harm: {came}")
     made_good = [came for name, _, error, came in rows if error in ("ECONNRESET", "EPIPE") and name != "sendmsg"]
-    check(made_good and set(made_good) == {"good"}, f"lost connections: {set(made_good)}")
+    # How many reads an answer takes is for the network to say: the last of those that were counted may not come again.
+    check("good" in made_good and set(made_good) <= {"good", "not reached"}, f"lost connections: {set(made_good)}")
     if os.environ.get("KMS_TABLE"):
         for row in rows:
             print("| " + " | ".join(map(str, row)) + " |")
