@@ -166,3 +166,57 @@ def secrets_are_not_left_in_memory() -> None:
             found = memory_of(e._p.pid)
             check(len(found) > 1000000 and b"orders" in found, "the memory was read")
             same([s in found for s in shapes], [False, False], "the secret in the process's memory")
+
+
+@test(seconds=20)
+def a_call_that_runs_out_of_time_costs_no_key() -> None:
+    """Where KMS is silent, calls that waited for their turn are ended in the midst of theirs: the key was not tried, and stays."""
+    with enclave("kms-workers = 1", "kms-timeout = 2s") as e:
+        decrypt(e).is_(200)
+        e.kms.faults += ["silent-before-answer"] * 2
+        got: list = []
+        threads = [threading.Thread(target=lambda: got.append(decrypt(e).status)) for _ in range(2)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        same(got, [504, 504], "what became of them")
+        e.kms.faults.clear()
+        decrypt(e).is_(200)
+        same(len(set(recipient_keys(e))), 1, f"keys of {len(recipient_keys(e))} documents")
+
+
+@test(seconds=30)
+def a_call_keeps_its_key_while_others_get_another() -> None:
+    """Its document waits for the NSM while the key is renewed: it is over the key that the call has, and is answered."""
+    with enclave("nsm-timeout = 2m", "kms-timeout = 2m") as e:
+        decrypt(e).is_(200)
+        e.kms.faults.append("silent-before-answer")
+        got: dict[str, object] = {}
+
+        def begin(name: str, what: object) -> threading.Thread:
+            t = threading.Thread(target=lambda: got.update({name: what()}))
+            t.start()
+            return t
+
+        threads = [begin("dies", lambda: decrypt(e))]
+        wait_for(lambda: not e.kms.faults and len(children(e)) == 1, "the call that dies")
+        first = children(e)[0]
+        e.nsm.faults["GetRandom"] = Fault(delay_s=0.1)  # of 256 that it makes
+        before = e.nsm.count("GetRandom")
+        threads.append(begin("holds", lambda: e.get("/v1/random?bytes=65536")))
+        wait_for(lambda: e.nsm.count("GetRandom") > before and len(children(e)) == 2, "the NSM to be busy")
+        threads.append(begin("waits", lambda: decrypt(e)))
+        wait_for(lambda: len(children(e)) == 3, "the call that waits for its document")
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: "dies" in got and len(children(e)) == 3, "the child that makes another key")
+        wait_for(lambda: len(children(e)) == 2, "another key")
+        e.nsm.faults.clear()
+        for t in threads:
+            t.join()
+        got["dies"].is_(500, "job_died")
+        got["holds"].is_(200)
+        got["waits"].is_(200)
+        decrypt(e).is_(200)
+        keys = recipient_keys(e)
+        same(([keys.index(k) for k in keys]), [0, 0, 0, 3], "which key each document has")

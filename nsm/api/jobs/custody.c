@@ -30,6 +30,14 @@ enum {
 struct wisher {
 	struct task *task; /* NULL: free */
 	uint64_t id;
+	uint32_t about;
+};
+
+/* What documents are over. */
+struct public_half {
+	uint32_t generation; /* of the recipient key; 0: none */
+	uint8_t spki[NSMC_RECIPIENT_SPKI_MAX];
+	size_t len;
 };
 
 static struct {
@@ -41,8 +49,8 @@ static struct {
 	bool looks_up; /* its address has a name */
 
 	struct nsmc_recipient *key;
-	uint8_t spki[NSMC_RECIPIENT_SPKI_MAX];
-	size_t spki_len;
+	/* The second one is that of the key before: calls that have begun with it end with it. */
+	struct public_half half[2];
 	bool is_making;
 	int key_error; /* of the last attempt */
 	struct timer key_timer, again_timer;
@@ -64,11 +72,12 @@ static int64_t after(int64_t ms)
 	return loop_now_ms(custody.loop) + ms;
 }
 
-static struct wisher *note(struct wisher list[SPEC_WORKERS_MAX], struct task *t)
+static struct wisher *note(struct wisher list[SPEC_WORKERS_MAX], struct task *t,
+			   uint32_t about)
 {
 	for (size_t i = 0; i < SPEC_WORKERS_MAX; i++)
 		if (!list[i].task) {
-			list[i] = (struct wisher){ t, task_id(t) };
+			list[i] = (struct wisher){ t, task_id(t), about };
 			return &list[i];
 		}
 	task_give(t, task_id(t), -EBUSY, NULL, 0);
@@ -103,19 +112,23 @@ static void make_key(struct job *j)
 
 static int take_key(const uint8_t *der, size_t len)
 {
+	struct public_half half = { .generation =
+					    custody.half[0].generation + 1 };
 	struct nsmc_recipient *key = NULL;
 	int r = nsmc_recipient_import(der, len, &key);
 
 	if (r < 0)
 		return r;
-	r = nsmc_recipient_public_key(key, custody.spki, sizeof(custody.spki),
-				      &custody.spki_len);
+	r = nsmc_recipient_public_key(key, half.spki, sizeof(half.spki),
+				      &half.len);
 	if (r < 0) {
 		nsmc_recipient_free(key);
 		return r;
 	}
 	nsmc_recipient_free(custody.key);
 	custody.key = key;
+	custody.half[1] = custody.half[0];
+	custody.half[0] = half;
 	return 0;
 }
 
@@ -171,14 +184,20 @@ static void on_again(struct timer *t)
 
 /* --- documents for children that call KMS --- */
 
-/* In a child of the NSM. */
+/* In a child of the NSM, for the call whose key is of the generation that it says. */
 static void attest(struct job *j)
 {
+	const struct wisher *w = j->ctx;
+	const struct public_half *half =
+		&custody.half[w->about != custody.half[0].generation];
 	uint8_t document[NSMC_DOCUMENT_MAX];
 	size_t len = 0;
-	int r = nsmc_attest(j->nsm, NSMC_ABSENT, NSMC_ABSENT,
-			    NSMC_BYTES(custody.spki, custody.spki_len),
-			    document, sizeof(document), &len);
+	int r = -ESTALE;
+
+	if (half->generation == w->about && half->len)
+		r = nsmc_attest(j->nsm, NSMC_ABSENT, NSMC_ABSENT,
+				NSMC_BYTES(half->spki, half->len), document,
+				sizeof(document), &len);
 
 	if (r < 0)
 		job_answer(j, 502, "", &r, sizeof(r));
@@ -197,9 +216,9 @@ static void got_document(struct web *web, void *ctx,
 	grant(ctx, r, a->body, a->len);
 }
 
-static void wish_document(struct task *t)
+static void wish_document(struct task *t, uint32_t generation)
 {
-	struct wisher *w = note(custody.for_document, t);
+	struct wisher *w = note(custody.for_document, t, generation);
 
 	if (w && task_add(TASK_NSM, NULL, attest, w,
 			  custody.spec->nsm_timeout_ms, got_document) < 0)
@@ -321,7 +340,7 @@ static void on_fetch_due(struct timer *t)
 /* GENERATION: which were refused. */
 static void wish_credentials(struct task *t, uint32_t generation)
 {
-	struct wisher *w = note(custody.for_credentials, t);
+	struct wisher *w = note(custody.for_credentials, t, generation);
 	const struct kmsc_credentials *c = custody_credentials();
 
 	if (!w)
@@ -346,7 +365,7 @@ const struct kmsc_credentials *custody_credentials(void)
 void custody_wish(struct task *t, enum job_wish wish, uint32_t about)
 {
 	if (wish == JOB_WANTS_DOCUMENT)
-		wish_document(t);
+		wish_document(t, about);
 	else if (wish == JOB_WANTS_CREDENTIALS)
 		wish_credentials(t, about);
 	else
@@ -387,10 +406,11 @@ static int ask_document(void *ctx, struct nsmc_bytes public_key,
 			uint32_t timeout_ms, void *buf, size_t cap,
 			size_t *ret_len)
 {
-	/* The parent has the same key, and a deadline. */
+	/* The parent knows which key that is, and has a deadline. */
 	(void)public_key;
 	(void)timeout_ms;
-	return job_ask(ctx, JOB_WANTS_DOCUMENT, 0, buf, cap, ret_len);
+	return job_ask(ctx, JOB_WANTS_DOCUMENT, custody.half[0].generation, buf,
+		       cap, ret_len);
 }
 
 static int ask_credentials(void *ctx, bool refused, uint32_t timeout_ms,

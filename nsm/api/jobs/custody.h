@@ -11,7 +11,7 @@
 /*
  * What the process keeps for calls of KMS: the recipient key, and credentials. Both are got in children. The key opens answers that
  * came inside our own TLS and nothing else; it is renewed after each opening that failed, since its messages are not authenticated, and after
- * recipient-key-max.
+ * recipient-key-max. A call that has begun ends with the key that it has.
  */
 
 struct kmsc_credentials;

@@ -22,7 +22,7 @@ struct job {
 	const struct spec *spec;
 	/*
 	 * For a job of JOB_KMS to set. HAS_FAILED_OPENING: KMSC_STEP_OPEN was where kmsc_call failed; the recipient key is then
-	 * renewed. So it is if the child dies.
+	 * renewed. So it is if the child dies before its deadline.
 	 */
 	bool has_failed_opening;
 	int out; /* to the parent */
@@ -62,7 +62,8 @@ enum job_wish {
 struct job_frame {
 	uint32_t wish;
 	uint32_t has_failed_opening;
-	uint32_t about; /* of a wish: which credentials were refused */
+	uint32_t
+		about; /* of a wish: which recipient key it has, which credentials were refused */
 	int32_t status;
 	uint32_t type_len, lines_len, body_len;
 };

@@ -103,7 +103,8 @@ static void end_with(struct task *t, int status, const char *code,
 		.lines = "",
 		.body = (const uint8_t *)body,
 		.len = web_error_body(body, code, message),
-		.has_failed_opening = t->state == TASK_RUNNING,
+		/* At its deadline it was still waiting for KMS, or had just got its answer: nothing is known of an opening then. */
+		.has_failed_opening = t->state == TASK_RUNNING && status != 504,
 	};
 
 	end(t, &a);

@@ -34,7 +34,7 @@ struct task_answer {
 	const char *type, *lines;
 	const uint8_t *body;
 	size_t len;
-	bool has_failed_opening; /* or it is unknown, since the child died */
+	bool has_failed_opening; /* or it is unknown, since the child died by itself */
 };
 
 struct task;
