@@ -12,7 +12,7 @@ import cbor2
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from .lib import ASAN, DEADLINE_S, MUSL, Api, Fault, api, check, head_of, read_answer, same, test, wait_for
+from .lib import ASAN, DEADLINE_S, MUSL, Api, Fault, api, check, free_port, head_of, read_answer, same, test, wait_for
 from kms.lib import run
 
 NSM = ASAN.parent / "nsm"
@@ -255,6 +255,26 @@ def calls_wait_for_each_other() -> None:
         check(sorted(got)[0] == 200 and sorted(got)[-1] == 504, f"some wait too long: {got}")
         a.nsm.faults.clear()
         wait_for(lambda: a.ask("GET", "/v1/random").status == 200, "the NSM")
+
+
+@test(seconds=20)
+def who_asks_for_much_keeps_others_waiting_for_one_call() -> None:
+    """Thirty long calls of programs on loopback wait; one of a user, made after them, is the next one."""
+    port = free_port()
+    with api(f"listen = 127.0.0.1:{port}", "nsm-timeout = 20s") as a:
+        a.nsm.faults["GetRandom"] = Fault(delay_s=0.005)  # 256 calls are more than a second
+        many = [a.connect(port) for _ in range(30)]
+        for s in many:
+            s.sendall(head_of("GET", "/v1/random?bytes=65536"))
+        wait_for(lambda: a.nsm.count("GetRandom") > 300, "the first one to be answered")
+        began = time.monotonic()
+        a.ask("GET", "/v1/random?bytes=1").is_(200)
+        took = time.monotonic() - began
+        count = a.nsm.count("GetRandom")
+        check(count < 300 + 3 * 256, f"{count} calls of the NSM went before, {took:.1f} s")
+        a.nsm.faults.clear()
+        for s in many:
+            s.close()
 
 
 def children(a: Api) -> list[int]:

@@ -12,6 +12,7 @@
 
 enum {
 	CHILDREN_MAX = 64, /* that were not reaped yet */
+	TURNS_MAX = 256,   /* users of each kind that are remembered */
 	FIRST_ROOM = 4096,
 };
 
@@ -38,6 +39,15 @@ struct child {
 	bool is_overdue; /* killed at its deadline, with the NSM open */
 };
 
+/* When a user's job of a kind was started last. */
+struct task_turn {
+	uint64_t at; /* 0: free */
+	enum task_kind kind;
+	bool is_own; /* no user's: of the service */
+	bool is_known;
+	uid_t uid;
+};
+
 static struct {
 	struct loop *loop;
 	const struct spec *spec;
@@ -47,6 +57,8 @@ static struct {
 	struct timer kick;
 	struct task at[TASK_MAX];
 	struct child child[CHILDREN_MAX];
+	uint64_t turns;
+	struct task_turn turn[TURNS_MAX];
 } tasks;
 
 /* --- the end of one --- */
@@ -332,16 +344,74 @@ static unsigned count_overdue(void)
 	return n;
 }
 
+/* --- turns: who has asked for many waits for his own, and others for one of his at most --- */
+
+static struct task_turn whose(const struct task *t)
+{
+	struct task_turn w = { .kind = t->kind, .is_own = !t->web };
+
+	if (t->web && t->web->peer.is_known) {
+		w.is_known = true;
+		w.uid = t->web->peer.uid;
+	}
+	return w;
+}
+
+static struct task_turn *find_turn(const struct task_turn *w)
+{
+	for (size_t i = 0; i < TURNS_MAX; i++) {
+		struct task_turn *t = &tasks.turn[i];
+
+		if (t->at && t->kind == w->kind && t->is_own == w->is_own &&
+		    t->is_known == w->is_known && t->uid == w->uid)
+			return t;
+	}
+	return NULL;
+}
+
+/* 0: it had none. */
+static uint64_t last_turn(const struct task *t)
+{
+	const struct task_turn w = whose(t), *turn = find_turn(&w);
+
+	return turn ? turn->at : 0;
+}
+
+static void note_turn(const struct task *t)
+{
+	struct task_turn w = whose(t), *turn = find_turn(&w);
+
+	/* Else that of whoever has waited for nothing for the longest time. */
+	for (size_t i = 0; !turn && i < TURNS_MAX; i++)
+		if (tasks.turn[i].at == 0)
+			turn = &tasks.turn[i];
+	if (!turn) {
+		turn = tasks.turn;
+		for (size_t i = 1; i < TURNS_MAX; i++)
+			if (tasks.turn[i].at < turn->at)
+				turn = &tasks.turn[i];
+	}
+	*turn = w;
+	turn->at = ++tasks.turns;
+}
+
+/* Of those that wait the oldest one of the user whose last turn was the longest ago. */
 static struct task *find_first(enum task_kind kind)
 {
 	struct task *first = NULL;
+	uint64_t turn, first_turn = 0;
 
 	for (size_t i = 0; i < TASK_MAX; i++) {
 		struct task *t = &tasks.at[i];
 
-		if (t->state == TASK_WAITING && t->kind == kind &&
-		    (!first || t->id < first->id))
-			first = t;
+		if (t->state != TASK_WAITING || t->kind != kind)
+			continue;
+		turn = last_turn(t);
+		if (first && (turn > first_turn ||
+			      (turn == first_turn && t->id > first->id)))
+			continue;
+		first = t;
+		first_turn = turn;
 	}
 	return first;
 }
@@ -364,6 +434,7 @@ static bool start_one(enum task_kind kind)
 	}
 	if (status == 1)
 		return false;
+	note_turn(t);
 	if (status != 0)
 		end_with(t, status, code, why);
 	else if (fork_child(t) < 0)

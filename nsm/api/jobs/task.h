@@ -9,7 +9,8 @@
 #include "nsm/api/jobs/job.h"
 
 /*
- * Jobs from the parent's side: queues, one for each kind, forks, deadlines, what comes back. All that a child sends is read within its
+ * Jobs from the parent's side: queues, one for each kind and in it users by turns, forks, deadlines, what comes back. All that a
+ * child sends is read within its
  * bounds and believed no more than a client's bytes.
  */
 
