@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 
-from .lib import ASAN, MUSL, Api, api, as_user, check, free_port, head_of, same, test, wait_for
+from .lib import ASAN, DEADLINE_S, MUSL, Api, Nsm, api, as_user, check, folder, free_port, head_of, same, test, wait_for
 
 EXTEND = ("POST", "/v1/pcrs/16/extend", {"data": "YQ=="})
 
@@ -128,6 +128,32 @@ def a_socket_in_use_is_not_taken() -> None:
         finally:
             b.process.kill()
             b.process.wait()
+
+
+@test
+def what_is_no_socket_is_left_alone() -> None:
+    """A file, a directory or a symbolic link where the socket is to be ends the start, and stays; so does a group that is not there, by its name."""
+    with folder() as path, Nsm() as nsm:
+        at, conf = path / "sock", path / "conf"
+
+        def start(more: str = "") -> str:
+            conf.write_text(f"socket = {at}\n{more}\n")
+            p = subprocess.run([ASAN, conf], env={**os.environ, "KMS_NSM": str(nsm.path)}, capture_output=True, text=True, check=False,
+                               timeout=DEADLINE_S)
+            same(p.returncode, 5, f"the code ({p.stderr})")
+            return p.stderr
+
+        at.write_text("precious")
+        check("File exists" in start(), "what it says of a file")
+        same(at.read_text(), "precious", "the file")
+        at.unlink()
+        at.symlink_to(conf)
+        check("File exists" in start() and at.is_symlink(), "a symbolic link")
+        at.unlink()
+        at.mkdir()
+        check("File exists" in start(), "a directory")
+        at.rmdir()
+        check("socket-group nobody-here: there is no such group" in start("socket-group = nobody-here"), "a group")
 
 
 @test

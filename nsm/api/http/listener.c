@@ -128,10 +128,13 @@ static int set_rights(const char *path, const struct spec *s)
 static int bind_local(int fd, const struct spec *s)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX }, other = un;
+	struct stat old;
 	mode_t mask;
 	int n, r;
 
 	(void)snprintf(un.sun_path, sizeof(un.sun_path), "%s", s->socket);
+	if (lstat(s->socket, &old) == 0 && !S_ISSOCK(old.st_mode))
+		return -EEXIST;
 	if (is_taken(&un))
 		return -EADDRINUSE;
 	/* Under another name, which fits where the path is short. */
@@ -158,9 +161,17 @@ static int bind_local(int fd, const struct spec *s)
 
 static int open_local(const struct spec *s, struct spec_fault *reterr)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int r = fd < 0 ? -errno : bind_local(fd, s);
+	int fd, r;
+	gid_t gid;
 
+	if (s->socket_group && access_group(s->socket_group, &gid) < 0) {
+		(void)snprintf(reterr->words, sizeof(reterr->words),
+			       "socket-group %s: there is no such group",
+			       s->socket_group);
+		return -ENOENT;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	r = fd < 0 ? -errno : bind_local(fd, s);
 	if (r == 0) {
 		listeners.path = s->socket;
 		return start(fd, SPEC_OWN, true, "");

@@ -10,7 +10,7 @@ enum { LISTENER_MAX = 1 + SPEC_LISTENS_MAX + SPEC_COMPATS_MAX };
 
 /*
  * Binds all that SPEC asks for and takes connections from then on. The UNIX socket gets its name when it has its mode and group; one
- * that a killed process has left is replaced, one at which somebody listens is -EADDRINUSE. Returns 0, or -errno with *RETERR.
+ * that a killed process has left is replaced, one at which somebody listens is -EADDRINUSE, and what is no socket -EEXIST. Returns 0, or -errno with *RETERR.
  */
 int listener_open(struct loop *loop, const struct spec *spec,
 		  struct spec_fault *reterr);

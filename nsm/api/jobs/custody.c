@@ -26,6 +26,11 @@ enum {
 	AGAIN_MS = 5000,
 };
 
+/* So that what mkeif has accepted is accepted here. */
+_Static_assert((int)SPEC_KMS_MS_MAX == (int)KMSC_TIMEOUT_MAX_MS &&
+		       (int)SPEC_CONNECT_MAX == (int)KMSC_ADDRESS_MAX,
+	       "one number each");
+
 /* A child that waits, which may have ended when it comes. */
 struct wisher {
 	struct task *task; /* NULL: free */

@@ -10,8 +10,7 @@
 
 /*
  * Jobs from the parent's side: queues, one for each kind and in it users by turns, forks, deadlines, what comes back. All that a
- * child sends is read within its
- * bounds and believed no more than a client's bytes.
+ * child sends is read within its bounds and believed no more than a client's bytes.
  */
 
 enum task_kind {

@@ -7,6 +7,7 @@
 #include "nsm/api/spec/loopback.h"
 #include "nsm/kms/credentials/source.h"
 #include "nsm/kms/wire/endpoint.h"
+#include "nsm/utf8.h"
 #include "vsock/relay/plan/address.h"
 
 enum {
@@ -146,6 +147,22 @@ static const char *read_region(struct spec_reader *r)
 	return NULL;
 }
 
+static bool is_endpoint(const char *text)
+{
+	char host[ENDPOINT_HOST_MAX + 1];
+	const char *colon = strchr(text, ':');
+	size_t len = colon ? (size_t)(colon - text) : strlen(text);
+	uint64_t port = 443;
+
+	if (len > ENDPOINT_HOST_MAX)
+		return false;
+	memcpy(host, text, len);
+	host[len] = '\0';
+	return endpoint_is_host(host) &&
+	       (!colon || (colon[1] != '0' &&
+			   !lexeme_number(colon + 1, UINT16_MAX, &port)));
+}
+
 static const char *read_endpoint(struct spec_reader *r)
 {
 	char *word = NULL;
@@ -153,7 +170,7 @@ static const char *read_endpoint(struct spec_reader *r)
 
 	if (why)
 		return why;
-	if (strlen(word) > 260 || !is_word(word, "-.:[]"))
+	if (!is_endpoint(word))
 		return "it must be HOST or HOST:PORT";
 	r->spec->endpoint = word;
 	return NULL;
@@ -164,11 +181,18 @@ static const char *read_ca(struct spec_reader *r)
 	return path(r, &r->spec->ca);
 }
 
+/* As in an enclave; or with a name, which is looked up. */
 static const char *check_address(const char *text)
 {
 	struct address a;
+	size_t len = strlen(text);
 
-	return address_read(text, strlen(text), ADDRESS_SINGLE, &a);
+	if (len > SPEC_CONNECT_MAX)
+		return "it is too long";
+	if (!address_read(text, len, ADDRESS_SINGLE, &a) &&
+	    a.kind == ADDRESS_NAME)
+		return NULL;
+	return address_read(text, len, ADDRESS_SINGLE | ADDRESS_INSIDE, &a);
 }
 
 static const char *read_connect(struct spec_reader *r)
@@ -203,6 +227,16 @@ static const char *read_credentials(struct spec_reader *r)
 	return why;
 }
 
+static bool is_utf8(const char *text)
+{
+	size_t left = strlen(text), n;
+
+	for (; left; text += n, left -= n)
+		if (utf8_decode(text, left, &n) < 0)
+			return false;
+	return true;
+}
+
 static const char *read_pair(struct spec_reader *r, struct spec_key *k,
 			     char *word)
 {
@@ -223,6 +257,8 @@ static const char *read_pair(struct spec_reader *r, struct spec_key *k,
 	if (strlen(word) > SPEC_CONTEXT_TEXT ||
 	    strlen(equals + 1) > SPEC_CONTEXT_TEXT)
 		return "it is too long";
+	if (!is_utf8(word) || !is_utf8(equals + 1))
+		return "it must be UTF-8";
 	for (size_t i = 0; i < k->pairs; i++)
 		if (strcmp(k->pair[i].name, word) == 0)
 			return "this name is there twice";
@@ -476,7 +512,11 @@ static const char *read_workers(struct spec_reader *r)
 
 static const char *read_kms_timeout(struct spec_reader *r)
 {
-	return time_of(r, MS_MIN, &r->spec->kms_timeout_ms);
+	const char *why = time_of(r, MS_MIN, &r->spec->kms_timeout_ms);
+
+	return !why && r->spec->kms_timeout_ms > SPEC_KMS_MS_MAX ?
+		       "it must be 10 minutes at most" :
+		       why;
 }
 
 static const char *read_nsm_timeout(struct spec_reader *r)
@@ -493,8 +533,8 @@ static const char *read_socket(struct spec_reader *r)
 {
 	const char *why = path(r, &r->spec->socket);
 
-	return !why && strlen(r->spec->socket) > ADDRESS_PATH_MAX ?
-		       "a socket's path has at most 107 bytes" :
+	return !why && strlen(r->spec->socket) > SPEC_SOCKET_MAX ?
+		       "a socket's path has at most 106 bytes" :
 		       why;
 }
 

@@ -22,6 +22,10 @@ enum {
 	SPEC_ARN_MAX = 256,	  /* bytes of a key's ARN */
 	SPEC_CONTEXT_TEXT = 1024, /* bytes of a pair's name, or of its value */
 	SPEC_WORKERS_MAX = 16,
+	SPEC_SOCKET_MAX =
+		106, /* bytes of its path: it has one more until it listens */
+	SPEC_CONNECT_MAX = 300,		  /* bytes */
+	SPEC_KMS_MS_MAX = 10 * 60 * 1000, /* of kms-timeout */
 	SPEC_WORDS = 256,
 };
 
