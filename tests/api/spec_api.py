@@ -77,7 +77,7 @@ BAD = (
     ("ca = ca.pem", 1, "begins with a /"), ("kms-workers = 0", 1, "1 to 16"), ("kms-workers = 17", 1, "1 to 16"), ("kms-workers = 1x", 1, "1 to 16"),
     ("kms-timeout = 0", 1, "too short"), ("kms-timeout = 25h", 1, "at most 24h"), ("kms-timeout = 5 s", 1, "one word too many"),
     ("nsm-timeout = 99999999999999999999", 1, "a time"), ("recipient-key-max = 1s", 1, "too short"), ("socket = api.sock", 1, "begins with a /"),
-    ("socket = /" + "a" * 107, 1, "107 bytes"), ("socket-mode = 660", 0, ""), ("socket-mode = 0999", 1, "0660"), ("socket-mode = 01777", 1, "0660"),
+    ("socket-mode = 660", 0, ""), ("socket-mode = 0999", 1, "0660"), ("socket-mode = 01777", 1, "0660"),
     ("socket-mode = rw", 1, "0660"), ("socket-group = a b", 1, "one word too many"), ("socket-group = a/b", 1, "a group's name"),
     ("region = eu-west-1\0", 1, "a NUL"), ("#" * 65537, 0, "64 KiB"), ("région = x", 1, "no such key: r??gion"),
     ("\x1b[31m = x", 1, "no such key: ?[31m"),
