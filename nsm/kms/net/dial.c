@@ -135,8 +135,8 @@ static int connect_name(const struct address *a, int64_t deadline_ms,
 		*reterr_lookup = gai_strerror(r);
 		return -EHOSTUNREACH;
 	}
-	r = -EHOSTUNREACH;
-	for (i = all; i && r < 0 && r != -ETIMEDOUT; i = i->ai_next)
+	r = -ETIMEDOUT; /* the lookup has taken all of it */
+	for (i = all; i && r < 0 && time_left(deadline_ms) > 0; i = i->ai_next)
 		r = connect_socket(i->ai_addr, i->ai_addrlen, deadline_ms);
 	freeaddrinfo(all);
 	return r;
