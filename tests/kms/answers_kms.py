@@ -109,6 +109,20 @@ def a_message_for_another_recipient_is_refused():
 
 
 @test(seconds=2)
+def a_secret_of_another_length_is_refused():
+    """Of a data key and of random bytes it is known how long they are; nothing at all is no secret."""
+    with world() as w:
+        w.kms.always = "cms-substituted"  # by 20 bytes
+        key = ("generate-data-key", "--key", w.key.arn)
+        for words in ((*key, "--key-spec", "AES_256"), (*key, "--key-spec", "AES_128"), (*key, "--bytes", 21),
+                      ("generate-random", "--bytes", 1024)):
+            w.run(*words, "--json").fails("ANSWER", "its secret has 20 bytes, others than were asked for")
+        w.run("generate-random", "--bytes", 20).is_(0)
+        w.kms.always = "cms-of-nothing"
+        check(w.decrypt("--json").error["code"] in ("KMSC_E_ANSWER", "NSMC_E_DECRYPT"), "nothing is taken for a secret")
+
+
+@test(seconds=2)
 def every_form_of_cms_is_taken():
     """KMS's two, the other three that RFC 5652 allows, and LocalStack's version 0."""
     with world() as w:

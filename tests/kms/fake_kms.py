@@ -193,6 +193,10 @@ def _substituted(kms: "FakeKms", a: Answer) -> None:
     a.members["CiphertextForRecipient"] = b64(cms.sealed(b"chosen by the parent", kms.recipient_of(a.seen), kms.form))
 
 
+def _nothing(kms: "FakeKms", a: Answer) -> None:
+    a.members["CiphertextForRecipient"] = b64(cms.sealed(b"", kms.recipient_of(a.seen), kms.form))
+
+
 def _changed_cms(change: Callable[[bytes], bytes]) -> Callable[["FakeKms", Answer], None]:
     def edit(kms: "FakeKms", a: Answer) -> None:
         a.members["CiphertextForRecipient"] = b64(change(base64.b64decode(a.members["CiphertextForRecipient"])))
@@ -243,6 +247,7 @@ ANSWER_FAULTS: dict[str, Callable[["FakeKms", Answer], None]] = {
     "cms-too-long": _set(CiphertextForRecipient=b64(bytes(6145))),
     "cms-for-other-key": _for_other_key,
     "cms-substituted": _substituted,
+    "cms-of-nothing": _nothing,
     "cms-cut": _changed_cms(lambda c: c[:-9]),
     "cms-trailing": _changed_cms(lambda c: c + b"\0"),
     "cms-damaged": _changed_cms(lambda c: c[:200] + bytes([c[200] ^ 1]) + c[201:]),

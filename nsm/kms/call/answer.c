@@ -134,7 +134,34 @@ static int open_message(struct answer_whole *w,
 	return 0;
 }
 
-static int keep_and_open(const struct operations_answer *got,
+/* How long the secret must be: 0: that is KMS's to say. */
+static size_t wanted_len(const struct kmsc_request *request)
+{
+	if (request->operation != KMSC_GENERATE_DATA_KEY &&
+	    request->operation != KMSC_GENERATE_RANDOM)
+		return 0;
+	if (!request->key_spec)
+		return request->number_of_bytes;
+	if (strcmp(request->key_spec, "AES_256") == 0)
+		return 32;
+	return strcmp(request->key_spec, "AES_128") == 0 ? 16 : 0;
+}
+
+/* Of one that is shorter nobody would see how weak it is. */
+static int check_len(const struct kmsc_request *request,
+		     const struct kmsc_answer *answer, struct kmsc_error *e)
+{
+	size_t len = answer->plaintext.len, wanted = wanted_len(request);
+
+	if (len > 0 && (wanted == 0 || len == wanted))
+		return 0;
+	return fault_set(e, -KMSC_E_ANSWER, KMSC_STEP_OPEN,
+			 "its secret has %zu bytes%s", len,
+			 len > 0 ? ", others than were asked for" : "");
+}
+
+static int keep_and_open(const struct kmsc_request *request,
+			 const struct operations_answer *got,
 			 struct nsmc_recipient *recipient,
 			 struct kmsc_answer **ret, struct kmsc_error *e)
 {
@@ -148,6 +175,8 @@ static int keep_and_open(const struct operations_answer *got,
 	w->cap = cap;
 	keep_all(w, &got->answer);
 	r = open_message(w, recipient, got->for_recipient, e);
+	if (r == 0)
+		r = check_len(request, &w->answer, e);
 	if (r == 0)
 		*ret = &w->answer;
 	else
@@ -175,7 +204,7 @@ int answer_take(const struct kmsc_request *request,
 	else
 		r = judge(request, &got, e);
 	if (r == 0)
-		r = keep_and_open(&got, recipient, ret, e);
+		r = keep_and_open(request, &got, recipient, ret, e);
 	explicit_bzero(room, room_size);
 	free(room);
 	return r;
