@@ -188,6 +188,10 @@ def forwarded_operations_are_signed_and_their_answers_passed_on():
         a = forward("DescribeKey", {"KeyId": "alias/none"}).good()
         same(a.out.partition("\n")[0], "status 400", "an error of KMS's")
         check(f"\ncode NotFoundException\nrequest {w.kms.seen[-1].request_id}\n" in a.out, a.story)
+        w.kms.faults.append("empty-body")  # which EnableKey has
+        same(forward("EnableKey", {"KeyId": w.key.arn}, key=w.key.arn).good().out.strip(), "status 200", "an answer of nothing")
+        w.kms.faults.append("empty-body")
+        forward("Encrypt", {"KeyId": w.key.arn, "Plaintext": "aGVsbG8="}, key=w.key.arn).refused("KMSC_E_ANSWER")
         other = w.kms.new_key()
         forward("Encrypt", {"KeyId": other.arn, "Plaintext": "aGVsbG8="}, key=w.key.arn).refused("KMSC_E_ANSWER_KEY", other.arn)
         for operation in ("Decrypt", "GenerateRandom", "Encrypt\r\nX: y", "", "x" * 65, "Encrypt.Decrypt"):

@@ -540,6 +540,10 @@ class Operations:
             "Enabled": key.state == "Enabled", "Description": "", "KeyUsage": key.usage, "KeyState": key.state, "Origin": "AWS_KMS",
             "KeyManager": "CUSTOMER", "CustomerMasterKeySpec": key.spec, "KeySpec": key.spec, "MultiRegion": False}}, None
 
+    def enable_key(self, seen: Seen) -> tuple[dict, None]:
+        self.authorize(seen, self.find(seen.body.get("KeyId")))
+        return {}, None
+
     def get_public_key(self, seen: Seen) -> tuple[dict, None]:
         key = self.find(seen.body.get("KeyId"))
         if key.spec == "SYMMETRIC_DEFAULT":
@@ -551,7 +555,7 @@ class Operations:
         "Decrypt": decrypt, "GenerateDataKey": generate_data_key, "GenerateDataKeyPair": generate_data_key_pair,
         "GenerateRandom": generate_random, "DeriveSharedSecret": derive_shared_secret, "Encrypt": encrypt_request,
         "GenerateDataKeyWithoutPlaintext": without_plaintext, "GenerateDataKeyPairWithoutPlaintext": without_plaintext,
-        "ReEncrypt": re_encrypt, "DescribeKey": describe_key, "GetPublicKey": get_public_key}
+        "ReEncrypt": re_encrypt, "DescribeKey": describe_key, "GetPublicKey": get_public_key, "EnableKey": enable_key}
 
 
 # --- the server -------------------------------------------------------------------
