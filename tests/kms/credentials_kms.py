@@ -117,7 +117,8 @@ def what_a_file_has_wrong_is_named():
 def a_source_that_makes_no_sense_is_a_misuse():
     """Each is refused before anything is asked for."""
     with place() as p:
-        for source in ("imds", "imds 8002", "imdsv2 vsock:3:8002", "fd:x", "container https://127.0.0.1/", "container http://10.0.0.1/"):
+        for source in ("imds", "imds 8002", "imdsv2 vsock:3:8002", "fd:x", *(f"fd:{n}" for n in range(3, 8)), "container https://127.0.0.1/",
+                       "container http://10.0.0.1/"):
             p.get(source).is_(2, "--credentials", out=b"")
         same((p.w.kms.seen, p.imds.seen), ([], []), "requests")
 

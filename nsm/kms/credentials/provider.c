@@ -1,5 +1,6 @@
 #include "nsm/kms/credentials/provider.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -41,6 +42,10 @@ const char *provider_new(const char *text, struct provider **ret)
 	memcpy(p->text, text, len);
 	p->now = system_now;
 	why = source_read(p->text, len, &p->source);
+	/* Later one of ours may have its number. */
+	if (!why && p->source.kind == SOURCE_FD &&
+	    fcntl(p->source.fd, F_GETFD) < 0)
+		why = "no such descriptor is open";
 	if (why) {
 		provider_free(p);
 		return why;

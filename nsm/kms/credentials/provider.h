@@ -16,7 +16,8 @@ struct provider;
 
 /*
  * Makes one of the source that TEXT names (source.h). Returns NULL and *RET, which
- * provider_free takes; or what is wrong.
+ * provider_free takes; or what is wrong, as a descriptor that is not open: it is for
+ * the caller to do this before it opens any.
  */
 const char *provider_new(const char *text, struct provider **ret);
 

@@ -513,9 +513,15 @@ static int make_client(struct call *c, struct kmsc_client **ret,
 		.proxy_port = c->proxy_port,
 	};
 	char words[KMSC_WORDS_SIZE] = "", *token = c->values[TOKEN];
-	const char *why;
+	const char *source = c->values[CREDENTIALS], *why;
 	int r = 0;
 
+	/* Before anything is opened: an fd:N is inherited, or none. */
+	why = c->values[ID] ? NULL :
+			      provider_new(source ? source : "environment",
+					   ret_provider);
+	if (why)
+		return misuse(c, "--credentials: %s", why);
 	if (kmstool_client_new(&o, ret, ret_nsm, words) < 0)
 		return failed(c, "%s", words);
 	if (c->values[ID])
@@ -527,14 +533,9 @@ static int make_client(struct call *c, struct kmsc_client **ret,
 	wipe_argument(c->values[ID]);
 	wipe_argument(c->values[SECRET]);
 	wipe_argument(c->values[TOKEN]);
-	if (c->values[ID])
-		return 0;
-	why = provider_new(c->values[CREDENTIALS] ? c->values[CREDENTIALS] :
-						    "environment",
-			   ret_provider);
-	if (why)
-		return misuse(c, "--credentials: %s", why);
-	(void)kmsc_client_credentials(*ret, provider_give, *ret_provider);
+	if (!c->values[ID])
+		(void)kmsc_client_credentials(*ret, provider_give,
+					      *ret_provider);
 	return 0;
 }
 
