@@ -1,7 +1,7 @@
 /*
  * One call of libkmsc, for tests in Python: caller OPERATION NAME=VALUE...
  *
- *	connect, ca (a file), region, endpoint, flags, timeout, attempts, agent, id, secret, token
+ *	connect, ca (a file), region, endpoint, flags, timeout, attempts, agent, id, secret, token, source
  *	key, any-key, dry-run, context (NAME=VALUE), grant, spec, bytes, algorithm
  *	ciphertext, public-key	files
  *	body			a file: OPERATION is forwarded
@@ -195,6 +195,8 @@ static void set_client(struct kmsc_client *c, const char *name,
 		must(name, kmsc_client_timeout(c, (uint32_t)atoi(value)));
 	} else if (strcmp(name, "attempts") == 0) {
 		must(name, kmsc_client_attempts(c, (unsigned)atoi(value)));
+	} else if (strcmp(name, "source") == 0) {
+		must(name, kmsc_client_source(c, value, NULL));
 	} else if (strcmp(name, "agent") == 0) {
 		must(name, kmsc_client_user_agent(c, value));
 	} else if (strcmp(name, "id") == 0) {

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 
 import wheels
 
+from .client_kms import call
 from .fake_kms import Credential
 from .imds import ROLES, Imds, rfc3339
 from .lib import ACCESS, DEADLINE_S, REGION, Done, OneWorker, World, check, run, same, test, wait_for, world
@@ -262,10 +263,10 @@ def an_endpoint_elsewhere_or_a_forged_header_is_refused():
 
 @test(seconds=3)
 def credentials_can_be_sent_as_kmstool_instance_sends_them():
-    """The call waits at a port of vsock; who says nothing, nonsense or comes from another CID does not end that."""
+    """libkmsc waits at a port of vsock; who says nothing, nonsense or comes from another CID does not end that."""
     with place() as p, ThreadPoolExecutor(2) as others:
-        env = {"RELAY_VSOCK": str(p.w.path)}
-        done = others.submit(p.good, "setclient vsock:3:3000", env=env)
+        of = {"region": REGION, "bytes": 8, "id": None, "secret": None}
+        done = others.submit(call, p.w, "GenerateRandom", source="setclient vsock:3:3000", **of)
         wait_for(lambda: (p.w.path / "3000").exists(), "the port")
 
         def send(cid: int, *frames: bytes) -> bytes:
@@ -288,10 +289,11 @@ def credentials_can_be_sent_as_kmstool_instance_sends_them():
         same(send(3, b"{}\0", b'{"Operation":"Decrypt","Ciphertext":"AAAA"}\0'),
              b'{ "Status": "Error", "Message": "JSON structure incomplete" }\0{ "Status": "Error", "Message": "Client not initialized" }\0', "faults")
         same(send(3, good.encode() + b"\0"), b'{ "Status": "Ok" }\0', "SetClient")
-        done.result(DEADLINE_S)
+        done.result(DEADLINE_S).good()
+        check(f"Credential={ID}/" in p.w.kms.seen[-1].headers["authorization"], "signed by others")
         (p.w.path / "3000").unlink()
-        d = p.get("setclient vsock:3000", "--timeout", "1", env=env)
-        d.is_(7, "nobody has sent a SetClient to vsock port 3000", out=b"")
+        a = call(p.w, "GenerateRandom", source="setclient vsock:3000", timeout=1000, **of)
+        a.refused("KMSC_E_NO_CREDENTIALS", "nobody has sent a SetClient to vsock port 3000")
 
 
 # --- as AWS's own clients see it ------------------------------------------------------------

@@ -152,7 +152,8 @@ int perform_call(struct tool *t, const struct settings *set)
 	if (kmsc_client_new(&client) < 0)
 		return tool_fail(t, TOOL_FILE, NULL, "out of memory");
 	r = set_way(t, set, client);
-	if (r == 0 && strncmp(source, "setclient", 9) == 0)
+	if (r == 0 && (strcmp(source, "setclient") == 0 ||
+		       strncmp(source, "setclient ", 10) == 0))
 		r = tool_usage(t, "--credentials",
 			       "setclient is for kmstool-server");
 	wrong = r ? NULL : provider_new(source, &provider);
