@@ -114,7 +114,8 @@ enum kmsc_code {
 	KMSC_E_DRY_RUN = 6049,	   /* the dry run would have succeeded */
 
 	/* An answer of KMS's that must not be used. */
-	KMSC_E_ANSWER = 6060,	 /* not JSON, or a member is not usable */
+	KMSC_E_ANSWER = 6060,	 /* not JSON, or a member is not usable;
+				    or a secret of another length */
 	KMSC_E_PLAINTEXT = 6061, /* in the clear: the peer ignored Recipient */
 	KMSC_E_NO_RECIPIENT = 6062, /* nothing is encrypted for the enclave */
 	KMSC_E_ANSWER_KEY = 6063,   /* made with another key than was named */
@@ -140,7 +141,7 @@ struct kmsc_error {
 	int code; /* what the function returned */
 	enum kmsc_step step;
 	int attempts; /* requests that were begun; 0: none */
-	int status;   /* HTTP's of the last answer; 0: there was none */
+	int status;   /* HTTP's, of the last request; 0: it had no answer */
 	char aws_code[KMSC_AWS_CODE_SIZE]; /* "AccessDeniedException" or "" */
 	char message[KMSC_MESSAGE_SIZE];   /* AWS's words or "" */
 	char request_id[KMSC_REQUEST_ID_SIZE]; /* or "" */
@@ -402,7 +403,8 @@ void kmsc_answer_free(struct kmsc_answer *answer);
  * of KMS, too, which are the caller's to pass on; *RETERR then has AWS's code and request id.
  *
  * KEY_ARN may be NULL; otherwise an answer of status 200 must not have the KeyId of another
- * key: -KMSC_E_ANSWER_KEY. Without a region the client takes that of KEY_ARN.
+ * key: -KMSC_E_ANSWER_KEY; one of an operation such as EnableKey may be empty. Without a region
+ * the client takes that of KEY_ARN.
  * -KMSC_E_OPERATION: not a name of letters, or one of those that kmsc_call makes.
  *
  * Repeated are only connections that could not be made, once what was refused for its
