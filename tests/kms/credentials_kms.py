@@ -249,11 +249,16 @@ def an_endpoint_elsewhere_or_a_forged_header_is_refused():
     """Plain HTTP to loopback and to AWS's addresses alone; a token that would begin another line is none."""
     with place() as p:
         url = f"http://127.0.0.1:{p.imds.port}/container"
+        (p.w.path / "nul").write_bytes(b"token\0rest\n")
         for env, words in [({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://192.0.2.1/x"}, "loopback"),
                            ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "https://127.0.0.1/x"}, "http://"),
                            ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, "AWS_CONTAINER_AUTHORIZATION_TOKEN": "a\r\nX: y"}, "authorization token"),
                            ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(p.w.path / "none")},
                             "No such file"),
+                           ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(p.w.path / "nul")},
+                            "there is a NUL in it"),
+                           ({"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": ".test/x"}, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: the URL of"),
+                           ({"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "@192.0.2.1/x"}, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: "),
                            ({}, "neither AWS_ACCESS_KEY_ID nor")]:
             p.get("environment", env=env).is_(7, words, out=b"")
         same((p.imds.seen, p.w.kms.seen), ([], []), "requests")

@@ -246,6 +246,11 @@ static int read_authorization(char token[METADATA_AUTHORIZATION_MAX + 2],
 			path,
 			r == -KMSC_E_TIMEOUT ? "its end does not come" :
 					       strerror(-r));
+	if (memchr(token, '\0', len))
+		return reason(
+			words, -KMSC_E_CREDENTIALS,
+			"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE %.200s: there is a NUL in it",
+			path);
 	while (len && (token[len - 1] == '\n' || token[len - 1] == '\r'))
 		len--;
 	token[len] = '\0';
@@ -255,7 +260,6 @@ static int read_authorization(char token[METADATA_AUTHORIZATION_MAX + 2],
 static int begin_container(struct metadata *m, const struct source *s,
 			   int64_t deadline_ms, char words[KMSC_WORDS_SIZE])
 {
-	/* What was read may be as long as what is refused, and has a NUL then. */
 	char token[METADATA_AUTHORIZATION_MAX + 2];
 	const char *host = s->host_len ? s->host : "localhost";
 	size_t host_len = s->host_len ? s->host_len : strlen(host);
@@ -306,7 +310,10 @@ static int fetch_endpoint(int64_t deadline_ms, struct kmsc_credentials *ret,
 	const char *full = variable("AWS_CONTAINER_CREDENTIALS_FULL_URI");
 	char url[SOURCE_TEXT_MAX + sizeof(ecs)];
 	struct source s;
-	const char *why;
+	const char *name = *relative ?
+				   "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" :
+				   "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+		   *why;
 	int n;
 
 	if (!*relative && !*full)
@@ -316,12 +323,11 @@ static int fetch_endpoint(int64_t deadline_ms, struct kmsc_credentials *ret,
 	n = snprintf(url, sizeof(url), "%s%s", *relative ? ecs : "",
 		     *relative ? relative : full);
 	if (n < 0 || (size_t)n >= sizeof(url))
-		return reason(words, -KMSC_E_CREDENTIALS,
-			      "AWS_CONTAINER_CREDENTIALS_FULL_URI is too long");
+		return reason(words, -KMSC_E_CREDENTIALS, "%s is too long",
+			      name);
 	why = source_read_url(url, (size_t)n, &s);
 	if (why)
-		return reason(words, -KMSC_E_CREDENTIALS,
-			      "AWS_CONTAINER_CREDENTIALS_FULL_URI: %s", why);
+		return reason(words, -KMSC_E_CREDENTIALS, "%s: %s", name, why);
 	return fetch_container(&s, deadline_ms, ret, words);
 }
 
