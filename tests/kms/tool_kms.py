@@ -150,6 +150,10 @@ def misuse_is_told_from_all_else():
                 ((*decrypt, "--json", "--out", d / "x"), "--json: it has all in one object"),
                 ((*decrypt, "--json", "--base64"), "--json: it has all in one object"),
                 (("decrypt", *KEY, "--credentials", "-"), "stdin: it can be read once"),
+                (("decrypt", *KEY, "--credentials", "fd:0"), "stdin: it can be read once"),
+                (("derive-shared-secret", *KEY, "--public-key", "-", "--credentials", "-"), "stdin: it can be read once"),
+                (("generate-random", "--bytes", "8", "--region", REGION, "--ca", "-", "--credentials", "-"), "stdin: it can be read once"),
+                ((*decrypt, "--fips", "--endpoint", "kms.test"), "--endpoint: it is another host than --fips"),
                 (("decrypt", *KEY, "base64:AQ!"), "ciphertext: that is not base64"),
                 (("decrypt", *KEY, "AQICAHg=" * 9), "base64 is base64:TEXT"),
                 (("generate-data-key", *KEY), "--out FILE is needed"),
@@ -188,6 +192,9 @@ def codes_tell_who_has_failed():
         w.decrypt(env={"KMS_NSM": str(w.path / "none")}).is_(NO_NSM, "no NSM here")
         w.nsm.faults["Attestation"] = Fault(refusal="InternalError")
         w.decrypt().is_(NSM, "kms: decrypt: ")
+        # The document is there, and then no random bytes for TLS.
+        w.nsm.faults["Attestation"] = Fault(change=lambda d: w.nsm.faults.update(GetRandom=Fault(refusal="InternalError")) or d)
+        w.decrypt().is_(NSM, "InternalError")
         w.nsm.faults.clear()
         w.decrypt(connect="tcp:127.0.0.1:1").is_(UNREACHED, "127.0.0.1:1")
         run("decrypt", "--key", w.key.arn, "--connect", w.address, "--credentials", w.credentials, w.secret_file,

@@ -8,9 +8,6 @@ static int run(struct tool *t, struct opts *o)
 	struct settings set = { .request.operation = KMSC_DECRYPT };
 	int r = settings_read(t, o, 1, &set);
 
-	if (r == 0 && set.credentials && set.credentials[0] == '-' &&
-	    set.credentials[1] == '\0')
-		t->stdin_taken = true;
 	if (r == 0)
 		r = material_ciphertext(t, set.argument, &set.input);
 	set.request.ciphertext = blob_view(&set.input);

@@ -210,8 +210,9 @@ static int code_of_step(const struct kmsc_error *error)
 		return COMMANDS_CREDENTIALS;
 	case KMSC_STEP_CONNECT:
 	case KMSC_STEP_TLS:
-	case KMSC_STEP_SEND:
-		return COMMANDS_UNREACHED;
+	case KMSC_STEP_SEND: /* random bytes for TLS are the NSM's */
+		return nsmc_error_name(error->code) ? TOOL_NSM :
+						      COMMANDS_UNREACHED;
 	case KMSC_STEP_OPEN:
 		return nsmc_error_name(error->code) ? TOOL_REFUSED : TOOL_FILE;
 	case KMSC_STEP_REQUEST:

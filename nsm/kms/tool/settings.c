@@ -160,6 +160,10 @@ int settings_read(struct tool *t, struct opts *o, int arguments,
 		}
 		r = id == OPT_BAD ? TOOL_USAGE : take(t, o, id, set);
 	}
+	if (r == 0 && set->credentials &&
+	    (strcmp(set->credentials, "-") == 0 ||
+	     strcmp(set->credentials, "fd:0") == 0))
+		t->stdin_taken = true;
 	return r;
 }
 
@@ -283,6 +287,10 @@ int settings_check(struct tool *t, struct settings *set)
 	struct operations_fault fault = { 0 };
 	int r = check_key(t, set);
 
+	if (r == 0 && set->endpoint && set->endpoint_flags)
+		r = tool_usage(t, "--endpoint",
+			       "it is another host than --fips and "
+			       "--dual-stack choose");
 	if (r == 0)
 		r = check_places(t, set);
 	if (r == 0)
