@@ -79,6 +79,8 @@ def what_is_refused_says_why() -> None:
         for path in ("/v1/kms/encrypt", "/v1/kms/", "/v1/kms/Decrypt", "/v1/kms/decrypt/"):
             is_error(e.post(path, {}), 404, "no_route")
         e.get("/v1/kms/decrypt").is_(405)
+        for type_ in ("text/plain", "application/x-www-form-urlencoded", "application/x-amz-json-1.1"):  # as a page's form, or an SDK
+            is_error(e.post("/v1/kms/decrypt", body, Content_Type=type_), 415, "media_type")
         same(e.kms.seen, [], "what came to KMS")
         e.key["orders"].state = "Disabled"
         is_error(e.post("/v1/kms/decrypt", body), 400, "DisabledException", e.key["orders"].arn)

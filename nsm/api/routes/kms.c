@@ -142,6 +142,10 @@ static void serve(struct web *w)
 	if (!row || !row->is_attested)
 		web_error(w, 404, "no_route", "%s has no such operation",
 			  prefix);
+	else if (web_header(w, "content-type") &&
+		 !web_is_type(w, "application/json"))
+		web_error(w, 415, "media_type",
+			  "Content-Type must be application/json");
 	else if (w->form != WEB_JSON &&
 		 (w->form != WEB_OCTETS || !has_one_result(row)))
 		web_error(w, 406, "not_acceptable", "the answer is JSON");
