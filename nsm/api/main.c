@@ -153,17 +153,28 @@ static void on_jobs_ready(void)
 /* What neither it nor its children ever need. */
 static int confine(void)
 {
-	const struct rlimit none = { 0, 0 },
-			    files = { JOBS_FILES_MAX, JOBS_FILES_MAX };
+	const struct rlimit none = { 0, 0 };
+	struct rlimit files;
 	int r;
 
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return -errno;
+	/* Less is for who has set it: where there are none left, clients wait. */
+	if (files.rlim_max > JOBS_FILES_MAX)
+		files.rlim_max = JOBS_FILES_MAX;
+	files.rlim_cur = files.rlim_max;
 	if (setrlimit(RLIMIT_CORE, &none) < 0 ||
 	    setrlimit(RLIMIT_NOFILE, &files) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
 	r = sandbox_enter(SANDBOX_SERVES);
-	/* A kernel without filters of system calls is no reason not to serve. */
-	return r == -EINVAL ? 0 : r;
+	if (r != -EINVAL && r != -ENOSYS)
+		return r;
+	/* That is no reason not to serve. */
+	(void)fprintf(
+		stderr,
+		"enclave-api: this kernel has no filters of system calls\n");
+	return 0;
 }
 
 static int serve(void)

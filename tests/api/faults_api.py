@@ -1,7 +1,9 @@
 """Each system call of the process fails, one at a time: what is asked then may fail, the next is served, and nothing is left."""
 
 import os
+import resource
 import signal
+import socket
 import subprocess
 import time
 from contextlib import suppress
@@ -10,7 +12,7 @@ from kms.lib import PLAIN_ENV
 from kms.nsm import Nsm
 from suite import Failure
 
-from .lib import DEADLINE_S, MUSL, Answer, Api, check, folder, head_of, same, test
+from .lib import DEADLINE_S, MUSL, Answer, Api, check, folder, head_of, read_answer, same, test
 
 # How many times each is tried: at its first call, its second and so on, and the errors.
 CALLS = {
@@ -32,12 +34,12 @@ ASKED = (("GET", "/v1/health"), ("GET", "/v1/random"), ("POST", "/v1/attestation
 class Faulty(Api):
     """Below strace, which makes calls fail and is no parent of the program."""
 
-    def __init__(self, path, nsm: Nsm, call: str, error: str, when: int) -> None:
+    def __init__(self, path, nsm: Nsm, call: str, error: str, when: int, no_filter: str = NO_FILTER) -> None:
         self.path, self.nsm, self.socket, self.log = path, nsm, path / "api.sock", path / "log"
         self.conf = path / "api.conf"
         self.conf.write_text(f"socket = {self.socket}\nnsm-timeout = 5s\n")
         self.process = subprocess.Popen(
-            ["strace", "-D", "-f", "-qq", "-o", path / "trace", "-e", f"trace={call},prctl", "-e", NO_FILTER, "-e", f"inject={call}:error={error}:when={when}",
+            ["strace", "-D", "-f", "-qq", "-o", path / "trace", "-e", f"trace={call},prctl", "-e", no_filter, "-e", f"inject={call}:error={error}:when={when}",
              MUSL, self.conf], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log.open("wb"),
             env={**PLAIN_ENV, "KMS_NSM": str(nsm.path)})
 
@@ -86,6 +88,57 @@ def try_one(call: str, error: str, when: int) -> None:
             with suppress(ProcessLookupError):
                 os.kill(a.process.pid, signal.SIGKILL)
             a.process.wait()
+
+
+@test
+def a_kernel_without_filters_is_said() -> None:
+    """It serves, and names what is missing; with them it says nothing."""
+    for when in (1000, 3):
+        with folder() as path, Nsm() as nsm:
+            a = Faulty(path, nsm, "shutdown", "ENOTCONN", 1000, NO_FILTER if when == 3 else NO_FILTER.replace("=3", "=1000"))
+            try:
+                check(a.is_there(), a.story)
+                same([status_of(a, q) for q in ASKED], [200] * 3, "answers")
+                same("this kernel has no filters of system calls" in a.story, when == 3, f"what it says: {a.story}")
+                a.process.send_signal(signal.SIGTERM)
+                same(a.process.wait(DEADLINE_S), 0, "its code")
+            finally:
+                with suppress(ProcessLookupError):
+                    os.kill(a.process.pid, signal.SIGKILL)
+                a.process.wait()
+
+
+@test
+def fewer_descriptors_than_it_wants_are_no_reason_to_end() -> None:
+    """Without the right to raise its limit it serves with what there is; those that find none wait."""
+    with folder() as path, Nsm() as nsm:
+        conf, at = path / "conf", path / "api.sock"
+        conf.write_text(f"socket = {at}\n")
+        p = subprocess.Popen(["setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource", MUSL, conf], stdin=subprocess.DEVNULL,
+                             stderr=subprocess.PIPE, text=True, env={**PLAIN_ENV, "KMS_NSM": str(nsm.path)},
+                             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24)))
+        try:
+            end = time.monotonic() + DEADLINE_S
+            while not at.exists():
+                check(p.poll() is None and time.monotonic() < end, f"it has ended: {p.stderr.read() if p.poll() is not None else ''}")
+                time.sleep(0.005)
+            waiting = []
+            for _ in range(28):
+                s = socket.socket(socket.AF_UNIX)
+                s.settimeout(DEADLINE_S)
+                s.connect(str(at))
+                waiting.append(s)
+            for s in waiting[:14]:
+                s.close()
+            waiting[-1].sendall(head_of("GET", "/v1/health"))
+            read_answer(waiting[-1]).is_(200)
+            for s in waiting:
+                s.close()
+            p.send_signal(signal.SIGTERM)
+            same(p.wait(DEADLINE_S), 0, "its code")
+        finally:
+            p.kill()
+            p.wait()
 
 
 def each(call: str) -> None:

@@ -481,9 +481,12 @@ static unsigned needs_of(enum task_kind kind)
 
 void custody_enter(enum task_kind kind, struct job *j)
 {
+	int r = sandbox_enter(needs_of(kind));
+
 	(void)j;
 	/* Without filters, on a kernel that has none, all the rest still holds. */
-	(void)sandbox_enter(needs_of(kind));
+	if (r < 0 && r != -EINVAL && r != -ENOSYS)
+		_exit(1);
 }
 
 /* --- the beginning --- */
