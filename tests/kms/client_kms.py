@@ -194,7 +194,7 @@ def forwarded_operations_are_signed_and_their_answers_passed_on():
         forward("Encrypt", {"KeyId": w.key.arn, "Plaintext": "aGVsbG8="}, key=w.key.arn).refused("KMSC_E_ANSWER")
         other = w.kms.new_key()
         forward("Encrypt", {"KeyId": other.arn, "Plaintext": "aGVsbG8="}, key=w.key.arn).refused("KMSC_E_ANSWER_KEY", other.arn)
-        for operation in ("Decrypt", "GenerateRandom", "Encrypt\r\nX: y", "", "x" * 65, "Encrypt.Decrypt"):
+        for operation in ("Decrypt", "decrypt", "GENERATERANDOM", "GenerateRandom", "Encrypt\r\nX: y", "", "x" * 65, "Encrypt.Decrypt"):
             forward(operation, {}, key=None, ciphertext=None).refused("KMSC_E_OPERATION")
         w.kms.faults += ["error ThrottlingException 400"]
         a = forward("DescribeKey", {"KeyId": w.key.arn}).good()
