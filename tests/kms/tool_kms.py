@@ -381,6 +381,18 @@ def a_limit_on_files_is_an_error():
         same(sorted(p.name for p in w.path.iterdir()), ["credentials", "secret"], "files")
 
 
+@test(seconds=2)
+def few_descriptors_are_the_systems_failure():
+    """Whatever could not be opened: code 5, or that of the part; no connection is blamed, and nothing is left over."""
+    with world() as w:
+        codes = [w.decrypt("--out", w.path / "out", program=MUSL, preexec_fn=lambda n=n: resource.setrlimit(
+            resource.RLIMIT_NOFILE, (n, n))) for n in range(1, 9)]
+        for done in codes[:-1]:
+            check(done.code in (FILE, CREDENTIALS, NSM) and "descriptors" in done.err, done.story)
+        codes[-1].is_(DONE)
+        same(sorted(p.name for p in w.path.iterdir()), ["credentials", "out", "secret"], "files")
+
+
 def on_terminal(w: World, *words: object) -> tuple[int, bytes]:
     """Code, and what a terminal as stdout shows of `kms decrypt`."""
     head, tail = pty.openpty()

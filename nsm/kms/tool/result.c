@@ -210,7 +210,11 @@ static int code_of_step(const struct kmsc_error *error)
 		return COMMANDS_CREDENTIALS;
 	case KMSC_STEP_CONNECT:
 	case KMSC_STEP_TLS:
-	case KMSC_STEP_SEND: /* random bytes for TLS are the NSM's */
+	case KMSC_STEP_SEND:
+		if (error->code == -ENOMEM || error->code == -EMFILE ||
+		    error->code == -ENFILE)
+			return TOOL_FILE;
+		/* Random bytes for TLS are the NSM's. */
 		return nsmc_error_name(error->code) ? TOOL_NSM :
 						      COMMANDS_UNREACHED;
 	case KMSC_STEP_OPEN:
