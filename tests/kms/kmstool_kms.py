@@ -488,6 +488,17 @@ def one_session_more(**how: object) -> None:
 
 
 @test()
+def sessions_end_with_the_server():
+    """However it ends: nobody is left with credentials."""
+    with tools() as t:
+        s = Server(t)
+        with s.peer() as p:
+            same(p.ask(SET), OK, "SetClient")
+            s.stop()
+            same(p.socket.recv(1), b"", "what comes after it")
+
+
+@test()
 def a_port_that_is_taken_is_told():
     """Exit code 1, with the port."""
     with server() as s:

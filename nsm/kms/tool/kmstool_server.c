@@ -230,8 +230,17 @@ static int accept_one(const struct server *s, int listener)
 	return fd;
 }
 
+/* As AWS's sessions: whoever ends the server ends them, and their credentials. */
+static void end_with(pid_t server)
+{
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != server)
+		_exit(0);
+}
+
 static int run(const struct server *s)
 {
+	const pid_t server = getpid();
 	int listener = sock_listen(s->port, 0), fd, sessions = 0;
 	pid_t pid;
 
@@ -247,6 +256,7 @@ static int run(const struct server *s)
 		pid = fork();
 		if (pid == 0) {
 			close(listener);
+			end_with(server);
 			serve(s, fd);
 			_exit(0);
 		}
