@@ -1,10 +1,13 @@
 """Who may ask the local API for what: users, groups, keys, and what is refused on loopback."""
 
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
+from pathlib import Path
 
-from .lib import ASAN, DEADLINE_S, MUSL, Api, Nsm, api, as_user, check, folder, free_port, head_of, same, test, wait_for
+from .lib import ASAN, DEADLINE_S, MUSL, Api, Nsm, Skip, api, as_user, check, folder, free_port, head_of, same, test, wait_for
 
 EXTEND = ("POST", "/v1/pcrs/16/extend", {"data": "YQ=="})
 
@@ -107,6 +110,66 @@ def it_listens_where_it_should_and_nowhere_else() -> None:
         with socket.create_connection(("::1", six)) as s:
             s.sendall(head_of("GET", "/v1/health", {"Host": f"[::1]:{six}"}))
             check(s.recv(100).startswith(b"HTTP/1.1 200 "), "an answer on ::1")
+
+
+def refused_start(a: Api, user: int, *lines: str) -> str:
+    """What a start beside A with LINES as USER says, which fails."""
+    program, conf = a.path / "enclave-api", a.path / "refused.conf"
+    if not program.exists():
+        shutil.copy(ASAN, program)  # another user may not get to the original
+    conf.write_text("\n".join(lines) + "\n")
+    p = subprocess.run([program, conf], env={**os.environ, "KMS_NSM": str(a.nsm.path)}, capture_output=True, text=True, check=False,
+                       user=user, group=user, extra_groups=[], timeout=DEADLINE_S)
+    same(p.returncode, 5, f"its code: {p.stderr}")
+    return p.stderr
+
+
+@test
+def a_start_that_is_not_allowed_is_explained() -> None:
+    """The lines to add, with the user's numbers: no NSM, the default, a directory of root, one that is missing, a group of others."""
+    if os.geteuid() != 0:
+        raise Skip("only root can be another user")
+    with api() as a:
+        path = a.path
+        same(refused_start(a, 900), "enclave-api: /dev/nsm: Permission denied: nsm-group in enclave-init.conf must be a group of this user, "
+             "900\n", "what it says without the NSM")
+        a.nsm.path.parent.chmod(0o755)
+        a.nsm.path.chmod(0o666)
+        (path / "own").mkdir()
+        os.chown(path / "own", 900, 900)
+        mend = "user 900 needs a directory of its own: tmpfs = {}:uid=900,gid=900,mode=0755 in enclave-init.conf, and socket = {}\n"
+        missing, closed = path / "missing/a.sock", path / "a.sock"
+        for socket_path, words in (
+                (closed, f"{closed}: Permission denied: {mend.format('/run/api', '/run/api/api.sock')}"),
+                (missing, f"{missing}: No such file or directory: {mend.format(path / 'missing', missing)}")):
+            same(refused_start(a, 900, f"socket = {socket_path}"), f"enclave-api: {words}", "what it says")
+        if not Path("/run/api").exists():
+            default = "/run/api/api.sock"
+            same(refused_start(a, 900), f"enclave-api: {default}: No such file or directory: {mend.format('/run/api', default)}", "the default")
+        own = path / "own/a.sock"
+        same(refused_start(a, 900, f"socket = {own}", "socket-group = 901"), f"enclave-api: {own}: socket-group 901: user 900 is not in "
+             "that group: it needs the group in /etc/group, or by supplementary-groups\n", "what it says")
+        same(os.listdir(path / "own"), [], "what is left")
+
+
+@test
+def a_directory_that_is_missing_is_made() -> None:
+    """Below /run, by root; elsewhere a path that is wrong is an error."""
+    if not os.access("/run", os.W_OK):
+        raise Skip("only root may write to /run")
+    with api() as a, tempfile.TemporaryDirectory(prefix="api-", dir="/run") as name:
+        path, conf = Path(name), a.path / "other.conf"
+        conf.write_text(f"socket = {path}/new/api.sock\nnotify-dir = {a.path}\n")
+        b = Api.__new__(Api)
+        b.__dict__.update(a.__dict__)
+        b.socket = path / "new/api.sock"
+        b.process = subprocess.Popen([ASAN, conf], env={**os.environ, "KMS_NSM": str(a.nsm.path), "NOTIFY_SOCKET": str(a.path / "notify")})
+        try:
+            b.wait().ask("GET", "/v1/health").is_(200)
+            b.end()
+        finally:
+            b.process.kill()
+            b.process.wait()
 
 
 @test

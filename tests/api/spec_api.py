@@ -121,7 +121,7 @@ def what_only_a_start_shows_is_said() -> None:
             ("\nallow = random user=nobody-of-that-name", 1, "line 2: allow nobody-of-that-name: there is no such user"),
             ("allow = random group=nobody-of-that-name", 1, "line 1: allow nobody-of-that-name: there is no such group"),
             ("socket = /nonexistent/api.sock", 5, "/nonexistent/api.sock: No such file or directory"),
-            (f"socket = {path}/s\nsocket-group = nobody-of-that-name", 5, "No such file"),
+            (f"socket = {path}/s\nsocket-group = nobody-of-that-name", 5, "socket-group nobody-of-that-name: there is no such group"),
         ):
             from kms.nsm import Nsm
             with Nsm() as nsm:

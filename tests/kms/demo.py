@@ -55,7 +55,6 @@ ca = /etc/kms-ca.pem
 credentials = imds vsock:3:8002
 key = orders {arn} context.app=orders
 listen = 127.0.0.1:8100
-socket = /run/api/api.sock
 """
 # What the program needs to know of KMS: where it is. boto3 wants credentials, and the API signs with its own.
 ENVIRONMENT = ("AWS_ENDPOINT_URL_KMS=http://" + API, "AWS_DEFAULT_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=unused",

@@ -125,6 +125,18 @@ static int set_rights(const char *path, const struct spec *s)
 	return chmod(path, s->socket_mode) < 0 ? -errno : 0;
 }
 
+/* The directory of the socket, where it is missing below /run, which is empty at each boot. */
+static void make_directory(const char *path)
+{
+	char name[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	const char *slash = strrchr(path, '/');
+	const int n =
+		snprintf(name, sizeof(name), "%.*s", (int)(slash - path), path);
+
+	if (n > 0 && (size_t)n < sizeof(name) && strncmp(name, "/run/", 5) == 0)
+		(void)mkdir(name, 0755);
+}
+
 static int bind_local(int fd, const struct spec *s)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX }, other = un;
@@ -141,6 +153,7 @@ static int bind_local(int fd, const struct spec *s)
 	n = snprintf(other.sun_path, sizeof(other.sun_path), "%s~", s->socket);
 	if (n < 0 || (size_t)n >= sizeof(other.sun_path))
 		return -ENAMETOOLONG;
+	make_directory(s->socket);
 	(void)unlink(other.sun_path);
 	mask = umask(0777);
 	r = bind(fd, (const struct sockaddr *)&other, sizeof(other)) < 0 ?
@@ -157,6 +170,43 @@ static int bind_local(int fd, const struct spec *s)
 	if (r < 0)
 		(void)unlink(other.sun_path);
 	return r;
+}
+
+/* A directory that this process may not write, or make, and the lines that mend it. */
+static int fail_directory(struct spec_fault *f, const char *path, int r)
+{
+	const char *socket = r == -ENOENT ? path : SPEC_SOCKET;
+	const int len = (int)(strrchr(socket, '/') - socket);
+	const unsigned uid = geteuid(), gid = getegid();
+
+	(void)snprintf(
+		f->words, sizeof(f->words),
+		"%s: %s: user %u needs a directory of its own: tmpfs = %.*s:uid=%u,gid=%u,mode=0755 in enclave-init.conf, and socket = %s",
+		path, strerror(-r), uid, len, socket, uid, gid, socket);
+	return r;
+}
+
+static int fail_local(struct spec_fault *f, const struct spec *s, int r)
+{
+	gid_t gid;
+
+	f->line = 0;
+	if (s->socket_group && access_group(s->socket_group, &gid) < 0) {
+		(void)snprintf(f->words, sizeof(f->words),
+			       "socket-group %s: there is no such group",
+			       s->socket_group);
+		return r;
+	}
+	if (r == -ENOENT || r == -EACCES)
+		return fail_directory(f, s->socket, r);
+	if (r == -EPERM && s->socket_group) {
+		(void)snprintf(
+			f->words, sizeof(f->words),
+			"%s: socket-group %s: user %u is not in that group: it needs the group in /etc/group, or by supplementary-groups",
+			s->socket, s->socket_group, (unsigned)geteuid());
+		return r;
+	}
+	return fail(f, 0, s->socket, r);
 }
 
 static int open_local(const struct spec *s, struct spec_fault *reterr)
@@ -178,7 +228,7 @@ static int open_local(const struct spec *s, struct spec_fault *reterr)
 	}
 	if (fd >= 0)
 		close(fd);
-	return fail(reterr, 0, s->socket, r);
+	return fail_local(reterr, s, r);
 }
 
 /* --- loopback --- */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "nsm/api/jobs/custody.h"
 #include "nsm/api/jobs/task.h"
@@ -105,6 +106,19 @@ static void ask_first(struct timer *t)
 	(void)task_add(TASK_NSM, NULL, describe, NULL, FIRST_MS, got_first);
 }
 
+static void say_closed(struct spec_fault *f)
+{
+	const char *why = nsmc_error_text(jobs.nsm);
+
+	if (jobs.nsm == -EACCES)
+		(void)snprintf(
+			f->words, sizeof(f->words),
+			"/dev/nsm: %s: nsm-group in enclave-init.conf must be a group of this user, %u",
+			why, (unsigned)geteuid());
+	else
+		(void)snprintf(f->words, sizeof(f->words), "/dev/nsm: %s", why);
+}
+
 int jobs_open(struct loop *loop, const struct spec *spec, void (*ready)(void),
 	      struct spec_fault *reterr)
 {
@@ -128,8 +142,7 @@ int jobs_open(struct loop *loop, const struct spec *spec, void (*ready)(void),
 	jobs.ready = ready;
 	jobs.nsm = nsmc_open();
 	if (jobs.nsm < 0) {
-		(void)snprintf(reterr->words, sizeof(reterr->words),
-			       "/dev/nsm: %s", nsmc_error_text(jobs.nsm));
+		say_closed(reterr);
 		return jobs.nsm;
 	}
 	task_open(loop, spec, &hooks, limits);

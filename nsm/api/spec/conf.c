@@ -672,7 +672,7 @@ static void set_defaults(struct spec *s)
 		.kms_timeout_ms = 30 * 1000,
 		.nsm_timeout_ms = 10 * 1000,
 		.recipient_max_ms = 6 * 3600 * 1000,
-		.socket = "/run/enclave/api.sock",
+		.socket = SPEC_SOCKET,
 		.socket_mode = 0660,
 		.notify_dir = "/run/enclave/notify",
 	};

@@ -26,8 +26,11 @@ enum {
 		106, /* bytes of its path: it has one more until it listens */
 	SPEC_CONNECT_MAX = 300,		  /* bytes */
 	SPEC_KMS_MS_MAX = 10 * 60 * 1000, /* of kms-timeout */
-	SPEC_WORDS = 256,
+	SPEC_WORDS = 512,
 };
+
+/* Where the API listens without a line "socket". */
+#define SPEC_SOCKET "/run/api/api.sock"
 
 struct spec_pair {
 	const char *name, *value;
@@ -122,7 +125,7 @@ struct spec {
 	int64_t kms_timeout_ms; /* of a call with all its attempts; 30 s */
 	int64_t nsm_timeout_ms; /* of a call of the NSM; 10 s */
 	int64_t recipient_max_ms; /* the recipient key is renewed after so long; 6 h */
-	const char *socket;	  /* path; default /run/enclave/api.sock */
+	const char *socket;	  /* absolute path; default SPEC_SOCKET */
 	const char *socket_group; /* NULL: that of the process */
 	unsigned socket_mode;	  /* 0660 */
 	const char *
