@@ -101,6 +101,7 @@ def what_a_file_has_wrong_is_named():
     with place() as p:
         file = p.w.path / "credentials"
         for text, words in [("", "it is empty"), ("nonsense", "line 1: it is not NAME=VALUE"), ("{", "not JSON"),
+                            ("\ufeff" + imds_json(), "they begin with a byte order mark"),
                             (f"AWS_ACCESS_KEY_ID={ID}", "the secret access key is empty"),
                             (f"AWS_ACCESS_KEY_ID={ID}\nAWS_SECRET_ACCESS_KEY={SECRET} x", "line 2: something follows the value"),
                             (imds_json(Token="a\r\nX: y"), "the session token has characters"),

@@ -270,6 +270,9 @@ int shape_read(const char *text, size_t len, struct kmsc_credentials *ret,
 	if (len > SHAPE_TEXT_MAX)
 		return reason(words, -KMSC_E_CREDENTIALS,
 			      "they are longer than %d bytes", SHAPE_TEXT_MAX);
+	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		return reason(words, -KMSC_E_CREDENTIALS,
+			      "they begin with a byte order mark");
 	while (blank < len && (is_blank(text[blank]) || text[blank] == '\n'))
 		blank++;
 	if (blank == len)
