@@ -57,7 +57,6 @@ class Parent:
         self.close = close
         self.hold = hold  # no attempt is answered before release()
         self.taken: set[int] = set()  # ports that others listen at
-        self.early: set[int] = set()  # ports at which connect() has waited before init listens there: it may end at once
         self.serves: set[int] = set()  # LINK_PORTS whose connections Jail.incoming gets; the others refuse
         self.attempts: list[str] = []
         self.received: list[int] = []
@@ -117,7 +116,6 @@ class Jail:
         self._held: list[tuple[str, int]] = []
         self._connections: list[socket.socket] = []
         self.ports: dict[int, socket.socket] = {}  # that it listens at
-        self._early: dict[int, socket.socket] = {}
         self.incoming: list[tuple[int, socket.socket]] = []  # connections to Parent.serves
         self._start(boot.cpio() + image.cpio(), words, options, console, below, seams)
 
@@ -197,8 +195,6 @@ class Jail:
         if message.startswith(b"listen "):
             port = int(message.split()[1])
             end = socket.socket(fileno=fds[0])
-            if port in self.parent.early:
-                self._early[port] = self._bring(end, 3)
             self._answer(end, 98 if port in self.parent.taken else 0)
             if port in self.parent.taken:
                 end.close()
@@ -255,14 +251,8 @@ class Jail:
     def connect(self, port: int, cid: int = 3) -> socket.socket:
         """A connection to what init listens at on PORT, of the parent or another CID."""
         self.wait(lambda: port in self.ports, f"port {port} listens")
-        if port in self._early:
-            return self._early.pop(port)
-        return self._bring(self.ports[port], cid)
-
-    @staticmethod
-    def _bring(end: socket.socket, cid: int) -> socket.socket:
         ours, theirs = socket.socketpair()
-        socket.send_fds(end, [cid.to_bytes(4, "little")], [theirs.fileno()])
+        socket.send_fds(self.ports[port], [cid.to_bytes(4, "little")], [theirs.fileno()])
         theirs.close()
         ours.settimeout(DEADLINE_S)
         return ours
@@ -376,7 +366,7 @@ class Jail:
         for fd in (self.console, self.record):
             if fd >= 0:
                 os.close(fd)
-        for s in (self.listener, *self._connections, *self.ports.values(), *self._early.values(), *(s for _, s in self.incoming)):
+        for s in (self.listener, *self._connections, *self.ports.values(), *(s for _, s in self.incoming)):
             s.close()
         for _, fd in self._held:
             os.close(fd)

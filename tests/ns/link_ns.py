@@ -30,13 +30,6 @@ def sh(script: str, config: str, **more) -> Jail:
     return Jail("/bin/sh", "-c", script, files=tools(), config=config, **more)
 
 
-def reader(port: int) -> Parent:
-    """A parent whose connection to PORT waits before init listens there, which may end at once."""
-    parent = Parent()
-    parent.early.add(port)
-    return parent
-
-
 def read_all(j: Jail, s: socket.socket) -> bytes:
     """All up to its end; the jail goes on meanwhile."""
     s.setblocking(False)
@@ -192,14 +185,14 @@ def lines_come_with_their_service_and_stream() -> None:
 @test
 def raw_lines_are_as_they_were() -> None:
     """log-escape = no: only the name before them is ours."""
-    with sh(r"printf '\033[1m\200\n'; exit 0", "log = listen\nlog-escape = no\n", parent=reader(LOG)) as j:
+    with sh(r"printf '\033[1m\200\n'; exit 0", "log = listen\nlog-escape = no\n") as j:
         same(lines_of(read_all(j, j.connect(LOG))), [b"main: \x1b[1m\x80"], "the line")
 
 
 @test
 def long_lines_go_on_in_the_next() -> None:
     """4096 bytes a line; the rest has a + behind the name, and nothing is lost."""
-    with sh("head -c 9000 /dev/zero | tr '\\0' x; echo", "log = listen\n", parent=reader(LOG)) as j:
+    with sh("head -c 9000 /dev/zero | tr '\\0' x; echo", "log = listen\n") as j:
         found = lines_of(read_all(j, j.connect(LOG)))
         same([line[:6] for line in found], [b"main: ", b"main+ ", b"main+ "], "the prefixes")
         same([len(line) - 6 for line in found], [4096, 4096, 808], "their lengths")
@@ -358,7 +351,7 @@ def dev_stdout_opens_for_every_user() -> None:
     files = tools()
     files.file("etc/passwd", "root:x:0:0::/:\napp:x:1000:1000::/:\n")
     with Jail("/bin/sh", "-c", "echo out >/dev/stdout; echo err >/dev/stderr; exit 0", files=files,
-              config="user = app\nlog = listen\n", parent=reader(LOG)) as j:
+              config="user = app\nlog = listen\n") as j:
         same(sorted(lines_of(read_all(j, j.connect(LOG)))), [b"main! err", b"main: out"], "the lines")
 
 
@@ -459,7 +452,7 @@ def each_boot_has_an_id() -> None:
 @test
 def status_names_signals() -> None:
     """A signal by number and by name."""
-    with sh("kill -9 $$", "status = brief\n", parent=reader(STATUS)) as j:
+    with sh("kill -9 $$", "status = brief\n") as j:
         last = json.loads(read_all(j, j.connect(STATUS)).splitlines()[-1])
         same((last["status"], last["signal"], last["name"]), ("signaled", 9, "SIGKILL"), "the last line")
 
@@ -482,7 +475,7 @@ def full_status_has_the_services() -> None:
 @test
 def a_boot_that_stops_is_fatal() -> None:
     """On the status port and in the report: step and reason, quotes escaped."""
-    parent = reader(STATUS)
+    parent = Parent()
     parent.serves.add(REPORT)
     with Jail("/no/such\"program", config="status = brief\nreport = on\n", parent=parent) as j:
         s = j.connect(STATUS)
