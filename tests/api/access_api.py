@@ -5,9 +5,11 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
-from .lib import ASAN, DEADLINE_S, MUSL, Api, Nsm, Skip, api, as_user, check, folder, free_port, head_of, same, test, wait_for
+from .lib import (ASAN, DEADLINE_S, MUSL, Api, Nsm, Skip, api, as_user, check, folder, free_port, head_of, read_answer, same, test,
+                  wait_for)
 
 EXTEND = ("POST", "/v1/pcrs/16/extend", {"data": "YQ=="})
 
@@ -191,6 +193,20 @@ def a_socket_in_use_is_not_taken() -> None:
         finally:
             b.process.kill()
             b.process.wait()
+
+
+@test(seconds=5)
+def nobody_is_kept_out_by_those_who_send_nothing() -> None:
+    """One program holds all that loopback and its user may have, without a request or with half of one: another user is served."""
+    port = free_port()
+    with api("socket-mode = 0666", f"listen = 127.0.0.1:{port}") as a, ExitStack() as stack:
+        held = [stack.enter_context(a.connect(p)) for p in (port, None) for _ in range(32)]
+        for s in held[::2]:
+            s.sendall(b"GET /v1/health HTTP/1.1\r\n")
+        wait_for(lambda: len(os.listdir(f"/proc/{a.process.pid}/fd")) > 64, "all to be taken")
+        same(as_user(4001, 4001, [], lambda: [a.ask("GET", "/v1/health").status for _ in range(3)]), [200] * 3, "another user's answers")
+        with a.connect() as s:
+            read_answer(s).is_(429, "too_many_connections")  # as before: it is its own
 
 
 @test

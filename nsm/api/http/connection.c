@@ -23,6 +23,7 @@ enum {
 	LINGER_MS = 2000, /* what a refused client still sends is read */
 	LINGER_MAX = 1 << 20,
 	TURNED_MAX = 16, /* that there is no room for, and get to know it */
+	SHARE = CONNECTION_MAX / 4, /* that a user has for sure */
 };
 
 enum connection_state {
@@ -503,7 +504,34 @@ static bool is_same_user(const struct web_peer *a, const struct web_peer *b)
 	return a->is_known == b->is_known && (!a->is_known || a->uid == b->uid);
 }
 
-static struct connection *find_free(void)
+static size_t count_of(const struct web_peer *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < CONNECTION_MAX; i++)
+		n += all.at[i].state != FREE &&
+		     is_same_user(&all.at[i].peer, p);
+	return n;
+}
+
+/* Of a user with more than a share, for one with less: that which has not sent its request for the longest time. */
+static struct connection *find_crowding(const struct web_peer *p)
+{
+	struct connection *oldest = NULL;
+
+	if (count_of(p) >= SHARE)
+		return NULL;
+	for (size_t i = 0; i < CONNECTION_MAX; i++) {
+		struct connection *c = &all.at[i];
+
+		if (c->state == READING && count_of(&c->peer) > SHARE &&
+		    (!oldest || c->since_ms < oldest->since_ms))
+			oldest = c;
+	}
+	return oldest;
+}
+
+static struct connection *find_free(const struct web_peer *p)
 {
 	struct connection *oldest = NULL;
 
@@ -517,19 +545,11 @@ static struct connection *find_free(void)
 		    (!oldest || c->since_ms < oldest->since_ms))
 			oldest = c;
 	}
+	if (!oldest)
+		oldest = find_crowding(p);
 	if (oldest)
 		end(oldest);
 	return oldest;
-}
-
-static size_t count_of(const struct web_peer *p)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < CONNECTION_MAX; i++)
-		n += all.at[i].state != FREE &&
-		     is_same_user(&all.at[i].peer, p);
-	return n;
 }
 
 /* One of loopback that was answered, and of which nothing has come since. */
@@ -623,7 +643,7 @@ void connection_take(int fd, const struct connection_place *place)
 			  "this user has 32 connections");
 		return;
 	}
-	c = find_free();
+	c = find_free(&peer);
 	if (!c) {
 		turn_away(fd, place, 503, "too_many_connections",
 			  "there are 64 connections");

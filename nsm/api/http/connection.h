@@ -41,7 +41,8 @@ void connection_open(struct loop *loop, const struct web_route *const *tables);
 bool connection_has_room(const struct connection_place *place);
 
 /*
- * Takes the non-blocking FD, of a client that has come to PLACE. Where there is no room, it is answered 503 (or 429, where the user has
+ * Takes the non-blocking FD, of a client that has come to PLACE. For a user with less than a quarter of all, one that has not sent its
+ * request makes room, of a user with more. Where there is no room, it is answered 503 (or 429, where the user has
  * all that one user may have) and closed.
  */
 void connection_take(int fd, const struct connection_place *place);
