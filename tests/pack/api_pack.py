@@ -87,11 +87,14 @@ def what_is_missing_is_named() -> None:
 
 @test
 def what_is_hardly_meant_is_said() -> None:
-    """A device that is open to all, and others that start before the API answers."""
+    """A device that is open to all, or to the application, and others that start before the API answers."""
     with folder() as path:
         x = path / "x.eif"
         build(x, "--image", image(path, API_CONF, INIT_CONF.replace("ready = notify\n", ""))).is_(DONE, "ready = notify")
-        build(x, "--image", image(path, API_CONF, INIT_CONF.replace("nsm-group = api", "nsm = open"))).is_(DONE, "past enclave-api")
+        build(x, "--image", image(path, API_CONF, INIT_CONF.replace("nsm-group = api", "nsm = open"))).is_(DONE, "every process may ask")
+        build(x, "--image", image(path, API_CONF, INIT_CONF.replace("nsm-group = api\n", ""))).is_(DONE, "no nsm-group: the application's group")
+        done = build(x, "--image", image(path, API_CONF, INIT_CONF.replace("nsm-group = api\n[api]\n", ""))).is_(DONE)
+        check("past enclave-api" not in done.err, f"of an application that is the API: {done.err}")
 
 
 @test

@@ -153,6 +153,34 @@ static int check_conf(const struct image *image, const char *path,
 	return r;
 }
 
+static bool has_group(const struct image *image, const char *name)
+{
+	struct fault none;
+	char *text = NULL;
+	size_t len;
+	bool has;
+
+	if (read_file(image, "/etc/group", DATABASE_MAX, "", &text, &len,
+		      &none) < 0)
+		return false;
+	has = is_known(text, name);
+	free(text);
+	return has;
+}
+
+/* Who may open the NSM past the rules of enclave-api, which runs beside the application or is it. */
+static void note_nsm(const struct command *c, const struct image *image,
+		     const struct config *config, bool is_beside)
+{
+	if (config->nsm_is_open)
+		command_note(c, "nsm = open: every process may ask the NSM, "
+				"past enclave-api");
+	else if (is_beside && !config->nsm_group && !has_group(image, "nsm"))
+		command_note(c,
+			     "no nsm-group: the application's group may ask "
+			     "the NSM, past enclave-api; name enclave-api's");
+}
+
 int build_check_api(const struct command *c, const struct image *image,
 		    const struct app *app, struct fault *reterr)
 {
@@ -172,9 +200,7 @@ int build_check_api(const struct command *c, const struct image *image,
 				     "%s: without ready = notify others start "
 				     "before enclave-api answers",
 				     s->supervision.name);
-		if (config->nsm_is_open)
-			command_note(c, "nsm = open: every process may ask the "
-					"NSM, past enclave-api");
+		note_nsm(c, image, config, i > 0);
 	}
 	return 0;
 }
