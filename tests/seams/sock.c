@@ -45,10 +45,14 @@ static int hand_over(int to, char *text, int fd)
 static int ask(int to, char *text, const int fds[2])
 {
 	int answer = ECONNRESET, r = hand_over(to, text, fds[1]);
+	ssize_t n;
 
 	close(fds[1]);
-	if (r == 0 &&
-	    recv(fds[0], &answer, sizeof(answer), 0) != sizeof(answer))
+	/* A real one waits for nobody, and no signal disturbs it. */
+	do
+		n = r == 0 ? recv(fds[0], &answer, sizeof(answer), 0) : 0;
+	while (n < 0 && errno == EINTR);
+	if (n != sizeof(answer))
 		answer = ECONNRESET;
 	return r < 0 ? r : -answer;
 }
