@@ -1,6 +1,6 @@
 #include "nsm/kms/credentials/provider.h"
 
-#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -28,6 +28,13 @@ static int64_t system_now(void *ctx)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+static bool is_open(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return poll(&p, 1, 0) <= 0 || !(p.revents & POLLNVAL);
+}
+
 const char *provider_new(const char *text, struct provider **ret)
 {
 	size_t len = strlen(text);
@@ -43,8 +50,7 @@ const char *provider_new(const char *text, struct provider **ret)
 	p->now = system_now;
 	why = source_read(p->text, len, &p->source);
 	/* Later one of ours may have its number. */
-	if (!why && p->source.kind == SOURCE_FD &&
-	    fcntl(p->source.fd, F_GETFD) < 0)
+	if (!why && p->source.kind == SOURCE_FD && !is_open(p->source.fd))
 		why = "no such descriptor is open";
 	if (why) {
 		provider_free(p);
