@@ -1,8 +1,10 @@
 """nsm/api/openapi.yaml against the program: paths, methods, answers, requests."""
 
 import json
+import re
 import socket
 import subprocess
+from http import HTTPStatus
 
 import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -123,3 +125,16 @@ def what_verify_accepts_is_as_the_file_says() -> None:
         body = {"document": b64(document), "nonce": "YWJj", "roots": [b64(e.nsm.root.read_bytes())], "pcrs": {"0": e.nsm.pcr(0).hex()}}
         validate(body, operation["requestBody"]["content"]["application/json"]["schema"], "the request")
         validate_answer(e.post("/v1/verify", body).is_(200), operation, "verify")
+
+
+@test
+def each_status_is_on_the_page() -> None:
+    """What the sources of the API's own routes answer with, enclave-api(8) explains, and nothing else."""
+    page = set(re.findall(r"^\.It ([45]\d\d) Ta\b", (TOP / "nsm/api/enclave-api.8").read_text(), re.M))
+    used: set[str] = set()
+    for path in (*(TOP / "nsm/api/routes").glob("*.c"), *(TOP / "nsm/api/jobs").glob("*.c"), TOP / "nsm/api/http/connection.c",
+                 TOP / "nsm/api/http/intake.c", TOP / "nsm/api/http/web.c"):
+        text = re.sub(r"reasons\[\] = \{.*?\};", "", path.read_text(), flags=re.S)  # names of all that there could be
+        used |= set(re.findall(r"\b([45]\d\d)\b", re.sub(r"/\*.*?\*/", "", text, flags=re.S)))
+    used &= {str(s.value) for s in HTTPStatus}  # there are sizes, too
+    same(sorted(page), sorted(used), "statuses of the page, and of the sources")
