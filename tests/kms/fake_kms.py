@@ -13,7 +13,8 @@ What AWS does not document is a choice of ours, marked "ours:". As a program it 
     fake_kms.py new DIR                  a key; prints its ARN
     fake_kms.py policy DIR FILE          sets the key's policy
     fake_kms.py encrypt DIR NAME=VALUE...   stdin to stdout, a CiphertextBlob in base64
-    fake_kms.py serve DIR NSM-ROOT ADDRESS  serves at 127.0.0.1:PORT or at the UNIX socket of that path; DIR/ca.pem is its root
+    fake_kms.py serve DIR NSM-ROOT ADDRESS  serves at 127.0.0.1:PORT or at the UNIX socket of that path; DIR/ca.pem is its root,
+                                         another one at each start; a policy counts from the next request on
 """
 
 import base64
@@ -1041,8 +1042,12 @@ def _encrypt(path: Path, *context: str) -> None:
 
 
 def _serve(path: Path, root: str, address: str) -> None:
-    kms = FakeKms(Path(root).read_bytes())
-    kms.keys = Store(path).load()
+    class Stored(FakeKms):
+        def _answer(self, seen: Seen) -> tuple[dict, bytes | None]:
+            self.keys = Store(path).load()
+            return super()._answer(seen)
+
+    kms = Stored(Path(root).read_bytes())
     shutil.copy(kms.ca, path / "ca.pem")
 
     def report(seen: Seen) -> None:

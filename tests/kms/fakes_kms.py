@@ -18,7 +18,7 @@ from interop import ca
 from . import cms, policy
 from .fake_kms import BYTES_FAULTS
 from .imds import Imds
-from .lib import ACCESS, CONTEXT, SECRET, TOP, World, boto3, boto3_client, check, folder, run, same, test, world
+from .lib import ACCESS, CONTEXT, SECRET, TOP, Done, World, boto3, boto3_client, check, folder, run, same, test, world
 from .nsm import Fault, Nsm, chain_at
 
 RECIPIENT = rsa.generate_private_key(65537, 2048)
@@ -264,8 +264,14 @@ def the_fakes_are_programs_as_well():
         start(here / "nsm.py", d / "nsm", d / "root.der", f"0={'ab' * 48}")
         start(here / "imds.py", d / "imds")
         start(here / "fake_kms.py", "serve", d / "kms", d / "root.der", d / "socket")
-        run("decrypt", f"base64:{blob}", "--key", arn, "--context", "app=orders", "--connect", f"unix:{d}/socket", "--ca", d / "kms/ca.pem",
-            "--credentials", f"imds unix:{d}/imds", env={"KMS_NSM": f"{d}/nsm"}).is_(0, out=SECRET)
+        def decrypt() -> Done:
+            return run("decrypt", f"base64:{blob}", "--key", arn, "--context", "app=orders", "--connect", f"unix:{d}/socket", "--ca",
+                       d / "kms/ca.pem", "--credentials", f"imds unix:{d}/imds", env={"KMS_NSM": f"{d}/nsm"})
+
+        decrypt().is_(0, out=SECRET)
+        (d / "policy").write_text((d / "policy").read_text().replace("ab", "cd"))
+        said(here / "fake_kms.py", "policy", d / "kms", d / "policy")  # while it serves, as an image with its ca.pem needs it
+        decrypt().is_(1)
 
 
 @contextmanager
