@@ -17,8 +17,8 @@ H_RELAY_O := $(call objects,H,$(filter-out vsock/sock.c vsock/relay/flow/sandbox
 # What kms and api have but for their own files, and the device; with sanitizers, vsock, too.
 K_LIB_O := $(call objects,K,$(filter-out nsm/dev.c,$(LIBNSM_C)) $(KMS_LIB_C) $(KMS_BELOW_C) $(OPTS_C) $(KMS_SEAM_C))
 KEYS_LIB_C := $(filter-out nsm/dev.c vsock/sock.c,$(LIBNSM_C) $(KMS_LIB_C) $(KMS_BELOW_C) $(OPTS_C)) $(KMS_SEAM_C) tests/relay/sock.c
-KEYS_MORE_C := $(filter-out %/main.c,$(API_OWN_C) $(KMS_TOOL_C)) $(API_SEAM_C)
-OBJECTS += $(K_LIB_O) $(call objects,HK,$(KEYS_LIB_C) $(KMS_TOOL_C) $(API_OWN_C) $(API_SEAM_C) $(KMS_UNIT_C) tests/kms/caller.c tests/kms/wiped.c tests/kms/wire.c) \
+KEYS_MORE_C := $(filter-out %/main.c,$(API_OWN_C) $(API_BELOW_C) $(KMS_TOOL_C)) $(API_SEAM_C)
+OBJECTS += $(K_LIB_O) $(call objects,HK,$(KEYS_LIB_C) $(KMS_TOOL_C) $(API_OWN_C) $(API_BELOW_C) $(API_SEAM_C) $(KMS_UNIT_C) tests/kms/caller.c tests/kms/wiped.c tests/kms/wire.c) \
 	$(call objects,FK,$(KEYS_LIB_C) $(KEYS_MORE_C) $(KMS_FUZZ_C))
 INJECT_O := $(call objects,H,$(INJECT_C))
 JAIL_O := $(call objects,H,$(JAIL_C))
@@ -95,7 +95,7 @@ $(H)/relay $(RELAY_UNIT_X):
 # --- kms and api --------------------------------------------------------------------
 
 $(B)/test/kms: $(call objects,K,$(KMS_TOOL_C)) $(K_LIB_O)
-$(B)/test/api: $(call objects,K,$(API_OWN_C)) $(K_LIB_O)
+$(B)/test/api: $(call objects,K,$(API_OWN_C) $(API_BELOW_C)) $(K_LIB_O)
 # Calls of libkmsc as shipped, with a clock around what they are made of.
 BENCH_KMS := dev_exchange nsmc_recipient_attest nsmc_recipient_open tls_connect exchange_open exchange_send \
 	exchange_receive request_head
@@ -108,10 +108,10 @@ $(B)/test/kms $(B)/test/api $(B)/bench_kms:
 # Tests take of these what they need: two files of the tool and the API may have one name.
 $(HK)/lib.a: $(call objects,HK,$(KEYS_LIB_C))
 $(HK)/kms.a: $(call objects,HK,$(filter-out %/main.c,$(KMS_TOOL_C)))
-$(HK)/api.a: $(call objects,HK,$(filter-out %/main.c nsm/api/base/sandbox.c,$(API_OWN_C)) $(API_SEAM_C))
+$(HK)/api.a: $(call objects,HK,$(filter-out %/main.c nsm/api/base/sandbox.c,$(API_OWN_C) $(API_BELOW_C)) $(API_SEAM_C))
 $(FK)/lib.a: $(call objects,FK,$(KEYS_LIB_C))
 $(FK)/kms.a: $(call objects,FK,$(filter-out %/main.c,$(KMS_TOOL_C)))
-$(FK)/api.a: $(call objects,FK,$(filter-out %/main.c nsm/api/base/sandbox.c,$(API_OWN_C)) $(API_SEAM_C))
+$(FK)/api.a: $(call objects,FK,$(filter-out %/main.c nsm/api/base/sandbox.c,$(API_OWN_C) $(API_BELOW_C)) $(API_SEAM_C))
 $(foreach t,HK FK,$(patsubst %,$($(t))/%.a,lib kms api)):
 	$(call note,AR)
 	$(Q)rm -f $@ && ar rcsD $@ $^
