@@ -71,7 +71,7 @@ def what_is_refused_says_why() -> None:
         body = {"key_id": "orders", "ciphertext": blob}
         is_error(e.post("/v1/kms/decrypt", b"{"), 400, "not_json")
         is_error(e.post("/v1/kms/decrypt", {"key_id": "orders"}), 400, "bad_member", "ciphertext")
-        is_error(e.post("/v1/kms/decrypt", {**body, "context": {}}), 400, "bad_member", "context")
+        is_error(e.post("/v1/kms/decrypt", {**body, "context": {}}), 400, "bad_member", "context is no member of this operation; openapi.yaml lists")
         is_error(e.post("/v1/kms/decrypt", {**body, "CiphertextBlob": blob}), 400, "bad_member", "CiphertextBlob")
         is_error(e.post("/v1/kms/decrypt", {**body, "key_id": "other"}), 403, "key_not_configured", "other")
         is_error(e.post("/v1/kms/decrypt", {**body, "encryption_context": {"app": "x"}}), 403, "context_pinned", "app")

@@ -27,7 +27,7 @@
 	FAULT(KMSC_E_HTTP, "the answer is not HTTP as expected") \
 	FAULT(KMSC_E_TOO_LONG, "the answer is too long") \
 	FAULT(KMSC_E_DENIED, "KMS denies access") \
-	FAULT(KMSC_E_CIPHERTEXT, "KMS cannot decrypt the ciphertext") \
+	FAULT(KMSC_E_CIPHERTEXT, "KMS cannot decrypt the ciphertext with this key and encryption context") \
 	FAULT(KMSC_E_OTHER_KEY, "the ciphertext is of another key") \
 	FAULT(KMSC_E_NOT_FOUND, "KMS does not find the key") \
 	FAULT(KMSC_E_CLOCK, "KMS refuses the time of the request") \

@@ -23,7 +23,8 @@ static int refuse_name(struct operations_fault *reterr,
 	size_t max = sizeof(reterr->unknown) - 1;
 
 	*reterr = (struct operations_fault){
-		.member = "", .what = "is no member of this operation"
+		.member = "",
+		.what = "is no member of this operation; openapi.yaml lists them"
 	};
 	for (size_t i = 0; i < name->len && i < max; i++)
 		reterr->unknown[i] = name->at[i] < ' ' || name->at[i] > '~' ?
