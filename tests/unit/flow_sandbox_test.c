@@ -1,5 +1,9 @@
 /* The filter itself, in place of which the rest of what has sanitizers has nothing. */
 
+#include <errno.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
 #define sandbox_enter real_sandbox_enter
 #include "vsock/relay/flow/sandbox.c" // NOLINT(bugprone-suspicious-include)
 #undef sandbox_enter
