@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from gvproxy import gvproxy
@@ -250,6 +251,9 @@ def a_parent_that_does_not_read_costs_frames_and_not_their_bounds() -> None:
     """What is written in pieces arrives in order and whole; what there is no room for is lost."""
     with network(env={"RELAY_SNDBUF": "20000"}) as (_, proxy), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.connect(("192.168.127.1", 9))
+        # What waits for ARP's answer is sent beside what comes after it, in any order.
+        s.send(b"end of ARP")
+        proxy.hears(lambda f: f.endswith(b"end of ARP"), "the first datagram")
         for turn in range(4):
             proxy.reads.clear()
             for i in range(1500):
@@ -259,7 +263,9 @@ def a_parent_that_does_not_read_costs_frames_and_not_their_bounds() -> None:
             wait_for(lambda turn=turn: s.send(b"end of %d" % turn) and proxy.got(lambda f: f.endswith(b"end of %d" % turn)), "the end")
         texts = [f[42:] for f in proxy.frames if kind_of(f) == IPV4 and f[23] == UDP and not f[42:].startswith(b"end")]
         places = [struct.unpack(">II", t[:8]) for t in texts]
-        check(len(places) > 400 and places == sorted(set(places)), f"{len(places)} datagrams, or their order")
+        check(len(places) > 400, f"{len(places)} datagrams")
+        late = [f"{at} after {before}" for before, at in pairwise(places) if at <= before]
+        check(not late, f"{len(places)} datagrams, out of order: {late[:5]}, of {len(late)}")
         check(all(t[8:] == bytes([i & 255]) * (1 + 7 * i % 1400) for t, (_, i) in zip(texts, places, strict=True)), "bytes are others")
         same(proxy.count, 1, "connections")
 
