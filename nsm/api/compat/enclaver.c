@@ -39,22 +39,13 @@ static int read_field(struct job *j, const struct json *value, const char *name,
 
 static void run(struct job *j)
 {
-	static uint8_t room[4 * WEB_BODY_MAX + 98304];
 	static struct paper p;
-	const struct json *value = NULL;
-	struct json_fault fault;
+	const struct json *value = paper_object(j);
 	struct nsmc_bytes document;
 	int r;
 
-	if (json_read((const char *)j->web->body, j->web->body_len, room,
-		      sizeof(room), &value, &fault) < 0) {
-		paper_say(j, 400, "%s at byte %zu", fault.what, fault.at);
+	if (!value)
 		return;
-	}
-	if (json_kind(value) != JSON_OBJECT) {
-		paper_say(j, 400, "invalid type: expected an object");
-		return;
-	}
 	if (read_field(j, value, "nonce", base64_read, p.space[0], &p.nonce) <
 		    0 ||
 	    read_field(j, value, "user_data", base64_read, p.space[1],

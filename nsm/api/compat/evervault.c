@@ -64,22 +64,13 @@ static int read_all(struct job *j, const struct json *value, struct paper *p)
 
 static void run(struct job *j)
 {
-	static uint8_t room[4 * WEB_BODY_MAX + 98304];
 	static struct paper p;
-	const struct json *value = NULL;
-	struct json_fault fault;
+	const struct json *value = paper_object(j);
 	struct nsmc_bytes document;
 	int r;
 
-	if (json_read((const char *)j->web->body, j->web->body_len, room,
-		      sizeof(room), &value, &fault) < 0) {
-		paper_say(j, 400, "%s at byte %zu", fault.what, fault.at);
+	if (!value)
 		return;
-	}
-	if (json_kind(value) != JSON_OBJECT) {
-		paper_say(j, 400, "invalid type, expected an object");
-		return;
-	}
 	if (read_all(j, value, &p) < 0)
 		return;
 	r = paper_attest(j, &p, &document);

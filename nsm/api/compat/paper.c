@@ -9,6 +9,24 @@
 
 enum { WORDS_MAX = 512 };
 
+const struct json *paper_object(struct job *j)
+{
+	static uint8_t room[4 * WEB_BODY_MAX + 98304];
+	const struct json *value = NULL;
+	struct json_fault fault;
+
+	if (json_read((const char *)j->web->body, j->web->body_len, room,
+		      sizeof(room), &value, &fault) < 0) {
+		paper_say(j, 400, "%s at byte %zu", fault.what, fault.at);
+		return NULL;
+	}
+	if (json_kind(value) != JSON_OBJECT) {
+		paper_say(j, 400, "invalid type: expected an object");
+		return NULL;
+	}
+	return value;
+}
+
 int paper_attest(struct job *j, const struct paper *p, struct nsmc_bytes *ret)
 {
 	static uint8_t document[NSMC_DOCUMENT_MAX];

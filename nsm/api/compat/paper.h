@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "nsm/api/jobs/jobs.h"
+#include "nsm/kms/wire/json.h"
 #include "nsm/nsmc.h"
 
 /* What dialects share: an attestation document by the fields that a program gave, and answers in plain text. In a child. */
@@ -15,6 +16,9 @@ struct paper {
 	struct nsmc_bytes user_data, nonce, public_key;
 	uint8_t space[3][PAPER_FIELD_MAX]; /* for what they view */
 };
+
+/* The JSON object that J's body is, in memory that stays; or NULL, and J was answered 400. */
+const struct json *paper_object(struct job *j);
 
 /*
  * Gets a document over P's fields into memory that stays: 0, the NSM's error, or -EACCES: the user data are the runtime's, and J was
