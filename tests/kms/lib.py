@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 import wheels
 from suite import TOP, Failure, Skip, check, same, test  # noqa: F401
@@ -208,44 +209,11 @@ def copy_both(a: socket.socket, b: socket.socket, size: int = 8192) -> None:
     other.join()
 
 
-class Dripping:
-    """A way to PORT of 127.0.0.1 that carries SIZE bytes at a time in either direction."""
-
-    def __init__(self, port: int, size: int = 1) -> None:
-        self.to, self.size = port, size
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=64)
-
-    @property
-    def port(self) -> int:
-        return self.socket.getsockname()[1]
-
-    def __enter__(self) -> "Dripping":
-        threading.Thread(target=self._serve, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                conn, _ = self.socket.accept()
-            except OSError:
-                return
-            with conn, suppress(OSError), socket.create_connection(("127.0.0.1", self.to)) as out:
-                for s in (conn, out):
-                    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                copy_both(conn, out, self.size)
-
-
-class OneWorker:
-    """vsock-proxy -w 1: the next connection waits, accepted by the kernel alone, until the one before has ended."""
+class Way:
+    """A way to PORT of 127.0.0.1, from a port of its own or the UNIX socket PATH: one connection at a time, served by a thread."""
 
     def __init__(self, port: int, path: Path | None = None) -> None:
-        """At PATH, a UNIX socket, or at a port of 127.0.0.1; to PORT there."""
-        self.to, self.served, self._gone = port, 0, False
+        self.to, self.served = port, 0
         if path:
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.bind(str(path))
@@ -257,7 +225,7 @@ class OneWorker:
     def port(self) -> int:
         return self.socket.getsockname()[1]
 
-    def __enter__(self) -> "OneWorker":
+    def __enter__(self) -> Self:
         threading.Thread(target=self._serve, daemon=True).start()
         return self
 
@@ -274,4 +242,24 @@ class OneWorker:
                 return
             self.served += 1
             with conn, suppress(OSError), socket.create_connection(("127.0.0.1", self.to)) as out:
-                copy_both(conn, out)
+                self.carry(conn, out)
+
+    def carry(self, conn: socket.socket, out: socket.socket) -> None:
+        copy_both(conn, out)
+
+
+class Dripping(Way):
+    """Carries SIZE bytes at a time in either direction."""
+
+    def __init__(self, port: int, size: int = 1) -> None:
+        super().__init__(port)
+        self.size = size
+
+    def carry(self, conn: socket.socket, out: socket.socket) -> None:
+        for s in (conn, out):
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        copy_both(conn, out, self.size)
+
+
+class OneWorker(Way):
+    """vsock-proxy -w 1: the next connection waits, accepted by the kernel alone, until the one before has ended."""
