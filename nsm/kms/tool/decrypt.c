@@ -11,12 +11,7 @@ static int run(struct tool *t, struct opts *o)
 	if (r == 0)
 		r = material_ciphertext(t, set.argument, &set.input);
 	set.request.ciphertext = blob_view(&set.input);
-	if (r == 0)
-		r = settings_check(t, &set);
-	if (r == 0)
-		r = perform_call(t, &set);
-	settings_free(&set);
-	return r;
+	return perform_end(t, &set, r);
 }
 
 const struct command decrypt_command = {

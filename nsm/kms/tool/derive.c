@@ -15,12 +15,7 @@ static int run(struct tool *t, struct opts *o)
 	if (r == 0)
 		r = material_public_key(t, set.public_key, &set.input);
 	set.request.public_key = blob_view(&set.input);
-	if (r == 0)
-		r = settings_check(t, &set);
-	if (r == 0)
-		r = perform_call(t, &set);
-	settings_free(&set);
-	return r;
+	return perform_end(t, &set, r);
 }
 
 const struct command derive_command = {

@@ -11,12 +11,7 @@ static int run(struct tool *t, struct opts *o, enum kmsc_operation operation)
 	if (operation == KMSC_GENERATE_DATA_KEY && !set.request.key_spec &&
 	    !set.request.number_of_bytes)
 		set.request.key_spec = "AES_256";
-	if (r == 0)
-		r = settings_check(t, &set);
-	if (r == 0)
-		r = perform_call(t, &set);
-	settings_free(&set);
-	return r;
+	return perform_end(t, &set, r);
 }
 
 static int run_data_key(struct tool *t, struct opts *o)

@@ -140,7 +140,7 @@ static int call_nsm(const struct tool *t, const struct settings *set,
 	return r;
 }
 
-int perform_call(struct tool *t, const struct settings *set)
+static int make_call(struct tool *t, const struct settings *set)
 {
 	const char *source = set->credentials ? set->credentials :
 						"environment";
@@ -165,5 +165,15 @@ int perform_call(struct tool *t, const struct settings *set)
 		r = call_nsm(t, set, client);
 	kmsc_client_free(client);
 	provider_free(provider);
+	return r;
+}
+
+int perform_end(struct tool *t, struct settings *set, int r)
+{
+	if (r == 0)
+		r = settings_check(t, set);
+	if (r == 0)
+		r = make_call(t, set);
+	settings_free(set);
 	return r;
 }

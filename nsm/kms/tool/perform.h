@@ -5,9 +5,9 @@ struct settings;
 struct tool;
 
 /*
- * Makes the call that SET, which was checked, asks for, and writes its answer. Returns the exit
- * code.
+ * The end of each command. If R, an exit code, is 0: checks SET, makes the call that it asks for, and
+ * writes the answer. Frees what SET has in any case. Returns the exit code.
  */
-int perform_call(struct tool *t, const struct settings *set);
+int perform_end(struct tool *t, struct settings *set, int r);
 
 #endif
