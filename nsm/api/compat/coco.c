@@ -15,12 +15,6 @@
 static const char octets[] = "application/octet-stream";
 static const char prefix[] = "/cdh/resource/";
 
-static void say(struct web *w, int status, const char *words)
-{
-	web_answer(w, status, "text/plain; charset=utf-8", words,
-		   strlen(words));
-}
-
 /* --- secrets --- */
 
 /* What is in the files of the configuration's secrets, in its order. */
@@ -147,9 +141,9 @@ static void serve_resource(struct web *w)
 	if (web_after(w, prefix, &name))
 		secret = find(jobs_spec(), name);
 	if (!secret)
-		say(w, 404, "there is no such resource");
+		paper_tell(w, 404, "there is no such resource");
 	else if (!access_may_use_key(&w->peer, secret->key))
-		say(w, 403, "Forbidden");
+		paper_tell(w, 403, "Forbidden");
 	else
 		jobs_serve(w, JOB_KMS, run_resource, (void *)(uintptr_t)secret);
 }
@@ -202,7 +196,7 @@ static void serve_evidence(struct web *w)
 
 static void serve_nothing(struct web *w)
 {
-	say(w, 404, "URL NOT FOUND");
+	paper_tell(w, 404, "URL NOT FOUND");
 }
 
 const struct web_route coco_routes[] = {

@@ -88,10 +88,7 @@ static void serve(struct web *w)
 
 static void serve_nothing(struct web *w)
 {
-	static const char words[] = "Not Found";
-
-	web_answer(w, 500, "text/plain; charset=utf-8", words,
-		   sizeof(words) - 1);
+	paper_tell(w, 500, "Not Found");
 }
 
 const struct web_route evervault_routes[] = {

@@ -12,12 +12,6 @@ enum { HASH_SIZE = 32, NONCE_SIZE = 20 };
 /* Of the application's key, which documents name. Zeros: it has given none. */
 static uint8_t hash[HASH_SIZE];
 
-static void say(struct web *w, int status, const char *words)
-{
-	web_answer(w, status, "text/plain; charset=utf-8", words,
-		   strlen(words));
-}
-
 /* --- inside --- */
 
 /*
@@ -27,7 +21,7 @@ static void serve_ready(struct web *w)
 {
 	static bool is_ready;
 
-	say(w, is_ready ? 410 : 200, "");
+	paper_tell(w, is_ready ? 410 : 200, "");
 	is_ready = true;
 }
 
@@ -45,7 +39,7 @@ static void serve_hash(struct web *w)
 
 	/* One more for a line end. */
 	if (w->body_len > CHARACTERS + 1) {
-		say(w, 400, "reached read limit\n");
+		paper_tell(w, 400, "reached read limit\n");
 		return;
 	}
 	while (at < end && is_space(*at))
@@ -53,15 +47,15 @@ static void serve_hash(struct web *w)
 	while (end > at && is_space(end[-1]))
 		end--;
 	if (base64_read((const char *)at, (size_t)(end - at), got, &len) < 0) {
-		say(w, 400, "no Base64 given\n");
+		paper_tell(w, 400, "no Base64 given\n");
 		return;
 	}
 	if (len != HASH_SIZE) {
-		say(w, 400, "given hash is of invalid size\n");
+		paper_tell(w, 400, "given hash is of invalid size\n");
 		return;
 	}
 	memcpy(hash, got, HASH_SIZE);
-	say(w, 200, "");
+	paper_tell(w, 200, "");
 }
 
 /* --- for others --- */

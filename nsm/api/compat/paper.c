@@ -9,6 +9,8 @@
 
 enum { WORDS_MAX = 512 };
 
+static const char plain[] = "text/plain; charset=utf-8";
+
 const struct json *paper_object(struct job *j)
 {
 	static uint8_t room[4 * WEB_BODY_MAX + 98304];
@@ -54,8 +56,12 @@ void paper_say(struct job *j, int status, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(words, sizeof(words), format, args); // NOLINT
 	va_end(args);
-	job_answer(j, status, "text/plain; charset=utf-8", words,
-		   strlen(words));
+	job_answer(j, status, plain, words, strlen(words));
+}
+
+void paper_tell(struct web *w, int status, const char *words)
+{
+	web_answer(w, status, plain, words, strlen(words));
 }
 
 static int digit(char c)

@@ -8,7 +8,7 @@
 #include "nsm/kms/wire/json.h"
 #include "nsm/nsmc.h"
 
-/* What dialects share: an attestation document by the fields that a program gave, and answers in plain text. In a child. */
+/* What dialects share: an attestation document by the fields that a program gave, and answers in plain text. In a child, but for paper_tell. */
 
 enum { PAPER_FIELD_MAX = 4096 /* of one field; all of a request are less */ };
 
@@ -29,6 +29,9 @@ int paper_attest(struct job *j, const struct paper *p, struct nsmc_bytes *ret);
 /* Answers with words as text/plain. */
 void paper_say(struct job *j, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* The same in the service itself, where no child is needed. */
+void paper_tell(struct web *w, int status, const char *words);
 
 /* Hex of either case, nothing else in between, to TO of CAP bytes: 0, -EINVAL, or -ENOSPC. */
 int paper_hex(const char *text, uint8_t *to, size_t cap, size_t *ret_len);
