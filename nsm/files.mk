@@ -5,7 +5,7 @@ NSM := dev pool item wire nsm measure entropy
 NSM_C := $(NSM:%=nsm/%.c)
 
 # libnsmc is what PID 1 has, but for the pool, and this.
-NSM_MORE := error object doc root es384 certificate cache verify policy cms recipient
+NSM_MORE := error object doc root es384 certificate cache verify policy cms seed recipient
 NSM_MORE_C := $(NSM_MORE:%=nsm/%.c)
 LIBNSM_C := $(filter-out nsm/pool.c nsm/entropy.c,$(NSM_C)) $(NSM_MORE_C)
 

@@ -10,9 +10,9 @@
 #include <mbedtls/sha256.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "nsm/cms.h"
+#include "nsm/seed.h"
 
 enum {
 	KEY_BYTES_MAX = 512,	/* of a modulus */
@@ -35,49 +35,14 @@ struct nsmc_recipient {
 	uint32_t left, failed; /* by __atomic_... alone */
 };
 
-/* --- random bytes --- */
-
-static int kernel_random(void *buf, size_t len)
-{
-	uint8_t *to = buf;
-	ssize_t n;
-
-	while (len > 0) {
-		n = getrandom(to, len, 0);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		to += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
+/* --- making and freeing --- */
 
 /* For mbedTLS's blinding. */
 static int blinding_random(void *ctx, unsigned char *buf, size_t len)
 {
 	(void)ctx;
-	return kernel_random(buf, len) < 0 ? MBEDTLS_ERR_RSA_RNG_FAILED : 0;
+	return seed_kernel(buf, len) < 0 ? MBEDTLS_ERR_RSA_RNG_FAILED : 0;
 }
-
-/* The sources that seed the generator of a key, and the error of a source. */
-struct source {
-	int fd; /* of the NSM, or NSMC_KERNEL_RANDOM */
-	int error;
-};
-
-static int source_random(void *ctx, unsigned char *buf, size_t len)
-{
-	struct source *s = ctx;
-
-	s->error = s->fd == NSMC_KERNEL_RANDOM ?
-			   kernel_random(buf, len) :
-			   nsmc_get_random(s->fd, buf, len);
-	return s->error < 0 ? MBEDTLS_ERR_CTR_DRBG_ENTROPY_SOURCE_FAILED : 0;
-}
-
-/* --- making and freeing --- */
 
 /* True if R, an error of mbedTLS, means that there was no memory. */
 static bool is_no_memory(int r)
@@ -160,7 +125,7 @@ static int recipient_complete(struct nsmc_recipient *recipient)
  * The generator's seed comes from the NSM, and the string that personalises it
  * from the kernel: to know the key, an attacker must know both.
  */
-static int make_key(struct source *source, mbedtls_rsa_context *rsa,
+static int make_key(struct seed *source, mbedtls_rsa_context *rsa,
 		    unsigned bits)
 {
 	uint8_t personal[SEED_SIZE];
@@ -169,10 +134,10 @@ static int make_key(struct source *source, mbedtls_rsa_context *rsa,
 
 	mbedtls_ctr_drbg_init(&drbg);
 	mbedtls_ctr_drbg_set_entropy_len(&drbg, SEED_SIZE);
-	r = kernel_random(personal, sizeof(personal));
+	r = seed_kernel(personal, sizeof(personal));
 	if (r < 0)
 		goto out;
-	r = mbedtls_ctr_drbg_seed(&drbg, source_random, source, personal,
+	r = mbedtls_ctr_drbg_seed(&drbg, seed_random, source, personal,
 				  sizeof(personal));
 	if (r == 0)
 		r = mbedtls_rsa_gen_key(rsa, mbedtls_ctr_drbg_random, &drbg,
@@ -190,7 +155,7 @@ out:
 int nsmc_recipient_new(int fd, unsigned bits, struct nsmc_recipient **ret)
 {
 	struct nsmc_recipient *recipient;
-	struct source source = { .fd = fd };
+	struct seed source = { .fd = fd };
 	int r = -ENOMEM;
 
 	/*
@@ -354,7 +319,7 @@ static int decrypt_key(const struct nsmc_recipient *recipient,
 	int r;
 
 	mbedtls_rsa_init(&rsa);
-	r = kernel_random(cek, CMS_CEK_SIZE);
+	r = seed_kernel(cek, CMS_CEK_SIZE);
 	if (r < 0)
 		goto out;
 	if (mbedtls_rsa_copy(&rsa, mbedtls_pk_rsa(recipient->pk)) < 0 ||

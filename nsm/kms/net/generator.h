@@ -4,6 +4,7 @@
 #include <mbedtls/ctr_drbg.h>
 
 #include "nsm/nsmc.h"
+#include "nsm/seed.h"
 
 /*
  * Random bytes for TLS: CTR_DRBG, seeded by the NSM, or without one by the kernel, and
@@ -15,8 +16,7 @@ enum { GENERATOR_SEED_MAX = 256 };
 
 struct generator {
 	mbedtls_ctr_drbg_context drbg;
-	int nsm_fd;
-	int error; /* -errno or an NSM's, why a source failed; 0 */
+	struct seed seed;
 };
 
 /*

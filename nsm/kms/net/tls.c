@@ -234,8 +234,8 @@ static int own_error(const struct tls *t, int r)
 {
 	if (t->error < 0)
 		return t->error;
-	if (t->generator.error < 0)
-		return t->generator.error;
+	if (t->generator.seed.error < 0)
+		return t->generator.seed.error;
 	if (r == MBEDTLS_ERR_SSL_CONN_EOF ||
 	    r == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
 		return -KMSC_E_CLOSED;
