@@ -14,7 +14,7 @@ VERSION := $(shell cat VERSION)
 
 export ARCH CC T STRICT WERROR
 
-.PHONY: all nitro-cli emulator run demo-kms soak faults fuzz test check boot unit interop lang tool relay kms api pack ns static \
+.PHONY: all nitro-cli emulator run demo-kms soak faults fuzz test check boot unit interop lang tool relay kms api pack ns conformance conformance-doc static \
 	layers bench lint libnsmc-verify fmt fmt-check \
 	size compdb shell install blobs dist repro clean help test-build other-arch FORCE
 .DELETE_ON_ERROR:
@@ -102,6 +102,14 @@ nitro-cli: all $(B)/hello
 faults: test-build
 	$(call need,python3 strace)
 	$(Q)tests/faults/run --table
+
+CONFORM = $(if $(KERNEL),--kernel '$(KERNEL)') $(if $(EIF),--eif '$(EIF)') $(CASE:%=--case '%') $(if $(JSON),--json '$(JSON)') $(if $(NAME),--name '$(NAME)')
+## conformance: INIT=FILE, an init of an enclave, tried by all cases of tests/conformance, or CASE=NAME; KERNEL=DIR or EIF=FILE, JSON=FILE
+conformance: $(APPS:%=$(BUILD)/x86_64/apps/%)
+	$(call need,python3 busybox-static mmdebstrap)
+	$(if $(INIT),,$(error INIT=FILE: which init?))
+	$(Q)$(MAKE) --no-print-directory ARCH=aarch64 $(APPS:%=$(BUILD)/aarch64/apps/%)
+	$(Q)tests/conformance/conform $(CONFORM) '$(INIT)'
 
 ## interop: the library against openssl and python; T=NAME for one
 interop: $(INTEROP_X)

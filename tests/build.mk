@@ -3,12 +3,13 @@
 SEAMS_O := $(call objects,B,$(SEAMS_C))
 SEAMS_TEST_O := $(call objects,B,$(SEAMS_TEST_C))
 MUTANT_O := $(call objects,B,$(MUTANT_C))
+MISTAKEN_O := $(call objects,B,$(MISTAKEN_C))
 TOOL_TEST_O := $(call objects,B,$(TOOL_TEST_C))
 APPS_O := $(call objects,B,$(APPS_C))
 UNIT_O := $(call objects,B,$(UNIT_C))
 BENCH_O := $(call objects,B,tests/bench_link.c tests/bench_relay.c)
 B_LIB_O := $(call objects,B,$(LIB_C) $(NSM_MORE_C) nsm/tool/code.c)
-OBJECTS += $(SEAMS_TEST_O) $(MUTANT_O) $(TOOL_TEST_O) $(APPS_O) $(UNIT_O) $(BENCH_O) $(B_LIB_O)
+OBJECTS += $(SEAMS_TEST_O) $(MUTANT_O) $(MISTAKEN_O) $(TOOL_TEST_O) $(APPS_O) $(UNIT_O) $(BENCH_O) $(B_LIB_O)
 
 H_LIB_O := $(call objects,H,$(LIB_C) $(NSM_MORE_C) nsm/tool/code.c)
 H_TOOL_O := $(call objects,H,$(TOOL_C) $(TOOL_TEST_C))
@@ -45,7 +46,7 @@ KMS_FUZZ_X := $(KMS_FUZZ:%=$(FZ)/%)
 INTEROP_X := $(INTEROP:%=$(H)/interop/%)
 # Those of another architecture do not run here.
 UNIT_X := $(H_UNIT_X) $(if $(filter $(MACHINE),$(ARCH)),$(B_UNIT_X))
-TEST_X := $(APPS_X) $(B)/hello $(B)/test/init $(B)/test/nsm $(H)/nsm $(H)/jail $(H)/inject $(B)/test/mutant \
+TEST_X := $(APPS_X) $(B)/hello $(B)/test/init $(B)/test/nsm $(H)/nsm $(H)/jail $(H)/inject $(B)/test/mutant $(B)/test/mistaken \
 	$(H)/mkeif $(H)/relay $(H)/kms $(H)/api $(H)/kms_caller $(H)/kms_wiped $(H)/kms_wire $(B)/test/kms $(B)/test/api $(B)/bench_relay $(INTEROP_X)
 
 # --- On the target's libraries --------------------------------------------------
@@ -54,6 +55,8 @@ $(B)/test/init: $(MAIN_O) $(filter-out $(SEAMS_O),$(LIB_O)) $(SEAMS_TEST_O)
 $(B)/test/mutant: $(MAIN_O) $(filter-out $(SEAMS_O),$(LIB_O)) $(SEAMS_TEST_O) $(MUTANT_O)
 # Private: what it is made of has other flags.
 $(B)/test/mutant: private LDFLAGS_ALL += $(MUTANT:%=-Wl,--wrap=%)
+$(B)/test/mistaken: $(MAIN_O) $(LIB_O) $(MISTAKEN_O)
+$(B)/test/mistaken: private LDFLAGS_ALL += $(MISTAKEN:%=-Wl,--wrap=%)
 $(B)/test/nsm: $(TOOL_O) $(filter-out $(SEAMS_O),$(LIBNSM_O)) $(TOOL_TEST_O)
 $(APPS_X): $(B)/apps/%: $(B)/obj/tests/apps/%.o $(B)/libnsmc.a
 $(B)/apps/clock: $(call objects,B,$(addprefix init/clock/,ptp.c clock.c))
@@ -62,7 +65,7 @@ $(B)/hello: $(B)/obj/tests/apps/hello.o
 $(B_UNIT_X): $(B)/unit/%: $(B)/obj/tests/unit/%_test.o $(B)/lib.a
 # To sign with; host's has it already.
 $(B_UNIT_X): CURVE = $(DEPS)/mbedtls/lib/libmbedcurve.a
-$(B)/test/init $(B)/test/mutant $(B)/test/nsm $(APPS_X) $(B)/hello $(B_UNIT_X):
+$(B)/test/init $(B)/test/mutant $(B)/test/mistaken $(B)/test/nsm $(APPS_X) $(B)/hello $(B_UNIT_X):
 	$(call link,$(LINK_TARGET))
 
 # --- On this machine's, with sanitizers -------------------------------------------

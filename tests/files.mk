@@ -53,3 +53,7 @@ MUTANT_C := $(addprefix tests/faults/,mutant.c marks.c)
 MUTANT := loopback_up file_set_access cgroup_mount log_line end_failed power_reboot prctl syscall child_fork \
 	helper_start end_machine \
 	$(addprefix step_,start console spec modules entropy root mounts spawn heartbeat supervise)
+
+# The init with mistakes that the cases of tests/conformance have to find: what is shipped, by --wrap around these.
+MISTAKEN_C := $(wildcard tests/conformance/*.c)
+MISTAKEN := $(shell sed -n 's/^WRAP(\(.*\));$$/\1/p' tests/conformance/wrap_*.c)

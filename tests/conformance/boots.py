@@ -1,0 +1,104 @@
+"""Boots scenes, and has the cases judge what is seen."""
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import enclave
+from enclave import ImageError
+from machine import Machine
+
+from . import building, machines
+from .data import Case, Data, Scene
+from .expect import Seen
+from .machines import Kernel
+
+QUIET = "reboot=t panic=-1 quiet"  # messages of the kernel would tear lines apart
+
+
+@dataclass
+class Init:
+    """What is tried."""
+    path: Path
+    data: bytes = field(repr=False, default=b"")
+    arch: str = ""
+
+    @classmethod
+    def load(cls, path: Path) -> "Init":
+        data = path.read_bytes()
+        try:
+            return cls(path, data, enclave.elf_arch(data))
+        except ImageError as e:
+            raise ImageError(f"{path}: {e}") from None
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def places(scene: Scene, arch: str) -> tuple[tuple[str, ...], str]:
+    """The machines on which an init for ARCH is tried in SCENE, or why it is on none."""
+    if arch == "aarch64":
+        return ((), scene.x86_only) if scene.x86_only else (("aws",), "")
+    found = tuple(m for m in scene.machines if m != "aws")
+    return (found, "") if found else ((), "it is AWS's kernel for arm64 that this asks for")
+
+
+def boot(scene: Scene, kernel: Kernel, init: bytes, mutant: tuple[str, ...] = (), patience: float = 1.0) -> Seen:
+    """What comes of SCENE on the machine of KERNEL; PATIENCE: how much slower than usual this machine may be."""
+    seen = Seen()
+    eif = building.build(scene, kernel, init, mutant)
+    mode = "" if scene.nitro and scene.nsm or kernel.arch != "x86_64" else "microvm"
+    append = " ".join(filter(None, [QUIET, kernel.append, scene.append]))
+    m = Machine(eif, mode=mode, memory=scene.memory, cpu=scene.cpu, cpus=scene.cpus, append=append, nsm=scene.nsm,
+                parent=tuple(w for p in scene.parent for w in _option(p)), timeout=scene.deadline * patience)
+    for _ in range(scene.boots):
+        seen.take(replace(m).run(scene.until))
+    return seen
+
+
+def _option(word: str) -> list[str]:
+    """late=3 as parent.py has it."""
+    name, _, value = word.partition("=")
+    return [f"--{name}", *([value] if value else [])]
+
+
+@dataclass
+class Verdict:
+    """Of one case on one machine."""
+    case: Case
+    machine: str
+    status: str  # "pass", "fail", "n/a"
+    seen: str = ""
+
+
+def run(data: Data, cases: list[Case], init: Init, kernel: Kernel | None = None, jobs: int = 2, patience: float = 1.0,
+        consoles: Path | None = None, told: Callable[[list[Verdict]], None] = lambda _: None) -> list[Verdict]:
+    """All of CASES on INIT, each scene booted once a machine; on the machine of KERNEL alone, if that is given. What was seen is written to CONSOLES."""
+    todo: dict[tuple[str, str], list[Case]] = {}
+    verdicts: list[Verdict] = []
+    for case in cases:
+        scene = data.scenes[case.scene]
+        found, why = (("given",), "") if kernel else places(scene, init.arch)
+        if kernel and scene.x86_only and kernel.arch != "x86_64":
+            found, why = (), scene.x86_only
+        if not found:
+            verdicts.append(Verdict(case, "", "n/a", why))
+        for machine in found:
+            todo.setdefault((case.scene, machine), []).append(case)
+    told(verdicts)
+
+    def one(key: tuple[str, str]) -> list[Verdict]:
+        scene = data.scenes[key[0]]
+        seen = boot(scene, kernel or machines.kernel(key[1]), init.data, (), patience)
+        if consoles:
+            seen.write(consoles / f"{key[0]}.{key[1]}.log")
+        return [Verdict(c, key[1], "fail" if wrong else "pass", wrong) for c in todo[key] for wrong in [c.judge(seen, scene)]]
+
+    with ThreadPoolExecutor(jobs) as pool:
+        for found in pool.map(one, todo):
+            verdicts += found
+            told(found)
+    return verdicts

@@ -1,0 +1,132 @@
+"""From a scene, a machine and an init to an image."""
+
+import gzip
+import io
+import tarfile
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import enclave
+import suite
+from enclave import Eif, Tree
+from images.debian import debian
+from images.stubs import elf
+from machine import aws_image
+
+from .data import DataError, Scene
+from .machines import Kernel
+
+BUSYBOX = Path("/bin/busybox")
+# The names by which busybox is called in every image.
+TOOLS = ("cat", "chmod", "cut", "dd", "df", "echo", "env", "expr", "false", "grep", "head", "hostname", "id", "ifconfig", "ip", "kill",
+         "ln", "ls", "mkdir", "mount", "nc", "ping", "printf", "ps", "readlink", "rm", "route", "sed", "sh", "sleep", "sort", "stat", "stty", "su",
+         "sync", "tail", "test", "touch", "tr", "true", "tty", "umount", "uname", "wc", "wget", "xargs")
+PROGRAMS = ("probe", "act", "hostile")  # of tests/apps, in every image
+
+
+@cache
+def _busybox(arch: str) -> Tree:
+    """busybox as /bin/busybox: Debian's, or that of AWS's own image with its library."""
+    tree = Tree()
+    if arch == "x86_64":
+        tree.file("bin/busybox", BUSYBOX.read_bytes(), 0o755)
+        return tree
+    for e in enclave.cpio_read(Eif.load(aws_image()).ramdisks[1]):
+        name = e.name.removeprefix("rootfs/")
+        if name == "bin/busybox" or name.startswith("lib/ld-musl") or name.startswith("lib/libc.musl"):
+            tree.add(name, e.mode, e.data)
+    return tree
+
+
+@cache
+def _package(name: str, path: str) -> bytes:
+    """A file of one of Debian's packages, for x86-64."""
+    recipe = ["--mode=auto", "--variant=extract", "--format=tar", f"--include={name}"]
+    with tarfile.open(fileobj=io.BytesIO(debian(f"conformance-{name}", recipe))) as tar:
+        return tar.extractfile("./" + path.strip("/")).read()
+
+
+def _put(tree: Tree, path: str, what: object, kernel: Kernel) -> None:
+    """
+    A file of a scene: its text; or a table of "text", "link", "dir", "fifo", "program" (of tests/apps, or busybox), "zeros" (so
+    many bytes), "elf" (a header for that architecture), "package" (PACKAGE:PATH of Debian), with "mode", "uid", "gid".
+    """
+    if isinstance(what, str):
+        tree.file(path, what)
+        return
+    if not isinstance(what, dict):
+        raise DataError(f"{path}: neither text nor a table")
+    keys = dict(what)
+    owner = {"uid": keys.pop("uid", 0), "gid": keys.pop("gid", 0)}
+    mode = keys.pop("mode", None)
+    if len(keys) != 1:
+        raise DataError(f"{path}: one of text, link, dir, fifo, program, zeros, elf, package")
+    (kind, value), = keys.items()
+    makers: dict[str, Callable[[], None]] = {
+        "text": lambda: tree.file(path, value, 0o644 if mode is None else mode, **owner),
+        "link": lambda: tree.link(path, value),
+        "dir": lambda: tree.dir(path, 0o755 if mode is None else mode, **owner),
+        "fifo": lambda: tree.add(path, 0o010000 | (0o644 if mode is None else mode), **owner),
+        "program": lambda: tree.file(path, program(value, kernel.arch), 0o755 if mode is None else mode, **owner),
+        "zeros": lambda: tree.file(path, bytes(value), 0o644 if mode is None else mode, **owner),
+        "elf": lambda: tree.file(path, elf(value), 0o755 if mode is None else mode, **owner),
+        "package": lambda: tree.file(path, _package(*value.split(":")), 0o755 if mode is None else mode, **owner),
+    }
+    if kind not in makers:
+        raise DataError(f"{path}: no such kind of file: {kind}")
+    makers[kind]()
+
+
+def program(name: str, arch: str) -> bytes:
+    if name == "busybox":
+        return _busybox(arch).entries["bin/busybox"].data
+    return suite.built(f"apps/{name}", arch).read_bytes()
+
+
+def _root(scene: Scene, kernel: Kernel) -> Tree:
+    tree = Tree()
+    for name in PROGRAMS:
+        tree.file(f"bin/{name}", program(name, kernel.arch), 0o755)
+    for name, e in _busybox(kernel.arch).entries.items():
+        tree.add(name, e.mode, e.data)
+    for name in TOOLS:
+        tree.link(f"bin/{name}", "busybox")
+    for path, what in scene.files.items():
+        _put(tree, path, what, kernel)
+    for path, what in scene.packages.items():
+        _put(tree, path, {"package": what}, kernel)
+    return tree
+
+
+def _modules(scene: Scene, kernel: Kernel) -> dict[str, bytes]:
+    """Those of the kernel, or the scene's: a name with "kernel" for the kernel's own file, or with the file's text."""
+    if scene.modules is None:
+        return kernel.modules
+    return {name: kernel.modules.get(name, b"") if text == "kernel" else text.encode() for name, text in scene.modules.items()}
+
+
+def build(scene: Scene, kernel: Kernel, init: bytes, mutant: tuple[str, ...] = ()) -> Eif:
+    """The image of SCENE around INIT; MUTANT's lines are for the init with mistakes, mutant.c."""
+    order = scene.load_order if scene.load_order is not None else kernel.order
+    boot = enclave.boot_ramdisk(init, _modules(scene, kernel), order)
+    for path, what in scene.boot_files.items():
+        _put(boot, path, what, kernel)
+    if mutant:
+        boot.file("mutant", enclave.lines(mutant))
+    cmd = None if scene.no_cmd else enclave.lines(scene.cmd) if scene.cmd_raw is None else scene.cmd_raw.encode()
+    env = None if scene.no_env else enclave.lines(scene.env) if scene.env_raw is None else scene.env_raw.encode()
+    app = enclave.app_ramdisk(_root(scene, kernel), cmd, env, scene.mount_points)
+    if not scene.rootfs:
+        app.entries = {n: e for n, e in app.entries.items() if not n.startswith("rootfs")}
+    if scene.one_ramdisk:
+        boot.entries.update(app.entries)
+        ramdisks = [boot.cpio()]
+    else:
+        ramdisks = [boot.cpio(), app.cpio()]
+    if scene.gzip:
+        ramdisks = [gzip.compress(r, 1, mtime=0) for r in ramdisks]
+    if scene.cut:
+        ramdisks[-1] = ramdisks[-1][:-scene.cut]
+    return replace(Eif(kernel.image, kernel.cmdline, ramdisks), arch=kernel.arch)

@@ -1,0 +1,259 @@
+"""
+What is expected of a boot, a line each, and what was seen of it.
+
+    KEY is TEXT                 the application told KEY once, and it is TEXT
+    KEY is one of A | B         or one of these
+    KEY are A | B               all that it told of KEY, in this order
+    KEY matches REGEX           once, and REGEX is found in it
+    KEY has REGEX               at least once, and REGEX is found in one of them
+    KEY lacks REGEX             in none of them
+    KEY all REGEX               at least once, and in each of them
+    KEY differs                 at least twice, and no two are equal
+    KEY equals KEY              both once, and they are equal
+    KEY at least N, at most N   once, a whole number
+    KEY told N times
+    console says REGEX          in a line that is neither the kernel's nor a fact; "console never says"
+    kernel says REGEX           in any line, the kernel's among them; "kernel never says"
+    heartbeat                   the parent received 0xB7 once, and nothing else
+    heartbeats N                0xB7 in N connections, and nothing else
+    no heartbeat                nowhere 0xB7
+    negative heartbeat          at least one other byte, and nowhere 0xB7
+    ends                        the machine ended by itself, without a panic
+    goes on                     it did not: the deadline came, or a line that matches until
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+FACT = re.compile(r"@([A-Za-z0-9_./-]+)=(.*)$")
+KERNEL = re.compile(r"^(<\d+>)?\[ *\d+\.\d{6}\]")
+SHOWN = 100  # characters of what was seen
+
+
+class ExpectError(Exception):
+    """A line that says nothing that can be judged."""
+
+
+@dataclass
+class Seen:
+    """What came of the boots of a scene on one machine."""
+    facts: dict[str, list[str]] = field(default_factory=dict)
+    console: list[str] = field(default_factory=list)  # but for the kernel's lines and facts
+    lines: list[str] = field(default_factory=list)  # all
+    received: list[str] = field(default_factory=list)  # by the parent, in hexadecimal
+    ended: str = ""  # "restarted", "deadline", "stopped"; of several boots the worst
+    panicked: bool = False
+    seconds: float = 0.0
+
+    def take(self, result: object) -> None:
+        """Adds one boot, machine.Result."""
+        for _, line in result.console:
+            self.lines.append(line)
+            if found := FACT.search(line):
+                self.facts.setdefault(found[1], []).append(found[2])
+            elif line and not KERNEL.match(line):
+                self.console.append(line)
+        self.received += result.received
+        self.panicked = self.panicked or result.panicked
+        if not self.ended or result.ended != "restarted":
+            self.ended = result.ended
+        self.seconds += result.seconds
+
+    def write(self, path: Path) -> None:
+        path.write_text("\n".join([*self.lines, f"parent: received {' '.join(self.received) or 'nothing'}",
+                                   f"machine: {self.ended} after {self.seconds:.1f} s", ""]))
+
+    @property
+    def last(self) -> str:
+        """The last words, for who asks why nothing else is there."""
+        panic = [line for line in self.lines if "Kernel panic" in line]
+        words = panic[:1] or [line for line in self.console if line.strip()][-1:]
+        return KERNEL.sub("", words[0]).strip()[:SHOWN] if words else "nothing on the console"
+
+
+Judge = Callable[[Seen], str]
+
+
+def _show(value: str) -> str:
+    return repr(value if len(value) <= SHOWN else value[:SHOWN] + "...")
+
+
+def _once(seen: Seen, key: str) -> tuple[str, str]:
+    """The value of KEY, and why it has none."""
+    values = seen.facts.get(key, [])
+    if len(values) == 1:
+        return values[0], ""
+    if not values:
+        return "", f"the application did not tell {key}; last: {seen.last}"
+    return "", f"{key}: told {len(values)} times"
+
+
+def _regex(text: str) -> re.Pattern:
+    try:
+        return re.compile(text)
+    except re.error as e:
+        raise ExpectError(f"{text}: {e}") from None
+
+
+def _value(key: str, good: Callable[[str], bool], wanted: str) -> Judge:
+    def judge(seen: Seen) -> str:
+        value, why = _once(seen, key)
+        return why or ("" if good(value) else f"{key}: {_show(value)}, not {wanted}")
+    return judge
+
+
+def _is(key: str, text: str) -> Judge:
+    return _value(key, lambda v: v == text, _show(text))
+
+
+def _one_of(key: str, text: str) -> Judge:
+    texts = [t.strip() for t in text.split("|")]
+    return _value(key, lambda v: v in texts, " or ".join(map(_show, texts)))
+
+
+def _matches(key: str, text: str) -> Judge:
+    regex = _regex(text)
+    return _value(key, lambda v: bool(regex.search(v)), f"/{text}/")
+
+
+def _number(word: str) -> int:
+    try:
+        return int(word, 10)
+    except ValueError:
+        raise ExpectError(f"{word}: not a whole number") from None
+
+
+def _at(key: str, text: str, least: bool) -> Judge:
+    number = _number(text)
+
+    def good(value: str) -> bool:
+        return bool(re.fullmatch("-?[0-9]+", value)) and (int(value) >= number if least else int(value) <= number)
+    return _value(key, good, f"{'at least' if least else 'at most'} {number}")
+
+
+def _are(key: str, text: str) -> Judge:
+    wanted = [t.strip() for t in text.split("|")]
+
+    def judge(seen: Seen) -> str:
+        got = seen.facts.get(key, [])
+        if not got:
+            return _once(seen, key)[1]
+        return "" if got == wanted else f"{key}: {_show(' | '.join(got))}, not {_show(' | '.join(wanted))}"
+    return judge
+
+
+def _values(key: str, text: str, how: str) -> Judge:
+    regex = _regex(text)
+
+    def judge(seen: Seen) -> str:
+        values = seen.facts.get(key, [])
+        found = [v for v in values if regex.search(v)]
+        if how == "lacks":
+            return f"{key}: {_show(found[0])}" if found else ""
+        if not values:
+            return _once(seen, key)[1]
+        if how == "has":
+            return "" if found else f"{key}: none of {len(values)} is like /{text}/, the last is {_show(values[-1])}"
+        bad = [v for v in values if v not in found]
+        return f"{key}: {_show(bad[0])}, not /{text}/" if bad else ""
+    return judge
+
+
+def _differs(key: str) -> Judge:
+    def judge(seen: Seen) -> str:
+        values = seen.facts.get(key, [])
+        if len(values) < 2:
+            return f"{key}: told {len(values)} times; last: {seen.last}"
+        return "" if len(set(values)) == len(values) else f"{key}: {_show(values[0])} more than once"
+    return judge
+
+
+def _equals(a: str, b: str) -> Judge:
+    def judge(seen: Seen) -> str:
+        (x, why), (y, why_not) = _once(seen, a), _once(seen, b)
+        return why or why_not or ("" if x == y else f"{a}: {_show(x)}, but {b}: {_show(y)}")
+    return judge
+
+
+def _told(key: str, text: str) -> Judge:
+    number = _number(text)
+
+    def judge(seen: Seen) -> str:
+        n = len(seen.facts.get(key, []))
+        return "" if n == number else f"{key}: told {n} times, not {number}; last: {seen.last}"
+    return judge
+
+
+def _says(who: str, text: str, never: bool) -> Judge:
+    regex = _regex(text)
+
+    def judge(seen: Seen) -> str:
+        lines = seen.console if who == "console" else seen.lines
+        found = next((line for line in lines if regex.search(line)), None)
+        if never:
+            return "" if found is None else f"the {who} says {_show(found.strip())}"
+        return "" if found is not None else f"the {who} does not say /{text}/; last: {seen.last}"
+    return judge
+
+
+def _received(seen: Seen) -> str:
+    return "the parent received " + (" ".join(seen.received) if seen.received else f"nothing; last: {seen.last}")
+
+
+def _beats(number: int) -> Judge:
+    return lambda seen: "" if "".join(seen.received) == "b7" * number else _received(seen)
+
+
+def _no_heartbeat(seen: Seen) -> str:
+    return _received(seen) if "b7" in "".join(seen.received) else ""
+
+
+def _negative(seen: Seen) -> str:
+    return "" if seen.received and "b7" not in "".join(seen.received) else _received(seen)
+
+
+def _ends(seen: Seen) -> str:
+    if seen.panicked:
+        return f"the kernel panicked: {seen.last}"
+    return "" if seen.ended == "restarted" else f"the machine did not end within {seen.seconds:.0f} s; last: {seen.last}"
+
+
+def _goes_on(seen: Seen) -> str:
+    return f"the machine ended; last: {seen.last}" if seen.ended == "restarted" else ""
+
+
+KEY = r"([A-Za-z0-9_./-]+)"
+FORMS: list[tuple[str, Callable[..., Judge]]] = [
+    ("heartbeat", lambda: _beats(1)),
+    (r"heartbeats (\d+)", lambda n: _beats(int(n))),
+    ("no heartbeat", lambda: _no_heartbeat),
+    ("negative heartbeat", lambda: _negative),
+    ("ends", lambda: _ends),
+    ("goes on", lambda: _goes_on),
+    ("(console|kernel) says (.+)", lambda who, text: _says(who, text, False)),
+    ("(console|kernel) never says (.+)", lambda who, text: _says(who, text, True)),
+    (KEY + " is one of (.+)", _one_of),
+    (KEY + " is ?(.*)", _is),
+    (KEY + " are (.+)", _are),
+    (KEY + " matches (.+)", _matches),
+    (KEY + " (has|lacks|all) (.+)", lambda key, how, text: _values(key, text, how)),
+    (KEY + " differs", _differs),
+    (KEY + " equals " + KEY, _equals),
+    (KEY + " at least (.+)", lambda key, n: _at(key, n, True)),
+    (KEY + " at most (.+)", lambda key, n: _at(key, n, False)),
+    (KEY + r" told (\d+) times?", _told),
+]
+
+
+def parse(line: str) -> Judge:
+    for form, make in FORMS:
+        if found := re.fullmatch(form, line):
+            return make(*found.groups())
+    raise ExpectError(f"'{line}' cannot be judged")
+
+
+def judge(line: str, seen: Seen) -> str:
+    """What was seen that LINE does not allow, or nothing."""
+    return parse(line)(seen)

@@ -1,0 +1,54 @@
+"""
+Whether the cases can fail: the init with mistakes (mutant.c) has to fail each case whose mistake it makes, and no other. The
+mistakes of one scene are made in two boots, half of them in each, so that those of one half show that the others fail by
+their own; a case that is "alone" has a boot of its own.
+"""
+
+from dataclasses import dataclass
+
+from . import machines
+from .boots import boot, places
+from .data import Case, Data, Scene
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One boot with mistakes."""
+    scene: Scene
+    wrong: tuple[Case, ...]  # whose mistakes are made
+    right: tuple[Case, ...]  # which have to pass all the same
+
+    @property
+    def name(self) -> str:
+        return self.wrong[0].name if len(self.wrong) == 1 else f"{self.scene.name}_{self.wrong[0].name}"
+
+    @property
+    def mutant(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(line for c in self.wrong for line in c.mutant))
+
+    def run(self, init: bytes, arch: str = "x86_64", patience: float = 1.0) -> list[str]:
+        """What is not as it should be with INIT, the one with mistakes."""
+        machine = places(self.scene, arch)[0][0]
+        seen = boot(self.scene, machines.kernel(machine), init, self.mutant, patience)
+        faults = [f"{c.name} passes with: {'; '.join(c.mutant)}" for c in self.wrong if not c.judge(seen, self.scene)]
+        for c in self.right:
+            if wrong := c.judge(seen, self.scene):
+                faults.append(f"{c.name} fails, too: {wrong}")
+        return faults
+
+
+def proofs(data: Data, names: set[str] | None = None) -> list[Proof]:
+    """All of them, or those of some cases."""
+    found = []
+    for scene in data.scenes.values():
+        machine, _ = places(scene, "x86_64")
+        cases = [c for c in data.cases.values() if c.scene == scene.name and (names is None or c.name in names)]
+        if not machine:
+            continue
+        shared = [c for c in cases if c.mutant and not c.alone]
+        rest = tuple(c for c in cases if not c.mutant)
+        for half, others in ((shared[::2], shared[1::2]), (shared[1::2], shared[::2])):
+            if half:
+                found.append(Proof(scene, tuple(half), (*others, *rest)))
+        found += [Proof(scene, (c,), ()) for c in cases if c.mutant and c.alone]
+    return found

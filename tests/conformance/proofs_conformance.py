@@ -1,0 +1,25 @@
+"""Each case fails with a mistake: proof.py."""
+
+from collections.abc import Callable
+
+import suite
+from suite import check
+
+from . import proof
+from .data import load
+
+PATIENCE = 5.0
+
+
+def _as_test(p: proof.Proof) -> Callable[[], None]:
+    def run() -> None:
+        faults = p.run(suite.built("test/mistaken", "x86_64").read_bytes(), patience=PATIENCE)
+        check(not faults, "; ".join(faults))
+
+    run.__name__, run.__module__ = f"{p.name}_can_fail", __name__
+    run.__doc__ = f"With {len(p.wrong)} mistakes in one boot."
+    return run
+
+
+for _proof in proof.proofs(load()):
+    suite.test(2)(_as_test(_proof))

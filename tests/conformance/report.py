@@ -1,0 +1,122 @@
+"""What is printed of a run: a table, JSON, and the document of several inits."""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from . import machines
+from .boots import Init, Verdict
+from .data import KINDS, Data
+
+STATUS = ("pass", "fail", "n/a")
+SUMS = "{pass} passed, {fail} failed, {n/a} not applicable"
+
+
+def status(verdicts: Iterable[Verdict]) -> str:
+    """Of one case, over all machines."""
+    found = {v.status for v in verdicts}
+    return "fail" if "fail" in found else "pass" if "pass" in found else "n/a"
+
+
+def by_case(verdicts: list[Verdict]) -> dict[str, list[Verdict]]:
+    found: dict[str, list[Verdict]] = {}
+    for v in verdicts:
+        found.setdefault(v.case.name, []).append(v)
+    return found
+
+
+def sums(statuses: Iterable[str]) -> dict[str, int]:
+    statuses = list(statuses)
+    return {s: statuses.count(s) for s in STATUS}
+
+
+def seen(verdicts: list[Verdict]) -> str:
+    """Why a case fails or is not applicable; the machine is named where there are several."""
+    reasons: dict[str, list[str]] = {}
+    for v in verdicts:
+        if v.seen:
+            reasons.setdefault(v.seen, []).append(v.machine)
+    if len(verdicts) < 2:
+        return "".join(reasons)
+    return "; ".join(f"{reason} ({', '.join(names)})" for reason, names in reasons.items())
+
+
+def table(data: Data, verdicts: list[Verdict]) -> Iterable[str]:
+    """The lines for people, and the sums."""
+    found = by_case(verdicts)
+    group = ""
+    for name, case in data.cases.items():
+        if name not in found:
+            continue
+        if case.group != group:
+            group = case.group
+            yield f"{group}:"
+        why = seen(found[name])
+        yield f"  {status(found[name]):4} {case.kind:8} {name}{': ' if why else ''}{why}"
+    yield ""
+    for kind in KINDS:
+        of_kind = [status(v) for n, v in found.items() if data.cases[n].kind == kind]
+        if of_kind:
+            yield f"{kind}: {SUMS.format(**sums(of_kind))}"
+    yield SUMS.format(**sums(status(v) for v in found.values()))
+
+
+def as_json(data: Data, verdicts: list[Verdict], init: Init, name: str, seconds: float) -> dict:
+    found = by_case(verdicts)
+    used = sorted({v.machine for v in verdicts if v.machine})
+    return {
+        "init": {"name": name, "file": init.path.name, "architecture": init.arch, "bytes": len(init.data), "sha256": init.sha256},
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"), "seconds": round(seconds),
+        "machines": {m: machines.SAYS.get(m, "the kernel given") for m in used},
+        "sum": sums(status(v) for v in found.values()),
+        "cases": [{
+            "name": n, "group": data.cases[n].group, "kind": data.cases[n].kind, "user": data.cases[n].user,
+            "source": data.cases[n].source, "status": status(v), "seen": seen(v),
+            "machines": {x.machine: x.status for x in v if x.machine},
+            "proven_by": "; ".join(data.cases[n].mutant) or data.cases[n].proof,
+        } for n, v in found.items()],
+    }
+
+
+# --- the document of several inits -----------------------------------------------
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def document(head: str, runs: list[dict]) -> str:
+    """docs/conformance.md: HEAD, and a table of what RUNS, read from JSON, have."""
+    out = [head.rstrip(), "", "## Who was tried", "", "| init | file | bytes | SHA-256 | tried on | passed | failed | not applicable |",
+           "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    for n, r in enumerate(runs, 1):
+        i = r["init"]
+        out.append(f"| {n}. {i['name']} | {i['architecture']} | {i['bytes']:,} | `{i['sha256'][:16]}` | {r['date']} | "
+                   f"{r['sum']['pass']} | {r['sum']['fail']} | {r['sum']['n/a']} |")
+    out[-len(runs) - 2] = out[-len(runs) - 2].replace("| file |", "| for |")
+    used = {m: says for r in runs for m, says in r["machines"].items()}
+    out += ["", "The machines:", "", *(f"- `{m}`: {says}" for m, says in used.items())]
+    groups: dict[str, list[dict]] = {}
+    for c in {c["name"]: c for r in runs for c in r["cases"]}.values():
+        groups.setdefault(c["group"], []).append(c)
+    by_run = [{c["name"]: c for c in r["cases"]} for r in runs]
+    for group, cases in groups.items():
+        out += ["", f"## {group.capitalize()}", "", "| case | kind | " + " | ".join(str(n) for n in range(1, len(runs) + 1)) + " |",
+                "| --- | --- |" + " --- |" * len(runs)]
+        notes = []
+        for c in cases:
+            states = [r.get(c["name"], {"status": "n/a"})["status"] for r in by_run]
+            out.append(f"| `{c['name']}`: {_cell(c['user'])} | {c['kind']} | " + " | ".join(
+                f"**{s}**" if s == "fail" else s for s in states) + " |")
+            why: dict[str, list[str]] = {}
+            for n, r in enumerate(by_run, 1):
+                if (found := r.get(c["name"])) and found["status"] == "fail":
+                    why.setdefault(found["seen"], []).append(str(n))
+            notes += [f"- `{c['name']}`, {' and '.join(who)}: {_cell(reason)}" for reason, who in why.items()]
+        if notes:
+            out += ["", "What was seen:", "", *notes]
+    return "\n".join(out) + "\n"
+
+
+def read(path: Path) -> dict:
+    return json.loads(path.read_text())
