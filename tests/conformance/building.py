@@ -7,14 +7,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from stat import S_IFDIR
 
 import enclave
 import suite
-from enclave import Eif, Tree
+from enclave import Eif, Entry, Tree
 from images.debian import debian
 from images.stubs import elf
 from machine import aws_image
 
+from . import machines
 from .data import DataError, Scene
 from .machines import Kernel
 
@@ -101,10 +103,31 @@ def _root(scene: Scene, kernel: Kernel) -> Tree:
 
 
 def _modules(scene: Scene, kernel: Kernel) -> dict[str, bytes]:
-    """Those of the kernel, or the scene's: a name with "kernel" for the kernel's own file, or with the file's text."""
+    """
+    Those of the kernel, or the scene's: a name with "kernel" for the kernel's own file, "kernel NAME" for that of another
+    machine's kernel, or the file's text.
+    """
     if scene.modules is None:
         return kernel.modules
-    return {name: kernel.modules.get(name, b"") if text == "kernel" else text.encode() for name, text in scene.modules.items()}
+    found = {}
+    for name, text in scene.modules.items():
+        word, _, other = text.partition(" ")
+        of = machines.kernel(other) if other else kernel
+        found[name] = of.modules.get(name, b"") if word == "kernel" else text.encode()
+    return found
+
+
+def _lines(plain: tuple[str, ...], many: tuple[str, ...]) -> bytes:
+    """/cmd or /env of these lines, and of those that MANY stands for, data.py."""
+    more = ((form.partition(" ")[2], range(int(form.partition(" ")[0]))) for form in many)
+    return enclave.lines((*plain, *(text.format(n) for text, numbers in more for n in numbers)))
+
+
+def _archive(tree: Tree, scene: Scene) -> bytes:
+    if not scene.dotted:
+        return tree.cpio()
+    found = sorted(tree.entries.items())
+    return enclave.cpio_write([Entry(".", S_IFDIR | 0o755), *(replace(e, name=f"./{name}") for name, e in found)])
 
 
 def build(scene: Scene, kernel: Kernel, init: bytes, mutant: tuple[str, ...] = ()) -> Eif:
@@ -115,16 +138,16 @@ def build(scene: Scene, kernel: Kernel, init: bytes, mutant: tuple[str, ...] = (
         _put(boot, path, what, kernel)
     if mutant:
         boot.file("mutant", enclave.lines(mutant))
-    cmd = None if scene.no_cmd else enclave.lines(scene.cmd) if scene.cmd_raw is None else scene.cmd_raw.encode()
-    env = None if scene.no_env else enclave.lines(scene.env) if scene.env_raw is None else scene.env_raw.encode()
+    cmd = None if scene.no_cmd else _lines(scene.cmd, scene.cmd_many) if scene.cmd_raw is None else scene.cmd_raw.encode()
+    env = None if scene.no_env else _lines(scene.env, scene.env_many) if scene.env_raw is None else scene.env_raw.encode()
     app = enclave.app_ramdisk(_root(scene, kernel), cmd, env, scene.mount_points)
     if not scene.rootfs:
         app.entries = {n: e for n, e in app.entries.items() if not n.startswith("rootfs")}
     if scene.one_ramdisk:
         boot.entries.update(app.entries)
-        ramdisks = [boot.cpio()]
+        ramdisks = [_archive(boot, scene)]
     else:
-        ramdisks = [boot.cpio(), app.cpio()]
+        ramdisks = [_archive(boot, scene), _archive(app, scene)]
     if scene.gzip:
         ramdisks = [gzip.compress(r, 1, mtime=0) for r in ramdisks]
     if scene.cut:

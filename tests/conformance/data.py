@@ -27,11 +27,14 @@ class Scene:
     name: str
     group: str
     what: str
-    # /cmd and /env: as nitro-cli writes them, or as they stand; none
+    # /cmd and /env: as nitro-cli writes them, or as they stand; none. In *_many "COUNT FORM" is that many more lines,
+    # str.format's of 0, 1, ...: "3 N{:02}=x" is N00=x, N01=x, N02=x
     cmd: tuple[str, ...] = ("/bin/probe",)
+    cmd_many: tuple[str, ...] = ()
     cmd_raw: str | None = None
     no_cmd: bool = False
     env: tuple[str, ...] = ()
+    env_many: tuple[str, ...] = ()
     env_raw: str | None = None
     no_env: bool = False
     # the image: what is below /rootfs, what lies beside /init
@@ -44,6 +47,7 @@ class Scene:
     load_order: tuple[str, ...] | None = None
     gzip: bool = False
     one_ramdisk: bool = False
+    dotted: bool = False  # names as `find .` gives them to cpio: ".", "./init", ...
     cut: int = 0
     # the machine
     machines: tuple[str, ...] = ("module",)
