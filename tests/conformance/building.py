@@ -50,10 +50,16 @@ def _package(name: str, path: str) -> bytes:
         return tar.extractfile("./" + path.strip("/")).read()
 
 
+def _arch(name: str, kernel: Kernel) -> str:
+    """An architecture by its name; "own" is the kernel's, "other" is not."""
+    return {"own": kernel.arch, "other": {"x86_64": "aarch64", "aarch64": "x86_64"}[kernel.arch]}.get(name, name)
+
+
 def _put(tree: Tree, path: str, what: object, kernel: Kernel) -> None:
     """
     A file of a scene: its text; or a table of "text", "link", "dir", "fifo", "program" (of tests/apps, or busybox), "zeros" (so
-    many bytes), "elf" (a header for that architecture), "package" (PACKAGE:PATH of Debian), with "mode", "uid", "gid".
+    many bytes), "elf" (a header for that architecture, for the "own" or an "other" one, with "interpreter"), "links" (a folder
+    of so many), "package" (PACKAGE:PATH of Debian), with "mode", "uid", "gid".
     """
     if isinstance(what, str):
         tree.file(path, what)
@@ -63,8 +69,9 @@ def _put(tree: Tree, path: str, what: object, kernel: Kernel) -> None:
     keys = dict(what)
     owner = {"uid": keys.pop("uid", 0), "gid": keys.pop("gid", 0)}
     mode = keys.pop("mode", None)
+    interpreter = keys.pop("interpreter", "")
     if len(keys) != 1:
-        raise DataError(f"{path}: one of text, link, dir, fifo, program, zeros, elf, package")
+        raise DataError(f"{path}: one of text, link, dir, fifo, program, zeros, elf, links, package")
     (kind, value), = keys.items()
     makers: dict[str, Callable[[], None]] = {
         "text": lambda: tree.file(path, value, 0o644 if mode is None else mode, **owner),
@@ -73,7 +80,8 @@ def _put(tree: Tree, path: str, what: object, kernel: Kernel) -> None:
         "fifo": lambda: tree.add(path, 0o010000 | (0o644 if mode is None else mode), **owner),
         "program": lambda: tree.file(path, program(value, kernel.arch), 0o755 if mode is None else mode, **owner),
         "zeros": lambda: tree.file(path, bytes(value), 0o644 if mode is None else mode, **owner),
-        "elf": lambda: tree.file(path, elf(value), 0o755 if mode is None else mode, **owner),
+        "elf": lambda: tree.file(path, elf(_arch(value, kernel), interpreter), 0o755 if mode is None else mode, **owner),
+        "links": lambda: [tree.link(f"{path}/{i:05d}", "x") for i in range(value)],
         "package": lambda: tree.file(path, _package(*value.split(":")), 0o755 if mode is None else mode, **owner),
     }
     if kind not in makers:
