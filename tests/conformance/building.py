@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +13,7 @@ from stat import S_IFDIR
 import enclave
 import suite
 from enclave import Eif, Entry, Tree
-from images.debian import debian
+from images.debian import PYTHON_RECIPE, debian
 from images.stubs import elf
 from machine import aws_image
 
@@ -53,6 +54,41 @@ def _package(name: str, path: str) -> bytes:
 def _arch(name: str, kernel: Kernel) -> str:
     """An architecture by its name; "own" is the kernel's, "other" is not."""
     return {"own": kernel.arch, "other": {"x86_64": "aarch64", "aarch64": "x86_64"}[kernel.arch]}.get(name, name)
+
+
+# What no program asks for.
+IDLE = re.compile(r"usr/share/(doc|man|info|locale|i18n|lintian|common-licenses|bash-completion)/|usr/lib/[^/]+/gconv/|var/(cache|lib)/")
+
+
+@cache
+def _debian_tree(names: tuple[str, ...]) -> Tree:
+    """All files of Debian's packages NAMES, and of those that they depend on, for x86-64; "python3" comes compiled."""
+    recipe = PYTHON_RECIPE if names == ("python3",) else ["--mode=auto", "--variant=extract", "--format=tar", f"--include={','.join(names)}"]
+    name = "debian-python" if names == ("python3",) else f"conformance-{'-'.join(names)}"
+    tree = Tree()
+    with tarfile.open(fileobj=io.BytesIO(debian(name, recipe))) as tar:
+        for member in tar:
+            path = member.name.removeprefix("./").strip("/")
+            if not path or IDLE.match(path):
+                continue
+            owner = {"uid": member.uid, "gid": member.gid}
+            if member.issym():
+                tree.link(path, member.linkname)
+            elif member.isdir():
+                tree.dir(path, member.mode, **owner)
+            elif member.isfile() or member.islnk():
+                tree.file(path, tar.extractfile(member).read(), member.mode, **owner)
+    return tree
+
+
+@cache
+def _aws_sample() -> Tree:
+    """The image that AWS's own sample runs, for arm64."""
+    tree = Tree()
+    for e in enclave.cpio_read(Eif.load(aws_image()).ramdisks[1]):
+        if e.name.startswith("rootfs/"):
+            tree.add(e.name.removeprefix("rootfs/"), e.mode, e.data, e.uid, e.gid, e.rdev)
+    return tree
 
 
 def _put(tree: Tree, path: str, what: object, kernel: Kernel) -> None:
@@ -97,12 +133,17 @@ def program(name: str, arch: str) -> bytes:
 
 def _root(scene: Scene, kernel: Kernel) -> Tree:
     tree = Tree()
+    if scene.sample:
+        tree.entries |= _aws_sample().entries
+    if scene.trees:
+        tree.entries |= _debian_tree(scene.trees).entries
     for name in PROGRAMS:
         tree.file(f"bin/{name}", program(name, kernel.arch), 0o755)
     for name, e in _busybox(kernel.arch).entries.items():
         tree.add(name, e.mode, e.data)
     for name in TOOLS:
-        tree.link(f"bin/{name}", "busybox")
+        if f"bin/{name}" not in tree.entries:
+            tree.link(f"bin/{name}", "busybox")
     for path, what in scene.files.items():
         _put(tree, path, what, kernel)
     for path, what in scene.packages.items():

@@ -41,6 +41,8 @@ class Scene:
     files: dict[str, object] = field(default_factory=dict)
     boot_files: dict[str, object] = field(default_factory=dict)
     packages: dict[str, str] = field(default_factory=dict)
+    trees: tuple[str, ...] = ()  # packages of Debian, with all of their files and what they depend on; or "python3" alone
+    sample: bool = False  # the image of AWS's own sample, for arm64
     mount_points: tuple[str, ...] = ("dev", "run", "sys", "var", "proc", "tmp")
     rootfs: bool = True
     modules: dict[str, str] | None = None
