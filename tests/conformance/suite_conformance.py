@@ -1,0 +1,155 @@
+"""The suite itself: what its lines judge, which files it refuses, what it prints."""
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+from suite import TOP, check, same, test
+
+from . import boots, data, expect, report
+from .expect import Seen
+
+CONFORM = TOP / "tests/conformance/conform"
+
+SCENE = '[scene.s]\nwhat = "one"\n'
+CASE = '[[case]]\nname = "c"\nscene = "s"\nkind = "usual"\nuser = "It is as usual."\nsource = "some place"\nexpect = ["k is v"]\nmutant = ["skip x"]\n'
+
+
+def seen(**more: object) -> Seen:
+    found = Seen(facts={"a": ["1"], "b": ["x", "y"], "c": ["1"], "empty": [""]}, console=["said something", "end"],
+                 lines=["[    0.100000] kernel word", "said something", "end"], received=["b7"], ended="restarted")
+    for key, value in more.items():
+        setattr(found, key, value)
+    return found
+
+
+@test(0)
+def lines_judge_what_they_say():
+    """Each form of a line, with what passes and what fails."""
+    for line, good in (
+            ("a is 1", True), ("a is 2", False), ("b is x", False), ("none is 1", False), ("empty is", True), ("a is", False),
+            ("a is one of 0 | 1", True), ("a is one of 0 | 2", False), ("b are x | y", True), ("b are y | x", False), ("none are x", False),
+            ("a matches ^[0-9]$", True), ("a matches ^$", False), ("b matches x", False), ("b has ^y$", True), ("b has z", False),
+            ("none has .", False), ("b lacks z", True), ("b lacks y", False), ("b all ^[xy]$", True), ("b all x", False), ("none all .", False),
+            ("b differs", True), ("a differs", False), ("a equals c", True), ("a equals b", False), ("a at least 1", True), ("a at least 2", False),
+            ("a at most 1", True), ("a at most 0", False), ("b at least 0", False), ("b told 2 times", True), ("a told 2 times", False),
+            ("none told 0 times", True), ("console says thing$", True), ("console says kernel", False), ("console never says kernel", True),
+            ("console never says end", False), ("kernel says word", True), ("kernel never says word", False),
+            ("heartbeat", True), ("heartbeats 2", False), ("no heartbeat", False), ("negative heartbeat", False), ("ends", True), ("goes on", False)):
+        same(not expect.judge(line, seen()), good, f"'{line}' passes")
+
+
+@test(0)
+def the_parent_and_the_end_are_judged():
+    """Bytes that arrive in one piece or in two, other bytes, none; a panic, a deadline."""
+    for received, line, good in ((["b7b7"], "heartbeat", False), (["b7", "b7"], "heartbeats 2", True), ([], "heartbeat", False),
+                                 ([], "no heartbeat", True), (["05"], "no heartbeat", True), (["05"], "negative heartbeat", True),
+                                 ([], "negative heartbeat", False), (["05", "b7"], "negative heartbeat", False), (["05"], "heartbeat", False)):
+        same(not expect.judge(line, seen(received=received)), good, f"'{line}' passes with {received}")
+    check("panicked" in expect.judge("ends", seen(panicked=True)), "a panic is an end")
+    check("did not end" in expect.judge("ends", seen(ended="deadline")), "a deadline is an end")
+    same(expect.judge("goes on", seen(ended="stopped")), "", "it goes on")
+
+
+@test(0)
+def lines_that_say_nothing_are_refused():
+    """A line that cannot be judged, or whose pattern or number is none."""
+    for line in ("", "a", "a is one", "a at least x", "a matches (", "console says", "heartbeat please", "a told x times"):
+        if line == "a is one":
+            continue  # a value like any other
+        try:
+            expect.parse(line)
+        except expect.ExpectError:
+            continue
+        check(False, f"'{line}' is taken")
+
+
+def refused(text: str) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "g.toml").write_text(text)
+        try:
+            data.load(Path(folder))
+        except data.DataError as e:
+            return str(e)
+    return ""
+
+
+@test(0)
+def files_that_are_wrong_are_refused():
+    """With the file, the scene or case, and what is wrong."""
+    same(refused(SCENE + CASE), "", "a good file is refused")
+    for text, word in (
+            (SCENE.replace("what", "wat") + CASE, "g.toml: scene s: no such key: wat"), (SCENE + "cmd = 1\n" + CASE, "scene s: cmd: not tuple"),
+            (SCENE + "memory = true\n" + CASE, "scene s: memory: not int"), (SCENE + 'machines = ["big"]\n' + CASE, "no machine big"),
+            (SCENE + 'parent = ["loud"]\n' + CASE, "parent: loud"), (SCENE + 'needs = ["nothing"]\n' + CASE, "'nothing' cannot be judged"),
+            (SCENE + 'like = "t"\n' + CASE, "no such scene"), (SCENE + 'like = "s"\n' + CASE, "a circle"), (SCENE, "no case looks at s"),
+            (SCENE + CASE + CASE, "case c: there is one of that name"), (SCENE + CASE.replace('"s"', '"t"'), "case c: no scene t"),
+            (SCENE + CASE.replace("usual", "odd", 1), "case c: kind: odd"), (SCENE + CASE.replace("It is as usual.", "usual"), "user:"),
+            (SCENE + CASE.replace("k is v", "k"), "'k' cannot be judged"), (SCENE + CASE.replace('mutant = ["skip x"]', ""), "mutant or proof"),
+            (SCENE + CASE.replace('"c"', '"C d"'), "small letters"), (SCENE + CASE.replace('["k is v"]', "[]"), "expects nothing"),
+            ("[other]\n", "g.toml: other: neither"), ("[", "g.toml: ")):
+        check(word in refused(text), f"'{word}' is not said, but '{refused(text)}'")
+
+
+@test(0)
+def a_scene_is_like_another():
+    """Keys are taken over and replaced, tables of files joined."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "g.toml").write_text(
+            SCENE + 'memory = 100\ncpus = 2\n[scene.s.files]\na = "1"\n[scene.t]\nlike = "s"\nwhat = "two"\nmemory = 200\n[scene.t.files]\nb = "2"\n'
+            + CASE + CASE.replace('"c"', '"d"').replace('"s"', '"t"'))
+        t = data.load(Path(folder)).scenes["t"]
+    same((t.what, t.memory, t.cpus, t.files), ("two", 200, 2, {"a": "1", "b": "2"}), "the scene")
+
+
+@test(0)
+def no_case_passes_where_nothing_was_seen():
+    """Each of the cases, judged on a machine that showed nothing."""
+    d = data.load()
+    passed = [c.name for c in d.cases.values() if not c.judge(Seen(), d.scenes[c.scene])]
+    same(passed, [], "cases that pass")
+
+
+def run_of(statuses: dict[str, str], name: str = "one") -> dict:
+    """The JSON of a run with these."""
+    scene = data.Scene("s", "g", "one")
+    cases = {n: data.Case(n, "g", "s", "usual", "It is so.", "some place", ("k is v",), ("skip x",)) for n in statuses}
+    verdicts = [boots.Verdict(cases[n], "module", s, "x is |1|, not 2" if s == "fail" else "") for n, s in statuses.items()]
+    d = data.Data({"s": scene}, cases)
+    same(list(report.table(d, verdicts))[-1], report.SUMS.format(**report.sums(statuses.values())), "the last line")
+    return report.as_json(d, verdicts, boots.Init(Path("init"), b"\x7fELF", "x86_64"), name, 1.5)
+
+
+@test(0)
+def tables_tell_what_was_seen():
+    """The sums, JSON and the document of two runs; what was seen of a failure is there, and breaks no table."""
+    one, two = run_of({"a": "pass", "b": "fail"}), run_of({"a": "pass", "b": "n/a"}, "two")
+    same(one["sum"], {"pass": 1, "fail": 1, "n/a": 0}, "the sum")
+    same([c["status"] for c in json.loads(json.dumps(two))["cases"]], ["pass", "n/a"], "JSON")
+    text = report.document("# Head", [one, two])
+    check("| `b`: It is so. | usual | **fail** | n/a |" in text, text)
+    check("- `b`, 1: x is \\|1\\|, not 2" in text, text)
+
+
+@test(1)
+def wrong_words_are_named():
+    """Nothing is tried without an init, with what is none, or with a case or kernel that is not there: code 2, and a reason."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "text").write_text("no program")
+        init = TOP / "build/x86_64/init"
+        for words, reason in (
+                ([], "which init?"), (["/none/init"], "/none/init"), ([f"{folder}/text"], "neither an x86-64 nor an arm64"),
+                ([init, "--case", "no_such_case"], "no case is called no_such_case"), ([init, "--kernel", folder], "neither a bzImage nor an Image"),
+                ([init, "--eif", f"{folder}/text"], "not an EIF file")):
+            done = subprocess.run([CONFORM, *map(str, words)], text=True, capture_output=True, check=False)
+            same(done.returncode, 2, f"the code with {words}")
+            check(reason in done.stderr and "Traceback" not in done.stderr, f"with {words}: {done.stderr}")
+
+
+@test(1)
+def the_list_has_all_cases():
+    """conform --list names each case, what a user relies on, and what fails it."""
+    listed = subprocess.run([CONFORM, "--list"], text=True, capture_output=True, check=True).stdout
+    for c in data.load().cases.values():
+        check(f"{c.group}/{c.name} ({c.kind}): {c.user}" in listed, f"no {c.name}")
