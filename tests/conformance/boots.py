@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import enclave
-from enclave import ImageError
+from enclave import Eif, ImageError
 from machine import Machine
 
 from . import building, machines
@@ -27,8 +27,12 @@ class Init:
 
     @classmethod
     def load(cls, path: Path) -> "Init":
+        """A program, or that of an image."""
         data = path.read_bytes()
         try:
+            if data.startswith(b".eif"):
+                entries = enclave.cpio_read(Eif.parse(data).ramdisks[0])
+                data = next((e.data for e in entries if e.name.strip("./") == "init"), b"")
             return cls(path, data, enclave.elf_arch(data))
         except ImageError as e:
             raise ImageError(f"{path}: {e}") from None

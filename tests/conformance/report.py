@@ -87,13 +87,17 @@ def _cell(text: str) -> str:
 
 def document(head: str, runs: list[dict]) -> str:
     """docs/conformance.md: HEAD, and a table of what RUNS, read from JSON, have."""
-    out = [head.rstrip(), "", "## Who was tried", "", "| init | file | bytes | SHA-256 | tried on | passed | failed | not applicable |",
-           "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    out = [head.rstrip(), "", "## Who was tried", "", "| | init | for | bytes | SHA-256 | tried on | passed | failed | not applicable |",
+           "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
     for n, r in enumerate(runs, 1):
         i = r["init"]
-        out.append(f"| {n}. {i['name']} | {i['architecture']} | {i['bytes']:,} | `{i['sha256'][:16]}` | {r['date']} | "
+        out.append(f"| {n} | {i['name']} | {i['architecture']} | {i['bytes']:,} | `{i['sha256'][:16]}` | {r['date']} | "
                    f"{r['sum']['pass']} | {r['sum']['fail']} | {r['sum']['n/a']} |")
-    out[-len(runs) - 2] = out[-len(runs) - 2].replace("| file |", "| for |")
+    out += ["", "Of each kind, what passed and what failed:", "", "| kind | " + " | ".join(str(n) for n in range(1, len(runs) + 1)) + " |",
+            "| --- |" + " --- |" * len(runs)]
+    for kind in KINDS:
+        of_kind = [sums(c["status"] for c in r["cases"] if c["kind"] == kind) for r in runs]
+        out.append(f"| {kind} | " + " | ".join(f"{s['pass']}, {s['fail']}" for s in of_kind) + " |")
     used = {m: says for r in runs for m, says in r["machines"].items()}
     out += ["", "The machines:", "", *(f"- `{m}`: {says}" for m, says in used.items())]
     groups: dict[str, list[dict]] = {}
