@@ -68,9 +68,9 @@ class Seen:
     @property
     def last(self) -> str:
         """The last words, for who asks why nothing else is there."""
-        panic = [line for line in self.lines if "Kernel panic" in line]
-        words = panic[:1] or [line for line in self.console if line.strip()][-1:]
-        return KERNEL.sub("", words[0]).strip()[:SHOWN] if words else "nothing on the console"
+        said = [line.strip() for line in self.console if line.strip()][-1:]
+        panic = [KERNEL.sub("", line).strip() for line in self.lines if "Kernel panic" in line][:1]
+        return "; ".join(words[:SHOWN] for words in (*said, *panic)) or "nothing on the console"
 
 
 Judge = Callable[[Seen], str]

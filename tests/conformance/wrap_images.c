@@ -79,9 +79,14 @@ int __wrap_file_read(int dirfd, const char *name, size_t max, struct file *ret)
 WRAP(module_insert);
 int __wrap_module_insert(int fd, const char *params)
 {
-	return __real_module_insert(
-		fd,
-		mutant_is("modules-have-no-parameters", NULL) ? "" : params);
+	int r;
+
+	if (mutant_is("modules-have-no-parameters", NULL))
+		params = "";
+	r = __real_module_insert(fd, params);
+	if (mutant_is("no-module-twice", NULL) && (r == -EBUSY || r == -EEXIST))
+		return -EPERM;
+	return r;
 }
 
 /* --- where the program is ------------------------------------------------------- */
@@ -233,6 +238,14 @@ static bool is_called(const char *variable, const char *name)
 	       variable[len] == '=';
 }
 
+static bool is_name_of_shells(const char *variable)
+{
+	size_t len = strcspn(variable, "=");
+
+	return strspn(variable, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+				"abcdefghijklmnopqrstuvwxyz0123456789") >= len;
+}
+
 static void spoil_variables(char **envp)
 {
 	const char *most = mutant_word("most-variables");
@@ -242,6 +255,8 @@ static void spoil_variables(char **envp)
 		char *value = strchr(*e, '=') + 1;
 
 		if ((mutant_is("no-empty-values", NULL) && !*value) ||
+		    (mutant_is("names-of-shells", NULL) &&
+		     !is_name_of_shells(*e)) ||
 		    is_called(*e, "without")) {
 			drop(e);
 			continue;
@@ -302,6 +317,8 @@ int __wrap_execve(const char *path, char *const *argv, char *const *envp)
 		args[0] = strdup(path);
 	if (mutant_is("folder-is-tmp", NULL))
 		(void)chdir("/tmp");
+	if (mutant_is("deletes-in-the-image", NULL))
+		(void)unlink("/cmd");
 	if (mutant_is("scripts-by-shell", NULL) && is_script(path))
 		run_by_shell(path, args, vars);
 	if (mutant_is("shell-gets-no-arguments", NULL) &&
