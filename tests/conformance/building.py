@@ -31,7 +31,7 @@ PROGRAMS = ("probe", "act", "hostile")  # of tests/apps, in every image
 
 @cache
 def _busybox(arch: str) -> Tree:
-    """busybox as /bin/busybox: Debian's, or that of AWS's own image with its library."""
+    """busybox as /bin/busybox: Debian's, or that of AWS's own image with its libraries."""
     tree = Tree()
     if arch == "x86_64":
         tree.file("bin/busybox", BUSYBOX.read_bytes(), 0o755)
@@ -40,7 +40,7 @@ def _busybox(arch: str) -> Tree:
         name = e.name.removeprefix("rootfs/")
         if name == "bin/[":  # there, all names but this one are links
             tree.file("bin/busybox", e.data, 0o755)
-        elif name.startswith("lib/ld-musl") or name.startswith("lib/libc.musl"):
+        elif name.startswith(("lib/ld-", "lib/libc.", "lib/libm.", "lib/libresolv.")):
             tree.add(name, e.mode, e.data)
     return tree
 
