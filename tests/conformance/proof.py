@@ -1,7 +1,7 @@
 """
 Whether the cases can fail: the init with mistakes (mutant.c) has to fail each case whose mistake it makes, and no other. The
 mistakes of one scene are made in two boots, half of them in each, so that those of one half show that the others fail by
-their own; a case that is "alone" has a boot of its own.
+their own; cases of one mistake are of one half, and a case that is "alone" has a boot of its own.
 """
 
 from dataclasses import dataclass
@@ -47,8 +47,10 @@ def proofs(data: Data, names: set[str] | None = None) -> list[Proof]:
             continue
         shared = [c for c in cases if c.mutant and not c.alone]
         rest = tuple(c for c in cases if not c.mutant)
-        for half, others in ((shared[::2], shared[1::2]), (shared[1::2], shared[::2])):
-            if half:
-                found.append(Proof(scene, tuple(half), (*others, *rest)))
+        mistakes = list(dict.fromkeys(c.mutant for c in shared))
+        for n in range(2):
+            wrong = tuple(c for c in shared if c.mutant in mistakes[n::2])
+            if wrong:
+                found.append(Proof(scene, wrong, (*(c for c in shared if c not in wrong), *rest)))
         found += [Proof(scene, (c,), ()) for c in cases if c.mutant and c.alone]
     return found
