@@ -5,7 +5,8 @@
  *
  *   bind(port P)     listens on VSOCK_DIR/P.early (machine.py calls it P.listen,
  *                    where the parent connects, when the guest is up)
- *   connect(port P)  connects to VSOCK_DIR/P.sock (the parent listens there)
+ *   connect(port P)  connects to VSOCK_DIR/P.sock (the parent listens there);
+ *                    where nobody does, VSOCK_DIR/P.missed says so
  *
  * No table of ports is kept: the kernel knows each socket's path, and
  * the path gives the port. Other AF_UNIX sockets are left alone.
@@ -17,6 +18,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/vm_sockets.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -31,6 +33,7 @@
 
 #define LISTEN ".early"
 #define SOCK ".sock"
+#define MISSED ".missed"
 
 enum {
 	HOLD_MS = 30,
@@ -147,6 +150,18 @@ int bind(int fd, const struct sockaddr *addr, socklen_t len)
 	return REAL(bind)(fd, (struct sockaddr *)&un, sizeof un);
 }
 
+static void tell_missed(unsigned port)
+{
+	struct sockaddr_un un;
+	int fd;
+
+	if (unix_path(port, MISSED, &un) < 0)
+		return;
+	fd = open(un.sun_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		close(fd);
+}
+
 int connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	long port = vsock_port(addr, len);
@@ -159,8 +174,10 @@ int connect(int fd, const struct sockaddr *addr, socklen_t len)
 		return -1;
 	r = REAL(connect)(fd, (struct sockaddr *)&un, sizeof un);
 	/* vsock knows no refusal: nobody listening is a reset. */
-	if (r < 0 && (errno == ENOENT || errno == ECONNREFUSED))
+	if (r < 0 && (errno == ENOENT || errno == ECONNREFUSED)) {
+		tell_missed((unsigned)port);
 		errno = ECONNRESET;
+	}
 	return r;
 }
 

@@ -14,7 +14,7 @@ CASES = Path(__file__).resolve().parent / "cases"
 MACHINES = ("module", "builtin", "unified", "modular", "aws")  # machines.py says what they are
 KINDS = ("contract", "usual", "safety")
 # The parent's manners; parent.py's options.
-PARENTS = ("late", "slow", "wrong-byte", "silent", "reset", "absent")
+PARENTS = ("late", "missed", "slow", "wrong-byte", "silent", "reset", "absent", "deaf", "flood", "gate")
 
 
 class DataError(Exception):

@@ -16,6 +16,7 @@ What is expected of a boot, a line each, and what was seen of it.
     kernel says REGEX           in any line, the kernel's among them; "kernel never says"
     heartbeat                   the parent received 0xB7 once, and nothing else
     heartbeats N                0xB7 in N connections, and nothing else
+    connections N               to the port of the heartbeat, whatever was sent
     no heartbeat                nowhere 0xB7
     negative heartbeat          at least one other byte, and nowhere 0xB7
     ends                        the machine ended by itself, without a panic
@@ -43,6 +44,7 @@ class Seen:
     console: list[str] = field(default_factory=list)  # but for the kernel's lines and facts
     lines: list[str] = field(default_factory=list)  # all
     received: list[str] = field(default_factory=list)  # by the parent, in hexadecimal
+    connections: int = 0  # to the port of the heartbeat
     ended: str = ""  # "restarted", "deadline", "stopped"; of several boots the worst
     panicked: bool = False
     seconds: float = 0.0
@@ -56,13 +58,14 @@ class Seen:
             elif line and not KERNEL.match(line):
                 self.console.append(line)
         self.received += result.received
+        self.connections += sum(e["event"] == "connected" for e in result.parent)
         self.panicked = self.panicked or result.panicked
         if not self.ended or result.ended != "restarted":
             self.ended = result.ended
         self.seconds += result.seconds
 
     def write(self, path: Path) -> None:
-        path.write_text("\n".join([*self.lines, f"parent: received {' '.join(self.received) or 'nothing'}",
+        path.write_text("\n".join([*self.lines, f"parent: received {' '.join(self.received) or 'nothing'} in {self.connections} connections",
                                    f"machine: {self.ended} after {self.seconds:.1f} s", ""]))
 
     @property
@@ -206,6 +209,10 @@ def _beats(number: int) -> Judge:
     return lambda seen: "" if "".join(seen.received) == "b7" * number else _received(seen)
 
 
+def _connections(number: int) -> Judge:
+    return lambda seen: "" if seen.connections == number else f"{seen.connections} connections to the parent; last: {seen.last}"
+
+
 def _no_heartbeat(seen: Seen) -> str:
     return _received(seen) if "b7" in "".join(seen.received) else ""
 
@@ -228,6 +235,7 @@ KEY = r"([A-Za-z0-9_./-]+)"
 FORMS: list[tuple[str, Callable[..., Judge]]] = [
     ("heartbeat", lambda: _beats(1)),
     (r"heartbeats (\d+)", lambda n: _beats(int(n))),
+    (r"connections (\d+)", lambda n: _connections(int(n))),
     ("no heartbeat", lambda: _no_heartbeat),
     ("negative heartbeat", lambda: _negative),
     ("ends", lambda: _ends),
