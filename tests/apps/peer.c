@@ -1,0 +1,208 @@
+/*
+ * An application that looks at its parent instance and at what PID 1 does about it: does
+ * what the arguments say, one after the other, and exits with 0. Facts are "@key=value"
+ * lines.
+ */
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* It needs sys/socket.h. */
+#include <linux/vm_sockets.h>
+
+enum {
+	CID_PARENT = 3,
+	GATE_MS = 30000, /* for what hangs */
+	PORTS = 20000,
+	USER = 1000,
+	TICKS_MS = 2000,
+};
+
+static void fact(const char *key, const char *value)
+{
+	printf("@%s=%s\n", key, value);
+	fflush(stdout);
+}
+
+static int dial(const char *port)
+{
+	const struct sockaddr_vm at = { .svm_family = AF_VSOCK,
+					.svm_cid = CID_PARENT,
+					.svm_port = (unsigned)atoi(port) };
+	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0 && connect(fd, (const void *)&at, sizeof(at)) == 0)
+		return fd;
+	fact("heard", strerror(errno));
+	return -1;
+}
+
+/* Says a byte to the parent at PORT, and waits for one. */
+static void do_hear(const char *port)
+{
+	struct pollfd p = { .fd = dial(port), .events = POLLIN };
+	char byte = '?';
+
+	if (p.fd < 0)
+		return;
+	(void)!write(p.fd, &byte, 1);
+	if (poll(&p, 1, GATE_MS) == 1)
+		fact("heard", read(p.fd, &byte, 1) == 1 ? "a byte" : "the end");
+	else
+		fact("heard", "nothing");
+	close(p.fd);
+}
+
+static void tell_cid(const char *key)
+{
+	int fd = open("/dev/vsock", O_RDONLY | O_CLOEXEC);
+	unsigned cid = 0;
+	char text[16];
+
+	if (fd < 0 || ioctl(fd, IOCTL_VM_SOCKETS_GET_LOCAL_CID, &cid) < 0) {
+		fact(key, strerror(errno));
+	} else {
+		(void)snprintf(text, sizeof(text), "%u", cid);
+		fact(key, text);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Its own address, as root and as a user. */
+static void do_cid(void)
+{
+	pid_t pid;
+
+	tell_cid("cid");
+	pid = fork();
+	if (pid == 0) {
+		if (setgid(USER) == 0 && setuid(USER) == 0)
+			tell_cid("cid.user");
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+}
+
+/* What it was given, but for 0 to 2 and what this itself needs. */
+static void do_descriptors(void)
+{
+	char target[512], line[600];
+	struct dirent *e;
+	DIR *d = opendir("/proc/self/fd");
+	ssize_t n;
+
+	while (d && (e = readdir(d))) {
+		if (e->d_name[0] == '.' || atoi(e->d_name) == dirfd(d))
+			continue;
+		n = readlinkat(dirfd(d), e->d_name, target, sizeof(target) - 1);
+		target[n < 0 ? 0 : n] = '\0';
+		(void)snprintf(line, sizeof(line), "%.9s %s", e->d_name,
+			       target);
+		fact("fd", line);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* Who listens for the parent already: each port that cannot be bound. */
+static void do_ports(void)
+{
+	struct sockaddr_vm at = { .svm_family = AF_VSOCK,
+				  .svm_cid = VMADDR_CID_ANY };
+	char text[16];
+	int fd;
+
+	for (at.svm_port = 1; at.svm_port <= PORTS; at.svm_port++) {
+		fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (fd < 0) {
+			fact("ports", strerror(errno));
+			return;
+		}
+		if (bind(fd, (const void *)&at, sizeof(at)) < 0 &&
+		    errno == EADDRINUSE) {
+			(void)snprintf(text, sizeof(text), "%u", at.svm_port);
+			fact("taken", text);
+		}
+		close(fd);
+	}
+	fact("ports", "looked at");
+}
+
+/* What PID 1 has used of processors, in hundredths of a second; -1: it cannot be said. */
+static long pid1_ticks(void)
+{
+	FILE *f = fopen("/proc/1/stat", "re");
+	long user = 0, kernel = -1;
+
+	if (!f || fscanf(f,
+			 "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u "
+			 "%*u %*u %ld %ld",
+			 &user, &kernel) != 2)
+		kernel = -1;
+	if (f)
+		fclose(f);
+	return kernel < 0 ? -1 : user + kernel;
+}
+
+/* The same of two seconds in which nothing happens. */
+static void do_ticks(void)
+{
+	struct timespec t = { TICKS_MS / 1000, 0 };
+	char text[24];
+	long before = pid1_ticks();
+
+	while (nanosleep(&t, &t) < 0 && errno == EINTR)
+		;
+	(void)snprintf(text, sizeof(text), "%ld",
+		       before < 0 ? before : pid1_ticks() - before);
+	fact("ticks", text);
+}
+
+static void do_say(const char *text)
+{
+	fact("say", text);
+}
+
+static const struct {
+	const char *name;
+	void (*plain)(void);
+	void (*with)(const char *argument);
+} actions[] = {
+	{ "hear", .with = do_hear },
+	{ "cid", .plain = do_cid },
+	{ "ports", .plain = do_ports },
+	{ "ticks", .plain = do_ticks },
+	{ "say", .with = do_say },
+	{ "descriptors", .plain = do_descriptors },
+};
+
+int main(int argc, char **argv)
+{
+	size_t n = sizeof(actions) / sizeof(actions[0]), a;
+
+	for (int i = 1; i < argc; i++) {
+		for (a = 0; a < n && strcmp(actions[a].name, argv[i]) != 0; a++)
+			;
+		if (a == n || (actions[a].with && i + 1 == argc)) {
+			fact("failed", argv[i]);
+			return 99;
+		}
+		if (actions[a].with)
+			actions[a].with(argv[++i]);
+		else
+			actions[a].plain();
+	}
+	return 0;
+}
