@@ -58,8 +58,9 @@ def _arch(name: str, kernel: Kernel) -> str:
     return {"own": kernel.arch, "other": {"x86_64": "aarch64", "aarch64": "x86_64"}[kernel.arch]}.get(name, name)
 
 
-# What no program asks for.
-IDLE = re.compile(r"usr/share/(doc|man|info|locale|i18n|lintian|common-licenses|bash-completion)/|usr/lib/[^/]+/gconv/|var/(cache|lib)/")
+# What the programs of scenes do without: documentation, languages, and Perl, with which packages are configured.
+IDLE = re.compile(r"usr/share/(doc|man|info|locale|i18n|lintian|common-licenses|bash-completion|perl5?)/|usr/lib/[^/]+/(gconv|perl[^/]*|libperl.*)(/|$)|"
+                  r"usr/bin/perl|usr/lib/python3[^/]*/(pydoc_data|lib2to3|ensurepip|idlelib)/|usr/lib/[^/]+/libicu|var/(cache|lib)/")
 
 
 @cache
