@@ -1,6 +1,7 @@
 """Boots scenes, and has the cases judge what is seen."""
 
 import hashlib
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -57,10 +58,15 @@ def boot(scene: Scene, kernel: Kernel, init: bytes, mutant: tuple[str, ...] = ()
     mode = "" if scene.nitro and scene.nsm or kernel.arch != "x86_64" else "microvm"
     append = " ".join(filter(None, [QUIET, kernel.append, scene.append]))
     m = Machine(eif, mode=mode, memory=scene.memory, cpu=scene.cpu, cpus=scene.cpus, append=append, nsm=scene.nsm,
-                parent=tuple(w for p in scene.parent for w in _option(p)), timeout=scene.deadline * patience)
+                parent=tuple(w for p in scene.parent for w in _option(p)), timeout=scene.deadline * patience, on_line=_read_slowly if scene.slow_console else None)
     for _ in range(scene.boots):
         seen.take(replace(m).run(scene.until))
     return seen
+
+
+def _read_slowly(_at: float, _line: str) -> None:
+    """As who reads a console over a slow line; what is queued is more than a pipe has room for."""
+    time.sleep(0.003)
 
 
 def _option(word: str) -> list[str]:

@@ -62,6 +62,7 @@ class Scene:
     nitro: bool = True
     parent: tuple[str, ...] = ()
     boots: int = 1
+    slow_console: bool = False  # it takes a line each three milliseconds
     deadline: float = 60.0
     until: str = ""
     # what has to be so, or no case of it can be judged
