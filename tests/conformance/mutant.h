@@ -13,13 +13,18 @@ bool mutant_is(const char *name, const char *word);
 /* What follows NAME and a blank in the first such line, or NULL. */
 const char *mutant_word(const char *name);
 
+/* In the child that is about to become the application: wrap_pid1.c. */
+void mutant_inherits(void);
+
 /*
  * Whether a mistake takes the place of this CALL, whose arguments FORMAT shows:
  * then its RESULT, and errno. If not, FLAGS, unless it is NULL, may have been
  * changed by one.
  */
-__attribute__((format(printf, 4, 5))) bool
-mutant_takes(const char *call, long *result, unsigned *flags,
-	     const char *format, ...);
+__attribute__((format(printf, 4, 5))) bool mutant_takes(const char *call,
+							long *result,
+							unsigned *flags,
+							const char *format,
+							...);
 
 #endif

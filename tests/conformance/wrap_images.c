@@ -309,6 +309,7 @@ int __wrap_execve(const char *path, char *const *argv, char *const *envp)
 
 	if (mutant_takes("execve", &r, NULL, "%s,", path))
 		return (int)r;
+	mutant_inherits();
 	args = copy(argv);
 	vars = copy(envp);
 	spoil_arguments(args);

@@ -18,7 +18,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -132,14 +131,4 @@ WRAP(beat_is_over);
 bool __wrap_beat_is_over(const struct beat *b)
 {
 	return mutant_is("ends at once", NULL) || __real_beat_is_over(b);
-}
-
-WRAP(ppoll);
-int __wrap_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
-		 const sigset_t *mask)
-{
-	static const struct timespec none;
-
-	return __real_ppoll(fds, n, mutant_is("spins", NULL) ? &none : timeout,
-			    mask);
 }
