@@ -14,9 +14,11 @@ TOOLCHAIN = "golang.org/toolchain@v0.0.1-go1.25.0.linux-{}"
 SUMS = {"amd64": "h1:wVC9wx2XOcP5gHiN8ZzfyTfjlrDLSS7Hu1wjI01n68U=", "arm64": "h1:hHtJUQup8RrD0u1JkoREqx9fkdEMQQUusYS1dYLIUpk="}
 ENV = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false", "CGO_ENABLED": "0"}
 
+ARCHES = {"x86_64": "amd64", "aarch64": "arm64"}
 
-def _output(*words: object, cwd: Path) -> str:
-    done = subprocess.run(list(map(str, words)), cwd=cwd, env=ENV, capture_output=True, text=True)
+
+def _output(*words: object, cwd: Path, **env: str) -> str:
+    done = subprocess.run(list(map(str, words)), cwd=cwd, env=ENV | env, capture_output=True, text=True)
     check(done.returncode == 0, f"{words}: {done.stdout}{done.stderr}")
     return done.stdout
 
@@ -39,11 +41,12 @@ def _newer(go: str) -> str:
     return str(root / "bin/go")
 
 
-def build(module: Path, package: str, path: Path) -> None:
-    """Builds PACKAGE of MODULE, a directory with go.mod and go.sum, to PATH: a static program."""
+def build(module: Path, package: str, path: Path, arch: str = "") -> None:
+    """Builds PACKAGE of MODULE, a directory with go.mod and go.sum, to PATH: a static program, for the machine's architecture or ARCH."""
     go = shutil.which("go")
     if not go:
         raise Skip("no go")
     if _version(_output(go, "version", cwd=TOP)) < _version((module / "go.mod").read_text()):
         go = _newer(go)
-    _output(go, "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", path, package, cwd=module)
+    _output(go, "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", path, package, cwd=module,
+            **({"GOARCH": ARCHES[arch]} if arch else {}))

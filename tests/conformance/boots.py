@@ -10,6 +10,7 @@ from pathlib import Path
 import enclave
 from enclave import Eif, ImageError
 from machine import Machine
+from suite import Skip
 
 from . import building, machines
 from .data import Case, Data, Scene
@@ -102,7 +103,10 @@ def run(data: Data, cases: list[Case], init: Init, kernel: Kernel | None = None,
 
     def one(key: tuple[str, str]) -> list[Verdict]:
         scene = data.scenes[key[0]]
-        seen = boot(scene, kernel or machines.kernel(key[1]), init.data, (), patience)
+        try:
+            seen = boot(scene, kernel or machines.kernel(key[1]), init.data, (), patience)
+        except Skip as e:  # a tool that makes the image is not there
+            return [Verdict(c, key[1], "n/a", str(e)) for c in todo[key]]
         if consoles:
             seen.write(consoles / f"{key[0]}.{key[1]}.log")
         return [Verdict(c, key[1], "fail" if wrong else "pass", wrong) for c in todo[key] for wrong in [c.judge(seen, scene)]]

@@ -3,6 +3,7 @@
 import gzip
 import io
 import re
+import shutil
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,9 +12,10 @@ from pathlib import Path
 from stat import S_IFDIR
 
 import enclave
+import golang
 import suite
 from enclave import Eif, Entry, Tree
-from images.debian import PYTHON_RECIPE, debian
+from images.debian import PYTHON_RECIPE, cached, debian
 from images.stubs import elf
 from machine import aws_image
 
@@ -46,10 +48,25 @@ def _busybox(arch: str) -> Tree:
 
 
 @cache
+def _go(name: str, arch: str) -> bytes:
+    """The program of NAME, a module below this folder that needs no other."""
+    module = Path(__file__).resolve().parent / name
+    texts = [path.read_text() for path in sorted(module.iterdir())]
+    return (cached(f"conformance-{name}", lambda path: golang.build(module, ".", path / "program", arch), "program", [arch, *texts]) /
+            "program").read_bytes()
+
+
+def _debian(name: str, recipe: list[str]) -> tarfile.TarFile:
+    if not shutil.which("mmdebstrap"):
+        raise suite.Skip("no mmdebstrap, for Debian's packages")
+    return tarfile.open(fileobj=io.BytesIO(debian(name, recipe)))
+
+
+@cache
 def _package(name: str, path: str) -> bytes:
     """A file of one of Debian's packages, for x86-64."""
     recipe = ["--mode=auto", "--variant=extract", "--format=tar", f"--include={name}"]
-    with tarfile.open(fileobj=io.BytesIO(debian(f"conformance-{name}", recipe))) as tar:
+    with _debian(f"conformance-{name}", recipe) as tar:
         return tar.extractfile("./" + path.strip("/")).read()
 
 
@@ -69,7 +86,7 @@ def _debian_tree(names: tuple[str, ...]) -> Tree:
     recipe = PYTHON_RECIPE if names == ("python3",) else ["--mode=auto", "--variant=extract", "--format=tar", f"--include={','.join(names)}"]
     name = "debian-python" if names == ("python3",) else f"conformance-{'-'.join(names)}"
     tree = Tree()
-    with tarfile.open(fileobj=io.BytesIO(debian(name, recipe))) as tar:
+    with _debian(name, recipe) as tar:
         for member in tar:
             path = member.name.removeprefix("./").strip("/")
             if not path or IDLE.match(path):
@@ -96,9 +113,9 @@ def _aws_sample() -> Tree:
 
 def _put(tree: Tree, path: str, what: object, kernel: Kernel) -> None:
     """
-    A file of a scene: its text; or a table of "text", "link", "dir", "fifo", "program" (of tests/apps, or busybox), "zeros" (so
-    many bytes), "elf" (a header for that architecture, for the "own" or an "other" one, with "interpreter"), "links" (a folder
-    of so many), "package" (PACKAGE:PATH of Debian), with "mode", "uid", "gid".
+    A file of a scene: its text; or a table of "text", "link", "dir", "fifo", "program" (of tests/apps, or busybox), "go" (a
+    module below this folder), "zeros" (so many bytes), "elf" (a header for that architecture, for the "own" or an "other" one,
+    with "interpreter"), "links" (a folder of so many), "package" (PACKAGE:PATH of Debian), with "mode", "uid", "gid".
     """
     if isinstance(what, str):
         tree.file(path, what)
@@ -118,6 +135,7 @@ def _put(tree: Tree, path: str, what: object, kernel: Kernel) -> None:
         "dir": lambda: tree.dir(path, 0o755 if mode is None else mode, **owner),
         "fifo": lambda: tree.add(path, 0o010000 | (0o644 if mode is None else mode), **owner),
         "program": lambda: tree.file(path, program(value, kernel.arch), 0o755 if mode is None else mode, **owner),
+        "go": lambda: tree.file(path, _go(value, kernel.arch), 0o755 if mode is None else mode, **owner),
         "zeros": lambda: tree.file(path, bytes(value), 0o644 if mode is None else mode, **owner),
         "elf": lambda: tree.file(path, elf(_arch(value, kernel), interpreter), 0o755 if mode is None else mode, **owner),
         "links": lambda: [tree.link(f"{path}/{i:05d}", "x") for i in range(value)],
