@@ -11,20 +11,21 @@
 #include "init/report.h"
 #include "init/spec/spec.h"
 
-enum { ENV_WARNINGS = 16 }; /* lines of /env that are shown, if skipped */
+enum { ENV_WARNINGS = 16 }; /* lines of /env that are told, if skipped */
 
+/* Not the line itself: it is mostly the rest of a value, of a key for example. */
 static void warn_skipped(void *ctx, size_t line, const char *text)
 {
 	struct boot *b = ctx;
 	struct text t;
 
+	(void)text;
 	if (++b->env_skipped > ENV_WARNINGS)
 		return;
 	text_clear(&t);
 	text_add(&t, "line ");
 	text_add_number(&t, (long long)line);
-	text_add(&t, " is not NAME=VALUE, skipped: ");
-	text_add(&t, text);
+	text_add(&t, " is not NAME=VALUE, skipped");
 	log_line(boot_steps[b->step].name, "/env", text_string(&t));
 }
 

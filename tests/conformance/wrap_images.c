@@ -50,12 +50,20 @@ int __wrap_spec_parse_cmd(char *text, size_t len, char **argv,
 	return __real_spec_parse_cmd(text, len, argv, ret_count, reterr_line);
 }
 
+static void tell_skipped(void *ctx, size_t line, const char *text)
+{
+	(void)ctx;
+	(void)dprintf(2, "line %zu is skipped: %s\n", line, text);
+}
+
 WRAP(spec_parse_env);
 int __wrap_spec_parse_env(char *text, size_t len, char **envp,
 			  size_t *ret_count, spec_skip_fn *skipped, void *ctx)
 {
 	if (mutant_is("env-is-not-empty", NULL) && len == 0)
 		return -SPEC_E_EMPTY;
+	if (mutant_is("shows-lines-of-env", NULL))
+		skipped = tell_skipped;
 	if (mutant_is("env-ends-at-a-line-without-=", NULL))
 		len = lines_with(text, len, '=');
 	return __real_spec_parse_env(text, len, envp, ret_count, skipped, ctx);
