@@ -58,7 +58,8 @@ def boot(scene: Scene, kernel: Kernel, init: bytes, mutant: tuple[str, ...] = ()
     eif = building.build(scene, kernel, init, mutant)
     mode = "" if scene.nitro and scene.nsm or kernel.arch != "x86_64" else "microvm"
     append = " ".join(filter(None, [QUIET, kernel.append, scene.append]))
-    m = Machine(eif, mode=mode, memory=scene.memory, cpu=scene.cpu, cpus=scene.cpus, append=append, nsm=scene.nsm,
+    cpu = scene.cpu if kernel.arch == "x86_64" else ""
+    m = Machine(eif, mode=mode, memory=scene.memory, cpu=cpu, cpus=scene.cpus, append=append, nsm=scene.nsm,
                 parent=tuple(w for p in scene.parent for w in _option(p)), timeout=scene.deadline * patience, on_line=_read_slowly if scene.slow_console else None)
     for _ in range(scene.boots):
         seen.take(replace(m).run(scene.until))

@@ -56,7 +56,7 @@ class Scene:
     x86_only: str = ""
     memory: int = 512
     cpus: int = 1
-    cpu: str = ""
+    cpu: str = ""  # of x86-64; arm64's is always one without instructions for random numbers
     append: str = ""
     nsm: bool = True
     nitro: bool = True

@@ -1,0 +1,88 @@
+/*
+ * Mistakes with random numbers and the Nitro Secure Module, made when all is mounted:
+ *
+ *   closes PATH      a device that is for everybody is root's
+ *   removes PATH     it is not there
+ *   extends PCR, locks PCR
+ *   drops NUMBER     a capability that no later process has
+ *
+ * Before that:
+ *
+ *   needs nsm.ko     no kernel has the driver built in
+ *   credits nothing  the numbers of the NSM are mixed into the kernel's, as by a write to
+ *                    /dev/urandom
+ */
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "init/modules.h"
+#include "init/step.h"
+#include "nsm/nsmc.h"
+#include "nsm/pool.h"
+#include "tests/conformance/mutant.h"
+
+static void close_device(const char *path)
+{
+	if (mutant_is("closes", path))
+		(void)syscall(SYS_fchmodat, AT_FDCWD, path, 0600);
+}
+
+static void touch_pcrs(const char *extended, const char *locked)
+{
+	static const uint8_t one[] = { 1 };
+	int fd = nsmc_open();
+
+	if (extended)
+		(void)nsmc_extend_pcr(fd, (uint8_t)atoi(extended), one,
+				      sizeof(one), NULL);
+	if (locked)
+		(void)nsmc_lock_pcr(fd, (uint8_t)atoi(locked));
+	close(fd);
+}
+
+WRAP(step_mounts);
+int __wrap_step_mounts(struct boot *b)
+{
+	const char *extended = mutant_word("extends"),
+		   *locked = mutant_word("locks"),
+		   *dropped = mutant_word("drops"),
+		   *removed = mutant_word("removes");
+	int r = __real_step_mounts(b);
+
+	close_device("/dev/nsm");
+	close_device("/dev/random");
+	close_device("/dev/urandom");
+	if (removed)
+		(void)syscall(SYS_unlinkat, AT_FDCWD, removed, 0);
+	if (extended || locked)
+		touch_pcrs(extended, locked);
+	if (dropped)
+		(void)prctl(PR_CAPBSET_DROP, atol(dropped), 0, 0, 0);
+	return r;
+}
+
+WRAP(pool_credit);
+int __wrap_pool_credit(const uint8_t *buf, size_t len)
+{
+	int fd;
+
+	if (!mutant_is("credits nothing", NULL))
+		return __real_pool_credit(buf, len);
+	fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
+	(void)!write(fd, buf, len);
+	close(fd);
+	return 0;
+}
+
+WRAP(modules_load);
+int __wrap_modules_load(modules_told_fn *told, void *ctx)
+{
+	if (mutant_is("needs nsm.ko", NULL) && access("/nsm.ko", F_OK) < 0)
+		_exit(1);
+	return __real_modules_load(told, ctx);
+}
