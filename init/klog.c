@@ -42,10 +42,25 @@ static char *find(char *text, const char *what)
 	return text;
 }
 
+/*
+ * What the kernel says of a ramdisk that it left a part of out, in init/initramfs.c and
+ * lib/decompress_*.c. What else it says is mostly of bytes behind the last archive.
+ */
+static const struct {
+	char said[20];
+	char means[64];
+} cuts[] = {
+	{ "write error",
+	  ": the image does not fit into the memory: raise --memory" },
+	{ "read error", ": a ramdisk is cut short" },
+	{ "truncated", ": a ramdisk is cut short" },
+	{ "corrupt", ": a ramdisk is damaged" },
+	{ "uncompression error", ": a ramdisk is damaged" },
+};
+
 enum klog_initramfs klog_initramfs(struct text *why)
 {
 	static const char said[] = "Initramfs unpacking failed";
-	static const char no_room[] = "write error"; /* init/initramfs.c */
 	enum klog_initramfs r = KLOG_INITRAMFS_FINE;
 	struct file f;
 	char *at;
@@ -57,10 +72,12 @@ enum klog_initramfs klog_initramfs(struct text *why)
 		*strchrnul(at, '\n') = '\0';
 		text_add(why, at);
 		r = KLOG_INITRAMFS_BAD;
-		if (find(at, no_room)) {
-			text_add(why, ": the image does not fit into the "
-				      "memory: raise --memory");
+		for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+			if (!find(at, cuts[i].said))
+				continue;
+			text_add(why, cuts[i].means);
 			r = KLOG_INITRAMFS_CUT;
+			break;
 		}
 	}
 	file_free(&f);

@@ -9,7 +9,7 @@ struct text;
 /* What became of the image's ramdisks. */
 enum klog_initramfs {
 	KLOG_INITRAMFS_FINE, /* or the kernel's log cannot be read */
-	KLOG_INITRAMFS_CUT,  /* it did not fit into the memory */
+	KLOG_INITRAMFS_CUT,  /* a part of them is missing */
 	KLOG_INITRAMFS_BAD,  /* another complaint; some live with theirs */
 };
 

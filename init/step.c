@@ -81,7 +81,10 @@ int step_spec(struct boot *b)
 		return boot_fail(b, "initramfs",
 				 "no inode is left, the image is cut short: "
 				 "raise --memory");
-	if (switch_ramdisk_is_full() && boot_check_initramfs(b) < 0)
+	/* nitro-cli's and mkeif's images end with /env, others begin with it. */
+	if ((switch_ramdisk_is_full() ||
+	     switch_ramdisk_ends_with("/rootfs", "/env")) &&
+	    boot_check_initramfs(b) < 0)
 		return -1;
 	return inputs_read(b);
 }

@@ -40,6 +40,14 @@ bool switch_ramdisk_lacks_inodes(void)
 	return statfs("/", &fs) == 0 && fs.f_files > 0 && fs.f_ffree == 0;
 }
 
+bool switch_ramdisk_ends_with(const char *dir, const char *file)
+{
+	struct stat first, second;
+
+	return stat(dir, &first) == 0 &&
+	       (stat(file, &second) < 0 || second.st_ino < first.st_ino);
+}
+
 int switch_root(const char *dir, const char *keep)
 {
 	const char *const kept[] = { dir + 1, keep, NULL };

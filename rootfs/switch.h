@@ -16,6 +16,13 @@ bool switch_ramdisk_is_full(void);
 bool switch_ramdisk_lacks_inodes(void);
 
 /*
+ * True if the directory DIR may be the last that was unpacked of the boot ramdisk,
+ * and cut short: FILE is missing, or came before it. The numbers of inodes, which
+ * grow, tell the order.
+ */
+bool switch_ramdisk_ends_with(const char *dir, const char *file);
+
+/*
  * Makes the directory DIR of the boot ramdisk ("/rootfs") the root of this
  * process and its children, and frees the memory of everything else in the
  * ramdisk except KEEP (NULL: nothing is kept). The mount is moved over the old

@@ -173,6 +173,7 @@ RULES = [
     rule("console", ALL, "", "", "quiet", "", "another way to the console, or a log less"),
     # --- spec ---
     rule("spec", "init statfs", "", "", "quiet", "", "then the kernel's log is asked"),
+    rule("spec", "init stat", "^/(rootfs|env)$", "", "quiet", "", "then the kernel's log is asked, or not"),
     rule("spec", "init (lstat|openat2?)", "enclave-init.conf", "ENOENT", "no", "", "there is none"),
     rule("spec", "init lstat", "enclave-init.conf", "", "quiet|stop", "/enclave-init.conf: ", "reading it tells"),
     rule("spec", "init open", "^/rootfs$", "ENOENT", "quiet", "", "step 6 says what is wrong with it"),
