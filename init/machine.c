@@ -432,6 +432,7 @@ static void set_up_defaults(struct boot *b)
 		{ "/dev/console", console_reopen_stdio },
 		{ "lo", loopback_up },
 		{ "/etc/hosts", etc_hosts },
+		{ "/etc/mtab", etc_mtab },
 		{ "/etc/resolv.conf", etc_resolv_conf },
 		{ "RLIMIT_NOFILE", raise_nofile },
 		{ "setresgid", protect_limits },

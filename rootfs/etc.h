@@ -37,6 +37,12 @@ int etc_host_name(const char *name);
  */
 int etc_add_host(const char *address, const char *name);
 
+/*
+ * Makes /etc/mtab, a link to the list of mounts, if it is missing: programs of
+ * the time before mountinfo know no other name of it, getmntent(3).
+ */
+int etc_mtab(void);
+
 /* The content of /etc/resolv.conf; NULL and 0 for nothing. */
 struct etc_resolver {
 	const char *search;

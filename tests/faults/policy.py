@@ -235,6 +235,7 @@ RULES = [
     rule("mounts", "init (lstat|lchown|chmod)", "/dev/nsm", "", "stop", "mounts: /dev/nsm: ", "it was asked for"),
     rule("mounts", "init symlink", "", "EEXIST", "quiet", "", "it is there already"),
     rule("mounts", "init symlink", "/dev/", "", "warn", "mounts: /dev: ", "row: warn"),
+    rule("mounts", "init symlink", "/etc/mtab", "", "warn", "mounts: /etc/mtab: ", "optional"),
     rule("mounts", "init stat", "/dev/ptmx", "", "quiet", "", "it is of another kernel than 4.14"),
     rule("mounts", "init (open|fcntl)", "/dev/console", "", "quiet", "", "the old descriptors do"),
     rule("mounts", "init dup2", "", "EBUSY", "quiet", "", "tried again"),

@@ -394,6 +394,27 @@ def resolv_conf_of_the_image_stays() -> None:
 
 
 @test
+def mtab_is_the_list_of_mounts() -> None:
+    """A link, where the image has none; what the image has stays, a link to nothing as well."""
+    look = ["/bin/probe", "file", "/etc/mtab"]
+    with Jail(*look) as j:
+        j.restarted()
+        check(" /proc proc " in j.fact("/etc/mtab"), j.fact("/etc/mtab"))
+        same(len(j.log()), 2, "lines")
+    files = Tree()
+    files.file("etc/mtab", "mine\n")
+    with Jail(*look, files=files) as j:
+        j.restarted()
+        same(j.fact("/etc/mtab"), r"[mine\x0a]", "a file")
+    files = Tree()
+    files.link("etc/mtab", "/nowhere")
+    with Jail(*look, files=files) as j:
+        j.restarted()
+        same(j.fact("/etc/mtab"), "No such file or directory", "a link to nothing")
+        same(len(j.log()), 2, "lines")
+
+
+@test
 def hosts_names_localhost_unless_the_image_does() -> None:
     """Written where it is missing or empty; left alone otherwise."""
     ours = r"[127.0.0.1\x09localhost\x0a::1\x09localhost ip6-localhost ip6-loopback\x0a]"
