@@ -764,6 +764,26 @@ static void do_fill_file(const char *path)
 	close(fd);
 }
 
+/* COUNT:PATH: a folder PATH with so many empty files. */
+static void do_fill_folder(const char *what)
+{
+	char path[128], name[160];
+	int count, n = 0, fd;
+
+	if (sscanf(what, "%d:%127s", &count, path) != 2)
+		fatal(what);
+	errno = 0;
+	(void)mkdir(path, 0755);
+	for (; n < count; n++) {
+		snprintf(name, sizeof(name), "%s/%d", path, n);
+		fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		if (fd < 0)
+			break;
+		close(fd);
+	}
+	say("@files=%s %d %s\n", path, n, n < count ? strerror(errno) : "ok");
+}
+
 /* That part of the machine's memory, in percent, is still to be had. */
 static void do_allocate(const char *percent)
 {
@@ -1164,6 +1184,7 @@ static const struct {
 	{ "kill-all", .with = do_kill_all },
 	{ "fill-pids", .plain = do_fill_pids },
 	{ "fill", .with = do_fill_file },
+	{ "fill-folder", .with = do_fill_folder },
 	{ "allocate", .with = do_allocate },
 	{ "spin", .with = do_spin },
 	{ "flow", .with = do_flow },

@@ -17,7 +17,7 @@
 /*
  * bare PATH        what the image has there is not kept
  * own-mode PATH    nor the owner and mode of the folder itself
- * tiny PATH        only a MiB fits in
+ * tiny PATH        it has room for little: 32 MiB, a thousand files
  * no-options PATH  the file system's own defaults
  */
 WRAP(mounts_mount);
@@ -30,7 +30,7 @@ int __wrap_mounts_mount(const struct mount_row *row, bool *ret_mounted)
 	if (mutant_is("own-mode", row->target))
 		wrong.keep = false;
 	if (mutant_is("tiny", row->target))
-		wrong.data = "mode=1777,size=1m";
+		wrong.data = "mode=1777,size=32m,nr_inodes=1k";
 	if (mutant_is("no-options", row->target))
 		wrong.data = NULL;
 	return __real_mounts_mount(&wrong, ret_mounted);
