@@ -85,6 +85,16 @@ static bool find_interpreter(const char *path, enum executable_kind kind,
 	return false;
 }
 
+/* The interpreter of PATH, if that is a script: here the kernel needs its #!. */
+static bool find_script_interpreter(const char *path, char *ret)
+{
+	char head[EXECUTABLE_HEAD_MAX];
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t n = file_read_start(fd, head, sizeof(head));
+
+	return n > 0 && executable_interpreter(head, (size_t)n, ret);
+}
+
 /* Fills in what is missing of what P needs. */
 static void look_for_interpreter(struct program *p, const char *head,
 				 size_t len)
@@ -94,6 +104,15 @@ static void look_for_interpreter(struct program *p, const char *head,
 	if (!find_interpreter(p->path, p->kind, head, len, p->interpreter))
 		return;
 	p->missing = check(NULL, p->interpreter);
+	for (size_t n = 1; n < EXECUTABLE_SCRIPTS_MAX && p->missing == 0 &&
+			   p->kind == EXECUTABLE_SCRIPT &&
+			   find_script_interpreter(p->interpreter, p->loader);
+	     n++) {
+		p->missing = check(NULL, p->loader);
+		p->misses_loader = p->missing < 0;
+		if (p->missing == 0)
+			strcpy(p->interpreter, p->loader);
+	}
 	if (p->missing < 0 || !find_loader(p->interpreter, p->loader))
 		return;
 	p->missing = check(NULL, p->loader);

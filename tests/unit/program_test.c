@@ -264,6 +264,18 @@ TEST(an_interpreter_that_misses_its_own_is_named)
 	check_why("./p", -ENOENT,
 		  "its interpreter ./sh needs /no/such/ld.so: No such file or "
 		  "directory");
+	/* A script may be one's interpreter, as s6's with-contenv is. */
+	temp_text("./q", "#!./p\n", 0755);
+	check_why("./q", -ENOENT,
+		  "its interpreter ./sh needs /no/such/ld.so: No such file or "
+		  "directory");
+	temp_text("./p", "#!/no/such/sh -e\n", 0755);
+	check_why("./q", -ENOENT,
+		  "its interpreter ./p needs /no/such/sh: No such file or "
+		  "directory");
+	temp_text("./q", "#!./q\n", 0755);
+	check_why("./q", -ENOEXEC, "Exec format error");
+	temp_text("./p", "#!./sh -e\n", 0755);
 	/* One that is neither program nor anything is no fault of ours. */
 	temp_file("./sh", "\177ELF", 4, 0755);
 	check_why("./p", -ENOENT, "No such file or directory");
