@@ -338,6 +338,37 @@ static void do_orphans_without_console(const char *count)
 	say("\n@stopped_console_left=%d\n", left);
 }
 
+/* Takes memory until the kernel ends that. */
+static void hungry(int i)
+{
+	enum { STEP = 1 << 20 };
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	char *p;
+
+	(void)i;
+	(void)!write(fd, "1000", 4);
+	while ((p = malloc(STEP)))
+		memset(p, 1, STEP);
+	for_ever();
+}
+
+/* COUNT orphans that the kernel kills for memory, one after the other. */
+static void do_hungry(const char *count)
+{
+	int left = 0;
+
+	say("@begun=hungry\n");
+	for (int i = atoi(count); i > 0; i--) {
+		make_orphans(1, hungry);
+		for (int ms = 0; ms < 60000 && kill(orphans[0], 0) == 0;
+		     ms += 20)
+			nap_ms(20);
+		left += left_over();
+		orphan_count = 0;
+	}
+	say("@hungry_left=%d\n", left);
+}
+
 /* --- what PID 1 is and does --- */
 
 static long status_of_init(const char *key)
@@ -770,6 +801,7 @@ static const struct {
 	{ "wait-for-none", .plain = do_wait_for_none },
 	{ "daemon-parent", .plain = do_daemon_parent },
 	{ "orphans-without-console", .with = do_orphans_without_console },
+	{ "hungry", .with = do_hungry },
 	{ "idle", .with = do_idle },
 	{ "growth", .with = do_growth },
 	{ "strike-init", .with = do_strike_init },
