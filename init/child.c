@@ -1,6 +1,7 @@
 #include "init/child.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -164,6 +165,19 @@ static pid_t fork_by(struct children *c, int cgroup_fd, bool *ret_is_in_cgroup,
 	return pid < 0 ? -errno : pid;
 }
 
+static void set_policy(int policy)
+{
+	const struct sched_param none = { 0 };
+
+	(void)syscall(SYS_sched_setscheduler, 0, policy, &none);
+}
+
+void child_yield(struct children *c, bool yields)
+{
+	c->yields = yields;
+	set_policy(yields ? SCHED_BATCH : SCHED_OTHER);
+}
+
 pid_t child_fork(struct children *c, int cgroup_fd, bool *ret_is_in_cgroup,
 		 child_died_fn *died, void *ctx)
 {
@@ -176,6 +190,9 @@ pid_t child_fork(struct children *c, int cgroup_fd, bool *ret_is_in_cgroup,
 	if (v == c->table + CHILD_MAX)
 		return -EAGAIN;
 	pid = fork_by(c, cgroup_fd, ret_is_in_cgroup, &pidfd);
+	/* It is inherited: SCHED_RESET_ON_FORK resets other policies alone. */
+	if (pid == 0 && c->yields)
+		set_policy(SCHED_OTHER);
 	if (pid <= 0)
 		return pid;
 	*v = (struct child){

@@ -40,6 +40,7 @@ struct children {
 	int proc_fd;   /* /proc, or negative */
 	bool is_alone; /* at the last look there was no child, dead or alive */
 	bool is_last_resort; /* clone3 has failed: this kernel has none */
+	bool yields;	     /* to whoever runs, as the children do not */
 	bool looks; /* without pidfds it looks for dead ones that a tracer holds */
 	int64_t look_ms; /* when it does so; 0: it need not */
 	struct child table[CHILD_MAX];
@@ -56,6 +57,12 @@ void child_init(struct children *c, struct loop *l, int proc_fd);
  */
 pid_t child_fork(struct children *c, int cgroup_fd, bool *ret_is_in_cgroup,
 		 child_died_fn *died, void *ctx);
+
+/*
+ * While PID 1 YIELDS it preempts nobody when it wakes, as it does when a child executes
+ * its program. Its children do.
+ */
+void child_yield(struct children *c, bool yields);
 
 /* Reaps some children. Whether there may be more. */
 bool child_reap(struct children *c);

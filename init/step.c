@@ -2,12 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "init/boot.h"
@@ -279,17 +277,6 @@ static void start_clock(struct boot *b, struct helper_job *job)
 }
 
 /*
- * The application's first moments are its own. As SCHED_BATCH PID 1 preempts nobody when it
- * wakes, as it does when a program is executed. Its children do, by SCHED_RESET_ON_FORK.
- */
-static void set_policy(int policy)
-{
-	const struct sched_param none = { 0 };
-
-	(void)syscall(SYS_sched_setscheduler, 0, policy, &none);
-}
-
-/*
  * Gives back the stack that the boot has used below here, some pages of a memory that
  * PID 1 would keep for good, and each fork would copy the entries of.
  */
@@ -314,7 +301,7 @@ int step_spawn(struct boot *b)
 	if (b->heartbeat.mode != CONFIG_HEARTBEAT_OFF)
 		beat_prepare(&b->beat, boot_beat_port(b));
 	if (!b->config->hand_over) /* it would be the next program's */
-		set_policy(SCHED_BATCH | SCHED_RESET_ON_FORK);
+		child_yield(&b->children, true);
 	r = parent_start(b);
 	if (r == 0)
 		r = relay_start(b);
@@ -359,7 +346,7 @@ int step_heartbeat(struct boot *b)
 
 int step_supervise(struct boot *b)
 {
-	set_policy(SCHED_OTHER);
+	child_yield(&b->children, false);
 	supervise_run(&b->supervise);
 	return 0;
 }
