@@ -90,8 +90,8 @@ WRAP(machine_set_up);
 int __wrap_machine_set_up(struct boot *b)
 {
 	static const char *const paths[] = {
-		"/",	 "/dev", "/dev/nsm",  "/dev/zero",	  "/etc/hosts",
-		"/init", "/run", "/srv/data", "/etc/resolv.conf", "/tmp",
+		"/",	"/dev",	     "/dev/zero",	 "/etc/hosts", "/init",
+		"/run", "/srv/data", "/etc/resolv.conf", "/tmp",
 	};
 	int r = __real_machine_set_up(b);
 
