@@ -159,8 +159,20 @@ static void explain_machine(int machine, struct text *why)
 	text_add(why, machine_name(OWN_MACHINE));
 }
 
+/* A console does not show it. */
+static void explain_return(const char *file, struct text *why)
+{
+	size_t len = strlen(file);
+
+	if (len > 0 && file[len - 1] == '\r')
+		text_add(why, " (its name ends with a carriage return, as "
+			      "lines of Windows do)");
+}
+
 void program_explain(const struct program *p, int r, struct text *why)
 {
+	const char *missing = p->misses_loader ? p->loader : p->interpreter;
+
 	if (r == -ENOEXEC && p->kind == EXECUTABLE_ELF) {
 		explain_machine(p->machine, why);
 		return;
@@ -185,4 +197,6 @@ void program_explain(const struct program *p, int r, struct text *why)
 		text_add(why, ": ");
 	}
 	text_add(why, strerror(-r));
+	if (p->missing < 0)
+		explain_return(missing, why);
 }

@@ -252,7 +252,8 @@ TEST(a_missing_interpreter_is_named)
 	temp_text("./p", "#!/bin/sh\r\n", 0755);
 	check_why("./p", -ENOENT,
 		  "its interpreter /bin/sh\r cannot be run: No such file or "
-		  "directory");
+		  "directory (its name ends with a carriage return, as lines "
+		  "of Windows do)");
 	temp_leave();
 }
 
