@@ -323,9 +323,12 @@ static void do_orphans_without_console(const char *count)
 	if (tcflow(1, TCOOFF) < 0)
 		fatal("tcflow");
 	fcntl(1, F_SETFL, flags | O_NONBLOCK);
-	for (int idle = 0; idle < 10;) {
-		if (write(1, line, sizeof(line) - 1) > 0)
+	/* Some take all the same, stopped or not. */
+	for (int idle = 0, taken = 0; idle < 10 && taken < 1000;) {
+		if (write(1, line, sizeof(line) - 1) > 0) {
+			taken++;
 			continue;
+		}
 		nap_ms(20);
 		idle++;
 	}

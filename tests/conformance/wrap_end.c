@@ -2,7 +2,6 @@
 
 #include <stdint.h>
 
-#include "init/boot.h"
 #include "init/klog.h"
 #include "init/loop.h"
 #include "init/report.h"
@@ -27,14 +26,6 @@ bool __wrap_klog_was_oom(pid_t pid)
 	if (mutant_is("suspects", NULL))
 		return true;
 	return mutant_is("trusts", NULL) ? false : __real_klog_was_oom(pid);
-}
-
-/* The machine restarts while the console still has something to take. */
-WRAP(boot_drain_log);
-void __wrap_boot_drain_log(struct boot *b)
-{
-	if (!mutant_is("hurries", NULL))
-		__real_boot_drain_log(b);
 }
 
 /* No deadline: what does not end is waited for. */
