@@ -1,7 +1,7 @@
 /*
  * An application that needs random numbers, and asks for them first of all; then it looks
- * at where they come from, and asks the NSM, as root and as a user. Facts are
- * "@key=value" lines. With the argument "nsm" it asks the NSM alone.
+ * at where they come from. Facts are "@key=value" lines.
+ * With the argument "nsm" it asks the NSM, as one process and as many.
  */
 
 #include <errno.h>
@@ -57,31 +57,16 @@ static void tell_drawn(const unsigned char *bytes, ssize_t n)
 	fact("drawn", "%s", n == BYTES ? hex : "nothing");
 }
 
-/* How MODE opens PATH, and whether it gives or takes something at once; of fewer bytes there may always be. */
-static bool uses(const char *path, int mode)
+/* Whether it gives something, which may be less; HOW is O_NONBLOCK: at once. */
+static bool gives(const char *path, int how)
 {
-	unsigned char bytes[BYTES] = { 0 };
-	int fd = open(path, mode | O_NONBLOCK | O_CLOEXEC);
-	ssize_t n = -1;
+	unsigned char bytes[BYTES];
+	int fd = open(path, O_RDONLY | O_CLOEXEC | how);
+	bool good = fd >= 0 && read(fd, bytes, sizeof(bytes)) > 0;
 
-	if (fd >= 0)
-		n = mode == O_RDONLY ? read(fd, bytes, sizeof(bytes)) :
-				       write(fd, bytes, sizeof(bytes));
 	if (fd >= 0)
 		close(fd);
-	return n > 0;
-}
-
-static void tell_devices(const char *who)
-{
-	char key[32];
-
-	(void)snprintf(key, sizeof(key), "%s.random", who);
-	fact(key, "%s", words(uses("/dev/random", O_RDONLY)));
-	(void)snprintf(key, sizeof(key), "%s.urandom", who);
-	fact(key, "%s", words(uses("/dev/urandom", O_RDONLY)));
-	(void)snprintf(key, sizeof(key), "%s.mixes", who);
-	fact(key, "%s", words(uses("/dev/urandom", O_WRONLY)));
+	return good;
 }
 
 /* As attestation libraries do at their start: numbers of the NSM into the kernel. */
@@ -121,20 +106,6 @@ static void tell_source(void)
 		close(fd);
 }
 
-/* Returns in a child that has become a user: true. */
-static bool in_user(void)
-{
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		if (setgid(USER) < 0 || setuid(USER) < 0)
-			_exit(1);
-		return true;
-	}
-	waitpid(pid, NULL, 0);
-	return false;
-}
-
 /* --- the NSM's --- */
 
 /* Whether a document comes that has the nonce. */
@@ -155,13 +126,6 @@ static int attest(const char *nonce)
 	if (r < 0)
 		return r;
 	return memmem(document, len, nonce, strlen(nonce)) ? 0 : -ENOMSG;
-}
-
-static void tell_attested(const char *key, const char *nonce)
-{
-	int r = attest(nonce);
-
-	fact(key, "%s", r < 0 ? nsmc_error_text(r) : "ok");
 }
 
 /* Many processes at once, every second a user's. */
@@ -246,13 +210,10 @@ static void ask_nsm(void)
 	fact("nsm", "%s", r < 0 ? nsmc_error_text(r) : d.digest);
 	if (fd >= 0) {
 		tell_pcrs(fd);
-		tell_attested("attested", "the nonce of root");
+		r = attest("the nonce of one");
+		fact("attested", "%s", r < 0 ? nsmc_error_text(r) : "ok");
 		tell_extended(fd);
 		close(fd);
-	}
-	if (in_user()) {
-		tell_attested("user.attested", "the nonce of a user");
-		_exit(0);
 	}
 	ask_together();
 }
@@ -265,11 +226,8 @@ int main(int argc, char **argv)
 	if (argc < 2 || strcmp(argv[1], "nsm") != 0) {
 		tell_drawn(bytes, n);
 		tell_source();
-		tell_devices("root");
-		if (in_user()) {
-			tell_devices("user");
-			_exit(0);
-		}
+		fact("random", "%s", words(gives("/dev/random", O_NONBLOCK)));
+		fact("hwrng", "%s", words(gives("/dev/hwrng", 0)));
 		fact("seed", "%s", words(seeds()));
 	} else {
 		ask_nsm();

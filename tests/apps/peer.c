@@ -1,21 +1,16 @@
 /*
- * An application that looks at its parent instance and at what PID 1 does about it: does
- * what the arguments say, one after the other, and exits with 0. Facts are "@key=value"
- * lines.
+ * An application that looks at its parent instance, and at what it was given: does what the
+ * arguments say, one after the other, and exits with 0. Facts are "@key=value" lines.
  */
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* It needs sys/socket.h. */
@@ -25,8 +20,6 @@ enum {
 	CID_PARENT = 3,
 	GATE_MS = 30000, /* for what hangs */
 	PORTS = 20000,
-	USER = 1000,
-	TICKS_MS = 2000,
 };
 
 static void fact(const char *key, const char *value)
@@ -62,37 +55,6 @@ static void do_hear(const char *port)
 	else
 		fact("heard", "nothing");
 	close(p.fd);
-}
-
-static void tell_cid(const char *key)
-{
-	int fd = open("/dev/vsock", O_RDONLY | O_CLOEXEC);
-	unsigned cid = 0;
-	char text[16];
-
-	if (fd < 0 || ioctl(fd, IOCTL_VM_SOCKETS_GET_LOCAL_CID, &cid) < 0) {
-		fact(key, strerror(errno));
-	} else {
-		(void)snprintf(text, sizeof(text), "%u", cid);
-		fact(key, text);
-	}
-	if (fd >= 0)
-		close(fd);
-}
-
-/* Its own address, as root and as a user. */
-static void do_cid(void)
-{
-	pid_t pid;
-
-	tell_cid("cid");
-	pid = fork();
-	if (pid == 0) {
-		if (setgid(USER) == 0 && setuid(USER) == 0)
-			tell_cid("cid.user");
-		_exit(0);
-	}
-	waitpid(pid, NULL, 0);
 }
 
 /* What it was given, but for 0 to 2 and what this itself needs. */
@@ -140,36 +102,6 @@ static void do_ports(void)
 	fact("ports", "looked at");
 }
 
-/* What PID 1 has used of processors, in hundredths of a second; -1: it cannot be said. */
-static long pid1_ticks(void)
-{
-	FILE *f = fopen("/proc/1/stat", "re");
-	long user = 0, kernel = -1;
-
-	if (!f || fscanf(f,
-			 "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u "
-			 "%*u %*u %ld %ld",
-			 &user, &kernel) != 2)
-		kernel = -1;
-	if (f)
-		fclose(f);
-	return kernel < 0 ? -1 : user + kernel;
-}
-
-/* The same of two seconds in which nothing happens. */
-static void do_ticks(void)
-{
-	struct timespec t = { TICKS_MS / 1000, 0 };
-	char text[24];
-	long before = pid1_ticks();
-
-	while (nanosleep(&t, &t) < 0 && errno == EINTR)
-		;
-	(void)snprintf(text, sizeof(text), "%ld",
-		       before < 0 ? before : pid1_ticks() - before);
-	fact("ticks", text);
-}
-
 static void do_say(const char *text)
 {
 	fact("say", text);
@@ -181,9 +113,8 @@ static const struct {
 	void (*with)(const char *argument);
 } actions[] = {
 	{ "hear", .with = do_hear },
-	{ "cid", .plain = do_cid },
 	{ "ports", .plain = do_ports },
-	{ "ticks", .plain = do_ticks },
+
 	{ "say", .with = do_say },
 	{ "descriptors", .plain = do_descriptors },
 };

@@ -6,11 +6,8 @@
  *   extends PCR, locks PCR
  *   drops NUMBER     a capability that no later process has
  *
- * Before that:
- *
- *   needs nsm.ko     no kernel has the driver built in
- *   credits nothing  the numbers of the NSM are mixed into the kernel's, as by a write to
- *                    /dev/urandom
+ * And before that "credits nothing": the numbers of the NSM are mixed into the kernel's, as
+ * by a write to /dev/urandom.
  */
 
 #include <fcntl.h>
@@ -20,7 +17,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "init/modules.h"
 #include "init/step.h"
 #include "nsm/nsmc.h"
 #include "nsm/pool.h"
@@ -55,8 +51,6 @@ int __wrap_step_mounts(struct boot *b)
 	int r = __real_step_mounts(b);
 
 	close_device("/dev/nsm");
-	close_device("/dev/random");
-	close_device("/dev/urandom");
 	if (removed)
 		(void)syscall(SYS_unlinkat, AT_FDCWD, removed, 0);
 	if (extended || locked)
@@ -77,12 +71,4 @@ int __wrap_pool_credit(const uint8_t *buf, size_t len)
 	(void)!write(fd, buf, len);
 	close(fd);
 	return 0;
-}
-
-WRAP(modules_load);
-int __wrap_modules_load(modules_told_fn *told, void *ctx)
-{
-	if (mutant_is("needs nsm.ko", NULL) && access("/nsm.ko", F_OK) < 0)
-		_exit(1);
-	return __real_modules_load(told, ctx);
 }

@@ -13,7 +13,6 @@
  *   exits            PID 1 does so where a program cannot be started
  *   leaks a socket   the application has it
  *   listens PORT     at a port of the enclave
- *   spins            PID 1 asks again and again in place of sleeping
  */
 
 #include <errno.h>
