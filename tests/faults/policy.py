@@ -274,7 +274,7 @@ RULES = [
     rule("spawn", "init (open|openat|fcntl|fstat|fchdir|mkdirat|(fch|ch)own|(fch|ch)mod|unlink|unlinkat|socket|bind|rename|renameat2)", "", "", "quiet", "",
          "then the socket has an abstract name"),
     rule("spawn", "init madvise", "", "", "quiet", "", "it costs memory alone"),
-    rule("spawn", "[a-z]+ sched_setscheduler", "", "", "quiet", "", "it costs time alone"),
+    rule("spawn", r"\w+ sched_setscheduler", "", "", "quiet", "", "it costs time alone"),
     rule("spawn", "init (recvmsg|wait4)", "", "", "quiet", "", "once more"),
     # --- spawn: a service's own process ---
     rule("spawn", "main stat", "/root$", "", "quiet", "", "then HOME is /"),
