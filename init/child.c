@@ -202,7 +202,7 @@ pid_t child_fork(struct children *c, int cgroup_fd, bool *ret_is_in_cgroup,
 	/* Where there is no room for it SIGCHLD has to do. */
 	if (pidfd >= 0)
 		(void)loop_watch(c->loop, pidfd, is_held, v);
-	else if (c->looks && c->look_ms == 0)
+	else if (c->look_ms == 0)
 		c->look_ms = io_now_ms() + CHILD_LOOK_MS;
 	return pid;
 }

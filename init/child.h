@@ -41,8 +41,7 @@ struct children {
 	bool is_alone; /* at the last look there was no child, dead or alive */
 	bool is_last_resort; /* clone3 has failed: this kernel has none */
 	bool yields;	     /* to whoever runs, as the children do not */
-	bool looks; /* without pidfds it looks for dead ones that a tracer holds */
-	int64_t look_ms; /* when it does so; 0: it need not */
+	int64_t look_ms; /* when dead ones that a tracer holds are looked for; 0: pidfds tell */
 	struct child table[CHILD_MAX];
 };
 

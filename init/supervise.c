@@ -67,8 +67,6 @@ void supervise_init(struct supervise *s, const struct config *c, struct loop *l,
 	s->loop = l;
 	s->children = children;
 	s->proc_fd = proc_fd;
-	/* One alone ends with the enclave, and PID 1 has nothing to wake up for. */
-	children->looks = c->service_count > 1;
 	s->count = s->first_end = c->service_count;
 	s->end = c->end;
 	s->is_ending = true; /* until supervise_start */
