@@ -23,6 +23,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -729,6 +730,104 @@ static void do_kill_all(const char *ms)
 	say("@killed=%ld\n", times);
 }
 
+static void do_stop_all(const char *ms)
+{
+	double end = now() + atof(ms) / 1000;
+	long times = 0;
+
+	while (now() < end) {
+		kill(-1, SIGSTOP);
+		times++;
+	}
+	say("@stopped=%ld\n", times);
+}
+
+/* Somebody who traces us, and who will not hear that we have ended. */
+static void do_be_traced(void)
+{
+	pid_t parent = getpid();
+	int ready[2];
+	char byte;
+
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		fatal("pipe");
+	(void)prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
+	if (fork() == 0) {
+		setsid();
+		signal(SIGTERM, SIG_IGN);
+		byte = ptrace(PTRACE_SEIZE, parent, NULL, NULL) == 0 ? 0 : 1;
+		(void)!write(ready[1], &byte, 1);
+		for_ever();
+	}
+	(void)!read(ready[0], &byte, 1);
+	say("@traced=%s\n", byte ? "no" : "yes");
+}
+
+/* Somebody who at the end sets the clock back to the year 1970. */
+static void do_turn_back(void)
+{
+	const struct timespec long_ago = { .tv_sec = 86400 };
+	sigset_t set;
+	int sig;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	if (fork() == 0) {
+		setsid();
+		signal(SIGHUP, SIG_IGN);
+		sigwait(&set, &sig);
+		if (clock_settime(CLOCK_REALTIME, &long_ago) < 0)
+			say("@clock=%s\n", strerror(errno));
+		for_ever();
+	}
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	say("@clock=waits\n");
+}
+
+/* Somebody who does not end, and comes before all others on each processor. */
+static void do_hog(void)
+{
+	const struct sched_param first = { .sched_priority = 50 };
+	int fds[2];
+	char byte = 1;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		fatal("pipe");
+	if (fork() == 0) {
+		setsid();
+		signal(SIGTERM, SIG_IGN);
+		signal(SIGHUP, SIG_IGN);
+		byte = syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &first) <
+		       0;
+		(void)!write(fds[1], &byte, 1);
+		for (volatile int i = 0;; i++)
+			;
+	}
+	(void)!read(fds[0], &byte, 1);
+	say("@hog=%s\n", byte ? "no" : "yes");
+}
+
+/* As a shell's ^Z and fg: somebody else continues us. */
+static void do_stop_self(void)
+{
+	pid_t parent = getpid();
+	unsigned int uid;
+	char state = 'R';
+	int its;
+
+	if (fork() == 0) {
+		setsid();
+		while (state != 'T' && status_of(parent, &uid, &its, &state))
+			nap_ms(5);
+		nap_ms(500);
+		kill(parent, SIGCONT);
+		_exit(0);
+	}
+	raise(SIGSTOP);
+	say("@continued=yes\n");
+}
+
 /* Until there is no process more to be had. */
 static void do_fill_pids(void)
 {
@@ -847,6 +946,17 @@ static void do_take_console(void)
 	(void)fcntl(tty, F_SETFL, O_RDWR);
 	if (ioctl(tty, TIOCCONS, 0) < 0)
 		say("@console=%s\n", strerror(errno));
+}
+
+/* What is open stays so when we end. */
+static void do_hold(void)
+{
+	if (fork() != 0)
+		return;
+	setsid();
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	for_ever();
 }
 
 /* --- what may be written --- */
@@ -1109,6 +1219,12 @@ static void do_as(const char *id)
 	become((unsigned int)atoi(id));
 }
 
+static void do_session(void)
+{
+	if (setsid() < 0)
+		fatal("setsid");
+}
+
 static void do_say(const char *text)
 {
 	say("@say=%s\n", text);
@@ -1182,6 +1298,13 @@ static const struct {
 	{ "send-fuse", .with = do_send_fuse },
 	{ "hang-folder", .with = do_hang_folder },
 	{ "kill-all", .with = do_kill_all },
+	{ "stop-all", .with = do_stop_all },
+	{ "be-traced", .plain = do_be_traced },
+	{ "turn-back", .plain = do_turn_back },
+	{ "hog", .plain = do_hog },
+	{ "stop-self", .plain = do_stop_self },
+	{ "hold", .plain = do_hold },
+	{ "session", .plain = do_session },
 	{ "fill-pids", .plain = do_fill_pids },
 	{ "fill", .with = do_fill_file },
 	{ "fill-folder", .with = do_fill_folder },

@@ -59,14 +59,19 @@ bool mutant_is(const char *name, const char *word)
 	return false;
 }
 
-const char *mutant_word(const char *name)
+const char *mutant_word_of(const char *name, unsigned which)
 {
 	size_t n = strlen(name);
 
 	for (const char **l = lines; *l; l++)
-		if (strncmp(*l, name, n) == 0 && (*l)[n] == ' ')
+		if (strncmp(*l, name, n) == 0 && (*l)[n] == ' ' && which-- == 0)
 			return *l + n + 1;
 	return NULL;
+}
+
+const char *mutant_word(const char *name)
+{
+	return mutant_word_of(name, 0);
 }
 
 /* Whether LINE is "KIND CALL ...": what follows. */

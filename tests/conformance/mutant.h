@@ -16,6 +16,9 @@ const char *mutant_word(const char *name);
 /* In the child that is about to become the application: wrap_pid1.c. */
 void mutant_inherits(void);
 
+/* The same of the line WHICH such lines behind the first. */
+const char *mutant_word_of(const char *name, unsigned which);
+
 /*
  * Whether a mistake takes the place of this CALL, whose arguments FORMAT shows:
  * then its RESULT, and errno. If not, FLAGS, unless it is NULL, may have been
