@@ -79,6 +79,15 @@ def as_json(data: Data, verdicts: list[Verdict], init: Init, name: str, seconds:
     }
 
 
+def update(data: Data, old: dict, new: dict) -> dict:
+    """NEW with what OLD, a run of the same init, has of cases that are still there and were not tried again."""
+    if old["init"]["sha256"] != new["init"]["sha256"]:
+        raise ValueError(f"{old['init']['name']} was another init")
+    found = {c["name"]: c for c in (*old["cases"], *new["cases"])}
+    cases = [found[n] for n in data.cases if n in found]
+    return new | {"cases": cases, "machines": old["machines"] | new["machines"], "sum": sums(c["status"] for c in cases)}
+
+
 # --- the document of several inits -----------------------------------------------
 
 def _cell(text: str) -> str:

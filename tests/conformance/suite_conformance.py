@@ -145,3 +145,18 @@ def the_list_has_all_cases():
     listed = subprocess.run([CONFORM, "--list"], text=True, capture_output=True, check=True).stdout
     for c in data.load().cases.values():
         check(f"{c.group}/{c.name} ({c.kind}): {c.user}" in listed, f"no {c.name}")
+
+
+@test(0)
+def a_run_of_some_cases_updates_a_whole_one():
+    """What was tried again replaces, the rest stays, cases that are gone go; another init is refused."""
+    old, new = run_of({"a": "pass", "b": "fail", "gone": "fail"}), run_of({"b": "pass"})
+    d = data.Data({}, {"a": None, "b": None})
+    both = report.update(d, old, new)
+    same({c["name"]: c["status"] for c in both["cases"]}, {"a": "pass", "b": "pass"}, "the cases")
+    same(both["sum"], {"pass": 2, "fail": 0, "n/a": 0}, "the sum")
+    try:
+        report.update(d, {**old, "init": {"name": "x", "sha256": ""}}, new)
+    except ValueError:
+        return
+    check(False, "another init's run is updated")
