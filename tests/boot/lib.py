@@ -133,13 +133,17 @@ def boot(eif: Eif, append: str = "", until: str = "", panics: bool = False, ends
          **machine) -> Boot:
     """Boots EIF; it has to end by itself (unless UNTIL or not ENDS), and without a panic."""
     machine.setdefault("timeout", DEADLINE_S)
-    result = Machine(eif, append=f"{QUIET} {append}".strip(), **machine).run(until)
-    b = Boot(result)
+    b = Boot(Machine(eif, append=f"{QUIET} {append}".strip(), **machine).run(until))
+    return seen(b, panics, ends and not until)
+
+
+def seen(b: Boot, panics: bool = False, ends: bool = True) -> Boot:
+    """B, one of this test, which ended by itself, if ENDS, and without a panic, unless it PANICS."""
     _boots.append(b)
-    if ends and not until:
-        check(result.ended != "deadline", f"it did not end within {machine['timeout']:.0f} s")
-    check(result.panicked == panics, "the kernel panicked" if result.panicked else "no panic")
-    if ends and not until and not panics:
+    if ends:
+        check(b.result.ended != "deadline", f"it did not end within {b.result.seconds:.0f} s")
+    check(b.result.panicked == panics, "the kernel panicked" if b.result.panicked else "no panic")
+    if ends and not panics:
         check(b.log, "init said nothing")
     return b
 

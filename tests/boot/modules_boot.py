@@ -6,6 +6,7 @@ from machine import kernel_dir
 
 from .lib import boot, check, image, kernel_file, same, test
 from .root_boot import beside_the_root, without_pids
+from .scenes import of_scene
 from .spec_boot import with_little
 
 
@@ -97,7 +98,7 @@ def a_module_of_a_driver_built_in_is_fine():
 @test()
 def a_module_that_fails_stops_with_its_name():
     """One that does not load stops the boot with its name and errno."""
-    b = boot(image(modules={"nsm.ko": b"no module"}))
+    b = of_scene("bad_module")
     b.expect_stop(4, "init: modules: nsm.ko: Exec format error")
     check(not b.facts, "something of the image ran")
 

@@ -1,6 +1,7 @@
 """5 and 6: the root and its file systems."""
 
 from .lib import Boot, Tree, boot, check, image, kernel_file, same, shared, test
+from .scenes import of_scene
 from .spec_boot import with_little
 
 
@@ -19,12 +20,6 @@ def odd_files() -> Tree:
 def ordinary() -> Boot:
     """nitro-cli's image, the usual kernel."""
     return boot(image("/bin/probe", "file", "/run/keep/file", files=odd_files()))
-
-
-@shared
-def no_mount_points() -> Boot:
-    """monzo's builder or Nix: an image without /dev, /proc and the rest."""
-    return boot(image("/bin/probe", mount_points=()))
 
 
 def expect_file_systems(b: Boot) -> None:
@@ -61,8 +56,8 @@ def file_systems_are_those_of_a_container():
 
 @test()
 def missing_mount_points_are_made():
-    """All that is there, too, where the image has no mount points."""
-    expect_file_systems(no_mount_points())
+    """All that is there, too, where the image has no mount points, as of monzo's builder or Nix."""
+    expect_file_systems(of_scene("bare"))
 
 
 @test()
@@ -173,7 +168,7 @@ def what_cannot_be_done_without_stops():
 @test()
 def an_image_without_rootfs_stops():
     """A missing /rootfs stops the boot."""
-    boot(image(rootfs=False)).expect_stop(6, "init: root: /rootfs: No such file or directory")
+    of_scene("no_root").expect_stop(6, "init: root: /rootfs: No such file or directory")
 
 
 @shared
@@ -203,17 +198,12 @@ def memory_of_the_boot_files_is_given_back():
 @test()
 def a_truncated_initramfs_is_recognised():
     """An image that does not fit into the memory says so, and what to do."""
-    tree = Tree()
-    tree.file("data", bytes(range(256)) * (4 * 48 << 10))
-    b = boot(image(files=tree), memory=96)
+    b = of_scene("little_memory")
     b.expect_stop(3, "init: spec: initramfs: ", "Initramfs unpacking failed", "raise --memory")
 
 
 @test(5)
 def an_image_out_of_inodes_is_recognised():
-    """The kernel leaves the rest out without a word; /cmd and /env may be whole."""
-    tree = Tree()
-    for i in range(14400):
-        tree.link(f"lib/{i:05d}", "x")
-    b = boot(image(files=tree), memory=96)
+    """The kernel leaves the rest out without a word; /cmd may be whole."""
+    b = of_scene("no_inodes")
     b.expect_stop(3, "init: spec: initramfs: ", "no inode is left", "raise --memory")

@@ -22,6 +22,7 @@ from .aws_boot import AWS_PCR0, aws_image, aws_ramdisks
 from .console_boot import usual, usual_image
 from .lib import DEADLINE_S, TOP, Boot, Tree, boot, built, check, enclave, image, same, shared, test
 from .root_boot import ordinary
+from .scenes import of_scene
 
 
 @test()
@@ -69,10 +70,10 @@ def init_holds_the_console_apart():
 
 @test(15)
 def orphans_are_reaped():
-    """Five hundred orphans in bursts: no zombie is left. Ten thousand are of tests/ns."""
-    b = boot(image("/bin/act", "orphans", "500"))
-    b.expect(left="0")
-    b.expect_end("/bin/act", "exited with code 0")
+    """Two thousand orphans in bursts: no zombie is left. Ten thousand are of tests/ns."""
+    b = of_scene("orphans")
+    b.expect(bursts_left="0")
+    b.expect_end("/bin/duty", "exited with code 0")
 
 
 @shared
@@ -109,8 +110,8 @@ def a_child_that_dies_before_exec_is_told():
 @test()
 def an_argument_list_too_long_is_told():
     """execve's own errno comes back, and which argument it is."""
-    b = boot(image("/bin/probe", "x" * (200 << 10)))
-    b.expect_stop(8, "init: spawn: /bin/probe: Argument list too long: argument 1 has 204800 bytes, 131071 at most")
+    of_scene("long_argument").expect_stop(
+        8, "init: spawn: /bin/act: Argument list too long: argument 3 has 200000 bytes, 131071 at most")
 
 
 @test()

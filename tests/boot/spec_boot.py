@@ -3,26 +3,10 @@
 import gzip
 from dataclasses import replace
 
-from images.stubs import elf
-
-from .lib import DEFAULT_PATH, Boot, Tree, boot, check, image, same, shared, test
+from .lib import DEFAULT_PATH, Boot, boot, check, image, same, shared, test
+from .scenes import of_scene
 
 PATH_LINE = f"[PATH={DEFAULT_PATH}]"
-
-
-def program(name: str, data: bytes | str, mode: int = 0o755) -> Tree:
-    tree = Tree()
-    tree.file(name, data, mode)
-    return tree
-
-
-@shared
-def with_all() -> Boot:
-    """A command by PATH with odd arguments, and an environment with all that may be in one."""
-    tree = program("first/tool", "#!/none\n", 0o644)
-    tree.link("second/tool", "/bin/probe")
-    return boot(image(raw_cmd=b"tool\n--save\n\n  two  words \n\n", files=tree,
-                      raw_env=b"A=1\nB=a b=c\nPRIVATE KEY-----\nE=\nHOME=/home/me\nPATH=/nowhere:/first:/second:/bin\n"))
 
 
 @shared
@@ -42,15 +26,17 @@ def debugged() -> Boot:
 
 @test()
 def arguments_and_environment_arrive():
-    """Blank lines of /cmd are empty arguments; an /env line without = is skipped and told."""
-    b = with_all()
-    same(b.all("arg"), ["[tool]", "[--save]", "[]", "[  two  words ]", "[]"], "arguments")
-    same(sorted(b.all("env")),
-         sorted(["[A=1]", "[B=a b=c]", "[E=]", "[HOME=/home/me]", "[PATH=/nowhere:/first:/second:/bin]"]),
-         "environment")
-    warnings = [line for line in b.log if "/env" in line]
-    same(len(warnings), 1, "warnings")
-    check("line 3" in warnings[0] and "PRIVATE KEY" not in warnings[0], warnings[0])
+    """Blank lines of /cmd are empty arguments; an /env line without = is skipped and told, and nothing else is added."""
+    b = of_scene("words")
+    same([b.all("arg")[n] for n in (0, 1, 2, 3, 6)], ["[/bin/probe]", "[--save]", "[]", r"[  two  words\x09]", "[]"], "arguments")
+    same(len(b.all("arg")), 7, "arguments")
+    names = ["AFTER", "EMPTY", "HOME", "KEY", "LD_PRELOAD", "PATH", "SPACED", "TERM", "TUlJQg", "TWICE", "TWICE", "URL",
+             "spring.profiles.active"]
+    same(sorted(e[1:].partition("=")[0] for e in b.all("env")), names, "the environment's names")
+    check({"[EMPTY=]", "[URL=https://example.org/?a=b&c==]", "[HOME=/home/me]", "[PATH=/opt/bin:/bin]"} <= set(b.all("env")),
+          f"environment: {b.all('env')}")
+    same([line for line in b.log if "/env" in line], [f"init: spec: /env: line {n} is not NAME=VALUE, skipped" for n in (13, 14)],
+         "warnings")
 
 
 @test()
@@ -72,7 +58,7 @@ def kernel_words_do_not_leak():
 @test()
 def a_missing_cmd_stops():
     """Without /cmd the boot stops."""
-    boot(image(no_cmd=True)).expect_stop(3, "init: spec: /cmd: ")
+    of_scene("no_command").expect_stop(3, "init: spec: /cmd: ")
 
 
 @test()
@@ -84,9 +70,9 @@ def the_largest_allowed_files_run():
 @test()
 def path_lookup_uses_the_images_path():
     """The image's PATH is searched in its order; what is not executable is passed over."""
-    b = with_all()
+    b = of_scene("searched")
     same(b.all("arg")[0], "[tool]", "its name")
-    b.expect_end("/second/tool", "exited with code 0")
+    b.expect_end("/usr/bin/tool", "exited with code 0")
 
 
 @test()
@@ -99,18 +85,14 @@ def what_is_not_found_is_named_with_the_path():
 @test()
 def text_without_shebang_runs_in_the_shell():
     """A script without #! is run by /bin/sh, with its arguments (AWS's hello.sh)."""
-    tree = program("hello.sh", "# a comment\nprintf hello\n")
-    tree.link("bin/sh", "/bin/probe")
-    b = boot(image("/hello.sh", "one", "", files=tree))
-    same(b.all("arg"), ["[/bin/sh]", "[/hello.sh]", "[one]", "[]"], "arguments")
+    b = of_scene("plain_text")
+    b.expect(zero="/usr/bin/start", rest="3:[one][][two words]")
     b.expect_heartbeat()
 
 
 @test()
 def elf_of_another_machine_is_named():
     """An ELF program for another architecture is named so, and not given to the shell."""
-    tree = program("app", elf("aarch64"))
-    tree.link("bin/sh", "/bin/probe")
-    b = boot(image("/app", files=tree))
-    b.expect_stop(8, "init: spawn: /app: an ELF file for aarch64, this machine is x86-64")
+    b = of_scene("foreign_program")
+    b.expect_stop(8, "init: spawn: /opt/app/server: an ELF file for aarch64, this machine is x86-64")
     check(not b.facts, "the shell ran")

@@ -48,6 +48,7 @@ class Seen:
     ended: str = ""  # "restarted", "deadline", "stopped"; of several boots the worst
     panicked: bool = False
     seconds: float = 0.0
+    results: list[object] = field(default_factory=list, repr=False)  # machine.Result, of each boot
 
     def take(self, result: object) -> None:
         """Adds one boot, machine.Result."""
@@ -63,6 +64,7 @@ class Seen:
         if not self.ended or result.ended != "restarted":
             self.ended = result.ended
         self.seconds += result.seconds
+        self.results.append(result)
 
     def write(self, path: Path) -> None:
         path.write_text("\n".join([*self.lines, f"parent: received {' '.join(self.received) or 'nothing'} in {self.connections} connections",
