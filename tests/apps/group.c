@@ -1,7 +1,7 @@
 /*
  * Tries init's own functions on control groups and mounts as a service's start
  * uses them, and what a hostile service would do about them; says by "@key=value"
- * lines what came of it. Not for a machine of anybody's, and so only where init
+ * lines what came of it, behind "@mode=" for each of its arguments. Not for a machine of anybody's, and so only where init
  * is its parent.
  */
 
@@ -362,6 +362,7 @@ static void try_kernel(void)
 	show("pid1.limit", r < 0 ? -errno : 0);
 	r = mkdir("/tmp/file", 0755);
 	show("tmp", r < 0 ? -errno : 0);
+	(void)rmdir("/tmp/file");
 	try_namespaces();
 	fflush(stdout);
 }
@@ -369,7 +370,7 @@ static void try_kernel(void)
 static void try_protect(bool is_protected)
 {
 	const struct cgroup_limits none = { 0 };
-	struct cgroup g = make("root", &none);
+	struct cgroup g = make(is_protected ? "protected" : "open", &none);
 	char cwd[64];
 
 	fflush(stdout);
@@ -381,6 +382,7 @@ static void try_protect(bool is_protected)
 			show("protect", protect_kernel());
 		printf("@cwd=%s %d\n", getcwd(cwd, sizeof(cwd)) ? cwd : "?",
 		       access("file", F_OK) == 0);
+		(void)rmdir("/dev/shm/file");
 		drop_capabilities();
 		try_kernel();
 		_exit(0);
@@ -388,18 +390,26 @@ static void try_protect(bool is_protected)
 	(void)wait(NULL);
 }
 
+static void try_mode(const char *mode)
+{
+	printf("@mode=%s\n", mode);
+	if (strcmp(mode, "limits") == 0)
+		try_limits();
+	else if (strcmp(mode, "kill") == 0)
+		try_kill();
+	else if (strcmp(mode, "confined") == 0)
+		try_kernel();
+	else
+		try_protect(strcmp(mode, "protect") == 0);
+	fflush(stdout);
+}
+
 int main(int argc, char **argv)
 {
 	if (getppid() != 1)
 		return 1;
-	if (argc < 2 || strcmp(argv[1], "limits") == 0)
-		try_limits();
-	else if (strcmp(argv[1], "kill") == 0)
-		try_kill();
-	else if (strcmp(argv[1], "confined") == 0)
-		try_kernel();
-	else
-		try_protect(strcmp(argv[1], "protect") == 0);
+	for (int i = 1; i < argc; i++)
+		try_mode(argv[i]);
 	/* The end of its session's leader empties the terminal's buffer. */
 	fflush(stdout);
 	(void)tcdrain(STDOUT_FILENO);

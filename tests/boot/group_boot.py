@@ -1,7 +1,9 @@
 """Control groups of services, and what user 0 without a capability can do to the kernel, by init's functions: 6.12 and AWS's 4.14."""
 
+from dataclasses import replace
+
 from .aws_boot import aws_ramdisks
-from .lib import Boot, Tree, boot, built, image, same, test
+from .lib import Boot, Tree, boot, built, image, same, shared, test
 
 ROUNDS = 5  # of tests/apps/group.c
 READ_ONLY = "Read-only file system"
@@ -9,16 +11,38 @@ DENIED = "Operation not permitted"
 MISSING = "No such file or directory"
 
 
-def run(mode: str, old: bool, config: str | None = None, **machine) -> Boot:
+def run(*modes: str, old: bool, config: str | None = None, **machine) -> Boot:
     files = Tree()
     files.file("bin/group", built("apps/group", "aarch64" if old else "x86_64"), 0o755)
     if old:
-        eif = aws_ramdisks(files, "/bin/group", mode, config=None if config is None else config.encode())
+        eif = aws_ramdisks(files, "/bin/group", *modes, config=None if config is None else config.encode())
         b = boot(eif, append="panic=-1", **machine)
     else:
-        b = boot(image("/bin/group", mode, files=files, config=config), **machine)
+        b = boot(image("/bin/group", *modes, files=files, config=config), **machine)
     b.expect_end("/bin/group", "exited with code 0")
     return b
+
+
+MODES = ("limits", "kill", "protect", "open")
+
+
+@shared
+def on_6_12() -> Boot:
+    return run(*MODES, old=False, cpus=2)
+
+
+@shared
+def on_4_14() -> Boot:
+    return run(*MODES, old=True, cpus=2)
+
+
+def part(b: Boot, mode: str) -> Boot:
+    """B with what was said in that mode alone."""
+    lines = b.result.console
+    begins = [n for n, (_, line) in enumerate(lines) if line.startswith("@mode=")] + [len(lines)]
+    same([lines[n][1] for n in begins[:-1]], [f"@mode={m}" for m in MODES], "the modes")
+    at = MODES.index(mode)
+    return Boot(replace(b.result, console=lines[begins[at]:begins[at + 1]]))
 
 
 def expect_limits(b: Boot) -> None:
@@ -49,7 +73,7 @@ def expect_none(b: Boot) -> None:
 @test()
 def limits_of_version_2_hold():
     """Files of the kernel's have the limits, of controllers that only the group has that needs them."""
-    b = run("limits", False)
+    b = part(on_6_12(), "limits")
     b.expect(version="2", v2__memory=str(8 << 20), v2__pids="5", v2__cpu="50", v1__pids=MISSING,
              cgroup="0::/tasks.service")
     expect_limits(b)
@@ -58,7 +82,7 @@ def limits_of_version_2_hold():
 @test(8)
 def limits_of_version_1_hold():
     """The same on AWS's 4.14, in the hierarchies that are needed."""
-    b = run("limits", True)
+    b = part(on_4_14(), "limits")
     b.expect(version="1", v1__memory=str(8 << 20), v1__pids="5", v1__cpu="512", v2__pids=MISSING)
     expect_limits(b)
 
@@ -66,19 +90,19 @@ def limits_of_version_1_hold():
 @test()
 def a_group_is_killed_whatever_its_processes_do():
     """By cgroup.kill, and by passes where one is spared; with two processors."""
-    expect_kill(run("kill", False, cpus=2))
+    expect_kill(part(on_6_12(), "kill"))
 
 
 @test(8)
 def a_group_is_killed_on_4_14():
     """By the freezer and passes over what pids lists."""
-    expect_kill(run("kill", True, cpus=2))
+    expect_kill(part(on_4_14(), "kill"))
 
 
 @test()
 def root_without_capabilities_cannot_change_the_kernel():
     """core_pattern, sysrq, interrupts, /sys, control groups, user namespaces, limits of PID 1."""
-    b = run("protect", False)
+    b = part(on_6_12(), "protect")
     b.expect(protect="done", cwd="/dev/shm 1")
     expect_protection(b)
 
@@ -86,7 +110,7 @@ def root_without_capabilities_cannot_change_the_kernel():
 @test(8)
 def root_without_capabilities_cannot_change_4_14():
     """The same, with a dozen hierarchies of control groups."""
-    b = run("protect", True)
+    b = part(on_4_14(), "protect")
     b.expect(protect="done", cwd="/dev/shm 1")
     expect_protection(b)
 
@@ -94,7 +118,7 @@ def root_without_capabilities_cannot_change_4_14():
 @test()
 def root_without_protection_can():
     """What protects is what was tried; nsdelegate alone keeps PID 1 from groups of a namespace."""
-    b = run("open", False)
+    b = part(on_6_12(), "open")
     expect_none(b)
     b.expect(user__pid1=MISSING)
 
@@ -102,7 +126,7 @@ def root_without_protection_can():
 @test(8)
 def root_without_protection_can_on_4_14():
     """In version 1 a user namespace is enough to take PID 1 into a group."""
-    b = run("open", True)
+    b = part(on_4_14(), "open")
     expect_none(b)
     b.expect(user__pid1="done")
 
@@ -113,11 +137,11 @@ CONFINED = "capability-bounding-set = none\nno-new-privileges = yes\n"
 @test()
 def a_confined_root_is_protected():
     """The configuration's keys alone, on 6.12; protect-kernel = no opens all that a capability does not guard."""
-    expect_protection(run("confined", False, CONFINED))
-    expect_none(run("confined", False, CONFINED + "protect-kernel = no\n"))
+    expect_protection(run("confined", old=False, config=CONFINED))
+    expect_none(run("confined", old=False, config=CONFINED + "protect-kernel = no\n"))
 
 
 @test(8)
 def a_confined_root_is_protected_on_4_14():
     """The same on AWS's."""
-    expect_protection(run("confined", True, CONFINED))
+    expect_protection(run("confined", old=True, config=CONFINED))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from .aws_boot import aws_ramdisks
-from .lib import Boot, Tree, boot, built, check, image, same, test
+from .lib import Boot, Tree, boot, built, check, image, same, shared, test
 
 FIRST = "environment = PATH=" + "/none:" * 600 + "/bin\n"  # a long way to the program
 ALWAYS = "restart = always\nrestart-limit = 0\nrestart-delay = 1ms\nrestart-delay-max = 5ms\n"
@@ -30,6 +30,17 @@ def on_4_14(config: str, *cmd: str, programs: tuple[str, ...] = (), **machine) -
 
 
 Kernel = Callable[..., Boot]
+
+
+def shared_by_both(make: Callable[[Kernel], Boot]) -> Callable[[Kernel], Boot]:
+    """One boot of each kernel that several tests look at."""
+    boots = {}
+    for kernel in (on_6_12, on_4_14):
+        def made(kernel: Kernel = kernel) -> Boot:
+            return make(kernel)
+        made.__module__, made.__name__ = make.__module__, f"{make.__name__}_{kernel.__name__}"
+        boots[kernel] = shared(made)
+    return lambda kernel: boots[kernel]()
 
 
 def both(seconds: int) -> Callable[[Callable[[Kernel], None]], None]:
@@ -94,18 +105,33 @@ TRIES = ("try-write /proc/sys/kernel/core_pattern try-write /proc/sys/kernel/mod
 REFUSED = ("Read-only file system", "Permission denied", "No such file or directory")
 
 
-def tries(kernel: Kernel, *keys: str) -> list[dict[str, str]]:
-    """What TRIES came to in services with each of these KEYS: in one boot, one behind the other."""
-    config, before = "", ""
-    for i, key in enumerate(keys):
+# Without a capability, with all but one, without root's; then with none and all open, with all, with all and nothing open.
+CLOSED = (BARE, "capability-bounding-set = ~sys_admin\n", "securebits = noroot noroot-locked\n")
+OPENED = ("protect-kernel = no\n" + BARE, "", "protect-kernel = yes\n")
+KEYS = (*CLOSED, *OPENED)
+
+
+@shared_by_both
+def tried(kernel: Kernel) -> Boot:
+    """Services without capabilities try to freeze PID 1 and to have core dumps run a program; then those with KEYS do what TRIES has."""
+    config = ("[freezer]\ncommand = /bin/hostile freeze-init fresh-proc make /tmp/frozen sleep 600000\n" + BARE +
+              "[core]\ncommand = /bin/hostile await /tmp/frozen put \"/proc/sys/kernel/core_pattern=|/bin/hostile make /tmp/kernel\" crash "
+              "make /tmp/crashed sleep 600000\n" + BARE)
+    before = "await /tmp/crashed "
+    for i, key in enumerate(KEYS):
         config += f"[x{i}]\ncommand = /bin/hostile {before}{TRIES} make /tmp/tried{i} sleep 600000\n{key}"
         before = f"await /tmp/tried{i} "
-    b = kernel(config, "/bin/hostile", *before.split(), "exit", "3")
+    b = kernel(config, "/bin/hostile", "await", "/tmp/crashed", "sleep", "1000", "try-open", "/tmp/kernel", *before.split(), "exit", "3")
     b.expect_end("/bin/hostile", "exited with code 3")
-    found: list[dict[str, str]] = [{} for _ in keys]
+    return b
+
+
+def tries(b: Boot) -> list[dict[str, str]]:
+    """What TRIES came to in services with each of KEYS, one behind the other."""
+    found: list[dict[str, str]] = [{} for _ in KEYS]
     for verb in ("write", "mkdir", "chmod"):
         each = TRIES.split().count(f"try-{verb}")
-        same(len(b.all(verb)), len(keys) * each, f"times that a service tried to {verb}")
+        same(len(b.all(verb)), len(KEYS) * each, f"times that a service tried to {verb}")
         for n, value in enumerate(b.all(verb)):
             path, came_of_it = value.split(" ", 1)
             found[n // each][f"{verb} {path}"] = came_of_it
@@ -115,8 +141,7 @@ def tries(kernel: Kernel, *keys: str) -> list[dict[str, str]]:
 @both(10)
 def who_has_no_capability_cannot_change_the_kernel(kernel: Kernel) -> None:
     """capability-bounding-set and securebits, without a user: /proc/sys, sysrq and control groups are read-only for it."""
-    keys = (BARE, "capability-bounding-set = ~sys_admin\n", "securebits = noroot noroot-locked\n")
-    for key, found in zip(keys, tries(kernel, *keys), strict=True):
+    for key, found in zip(CLOSED, tries(tried(kernel))[:3], strict=True):
         same(len(found), len(TRIES.split()) // 2, f"tries with {key!r}")
         check(all(value in REFUSED for value in found.values()), f"with {key!r}: {found}")
         check(found["write /proc/sys/kernel/core_pattern"] != REFUSED[2], f"{found}")
@@ -125,16 +150,15 @@ def who_has_no_capability_cannot_change_the_kernel(kernel: Kernel) -> None:
 @both(10)
 def protect_kernel_may_be_switched_off(kernel: Kernel) -> None:
     """protect-kernel = no opens it; who has all capabilities may anyhow, and protect-kernel = yes takes it from such a one."""
-    keys = {"protect-kernel = no\n" + BARE: True, "": True, "protect-kernel = yes\n": False}
-    for (key, opened), found in zip(keys.items(), tries(kernel, *keys), strict=True):
+    for key, opened, found in zip(OPENED, (True, True, False), tries(tried(kernel))[3:], strict=True):
         same(found["write /proc/sys/kernel/core_pattern"] == "ok", opened, f"core_pattern with {key!r}: {found}")
 
 
 @both(10)
 def who_has_no_capability_cannot_freeze_pid_1(kernel: Kernel) -> None:
     """By /sys/fs/cgroup, and by mounts in a user name space of its own; nor reach /proc/sys by a fresh /proc."""
-    b = kernel(f"[x]\ncommand = /bin/hostile freeze-init fresh-proc make /tmp/tried sleep 600000\n{BARE}",
-               "/bin/hostile", "await", "/tmp/tried", "sleep", "500", "exit", "3")
+    b = tried(kernel)
+    check(b.all("moved") and b.all("fresh"), "nothing was tried")
     check(not any(value.endswith(" ok") for value in b.all("moved")), f"PID 1 was moved: {b.all('moved')}")
     check("ok" not in b.all("fresh"), "a fresh /proc is open")
     b.expect_end("/bin/hostile", "exited with code 3")
@@ -143,19 +167,30 @@ def who_has_no_capability_cannot_freeze_pid_1(kernel: Kernel) -> None:
 @test(10)
 def a_program_for_core_dumps_is_not_run() -> None:
     """The whole way: core_pattern, a crash, and a program that the kernel would run with all capabilities."""
-    b = on_6_12(f"[x]\ncommand = /bin/hostile put \"/proc/sys/kernel/core_pattern=|/bin/hostile make /tmp/kernel\" crash "
-                f"make /tmp/tried sleep 600000\n{BARE}",
-                "/bin/hostile", "await", "/tmp/tried", "sleep", "1000", "try-open", "/tmp/kernel", "exit", "3")
+    b = tried(on_6_12)
     same(b.all("open"), ["/tmp/kernel No such file or directory"], "what the kernel has run")
 
 
 # --- the NSM (6) ---
 
+@shared_by_both
+def bounded(kernel: Kernel) -> Boot:
+    """Services that leave processes, that reach their limits, and one of a user without a line that tries the NSM."""
+    b = kernel("[w]\ncommand = /bin/hostile count /tmp/count leftover sleep 700000\nrestart = on-failure\nrestart-limit = 8\n"
+               "restart-delay = 1ms\n"
+               "[m]\ncommand = /bin/hostile allocate 40\nmemory-max = 16M\noom-score-adjust = 0\n"
+               "[p]\ncommand = /bin/hostile fill-pids make /tmp/tried sleep 600000\npids-max = 20\nafter = m\n"
+               "[n]\ncommand = /bin/hostile try-open /dev/nsm make /tmp/opened sleep 600000\nuser = 4321\n",
+               "/bin/hostile", "await", "/tmp/opened", "await-size", "/tmp/count:9", "await-few", "700000:1", "processes", "700000",
+               "await", "/tmp/tried", "allocate", "20", "sleep", "500", "exit", "3")
+    b.expect_end("/bin/hostile", "exited with code 3")
+    return b
+
+
 @test(5)
 def a_number_without_a_line_does_not_open_the_nsm() -> None:
     """Its group is 0, and the device's would be, too: then it is root's alone, with 0600."""
-    b = on_6_12("[x]\ncommand = /bin/hostile try-open /dev/nsm make /tmp/tried sleep 600000\nuser = 4321\n",
-                "/bin/hostile", "await", "/tmp/tried", "exit", "3")
+    b = bounded(on_6_12)
     same(b.all("open"), ["/dev/nsm Permission denied"], "the device")
 
 
@@ -164,9 +199,7 @@ def a_number_without_a_line_does_not_open_the_nsm() -> None:
 @both(10)
 def a_service_leaves_nothing_over_restarts(kernel: Kernel) -> None:
     """Children in sessions of their own, of whatever user: no more after eight restarts than after one."""
-    b = kernel("[w]\ncommand = /bin/hostile count /tmp/count leftover sleep 700000\nrestart = on-failure\nrestart-limit = 8\n"
-               "restart-delay = 1ms\n",
-               "/bin/hostile", "await-size", "/tmp/count:9", "await-few", "700000:1", "processes", "700000", "exit", "3")
+    b = bounded(kernel)
     same(len(restarts(b, "w")), 8, "restarts")
     left = int(b.fact("processes").split()[1])
     check(left <= 1, f"{left} processes are left")
@@ -174,26 +207,33 @@ def a_service_leaves_nothing_over_restarts(kernel: Kernel) -> None:
 
 # --- traced services (12) ---
 
+@shared_by_both
+def traced(kernel: Kernel) -> Boot:
+    """A service that another one traces and kills, and one whose leftover would trace its next start."""
+    sysctl = "sysctl = kernel.yama.ptrace_scope=0\n" if kernel is on_6_12 else ""
+    user = "user = app\numask = 0\nrestart = always\nrestart-delay = 1ms\n"
+    return kernel(f"{sysctl}[w]\ncommand = /bin/hostile count /tmp/count sleep 800000\n{user}"
+                  "[h]\ncommand = /bin/hostile trace-and-kill 800000\nuser = app\n"
+                  f"[l]\ncommand = /bin/hostile count /tmp/starts once /tmp/left leftover trace-and-kill once\n{user}",
+                  "/bin/hostile", "await-size", "/tmp/count:2", "await-size", "/tmp/starts:2", "sleep", "1000", "exit", "3")
+
+
 @both(10)
 def a_traced_service_that_dies_is_started_again(kernel: Kernel) -> None:
     """Its tracer keeps it a zombie that waitpid does not show: a pidfd does, which 4.14 lacks."""
-    sysctl = "sysctl = kernel.yama.ptrace_scope=0\n" if kernel is on_6_12 else ""
-    b = kernel(sysctl + "[w]\ncommand = /bin/hostile count /tmp/count sleep 800000\nuser = app\numask = 0\nrestart = always\nrestart-delay = 1ms\n"
-               "[h]\ncommand = /bin/hostile trace-and-kill 800000\nuser = app\n",
-               "/bin/hostile", "await-size", "/tmp/count:2", "exit", "3")
+    b = traced(kernel)
     same(len(b.all("traced")), 1, "traced processes")
+    same(len(restarts(b, "w")), 1, "its starts")
     b.expect_end("/bin/hostile", "exited with code 3")
 
 
 @both(10)
 def a_leftover_traces_nobody(kernel: Kernel) -> None:
     """It is dead before the next start of its service."""
-    sysctl = "sysctl = kernel.yama.ptrace_scope=0\n" if kernel is on_6_12 else ""
-    b = kernel(sysctl + "[w]\ncommand = /bin/hostile count /tmp/count once /tmp/left leftover trace-and-kill once\nuser = app\n"
-               "umask = 0\nrestart = always\nrestart-delay = 1ms\n",
-               "/bin/hostile", "await-size", "/tmp/count:2", "sleep", "1000", "exit", "3")
+    b = traced(kernel)
     same(b.all("again"), ["/tmp/left"], "the next start")
-    same(b.all("traced"), [], "traced processes")
+    # The one of the service above: w is started again only if it was traced and killed.
+    same(len(b.all("traced")), 1, "traced processes")
 
 
 # --- memory, processes and processors (17) ---
@@ -212,10 +252,7 @@ def who_fills_file_systems_leaves_memory_for_others(kernel: Kernel) -> None:
 @both(10)
 def limits_of_a_service_take_effect(kernel: Kernel) -> None:
     """memory-max, pids-max: of the service, children included, and nobody else's."""
-    b = kernel("[m]\ncommand = /bin/hostile allocate 40\nmemory-max = 16M\noom-score-adjust = 0\n"
-               "[p]\ncommand = /bin/hostile fill-pids make /tmp/tried sleep 600000\npids-max = 20\nafter = m\n",
-               "/bin/hostile", "await", "/tmp/tried", "allocate", "20", "sleep", "500", "exit", "3")
-    b.expect_end("/bin/hostile", "exited with code 3")
+    b = bounded(kernel)
     b.expect_said("init: supervise: m: killed: out of memory")
     same(b.all("allocated"), ["20"], "the memory that others had")
     check(b.fact("full") == "19 Resource temporarily unavailable", b.fact("full"))
