@@ -107,8 +107,8 @@ CONFORM = $(if $(KERNEL),--kernel '$(KERNEL)') $(if $(EIF),--eif '$(EIF)') $(CAS
 ## conformance: INIT=FILE, an init of an enclave, tried by all cases of tests/conformance, or CASE=NAME; KERNEL=DIR or EIF=FILE, JSON=FILE
 conformance: $(APPS:%=$(BUILD)/x86_64/apps/%)
 	$(call need,python3 busybox-static mmdebstrap)
-	$(if $(INIT),,$(error INIT=FILE: which init?))
-	$(Q)$(MAKE) --no-print-directory ARCH=aarch64 $(APPS:%=$(BUILD)/aarch64/apps/%)
+	$(if $(filter command,$(firstword $(origin INIT))),,$(error INIT=FILE: which init?))
+	$(Q)$(MAKE) -s --no-print-directory ARCH=aarch64 $(APPS:%=$(BUILD)/aarch64/apps/%)
 	$(Q)tests/conformance/conform $(CONFORM) '$(INIT)'
 
 AWS_NAME ?= AWS's init
