@@ -31,6 +31,7 @@ from pathlib import Path
 FACT = re.compile(r"@([A-Za-z0-9_./-]+)=(.*)$")
 KERNEL = re.compile(r"^(<\d+>)?\[ *\d+\.\d{6}\]")
 SHOWN = 100  # characters of what was seen
+LISTED = 6  # values, the last ones
 
 
 class ExpectError(Exception):
@@ -85,6 +86,12 @@ def _show(value: str) -> str:
     return repr(value if len(value) <= SHOWN else value[:SHOWN] + "...")
 
 
+def _listed(values: list[str]) -> str:
+    """What was told, the last words if it is much: what nobody expected often comes at the end."""
+    shown = values[-LISTED:]
+    return ", ".join([*(["..."] if len(values) > len(shown) else []), *map(_show, shown)])
+
+
 def _once(seen: Seen, key: str) -> tuple[str, str]:
     """The value of KEY, and why it has none."""
     values = seen.facts.get(key, [])
@@ -92,7 +99,7 @@ def _once(seen: Seen, key: str) -> tuple[str, str]:
         return values[0], ""
     if not values:
         return "", f"the application did not tell {key}; last: {seen.last}"
-    return "", f"{key}: told {len(values)} times"
+    return "", f"{key}: told {len(values)} times: {_listed(values)}"
 
 
 def _regex(text: str) -> re.Pattern:
@@ -170,7 +177,7 @@ def _differs(key: str) -> Judge:
     def judge(seen: Seen) -> str:
         values = seen.facts.get(key, [])
         if len(values) < 2:
-            return f"{key}: told {len(values)} times; last: {seen.last}"
+            return f"{key}: told {len(values)} times, not twice or more; last: {seen.last}"
         return "" if len(set(values)) == len(values) else f"{key}: {_show(values[0])} more than once"
     return judge
 
@@ -187,7 +194,7 @@ def _told(key: str, text: str) -> Judge:
 
     def judge(seen: Seen) -> str:
         n = len(seen.facts.get(key, []))
-        return "" if n == number else f"{key}: told {n} times, not {number}; last: {seen.last}"
+        return "" if n == number else f"{key}: told {n} times, not {number}" + (f": {_listed(seen.facts[key])}" if n else f"; last: {seen.last}")
     return judge
 
 

@@ -42,8 +42,13 @@ def seen(verdicts: list[Verdict]) -> str:
     return "; ".join(f"{reason} ({', '.join(names)})" for reason, names in reasons.items())
 
 
-def table(data: Data, verdicts: list[Verdict]) -> Iterable[str]:
-    """The lines for people, and the sums."""
+def shown(path: Path) -> Path:
+    """PATH, from where the user is if it is below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def table(data: Data, verdicts: list[Verdict], consoles: Path | None = None) -> Iterable[str]:
+    """The lines for people, and the sums: what a failed case asks for is below it, and the log in CONSOLES."""
     found = by_case(verdicts)
     group = ""
     for name, case in data.cases.items():
@@ -54,7 +59,13 @@ def table(data: Data, verdicts: list[Verdict]) -> Iterable[str]:
             yield f"{group}:"
         why = seen(found[name])
         yield f"  {status(found[name]):4} {case.kind:8} {name}{': ' if why else ''}{why}"
+        logs = [f"{case.scene}.{v.machine}.log" for v in found[name] if v.status == "fail" and v.machine]
+        if logs:
+            yield f"                {case.user} [{', '.join(logs)}]"
     yield ""
+    if consoles and any(v.status == "fail" for v in verdicts):
+        yield f"The logs, all that was seen of a boot, are in {shown(consoles)}; `conform --list --case NAME` says where a case comes from."
+        yield ""
     for kind in KINDS:
         of_kind = [status(v) for n, v in found.items() if data.cases[n].kind == kind]
         if of_kind:
