@@ -52,6 +52,15 @@ def places(scene: Scene, arch: str) -> tuple[tuple[str, ...], str]:
     return (found, "") if found else ((), "it is AWS's kernel for arm64 that this asks for")
 
 
+def places_given(scene: Scene, kernel: Kernel) -> tuple[tuple[str, ...], str]:
+    """The same of KERNEL, which the user gives: a scene of a special machine asks for a kernel of that sort."""
+    if kernel.arch != "x86_64":
+        return ((), scene.x86_only) if scene.x86_only else (("given",), "")
+    if "module" in scene.machines or kernel.sort in scene.machines:
+        return ("given",), ""
+    return (), f"it asks for another kernel: {' or '.join(machines.SAYS[m] for m in scene.machines)}"
+
+
 def boot(scene: Scene, kernel: Kernel, init: bytes, mutant: tuple[str, ...] = (), patience: float = 1.0) -> Seen:
     """What comes of SCENE on the machine of KERNEL; PATIENCE: how much slower than usual this machine may be."""
     seen = Seen()
@@ -93,9 +102,7 @@ def run(data: Data, cases: list[Case], init: Init, kernel: Kernel | None = None,
     verdicts: list[Verdict] = []
     for case in cases:
         scene = data.scenes[case.scene]
-        found, why = (("given",), "") if kernel else places(scene, init.arch)
-        if kernel and scene.x86_only and kernel.arch != "x86_64":
-            found, why = (), scene.x86_only
+        found, why = places_given(scene, kernel) if kernel else places(scene, init.arch)
         if not found:
             verdicts.append(Verdict(case, "", "n/a", why))
         for machine in found:

@@ -26,6 +26,11 @@ class Kernel:
     append: str = ""
     busybox: Path | None = None
 
+    @property
+    def sort(self) -> str:
+        """Which of SAYS it is like, by where the NSM's driver is."""
+        return "modular" if self.order else "module" if "nsm.ko" in self.modules else "builtin"
+
 
 SAYS = {
     "module": "Linux 6.12, x86-64: nsm.ko, control groups of both versions",

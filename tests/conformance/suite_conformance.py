@@ -9,6 +9,7 @@ from suite import TOP, check, same, test
 
 from . import boots, data, expect, report
 from .expect import Seen
+from .machines import Kernel
 
 CONFORM = TOP / "tests/conformance/conform"
 
