@@ -1,6 +1,7 @@
 """Boots scenes, and has the cases judge what is seen."""
 
 import hashlib
+import struct
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,15 +34,34 @@ class Init:
         data = path.read_bytes()
         try:
             if data.startswith(b".eif"):
-                entries = enclave.cpio_read(Eif.parse(data).ramdisks[0])
-                data = next((e.data for e in entries if e.name.strip("./") == "init"), b"")
-            return cls(path, data, enclave.elf_arch(data))
+                ramdisks = Eif.parse(data).ramdisks
+                found = [e.data for e in (enclave.cpio_read(ramdisks[0]) if ramdisks else []) if e.name.strip("./") == "init"]
+                if not found:
+                    raise ImageError("no /init is in the first ramdisk of the image")
+                data = found[0]
+            arch = enclave.elf_arch(data)
+            if loader := interpreter(data):
+                raise ImageError(f"not static: it needs {loader}, and there is nothing beside an init")
+            return cls(path, data, arch)
         except ImageError as e:
             raise ImageError(f"{path}: {e}") from None
 
     @property
     def sha256(self) -> str:
         return hashlib.sha256(self.data).hexdigest()
+
+
+def interpreter(data: bytes) -> str:
+    """The dynamic loader that a 64-bit ELF program names; "" for a static one."""
+    try:
+        at, size, count = struct.unpack_from("<32xQ14xHH", data)
+        for n in range(count):
+            kind, offset, length = struct.unpack_from("<I4xQ16xQ", data, at + n * size)
+            if kind == 3:  # PT_INTERP
+                return data[offset:offset + length].rstrip(b"\0").decode(errors="replace")
+    except struct.error:
+        raise ImageError("an ELF program that is cut short") from None
+    return ""
 
 
 def places(scene: Scene, arch: str) -> tuple[tuple[str, ...], str]:

@@ -66,8 +66,10 @@ def given(path: Path, is_eif: bool) -> Kernel:
     if is_eif:
         try:
             eif = Eif.load(path)
-        except (OSError, enclave.ImageError) as e:
-            raise KernelError(f"EIF={path}: {e}") from None
+        except OSError as e:
+            raise KernelError(f"EIF={path}: {e.strerror}") from None
+        except enclave.ImageError as e:
+            raise KernelError(f"EIF={path}: {str(e).removeprefix(f'{path}: ')}") from None
         return _of_eif("given", f"the kernel of {path.name}", eif)
     for name, arch in (("bzImage", "x86_64"), ("Image", "aarch64")):
         if (path / name).is_file():

@@ -132,12 +132,29 @@ def wrong_words_are_named():
         (Path(folder) / "text").write_text("no program")
         init = TOP / "build/x86_64/init"
         for words, reason in (
-                ([], "which init?"), (["/none/init"], "/none/init"), ([f"{folder}/text"], "neither an x86-64 nor an arm64"),
-                ([init, "--case", "no_such_case"], "no case is called no_such_case"), ([init, "--kernel", folder], "neither a bzImage nor an Image"),
+                ([], "which init?"), (["/none/init"], "/none/init: No such file"), (["/bin/ls"], "not static: it needs /lib"), ([f"{folder}/text"], "neither an x86-64 nor an arm64"),
+                ([init, "--case", "no_such_case"], "called no_such_case;"),
+                ([init, "--case", "process no_such_case"], "called no_such_case;"), ([init, "--case", "jobs", "--json", folder], "Is a directory"),
+                ([init, "--kernel", folder], "neither a bzImage nor an Image"),
                 ([init, "--eif", f"{folder}/text"], "not an EIF file")):
             done = subprocess.run([CONFORM, *map(str, words)], text=True, capture_output=True, check=False)
             same(done.returncode, 2, f"the code with {words}")
             check(reason in done.stderr and "Traceback" not in done.stderr, f"with {words}: {done.stderr}")
+
+
+@test(0)
+def a_kernel_that_is_given_is_asked_what_it_can():
+    """A scene of a special machine is not applicable on another kernel, all others are."""
+    def kernel(arch: str, modules: dict[str, bytes], order: tuple[str, ...] | None = None) -> Kernel:
+        return Kernel("given", arch, "", b"", modules=modules, order=order)
+
+    kernels = (kernel("x86_64", {"nsm.ko": b""}), kernel("x86_64", {}), kernel("x86_64", {"nsm.ko": b""}, ("nsm.ko",)), kernel("aarch64", {}))
+    for wanted, tried in ((("module",), (1, 1, 1, 1)), (("module", "aws"), (1, 1, 1, 1)), (("builtin",), (0, 1, 0, 1)), (("modular",), (0, 0, 1, 1)),
+                          (("unified", "builtin"), (0, 1, 0, 1)), (("aws",), (0, 0, 0, 1))):
+        scene = data.Scene("s", "g", "one", machines=wanted)
+        for k, n in zip(kernels, tried, strict=True):
+            found, why = boots.places_given(scene, k)
+            same((len(found), bool(why)), (n, not n), f"{wanted} on {k.arch}, {k.sort}")
 
 
 @test(1)
