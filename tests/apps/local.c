@@ -20,7 +20,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -242,41 +241,6 @@ static void try_port_80(void)
 		close(fd);
 }
 
-/* --- a folder that all share --- */
-
-static void make_file(const char *path, mode_t mode)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, mode);
-
-	if (fd >= 0 && fchmod(fd, mode) == 0)
-		close(fd);
-}
-
-/* By the user: what root might follow or write to. */
-static void lay_traps(void)
-{
-	(void)symlink("/tmp/of-root", "/tmp/trap-link");
-	make_file("/tmp/trap-file", 0666);
-	(void)mkfifo("/tmp/trap-fifo", 0666);
-	verdict("hardlink", link("/tmp/of-root", "/tmp/trap-name") == 0);
-}
-
-static void try_open(const char *key, const char *path, int flags)
-{
-	int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK, 0600);
-
-	verdict(key, fd >= 0);
-	if (fd >= 0)
-		close(fd);
-}
-
-static void step_into_traps(void)
-{
-	try_open("follows", "/tmp/trap-link", O_WRONLY);
-	try_open("writes", "/tmp/trap-file", O_WRONLY | O_CREAT);
-	try_open("speaks", "/tmp/trap-fifo", O_RDWR | O_CREAT);
-}
-
 static void be_user(void)
 {
 	pid_t pid = fork();
@@ -290,7 +254,6 @@ static void be_user(void)
 	try_vsock();
 	try_ping();
 	try_port_80();
-	lay_traps();
 	_exit(0);
 }
 
@@ -299,9 +262,7 @@ int main(void)
 	try_lo();
 	try_names();
 	try_datagrams();
-	make_file("/tmp/of-root", 0600);
 	be_user();
-	step_into_traps();
 	fact("done", "yes");
 	/* What a terminal has not sent may be lost with its session's leader. */
 	(void)tcdrain(1);
