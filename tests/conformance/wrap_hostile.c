@@ -7,12 +7,10 @@
  *   end forks             the end begins with a process, which there has to be
  *   end opens PATH        the end begins with a file, which there has to be
  *   end says              the end begins with a line that waits for the console
- *   sysrq by path         the second way to restart is looked for in /proc
  *   hosts by open         /etc/hosts is opened, whatever it is
  *   clock of the wall     deadlines are by a clock that can be set
  */
 
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
@@ -27,7 +25,6 @@
 
 #include "init/confine.h"
 #include "init/parent.h"
-#include "init/power.h"
 #include "init/step.h"
 #include "rootfs/etc.h"
 #include "tests/conformance/mutant.h"
@@ -103,17 +100,6 @@ void __wrap_parent_end(struct boot *b)
 	while (path && open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC) < 0)
 		(void)sleep(1);
 	__real_parent_end(b);
-}
-
-WRAP(power_sysrq);
-int __wrap_power_sysrq(int proc_fd)
-{
-	int fd;
-
-	if (!mutant_is("sysrq", "by path"))
-		return __real_power_sysrq(proc_fd);
-	fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
-	return write(fd, "b", 1) < 0 ? -errno : -EAGAIN;
 }
 
 WRAP(etc_hosts);

@@ -87,11 +87,8 @@ int __wrap_file_read(int dirfd, const char *name, size_t max, struct file *ret)
 WRAP(module_insert);
 int __wrap_module_insert(int fd, const char *params)
 {
-	int r;
+	int r = __real_module_insert(fd, params);
 
-	if (mutant_is("modules-have-no-parameters", NULL))
-		params = "";
-	r = __real_module_insert(fd, params);
 	if (mutant_is("no-module-twice", NULL) && (r == -EBUSY || r == -EEXIST))
 		return -EPERM;
 	return r;
@@ -115,23 +112,6 @@ static bool is_first_executable(const char *name, const char *search)
 	return false;
 }
 
-/* The folders of SEARCH from the last to the first. */
-static const char *turned(const char *search)
-{
-	static char text[512];
-	const char *end = search + strlen(search), *at = end;
-
-	text[0] = '\0';
-	while (at > search) {
-		while (at > search && at[-1] != ':')
-			at--;
-		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text),
-			       "%s%.*s", *text ? ":" : "", (int)(end - at), at);
-		end = at > search ? --at : at;
-	}
-	return text;
-}
-
 WRAP(program_find);
 int __wrap_program_find(const char *name, const char *search,
 			struct program *ret)
@@ -144,11 +124,6 @@ int __wrap_program_find(const char *name, const char *search,
 		if (mutant_is("search-takes-the-first", NULL) &&
 		    !is_first_executable(name, search))
 			return -EACCES;
-		if (mutant_is("search-ends-at-no-folder", NULL) &&
-		    access("/nowhere", F_OK) < 0 && strstr(search, "/nowhere"))
-			return -ENOENT;
-		if (mutant_is("search-from-the-end", NULL))
-			search = turned(search);
 	}
 	return __real_program_find(name, word ? word : search, ret);
 }
