@@ -17,7 +17,7 @@ def _as_test(p: proof.Proof) -> Callable[[], None]:
         check(not faults, "; ".join(faults))
 
     run.__name__, run.__module__ = f"{p.name}_can_fail", __name__
-    run.__doc__ = f"With {len(p.wrong)} mistakes in one boot."
+    run.__doc__ = f"With {len(p.mutant)} mistake{'s' if len(p.mutant) > 1 else ''} in one boot."
     return run
 
 
