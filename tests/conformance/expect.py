@@ -127,7 +127,7 @@ def _one_of(key: str, text: str) -> Judge:
 
 def _matches(key: str, text: str) -> Judge:
     regex = _regex(text)
-    return _value(key, lambda v: bool(regex.search(v)), f"/{text}/")
+    return _value(key, lambda v: bool(regex.search(v)), f"like `{text}`")
 
 
 def _number(word: str) -> int:
@@ -163,13 +163,13 @@ def _values(key: str, text: str, how: str) -> Judge:
         values = seen.facts.get(key, [])
         found = [v for v in values if regex.search(v)]
         if how == "lacks":
-            return f"{key}: {_show(found[0])}" if found else ""
+            return f"{key}: {_show(found[0])}, but none should be like `{text}`" if found else ""
         if not values:
             return _once(seen, key)[1]
         if how == "has":
-            return "" if found else f"{key}: none of {len(values)} is like /{text}/, the last is {_show(values[-1])}"
+            return "" if found else f"{key}: none of {len(values)} is like `{text}`, the last is {_show(values[-1])}"
         bad = [v for v in values if v not in found]
-        return f"{key}: {_show(bad[0])}, not /{text}/" if bad else ""
+        return f"{key}: {_show(bad[0])}, not like `{text}`" if bad else ""
     return judge
 
 
@@ -193,8 +193,12 @@ def _told(key: str, text: str) -> Judge:
     number = _number(text)
 
     def judge(seen: Seen) -> str:
-        n = len(seen.facts.get(key, []))
-        return "" if n == number else f"{key}: told {n} times, not {number}" + (f": {_listed(seen.facts[key])}" if n else f"; last: {seen.last}")
+        values = seen.facts.get(key, [])
+        if len(values) == number:
+            return ""
+        if not number:
+            return f"the application told {key}, which it should not: {_listed(values)}"
+        return f"{key}: told {len(values)} times, not {number}" + (f": {_listed(values)}" if values else f"; last: {seen.last}")
     return judge
 
 
@@ -206,7 +210,7 @@ def _says(who: str, text: str, never: bool) -> Judge:
         found = next((line for line in lines if regex.search(line)), None)
         if never:
             return "" if found is None else f"the {who} says {_show(found.strip())}"
-        return "" if found is not None else f"the {who} does not say /{text}/; last: {seen.last}"
+        return "" if found is not None else f"the {who} has no line like `{text}`; last: {seen.last}"
     return judge
 
 
