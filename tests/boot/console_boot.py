@@ -78,12 +78,16 @@ def stopped_console_does_not_block():
     b.expect_heartbeat()
 
 
+@shared
+def flooded() -> Boot:
+    """An application that floods a slow console until its end."""
+    return boot(image("/bin/act", "flood", "128", "exit", "8"), on_line=lambda _, line: time.sleep(0.003))
+
+
 @test(8)
 def slow_console_gets_the_last_line():
     """The machine restarts when the line has left it, not when it is queued."""
-    b = boot(image("/bin/act", "flood", "100", "exit", "8"),
-             on_line=lambda _, line: time.sleep(0.003))
-    text = b.result.text
+    text = flooded().result.text
     check(0 < text.find("init: end: /bin/act: exited with code 8") < text.find("reboot: Restarting"),
           "the last line came late or not at all")
 
@@ -91,8 +95,7 @@ def slow_console_gets_the_last_line():
 @test(5)
 def flooded_console_loses_no_last_line():
     """Nor does one that floods the terminal until its end."""
-    b = boot(image("/bin/act", "flood", "128", "exit", "8"))
-    b.expect_end("/bin/act", "exited with code 8")
+    flooded().expect_end("/bin/act", "exited with code 8")
 
 
 @test(10)

@@ -2,7 +2,8 @@
 
 import re
 
-from .lib import Boot, Tree, boot, built, check, image, same, test
+from .handover_boot import by_hand
+from .lib import Boot, boot, check, image, same, test
 from .scenes import of_scene
 
 
@@ -72,7 +73,5 @@ def refused_sysrq_falls_back_to_panic():
 @test()
 def init_started_by_mistake_does_nothing():
     """Where it is not PID 1 init refuses and touches nothing."""
-    tree = Tree()
-    tree.file("bin/init", built("init"), 0o755)
-    b = boot(image("/bin/init", files=tree))
-    b.expect_end("/bin/init", "exited with code 2")
+    b = by_hand()
+    b.expect(mistake="2", shutdown="yes")

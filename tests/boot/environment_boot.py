@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from .aws_boot import aws_image, aws_ramdisks
-from .lib import Boot, Tree, boot, check, enclave, image, same, shared, test
+from .lib import Boot, Tree, boot, built, check, enclave, image, same, shared, test
 
 TOOLS = ("dd", "df", "grep", "sh", "cat", "hostname", "ip", "ifconfig", "ls", "nc", "ping", "stat", "stty", "id")
 
@@ -64,15 +64,22 @@ def settings_devices_and_lo_are_usual():
     same(len(b.log), 2, "lines of log")
 
 
-@test(8)
-def settings_and_lo_on_4_14():
-    """The same on AWS's kernel, into which AWS has put the newer settings."""
+@shared
+def unconfigured_on_4_14() -> Boot:
+    """The same on AWS's kernel, behind what tests/apps/attest.c does with the NSM."""
     app = Tree()
     for e in enclave.cpio_read(aws_image().ramdisks[1]):
         if e.name.startswith("rootfs/"):
             app.add(e.name.removeprefix("rootfs/"), e.mode, e.data, e.uid, e.gid, e.rdev)
-    app.file("look.sh", LOOK + LOOPBACK)
-    b = boot(aws_ramdisks(app, "/bin/sh", "/look.sh"), append="panic=-1")
+    app.file("bin/attest", built("apps/attest", "aarch64"), 0o755)
+    app.file("look.sh", "/bin/attest x y || exit 1\n" + LOOK + LOOPBACK)
+    return boot(aws_ramdisks(app, "/bin/sh", "/look.sh"), append="panic=-1")
+
+
+@test(8)
+def settings_and_lo_on_4_14():
+    """The same on AWS's kernel, into which AWS has put the newer settings."""
+    b = unconfigured_on_4_14()
     b.expect_end("/bin/sh", "exited with code 0")
     same({k: b.fact(k) for k in SETTINGS}, SETTINGS, "sysctls")
     same(b.fact("/dev/vsock"), "666 0:0", "/dev/vsock")

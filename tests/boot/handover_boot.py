@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from .aws_boot import aws_ramdisks
-from .lib import VERSION, Boot, Tree, boot, built, check, image, same, test
+from .lib import VERSION, Boot, Tree, boot, built, check, image, same, shared, test
 from .pack_boot import packed
 
 CONFIG = "hand-over = yes\n"
@@ -88,10 +88,16 @@ def an_init_that_ends_panics_the_kernel():
     expect_taken_over(b, "/bin/act")
 
 
+@shared
+def missing() -> Boot:
+    """An init that is not there, which would have no vsock."""
+    return boot(image("/sbin/init", config=CONFIG + "vsock = none\n"))
+
+
 @test()
 def an_init_that_is_missing_is_a_stop():
     """Step 8 for the parent, and the restart is ours."""
-    b = boot(image("/sbin/init", config=CONFIG))
+    b = missing()
     b.expect_stop(8, "init: spawn: /sbin/init: not found")
     b.expect_end("boot", "stopped in step 8, spawn")
 
@@ -105,15 +111,22 @@ for port in 0 x 2147483648; do
 done
 /sbin/enclave-init --heartbeat 7; echo "@refused=$?"
 /sbin/enclave-init --heartbeat; echo "@sent=$?"
+/sbin/enclave-init; echo "@mistake=$?"
 """
+
+
+@shared
+def by_hand() -> Boot:
+    """A script of an init that is not ours runs ours."""
+    files = busybox(BEATS)
+    files.file("sbin/enclave-init", built("init"), 0o755)
+    return boot(image("/sbin/init", files=files, config=CONFIG + "heartbeat = off\n"))
 
 
 @test(25)
 def a_heartbeat_is_sent_by_hand():
     """By a script of an init that is not ours: 0 once the parent has answered, 1 with the reason, 2 for what is no port."""
-    files = busybox(BEATS)
-    files.file("sbin/enclave-init", built("init"), 0o755)
-    b = boot(image("/sbin/init", files=files, config=CONFIG + "heartbeat = off\n"))
+    b = by_hand()
     b.expect_heartbeat()
     same(b.all("bad"), ["2"] * 3, "codes for what is no port")
     same(b.result.text.count("init: heartbeat: PORT is a number from 1 to 2147483647"), 3, "lines")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from . import parent
 from .aws_boot import aws_ramdisks
+from .handover_boot import missing
 from .lib import DEADLINE_S, TOP, Boot, Skip, Tree, boot, built, check, image, same, shared, test
 
 RELAY = {"relay": (built("relay"), 0o755)} if (TOP / "build/x86_64/relay").exists() else {}
@@ -88,10 +89,11 @@ def program(*words: object) -> Iterator[subprocess.Popen]:
 
 # --- forwards ----------------------------------------------------------------
 
-@test()
-def the_parent_reaches_a_server_inside():
-    """A page of busybox's httpd, whole, before and after relay was killed; PID 1 says so, and sleeps otherwise."""
+@shared
+def both_ways() -> Boot:
+    """A server inside that the parent reads from, and a program that has asked one of the parent's; .got is what each of these had."""
     script = r"""
+    echo hello | nc 127.0.0.1 7000 >/run/got; echo "@bytes=$(wc -c </run/got)"
     relay() { for p in /proc/[0-9]*; do read -r n <$p/comm && [ "$n" = memfd:relay ] && grep -q '^PPid:.1$' $p/status && echo ${p#/proc/}; done; }
     first=$(relay)
     echo "@relay=$(tr '\0' ' ' </proc/$first/cmdline)"
@@ -105,7 +107,7 @@ def the_parent_reaches_a_server_inside():
     echo "@again=1"
     sleep 6
     """
-    config = f"forward = vsock:{PORT} tcp:127.0.0.1:80\n"
+    config = f"forward = vsock:{PORT} tcp:127.0.0.1:80\nforward = tcp:127.0.0.1:7000 vsock:5000\n"
     files = tools()
     files.file("script", script.encode())
     eif = image("/bin/sh", "/script", files=files, config=config, boot_files=RELAY)
@@ -117,22 +119,6 @@ def the_parent_reaches_a_server_inside():
             o.get("later")
             time.sleep(0.5)
 
-    with outside(reader) as o:
-        b = boot(eif, folder=o.folder, ports=(PORT,))
-    for name in ("first", "later"):
-        check(o.got.get(name, b"").endswith(PAGE), f"{name}: {o.got.get(name, b'')[:100]!r}")
-    b.expect(again="1", score="-500")
-    check(b.fact("relay").startswith("relay inside --version="), b.fact("relay"))
-    b.expect_said("init: relay: its process: killed by SIGKILL, started again")
-    for what, wanted in (("Uid", "65530"), ("Gid", "65530")):
-        same(b.fact(what).split()[1:], [wanted] * 4, what)
-    same([b.fact(w).split()[1] for w in ("CapEff", "NoNewPrivs", "Seccomp")], ["0" * 16, "1", "2"], "privileges")
-    b.expect_end("/bin/sh", "exited with code 0")
-
-
-@test()
-def a_program_inside_reaches_the_parent():
-    """Out by a port of loopback: what the parent's server sends comes whole, and its end, too."""
     def server(o: Outside) -> None:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(o.folder / "5000.sock"))
@@ -146,11 +132,32 @@ def a_program_inside_reaches_the_parent():
                         o.got["asked"] = conn.recv(100)
                         conn.sendall(PAGE)
 
-    script = 'echo hello | nc 127.0.0.1 7000 >/run/got; echo "@bytes=$(wc -c </run/got)"'
-    eif = image("/bin/sh", "-c", script, files=tools(), config="forward = tcp:127.0.0.1:7000 vsock:5000\n", boot_files=RELAY)
-    with outside(server) as o:
-        b = boot(eif, folder=o.folder)
-    same(o.got.get("asked"), b"hello\n", "what it asked")
+    with outside(reader, server) as o:
+        b = boot(eif, folder=o.folder, ports=(PORT,))
+    b.got = o.got
+    return b
+
+
+@test()
+def the_parent_reaches_a_server_inside():
+    """A page of busybox's httpd, whole, before and after relay was killed; PID 1 says so, and sleeps otherwise."""
+    b = both_ways()
+    for name in ("first", "later"):
+        check(b.got.get(name, b"").endswith(PAGE), f"{name}: {b.got.get(name, b'')[:100]!r}")
+    b.expect(again="1", score="-500")
+    check(b.fact("relay").startswith("relay inside --version="), b.fact("relay"))
+    b.expect_said("init: relay: its process: killed by SIGKILL, started again")
+    for what, wanted in (("Uid", "65530"), ("Gid", "65530")):
+        same(b.fact(what).split()[1:], [wanted] * 4, what)
+    same([b.fact(w).split()[1] for w in ("CapEff", "NoNewPrivs", "Seccomp")], ["0" * 16, "1", "2"], "privileges")
+    b.expect_end("/bin/sh", "exited with code 0")
+
+
+@test()
+def a_program_inside_reaches_the_parent():
+    """Out by a port of loopback: what the parent's server sends comes whole, and its end, too."""
+    b = both_ways()
+    same(b.got.get("asked"), b"hello\n", "what it asked")
     b.expect(bytes=str(len(PAGE)))
 
 
@@ -249,6 +256,13 @@ def a_bad_line_stops_the_boot():
     b.expect_stop(8, "init: spawn: line 2: forward: tcp:example.com:80: it must be an address")
 
 
+@shared
+def stays() -> Boot:
+    """root = stay: the application and relay lie beside /init, as in images of some builders."""
+    return boot(image("/act", "say", "ran", "exec", "/app", rootfs=False, config=f"root = stay\nforward = vsock:{PORT} tcp:127.0.0.1:80\n",
+                      boot_files={**RELAY, "act": (built("apps/act"), 0o755), "app": (built("apps/probe"), 0o755)}))
+
+
 @test()
 def an_image_may_have_its_own():
     """At /usr/bin/enclave-relay, as images of nitro-cli have it; with root = stay in either place."""
@@ -258,9 +272,7 @@ def an_image_may_have_its_own():
     b = boot(image("/bin/act", "say", "ran", files=files, config=forward))
     b.expect(say="ran")
     b.expect_end("/bin/act", "exited with code 0")
-    b = boot(image("/act", "say", "ran", config="root = stay\n" + forward,
-                   boot_files={**RELAY, "act": (built("apps/act"), 0o755)}))
-    b.expect(say="ran")
+    stays().expect(say="ran")
     b = boot(image("/act", "say", "ran", config="root = stay\n" + forward,
                    boot_files={"usr/bin/enclave-relay": RELAY["relay"], "act": (built("apps/act"), 0o755)}))
     b.expect(say="ran")
@@ -284,10 +296,21 @@ def expect_none(b: Boot, prefix: str = "") -> None:
 
 @shared
 def without() -> Boot:
-    """An application without vsock, and its child; then one that may have it, and one of a user."""
-    files = Tree()
+    """An application without vsock, and its child; a service that may have it, and one of a user without it."""
+    files = tools()
     files.file("bin/family", built("apps/family"), 0o755)
-    return boot(image("/bin/family", files=files, config="vsock = none\n"))
+    return boot(image(no_cmd=True, files=files, config="""\
+command = /bin/family
+vsock = none
+end = all
+[open]
+command = /bin/family open-
+vsock = open
+[user]
+command = /bin/sh -c "act privileges; family user-"
+vsock = none
+user = 77
+"""))
 
 
 @test()
@@ -309,46 +332,49 @@ def vsock_none_refuses_each_way():
 @test()
 def vsock_open_is_as_before():
     """Without the key a process may have a socket of vsock: the test above tells something."""
-    files = Tree()
-    files.file("bin/family", built("apps/family"), 0o755)
-    found = ways(boot(image("/bin/family", files=files, config="vsock = open\n")))
+    found = ways(without(), "open-")
     same((found["socket"], found["ring"] in (14, NO_CALL)), (0, True), f"{found}")
 
 
 @test()
 def vsock_none_of_a_user_and_with_another_filter():
     """A user gets no-new-privileges by it; hand-over has it as process 1; others of the image keep vsock."""
+    b = without()
+    expect_none(b, "user-")
+    check("NoNewPrivs:\t1" in b.fact("privileges").replace("\\x09", "\t"), b.fact("privileges"))
     files = tools()
     files.file("bin/family", built("apps/family"), 0o755)
-    b = boot(image(no_cmd=True, files=files, config="command = /bin/act privileges exec /bin/family\nvsock = none\nuser = 77\n"))
-    expect_none(b)
-    check("NoNewPrivs:\t1" in b.fact("privileges").replace("\\x09", "\t"), b.fact("privileges"))
-    b = boot(image(no_cmd=True, files=files, config="command = /bin/sh -c \"family; act reboot\"\nvsock = none\nhand-over = yes\n"),
+    b = boot(image(no_cmd=True, files=files, config="command = /bin/sh -c \"family; act sleep 3000 reboot\"\nvsock = none\nhand-over = yes\n"),
              ends=False)
     expect_none(b)
     b.expect_heartbeat()
-    b = boot(image(no_cmd=True, files=files, config="command = /bin/absent\nvsock = none\nhand-over = yes\n"))
-    b.expect_stop(8, "init: spawn: /bin/absent: not found")
+    missing().expect_stop(8, "init: spawn: /sbin/init: not found")
+
+
+@shared
+def on_4_14() -> Boot:
+    """On AWS's kernel for arm64: an application without vsock, beside relay, which has it."""
+    app = Tree()
+    for name in ("act", "family"):
+        app.file(f"bin/{name}", built(f"apps/{name}", "aarch64"), 0o755)
+    return boot(aws_ramdisks(app, "/bin/act", "say", "ran", "exec", "/bin/family",
+                             config=f"vsock = none\nforward = vsock:{PORT} tcp:127.0.0.1:80\n".encode(),
+                             boot_files={"relay": built("relay", "aarch64")}), append="panic=-1")
 
 
 @test(8)
 def vsock_none_on_4_14():
     """AWS's kernel for arm64."""
-    app = Tree()
-    app.file("bin/family", built("apps/family", "aarch64"), 0o755)
-    b = boot(aws_ramdisks(app, "/bin/family", config=b"vsock = none\n"), append="panic=-1")
+    b = on_4_14()
     for prefix in ("", "child-"):
         expect_none(b, prefix)
-    b.expect_end("/bin/family", "exited with code 0")
+    b.expect_end("/bin/act", "exited with code 0")
     b.expect_heartbeat()
 
 
 @test(8)
 def relay_runs_on_4_14():
     """On AWS's kernel for arm64 program and plan are sealed memory, too, and relay binds its port: the boot goes on."""
-    app = Tree()
-    app.file("bin/act", built("apps/act", "aarch64"), 0o755)
-    b = boot(aws_ramdisks(app, "/bin/act", "say", "ran", config=f"forward = vsock:{PORT} tcp:127.0.0.1:80\n".encode(),
-                          boot_files={"relay": built("relay", "aarch64")}), append="panic=-1")
+    b = on_4_14()
     b.expect(say="ran")
     b.expect_end("/bin/act", "exited with code 0")

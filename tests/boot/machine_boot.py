@@ -1,7 +1,8 @@
 """What namespaces cannot show of the configuration's keys: the kernel's locks, the ramdisk as root, file systems that are full."""
 
 from .environment_boot import tools, unconfigured
-from .lib import Boot, boot, built, check, image, same, test
+from .inside_boot import stays
+from .lib import Boot, boot, check, image, same, test
 from .squash_boot import squash_image, squashed
 
 EVERYTHING = """\
@@ -37,10 +38,10 @@ def without_the_keys_the_kernel_is_open() -> None:
 @test
 def the_ramdisk_may_stay_the_root() -> None:
     """root = stay: the application lies beside /init, as in images of some builders; the usual mounts are there."""
-    eif = image("/app", rootfs=False, config="root = stay\n", boot_files={"app": (built("apps/probe"), 0o755)})
-    b = boot(eif)
+    b = stays()
     b.expect_heartbeat()
-    b.expect_end("/app", "exited with code 0")
+    b.expect_end("/act", "exited with code 0")
+    b.expect(done="yes")
     for point in ("/proc", "/tmp", "/run", "/sys"):
         b.mount(point)
 

@@ -86,7 +86,8 @@ ACTS = ("read", "/etc/app", "change", "/etc/app", "make", "/etc/new", "await", "
 def plain() -> Boot:
     tree = files()
     tree.file("etc/app", "of the image\n")
-    return boot(squash_image("/bin/act", *ACTS, squash=squashed(tree)))
+    return boot(squash_image("/bin/act", "pcr", "16", *ACTS, squash=squashed(tree),
+                             config="pcr-extend = 16 file app /etc/app\npcr-lock = 16\n"))
 
 
 @test()
@@ -125,10 +126,7 @@ def set_id_and_capabilities_survive():
 @test()
 def pcrs_measure_what_is_in_it():
     """pcr-extend file finds the file in the squashfs, not in the ramdisk."""
-    tree = files()
-    tree.file("etc/app", "of the image\n")
-    b = boot(squash_image("/bin/act", "pcr", "16", squash=squashed(tree),
-                          config="pcr-extend = 16 file app /etc/app\npcr-lock = 16\n"))
+    b = plain()
     b.expect(pcr16=pcr(measure(b"app", b"of the image\n")), lock16="yes")
 
 
