@@ -76,7 +76,8 @@ class Seen:
         """The last words, for who asks why nothing else is there."""
         said = [line.strip() for line in self.console if line.strip()][-1:]
         panic = [KERNEL.sub("", line).strip() for line in self.lines if "Kernel panic" in line][:1]
-        return "; ".join(words[:SHOWN] for words in (*said, *panic)) or "nothing on the console"
+        failed = [f"failed: {what}" for what in self.facts.get("failed", [])[-1:]]  # each of tests/apps tells that
+        return "; ".join(words[:SHOWN] for words in (*said, *panic, *failed)) or "nothing on the console"
 
 
 Judge = Callable[[Seen], str]
