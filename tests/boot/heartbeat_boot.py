@@ -25,17 +25,17 @@ def heartbeat_follows_exec():
 @test(8)
 def heartbeat_comes_when_the_application_is_gone():
     """An application that ends at once was started all the same: the machine's end waits."""
-    b = boot(image("/bin/act", "exit", "3"), parent=("--slow", "5"))
+    b = of_scene("short")
     b.expect_heartbeat()
     same(len(events(b, "answered")), 1, "answers")
     check(not warned(b), f"{b.log}")
-    b.expect_end("/bin/act", "exited with code 3")
+    b.expect_end("/bin/act", "exited with code 0")
 
 
 @test(10)
 def a_late_parent_is_waited_for():
     """Connect errors are tried again while PID 1 goes on; the application does not wait."""
-    b = boot(image("/bin/act", "say", "running", "sleep", "100"), parent=("--late", "6"))
+    b = of_scene("late")
     b.expect_heartbeat()
     running, beat = b.result.when("@say=running"), b.result.heartbeat()
     check(running is not None and running < beat, "the application waited")
@@ -48,7 +48,7 @@ def an_absent_parent_is_a_warning():
     boots = iter([of_scene("absent")])
 
     def tried() -> float:
-        b = next(boots, None) or boot(image("/bin/act", "say", "through", "exit", "0"), parent=("--absent",))
+        b = next(boots, None) or boot(image("/bin/act", "say", "through", "sleep", "300", "exit", "0"), parent=("--absent",))
         same(b.result.received, [], "the parent received")
         check(warned(b), f"no warning: {b.log}")
         b.expect_end("/bin/act", "exited with code 0")
