@@ -1,6 +1,7 @@
 """The suite itself: what its lines judge, which files it refuses, what it prints."""
 
 import json
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -178,3 +179,35 @@ def a_run_of_some_cases_updates_a_whole_one():
     except ValueError:
         return
     check(False, "another init's run is updated")
+
+
+# --- what is published -------------------------------------------------------------
+
+ROW = re.compile(r"^\| `([a-z0-9_]+)`: .* \| (?:contract|usual|safety) \| (.*) \|$", re.MULTILINE)
+TRIED = re.compile(r"^\| (\d) \| (.*?) \| (x86_64|aarch64) \| .* \| (\d+) \| (\d+) \| (\d+) \|$", re.MULTILINE)
+
+
+@test(0)
+def the_document_has_all_cases():
+    """docs/conformance.md has a row for each case, in which ours does not fail, and whoever a case names as its proof does."""
+    text, cases = (TOP / "docs/conformance.md").read_text(), data.load().cases
+    inits = [(name, arch) for _, name, arch, *_ in TRIED.findall(text)]
+    rows = {name: cells.replace("*", "").split(" | ") for name, cells in ROW.findall(text)}
+    same(sorted(rows), sorted(cases), "the cases: make conformance-doc")
+    for name, cells in rows.items():
+        same(len(cells), len(inits), f"the columns of {name}")
+        for (init, arch), status in zip(inits, cells):
+            check(not init.startswith("enclave-init") or status in ("pass", "n/a"), f"{init} for {arch}: {name}: {status}")
+    for case in cases.values():
+        check(not case.proof or any(init.startswith(case.proof) and status == "fail" for (init, _), status in zip(inits, rows[case.name])),
+              f"{case.name}: {case.proof} does not fail it")
+
+
+@test(0)
+def the_readme_has_the_documents_sums():
+    """README.md says how many cases there are, and how many of them each init for x86-64 passes."""
+    text, readme = (TOP / "docs/conformance.md").read_text(), (TOP / "README.md").read_text()
+    wanted = [str(len(data.load().cases))]
+    wanted += [passed for _, _, arch, passed, *_ in TRIED.findall(text) if arch == "x86_64"]
+    line = re.search(r"\*\*Tried in public\.\*\*(.*?)\n- ", readme, re.DOTALL)
+    same(re.findall(r"\b[0-9]+\b", line[1].replace("x86-64", "")) if line else [], wanted, "the numbers below 'Tried in public'")
