@@ -14,7 +14,7 @@ VERSION := $(shell cat VERSION)
 
 export ARCH CC T STRICT WERROR
 
-.PHONY: all nitro-cli emulator run demo-kms soak faults fuzz test check boot unit interop lang tool relay kms api pack ns conformance conformance-doc static \
+.PHONY: all nitro-cli emulator run demo-kms soak faults fuzz test check boot unit interop lang tool relay kms api pack ns conformance conformance-doc conformance-proofs static \
 	layers bench lint libnsmc-verify fmt fmt-check \
 	size compdb shell install blobs dist repro clean help test-build other-arch FORCE
 .DELETE_ON_ERROR:
@@ -111,9 +111,13 @@ conformance: $(APPS:%=$(BUILD)/x86_64/apps/%)
 	$(Q)$(MAKE) -s --no-print-directory ARCH=aarch64 $(APPS:%=$(BUILD)/aarch64/apps/%)
 	$(Q)tests/conformance/conform $(CONFORM) '$(INIT)'
 
+## conformance-proofs: each case of tests/conformance fails with a mistake of the init, as CI tries it
+conformance-proofs: test-build
+	$(Q)CI=1 tests/conformance/run proofs
+
 AWS_NAME ?= AWS's init
 MONZO_NAME ?= monzo's init
-conform = tests/conformance/conform --json $(BUILD)/conformance/$(1).json --name "$(2)" $(3) >$(BUILD)/conformance/$(1).txt || [ $$? = 1 ]; tail -n 1 $(BUILD)/conformance/$(1).txt
+conform = { tests/conformance/conform --json $(BUILD)/conformance/$(1).json --name "$(2)" $(3) >$(BUILD)/conformance/$(1).txt || [ $$? = 1 ]; } && tail -n 1 $(BUILD)/conformance/$(1).txt
 CONFORM_DOC = ours ours-arm64 $(if $(AWS),aws) aws-arm64 $(if $(MONZO),monzo) $(if $(MONZO_ARM64),monzo-arm64)
 ## conformance-doc: docs/conformance.md, of ours, of AWS's for arm64, and of AWS=FILE, MONZO=FILE, MONZO_ARM64=FILE; AWS_NAME, MONZO_NAME
 conformance-doc: test-build other-arch
