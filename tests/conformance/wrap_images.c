@@ -180,7 +180,7 @@ static void unquote(char *s)
 static void to_ascii(char *s)
 {
 	for (; *s; s++)
-		if (*s < 0)
+		if (*s & 0x80)
 			*s = '?';
 }
 
