@@ -111,7 +111,7 @@ def full_console_does_not_block():
 def flood_by_a_leftover_does_not_block():
     """Nor a process that floods the terminal while the machine ends, and ignores TERM."""
     b = of_scene("end_in_a_flood")
-    check(any("end: /bin/duty: exited with code 7" in line for line in b.log),
+    check(any("end: /bin/duty: exited with code 213" in line for line in b.log),
           f"the last line: {b.log}")
 
 

@@ -1,7 +1,6 @@
 """3: entropy."""
 
 from .lib import boot, check, image, test
-from .scenes import of_scene
 
 # Nothing but init's own step readies the kernel's generator.
 DRY = "random.trust_cpu=off random.trust_bootloader=off rng_core.default_quality=0"
@@ -33,4 +32,5 @@ def with_a_failing_nsm_the_boot_stops():
 @test()
 def without_the_nsm_driver_the_boot_stops():
     """So does a kernel whose driver is a module that the image lacks."""
-    of_scene("no_entropy").expect_stop(5, "init: entropy: /dev/nsm: ")
+    b = boot(image(modules={}))
+    b.expect_stop(5, "init: entropy: /dev/nsm: ")
