@@ -18,7 +18,8 @@ from .data import Case, Data, Scene
 from .expect import Seen
 from .machines import Kernel
 
-QUIET = "reboot=t panic=-1 quiet"  # messages of the kernel would tear lines apart
+# Messages of the kernel would tear lines apart; those that come all the same are known by their times (expect.py).
+QUIET = "reboot=t panic=-1 quiet printk.time=1"
 
 
 @dataclass
