@@ -6,7 +6,7 @@
  *   one-a-turn      a SIGCHLD is one death
  *   tells-deaths    on its standard output, and waits for it
  *   leaks memory | descriptors        with each death
- *   polls | spins   instead of sleeping
+ *   polls           instead of sleeping
  *   dies-of N       it handles that signal by an end
  *   brings child | subreaper | ignored | silence    what the application inherits
  *   drops CAPABILITY    by number, of the application
@@ -116,14 +116,11 @@ int __wrap_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 		 const sigset_t *mask)
 {
 	static const struct timespec soon = { .tv_nsec = 50 * 1000000 };
-	static const struct timespec now = { 0 };
 	const char *word = mutant_word("dies-of");
 
 	if (word && getpid() == 1)
 		(void)signal(atoi(word), die);
-	if (mutant_is("spins", NULL))
-		timeout = &now;
-	else if (mutant_is("polls", NULL) && !timeout)
+	if (mutant_is("polls", NULL) && !timeout)
 		timeout = &soon;
 	return __real_ppoll(fds, n, timeout, mask);
 }
