@@ -6,7 +6,7 @@ import time
 from machine import JAM_SECONDS
 
 from .lib import VERSION, Boot, Eif, boot, check, image, same, shared, test
-from .scenes import of_scene
+from .scenes import code_of, of_scene
 from .spec_boot import debugged, with_little
 
 
@@ -84,7 +84,7 @@ def terminal_comes_back_with_each_start():
 def stopped_console_does_not_block():
     """An application that stops the terminal neither blocks PID 1 nor swallows the last line."""
     b = of_scene("end_with_a_stopped_console")
-    b.expect_end("/bin/duty", "exited with code 7")
+    b.expect_end("/bin/duty", f"exited with code {code_of('end_with_a_stopped_console')}")
     b.expect_heartbeat()
 
 
@@ -121,7 +121,7 @@ def full_console_does_not_block():
 def flood_by_a_leftover_does_not_block():
     """Nor a process that floods the terminal while the machine ends, and ignores TERM."""
     b = of_scene("end_in_a_flood")
-    check(any("end: /bin/duty: exited with code 213" in line for line in b.log),
+    check(any(f"end: /bin/duty: exited with code {code_of('end_in_a_flood')}" in line for line in b.log),
           f"the last line: {b.log}")
 
 
