@@ -34,9 +34,8 @@ static int put_number(int proc_fd, const char *name, int number)
 
 /*
  * Where the kernel groups tasks by session for the scheduler, as AWS's does, the
- * nice value counts within the session only, and a service that has a nice value is
- * a session (init/start.c). The group has a value of its own, of which without a
- * session of our own others, such as PID 1, had a part.
+ * nice value counts within the session only, and a service is a session. The group
+ * has a value of its own, of which without a session of our own others had a part.
  * Not all kernels have it, and where we lack privileges it can be set ten times a
  * second only; in a container its control group decides anyhow.
  */

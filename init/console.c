@@ -62,12 +62,6 @@ int console_reopen_stdio(void)
 	return r;
 }
 
-void console_lead_session(void)
-{
-	(void)setsid();
-	(void)ioctl(0, TIOCSCTTY, 0);
-}
-
 static int dup_above_stdio(int fd)
 {
 	return (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);

@@ -15,12 +15,6 @@ int console_open_stdio(void);
 int console_reopen_stdio(void);
 
 /*
- * PID 1 leads a session from now on, whose terminal is the console, if descriptor 0 is
- * one. Where that fails, who wants it for a terminal leads a session itself.
- */
-void console_lead_session(void);
-
-/*
  * A descriptor above 2 of /dev/console for the log: non-blocking, close-on-exec
  * and never the controlling terminal; a copy of descriptor 2 where the console
  * cannot be opened. Returns it or -errno.

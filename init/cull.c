@@ -56,7 +56,6 @@ static int walk(int proc_fd, visit_fn *visit, void *ctx)
 struct leftovers {
 	const struct children *children;
 	pid_t leader;
-	bool had_terminal;
 	uid_t uid;
 	bool is_sole_user;
 };
@@ -68,15 +67,14 @@ static void kill_leftover(const struct process *p, void *ctx)
 	if (child_is_known(l->children, p->pid))
 		return;
 	if ((l->leader > 0 && p->session == l->leader) ||
-	    (l->had_terminal && p->session == 1) ||
 	    (l->is_sole_user && p->parent == 1 && p->uid == l->uid))
 		(void)kill(p->pid, SIGKILL);
 }
 
 void cull_leftovers(int proc_fd, const struct children *c, pid_t leader,
-		    bool had_terminal, uid_t uid, bool is_sole_user)
+		    uid_t uid, bool is_sole_user)
 {
-	struct leftovers l = { c, leader, had_terminal, uid, is_sole_user };
+	struct leftovers l = { c, leader, uid, is_sole_user };
 
 	(void)walk(proc_fd, kill_leftover, &l);
 }

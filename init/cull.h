@@ -14,12 +14,11 @@ struct children;
 
 /*
  * Without control groups: sends SIGKILL to what is left of a service whose process was
- * LEADER: what is in its session, and in PID 1's, if it had PID 1's terminal, as
- * HAD_TERMINAL says; and, where IS_SOLE_USER says that no other service runs as UID, the
- * orphans of that user. PROC_FD is /proc, or negative.
+ * LEADER: what is in its session, and, where IS_SOLE_USER says that no other service
+ * runs as UID, the orphans of that user. PROC_FD is /proc, or negative.
  */
 void cull_leftovers(int proc_fd, const struct children *c, pid_t leader,
-		    bool had_terminal, uid_t uid, bool is_sole_user);
+		    uid_t uid, bool is_sole_user);
 
 /*
  * Sends SIGKILL to all processes but PID 1 and C's. They are stopped first, so that none

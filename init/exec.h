@@ -58,10 +58,8 @@ struct exec_job {
 	int proc_fd;   /* /proc, whatever is mounted over it; or negative */
 	/* To be entered first; NULL: there is none, or clone3 has done it. */
 	const struct cgroup *cgroup;
-	/* The console, if it is a terminal, is its controlling one: its group becomes the
-	 * foreground in the session that has it, which is PID 1's. */
-	bool has_terminal;
-	/* Limits, score and nice value: a failure is a warning. */
+	/* Limits, score and nice value: a failure is a warning. The terminal's
+	 * session is kept, the child's group becomes its foreground. */
 	bool in_container;
 	int report_fd;	/* close-on-exec, and above 2 */
 	int log_fds[2]; /* pipes for descriptors 1 and 2; or negative */
@@ -69,9 +67,9 @@ struct exec_job {
 
 /*
  * In a child of PID 1's, all of whose signals are blocked: becomes the service JOB. It
- * gets a group of its own, and the console (descriptor 0) as its controlling terminal or
- * a session of its own, default signal dispositions, an empty mask, no descriptor above 2,
- * and what confine.h says.
+ * gets a session of its own, the console (descriptor 0, if it is a terminal and the
+ * service has `terminal`) as its controlling terminal, default signal dispositions,
+ * an empty mask, no descriptor above 2, and what confine.h says.
  *
  * A user owns descriptors 0 to 2 where they are devices, but for /dev/null, and in a
  * container also where they are pipes, sockets or files of root's: /dev/stdout may

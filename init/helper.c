@@ -193,7 +193,6 @@ static _Noreturn void run(const struct helper_row *row, struct helper_job *job)
 	/* First of all: what is forked before the application shall not keep it waiting. */
 	if (job->waits)
 		wait_for_word(job);
-	(void)setsid(); /* PID 1's has a terminal, and is a service's */
 	close_others(job);
 	log_in_child();
 	if (row->prepare && (code = row->prepare(job)) != 0)

@@ -33,7 +33,7 @@ static void send_signal(const struct member *m, int sig)
 {
 	if (m->pid <= 0)
 		return;
-	/* With a terminal its leader may have gone to another group. */
+	/* In a container its leader may have gone to another group. */
 	if (m->service.config.kill_mode == CONFIG_KILL_GROUP &&
 	    kill(-m->pid, sig) == 0)
 		return;
@@ -74,8 +74,7 @@ static void kill_rest(const struct member *m)
 	}
 	if (group > 0)
 		(void)kill(-group, SIGKILL);
-	cull_leftovers(m->all->proc_fd, m->all->children, group,
-		       m->all->has_terminal == m, m->uid,
+	cull_leftovers(m->all->proc_fd, m->all->children, group, m->uid,
 		       m->uid != 0 && !shares_user(m));
 }
 
@@ -133,10 +132,6 @@ static int fork_it(struct member *m)
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -errno;
-	/* One terminal has one foreground: while who has it runs, nobody else gets it. */
-	if (m->wants_terminal &&
-	    (!s->has_terminal || s->has_terminal->pid == 0))
-		s->has_terminal = m;
 	(void)syscall(SYS_fcntl, fds[0], F_SETFL, O_NONBLOCK);
 	pid = child_fork(s->children,
 			 m->cgroup.version == 2 ? m->cgroup.fds[0] : -1,

@@ -50,6 +50,7 @@ static int execute(int program)
 	char *const envp[] = { NULL };
 	sigset_t none;
 
+	(void)setsid(); /* what is left of it is found by its group */
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)syscall(SYS_execveat, program, "", argv, envp, AT_EMPTY_PATH);

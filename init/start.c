@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "init/boot.h"
-#include "init/console.h"
 #include "init/exec.h"
 #include "init/klog.h"
 #include "init/report.h"
@@ -79,12 +78,6 @@ static void find_user(struct boot *b, size_t i)
 		m->uid = b->user.uid;
 }
 
-/* A nice value is a session's, too (init/confine.c): PID 1's must not get it. */
-static bool wants_terminal(const struct config_service *c)
-{
-	return c->terminal && !c->confine.nice.is_set;
-}
-
 static bool needs_names(const struct config *c)
 {
 	for (size_t i = 0; i < c->service_count; i++)
@@ -107,9 +100,6 @@ static int prepare(struct boot *b)
 		if (read_filter(b, i) < 0)
 			return -1;
 		find_user(b, i);
-		b->supervise.members[i].wants_terminal =
-			!b->in_container &&
-			wants_terminal(&b->config->services[i]);
 		r = supervise_prepare(&b->supervise, i, b->config,
 				      b->in_container ? -1 : b->cgroup_version,
 				      &key);
@@ -140,9 +130,6 @@ static void fill_job(const struct boot *b, size_t i, struct exec_job *ret)
 		.console = b->in_container ? NULL : "/dev/console",
 		.folder_fd = is_main(i) && b->in_container ? b->folder_fd : -1,
 		.proc_fd = b->proc_fd,
-		.has_terminal = b->in_container ?
-					b->config->services[i].terminal :
-					b->supervise.has_terminal == m,
 		.in_container = b->in_container,
 		.report_fd = -1,
 		.log_fds = { link_stream(&b->link, i, 1),
@@ -232,15 +219,6 @@ static int hand_over(struct boot *b)
 	exec_hand_over(&job, &report);
 	failed(b, 0, &report, 0);
 	return -1;
-}
-
-void start_lead_session(const struct boot *b)
-{
-	for (size_t i = 0; i < b->config->service_count; i++)
-		if (wants_terminal(&b->config->services[i])) {
-			console_lead_session();
-			return;
-		}
 }
 
 int start_services(struct boot *b)

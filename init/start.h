@@ -4,12 +4,6 @@
 struct boot;
 
 /*
- * Before any process of PID 1's: PID 1 leads a session, whose terminal is the console, if
- * a service is to have it.
- */
-void start_lead_session(const struct boot *b);
-
-/*
  * Starts all services of the configuration: reads before what decides who they are and
  * what they may do (names, filters), and makes their sockets and control groups.
  * Returns 0, or -1 with the fault logged.

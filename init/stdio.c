@@ -31,27 +31,19 @@ static void open_console(const char *path)
 		(void)dup2(fd, want);
 }
 
-/*
- * The terminal is PID 1's session's, or in a container its first process' session's,
- * and stays so: what a terminal has not sent is lost with the leader of its session.
- * Root may have taken it away from that session, which only a leader makes good: then
- * the service is one.
- */
-static int begin_session(const struct exec_job *job, const char **reterr_step)
+/* A container's terminal is its first process' session's already. */
+static int begin_session(const struct exec_job *job)
 {
-	bool has_terminal = job->has_terminal && isatty(0);
-	pid_t pid = getpid(), session;
+	bool has_terminal = job->service->terminal && isatty(0);
+	pid_t pid = getpid();
 
-	if (has_terminal &&
-	    (job->in_container || ioctl(0, TIOCGSID, &session) == 0)) {
-		*reterr_step = "setpgid";
+	if (job->in_container && has_terminal) {
 		if (setpgid(0, 0) < 0)
 			return -errno;
 		/* SIGTTOU is blocked. Without that session it is nobody's. */
 		(void)ioctl(0, TIOCSPGRP, &pid);
 		return 0;
 	}
-	*reterr_step = "setsid";
 	if (setsid() < 0)
 		return -errno;
 	if (has_terminal)
@@ -144,7 +136,8 @@ int stdio_take(const struct exec_job *job, const char **reterr_step)
 	    (service->terminal || !wants_null(service, 0) ||
 	     !wants_null(service, 1) || !wants_null(service, 2)))
 		open_console(job->console);
-	r = begin_session(job, reterr_step);
+	*reterr_step = "setsid";
+	r = begin_session(job);
 	if (r == 0)
 		r = stdio_take_nulls(job, reterr_step);
 	if (r < 0)

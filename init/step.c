@@ -300,10 +300,8 @@ int step_spawn(struct boot *b)
 	job.device_fd = b->config->no_time ? -1 : steer_step();
 	if (b->heartbeat.mode != CONFIG_HEARTBEAT_OFF)
 		beat_prepare(&b->beat, boot_beat_port(b));
-	if (!b->config->hand_over) { /* these would be the next program's */
-		start_lead_session(b);
+	if (!b->config->hand_over) /* it would be the next program's */
 		child_yield(&b->children, true);
-	}
 	r = parent_start(b);
 	if (r == 0)
 		r = relay_start(b);

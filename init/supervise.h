@@ -44,16 +44,15 @@ typedef void supervise_stop_fn(void *ctx, const char *name, const char *reason);
 struct member {
 	struct service service;
 	struct supervise *all;
-	pid_t pid;	   /* leads its group; 0: it does not run */
+	pid_t pid;	   /* leads its session and group; 0: it does not run */
 	pid_t last;	   /* the last one's, of which something may be left */
 	uint32_t restarts; /* all there were */
 	bool was_oom;  /* the kernel killed the last one for want of memory */
 	uid_t uid;     /* it is started as; with ... */
 	bool has_user; /* ... a `user` */
-	bool wants_terminal; /* PID 1's console, outside of a container */
-	int report_fd;	     /* of its exec; negative: none */
-	bool is_about;	     /* the next thing that it does is exec */
-	bool is_explained;   /* why it could not be started was logged */
+	int report_fd; /* of its exec; negative: none */
+	bool is_about; /* the next thing that it does is exec */
+	bool is_explained; /* why it could not be started was logged */
 	char program[LOG_OBJECT_MAX +
 		     1]; /* as it was found, with its name before it */
 	struct notify_socket socket;
@@ -80,8 +79,6 @@ struct supervise {
 	supervise_runs_fn *runs;
 	supervise_failed_fn *failed;
 	supervise_stop_fn *stop;
-	/* Who has the console as a terminal, or had it last; NULL: nobody had. */
-	const struct member *has_terminal;
 	void (*changed)(void *ctx); /* what a service is; NULL: nobody asks */
 	void *ctx;
 	struct member members[CONFIG_SERVICES_MAX]; /* [0]: the application */
@@ -89,7 +86,7 @@ struct supervise {
 
 /*
  * Takes over into S, all zero, from C what is needed of its services. START, RUNS, FAILED, STOP and CTX
- * are the caller's to fill in, and so are uid, has_user and wants_terminal of each member.
+ * are the caller's to fill in, and so are uid and has_user of each member.
  */
 void supervise_init(struct supervise *s, const struct config *c, struct loop *l,
 		    struct children *children, int proc_fd);

@@ -196,53 +196,6 @@ static void do_stop_console(void)
 		fatal("tcflow");
 }
 
-/* Whether the console is its terminal, in whose foreground it is. */
-static void do_terminal(void)
-{
-	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC);
-
-	say("@terminal=%s\n", tty < 0			 ? strerror(errno) :
-			      tcgetpgrp(tty) == getpid() ? "own" :
-							   "another's");
-	if (tty >= 0)
-		close(tty);
-}
-
-/* As a shell with jobs: one that goes on has the foreground, and no other may write. */
-static void do_take_jobs(void)
-{
-	struct termios t;
-	pid_t pid;
-
-	if (tcgetattr(0, &t) < 0)
-		fatal("tcgetattr");
-	t.c_lflag |= TOSTOP;
-	if (tcsetattr(0, TCSANOW, &t) < 0)
-		fatal("tcsetattr");
-	pid = fork();
-	if (pid == 0) {
-		for (;;)
-			pause();
-	}
-	if (pid < 0 || setpgid(pid, pid) < 0 || tcsetpgrp(0, pid) < 0)
-		fatal("a job");
-}
-
-static void do_hang_up(void)
-{
-	static const struct timespec timeout = { .tv_sec = 60 };
-	sigset_t set;
-	int sig;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	if (vhangup() < 0)
-		fatal("vhangup");
-	sig = sigtimedwait(&set, NULL, &timeout);
-	say("@hang-up=%s\n", sig == SIGHUP ? "HUP" : strerror(errno));
-}
-
 static const char flood[] =
 	"flood .........................................................\n";
 
@@ -1056,9 +1009,6 @@ static const struct {
 	{ "privileges", .plain = do_privileges },
 	{ "read", .with = do_read },
 	{ "stop-console", .plain = do_stop_console },
-	{ "terminal", .plain = do_terminal },
-	{ "take-jobs", .plain = do_take_jobs },
-	{ "hang-up", .plain = do_hang_up },
 	{ "flood", .with = do_flood },
 	{ "fill-console", .plain = do_fill_console },
 	{ "nonblock", .plain = do_nonblock },

@@ -118,12 +118,12 @@ static void no_sysrq(void)
 	filter(code, sizeof(code) / sizeof(code[0]));
 }
 
-/* Whoever starts a process group dies of it: a child that never comes to exec. */
-static void kill_setpgid(void)
+/* Whoever starts a session dies of it: a child that never comes to exec. */
+static void kill_setsid(void)
 {
 	struct sock_filter code[] = {
 		LOAD(nr),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setpgid, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setsid, 0, 1),
 		RETURN(SECCOMP_RET_KILL_PROCESS),
 		ALLOW,
 	};
@@ -174,7 +174,7 @@ static const struct {
 	{ "shim_lock_pcr16", lock_pcr16 },
 	{ "shim_no_reboot", no_reboot },
 	{ "shim_no_sysrq", no_sysrq },
-	{ "shim_kill_setpgid", kill_setpgid },
+	{ "shim_kill_setsid", kill_setsid },
 	{ "shim_broken_nsm", broken_nsm },
 	{ "shim_bare", bare },
 	{ "shim_entropy", look_at_entropy },

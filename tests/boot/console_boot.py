@@ -71,16 +71,6 @@ def without_console_stdio_is_null():
 
 
 @test(5)
-def terminal_comes_back_with_each_start():
-    """From a shell's job that has its foreground, where TOSTOP stops who writes, and after root has hung it up."""
-    b = boot(image("/bin/act", "terminal", "take-jobs", "fail", "/run/jobs:1:3", "hang-up", "fail", "/run/hang-up:1:4", "exit", "0",
-                   config="restart = on-failure\nrestart-delay = 10ms\n"))
-    same(b.all("terminal"), ["own"] * 3, "at each start")
-    same(b.all("hang-up"), ["HUP"] * 2, "the signal")
-    b.expect_end("/bin/act", "exited with code 0")
-
-
-@test(5)
 def stopped_console_does_not_block():
     """An application that stops the terminal neither blocks PID 1 nor swallows the last line."""
     b = of_scene("end_with_a_stopped_console")

@@ -104,10 +104,7 @@ TABLE = [
     Fault("socketpair", "EMFILE", "untold", "heartbeat: CID 3 port 9000: fork: "),
     Fault("sched_setscheduler", "EPERM", "quiet"),
     Fault("setsid", "EPERM", "stop", "spawn: /bin/act: setsid: "),
-    Fault("setpgid", "EPERM", "stop", "spawn: /bin/act: setpgid: "),
     Fault("ioctl", "EPERM", "quiet", "", 1, 0x540e, "TIOCSCTTY"),
-    Fault("ioctl", "EPERM", "quiet", "", 1, 0x5410, "TIOCSPGRP"),
-    Fault("ioctl", "EPERM", "quiet", "", 1, 0x5429, "TIOCGSID"),
     Fault("close_range", "ENOSYS", "quiet"),
     Fault("rt_sigaction", "EINVAL", "quiet"),
     # heartbeat and the end

@@ -153,7 +153,7 @@ def nsm_that_has_another_time_is_told() -> None:
 
 @test
 def clocks_child_ends_with_the_enclave() -> None:
-    """At once, by TERM; it has no signal but that open."""
+    """At once, by TERM; it is in PID 1's session and has no signal but that open."""
     soon(clocks_child_ends, 1.5, "the end of the application and the clock's child")
     soon(clocks_child_pauses, 1.9, "an enclave that ends in the first pause")
 

@@ -397,7 +397,6 @@ static const struct {
 	int calls[4];
 } named[] = {
 	{ "setsid", { CALL(setsid) } },
-	{ "setpgid", { CALL(setpgid) } },
 	{ "close_range", { CALL(close_range) } },
 #ifdef SYS_fork
 	{ "fork", { CALL(clone), CALL(clone3), CALL(fork), CALL(vfork) } },

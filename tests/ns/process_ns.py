@@ -6,7 +6,7 @@ from pathlib import Path
 
 from images import stubs
 
-from .lib import (DEFAULT_PATH, IS_ROOT, Jail, Parent, Tree, app, check, oom_kills, same, status, strings,
+from .lib import (DEFAULT_PATH, IS_ROOT, Jail, Tree, app, check, oom_kills, same, status, strings,
                  test)
 
 SLEEP = ("/bin/act", "sleep", "600000")
@@ -78,17 +78,13 @@ def ignored_children_are_reaped_all_the_same() -> None:
 
 
 @test
-def group_and_terminal_are_its_own() -> None:
-    """It leads a group, in the foreground of the console where that is a terminal; else, and with `nice`, a session."""
+def session_and_terminal_are_its_own() -> None:
+    """It leads a session, in the foreground of the console where that is a terminal."""
     with Jail() as j:
         j.restarted()
         pid = j.fact("pid")
-        j.expect(sid="1", pgid=pid, foreground=pid, tty="ok", ttyname="/dev/console", ppid="1",
+        j.expect(sid=pid, pgid=pid, foreground=pid, tty="ok", ttyname="/dev/console", ppid="1",
                  umask="022", cwd="/")
-    with Jail(config="nice = 5\n") as j:
-        j.restarted()
-        check(j.fact("tty") != "ok", "a terminal with nice")
-        j.expect(sid=j.fact("pid"), pgid=j.fact("pid"), ttyname="/dev/console")
     with Jail(console=False) as j:
         j.restarted()
         check(j.fact("tty") != "ok", "a terminal without a console")
@@ -96,40 +92,12 @@ def group_and_terminal_are_its_own() -> None:
 
 
 @test
-def pid_1_leads_the_session_of_the_terminal() -> None:
-    """Unless nobody is to have the terminal. The heartbeat's process is in a session of its own."""
-    def session_and_tty(pid: int) -> tuple[int, int]:
-        stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return int(stat[3]), int(stat[4])
-    for config, has in (("", True), ("terminal = no\n", False)):
-        with Jail(*SLEEP, config=config, parent=Parent(hold=True)) as j:
-            j.wait(lambda: j.parent.attempts and len(j.children()) == 2, "the application and an attempt")
-            session, tty = session_and_tty(j.init)
-            same(tty != 0, has, f"PID 1 has a terminal with {config!r}")
-            app, beat = sorted(j.children(), key=lambda p: status(p, "SigBlk"))
-            same(session_and_tty(app) == (session, tty), has, f"the application is in its session with {config!r}")
-            same(session_and_tty(beat), (beat, 0), "session and terminal of the heartbeat's")
-            j.release()
-
-
-@test
-def terminal_comes_back_with_each_start() -> None:
-    """From a shell's job that has its foreground; TOSTOP, which stops who writes from elsewhere, does not stop PID 1."""
-    with Jail("/bin/act", "terminal", "take-jobs", "fail", "/run/jobs:2:3", "exit", "0",
-              config="restart = on-failure\nrestart-delay = 10ms\n") as j:
-        j.restarted()
-        same(j.facts("terminal"), ["own"] * 3, "at each start")
-        same(sum(" restarts" in line or "again" in line for line in j.log()), 2, f"lines of {j.log()}")
-
-
-@test
-def one_service_at_a_time_has_the_terminal() -> None:
-    """The first; a second one gets it when the first has ended."""
-    second = "[b]\ncommand = act await /run/go terminal\nterminal = yes\nrestart = always\nrestart-delay = 10ms\n"
-    with Jail("/bin/act", "terminal", "make", "/run/go", "sleep", "600000", config=second) as j:
-        j.wait(lambda: len(j.facts("terminal")) >= 3, "three starts")
-        same(sorted(set(j.facts("terminal"))), ["No such device or address", "own"], "who has it")
-        same(j.facts("terminal").count("own"), 1, "the first")
+def pid_1_never_has_a_terminal() -> None:
+    """Its console is not its controlling terminal, nor that of the heartbeat."""
+    with Jail(*SLEEP) as j:
+        j.started()
+        stat = Path(f"/proc/{j.init}/stat").read_text().rpartition(")")[2].split()
+        same(stat[4], "0", "the terminal of PID 1")
 
 
 @test
@@ -238,11 +206,10 @@ def program_that_is_a_text_is_the_shells() -> None:
 
 @test(34)
 def exec_that_never_comes_is_no_start() -> None:
-    """A child that dies before exec, a group or session that is refused, no child at all."""
+    """A child that dies before exec, a session that is refused, no child at all."""
     spawn_fault("/bin/act: its process ended before exec, killed by SIGSYS", "/bin/act",
-                options=("-k", "setpgid"))
-    spawn_fault("/bin/act: setpgid: Operation not permitted", "/bin/act", options=("-e", "setpgid"))
-    spawn_fault("/bin/act: setsid: Operation not permitted", "/bin/act", options=("-e", "setsid"), config="terminal = no\n")
+                options=("-k", "setsid"))
+    spawn_fault("/bin/act: setsid: Operation not permitted", "/bin/act", options=("-e", "setsid"))
     with Jail("/bin/act", options=("-e", "fork")) as j:
         j.restarted()
         j.expect_log("init: heartbeat: CID 3 port 9000: fork: Operation not permitted",

@@ -111,8 +111,7 @@ enum { LEADER = 100, UID = 1000 };
 
 static void cull(bool is_sole_user)
 {
-	cull_leftovers(open_proc(), &children, LEADER, false, UID,
-		       is_sole_user);
+	cull_leftovers(open_proc(), &children, LEADER, UID, is_sole_user);
 }
 
 TEST(what_is_in_its_session_is_killed)
@@ -125,22 +124,6 @@ TEST(what_is_in_its_session_is_killed)
 	cull(false);
 	CHECK(count(101, SIGKILL) == 1 && count(102, SIGKILL) == 1);
 	CHECK_INT(sent_count, 2);
-	temp_leave();
-}
-
-TEST(with_the_terminal_what_is_in_the_session_of_process_1_is_killed)
-{
-	temp_enter();
-	add((struct process){ 1, 0, 1, 0 });
-	add((struct process){ 101, 1, 1, UID }); /* a shell's job */
-	add((struct process){ 102, 1, LEADER, UID });
-	add((struct process){ 103, 1, 1, 0 });
-	add((struct process){ 104, 1, 104, UID });
-	know(103); /* a start that has not come to its session */
-	cull(false);
-	CHECK(sent_count == 1 && count(102, SIGKILL) == 1);
-	cull_leftovers(open_proc(), &children, 0, true, UID, false);
-	CHECK(sent_count == 2 && count(101, SIGKILL) == 1);
 	temp_leave();
 }
 
@@ -175,9 +158,9 @@ TEST(without_a_leader_no_session_counts)
 	temp_enter();
 	add((struct process){ 101, 1, 0, UID });
 	add((struct process){ 102, 1, 0, UID + 1 });
-	cull_leftovers(open_proc(), &children, 0, false, UID, false);
+	cull_leftovers(open_proc(), &children, 0, UID, false);
 	CHECK_INT(sent_count, 0);
-	cull_leftovers(open_proc(), &children, 0, false, UID, true);
+	cull_leftovers(open_proc(), &children, 0, UID, true);
 	CHECK(sent_count == 1 && count(101, SIGKILL) == 1);
 	temp_leave();
 }
@@ -206,7 +189,7 @@ TEST(what_is_no_process_is_passed_over)
 	add((struct process){ 106, 1, LEADER, UID });
 	cull(true);
 	CHECK(sent_count == 1 && count(106, SIGKILL) == 1);
-	cull_leftovers(-1, &children, LEADER, false, UID, true);
+	cull_leftovers(-1, &children, LEADER, UID, true);
 	CHECK_INT(sent_count, 1);
 	temp_leave();
 }
