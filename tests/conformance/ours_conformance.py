@@ -11,6 +11,11 @@ from . import boots, machines
 from .data import Case, load
 from .expect import Seen
 
+# What init still fails, on which machines, and why. Nothing else may fail, and a case that passes again does not stay here.
+OPEN = {
+    "a_flood_does_not_hide_the_exit_code": ("aws",),  # PID 1 waits 0.2 s for room on the console, which a flood of hvc0 does not leave
+    "the_last_words_are_whole_on_a_slow_console": ("module", "aws"),  # the kernel hangs up the terminal of a session whose leader ends
+}
 PATIENCE = 5.0  # other tests run beside
 
 
@@ -30,7 +35,9 @@ def _as_test(case: Case) -> Callable[[], None]:
         for machine in scene.machines:
             got = seen(scene.name, machine)
             wrong = case.judge(got, scene)
-            if wrong:
+            if machine in OPEN.get(case.name, ()):
+                suite.check(wrong, f"{machine}: it passes, and OPEN says that it does not")
+            elif wrong:
                 failure = suite.Failure(f"{machine}: {wrong}")
                 failure.add_note("\n".join(got.lines))
                 raise failure
