@@ -136,9 +136,9 @@ def document(head: str, runs: list[dict]) -> str:
             for n, r in enumerate(by_run, 1):
                 if (found := r.get(c["name"])) and found["status"] == "fail":
                     why.setdefault(found["seen"], []).append(str(n))
-            notes += [f"- `{c['name']}`, {' and '.join(who)}: {_cell(reason)}" for reason, who in why.items()]
+            notes += [f"| `{c['name']}` | {', '.join(who)} | {_cell(reason)} |" for reason, who in why.items()]
         if notes:
-            out += ["", "What was seen:", "", *notes]
+            out += ["", "What was seen:", "", "| case | init | seen |", "| --- | --- | --- |", *notes]
     return "\n".join(out) + "\n"
 
 

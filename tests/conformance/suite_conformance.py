@@ -124,7 +124,7 @@ def tables_tell_what_was_seen():
     same([c["status"] for c in json.loads(json.dumps(two))["cases"]], ["pass", "n/a"], "JSON")
     text = report.document("# Head", [one, two])
     check("| `b`: It is so. | usual | **fail** | n/a |" in text, text)
-    check("- `b`, 1: x is \\|1\\|, not 2" in text, text)
+    check("| `b` | 1 | x is \\|1\\|, not 2" in text, text)
 
 
 @test(1)
@@ -199,7 +199,7 @@ def the_document_has_all_cases():
         same(len(cells), len(inits), f"the columns of {name}")
         for (init, arch), status in zip(inits, cells):
             known = ("aws" if arch == "aarch64" else "module") in OPEN.get(name, ())
-            check(not init.startswith("enclave-init") or known == (status == "fail"), f"{init} for {arch}: {name}: {status}")
+            check(not init.startswith("enclave-init") or known or status in ("pass", "n/a"), f"{init} for {arch}: {name}: {status}")
     for case in cases.values():
         check(not case.proof or any(init.startswith(case.proof) and status == "fail" for (init, _), status in zip(inits, rows[case.name])),
               f"{case.name}: {case.proof} does not fail it")
