@@ -46,16 +46,8 @@ static char *find(char *text, const char *what)
  * What the kernel says of a ramdisk that it left a part of out, in init/initramfs.c and
  * lib/decompress_*.c. What else it says is mostly of bytes behind the last archive.
  */
-static const struct {
-	char said[20];
-	char means[64];
-} cuts[] = {
-	{ "write error",
-	  ": the image does not fit into the memory: raise --memory" },
-	{ "read error", ": a ramdisk is cut short" },
-	{ "truncated", ": a ramdisk is cut short" },
-	{ "corrupt", ": a ramdisk is damaged" },
-	{ "uncompression error", ": a ramdisk is damaged" },
+static const char cuts[][12] = {
+	"write error", "read error", "truncated", "corrupt", "compression",
 };
 
 enum klog_initramfs klog_initramfs(struct text *why)
@@ -73,9 +65,11 @@ enum klog_initramfs klog_initramfs(struct text *why)
 		text_add(why, at);
 		r = KLOG_INITRAMFS_BAD;
 		for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
-			if (!find(at, cuts[i].said))
+			if (!find(at, cuts[i]))
 				continue;
-			text_add(why, cuts[i].means);
+			text_add(why, i == 0 ? ": the image does not fit into "
+					       "the memory: raise --memory" :
+					       ": a ramdisk is damaged");
 			r = KLOG_INITRAMFS_CUT;
 			break;
 		}

@@ -243,18 +243,20 @@ static int set_nsm_access(struct boot *b)
 	return 0;
 }
 
+static void try(struct boot *b, const char *object, int r)
+{
+	if (r < 0)
+		warn(b, object, strerror(-r));
+}
+
 /* As on other machines; the NSM's device, which they do not have, is above. */
 static void open_devices(struct boot *b)
 {
-	int r;
-
 	if (b->config->devices_are_closed)
 		return;
-	for (size_t i = 0; i < defaults_device_count; i++) {
-		r = defaults_open_device(&defaults_devices[i]);
-		if (r < 0)
-			warn(b, defaults_devices[i].path, strerror(-r));
-	}
+	for (size_t i = 0; i < defaults_device_count; i++)
+		try(b, defaults_devices[i].path,
+		    defaults_open_device(&defaults_devices[i]));
 }
 
 static void put_tool(struct boot *b)
@@ -319,23 +321,18 @@ static int set_hostname(struct boot *b)
 static void name_host(struct boot *b)
 {
 	const char *name = b->config->hostname;
-	int r = name ? etc_host_name(name) : 0;
 
-	if (r < 0)
-		warn(b, "hostname in /etc/hosts", strerror(-r));
+	if (name)
+		try(b, "hostname in /etc/hosts", etc_host_name(name));
 }
 
 /* --- the kernel --- */
 
 static void set_default_sysctls(struct boot *b)
 {
-	int r;
-
-	for (size_t i = 0; i < defaults_sysctl_count; i++) {
-		r = defaults_set_sysctl(&defaults_sysctls[i]);
-		if (r < 0)
-			warn(b, defaults_sysctls[i].name, strerror(-r));
-	}
+	for (size_t i = 0; i < defaults_sysctl_count; i++)
+		try(b, defaults_sysctls[i].name,
+		    defaults_set_sysctl(&defaults_sysctls[i]));
 }
 
 static int set_sysctls(struct boot *b)
@@ -417,33 +414,20 @@ static void mount_cgroups(struct boot *b)
 {
 	int r = cgroup_mount();
 
-	if (r < 0)
-		warn(b, "/sys/fs/cgroup", strerror(-r));
+	try(b, "/sys/fs/cgroup", r);
 	b->cgroup_version = r < 0 ? 0 : r;
 }
 
 static void set_up_defaults(struct boot *b)
 {
-	static const struct {
-		char object[20];
-		int (*run)(void);
-	} rows[] = {
-		{ "/dev", etc_dev_links },
-		{ "/dev/console", console_reopen_stdio },
-		{ "lo", loopback_up },
-		{ "/etc/hosts", etc_hosts },
-		{ "/etc/mtab", etc_mtab },
-		{ "/etc/resolv.conf", etc_resolv_conf },
-		{ "RLIMIT_NOFILE", raise_nofile },
-		{ "setresgid", protect_limits },
-	};
-	int r;
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		r = rows[i].run();
-		if (r < 0)
-			warn(b, rows[i].object, strerror(-r));
-	}
+	try(b, "/dev", etc_dev_links());
+	try(b, "/dev/console", console_reopen_stdio());
+	try(b, "lo", loopback_up());
+	try(b, "/etc/hosts", etc_hosts());
+	try(b, "/etc/mtab", etc_mtab());
+	try(b, "/etc/resolv.conf", etc_resolv_conf());
+	try(b, "RLIMIT_NOFILE", raise_nofile());
+	try(b, "setresgid", protect_limits());
 }
 
 int machine_set_up(struct boot *b)

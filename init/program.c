@@ -165,8 +165,7 @@ static void explain_return(const char *file, struct text *why)
 	size_t len = strlen(file);
 
 	if (len > 0 && file[len - 1] == '\r')
-		text_add(why, " (its name ends with a carriage return, as "
-			      "lines of Windows do)");
+		text_add(why, " (a carriage return at its end)");
 }
 
 void program_explain(const struct program *p, int r, struct text *why)

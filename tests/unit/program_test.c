@@ -252,8 +252,7 @@ TEST(a_missing_interpreter_is_named)
 	temp_text("./p", "#!/bin/sh\r\n", 0755);
 	check_why("./p", -ENOENT,
 		  "its interpreter /bin/sh\r cannot be run: No such file or "
-		  "directory (its name ends with a carriage return, as lines "
-		  "of Windows do)");
+		  "directory (a carriage return at its end)");
 	temp_leave();
 }
 
