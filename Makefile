@@ -119,13 +119,13 @@ AWS_NAME ?= AWS's init
 MONZO_NAME ?= monzo's init
 conform = { tests/conformance/conform --json $(BUILD)/conformance/$(1).json --name "$(2)" $(3) >$(BUILD)/conformance/$(1).txt || [ $$? = 1 ]; } && tail -n 1 $(BUILD)/conformance/$(1).txt
 CONFORM_DOC = ours ours-arm64 $(if $(AWS),aws) aws-arm64 $(if $(MONZO),monzo) $(if $(MONZO_ARM64),monzo-arm64)
-## conformance-doc: docs/conformance.md, of ours, of AWS's for arm64, and of AWS=FILE, MONZO=FILE, MONZO_ARM64=FILE; AWS_NAME, MONZO_NAME
+## conformance-doc: docs/conformance.md, of ours, of AWS's (for arm64 that of its image, or AWS_ARM64=FILE), AWS=FILE, MONZO=FILE, MONZO_ARM64=FILE; AWS_NAME, MONZO_NAME
 conformance-doc: test-build other-arch
 	$(Q)mkdir -p $(BUILD)/conformance
 	$(Q)$(call conform,ours,enclave-init $(VERSION),$(BUILD)/x86_64/init)
 	$(Q)$(call conform,ours-arm64,enclave-init $(VERSION),$(BUILD)/aarch64/init)
 	$(if $(AWS),$(Q)$(call conform,aws,$(AWS_NAME),'$(AWS)'))
-	$(Q)$(call conform,aws-arm64,$(AWS_NAME),"$$(scripts/emulator --env aarch64 | sed -n 's/^AWS=//p')/hello.eif")
+	$(Q)$(call conform,aws-arm64,$(AWS_NAME),"$(or $(AWS_ARM64),$$(scripts/emulator --env aarch64 | sed -n 's/^AWS=//p')/hello.eif)")
 	$(if $(MONZO),$(Q)$(call conform,monzo,$(MONZO_NAME),'$(MONZO)'))
 	$(if $(MONZO_ARM64),$(Q)$(call conform,monzo-arm64,$(MONZO_NAME),'$(MONZO_ARM64)'))
 	$(Q)tests/conformance/conform --document $(CONFORM_DOC:%=$(BUILD)/conformance/%.json) >$(BUILD)/conformance/document && \
