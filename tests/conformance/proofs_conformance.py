@@ -27,3 +27,11 @@ def _as_test(p: proof.Proof) -> Callable[[], None]:
 
 for _proof in proof.proofs(load()) if os.environ.get("PROOFS") == "1" else []:
     suite.test(2)(_as_test(_proof))
+
+
+@suite.test(0)
+def each_mistake_has_a_boot():
+    """Whatever case has a mistake stands in one of the boots that show it."""
+    shown = {c.name for p in proof.proofs(load()) for c in p.wrong}
+    wanted = {c.name for c in load().cases.values() if c.mutant and set(load().scenes[c.scene].machines) != {"aws"}}
+    suite.same(sorted(wanted - shown), [], "cases without a proof")
