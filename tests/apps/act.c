@@ -33,19 +33,7 @@
 /* It needs sys/socket.h. */
 #include <linux/vm_sockets.h>
 
-/* In one write: init's lines do not come between. */
-__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
-{
-	char line[512];
-	va_list ap;
-	int n;
-
-	va_start(ap, format);
-	n = vsnprintf(line, sizeof(line), format, ap);
-	va_end(ap);
-	if (n > 0)
-		(void)!write(1, line, strlen(line));
-}
+#include "tests/apps/verbs.h"
 
 static void fact(const char *key, const char *value)
 {
@@ -55,12 +43,6 @@ static void fact(const char *key, const char *value)
 static void fact_long(const char *key, long value)
 {
 	say("@%s=%ld\n", key, value);
-}
-
-_Noreturn static void fatal(const char *what)
-{
-	say("@failed=%s: %s\n", what, strerror(errno));
-	_exit(99);
 }
 
 static double now(void)
@@ -994,11 +976,7 @@ static void do_put_error(const char *text)
 		(void)!write(2, line, strlen(line));
 }
 
-static const struct {
-	const char *name;
-	void (*plain)(void);
-	void (*with)(const char *argument);
-} actions[] = {
+static const struct verb actions[] = {
 	{ "exit", .with = do_exit },
 	{ "segv", .plain = do_segv },
 	{ "kill-self", .with = do_kill_self },
@@ -1057,24 +1035,12 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	size_t n = sizeof(actions) / sizeof(actions[0]), a;
 	sigset_t set;
 
 	/* Before anything is told that leads to such a signal. */
 	for (int i = 1; i < argc; i++)
 		if (strcmp(argv[i], "until-term") == 0)
 			stop_signals(&set);
-	for (int i = 1; i < argc; i++) {
-		for (a = 0; a < n && strcmp(actions[a].name, argv[i]) != 0; a++)
-			;
-		if (a == n || (actions[a].with && i + 1 == argc)) {
-			say("@failed=no action '%s'\n", argv[i]);
-			return 99;
-		}
-		if (actions[a].with)
-			actions[a].with(argv[++i]);
-		else
-			actions[a].plain();
-	}
-	return 0;
+	return run_verbs(actions, sizeof(actions) / sizeof(actions[0]), argc,
+			 argv);
 }

@@ -22,27 +22,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/apps/verbs.h"
+
 enum { SETTLE_MS = 5000 }; /* without any progress */
-
-/* In one write: lines of others do not come between. */
-__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
-{
-	char line[512];
-	va_list ap;
-	int n;
-
-	va_start(ap, format);
-	n = vsnprintf(line, sizeof(line), format, ap);
-	va_end(ap);
-	if (n > 0)
-		(void)!write(1, line, strlen(line));
-}
-
-_Noreturn static void fatal(const char *what)
-{
-	say("@failed=%s: %s\n", what, strerror(errno));
-	_exit(99);
-}
 
 static void nap_ms(long ms)
 {
@@ -789,11 +771,7 @@ static void do_raise(const char *number)
 	raise(atoi(number));
 }
 
-static const struct {
-	const char *name;
-	void (*plain)(void);
-	void (*with)(const char *argument);
-} verbs[] = {
+static const struct verb verbs[] = {
 	{ "bursts", .with = do_bursts },
 	{ "daemons", .with = do_daemons },
 	{ "crashed", .with = do_crashed },
@@ -831,19 +809,5 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	size_t n = sizeof(verbs) / sizeof(verbs[0]), v;
-
-	for (int i = 1; i < argc; i++) {
-		for (v = 0; v < n && strcmp(verbs[v].name, argv[i]) != 0; v++)
-			;
-		if (v == n || (verbs[v].with && i + 1 == argc)) {
-			say("@failed=no verb '%s'\n", argv[i]);
-			return 99;
-		}
-		if (verbs[v].with)
-			verbs[v].with(argv[++i]);
-		else
-			verbs[v].plain();
-	}
-	return 0;
+	return run_verbs(verbs, sizeof(verbs) / sizeof(verbs[0]), argc, argv);
 }

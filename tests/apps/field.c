@@ -28,19 +28,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/vm_sockets.h>
 
-/* In one write: lines of others do not come between. */
-__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
-{
-	char line[512];
-	va_list ap;
-	int n;
-
-	va_start(ap, format);
-	n = vsnprintf(line, sizeof(line), format, ap);
-	va_end(ap);
-	if (n > 0)
-		(void)!write(1, line, strlen(line));
-}
+#include "tests/apps/verbs.h"
 
 /* ok, or what errno says, which ends it all. */
 static void verdict(const char *key, bool good)
@@ -260,11 +248,7 @@ static void do_dial(const char *what)
 	close(fd);
 }
 
-static const struct {
-	const char *name;
-	void (*plain)(void);
-	void (*with)(const char *argument);
-} actions[] = {
+static const struct verb actions[] = {
 	{ "lo-netlink", .plain = do_lo_netlink },
 	{ "tap", .with = do_tap },
 	{ "seed", .plain = do_seed },
@@ -278,19 +262,6 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	size_t n = sizeof(actions) / sizeof(actions[0]), a;
-
-	for (int i = 1; i < argc; i++) {
-		for (a = 0; a < n && strcmp(actions[a].name, argv[i]) != 0; a++)
-			;
-		if (a == n || (actions[a].with && i + 1 == argc)) {
-			say("@failed=no action '%s'\n", argv[i]);
-			return 99;
-		}
-		if (actions[a].with)
-			actions[a].with(argv[++i]);
-		else
-			actions[a].plain();
-	}
-	return 0;
+	return run_verbs(actions, sizeof(actions) / sizeof(actions[0]), argc,
+			 argv);
 }

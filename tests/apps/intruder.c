@@ -29,27 +29,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/apps/verbs.h"
+
 enum { USER = 1000 };
-
-/* In one write: lines of others do not come between. */
-__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
-{
-	char line[512];
-	va_list ap;
-	int n;
-
-	va_start(ap, format);
-	n = vsnprintf(line, sizeof(line), format, ap);
-	va_end(ap);
-	if (n > 0)
-		(void)!write(1, line, strlen(line));
-}
-
-_Noreturn static void fatal(const char *what)
-{
-	say("@failed=%s: %s\n", what, strerror(errno));
-	_exit(99);
-}
 
 /* Whether it was DONE, or why not. */
 static void tell(const char *key, const char *what, bool done)

@@ -16,6 +16,8 @@
 /* It needs sys/socket.h. */
 #include <linux/vm_sockets.h>
 
+#include "tests/apps/verbs.h"
+
 enum {
 	CID_PARENT = 3,
 	GATE_MS = 30000, /* for what hangs */
@@ -107,11 +109,7 @@ static void do_say(const char *text)
 	fact("say", text);
 }
 
-static const struct {
-	const char *name;
-	void (*plain)(void);
-	void (*with)(const char *argument);
-} actions[] = {
+static const struct verb actions[] = {
 	{ "hear", .with = do_hear },
 	{ "ports", .plain = do_ports },
 
@@ -121,19 +119,6 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	size_t n = sizeof(actions) / sizeof(actions[0]), a;
-
-	for (int i = 1; i < argc; i++) {
-		for (a = 0; a < n && strcmp(actions[a].name, argv[i]) != 0; a++)
-			;
-		if (a == n || (actions[a].with && i + 1 == argc)) {
-			fact("failed", argv[i]);
-			return 99;
-		}
-		if (actions[a].with)
-			actions[a].with(argv[++i]);
-		else
-			actions[a].plain();
-	}
-	return 0;
+	return run_verbs(actions, sizeof(actions) / sizeof(actions[0]), argc,
+			 argv);
 }

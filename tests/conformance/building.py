@@ -32,14 +32,23 @@ PROGRAMS = ("probe", "act", "hostile")  # of tests/apps, in every image
 
 
 @cache
+def _aws_sample() -> Tree:
+    """The image that AWS's own sample runs, for arm64."""
+    tree = Tree()
+    for e in enclave.cpio_read(Eif.load(aws_image()).ramdisks[1]):
+        if e.name.startswith("rootfs/"):
+            tree.add(e.name.removeprefix("rootfs/"), e.mode, e.data, e.uid, e.gid, e.rdev)
+    return tree
+
+
+@cache
 def _busybox(arch: str) -> Tree:
     """busybox as /bin/busybox: Debian's, or that of AWS's own image with its libraries."""
     tree = Tree()
     if arch == "x86_64":
         tree.file("bin/busybox", BUSYBOX.read_bytes(), 0o755)
         return tree
-    for e in enclave.cpio_read(Eif.load(aws_image()).ramdisks[1]):
-        name = e.name.removeprefix("rootfs/")
+    for name, e in _aws_sample().entries.items():
         if name == "bin/[":  # there, all names but this one are links
             tree.file("bin/busybox", e.data, 0o755)
         elif name.startswith(("lib/ld-", "lib/libc.", "lib/libm.", "lib/libresolv.")):
@@ -98,16 +107,6 @@ def _debian_tree(names: tuple[str, ...]) -> Tree:
                 tree.dir(path, member.mode, **owner)
             elif member.isfile() or member.islnk():
                 tree.file(path, tar.extractfile(member).read(), member.mode, **owner)
-    return tree
-
-
-@cache
-def _aws_sample() -> Tree:
-    """The image that AWS's own sample runs, for arm64."""
-    tree = Tree()
-    for e in enclave.cpio_read(Eif.load(aws_image()).ramdisks[1]):
-        if e.name.startswith("rootfs/"):
-            tree.add(e.name.removeprefix("rootfs/"), e.mode, e.data, e.uid, e.gid, e.rdev)
     return tree
 
 
