@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -31,6 +32,11 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
     while not condition():
         check(time.monotonic() < end, f"waited for {what} in vain")
         time.sleep(0.005)
+
+
+def in_time(attempt: Callable[[], object], what: str) -> None:
+    """WHAT is so in one of ten tries: a busy machine may be too late for a deadline of the product, or see it too late."""
+    check(any(attempt() for _ in range(10)), f"not once: {what}")
 
 
 @contextmanager
@@ -108,6 +114,7 @@ class Enclave:
         self.ports: dict[int, Callable[[socket.socket], None]] = {}
         self.listeners: dict[Path, socket.socket] = {}
         self.connections: list[socket.socket] = []
+        self.by_port: dict[int, list[socket.socket]] = {}
         self.asked: list[bytes] = []
         self.boot = ""  # its id, in all that it says; without one it is of a version before there were ids
         self.log = Log()
@@ -118,6 +125,7 @@ class Enclave:
         self.is_over = False
         self.numbers = itertools.count()
         self.served: Counter[int] = Counter()  # connections to a port that were served to their end
+        self.told: dict[int, int] = {}  # statuses that each connection there is has been sent
         if kind == "mux":
             self._listen(self.mux, self._connect)
 
@@ -153,6 +161,7 @@ class Enclave:
             self._serve_port(conn, port)
 
     def _serve_port(self, conn: socket.socket, port: int) -> None:
+        self.by_port.setdefault(port, []).append(conn)
         try:
             self.ports[port](conn)
         finally:
@@ -186,17 +195,24 @@ class Enclave:
         self.status(**(first or {"status": "running", "ready": True}))
 
         def serve(conn: socket.socket) -> None:
-            seen = 0
-            while True:
+            me, seen = next(self.numbers), 0
+            try:
+                while True:
+                    with self.hub:
+                        if seen == 0:
+                            seen = len(self.statuses) - 1
+                        self.told[me] = seen
+                        self.hub.notify_all()
+                        if seen == len(self.statuses):
+                            if self.is_over:
+                                return
+                            self.hub.wait(0.05)
+                        new, seen = self.statuses[seen:], len(self.statuses)
+                    conn.sendall(b"".join(new))
+            finally:
                 with self.hub:
-                    if seen == 0:
-                        seen = len(self.statuses) - 1
-                    if seen == len(self.statuses):
-                        if self.is_over:
-                            return
-                        self.hub.wait(0.05)
-                    new, seen = self.statuses[seen:], len(self.statuses)
-                conn.sendall(b"".join(new))
+                    del self.told[me]
+                    self.hub.notify_all()
         self.on(STATUS, serve)
         return self
 
@@ -240,26 +256,36 @@ class Enclave:
         return self
 
     def end(self, **members: object) -> None:
-        """The last status; then log and status end, as they do before the report."""
+        """The last status; then log and status end. It has been sent to all who are connected: a report comes after it."""
         self.status(**members)
         self.log.end()
         with self.hub:
             self.is_over = True
+            self.hub.wait_for(lambda: all(n == len(self.statuses) for n in self.told.values()), DEADLINE_S)
 
     def report_path(self, port: int = REPORT) -> Path:
         return Path({"dir": f"{self.path}/{port}.sock", "mux": f"{self.mux}_{port}",
                      "cid": f"{self.path}/{port}"}[self.kind])
 
-    def report(self, words: bytes = b"", lost: int = 0, raw: bytes | None = None, **members: object) -> bool:
-        """Sends a report. Whether the parent has closed, which proves that it arrived."""
-        wait_for(self.report_path().exists, "a parent that takes reports")
-        with socket.socket(socket.AF_UNIX) as s:
+    def send_report(self, words: bytes = b"", lost: int = 0, raw: bytes | None = None, **members: object) -> socket.socket:
+        """A connection on which a report has been sent; the parent closes it when the report has arrived."""
+        s = socket.socket(socket.AF_UNIX)
+        try:
             if self.kind == "cid":
                 s.bind(f"{self.path}/{self.cid}-{next(self.numbers)}")
             s.connect(str(self.report_path()))
             s.settimeout(DEADLINE_S)
             s.sendall(raw if raw is not None else line(**self.own(members), log_bytes=len(words), lost_bytes=lost) + words)
             s.shutdown(socket.SHUT_WR)
+        except OSError:
+            s.close()
+            raise
+        return s
+
+    def report(self, *what: object, **members: object) -> bool:
+        """Sends a report. Whether the parent has closed, which proves that it arrived."""
+        wait_for(self.report_path().exists, "a parent that takes reports")
+        with self.send_report(*what, **members) as s:
             return s.recv(1) == b""
 
     def dial_log(self, most: int | None = None) -> None:
@@ -271,9 +297,9 @@ class Enclave:
             s.connect(str(self.report_path(LOG)))
             self.log.serve(s, most)
 
-    def cut(self) -> None:
-        """Ends all connections."""
-        for conn in self.connections:
+    def cut(self, port: int | None = None) -> None:
+        """Ends all connections, or those to PORT."""
+        for conn in self.connections if port is None else self.by_port[port]:
             with contextlib.suppress(OSError):
                 conn.shutdown(socket.SHUT_RDWR)
 
@@ -366,6 +392,17 @@ class Relay:
         wait_for(lambda: text in self.err or self.process.poll() is not None, f"{text!r} of relay {self.words}")
         check(text in self.err, f"no {text!r} in {self.err!r} {self.out!r}")
         return self
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """It does not run meanwhile: what is sent to it is all there when it goes on."""
+        self.process.send_signal(signal.SIGSTOP)
+        state = Path(f"/proc/{self.process.pid}/stat")
+        wait_for(lambda: state.read_text().rpartition(") ")[2][0] == "T", "the stop")
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def end(self) -> Done:
         try:

@@ -1,5 +1,6 @@
 """relay watch and relay log: an enclave is followed to its end, whatever happens to the connections."""
 
+import contextlib
 import random
 import re
 import socket
@@ -8,8 +9,8 @@ import threading
 import time
 from pathlib import Path
 
-from .lib import (ASAN, DONE, EXITED, FATAL, FILE, LOG, LOST, SHIPPED, STATUS, Enclave, Log, Relay,
-                  check, enclave, folder, line, run, same, test, wait_for)
+from .lib import (ASAN, DEADLINE_S, DONE, EXITED, FATAL, FILE, LOG, LOST, SHIPPED, STATUS, Enclave, Log, Relay,
+                  check, enclave, folder, in_time, line, run, same, test, wait_for)
 
 KINDS = ("dir", "mux")
 
@@ -215,16 +216,60 @@ def a_report_alone_tells_the_end() -> None:
 @test
 def a_report_is_waited_for_as_the_status_says() -> None:
     """None that it excludes; one that it promises longer than one of which it says nothing."""
-    with enclave() as unsaid, enclave() as none, enclave() as comes:
-        enclaves = ((unsaid, {}), (none, {"report": False}), (comes, {"report": True}))
-        running = [Relay("watch", e.with_log().with_status().target, "--json").wait_out("running") for e, _ in enclaves]
-        for e, said in enclaves:
-            e.end(**EXITED, **said)
-        running[1].end().is_(3, "")
-        check(running[0].process.poll() is None, "one that is not said to come is not waited for")
-        running[0].end().is_(3, "")
-        check(comes.report(**EXITED), "not taken")
-        same([o["type"] for o in running[2].end().is_(3, "").objects][-1], "report", "the last object")
+    def are_waited_for() -> bool:
+        with enclave() as unsaid, enclave() as none, enclave() as comes:
+            enclaves = ((unsaid, {}), (none, {"report": False}), (comes, {"report": True}))
+            running = [Relay("watch", e.with_log().with_status().target, "--json").wait_out("running") for e, _ in enclaves]
+            for e, said in enclaves:
+                e.end(**EXITED, **said)
+            running[1].end().is_(3, "")
+            first = running[0].process.poll() is None
+            running[0].end().is_(3, "")
+            second = running[2].process.poll() is None
+            with contextlib.suppress(OSError):  # of one that has not waited
+                comes.send_report(**EXITED).close()
+            last = running[2].end().is_(3, "").objects[-1]["type"]
+            return first and second and last == "report"
+    in_time(are_waited_for, "one that is not said to come is waited for, and longer for one that is")
+
+
+@test
+def no_status_before_a_report_is_missing() -> None:
+    """The end among them, though one turn reads 16 and the report is there; if it reads them all, the report comes last."""
+    for n in (20, 100):
+        with enclave() as e:
+            e.with_status(status="running", ready=True, restarts=0)
+            r = Relay("watch", e.target, "--json").wait_out("running")
+            wait_for(e.report_path().exists, "the socket")
+            members = {**EXITED, "restarts": n}
+            with r.stopped():
+                for i in range(1, n):
+                    e.status(status="running", ready=True, restarts=i)
+                e.end(**members)
+                sent = e.send_report(**members)
+            with sent:
+                same(sent.recv(1), b"", "the answer")
+            objects = r.end().is_(3, "").objects
+            same([o["record"]["restarts"] for o in objects if o["type"] == "status"], [*range(n + 1)], "the statuses")
+            same([o["type"] for o in objects if o["type"] != "status"], ["report"], "the rest")
+            check(n > 20 or objects[-1]["type"] == "report", "the report comes before what was sent before it")
+
+
+@test
+def a_report_without_last_words_cuts_no_log_off() -> None:
+    """report-log = 0: the log's connection brings the rest, which is more than one turn reads."""
+    with enclave() as e:
+        e.with_log(size=4 << 20).with_status()
+        r = Relay("watch", e.target).wait_err("running")
+        wait_for(e.report_path().exists, "the socket")
+        text = text_of(100_000)
+        with r.stopped():
+            e.log.write(text)
+            e.end(**EXITED)
+            sent = e.send_report(lost=len(text), **EXITED)
+        with sent:
+            same(sent.recv(1), b"", "the answer")
+        r.end().is_(3, out=text)
 
 
 @test
@@ -247,18 +292,25 @@ def last_words_come_once() -> None:
 @test
 def last_words_wait_for_the_logs_connection() -> None:
     """It brings the same and more; the report is taken all the same."""
-    with enclave() as e:
-        text = text_of(50)
+    def is_whole() -> bool:
+        text, has_come = text_of(50), threading.Event()
 
         def serve(conn: socket.socket) -> None:
             conn.sendall(b"init: log: from byte 0 of %d, 0 lost\n" % len(text) + text[:100])
+            has_come.wait(DEADLINE_S)
             time.sleep(0.2)
             conn.sendall(text[100:] + b"init: log: end at byte %d\n" % len(text))
-        e.on(LOG, serve)
-        r = Relay("watch", e.target).wait_out(text[:50])
-        check(e.report(text[-40:], len(text) - 40, **EXITED), "not taken")
-        done = r.end().is_(3, out=text)
-        check("missing" not in done.err, done.err)
+        with enclave() as e:
+            e.on(LOG, serve)
+            r = Relay("watch", e.target, "--json").wait_out('"main"')
+            with e.send_report(text[-40:], len(text) - 40, **EXITED) as s:
+                r.wait_out('"report"')
+                has_come.set()
+                same(s.recv(1), b"", "the answer")
+            done = r.end().is_(3)
+            lines = [o["text"] for o in done.objects if o["type"] == "log"]
+            return "missing" not in done.err and lines == [text_.removeprefix("main: ") for text_ in text.decode().splitlines()]
+    in_time(is_whole, "the log is whole")
 
 
 @test
@@ -387,9 +439,11 @@ def an_end_that_nobody_explains_is_124() -> None:
 def an_end_is_not_waited_for_in_silence() -> None:
     """The status is final, and the connections stay open and say nothing."""
     with enclave() as e:
-        e.says(STATUS, line(**EXITED), then=60)
-        e.says(LOG, b"init: log: from byte 0 of 8, 0 lost\nmain: x\n", then=60)
-        run("watch", e.target, "--lost", "300ms").is_(3, out=b"main: x\n")
+        e.with_log().with_status()
+        e.log.write("main: x\n")
+        r = Relay("watch", e.target, "--lost", "300ms").wait_out("main: x\n").wait_err("running")
+        e.status(**EXITED)
+        r.end().is_(3, out=b"main: x\n")
 
 
 @test
@@ -446,13 +500,14 @@ def what_comes_after_the_end_is_the_next_enclaves() -> None:
         e.boot = "0a1b2c3d"
         e.with_log().with_status()
         e.log.write("main: one\n")
-        r = Relay("watch", e.target, "--json").wait_out("one").wait_out("running")
+        # The connection for the status stays, and lets it wait for the report so long.
+        r = Relay("watch", e.target, "--json", "--lost", "5m").wait_out("one").wait_out("running")
         old = e.log
         e.status(**EXITED)
         r.wait_out("exited")
         e.boot = "ffffffff"
         e.with_log().log.write("main: other\n")
-        e.cut()
+        e.cut(LOG)
         check(e.report(status="running", ready=False), "not taken")
         e.boot = "0a1b2c3d"
         check(e.report(b"main: one\nmain: two\n", 0, **EXITED), "not taken")
@@ -494,7 +549,7 @@ def a_log_that_dials_is_taken() -> None:
             e.end(**EXITED)
             r.end().is_(3, out=text)
             e.report_path(LOG).unlink(missing_ok=True)
-            r = Relay("log", e.target, "--take-log", vsock=path)
+            r = Relay("log", e.target, "--take-log", "--wait", "5m", vsock=path)
             threading.Thread(target=e.dial_log, daemon=True).start()
             r.end().is_(DONE, "", text)
             e.go()

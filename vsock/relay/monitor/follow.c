@@ -22,7 +22,8 @@ enum {
 	PATIENCE_MS = 5000, /* after which it is said that nothing answers */
 	/*
 	 * The longest that last words wait for the end of the log's connection, which brings
-	 * the same. The enclave waits for 2 s in all.
+	 * the same. The enclave waits for 2 s in all. And how long the connections of log and
+	 * status may be silent after the report before nothing more is expected of them.
 	 */
 	HOLD_MS = 1000,
 	RETRY_MS = 500, /* for the log after the end is known */
@@ -311,6 +312,8 @@ static void read_report_line(struct follow *f, struct report *r)
 		show_foreign(f, r);
 		return;
 	}
+	/* The enclave sent these before: they may have come since they were last looked for. */
+	read_statuses(f);
 	follow_boot(f, r->status.boot);
 	f->had_report = true;
 	show(f, &r->status, r->json, true);
@@ -403,6 +406,19 @@ static int64_t report_ms(const struct follow *f)
 		       REPORT_MS;
 }
 
+/*
+ * The report has come, before which the enclave has sent the rest of its log and of its
+ * status: true once that has been read.
+ */
+static bool is_rest_read(struct follow *f, int64_t now)
+{
+	f->channel.is_over = true;
+	if (now - f->heard_ms >= HOLD_MS)
+		return true;
+	return !f->statuses.channel.is_up &&
+	       (!f->channel.is_up || f->log.has_ended);
+}
+
 /* The end is known: true once nothing more of it is to be waited for. */
 static bool is_complete(struct follow *f, int64_t now)
 {
@@ -413,7 +429,7 @@ static bool is_complete(struct follow *f, int64_t now)
 	if (is_reading_report(f))
 		return false;
 	if (f->has_reported)
-		return true;
+		return is_rest_read(f, now);
 	if (now - f->final_ms >= RETRY_MS || f->log.has_ended)
 		f->channel.is_over = true;
 	is_log_over = f->channel.is_over && !is_log_there(f);
