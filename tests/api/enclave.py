@@ -9,7 +9,6 @@ import base64
 import http.client
 import json
 import os
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from kms.fake_kms import FakeKms
 from kms.nsm import Nsm
+from ports import free_port
 from suite import TOP, Skip, check, same
 
 ASAN = TOP / "build/host/api"
@@ -31,11 +31,6 @@ ACCESS = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 
 def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
 
 
 @dataclass

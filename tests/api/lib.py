@@ -14,6 +14,7 @@ from pathlib import Path
 
 from kms.lib import DEADLINE_S, PLAIN_ENV, folder, wait_for  # noqa: F401
 from kms.nsm import Fault, Nsm  # noqa: F401
+from ports import free_port  # noqa: F401
 from suite import TOP, Skip, check, same, test  # noqa: F401
 
 ASAN = TOP / "build/host/api"                            # ASan and UBSan, and the NSM of device.c
@@ -158,12 +159,6 @@ def api(*lines: str, program: Path = ASAN, wait: bool = True, env: dict[str, str
                 a.end()
         finally:
             a.close()
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def as_user(uid: int, gid: int, groups: list[int], what: Callable[[], object]) -> object:

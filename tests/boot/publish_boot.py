@@ -10,17 +10,14 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
+from ports import free_port
+
 from .guest import guest_files
 from .lib import DEADLINE_S, TOP, built, check, image, same, test
 from .run_boot import laptop
 
 PAGE = random.Random(80).randbytes(1_500_000)
 WEB = "forward = vsock:80 tcp:127.0.0.1:80\nforward-workers = 1\n"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
 
 
 def fetch(url: str) -> bytes:

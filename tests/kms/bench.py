@@ -17,6 +17,8 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).resolve().parents[i]) for i in (1, 2)] + [str(Path(__file__).resolve().parents[2] / "scripts")]
 
+from ports import free_port
+
 from kms.lib import ACCESS, BUILD, CONTEXT, MUSL, SECRET, SHIPPED, World, boto3_client, wait_for, world
 
 CALLS = 100
@@ -133,11 +135,6 @@ def by_api(w: World) -> tuple[list[int], float, int]:
     finally:
         p.terminate()
         p.wait()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
 
 
 def answers(port: int) -> bool:

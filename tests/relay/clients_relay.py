@@ -368,7 +368,7 @@ def enclavers_parent_and_ours() -> None:
     port = free_port()
     r = Relay("egress", f"tcp:127.0.0.1:{port}", "--allow", "127.0.0.0/8", program=SHIPPED)
     try:
-        r.wait_err("ready")
+        r.wait_err(": ready\n")
         for via in ("connect", "socks5", "enclaver"):
             through(via, port, f"relay egress, {via}")
     finally:

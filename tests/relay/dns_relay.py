@@ -207,7 +207,7 @@ def both_ends(relay: Inside, *options: str) -> Iterator[Relay]:
     """relay dns as the parent of RELAY."""
     path = relay.dir / f"3.{PORT}"
     parent = Relay("dns", f"unix:{path}", *options)
-    parent.wait_err("ready")
+    parent.wait_err(": ready\n")
     path.chmod(0o777)
     try:
         yield parent
@@ -530,9 +530,9 @@ def an_idle_client_is_closed() -> None:
     """After 10 s without a question."""
     with enclave():
         with tcp() as s:
+            began = time.monotonic()
             s.sendall(framed(query("a.example")))
             receive(s)
-            began = time.monotonic()
             same(s.recv(1), b"", "the end")
             check(time.monotonic() - began > 9, "it was closed early")
 
@@ -595,7 +595,7 @@ def parent_end(*options: str, program: Path = ASAN) -> Iterator[Callable[[], soc
     """relay dns; a call connects to it as an enclave does. SHIPPED has its filter of system calls."""
     with folder() as d:
         relay = Relay("dns", f"unix:{d}/s", *options, program=program)
-        relay.wait_err("ready")
+        relay.wait_err(": ready\n")
 
         def connect() -> socket.socket:
             s = socket.socket(socket.AF_UNIX)
@@ -637,17 +637,20 @@ def an_enclave_does_not_keep_others_from_asking() -> None:
     server = Server(SERVER, lambda q: [] if name_of(q) == "slow.example" else [good(q)])
     with folder() as d, contextlib.ExitStack() as all_of_it:
         relay = Relay("dns", "vsock:17", "--server", f"127.0.0.1:{SERVER}", vsock=d)
-        relay.wait_err("ready")
+        relay.wait_err(": ready\n")
         hostile = [all_of_it.enter_context(dial("vsock:17", d, 16)) for _ in range(20)]
         for s in hostile:
             with contextlib.suppress(OSError):
                 s.sendall(b"".join(framed(query("slow.example", n)) for n in range(200)))
         wait_for(lambda: len(server.seen) >= 256, "questions of the first")
-        begin = time.monotonic()
-        with dial("vsock:17", d, 17) as s:
-            s.sendall(framed(query("a.example")))
-            same(rcode(receive(s)), NOERROR, "the other enclave's answer")
-        check(time.monotonic() - begin < NEVER_S, "it had to wait")
+
+        def take() -> float:
+            begin = time.monotonic()
+            with dial("vsock:17", d, 17) as s:
+                s.sendall(framed(query("a.example")))
+                same(rcode(receive(s)), NOERROR, "the other enclave's answer")
+            return time.monotonic() - begin
+        soon(take, NEVER_S, "the other enclave's answer")
         check(all(is_reset(s) for s in hostile[16:]), "it has more connections than its share")
         for s in hostile[:16]:
             s.setblocking(False)

@@ -9,16 +9,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from ports import free_port  # noqa: F401
+
 from .lib import DEADLINE_S, Enclave, wait_for
 
 _numbers = itertools.count()
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on; the kernel gives others first."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Server:

@@ -20,7 +20,7 @@ def exit_at(*options: str, program: Path = ASAN) -> Iterator[tuple[int, Relay]]:
     port = free_port()
     r = Relay("egress", f"tcp:127.0.0.1:{port}", *options, program=program)
     try:
-        yield port, r.wait_err("ready")
+        yield port, r.wait_err(": ready\n")
     finally:
         r.process.terminate()
         r.end().is_(0)
@@ -74,7 +74,7 @@ def an_enclave_does_not_keep_others_from_names() -> None:
         server.bind(("127.0.0.1", 53))
         threading.Thread(target=serve, args=(server,), daemon=True).start()
         resolv_conf("nameserver 127.0.0.1\noptions timeout:30\n", d / "resolv.conf")
-        r = Relay("egress", "vsock:17002", vsock=d).wait_err("ready")
+        r = Relay("egress", "vsock:17002", vsock=d).wait_err(": ready\n")
         hostile = [all_of_it.enter_context(dial("vsock:17002", d, 16)) for _ in range(60)]
         for i, s in enumerate(hostile):
             s.sendall(f"CONNECT n.{i:03}.test:443 HTTP/1.1\r\n\r\n".encode())
@@ -189,7 +189,7 @@ def both_ends_fit_together() -> None:
 def a_directory_stands_for_vsock() -> None:
     """The parent listens where the emulator's enclaves knock."""
     with Origin() as origin, folder() as path:
-        r = Relay("egress", f"dir:{path}:17002", "--allow", "127.0.0.1").wait_err("ready")
+        r = Relay("egress", f"dir:{path}:17002", "--allow", "127.0.0.1").wait_err(": ready\n")
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(f"{path}/17002.sock")
             s.sendall(f"CONNECT localhost:{origin.port} HTTP/1.1\r\n\r\n".encode())
@@ -246,7 +246,7 @@ def a_file_asks_for_exits() -> None:
     with Origin() as origin, folder() as path:
         (path / "good").write_text(f"exit = tcp:127.0.0.1:{ports[0]} allow=127.0.0.0/8 only=localhost:{origin.port} only=*.test\n"
                                    f"exit = tcp:127.0.0.1:{ports[1]}\n")
-        r = Relay("run", path / "good").wait_err("ready")
+        r = Relay("run", path / "good").wait_err(": ready\n")
         tunnel(ports[0], f"localhost:{origin.port}").close()
         for port, words in ((ports[0], "no only= allows it"), (ports[1], "is not dialled: loopback")):
             answer = ask(port, f"CONNECT 127.0.0.1:{origin.port} HTTP/1.1\r\n\r\n".encode()).decode()

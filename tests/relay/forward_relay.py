@@ -1,6 +1,7 @@
 """Forwards at work: limits, workers, privileges, and what goes through them."""
 
 import contextlib
+import errno
 import os
 import random
 import resource
@@ -8,10 +9,11 @@ import signal
 import socket
 import struct
 import threading
+import time
 from pathlib import Path
 
 from .ends import Server, answer_at_the_end, ask, dial, echo, free_port, is_reset, reset, say_hello
-from .lib import ASAN, DEADLINE_S, DONE, SHIPPED, Relay, Skip, check, folder, same, test, wait_for
+from .lib import ASAN, DEADLINE_S, DONE, SHIPPED, Relay, Skip, check, folder, in_time, same, test, wait_for
 from .plan_relay import READY, Inside, relay
 
 BYTES = random.Random(7).randbytes(4 << 20)
@@ -42,6 +44,28 @@ def exchange(s: socket.socket, text: bytes) -> bytes:
     s.settimeout(DEADLINE_S)
     s.sendall(text)
     return s.recv(len(text))
+
+
+# --- ports -------------------------------------------------------------------
+
+@test
+def a_port_that_a_test_has_named_is_its_own() -> None:
+    """Before relay listens there, while it does, and after that: no other test gets it, and nothing answers there."""
+    def is_taken() -> bool:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                return True
+            return False
+
+    port = free_port()
+    check(is_taken(), "another test could have it")
+    with Server(say_hello) as s, relay("forward", f"tcp:127.0.0.1:{port}", f"tcp:127.0.0.1:{s.port}"):
+        same(ask(dial(f"tcp:127.0.0.1:{port}"), b""), b"hello\n", "what is behind it")
+    check(is_taken(), "another test could have it now")
+    with socket.socket() as s:
+        same(s.connect_ex(("127.0.0.1", port)), errno.ECONNREFUSED, "an answer there")
 
 
 # --- limits ------------------------------------------------------------------
@@ -84,18 +108,19 @@ def without_descriptors_connections_wait() -> None:
                 conn.sendall(b"word")
             r.wait_err("others wait\n")
             before = ticks(worker)
-            # Each of those that wait gets its turn when others end, of which some may be refused.
             served = 0
-            for _ in range(10):
+
+            def are_served() -> bool:
+                """Each of those that wait gets its turn when others end, of which some may be refused."""
+                nonlocal served
                 for conn in list(conns):
                     conn.settimeout(0.1)
                     with contextlib.suppress(TimeoutError, ConnectionError):
                         served += conn.recv(4) == b"word"
                         conn.close()
                         conns.remove(conn)
-                if not conns:
-                    break
-            wait_for(lambda: not conns or served >= 6, "those that waited")
+                return not conns or served >= 6
+            wait_for(are_served, "those that waited")
             check(ticks(worker) - before < 50, "it spins")
             same(ask(dial(listen), b"after that"), b"after that", "the echo")
             check(r.err.count("others wait") == 1, r.err)
@@ -353,13 +378,12 @@ def idle_it_neither_wakes_nor_fills_memory() -> None:
             conns = [dial(listen) for _ in range(400)]
             for conn in conns:
                 same(exchange(conn, b"x"), b"x", "the echo")
-            # The last answer may still be on its way to sleep.
-            waited, quiet = threading.Event(), False
-            for _ in range(4):
+
+            def is_quiet() -> bool:
                 before = wakeups()
-                waited.wait(0.5)
-                quiet = quiet or wakeups() == before
-            check(quiet, f"woken: {before}, then {wakeups()}")
+                time.sleep(0.5)
+                return wakeups() == before
+            in_time(is_quiet, "half a second without a wakeup")  # the last answer may still be on its way to sleep
             check(anonymous() <= 400, f"{anonymous()} KiB with 400 connections")
             for conn in conns:
                 conn.close()

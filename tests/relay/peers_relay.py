@@ -68,7 +68,7 @@ def forwarded(target: int, program: Path = ASAN, *options: str) -> Iterator[int]
         outer = Relay("forward", f"tcp:127.0.0.1:{port}", f"unix:{path}/between", *options, program=program)
         try:
             for r in (inner, outer):
-                r.wait_err("ready")
+                r.wait_err(": ready\n")
             yield port
         finally:
             for r in (outer, inner):
@@ -331,7 +331,7 @@ def git_clones_and_pushes() -> None:
         git("-C", path / "work", "commit", "-qm", "all")
         git("clone", "-q", "--bare", path / "work", path / "bare.git")
         target = free_port()
-        with served(target, "git", "daemon", f"--base-path={path}", "--export-all", "--enable=receive-pack", "--listen=127.0.0.1",
+        with served(target, "git", "daemon", "--reuseaddr", f"--base-path={path}", "--export-all", "--enable=receive-pack", "--listen=127.0.0.1",
                     f"--port={target}", env=env), forwarded(target) as port:
             git("clone", "-q", f"git://127.0.0.1:{port}/bare.git", path / "copy")
             same_trees(path / "work/d3", path / "copy/d3")
@@ -387,8 +387,7 @@ def ten_thousand_connections_cost_little() -> None:
         with served(0, bench, "serve", f"unix:{path}/end", is_up=(path / "end").exists):
             r = Relay("forward", f"unix:{path}/in", f"unix:{path}/end", "--max=10000", "--workers=4", program=SHIPPED)
             try:
-                r.wait_err("ready")
-                before = descriptors()
+                r.wait_err(": ready\n")
                 clients = subprocess.Popen([bench, "many", f"unix:{path}/in", "10000", "1000"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
                 try:
                     check(b"opened" in clients.stdout.readline() and clients.stdout.readline() == b"open 1\n", "10,000 are not open")
@@ -402,7 +401,8 @@ def ten_thousand_connections_cost_little() -> None:
                 finally:
                     clients.kill()
                     clients.wait()
-                wait_for(lambda: descriptors() == before, "all descriptors")
+                # Some ten each; a worker that is still starting has one more, or fewer.
+                wait_for(lambda: descriptors() < 16 * len(tree(r.process.pid)), "descriptors to be closed")
             finally:
                 r.process.terminate()
                 same(r.end().code, 0, "the code")

@@ -17,16 +17,12 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from ports import free_port
+
 from .lib import ASAN, DEADLINE_S, ENV, VERSION, Relay, Skip, check, same, wait_for
 
 READY, FAULT = 1, 2
 REPORT = struct.Struct("=IIi128s128s")
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 # --- the enclave's end ----------------------------------------------------------
