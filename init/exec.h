@@ -67,8 +67,8 @@ struct exec_job {
 
 /*
  * In a child of PID 1's, all of whose signals are blocked: becomes the service JOB. It
- * gets a session of its own, the console (descriptor 0, if it is a terminal and the
- * service has `terminal`) as its controlling terminal, default signal dispositions,
+ * gets a session of its own, with `terminal` the console (descriptor 0, if that is a
+ * terminal) as its controlling terminal, default signal dispositions,
  * an empty mask, no descriptor above 2, and what confine.h says.
  *
  * A user owns descriptors 0 to 2 where they are devices, but for /dev/null, and in a

@@ -31,10 +31,22 @@ static void open_console(const char *path)
 		(void)dup2(fd, want);
 }
 
-/* A container's terminal is its first process' session's already. */
+/*
+ * An enclave's console controls who asks for it, since the end of its session's leader
+ * hangs a terminal up, with what it has not sent. A container's terminal is its first
+ * process' session's already, and is made for its application.
+ */
+static bool wants_terminal(const struct exec_job *job)
+{
+	const struct config_service *s = job->service;
+
+	return s->terminal ||
+	       (job->in_container && job->is_main && !s->terminal_is_set);
+}
+
 static int begin_session(const struct exec_job *job)
 {
-	bool has_terminal = job->service->terminal && isatty(0);
+	bool has_terminal = wants_terminal(job) && isatty(0);
 	pid_t pid = getpid();
 
 	if (job->in_container && has_terminal) {
@@ -133,7 +145,7 @@ int stdio_take(const struct exec_job *job, const char **reterr_step)
 	int r;
 
 	if (job->console &&
-	    (service->terminal || !wants_null(service, 0) ||
+	    (wants_terminal(job) || !wants_null(service, 0) ||
 	     !wants_null(service, 1) || !wants_null(service, 2)))
 		open_console(job->console);
 	*reterr_step = "setsid";

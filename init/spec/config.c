@@ -49,7 +49,6 @@ static void default_service(struct config_service *s, const char *name,
 	*s = (struct config_service){
 		.standard_input = is_main ? CONFIG_STDIN_CONSOLE :
 					    CONFIG_STDIN_NULL,
-		.terminal = is_main,
 		.supervision = {
 			.restart_delay_ms = RESTART_DELAY_MS,
 			.restart_delay_max_ms = RESTART_DELAY_MAX_MS,

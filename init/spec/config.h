@@ -197,8 +197,8 @@ struct config_service {
 	struct config_words supplementary_groups; /* names or numbers */
 	enum config_stdin standard_input;
 	enum config_output standard_output, standard_error;
-	bool terminal; /* the console controls it */
-	bool terminal_is_set;
+	bool terminal;	      /* the console controls it */
+	bool terminal_is_set; /* else a container's is its application's */
 	bool stdout_is_unlogged, stderr_is_unlogged; /* log-stdout = no */
 
 	struct config_confine confine;

@@ -100,7 +100,7 @@ bool config_has_control(const struct config_link *l)
 
 bool config_logs(const struct config *c, const struct config_service *s, int fd)
 {
-	if (!config_keeps_log(&c->link) || (s->terminal && s->terminal_is_set))
+	if (!config_keeps_log(&c->link) || s->terminal)
 		return false;
 	if (fd == 1)
 		return !s->stdout_is_unlogged &&

@@ -479,7 +479,6 @@ static void do_leave_in_group(void)
 	sigset_t set;
 	int got;
 
-	signal(SIGHUP, SIG_IGN); /* the console is hung up when we end */
 	sigemptyset(&set);
 	sigaddset(&set, SIGQUIT);
 	sigaddset(&set, SIGTERM);

@@ -572,7 +572,6 @@ static void leave_orderly(const char *key, const char *ms, bool is_daemon)
 	}
 	if (is_daemon)
 		setsid();
-	signal(SIGHUP, SIG_IGN); /* the terminal may be hung up when we end */
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigprocmask(SIG_BLOCK, &set, NULL);

@@ -410,8 +410,5 @@ int main(int argc, char **argv)
 		return 1;
 	for (int i = 1; i < argc; i++)
 		try_mode(argv[i]);
-	/* The end of its session's leader empties the terminal's buffer. */
-	fflush(stdout);
-	(void)tcdrain(STDOUT_FILENO);
 	return 0;
 }

@@ -104,17 +104,33 @@ static void show_outputs(void)
 static void show_terminal(void)
 {
 	struct winsize size = { 0 };
-	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
 
-	verdict("tty", fd >= 0);
-	if (fd >= 0)
-		close(fd);
-	fact("foreground", "%d", tcgetpgrp(1));
 	if (ioctl(1, TIOCGWINSZ, &size) < 0)
 		fact("rows", "%s", strerror(errno));
 	else
 		fact("rows", "%d", size.ws_row);
 	fact("columns", "%d", size.ws_col);
+}
+
+/* As a program of another process group, which a terminal that controls it stops. */
+static void set_from_another_group(void)
+{
+	struct termios as_is;
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setpgid(0, 0);
+		_exit(tcgetattr(0, &as_is) < 0 ||
+		      tcsetattr(0, TCSANOW, &as_is) < 0);
+	}
+	if (waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status)) {
+		fact("sets", "%s", strsignal(WSTOPSIG(status)));
+		kill(pid, SIGKILL);
+		(void)waitpid(pid, &status, 0);
+		return;
+	}
+	fact("sets", "%s", status == 0 ? "ok" : "failed");
 }
 
 /* --- what /proc and the kernel's calls say --- */
@@ -291,7 +307,7 @@ static void try_as_user(void)
 	_exit(0);
 }
 
-/* What a terminal has not sent may be lost with its session's leader. */
+/* What a terminal has not sent may be lost with its session's leader, or as the machine ends. */
 static void end(void)
 {
 	fact("done", "yes");
@@ -333,6 +349,7 @@ int main(int argc, char **argv)
 	show_process(argc, argv);
 	show_outputs();
 	show_terminal();
+	set_from_another_group();
 	show_status("self");
 	show_all_capabilities();
 	show_limits();

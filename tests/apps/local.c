@@ -264,7 +264,5 @@ int main(void)
 	try_datagrams();
 	be_user();
 	fact("done", "yes");
-	/* What a terminal has not sent may be lost with its session's leader. */
-	(void)tcdrain(1);
 	return 0;
 }

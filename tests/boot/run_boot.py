@@ -27,11 +27,11 @@ from .scenes import of_scene
 
 @test()
 def application_has_a_session_of_its_own():
-    """A session, its process group in the foreground, the console as controlling terminal."""
+    """A session and a process group, which no terminal controls."""
     b = ordinary()
     pid = b.fact("pid")
     check(pid != "1", "it is PID 1")
-    b.expect(ppid="1", sid=pid, pgid=pid, foreground=pid, tty="ok", cwd="/", umask="022")
+    b.expect(ppid="1", sid=pid, pgid=pid, foreground="-1", tty="No such device or address", cwd="/", umask="022")
 
 
 @test()

@@ -6,6 +6,7 @@ from .aws_boot import aws_ramdisks
 from .lib import Boot, Tree, boot, built, check, image, same, test
 
 CONFIG = """user = app
+terminal = yes
 workdir = /srv/my app
 stop-signal = SIGQUIT
 command = act onto /dev/stdout exec ../bin/probe

@@ -136,7 +136,7 @@ def wrong_words_are_named():
         for words, reason in (
                 ([], "which init?"), (["/none/init"], "/none/init: No such file"), (["/bin/ls"], "not static: it needs /lib"), ([f"{folder}/text"], "neither an x86-64 nor an arm64"),
                 ([init, "--case", "no_such_case"], "called no_such_case;"),
-                ([init, "--case", "process no_such_case"], "called no_such_case;"), ([init, "--case", "jobs", "--json", folder], "Is a directory"),
+                ([init, "--case", "process no_such_case"], "called no_such_case;"), ([init, "--case", "orphans", "--json", folder], "Is a directory"),
                 ([init, "--kernel", folder], "neither a bzImage nor an Image"),
                 ([init, "--eif", f"{folder}/text"], "not an EIF file")):
             done = subprocess.run([CONFORM, *map(str, words)], text=True, capture_output=True, check=False)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -129,6 +130,12 @@ static void filter(const char *word)
 	(void)prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0);
 }
 
+/* By descriptor WORD, whose session it leads already. */
+static void be_controlled(const char *word)
+{
+	(void)ioctl(atoi(word), TIOCSCTTY, 0);
+}
+
 /* "start-limit 1 1000" and its like. */
 static const struct {
 	const char *name;
@@ -145,6 +152,7 @@ static const struct {
 	{ "start-locked-in", lock_in },
 	{ "start-personality", be },
 	{ "start-without-family", filter },
+	{ "start-controlled-by", be_controlled },
 };
 
 /* After what init does for descriptors, before what it does for rights. */

@@ -104,7 +104,7 @@ TABLE = [
     Fault("socketpair", "EMFILE", "untold", "heartbeat: CID 3 port 9000: fork: "),
     Fault("sched_setscheduler", "EPERM", "quiet"),
     Fault("setsid", "EPERM", "stop", "spawn: /bin/act: setsid: "),
-    Fault("ioctl", "EPERM", "quiet", "", 1, 0x540e, "TIOCSCTTY"),
+    Fault("ioctl", "EPERM", "quiet", "", 1, 0x540e, "TIOCSCTTY", config="terminal = yes\n"),
     Fault("close_range", "ENOSYS", "quiet"),
     Fault("rt_sigaction", "EINVAL", "quiet"),
     # heartbeat and the end

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import select
 import shlex
 import signal
@@ -316,13 +317,14 @@ def what_is_left_does_not_keep_the_container() -> None:
 # --- the terminal ---
 
 class Terminal:
-    """init over SCRIPT of sh on a terminal of its own, which is read by wait()."""
+    """init over SCRIPT of sh, or COMMAND, on a terminal of its own, which is read by wait()."""
 
-    def __init__(self, script: str) -> None:
+    def __init__(self, script: str = "", command: Sequence[str] = ()) -> None:
+        command = command or [*UNSHARE, *CONTAINER, "sh", "-c", script]
         self.said = b""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execvp(UNSHARE[0], [*UNSHARE, *CONTAINER, "sh", "-c", script])
+            os.execvp(command[0], command)
 
     def read(self) -> bool:
         """Whether there may be more."""
@@ -371,6 +373,20 @@ def the_terminal_is_the_applications() -> None:
         t.type(b"\x03")
         t.wait(b"interrupted")
         same(t.code(), 6, "the code")
+
+
+@test
+def the_terminal_may_be_refused() -> None:
+    """terminal = no: a session of its own, which no terminal controls; yes is the default."""
+    for key, controlled in (("", True), ("terminal = yes\n", True), ("terminal = no\n", False)):
+        with root(f"command = probe\n{key}") as (path, command):
+            (path / "bin/probe").write_bytes(app("probe"))
+            (path / "bin/probe").chmod(0o755)
+            with Terminal(command=command) as t:
+                t.code()
+                facts = dict(re.findall(rb"@(\w+)=(-?\d+)\r", t.said))
+                same(facts[b"sid"] == facts[b"pid"], not controlled, f"a session with {key!r}")
+                same(facts[b"foreground"] == facts[b"pid"], controlled, f"the foreground with {key!r}")
 
 
 @test

@@ -89,12 +89,15 @@ def console_that_a_leftover_floods_still_gets_the_last_line() -> None:
 
 @test
 def console_that_is_gone_is_no_fault() -> None:
-    """Hung up, which ends the application; every write fails from then on."""
-    with Jail("/bin/act", "sleep", "600000") as j:
-        j.started()
-        os.close(j.console)
-        j.console = -1
-        j.restarted()
+    """Hung up, which ends whom it controls; every write fails from then on."""
+    for config in ("terminal = yes\n", ""):
+        with Jail("/bin/act", "sleep", "600000", config=config) as j:
+            j.started()
+            os.close(j.console)
+            j.console = -1
+            if not config:
+                os.kill(j.app, signal.SIGTERM)
+            j.restarted()
 
 
 @test

@@ -224,7 +224,7 @@ def console_is_opened_by_those_who_have_it() -> None:
     """Not by a service whose descriptors are all null and which has no terminal; one descriptor is enough."""
     for config, wanted in (("stdin = null\nstdout = null\nstderr = null\n", False), ("stdout = null\nstderr = null\n", True),
                            ("stdin = null\nstderr = null\n", True), ("stdin = null\nstdout = null\n", True)):
-        with Jail(*SLEEP, config=f"terminal = no\nrestart = always\nrestart-delay = 10ms\n{config}") as j:
+        with Jail(*SLEEP, config=f"restart = always\nrestart-delay = 10ms\n{config}") as j:
             first = j.started().app
             with Opens(Path(f"/dev/pts/{os.minor(j.tty_device)}")) as opens:
                 os.kill(first, signal.SIGKILL)

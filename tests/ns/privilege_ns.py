@@ -115,11 +115,12 @@ def a_limit_that_cannot_be_had_stops() -> None:
 
 @test
 def stdin_and_terminal_are_the_applications() -> None:
-    """By default; null and no take them away; a service has neither."""
+    """The console by default, which controls it by configuration alone; null takes it away; a service has neither."""
     def tty(pid: int) -> int:
         return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[4])
-    for config, console, controlled in (("", True, True), ("stdin = null\n", False, True), ("terminal = no\n", True, False),
-                                        ("stdin = null\nstdout = null\nstderr = null\n", False, True)):
+    for config, console, controlled in (("", True, False), ("terminal = no\n", True, False), ("terminal = yes\n", True, True),
+                                        ("stdin = null\nterminal = yes\n", False, True),
+                                        ("stdin = null\nstdout = null\nstderr = null\nterminal = yes\n", False, True)):
         with Jail(*SLEEP, config=config) as j:
             j.started()
             same(str(Path(f"/proc/{j.app}/fd/0").readlink()) != "/dev/null", console, f"standard input with {config!r}")

@@ -79,13 +79,17 @@ def ignored_children_are_reaped_all_the_same() -> None:
 
 @test
 def session_and_terminal_are_its_own() -> None:
-    """It leads a session, in the foreground of the console where that is a terminal."""
+    """It leads a session; the console's, in its foreground, where the configuration says so and that is a terminal."""
     with Jail() as j:
         j.restarted()
         pid = j.fact("pid")
-        j.expect(sid=pid, pgid=pid, foreground=pid, tty="ok", ttyname="/dev/console", ppid="1",
+        j.expect(sid=pid, pgid=pid, foreground="-1", tty="No such device or address", ttyname="/dev/console", ppid="1",
                  umask="022", cwd="/")
-    with Jail(console=False) as j:
+    with Jail(config="terminal = yes\n") as j:
+        j.restarted()
+        pid = j.fact("pid")
+        j.expect(sid=pid, pgid=pid, foreground=pid, tty="ok", ttyname="/dev/console")
+    with Jail(config="terminal = yes\n", console=False) as j:
         j.restarted()
         check(j.fact("tty") != "ok", "a terminal without a console")
         j.expect(sid=j.fact("pid"), pgid=j.fact("pid"))

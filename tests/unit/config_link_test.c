@@ -167,7 +167,6 @@ TEST(streams_are_chosen)
 	CHECK(!logs("log = listen\nstdout = null\n", 0, 1));
 	CHECK(logs("log = listen\nstdout = null\n", 0, 2));
 	CHECK(!logs("log = listen\nstderr = null\n", 0, 2));
-	/* The terminal that the application has by default is no reason. */
 	CHECK(!logs("log = listen\nterminal = yes\n", 0, 1));
 	CHECK(logs("log = listen\nterminal = no\n", 0, 1));
 	CHECK(logs("log = listen\n[a]\ncommand = x\n", 1, 1));

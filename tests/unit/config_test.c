@@ -703,7 +703,7 @@ TEST(words_are_one_of_a_few)
 		     MAIN.standard_output == CONFIG_OUTPUT_INHERIT);
 	BAD("stdout", "console", CONFIG_E_CHOICE, 0);
 	BAD("stderr", "/dev/null", CONFIG_E_CHOICE, 0);
-	GOOD("terminal", "no", !MAIN.terminal);
+	GOOD("terminal", "no", !MAIN.terminal && MAIN.terminal_is_set);
 	GOOD("terminal", "yes", MAIN.terminal);
 	GOOD("no-new-privileges", "yes", MAIN.confine.no_new_privileges);
 	GOOD("no-new-privileges", "no", !MAIN.confine.no_new_privileges);
@@ -1014,7 +1014,7 @@ TEST(a_section_is_a_service)
 	CHECK_INT(p.c->service_count, 3);
 	CHECK_STR(s[0].supervision.name, "main");
 	CHECK_STR(s[0].user, "app");
-	CHECK(!s[0].command.first && s[0].terminal);
+	CHECK(!s[0].command.first && !s[0].terminal && !s[0].terminal_is_set);
 	CHECK_INT(s[0].standard_input, CONFIG_STDIN_CONSOLE);
 	CHECK_INT(s[0].variable_count, 2);
 	CHECK_STR(s[0].variables[1], "B=2");
