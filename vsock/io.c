@@ -1,6 +1,7 @@
 #include "vsock/io.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -82,4 +83,26 @@ int io_read_full(int fd, void *buf, size_t len, int64_t deadline_ms)
 			return r;
 	}
 	return 0;
+}
+
+ssize_t io_read_file(const char *path, int flags, void *buf, size_t cap)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
+	uint8_t *at = buf;
+	ssize_t len = 0, n;
+
+	if (fd < 0)
+		return -errno;
+	while ((size_t)len < cap) {
+		n = read(fd, at + len, cap - (size_t)len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			len = -errno;
+		if (n <= 0)
+			break;
+		len += n;
+	}
+	close(fd);
+	return len;
 }

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Milliseconds, and microseconds, on the monotonic clock. */
 int64_t io_now_ms(void);
@@ -16,5 +17,11 @@ int64_t io_now_us(void);
  */
 int io_write_full(int fd, const void *buf, size_t len, int64_t deadline_ms);
 int io_read_full(int fd, void *buf, size_t len, int64_t deadline_ms);
+
+/*
+ * Reads the file PATH to its end, or to CAP bytes: as many as that may be the beginning of more. FLAGS are O_... beside
+ * O_RDONLY and O_CLOEXEC: with O_NONBLOCK no pipe is waited for, and one without bytes is an error. Returns the bytes, or -errno.
+ */
+ssize_t io_read_file(const char *path, int flags, void *buf, size_t cap);
 
 #endif

@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +19,7 @@
 #include "nsm/api/jobs/jobs.h"
 #include "nsm/api/spec/conf.h"
 #include "nsm/api/tables.h"
+#include "vsock/io.h"
 
 enum {
 	DONE = 0,
@@ -52,41 +52,18 @@ static int say(const struct spec_fault *f)
 	return BAD_CONFIG;
 }
 
-static int read_file(const char *path, size_t *ret_len)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), r = 0;
-	size_t len = 0;
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	while (len <= SPEC_TEXT_MAX) {
-		n = read(fd, text + len, SPEC_TEXT_MAX + 1 - len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			r = -errno;
-		if (n <= 0)
-			break;
-		len += (size_t)n;
-	}
-	close(fd);
-	*ret_len = len;
-	return r;
-}
-
 static int read_spec(const char *path)
 {
 	struct spec_fault fault = { 0 };
-	size_t len = 0;
-	int r = read_file(path, &len);
+	ssize_t len = io_read_file(path, 0, text, SPEC_TEXT_MAX + 1);
 
-	if (r < 0) {
+	if (len < 0) {
 		(void)fprintf(stderr, "enclave-api: %s: %s\n", path,
-			      strerror(-r));
+			      strerror((int)-len));
 		return BAD_CONFIG;
 	}
-	return conf_read(text, len, &spec, &fault) < 0 ? say(&fault) : DONE;
+	return conf_read(text, (size_t)len, &spec, &fault) < 0 ? say(&fault) :
+								 DONE;
 }
 
 /* --- the end --- */

@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "tests/unit/check.h"
+#include "tests/unit/temp.h"
 
 enum { LONG_MS = 30000, SHORT_MS = 30 };
 
@@ -153,6 +156,78 @@ TEST(signals_neither_end_nor_prolong_the_wait)
 	REQUIRE(timer_settime(timer, 0, &each, NULL) == 0);
 	CHECK_INT(io_read_full(ours, &buf, 1, start + 100), -ETIMEDOUT);
 	CHECK(io_now_ms() >= start + 100);
+}
+
+TEST(a_file_is_read_to_its_end_or_as_far_as_there_is_room)
+{
+	char buf[8] = "........";
+
+	temp_enter();
+	temp_text("file", "abcdef", 0600);
+	CHECK_INT(io_read_file("file", 0, buf, sizeof(buf)), 6);
+	CHECK_MEM(buf, "abcdef..", 8);
+	CHECK_INT(io_read_file("file", O_NONBLOCK | O_NOCTTY, buf, 3), 3);
+	CHECK_INT(io_read_file("file", 0, buf, 6), 6);
+	CHECK_INT(io_read_file("file", 0, buf, 0), 0);
+	temp_text("file", "", 0600);
+	CHECK_INT(io_read_file("file", 0, buf, sizeof(buf)), 0);
+	temp_leave();
+}
+
+TEST(what_is_no_file_is_an_errno_and_no_wait)
+{
+	int before = dup(0), after, fd;
+	char buf[8];
+
+	close(before);
+	temp_enter();
+	CHECK_INT(io_read_file("none", 0, buf, sizeof(buf)), -ENOENT);
+	CHECK_INT(io_read_file(".", 0, buf, sizeof(buf)), -EISDIR);
+	REQUIRE(mkfifo("pipe", 0600) == 0);
+	CHECK_INT(io_read_file("pipe", O_NONBLOCK, buf, sizeof(buf)), 0);
+	fd = open("pipe", O_RDWR | O_CLOEXEC);
+	REQUIRE(fd >= 0);
+	CHECK_INT(io_read_file("pipe", O_NONBLOCK, buf, sizeof(buf)), -EAGAIN);
+	close(fd);
+	after = dup(0);
+	CHECK_INT(after, before); /* all are closed */
+	temp_leave();
+}
+
+static volatile sig_atomic_t *alarms;
+
+static void count_alarm(int sig)
+{
+	(void)sig;
+	(*alarms)++;
+}
+
+/* The second byte comes when the read that waits for it was interrupted, or soon will be. */
+TEST(signals_do_not_end_the_reading_of_a_file)
+{
+	const struct sigaction act = { .sa_handler = count_alarm };
+	const struct itimerspec each = { { 0, 1000000 }, { 0, 1000000 } };
+	struct sigevent by = { .sigev_notify = SIGEV_SIGNAL,
+			       .sigev_signo = SIGUSR1 };
+	char buf[8] = "", path[32];
+	timer_t timer;
+	int fds[2];
+
+	alarms = mmap(NULL, sizeof(*alarms), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	REQUIRE(alarms != MAP_FAILED && pipe2(fds, O_CLOEXEC) == 0);
+	REQUIRE(write(fds[1], "a", 1) == 1);
+	if (fork() == 0) {
+		while (*alarms < 5)
+			sched_yield();
+		_exit(write(fds[1], "b", 1) != 1);
+	}
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fds[0]);
+	REQUIRE(sigaction(SIGUSR1, &act, NULL) == 0);
+	REQUIRE(timer_create(CLOCK_MONOTONIC, &by, &timer) == 0);
+	REQUIRE(timer_settime(timer, 0, &each, NULL) == 0);
+	CHECK_INT(io_read_file(path, 0, buf, 2), 2);
+	CHECK_STR(buf, "ab");
 }
 
 CHECK_MAIN("io")

@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "nsm/api/compat/paper.h"
 #include "nsm/api/http/access.h"
 #include "nsm/kms/kmsc.h"
 #include "nsm/tool/code.h"
+#include "vsock/io.h"
 
 static const char octets[] = "application/octet-stream";
 static const char prefix[] = "/cdh/resource/";
@@ -20,33 +20,6 @@ static const char prefix[] = "/cdh/resource/";
 /* What is in the files of the configuration's secrets, in its order. */
 static struct nsmc_bytes blobs[SPEC_SECRETS_MAX];
 
-/* At most CAP - 1 bytes. */
-static int read_file(const char *path, uint8_t *to, size_t cap, size_t *ret_len)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	size_t len = 0;
-	ssize_t n = 1;
-	int r = 0;
-
-	if (fd < 0)
-		return -errno;
-	while (len < cap && n > 0) {
-		n = read(fd, to + len, cap - len);
-		if (n > 0)
-			len += (size_t)n;
-		else if (n < 0)
-			r = -errno;
-	}
-	close(fd);
-	if (r == 0 && len == cap)
-		r = -EFBIG;
-	if (r == 0 && len == 0)
-		r = -ENODATA;
-	if (r == 0)
-		*ret_len = len;
-	return r;
-}
-
 /*
  * A CiphertextBlob as KMS returns it, or as AWS's CLI prints it: in base64, which has none of the bytes that a blob begins
  * with.
@@ -54,12 +27,14 @@ static int read_file(const char *path, uint8_t *to, size_t cap, size_t *ret_len)
 static int read_blob(const char *path, struct nsmc_bytes *ret)
 {
 	static uint8_t raw[2 * KMSC_CIPHERTEXT_MAX + 1], blob[sizeof(raw)];
-	size_t len = 0, decoded = 0;
+	ssize_t n = io_read_file(path, O_NOCTTY | O_NONBLOCK, raw, sizeof(raw));
+	size_t len = (size_t)n, decoded = 0;
 	uint8_t *kept;
-	int r = read_file(path, raw, sizeof(raw), &len);
 
-	if (r < 0)
-		return r;
+	if (n < 0)
+		return (int)n;
+	if (len == sizeof(raw))
+		return -EFBIG;
 	if (code_from_base64((const char *)raw, len, blob, &decoded) == 0)
 		len = decoded;
 	else

@@ -1,7 +1,6 @@
 #include "nsm/api/jobs/custody.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -494,19 +493,10 @@ void custody_enter(enum task_kind kind, struct job *j)
 static int read_ca(const char *path)
 {
 	static uint8_t ca[KMSC_CA_MAX + 1];
-	size_t len = 0;
-	ssize_t n = 1;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len = io_read_file(path, 0, ca, sizeof(ca));
 
-	if (fd < 0)
-		return -errno;
-	while (n > 0 && len < sizeof(ca)) {
-		n = read(fd, ca + len, sizeof(ca) - len);
-		if (n > 0)
-			len += (size_t)n;
-	}
-	close(fd);
-	return n < 0 ? -EIO : kmsc_client_ca(custody.client, ca, len);
+	return len < 0 ? (int)len :
+			 kmsc_client_ca(custody.client, ca, (size_t)len);
 }
 
 static int fail(struct spec_fault *f, const char *key, const char *value, int r)

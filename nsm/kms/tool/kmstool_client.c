@@ -1,35 +1,28 @@
 #include "nsm/kms/tool/kmstool_client.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "nsm/kms/credentials/reason.h"
+#include "vsock/io.h"
 
 static int trust_file(struct kmsc_client *client, const char *path,
 		      char words[KMSC_WORDS_SIZE])
 {
 	char *buf = malloc(KMSC_CA_MAX + 1);
-	int fd = open(path, O_RDONLY | O_CLOEXEC), r = 0;
-	size_t len = 0;
-	ssize_t n = 1;
+	ssize_t len;
+	int r = 0;
 
-	while (buf && fd >= 0 && n > 0 && len <= KMSC_CA_MAX) {
-		n = read(fd, buf + len, KMSC_CA_MAX + 1 - len);
-		len += n > 0 ? (size_t)n : 0;
-	}
 	if (!buf)
-		r = reason(words, -1, "out of memory");
-	else if (fd < 0 || n < 0)
-		r = reason(words, -1, "%.300s: %s", path, strerror(errno));
-	else if (kmsc_client_ca(client, buf, len) < 0)
+		return reason(words, -1, "out of memory");
+	len = io_read_file(path, 0, buf, KMSC_CA_MAX + 1);
+	if (len < 0)
+		r = reason(words, -1, "%.300s: %s", path, strerror((int)-len));
+	else if (kmsc_client_ca(client, buf, (size_t)len) < 0)
 		r = reason(words, -1, "%.300s: not certificates of authorities",
 			   path);
-	if (fd >= 0)
-		close(fd);
 	free(buf);
 	return r;
 }

@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "vsock/io.h"
 #include "vsock/relay/base/value.h"
 
 enum {
@@ -90,24 +90,11 @@ static void read_line(struct servers *s, const char *line, size_t len)
 	(void)servers_add(s, line, n);
 }
 
-static size_t read_file(char *text, size_t cap)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	size_t len = 0;
-	ssize_t n = 0;
-
-	if (fd < 0)
-		return 0;
-	while (len < cap && (n = read(fd, text + len, cap - len)) > 0)
-		len += (size_t)n;
-	(void)close(fd);
-	return n < 0 ? 0 : len;
-}
-
 static void read_all(struct servers *ret)
 {
 	char text[FILE_MAX];
-	size_t len = read_file(text, sizeof(text));
+	ssize_t n = io_read_file(path, O_NONBLOCK, text, sizeof(text));
+	size_t len = n < 0 ? 0 : (size_t)n;
 	const char *at = text, *end;
 
 	ret->count = 0;

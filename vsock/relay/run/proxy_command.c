@@ -8,7 +8,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "vsock/io.h"
 #include "vsock/relay/base/commands.h"
@@ -49,22 +48,9 @@ static struct plan plan;
 
 static ssize_t read_file(const char *path)
 {
-	size_t len = 0;
-	ssize_t n = 1;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	ssize_t len = io_read_file(path, O_NOCTTY, text, sizeof(text));
 
-	if (fd < 0)
-		return -errno;
-	while (n != 0 && len < sizeof(text)) {
-		n = read(fd, text + len, sizeof(text) - len);
-		if (n > 0)
-			len += (size_t)n;
-		else if (n < 0 && errno != EINTR)
-			break;
-	}
-	n = n < 0 ? -errno : len == sizeof(text) ? -EFBIG : (ssize_t)len;
-	close(fd);
-	return n;
+	return len == (ssize_t)sizeof(text) ? -EFBIG : len;
 }
 
 static int family_of(const struct proxy *p)
