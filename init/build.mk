@@ -1,7 +1,7 @@
 # init.
 
 MAIN_O := $(call objects,B,$(MAIN_C))
-LIB_C := $(INIT_C) $(NSM_C) $(UTF8_C) $(VSOCK_C) $(ROOTFS_C)
+LIB_C := $(INIT_C) $(NSM_C) $(TEXT_C) $(VSOCK_C) $(ROOTFS_C)
 LIB_O := $(call objects,B,$(LIB_C))
 OBJECTS += $(MAIN_O) $(LIB_O)
 

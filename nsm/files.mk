@@ -16,15 +16,15 @@ VERIFY_C := $(VERIFY:%=nsm/%.c)
 # AWS's libnsm: its nine functions, by what PID 1 has too.
 COMPAT_C := $(addprefix nsm/,compat/compat.c dev.c wire.c item.c)
 
-# For what prints what others wrote, the tools and vsock; no part of libnsmc.
-UTF8_C := nsm/utf8.c
+# Of words and characters, pure: for what reads or prints what others wrote, the tools, init and vsock; no part of libnsmc.
+TEXT_C := nsm/utf8.c nsm/near.c
 
 # For programs with commands, the tool and relay.
 OPTS_C := nsm/opts.c
 
-# The tool: of the rest it sees nsmc.h, utf8.h and opts.h alone.
+# The tool: of the rest it sees nsmc.h, utf8.h, near.h and opts.h alone.
 TOOL := main tool code input input_message blob out out_file json device pcr document verify show x509 recipient
-TOOL_C := $(TOOL:%=nsm/tool/%.c) $(UTF8_C) $(OPTS_C)
+TOOL_C := $(TOOL:%=nsm/tool/%.c) $(TEXT_C) $(OPTS_C)
 
 # Bytes that it may have: scripts/check-static.
 TOOL_MAX := 460800

@@ -3,31 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
-/* Levenshtein's distance; words longer than any of ours count as far. */
-unsigned opts_distance(const char *a, const char *b)
-{
-	unsigned row[32], above, left, best;
-	size_t n = strlen(b);
-
-	if (n >= sizeof(row) / sizeof(row[0]))
-		return OPTS_NEAR;
-	for (size_t i = 0; i <= n; i++)
-		row[i] = (unsigned)i;
-	for (; *a; a++) {
-		above = row[0]++;
-		for (size_t i = 1; i <= n; i++) {
-			left = row[i - 1] + 1;
-			best = above + (*a != b[i - 1]);
-			above = row[i];
-			if (left < best)
-				best = left;
-			if (above + 1 < best)
-				best = above + 1;
-			row[i] = best;
-		}
-	}
-	return row[n];
-}
+#include "nsm/near.h"
 
 /*
  * Finds the option with the first LEN bytes of WORD as its name; or the end of
@@ -78,16 +54,16 @@ int opts_too_many(const struct opts *o)
 static int unknown(const struct opts *o, const char *word, size_t len)
 {
 	const char *nearest = NULL;
-	unsigned least = OPTS_NEAR, distance;
+	unsigned least = NEAR_SLIPS, slips;
 	char name[32];
 
 	if (len < sizeof(name)) {
 		memcpy(name, word, len);
 		name[len] = '\0';
 		for (const struct opt *p = o->table; p->name; p++) {
-			distance = opts_distance(name, p->name);
-			if (distance < least) {
-				least = distance;
+			slips = near_slips(name, p->name);
+			if (slips < least) {
+				least = slips;
 				nearest = p->name;
 			}
 		}

@@ -61,9 +61,4 @@ bool opts_is_help(const char *word);
 /* Reports an argument where none, or no more, may be. Returns the exit code. */
 int opts_too_many(const struct opts *o);
 
-/* Finds the word that A could be a misspelling of: for "did you mean". */
-unsigned opts_distance(const char *a, const char *b);
-
-enum { OPTS_NEAR = 3 }; /* a smaller distance is near */
-
 #endif

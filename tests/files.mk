@@ -23,7 +23,7 @@ KMS_FUZZ_C := $(KMS_FUZZ:%=tests/fuzz/%_fuzz.c)
 RELAY_FUZZ_C := $(RELAY_FUZZ:%=tests/fuzz/%_fuzz.c)
 
 # What the fuzzers of init, nsm and vsock are linked with.
-FUZZ_LIB_C := $(LIBNSM_C) $(UTF8_C) $(SPEC_C) $(addprefix init/,notify.c random.c service.c text.c) \
+FUZZ_LIB_C := $(LIBNSM_C) $(TEXT_C) $(SPEC_C) $(addprefix init/,notify.c random.c service.c text.c) \
 	$(addprefix init/link/,command.c excerpt.c reader.c) \
 	$(addprefix rootfs/,bind.c file.c number.c) $(addprefix vsock/,ring.c line.c record.c)
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "init/spec/config_key.h"
+#include "nsm/near.h"
 
 enum {
 	RESTART_DELAY_MS = 100,
@@ -30,7 +31,7 @@ static const char *nearest_key(const char *name)
 	const char *best = config_key_names;
 
 	for (const char *at = best; *at; at += strlen(at) + 1)
-		if (config_distance(name, at) < config_distance(name, best))
+		if (near_key(name, at) < near_key(name, best))
 			best = at;
 	return config_relay_nearest(name, best);
 }

@@ -107,12 +107,6 @@ int config_check_path(const char *path);
 int config_read_words(struct config_rest *rest, size_t max,
 		      int (*check)(const char *word), struct config_words *ret);
 
-/*
- * How many characters of B are not in A, and twice how many of A are not in B: who
- * writes another key mostly leaves something out. Case does not count.
- */
-size_t config_distance(const char *a, const char *b);
-
 /* What holds of the link where nothing is said; and whether all that is said goes together. */
 void config_link_defaults(struct config_link *ret);
 int config_link_check(const struct config_reader *r,

@@ -2,9 +2,6 @@
 
 #include <string.h>
 
-/* KEY_MAX: of a longer word the rest does not count as distance. */
-enum { KEY_MAX = 31 };
-
 bool config_is_blank(char c)
 {
 	return c == ' ' || c == '\t';
@@ -126,36 +123,6 @@ int config_next_item(struct config_rest *rest, char **to)
 	*out = '\0';
 	*to = out + 1;
 	return 0;
-}
-
-static size_t min(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
-size_t config_distance(const char *a, const char *b)
-{
-	size_t row[KEY_MAX + 1], len = strnlen(b, KEY_MAX), diagonal, above, i;
-
-	for (i = 0; i <= len; i++)
-		row[i] = i;
-	for (size_t n = 1; *a && n <= KEY_MAX; a++, n++) {
-		diagonal = row[0];
-		row[0] = 2 * n;
-		for (i = 1; i <= len; i++) {
-			above = row[i];
-			row[i] = lower(*a) == b[i - 1] ?
-					 diagonal :
-					 min(above + 2, row[i - 1] + 1);
-			diagonal = above;
-		}
-	}
-	return row[len];
 }
 
 void config_note_supervised(struct config_reader *r)

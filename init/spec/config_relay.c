@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "nsm/near.h"
+
 /* What they mean vsock/relay/plan/ knows. */
 static const struct {
 	char name[16];
@@ -35,8 +37,7 @@ _Static_assert(KEYS <= 32, "a bit each for those that came");
 const char *config_relay_nearest(const char *name, const char *best)
 {
 	for (size_t i = 0; i < KEYS; i++)
-		if (config_distance(name, keys[i].name) <
-		    config_distance(name, best))
+		if (near_key(name, keys[i].name) < near_key(name, best))
 			best = keys[i].name;
 	return best;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "init/spec/user.h"
+#include "nsm/near.h"
 
 void *config_field(const struct config_key *key, struct config_reader *r)
 {
@@ -74,8 +75,7 @@ static int choose(const struct config_key *key, const char *word,
 			*ret = i;
 			return 0;
 		}
-		if (config_distance(word, at) <
-		    config_distance(word, r->nearest))
+		if (near_key(word, at) < near_key(word, r->nearest))
 			r->nearest = at;
 	}
 	return -CONFIG_E_CHOICE;

@@ -21,7 +21,7 @@ KMS_OWN_C := $(KMS_LIB_C) $(KMS_TOOL:%=nsm/kms/%.c)
 KMS_TOOL_C := $(KMS_TOOL:%=nsm/kms/%.c) $(addprefix nsm/tool/,tool.c input.c blob.c out.c out_file.c)
 
 # What is below the library: libnsmc by itself, the seam of vsock, addresses, code of texts.
-KMS_BELOW_C := $(addprefix vsock/,sock.c io.c relay/plan/address.c relay/plan/words.c relay/base/value.c) nsm/tool/code.c $(UTF8_C)
+KMS_BELOW_C := $(addprefix vsock/,sock.c io.c relay/plan/address.c relay/plan/words.c relay/base/value.c) nsm/tool/code.c $(TEXT_C)
 KMS_C := $(KMS_LIB_C) $(KMS_TOOL_C) $(KMS_BELOW_C) $(OPTS_C)
 
 # Bytes that it may have: scripts/check-static. It is arm64's that is near, whose code is a sixth longer.

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "nsm/near.h"
 #include "nsm/opts.h"
 #include "nsm/tool/commands.h"
 #include "nsm/tool/out_file.h"
@@ -89,7 +90,7 @@ static bool is_group(const char *word)
 static int unknown(const struct tool *t, char **argv, bool group)
 {
 	const char *nearest = NULL;
-	unsigned least = OPTS_NEAR, distance;
+	unsigned least = NEAR_SLIPS, slips;
 	size_t len = strlen(argv[0]);
 
 	for (size_t i = 0; i < COUNT; i++) {
@@ -100,16 +101,16 @@ static int unknown(const struct tool *t, char **argv, bool group)
 		    (strncmp(name, argv[0], len) != 0 || name[len] != ' '))
 			continue;
 		/* "predict" may mean "pcr predict". */
-		distance = opts_distance(group ? argv[1] : argv[0],
-					 blank ? blank + 1 : name);
-		if (distance < least) {
-			least = distance;
+		slips = near_slips(group ? argv[1] : argv[0],
+				   blank ? blank + 1 : name);
+		if (slips < least) {
+			least = slips;
 			nearest = name;
 		}
 	}
-	if (!nearest && !group && opts_distance(argv[0], "pcr") < 2)
+	if (!nearest && !group && near_slips(argv[0], "pcr") < 2)
 		nearest = "pcr";
-	if (!nearest && !group && opts_distance(argv[0], "recipient") < 3)
+	if (!nearest && !group && near_slips(argv[0], "recipient") < 3)
 		nearest = "recipient";
 	return tool_usage(t, NULL, "no command %s%s%s%s%s%s", argv[0],
 			  group ? " " : "", group ? argv[1] : "",

@@ -12,7 +12,7 @@ PACK := main \
 
 # And what it has of init and nsm: all that it may include.
 PACK_OWN_C := $(PACK:%=rootfs/pack/%.c)
-PACK_C := $(PACK_OWN_C) $(SPEC_C) $(PLAN_C) $(UTF8_C) nsm/item.c $(API_SPEC_C)
+PACK_C := $(PACK_OWN_C) $(SPEC_C) $(PLAN_C) $(TEXT_C) nsm/item.c $(API_SPEC_C)
 
 # Bytes that it may have: scripts/check-static.
 PACK_MAX := 5242880

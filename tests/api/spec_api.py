@@ -34,7 +34,9 @@ compat = oyster 127.0.0.1:1350
 """
 # The text, the line, and what is said.
 BAD = (
-    ("x", 1, "a line is KEY = VALUE"), ("\n\nwhat = 5", 3, "no such key: what"), ("region =", 1, "region: it must be a region"),
+    ("x", 1, "a line is KEY = VALUE"), ("\n\nwhat = 5", 3, "no such key: what: the nearest is "),
+    ("sokcet = /run/a", 1, "no such key: sokcet: the nearest is socket"), ("Workers = 5", 1, "no such key: Workers: the nearest is kms-workers"),
+    (f"{'a' * 32} = 5", 1, "the nearest is ca"), ("region =", 1, "region: it must be a region"),
     ("region = mars-1", 1, "region mars-1: it must be a region"), ("region = eu-west-1 x", 1, "one word too many"),
     ("region = eu-west-1\nregion = eu-west-1", 2, "it is there twice"), ("region = eu-west-1", 1, "no line credentials"),
     (f"key = a {ARN}", 1, "no line region"), (KMS.replace("orders", "or/ders"), 3, "a name has letters"),

@@ -4,7 +4,7 @@ RELAY_O := $(call objects,PK,$(RELAY_C))
 OBJECTS += $(RELAY_O)
 
 # Small rather than fast: it waits for enclaves. Private: mkeif's objects have other flags.
-$(PK)/obj/vsock/%.o $(PK)/obj/nsm/opts.o: private PK_CFLAGS += -Os -fomit-frame-pointer \
+$(PK)/obj/vsock/%.o $(PK)/obj/nsm/opts.o $(PK)/obj/nsm/near.o: private PK_CFLAGS += -Os -fomit-frame-pointer \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables
 
 # What a forward needs with its part of musl, then the rest: the kernel maps pages of a program by 16, and so an idle

@@ -15,7 +15,7 @@ RELAY := $(RELAY_FIRST) \
 	$(addprefix monitor/,watch log_command status_command stop listen follow_options follow statuses channel control report \
 		link wait show json log lines status)
 RELAY_OWN_C := $(RELAY:%=vsock/relay/%.c)
-RELAY_C := $(RELAY_OWN_C) vsock/sock.c vsock/io.c vsock/seccomp.c $(UTF8_C) $(OPTS_C)
+RELAY_C := $(RELAY_OWN_C) vsock/sock.c vsock/io.c vsock/seccomp.c $(TEXT_C) $(OPTS_C)
 
 # What is measured with the image: mkeif reads it as relay does.
 PLAN_C := $(filter vsock/relay/plan/%,$(RELAY_OWN_C)) vsock/relay/base/value.c

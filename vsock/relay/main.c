@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "nsm/near.h"
 #include "nsm/opts.h"
 #include "vsock/relay/base/commands.h"
 #include "vsock/relay/base/print.h"
@@ -69,12 +70,12 @@ static const struct command *find(const char *name)
 static int unknown(const struct tool *t, const char *name)
 {
 	const char *nearest = NULL;
-	unsigned least = OPTS_NEAR, distance;
+	unsigned least = NEAR_SLIPS, slips;
 
 	for (size_t i = 0; i < COUNT; i++) {
-		distance = opts_distance(name, commands[i]->name);
-		if (distance < least) {
-			least = distance;
+		slips = near_slips(name, commands[i]->name);
+		if (slips < least) {
+			least = slips;
 			nearest = commands[i]->name;
 		}
 	}

@@ -7,6 +7,7 @@
 #include "nsm/api/spec/loopback.h"
 #include "nsm/kms/credentials/source.h"
 #include "nsm/kms/wire/endpoint.h"
+#include "nsm/near.h"
 #include "nsm/utf8.h"
 #include "vsock/relay/plan/address.h"
 
@@ -592,6 +593,19 @@ _Static_assert(KEYS <= 32, "SEEN has a bit for each");
 
 /* --- lines --- */
 
+static int unknown_key(struct spec_reader *r, const char *name)
+{
+	const char *best = keys[0].name;
+
+	for (size_t i = 1; i < KEYS; i++)
+		if (near_key(name, keys[i].name) < near_key(name, best))
+			best = keys[i].name;
+	r->about = name;
+	(void)fail(r, "no such key:", "the nearest is ");
+	add_words(r->fault, best);
+	return -EINVAL;
+}
+
 static int read_value(struct spec_reader *r, const char *name)
 {
 	char *more = NULL;
@@ -600,12 +614,8 @@ static int read_value(struct spec_reader *r, const char *name)
 
 	for (i = 0; i < KEYS && strcmp(keys[i].name, name) != 0; i++)
 		;
-	if (i == KEYS) {
-		r->about = name;
-		return fail(r, "no such key:",
-			    "enclave-api.conf(5) has those "
-			    "that there are");
-	}
+	if (i == KEYS)
+		return unknown_key(r, name);
 	if (!keys[i].may_repeat && r->seen >> i & 1)
 		return fail(r, name, "it is there twice");
 	r->seen |= UINT32_C(1) << i;

@@ -3,6 +3,7 @@
 #include "nsm/kms/tool/commands.h"
 #include "nsm/kms/tool/kmstool_cli.h"
 #include "nsm/kms/tool/kmstool_server.h"
+#include "nsm/near.h"
 #include "nsm/opts.h"
 #include "nsm/tool/out_file.h"
 
@@ -102,14 +103,14 @@ static bool ends_with(const char *name, const char *word)
 static int unknown(const struct tool *t, const char *word)
 {
 	const char *nearest = NULL;
-	unsigned least = OPTS_NEAR, distance;
+	unsigned least = NEAR_SLIPS, slips;
 
 	for (size_t i = 0; i < COUNT; i++) {
-		distance = opts_distance(word, commands[i]->name);
+		slips = near_slips(word, commands[i]->name);
 		if (ends_with(commands[i]->name, word))
-			distance = 0;
-		if (distance < least) {
-			least = distance;
+			slips = 0;
+		if (slips < least) {
+			least = slips;
 			nearest = commands[i]->name;
 		}
 	}

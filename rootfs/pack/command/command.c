@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nsm/near.h"
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/base/json_print.h"
 #include "rootfs/pack/base/progress.h"
@@ -13,8 +14,6 @@
 enum {
 	COMMAND_QUIET = COMMAND_ARGUMENT + 1,
 	COMMAND_HELP,
-	NEAR = 3,	/* letters that a slip may change, and one more */
-	WORD_MAX = 32,	/* letters of a word that may be a slip */
 	PREFIX_MIN = 3, /* letters of a word that may be one cut short */
 };
 
@@ -125,32 +124,6 @@ int command_print_json(const struct command *c, cJSON *json)
 
 /* --- what may have been meant --- */
 
-/* Levenshtein's distance; at most NEAR. */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned row[WORD_MAX + 1], above, left, best;
-	size_t n = strlen(b);
-
-	if (n > WORD_MAX)
-		return NEAR;
-	for (size_t i = 0; i <= n; i++)
-		row[i] = (unsigned)i;
-	for (; *a; a++) {
-		above = row[0]++;
-		for (size_t i = 1; i <= n; i++) {
-			left = row[i - 1] + 1;
-			best = above + (*a != b[i - 1]);
-			above = row[i];
-			if (left < best)
-				best = left;
-			if (above + 1 < best)
-				best = above + 1;
-			row[i] = best;
-		}
-	}
-	return row[n] < NEAR ? row[n] : NEAR;
-}
-
 /* A short word has room for one slip only, a beginning for none. */
 static unsigned how_far(const char *word, const char *name)
 {
@@ -159,8 +132,8 @@ static unsigned how_far(const char *word, const char *name)
 
 	if (len >= PREFIX_MIN && strncmp(word, name, len) == 0)
 		return 1;
-	d = distance(word, name);
-	return d > (len + 1) / 3 ? NEAR : d;
+	d = near_slips(word, name);
+	return d > (len + 1) / 3 ? NEAR_SLIPS : d;
 }
 
 const char *command_nearest(const char *word,
@@ -168,7 +141,7 @@ const char *command_nearest(const char *word,
 			    const void *list, size_t count)
 {
 	const char *nearest = NULL;
-	unsigned least = NEAR, d;
+	unsigned least = NEAR_SLIPS, d;
 
 	for (size_t i = 0; i < count; i++) {
 		d = how_far(word, name_of(list, i));
@@ -234,7 +207,7 @@ static const struct command_hint *find_hint(const struct command *c,
 
 static int unknown(const struct command *c, const char *word, size_t len)
 {
-	char name[WORD_MAX + 1];
+	char name[NEAR_NAME_MAX + 1];
 	const struct command_hint *h;
 	const char *nearest = NULL;
 
