@@ -1,14 +1,16 @@
 """The local API in an image: its configuration is read by the API's own code, and what it names is there."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from images.containers import GROUP, PASSWD, static_layer
-from images.oci import single
+from images.oci import Layer, single
 
 from .lib import DONE, REFUSED, Eif, build, built, check, folder, ramdisk, run, same, test
 
-INIT_CONF = """nsm-group = api
+TMPFS = "tmpfs = /run/api:uid=1000,gid=50,mode=0755\n"
+INIT_CONF = TMPFS + """nsm-group = api
 [api]
 command = /usr/bin/enclave-api
 user = app
@@ -22,11 +24,16 @@ socket-group = api
 """
 
 
+API_GROUP = "api:x:4000:app\n"
+
+
 def image(path: Path, conf: str | None = API_CONF, init_conf: str = INIT_CONF, at: str = "etc/enclave-api.conf",
-          program: bool = True) -> Path:
+          program: bool = True, group: str = API_GROUP, more: Callable[[Layer], object] | None = None) -> Path:
     layer = static_layer("etc", "usr/bin", "opt")
     layer.file("etc/passwd", PASSWD)
-    layer.file("etc/group", GROUP + "api:x:4000:\n")
+    layer.file("etc/group", GROUP + group)
+    if more:
+        more(layer)
     layer.file("etc/enclave-init.conf", init_conf)
     if conf is not None:
         layer.file(at, conf)
@@ -98,12 +105,70 @@ def what_is_hardly_meant_is_said() -> None:
 
 
 @test
+def a_socket_that_cannot_be_made_is_found() -> None:
+    """By the user of the API, in a directory as it will be: a note, since a service that starts earlier may make it."""
+    none = INIT_CONF.replace(TMPFS, "")
+
+    def other(options: str) -> str:
+        return INIT_CONF.replace(TMPFS, f"tmpfs = /run/api{options}\n")
+
+    def at(socket: str) -> str:
+        return API_CONF + f"socket = {socket}\n"
+
+    with folder() as path:
+        for what, conf, init_conf, more in (
+                ("mode 1777", API_CONF, other(""), None), ("the group's", API_CONF, other(":gid=50,mode=775"), None),
+                ("a group of the user's", API_CONF, other(":gid=44,mode=0070"), None),
+                ("root", API_CONF, none.replace("user = app\n", ""), None),
+                ("a capability", API_CONF, none.replace("ready =", "ambient-capabilities = DAC_OVERRIDE\nready ="), None),
+                ("of init's", at("/tmp/api.sock"), none, None), ("of init's, too", at("/dev/shm/api.sock"), none, None),
+                ("init's own", at("/run/enclave/api.sock"), none, None),
+                ("of the image", API_CONF, none, lambda layer: layer.dir("run/api", uid=1000)),
+                ("of the image, and /run", API_CONF, none, lambda layer: layer.dir("run", 0o777)),
+                ("outside /run", at("/opt/a/api.sock"), none, lambda layer: layer.dir("opt/a", 0o750, uid=1000)),
+                ("by a link", at("/var/run/api/api.sock"), INIT_CONF, lambda layer: (layer.dir("var"), layer.link("var/run", "/run"))),
+                ("made on the way", API_CONF, other("/below"), None), ("the last line", API_CONF, "tmpfs = /run:mode=0755\n" + INIT_CONF, None)):
+            done = build(path / "x.eif", "--image", image(path, conf, init_conf, more=more)).is_(DONE)
+            check("needs a directory" not in done.err, f"{what}: {done.err}")
+        mend = "in enclave-init.conf, and socket ="
+        for what, conf, init_conf, more, tmpfs in (
+                ("no line", API_CONF, none, None, "/run/api"), ("another's", API_CONF, other(":uid=1001,mode=0755"), None, "/run/api"),
+                ("the owner's mode counts", API_CONF, other(":uid=1000,mode=0577"), None, "/run/api"),
+                ("read-only", API_CONF, other(":uid=1000,ro"), None, "/run/api"),
+                ("covered", API_CONF, INIT_CONF.replace(TMPFS, TMPFS + "tmpfs = /run:mode=0755\n"), None, "/run/api"),
+                ("of root in the image", at("/opt/api.sock"), none, None, "/run/api"), ("the root", at("/api.sock"), none, None, "/run/api"),
+                ("nowhere", at("/nowhere/api.sock"), none, None, "/nowhere"), ("two levels", at("/run/a/b/api.sock"), none, None, "/run/a/b"),
+                ("a root that is read-only", at("/opt/a/api.sock"), "read-only = yes\n" + none,
+                 lambda layer: layer.dir("opt/a", uid=1000), "/run/api"),
+                ("the image's /run/api is root's", API_CONF, none, lambda layer: layer.dir("run/api"), "/run/api")):
+            build(path / "x.eif", "--image", image(path, conf, init_conf, more=more)).is_(
+                DONE, f"user 1000 needs a directory of its own: tmpfs = {tmpfs}:uid=1000,gid=50,mode=0755 {mend} {tmpfs}/api.sock")
+
+
+@test
+def a_user_that_is_not_in_the_sockets_group_is_refused() -> None:
+    """It could not give the socket to the group. All that a process's groups come from counts."""
+    empty = "api:x:4000:\n"
+    with folder() as path:
+        x = path / "x.eif"
+        for line in ("", "group = staff\n"):
+            init_conf = INIT_CONF.replace("ready =", f"{line}ready =")
+            build(x, "--image", image(path, init_conf=init_conf, group=API_GROUP if line else empty)).is_(
+                REFUSED, "/etc/enclave-api.conf: socket-group api: user app is not in that group")
+        for line in ("supplementary-groups = api\n", "group = api\n", "ambient-capabilities = CHOWN\n"):
+            build(x, "--image", image(path, init_conf=INIT_CONF.replace("ready =", f"{line}ready ="), group=empty)).is_(DONE)
+        build(x, "--image", image(path, init_conf=INIT_CONF.replace("user = app\n", ""), group=empty)).is_(DONE)
+        for group in ("staff", "50", "video"):
+            build(x, "--image", image(path, API_CONF.replace("socket-group = api", f"socket-group = {group}"))).is_(DONE)
+
+
+@test
 def files_are_put_into_an_image() -> None:
     """The API and its configuration into an image that has neither, over files and through links of the image, with their digests."""
     with folder() as path:
         layer = static_layer("etc", "usr/bin", "opt")
         layer.file("etc/passwd", PASSWD)
-        layer.file("etc/group", GROUP + "api:x:4000:\n")
+        layer.file("etc/group", GROUP + API_GROUP)
         layer.file("etc/enclave-api.conf", "no = configuration\n")
         layer.link("bin", "usr/bin")
         single(path / "image", [layer], {"Cmd": ["/tell"]})

@@ -1,16 +1,21 @@
 #include "rootfs/pack/command/build.h"
 
 #include <errno.h>
+#include <linux/capability.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "init/spec/config.h"
+#include "init/spec/user.h"
 #include "nsm/api/spec/conf.h"
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/base/tree.h"
 #include "rootfs/pack/image/app.h"
+#include "rootfs/pack/image/check.h"
 #include "rootfs/pack/image/image.h"
+#include "rootfs/pack/image/place.h"
 
 enum { DATABASE_MAX = 1 << 20 /* bytes of /etc/passwd */ };
 
@@ -126,7 +131,92 @@ static int check_named(const struct image *image, const char *path,
 	return 0;
 }
 
-static int check_conf(const struct image *image, const char *path,
+/* --- the socket --- */
+
+static bool has(const struct config_service *s, unsigned capability)
+{
+	return s->confine.ambient >> capability & 1;
+}
+
+static bool is_member(const struct user *u, uint32_t gid)
+{
+	for (size_t i = 0; i < u->group_count; i++)
+		if (u->groups[i] == gid)
+			return true;
+	return false;
+}
+
+/* Whether the API may have its socket in DIR: it makes one that is missing below /run. *RET_MISSING: DIR is. */
+static bool may_bind(const struct image *image, const struct config *config,
+		     const struct user *u, char *dir, bool *ret_missing)
+{
+	struct place_dir p = place_of(image, config, dir);
+	char *slash = strrchr(dir, '/');
+
+	*ret_missing = p.state == PLACE_MISSING;
+	if (*ret_missing && strncmp(dir, "/run/", 5) == 0) {
+		*slash = '\0';
+		p = place_of(image, config, dir);
+		*slash = '/';
+	}
+	return p.state == PLACE_UNKNOWN || place_is_open(&p, u);
+}
+
+/* A service that starts earlier may yet make the directory: it is a note, with the API's own words. */
+static void note_directory(const struct command *c, const struct image *image,
+			   const struct config *config, const struct user *u,
+			   const char *path, const struct spec *spec)
+{
+	const char *socket = spec->socket;
+	char dir[SPEC_SOCKET_MAX + 1];
+	bool is_missing;
+	int len = (int)(strrchr(socket, '/') - socket);
+
+	(void)snprintf(dir, sizeof(dir), "%.*s", len ? len : 1, socket);
+	if (may_bind(image, config, u, dir, &is_missing))
+		return;
+	if (!is_missing)
+		socket = SPEC_SOCKET;
+	len = (int)(strrchr(socket, '/') - socket);
+	command_note(
+		c,
+		"%s: socket %s: user %u needs a directory of its own: tmpfs = %.*s:uid=%u,gid=%u,mode=0755 in enclave-init.conf, and socket = %s",
+		path, spec->socket, u->uid, len, socket, u->uid, u->gid,
+		socket);
+}
+
+/* The service's user can make the socket, and give it to the group. */
+static int check_socket(const struct command *c, const struct image *image,
+			const struct config *config,
+			const struct config_service *s, const char *path,
+			const struct spec *spec, struct fault *reterr)
+{
+	struct user *u = calloc(1, sizeof(*u));
+	uint32_t gid = 0;
+	int r;
+
+	if (!u)
+		return fault_system(reterr, ENOMEM, "%s", path);
+	r = check_resolve(image, s, spec->socket_group, u, &gid, reterr);
+	if (r < 0)
+		(void)fault_prefix(reterr, "%s", path);
+	else if (u->uid != 0 && spec->socket_group && !has(s, CAP_CHOWN) &&
+		 !is_member(u, gid))
+		r = fault_refuse(
+			reterr,
+			"%s: socket-group %s: user %s is not in that group: it "
+			"needs the group in " USER_GROUP
+			", or by supplementary-groups",
+			path, spec->socket_group, s->user);
+	else if (u->uid != 0 && !has(s, CAP_DAC_OVERRIDE))
+		note_directory(c, image, config, u, path, spec);
+	free(u);
+	return r;
+}
+
+static int check_conf(const struct command *c, const struct image *image,
+		      const struct config *config,
+		      const struct config_service *s, const char *path,
 		      struct fault *reterr)
 {
 	struct spec_fault bad = { 0 };
@@ -142,7 +232,10 @@ static int check_conf(const struct image *image, const char *path,
 	if (!spec)
 		(void)fault_system(reterr, ENOMEM, "%s", path);
 	else if (conf_read(text, len, spec, &bad) == 0)
-		r = check_named(image, path, spec, reterr);
+		r = check_named(image, path, spec, reterr) < 0 ?
+			    -1 :
+			    check_socket(c, image, config, s, path, spec,
+					 reterr);
 	else if (bad.line)
 		(void)fault_refuse(reterr, "%s: line %u: %s", path, bad.line,
 				   bad.words);
@@ -193,7 +286,8 @@ int build_check_api(const struct command *c, const struct image *image,
 		path = conf_of(s);
 		if (!path)
 			continue;
-		if (!is_of_boot(path) && check_conf(image, path, reterr) < 0)
+		if (!is_of_boot(path) &&
+		    check_conf(c, image, config, s, path, reterr) < 0)
 			return -1;
 		if (s->supervision.ready == CONFIG_READY_EXEC)
 			command_note(c,

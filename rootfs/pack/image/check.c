@@ -362,7 +362,7 @@ static int check_file(const struct image *image, const char *key,
 }
 
 /* A file of the image as init will read it; nothing where there is none. */
-static int slurp(struct image *image, const char *path, char **own,
+static int slurp(const struct image *image, const char *path, char **own,
 		 struct user_file *ret, struct fault *reterr)
 {
 	struct tree_node *node = tree_find(image->tree, path, true);
@@ -386,7 +386,7 @@ struct check_names {
 	struct user *user; /* room for one */
 };
 
-static int read_names(struct image *image, struct check_names *ret,
+static int read_names(const struct image *image, struct check_names *ret,
 		      struct fault *reterr)
 {
 	ret->user = calloc(1, sizeof(*ret->user));
@@ -485,6 +485,36 @@ static int check_filter(struct image *image, const struct run *run,
 	return strings_add(&image->notes, note.text, reterr);
 }
 
+/* Who S runs as, to NAMES->user. */
+static int resolve(const struct check_names *names,
+		   const struct config_service *s, struct fault *reterr)
+{
+	names->user->group_count = 0;
+	if ((s->user || s->group) &&
+	    check_user(names, s->user ? s->user : "0", s->group, reterr) < 0)
+		return -1;
+	return check_groups(names, &s->supplementary_groups, reterr);
+}
+
+int check_resolve(const struct image *image, const struct config_service *s,
+		  const char *group, struct user *ret, uint32_t *ret_gid,
+		  struct fault *reterr)
+{
+	struct check_names names = { 0 };
+	int r = read_names(image, &names, reterr);
+
+	if (r == 0 && group) {
+		r = check_user(&names, "0", group, reterr);
+		*ret_gid = names.user->gid;
+	}
+	if (r == 0)
+		r = resolve(&names, s, reterr);
+	if (r == 0)
+		*ret = *names.user;
+	free_names(&names);
+	return r;
+}
+
 /* Capabilities that make modes no matter, and reach the program of a user. */
 static bool passes_modes(const struct config_service *s)
 {
@@ -497,11 +527,7 @@ static int check_service(struct image *image, const struct check_names *names,
 	const struct config_service *s = run->service;
 
 	run->user_name = s->user ? s->user : "0";
-	names->user->group_count = 0;
-	if ((s->user || s->group) &&
-	    check_user(names, run->user_name, s->group, reterr) < 0)
-		return -1;
-	if (check_groups(names, &s->supplementary_groups, reterr) < 0)
+	if (resolve(names, s, reterr) < 0)
 		return -1;
 	if (s->user && names->user->uid != 0 && !passes_modes(s))
 		run->user = names->user;
