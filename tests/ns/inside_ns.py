@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from .lib import BUILD, DEADLINE_S, VERSION, Jail, Tree, app, check, same, status, strings, test
-from .link_ns import LOG, lines_of, read_all, text_of
+from .link_ns import lines_of, read_from_the_start, text_of
 
 READY = "forward = ready\n"
 FOREVER = ("/bin/act", "sleep", "600000")
@@ -243,8 +243,8 @@ def one_that_does_not_end_is_killed() -> None:
 def it_has_a_stream_of_the_log() -> None:
     """Both its outputs are lines named relay, up to its last one."""
     config = "log = listen\nforward = say hello\n" + READY + "forward = end\n"
-    with jail(config, "/bin/act", "say", "ran") as j:
-        stream = read_all(j, j.connect(LOG))
+    with jail(config, "/bin/act", "await", "/run/go", "say", "ran") as j:
+        stream = read_from_the_start(j)
         same(lines_of(stream, "relay"), [b"relay: hello", b"relay: @end=seen"], "its lines")
         check(lines_of(stream, "main") == [b"main: @say=ran"], f"{stream!r}")
         j.restarted()
@@ -254,8 +254,8 @@ def it_has_a_stream_of_the_log() -> None:
 def a_flood_of_it_keeps_nobody_waiting() -> None:
     """What the log does not take is lost; the application starts and ends."""
     config = "log = listen\nforward = flood\n" + READY + "forward = flood\nforward = end\n"
-    with jail(config, "/bin/act", "say", "ran") as j:
-        text_of(read_all(j, j.connect(LOG)))
+    with jail(config, "/bin/act", "await", "/run/go", "say", "ran") as j:
+        text_of(read_from_the_start(j))
         j.restarted()
 
 

@@ -273,6 +273,12 @@ class Jail:
         """The application runs, and the heartbeat is through."""
         self.wait(lambda: self.parent.received, "a heartbeat")
         self.wait(lambda: len(self.children()) == 1, "the heartbeat's child is gone")
+        return self.asleep()
+
+    def asleep(self) -> "Jail":
+        """PID 1 is through with what it has waited for last."""
+        state = Path(f"/proc/{self.init}/stat")
+        self.wait(lambda: IS_TRACED or state.read_text().rpartition(") ")[2][0] == "S", "PID 1 sleeps")
         return self
 
     def end(self, timeout: float = DEADLINE_S) -> "Jail":
@@ -314,6 +320,8 @@ class Jail:
         return re.findall(rf"^@{re.escape(key)}=(.*)$", self.text, re.M)
 
     def fact(self, key: str) -> str:
+        """Of a program that may not have come that far yet."""
+        self.wait(lambda: self.facts(key) or self.code is not None, f"@{key}= on the console")
         values = self.facts(key)
         check(len(values) == 1, f"{len(values)} times @{key}= on the console")
         return values[0]

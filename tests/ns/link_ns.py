@@ -16,6 +16,7 @@ LOG, STATUS, CONTROL, REPORT = 17001, 17000, 17003, 9001
 NOTE = re.compile(rb"init: log: from byte (\d+) of (\d+), (\d+) lost, boot ([0-9a-f]{8})\n")
 END = re.compile(rb"init: log: end at byte (\d+)\n")
 FOREVER = "sleep 600000"
+WAIT = "while [ ! -e /run/go ]; do sleep 0.01; done; "  # for read_from_the_start()
 
 
 def tools() -> Tree:
@@ -90,6 +91,22 @@ def text_of(stream: bytes) -> tuple[dict[int, bytes], int]:
             pieces[at] += line
             known += len(line)
     raise Failure(f"no end: {stream[-80:]!r}")
+
+
+def read_from_the_start(j: Jail, port: int = LOG) -> bytes:
+    """All that PORT says, by a connection that has begun when the application, which waits for /run/go, goes on."""
+    s = j.connect(port)
+    s.setblocking(False)
+
+    def has_begun() -> bool:
+        try:
+            return s.recv(1, socket.MSG_PEEK) != b""
+        except BlockingIOError:
+            return False
+
+    j.wait(has_begun, "the first word of a connection")
+    touch(j, "/run/go")
+    return read_all(j, s)
 
 
 def lines_of(stream: bytes, name: str = "main") -> list[bytes]:
@@ -169,11 +186,11 @@ def without_a_configuration_there_is_nothing() -> None:
 @test
 def lines_come_with_their_service_and_stream() -> None:
     """Both streams, PID 1's lines, control bytes escaped, a line without a newline; then the end."""
-    script = (r"printf 'one\n\033[31mred\r\n'; echo two >&2; printf 'tab\there \200\n'; printf last; "
+    script = (WAIT + r"printf 'one\n\033[31mred\r\n'; echo two >&2; printf 'tab\there \200\n'; printf last; "
               "while [ ! -e /run/w-1 ]; do sleep 0.01; done; exit 3")
     config = "log = listen\n[w]\ncommand = /bin/act put mine count /run/w sleep 600000\nafter = main\n"
     with sh(script, config) as j:
-        stream = read_all(j, j.connect(LOG))
+        stream = read_from_the_start(j)
         j.expect_end("/bin/sh", "exited with code 3")
         same(sorted(lines_of(stream)), sorted([b"main: one", rb"main: \x1b[31mred", b"main! two", rb"main: tab" b"\t" rb"here \x80",
                                                b"main: last"]), "the lines")
@@ -185,15 +202,15 @@ def lines_come_with_their_service_and_stream() -> None:
 @test
 def raw_lines_are_as_they_were() -> None:
     """log-escape = no: only the name before them is ours."""
-    with sh(r"printf '\033[1m\200\n'; exit 0", "log = listen\nlog-escape = no\n") as j:
-        same(lines_of(read_all(j, j.connect(LOG))), [b"main: \x1b[1m\x80"], "the line")
+    with sh(WAIT + r"printf '\033[1m\200\n'; exit 0", "log = listen\nlog-escape = no\n") as j:
+        same(lines_of(read_from_the_start(j)), [b"main: \x1b[1m\x80"], "the line")
 
 
 @test
 def long_lines_go_on_in_the_next() -> None:
     """4096 bytes a line; the rest has a + behind the name, and nothing is lost."""
-    with sh("head -c 9000 /dev/zero | tr '\\0' x; echo", "log = listen\n") as j:
-        found = lines_of(read_all(j, j.connect(LOG)))
+    with sh(WAIT + "head -c 9000 /dev/zero | tr '\\0' x; echo", "log = listen\n") as j:
+        found = lines_of(read_from_the_start(j))
         same([line[:6] for line in found], [b"main: ", b"main+ ", b"main+ "], "the prefixes")
         same([len(line) - 6 for line in found], [4096, 4096, 808], "their lengths")
 
@@ -350,9 +367,9 @@ def dev_stdout_opens_for_every_user() -> None:
         raise Skip("needs several users")
     files = tools()
     files.file("etc/passwd", "root:x:0:0::/:\napp:x:1000:1000::/:\n")
-    with Jail("/bin/sh", "-c", "echo out >/dev/stdout; echo err >/dev/stderr; exit 0", files=files,
+    with Jail("/bin/sh", "-c", WAIT + "echo out >/dev/stdout; echo err >/dev/stderr; exit 0", files=files,
               config="user = app\nlog = listen\n") as j:
-        same(sorted(lines_of(read_all(j, j.connect(LOG)))), [b"main! err", b"main: out"], "the lines")
+        same(sorted(lines_of(read_from_the_start(j))), [b"main! err", b"main: out"], "the lines")
 
 
 @test
@@ -360,8 +377,9 @@ def streams_stay_away_by_configuration() -> None:
     """log-stderr = no and terminal = yes keep the console; stdout = null is nowhere."""
     config = ("log = listen\nlog-stderr = no\n[t]\ncommand = /bin/sh -c \"echo @t=console; exec sleep 1d\"\nterminal = yes\n"
               "[n]\ncommand = /bin/sh -c \"echo nowhere; exec sleep 1d\"\nstdout = null\n")
-    with sh("echo logged; echo @main=console >&2; sleep 0.5; exit 0", config) as j:
-        stream = read_all(j, j.connect(LOG))
+    with sh(f"echo logged; echo @main=console >&2; {WAIT}exit 0", config) as j:
+        j.expect(t="console", main="console")
+        stream = read_from_the_start(j)
         j.restarted()
         j.expect(t="console", main="console")
         same(lines_of(stream), [b"main: logged"], "the lines")
@@ -452,8 +470,8 @@ def each_boot_has_an_id() -> None:
 @test
 def status_names_signals() -> None:
     """A signal by number and by name."""
-    with sh("kill -9 $$", "status = brief\n") as j:
-        last = json.loads(read_all(j, j.connect(STATUS)).splitlines()[-1])
+    with sh(WAIT + "kill -9 $$", "status = brief\n") as j:
+        last = json.loads(read_from_the_start(j, STATUS).splitlines()[-1])
         same((last["status"], last["signal"], last["name"]), ("signaled", 9, "SIGKILL"), "the last line")
 
 
@@ -463,12 +481,16 @@ def full_status_has_the_services() -> None:
     config = ("status = full\ncontrol = stop\n[w]\ncommand = act notify READY=1;STATUS=warm \"sleep\" 600000\nready = notify\n"
               "[again]\ncommand = /bin/sh -c \"sleep 0.2; exit 1\"\nrestart = always\nrestart-delay = 10ms\nrestart-limit = 0\n")
     with sh(f"exec {FOREVER}", config) as j:
-        s = j.connect(STATUS)
-        data = read_until(j, s, b'"restarts":2')
-        last = json.loads(data.splitlines()[-1])
-        same([x["name"] for x in last["services"]], ["main", "w", "again"], "the services")
-        w = last["services"][1]
-        same((w["state"], w["text"], w["restarts"]), ("running", "warm", 0), "w")
+        s, services = j.connect(STATUS), []
+
+        def are_there() -> bool:
+            """What w says and the restarts of the other come in any order."""
+            services[:] = json.loads(read_until(j, s, b"\n").splitlines()[-1])["services"]
+            return len(services) > 2 and services[1].get("text") == "warm" and services[2]["restarts"] >= 2
+        j.wait(are_there, "what w says, and two restarts")
+        same([x["name"] for x in services], ["main", "w", "again"], "the services")
+        w = services[1]
+        same((w["state"], w["restarts"]), ("running", 0), "w")
         check(w["pid"] > 0, "its pid")
 
 
@@ -477,9 +499,9 @@ def a_boot_that_stops_is_fatal() -> None:
     """On the status port and in the report: step and reason, quotes escaped."""
     parent = Parent()
     parent.serves.add(REPORT)
-    with Jail("/no/such\"program", config="status = brief\nreport = on\n", parent=parent) as j:
-        s = j.connect(STATUS)
-        last = json.loads(read_all(j, s).splitlines()[-1])
+    config = "status = brief\nreport = on\nafter = w\n[w]\ncommand = /bin/act await /run/go notify READY=1 sleep 600000\nready = notify\n"
+    with Jail("/no/such\"program", config=config, parent=parent) as j:
+        last = json.loads(read_from_the_start(j, STATUS).splitlines()[-1])
         same((last["status"], last["step"], last["error"]), ("fatal", 8, 'spawn: /no/such"program: not found'), "status")
         record, _ = report(j)
         same((record["status"], record["step"], record["error"]), (last["status"], 8, last["error"]), "the report")
@@ -494,9 +516,9 @@ def stop_ends_as_the_configuration_says() -> None:
     config = ("control = stop SIGUSR1\nstop-signal = SIGINT\nstop-timeout = 30s\nstatus = brief\n"
               "[w]\ncommand = act until-term w\n")
     with sh("trap 'echo @usr1=1' USR1; trap 'echo @int=1; while [ ! -e /run/go ]; do sleep 0.05; done; exit 7' INT; "
-            "while :; do sleep 0.05; done", config) as j:
+            "echo @trapped=1; while :; do sleep 0.05; done", config) as j:
         started(j)
-        j.wait(lambda: j.parent.received, "a heartbeat")
+        j.wait_said("@trapped=1")
         same(command(j, b"SIGHUP\n"), b"no: this signal is not in control\n", "HUP")
         same(command(j, b"restart w\n"), b"no: no such command\n", "restart")
         same(command(j, b"usr1\r\n"), b"ok\n", "USR1")

@@ -112,12 +112,13 @@ def the_root_may_be_read_only() -> None:
               config="read-only = yes\ntmpfs = /c\nadd-host = db:10.0.0.1\n") as j:
         j.started()
         check("ro" in mounts(j)["/"][1].split(","), f"{mounts(j)['/']}")
+        j.wait(lambda: Path(f"/proc/{j.app}/root/c/file").exists(), "the last of the files")
         there = [p for p in ("/file", "/tmp/file", "/run/file", "/c/file") if Path(f"/proc/{j.app}/root{p}").exists()]
         same(there, ["/tmp/file", "/run/file", "/c/file"], "files that could be made")
         check("10.0.0.1\tdb\n" in read(j, "/etc/hosts"), read(j, "/etc/hosts"))
     with Jail("/bin/act", "make", "/file", *SLEEP[1:], config="read-only = no\n") as j:
         j.started()
-        check(Path(f"/proc/{j.app}/root/file").exists(), "a file in the root")
+        j.wait(lambda: Path(f"/proc/{j.app}/root/file").exists(), "a file in the root")
 
 
 # --- names and addresses ---

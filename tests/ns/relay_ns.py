@@ -13,7 +13,7 @@ from relay import lib as relay
 from relay.enclaver import EnclaverParent
 
 from .lib import Failure, Jail, Parent, check, same, test
-from .link_ns import CONTROL, LOG, REPORT, STATUS, helper_of, read_all, sh, started
+from .link_ns import CONTROL, LOG, REPORT, STATUS, WAIT, helper_of, read_all, read_from_the_start, sh, started
 
 KEYS = "log = listen\nstatus = full\nreport = on\ncontrol = stop SIGHUP\n"
 
@@ -163,12 +163,13 @@ def the_next_enclave_at_the_same_place_is_another() -> None:
 @test
 def status_and_control_agree_with_the_init() -> None:
     """The table has the services; a signal that the configuration does not name is refused."""
-    with bridge(f"trap 'echo hup' HUP; {FOREVER}", KEYS + "[w]\ncommand = /bin/sleep 600000\n") as b:
+    with bridge(f"trap 'echo hup' HUP; echo trapped; {FOREVER}", KEYS + "[w]\ncommand = /bin/sleep 600000\n") as b:
         b.wait(lambda: b.jail.parent.received, "the heartbeat")
         table = run(b, "status", b.target).is_(relay.DONE, "").lines
         same(table[0], "status    running, ready", "the first line")
         same([line.split()[:2] for line in table[4:]],
              [["SERVICE", "STATE"], ["main", "running"], ["w", "running"]], "services")
+        b.wait(lambda: b"main: trapped" in run(b, "log", b.target).is_(relay.DONE, "").out, "the trap")
         run(b, "stop", b.target, "--signal", "HUP").is_(relay.DONE, "")
         run(b, "stop", b.target, "--signal", "TERM").is_(relay.REFUSED, "SIGTERM is refused")
         b.wait(lambda: b"main: hup" in run(b, "log", b.target).is_(relay.DONE, "").out, "the signal")
@@ -179,8 +180,8 @@ def enclavers_parent_understands_the_init() -> None:
     """Its status lines, from running to the end, brief and full; and reports, of which a failed boot is one."""
     for script, end in (("exit 3", (3, None)), ("kill -KILL $$", (None, 9))):
         for how in ("brief", "full"):
-            with sh(f"sleep 0.3; {script}", f"status = {how}\n", parent=Parent()) as j:
-                parent = EnclaverParent().feed(read_all(j, j.connect(STATUS)))
+            with sh(WAIT + script, f"status = {how}\n", parent=Parent()) as j:
+                parent = EnclaverParent().feed(read_from_the_start(j, STATUS))
                 check(parent.is_running and parent.has_ended and not parent.errors, f"{parent.errors}")
                 same((parent.code, parent.signal), end, f"{script}, {how}")
     with Jail("/bin/none", config="report = on\n", parent=Parent()) as j:

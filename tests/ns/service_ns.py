@@ -175,8 +175,10 @@ def always_starts_again_after_success() -> None:
         j.expect_end("/bin/act", "exited with code 0")
         same(len(starts(j, "x")), 10, "starts")
         j.expect_said(line("x", "exited with code 0, started again in 256 ms (9)"))
-    with Jail("/bin/act", "await", "/run/starts-x", "sleep", "100", config="[x]\ncommand = act start x exit 1\n") as j:
-        j.expect_end("/bin/act", "exited with code 0")
+    with Jail("/bin/act", *SLEEP.split(), config="[x]\ncommand = act start x exit 1\n") as j:
+        j.wait_said(line("x", "exited with code 1"))
+        os.kill(j.started().init, signal.SIGTERM)
+        j.expect_end("/bin/act", "killed by SIGTERM")
         same(len(starts(j, "x")), 1, "starts")
         j.expect_said(line("x", "exited with code 1"))
 
@@ -266,8 +268,9 @@ def who_tells_in_time_is_left_alone() -> None:
 @test
 def the_end_is_the_applications_by_default() -> None:
     """end = main: services are stopped, in the opposite order, each by its signal."""
-    config = ("[db]\ncommand = act until-term db\n[web]\ncommand = act start web until-term web\nafter = db\nstop-signal = USR1\n")
-    with Jail("/bin/act", "await", "/run/starts-web", "sleep", "300", "exit", "2", config=config) as j:
+    config = ("[db]\ncommand = act start db until-term db\n[web]\ncommand = act start web until-term web\nafter = db\n"
+              "stop-signal = USR1\n")
+    with Jail("/bin/act", "await", "/run/starts-db", "await", "/run/starts-web", "exit", "2", config=config) as j:
         j.expect_end("/bin/act", "exited with code 2")
         same(j.facts("stopped"), ["web User defined signal 1", "db Terminated"], "the order of the end")
         j.expect_said(line("web", "exited with code 0"), line("db", "exited with code 0"))
@@ -355,7 +358,7 @@ def idle_services_cost_nothing() -> None:
               "restart = always\n") as j:
         j.wait(lambda: j.parent.received, "a heartbeat")
         j.wait(lambda: len(j.children()) == 2, "the heartbeat's child is gone")
-        before = status(j.init, "voluntary_ctxt_switches")
+        before = status(j.asleep().init, "voluntary_ctxt_switches")
         for _ in range(50):
             j.poll()
         same(status(j.init, "voluntary_ctxt_switches"), before, "wakeups")
