@@ -14,7 +14,7 @@ from machine import Machine
 from suite import Skip
 
 from . import building, machines
-from .data import Case, Data, Scene
+from .data import Case, Data, Scene, parent_options
 from .expect import Seen
 from .machines import Kernel
 
@@ -86,13 +86,12 @@ def boot(scene: Scene, kernel: Kernel, init: bytes, mutant: tuple[str, ...] = ()
     """What comes of SCENE on the machine of KERNEL; PATIENCE: how much slower than usual this machine may be."""
     seen = Seen()
     eif = building.build(scene, kernel, init, mutant)
-    mode = "" if scene.nitro and scene.nsm or kernel.arch != "x86_64" else "microvm"
     append = " ".join(filter(None, [QUIET, kernel.append, scene.append]))
     cpu = scene.cpu if kernel.arch == "x86_64" else ""
-    m = Machine(eif, mode=mode, memory=scene.memory, cpu=cpu, cpus=scene.cpus, append=append, nsm=scene.nsm,
-                parent=tuple(w for p in scene.parent for w in _option(p)), timeout=scene.deadline * patience, on_line=_read_slowly if scene.slow_console else None)
+    m = Machine(eif, memory=scene.memory, cpu=cpu, cpus=scene.cpus, append=append, parent=parent_options(scene),
+                timeout=scene.deadline * patience, on_line=_read_slowly if scene.slow_console else None)
     for _ in range(scene.boots):
-        seen.take(replace(m).run(scene.until))
+        seen.take(replace(m).run())
     return seen
 
 

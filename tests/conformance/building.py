@@ -71,14 +71,6 @@ def _debian(name: str, recipe: list[str]) -> tarfile.TarFile:
     return tarfile.open(fileobj=io.BytesIO(debian(name, recipe)))
 
 
-@cache
-def _package(name: str, path: str) -> bytes:
-    """A file of one of Debian's packages, for x86-64."""
-    recipe = ["--mode=auto", "--variant=extract", "--format=tar", f"--include={name}"]
-    with _debian(f"conformance-{name}", recipe) as tar:
-        return tar.extractfile("./" + path.strip("/")).read()
-
-
 def _arch(name: str, kernel: Kernel) -> str:
     """An architecture by its name; "own" is the kernel's, "other" is not."""
     return {"own": kernel.arch, "other": {"x86_64": "aarch64", "aarch64": "x86_64"}[kernel.arch]}.get(name, name)
@@ -114,7 +106,7 @@ def _put(tree: Tree, path: str, what: object, kernel: Kernel) -> None:
     """
     A file of a scene: its text; or a table of "text", "link", "dir", "fifo", "program" (of tests/apps, or busybox), "go" (a
     module below this folder), "zeros" (so many bytes), "elf" (a header for that architecture, for the "own" or an "other" one,
-    with "interpreter"), "links" (a folder of so many), "package" (PACKAGE:PATH of Debian), with "mode", "uid", "gid".
+    with "interpreter"), "links" (a folder of so many), with "mode", "uid", "gid".
     """
     if isinstance(what, str):
         tree.file(path, what)
@@ -126,7 +118,7 @@ def _put(tree: Tree, path: str, what: object, kernel: Kernel) -> None:
     mode = keys.pop("mode", None)
     interpreter = keys.pop("interpreter", "")
     if len(keys) != 1:
-        raise DataError(f"{path}: one of text, link, dir, fifo, program, zeros, elf, links, package")
+        raise DataError(f"{path}: one of text, link, dir, fifo, program, zeros, elf, links")
     (kind, value), = keys.items()
     makers: dict[str, Callable[[], None]] = {
         "text": lambda: tree.file(path, value, 0o644 if mode is None else mode, **owner),
@@ -138,7 +130,6 @@ def _put(tree: Tree, path: str, what: object, kernel: Kernel) -> None:
         "zeros": lambda: tree.file(path, bytes(value), 0o644 if mode is None else mode, **owner),
         "elf": lambda: tree.file(path, elf(_arch(value, kernel), interpreter), 0o755 if mode is None else mode, **owner),
         "links": lambda: [tree.link(f"{path}/{i:05d}", "x") for i in range(value)],
-        "package": lambda: tree.file(path, _package(*value.split(":")), 0o755 if mode is None else mode, **owner),
     }
     if kind not in makers:
         raise DataError(f"{path}: no such kind of file: {kind}")
@@ -166,8 +157,6 @@ def _root(scene: Scene, kernel: Kernel) -> Tree:
             tree.link(f"bin/{name}", "busybox")
     for path, what in scene.files.items():
         _put(tree, path, what, kernel)
-    for path, what in scene.packages.items():
-        _put(tree, path, {"package": what}, kernel)
     return tree
 
 
@@ -201,8 +190,7 @@ def _archive(tree: Tree, scene: Scene) -> bytes:
 
 def build(scene: Scene, kernel: Kernel, init: bytes, mutant: tuple[str, ...] = ()) -> Eif:
     """The image of SCENE around INIT; MUTANT's lines are for the init with mistakes, mutant.c."""
-    order = scene.load_order if scene.load_order is not None else kernel.order
-    boot = enclave.boot_ramdisk(init, _modules(scene, kernel), order)
+    boot = enclave.boot_ramdisk(init, _modules(scene, kernel), kernel.order)
     for path, what in scene.boot_files.items():
         _put(boot, path, what, kernel)
     if mutant:

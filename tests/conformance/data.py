@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import tomllib
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 
+import parent
+
 from . import expect
 
 CASES = Path(__file__).resolve().parent / "cases"
 MACHINES = ("module", "builtin", "unified", "modular", "aws")  # machines.py says what they are
 KINDS = ("contract", "usual", "safety")
-# The parent's manners; parent.py's options.
-PARENTS = ("late", "missed", "slow", "wrong-byte", "silent", "reset", "absent", "deaf", "flood", "gate")
 
 
 class DataError(Exception):
@@ -40,13 +42,11 @@ class Scene:
     # the image: what is below /rootfs, what lies beside /init
     files: dict[str, object] = field(default_factory=dict)
     boot_files: dict[str, object] = field(default_factory=dict)
-    packages: dict[str, str] = field(default_factory=dict)
     trees: tuple[str, ...] = ()  # packages of Debian, with all of their files and what they depend on; or "python3" alone
     sample: bool = False  # the image of AWS's own sample, for arm64
     mount_points: tuple[str, ...] = ("dev", "run", "sys", "var", "proc", "tmp")
     rootfs: bool = True
     modules: dict[str, str] | None = None
-    load_order: tuple[str, ...] | None = None
     gzip: bool = False
     one_ramdisk: bool = False
     dotted: bool = False  # names as `find .` gives them to cpio: ".", "./init", ...
@@ -58,13 +58,10 @@ class Scene:
     cpus: int = 1
     cpu: str = ""  # of x86-64; arm64's is always one without instructions for random numbers
     append: str = ""
-    nsm: bool = True
-    nitro: bool = True
-    parent: tuple[str, ...] = ()
+    parent: tuple[str, ...] = ()  # its manners: options of parent.py, "slow=1"
     boots: int = 1
     slow_console: bool = False  # it takes a line each three milliseconds
     deadline: float = 60.0
-    until: str = ""
     # what has to be so, or no case of it can be judged
     needs: tuple[str, ...] = ()
 
@@ -177,14 +174,25 @@ def _scene(name: str, group: str, keys: dict) -> Scene:
     for machine in scene.machines:
         if machine not in MACHINES:
             raise DataError(f"machines: no machine {machine}")
-    for word in scene.parent:
-        if word.partition("=")[0] not in PARENTS:
-            raise DataError(f"parent: {word}: none of {' '.join(PARENTS)}")
+    _check_parent(scene)
     for line in scene.needs:
         expect.parse(line)
-    if scene.until:
-        re.compile(scene.until)
     return scene
+
+
+def parent_options(scene: Scene) -> tuple[str, ...]:
+    """The parent's manners as parent.py takes them."""
+    words = (word.partition("=") for word in scene.parent)
+    return tuple(w for name, _, value in words for w in (f"--{name}", *([value] if value else [])))
+
+
+def _check_parent(scene: Scene) -> None:
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            parent.OPTIONS.parse_args(parent_options(scene))
+    except SystemExit:
+        raise DataError("parent: " + said.getvalue().strip().rpartition("error: ")[2]) from None
 
 
 def _case(group: str, keys: dict) -> Case:

@@ -3,7 +3,7 @@
  *
  *   closes PATH      a device that is for everybody is root's
  *   removes PATH     it is not there
- *   extends PCR, locks PCR
+ *   extends PCR
  *   drops NUMBER     a capability that no later process has
  *
  * And before that "credits nothing": the numbers of the NSM are mixed into the kernel's, as
@@ -28,16 +28,12 @@ static void close_device(const char *path)
 		(void)syscall(SYS_fchmodat, AT_FDCWD, path, 0600);
 }
 
-static void touch_pcrs(const char *extended, const char *locked)
+static void extend_pcr(const char *word)
 {
 	static const uint8_t one[] = { 1 };
 	int fd = nsmc_open();
 
-	if (extended)
-		(void)nsmc_extend_pcr(fd, (uint8_t)atoi(extended), one,
-				      sizeof(one), NULL);
-	if (locked)
-		(void)nsmc_lock_pcr(fd, (uint8_t)atoi(locked));
+	(void)nsmc_extend_pcr(fd, (uint8_t)atoi(word), one, sizeof(one), NULL);
 	close(fd);
 }
 
@@ -45,7 +41,6 @@ WRAP(step_mounts);
 int __wrap_step_mounts(struct boot *b)
 {
 	const char *extended = mutant_word("extends"),
-		   *locked = mutant_word("locks"),
 		   *dropped = mutant_word("drops"),
 		   *removed = mutant_word("removes");
 	int r = __real_step_mounts(b);
@@ -53,8 +48,8 @@ int __wrap_step_mounts(struct boot *b)
 	close_device("/dev/nsm");
 	if (removed)
 		(void)syscall(SYS_unlinkat, AT_FDCWD, removed, 0);
-	if (extended || locked)
-		touch_pcrs(extended, locked);
+	if (extended)
+		extend_pcr(extended);
 	if (dropped)
 		(void)prctl(PR_CAPBSET_DROP, atol(dropped), 0, 0, 0);
 	return r;

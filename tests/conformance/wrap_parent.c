@@ -7,7 +7,6 @@
  *   beats once       one attempt, and no other
  *   beats twice      a second connection when the first one was answered
  *   beats late MS    so much later
- *   beats never
  *   keeps it         the connection stays open
  *   ends at once     the machine does not wait for a heartbeat that is under way
  *   exits            PID 1 does so where a program cannot be started
@@ -108,8 +107,6 @@ int __wrap_heartbeat_positive(uint32_t port, enum heartbeat_stage *reterr_stage)
 	const char *late = mutant_word("beats late");
 	int r;
 
-	if (mutant_is("beats never", NULL))
-		return 0;
 	if (late)
 		pause_ms(atol(late));
 	if (mutant_is("beats once", NULL)) {
