@@ -1,14 +1,18 @@
 """Boots scenes, and has the cases judge what is seen."""
 
 import hashlib
+import os
+import signal
 import struct
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import enclave
+import machine
 from enclave import Eif, ImageError
 from machine import Machine
 from suite import Skip
@@ -100,10 +104,26 @@ def _read_slowly(_at: float, _line: str) -> None:
     time.sleep(0.003)
 
 
-def _option(word: str) -> list[str]:
-    """late=3 as parent.py has it."""
-    name, _, value = word.partition("=")
-    return [f"--{name}", *([value] if value else [])]
+def side_by_side(work: Callable, each: Iterable[tuple], jobs: int, take: Callable) -> None:
+    """TAKE gets what WORK makes of each, in order; JOBS go on at a time. What ends this early ends the boots under way, too."""
+    with ThreadPoolExecutor(jobs) as pool:
+        todo = [pool.submit(work, *args) for args in each]
+        try:
+            for one in todo:
+                take(one.result())
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            _end_all(todo)
+
+
+def _end_all(todo: list[Future]) -> None:
+    """Ends the programs that those of TODO wait for that were not cancelled, and what they start then, until all are done."""
+    begun = [one for one in todo if not one.cancelled()]
+    while wait(begun, 0.05).not_done:
+        for path in Path("/proc/self/task").glob("*/children"):
+            with suppress(OSError):
+                for pid in path.read_text().split():
+                    os.kill(int(pid), signal.SIGTERM)
 
 
 @dataclass
@@ -111,13 +131,16 @@ class Verdict:
     """Of one case on one machine."""
     case: Case
     machine: str
-    status: str  # "pass", "fail", "n/a"
+    status: str  # "pass", "fail", "n/a", "error": it could not be tried
     seen: str = ""
 
 
 def run(data: Data, cases: list[Case], init: Init, kernel: Kernel | None = None, jobs: int = 2, patience: float = 1.0,
         consoles: Path | None = None, told: Callable[[list[Verdict]], None] = lambda _: None) -> list[Verdict]:
-    """All of CASES on INIT, each scene booted once a machine; on the machine of KERNEL alone, if that is given. What was seen is written to CONSOLES."""
+    """
+    All of CASES on INIT, each scene booted once a machine; on the machine of KERNEL alone, if that is given. What was seen is
+    written to CONSOLES. A machine that does not start is an error of the cases of its scene; without any it is RuntimeError.
+    """
     todo: dict[tuple[str, str], list[Case]] = {}
     verdicts: list[Verdict] = []
     for case in cases:
@@ -125,22 +148,28 @@ def run(data: Data, cases: list[Case], init: Init, kernel: Kernel | None = None,
         found, why = places_given(scene, kernel) if kernel else places(scene, init.arch)
         if not found:
             verdicts.append(Verdict(case, "", "n/a", why))
-        for machine in found:
-            todo.setdefault((case.scene, machine), []).append(case)
+        for place in found:
+            todo.setdefault((case.scene, place), []).append(case)
     told(verdicts)
+    kernels = {place: kernel or machines.kernel(place) for _, place in todo}
+    if todo:
+        machine.emulator(init.arch)
 
-    def one(key: tuple[str, str]) -> list[Verdict]:
-        scene = data.scenes[key[0]]
+    def one(name: str, place: str) -> list[Verdict]:
+        scene, asked = data.scenes[name], todo[name, place]
         try:
-            seen = boot(scene, kernel or machines.kernel(key[1]), init.data, (), patience)
+            seen = boot(scene, kernels[place], init.data, (), patience)
         except Skip as e:  # a tool that makes the image is not there
-            return [Verdict(c, key[1], "n/a", str(e)) for c in todo[key]]
+            return [Verdict(c, place, "n/a", str(e)) for c in asked]
+        except (RuntimeError, OSError) as e:
+            return [Verdict(c, place, "error", f"the scene {name} was not tried: {'; '.join(str(e).splitlines())}") for c in asked]
         if consoles:
-            seen.write(consoles / f"{key[0]}.{key[1]}.log")
-        return [Verdict(c, key[1], "fail" if wrong else "pass", wrong) for c in todo[key] for wrong in [c.judge(seen, scene)]]
+            seen.write(consoles / f"{name}.{place}.log")
+        return [Verdict(c, place, "fail" if wrong else "pass", wrong) for c in asked for wrong in [c.judge(seen, scene)]]
 
-    with ThreadPoolExecutor(jobs) as pool:
-        for found in pool.map(one, todo):
-            verdicts += found
-            told(found)
+    def take(found: list[Verdict]) -> None:
+        verdicts.extend(found)
+        told(found)
+
+    side_by_side(one, todo, jobs, take)
     return verdicts

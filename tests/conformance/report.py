@@ -1,6 +1,8 @@
 """What is printed of a run: a table, JSON, and the document of several inits."""
 
+import fcntl
 import json
+import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,14 +11,19 @@ from . import machines
 from .boots import Init, Verdict
 from .data import KINDS, Data
 
-STATUS = ("pass", "fail", "n/a")
-SUMS = "{pass} passed, {fail} failed, {n/a} not applicable"
+STATUS = {"pass": "passed", "fail": "failed", "n/a": "not applicable", "error": "not tried, for an error"}
 
 
 def status(verdicts: Iterable[Verdict]) -> str:
     """Of one case, over all machines."""
     found = {v.status for v in verdicts}
-    return "fail" if "fail" in found else "pass" if "pass" in found else "n/a"
+    return next((s for s in ("fail", "error", "pass") if s in found), "n/a")
+
+
+def code(verdicts: Iterable[Verdict]) -> int:
+    """What to exit with: 1 for a case that failed, or that could not be tried, 2 if none could."""
+    found = {v.status for v in verdicts}
+    return 2 if found <= {"n/a", "error"} else 1 if found & {"fail", "error"} else 0
 
 
 def by_case(verdicts: list[Verdict]) -> dict[str, list[Verdict]]:
@@ -31,6 +38,11 @@ def sums(statuses: Iterable[str]) -> dict[str, int]:
     return {s: statuses.count(s) for s in STATUS}
 
 
+def sum_line(statuses: Iterable[str]) -> str:
+    """For people; errors are seldom, and only told of if there are any."""
+    return ", ".join(f"{n} {STATUS[s]}" for s, n in sums(statuses).items() if n or s != "error")
+
+
 def seen(verdicts: list[Verdict]) -> str:
     """Why a case fails or is not applicable; the machine is named where there are several."""
     reasons: dict[str, list[str]] = {}
@@ -40,6 +52,23 @@ def seen(verdicts: list[Verdict]) -> str:
     if len(verdicts) < 2:
         return "".join(reasons)
     return "; ".join(f"{reason} ({', '.join(names)})" for reason, names in reasons.items())
+
+
+def log_folder(asked: Path | None, usual: Path) -> Path:
+    """
+    Where what was seen of each boot is written to: what the user has ASKED for, or USUAL, or "USUAL.2" and so on. No other run
+    has it as long as this program lives.
+    """
+    for path in (asked,) if asked else (usual, *(usual.with_name(f"{usual.name}.{n}") for n in range(2, 100))):
+        path.mkdir(parents=True, exist_ok=True)
+        held = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(held)
+            continue
+        return path
+    raise ValueError(f"{asked or usual}: another run writes its logs there")
 
 
 def shown(path: Path) -> Path:
@@ -69,8 +98,8 @@ def table(data: Data, verdicts: list[Verdict], consoles: Path | None = None) -> 
     for kind in KINDS:
         of_kind = [status(v) for n, v in found.items() if data.cases[n].kind == kind]
         if of_kind:
-            yield f"{kind}: {SUMS.format(**sums(of_kind))}"
-    yield SUMS.format(**sums(status(v) for v in found.values()))
+            yield f"{kind}: {sum_line(of_kind)}"
+    yield sum_line(status(v) for v in found.values())
 
 
 def as_json(data: Data, verdicts: list[Verdict], init: Init, name: str, seconds: float) -> dict:
@@ -106,7 +135,10 @@ def _cell(text: str) -> str:
 
 
 def document(head: str, runs: list[dict]) -> str:
-    """docs/conformance.md: HEAD, and a table of what RUNS, read from JSON, have."""
+    """docs/conformance.md: HEAD, and a table of what RUNS, read from JSON, have; nothing is published of a run with errors."""
+    for r in runs:
+        if wrong := [c["seen"] for c in r["cases"] if c["status"] == "error"]:
+            raise ValueError(f"{r['init']['name']}: {wrong[0]}")
     out = [head.rstrip(), "", "## Who was tried", "", "| | init | for | bytes | SHA-256 | tried on | passed | failed | not applicable |",
            "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
     for n, r in enumerate(runs, 1):

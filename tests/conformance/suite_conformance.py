@@ -1,9 +1,14 @@
 """The suite itself: what its lines judge, which files it refuses, what it prints."""
 
+import contextlib
 import json
+import os
 import re
+import signal
+import struct
 import subprocess
 import tempfile
+import time
 from dataclasses import fields
 from pathlib import Path
 
@@ -15,6 +20,7 @@ from .ours_conformance import OPEN
 from .machines import Kernel
 
 CONFORM = TOP / "tests/conformance/conform"
+DEADLINE = 300.0
 
 SCENE = '[scene.s]\nwhat = "one"\n'
 CASE = '[[case]]\nname = "c"\nscene = "s"\nkind = "usual"\nuser = "It is as usual."\nsource = "some place"\nexpect = ["k is v"]\nmutant = ["skip x"]\n'
@@ -113,7 +119,7 @@ def run_of(statuses: dict[str, str], name: str = "one") -> dict:
     cases = {n: data.Case(n, "g", "s", "usual", "It is so.", "some place", ("k is v",), ("skip x",)) for n in statuses}
     verdicts = [boots.Verdict(cases[n], "module", s, "x is |1|, not 2" if s == "fail" else "") for n, s in statuses.items()]
     d = data.Data({"s": scene}, cases)
-    same(list(report.table(d, verdicts))[-1], report.SUMS.format(**report.sums(statuses.values())), "the last line")
+    same(list(report.table(d, verdicts))[-1], report.sum_line(statuses.values()), "the last line")
     return report.as_json(d, verdicts, boots.Init(Path("init"), b"\x7fELF", "x86_64"), name, 1.5)
 
 
@@ -121,7 +127,7 @@ def run_of(statuses: dict[str, str], name: str = "one") -> dict:
 def tables_tell_what_was_seen():
     """The sums, JSON and the document of two runs; what was seen of a failure is there, and breaks no table."""
     one, two = run_of({"a": "pass", "b": "fail"}), run_of({"a": "pass", "b": "n/a"}, "two")
-    same(one["sum"], {"pass": 1, "fail": 1, "n/a": 0}, "the sum")
+    same(one["sum"], {"pass": 1, "fail": 1, "n/a": 0, "error": 0}, "the sum")
     same([c["status"] for c in json.loads(json.dumps(two))["cases"]], ["pass", "n/a"], "JSON")
     text = report.document("# Head", [one, two])
     check("| `b`: It is so. | usual | **fail** | n/a |" in text, text)
@@ -158,6 +164,91 @@ def each_mistake_is_made():
         good = rest.split(" ")[0] in calls if kind in ("skip", "fail", "flags") else any(f"{line} ".startswith(f"{n} ") for n in names)
         check(good, f"no wrapper knows the mistake '{line}'")
     same(sorted(n for n in names if not any(f"{line} ".startswith(f"{n} ") for line in made)), [], "mistakes that no case names")
+
+
+@test(0)
+def a_machine_that_does_not_start_is_an_error_of_its_scene():
+    """All else is tried; the code says that something is missing, and that nothing could be tried only if that is so."""
+    scenes = {n: data.Scene(n, "g", "one") for n in "ab"}
+    cases = {n: data.Case(n, "g", n, "usual", "It is so.", "some place", ("k is v",), ("skip x",)) for n in "ab"}
+    d, kernel = data.Data(scenes, cases), Kernel("given", "x86_64", "", b"", modules={"nsm.ko": b""})
+
+    def boot(scene: data.Scene, *_: object) -> Seen:
+        if scene.name in broken:
+            raise RuntimeError("QEMU: no room\nfor it")
+        return seen(facts={"k": ["v"]})
+
+    real, boots.boot = boots.boot, boot
+    try:
+        for broken, code, last in (("", 0, "2 passed, 0 failed, 0 not applicable"), ("b", 1, "1 passed, 0 failed, 0 not applicable, 1 not tried, for an error"),
+                                   ("ab", 2, "0 passed, 0 failed, 0 not applicable, 2 not tried, for an error")):
+            found = boots.run(d, list(cases.values()), boots.Init(Path("init"), b"", "x86_64"), kernel)
+            lines = list(report.table(d, found))
+            same((report.code(found), lines[-1]), (code, last), f"without the scenes {broken}")
+            for name in broken:
+                check(f"  error usual    {name}: the scene {name} was not tried: QEMU: no room; for it" in lines, "\n".join(lines))
+    finally:
+        boots.boot = real
+    try:
+        report.document("# Head", [run_of({"a": "pass", "b": "error"})])
+    except ValueError:
+        return
+    check(False, "a run with errors is published")
+
+
+# A program that does nothing until a signal ends it, and PID 1 has none that does: pause(2), again and again.
+SLEEPER = struct.pack("<4s4B8xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 0, 2, 62, 1, 0x400078, 64, 0, 0, 64, 56, 1, 0, 0, 0) + struct.pack(
+    "<IIQQQQQQ", 1, 5, 0, 0x400000, 0x400000, 0x1000, 0x1000, 0x1000) + b"\xb8\x22\0\0\0\x0f\x05\xeb\xf7"
+
+
+def children(pid: int) -> dict[int, str]:
+    """The programs that PID has started, by their numbers."""
+    found = {}
+    with contextlib.suppress(OSError):
+        for path in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in path.read_text().split():
+                found[int(child)] = Path(f"/proc/{child}/comm").read_text().strip()
+    return found
+
+
+@test(4)
+def a_signal_ends_the_boots_under_way():
+    """Ctrl-C or SIGTERM does so at once, though they have hours; no emulator and no folder of it is left."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+            _end_by(number, Path(folder))
+            same(sorted(os.listdir(folder)), ["init", "logs"], f"what {number.name} leaves")
+
+
+def _end_by(number: signal.Signals, folder: Path) -> None:
+    (folder / "init").write_bytes(SLEEPER)
+    # Whose tests run in the background has SIGINT ignored. One of the boots has not begun.
+    words = ["env", "--default-signal=INT", CONFORM, folder / "init", "--case", "idle orphans", "--patience", "1000", "--consoles", folder / "logs", "-j1"]
+    with subprocess.Popen([*map(str, words)], env=os.environ | {"TMPDIR": str(folder)}, stdout=subprocess.DEVNULL) as run:
+        try:
+            end = time.monotonic() + DEADLINE
+            while not (found := [pid for pid, name in children(run.pid).items() if name.startswith("qemu")]):
+                check(run.poll() is None, "it has ended before")
+                check(time.monotonic() < end, "no emulator was started")
+                time.sleep(0.02)
+            run.send_signal(number)
+            same(run.wait(DEADLINE), 128 + number, "the code")
+        finally:
+            run.kill()
+    same([pid for pid in found if Path(f"/proc/{pid}").exists()], [], "emulators that are left")
+
+
+@test(0)
+def runs_at_a_time_have_folders_of_their_own():
+    """Two runs do not write their logs to the same files; nor does one that names the folder of another."""
+    with tempfile.TemporaryDirectory() as folder:
+        usual = Path(folder) / "logs"
+        same([report.log_folder(None, usual).name for _ in range(3)], ["logs", "logs.2", "logs.3"], "the folders")
+        try:
+            report.log_folder(Path(folder) / "logs.2", usual)
+        except ValueError:
+            return
+        check(False, "a folder that another has is taken")
 
 
 @test(1)
@@ -207,7 +298,7 @@ def a_run_of_some_cases_updates_a_whole_one():
     d = data.Data({}, {"a": None, "b": None})
     both = report.update(d, old, new)
     same({c["name"]: c["status"] for c in both["cases"]}, {"a": "pass", "b": "pass"}, "the cases")
-    same(both["sum"], {"pass": 2, "fail": 0, "n/a": 0}, "the sum")
+    same(both["sum"], {"pass": 2, "fail": 0, "n/a": 0, "error": 0}, "the sum")
     try:
         report.update(d, {**old, "init": {"name": "x", "sha256": ""}}, new)
     except ValueError:
