@@ -745,24 +745,31 @@ static void do_be_traced(void)
 	say("@traced=%s\n", byte ? "no" : "yes");
 }
 
-/* Somebody who at the end sets the clock back to the year 1970. */
+/*
+ * Somebody who at the end sets the clock back to the year 1970, and again when it has
+ * gone on from there: a deadline by that clock never comes, whether it was made before
+ * or afterwards.
+ */
 static void do_turn_back(void)
 {
 	const struct timespec long_ago = { .tv_sec = 86400 };
+	const struct timespec soon = { .tv_nsec = 10 * 1000 * 1000 };
 	sigset_t set;
 	int sig;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGHUP, SIG_IGN); /* before it may come: we end at once */
 	if (fork() == 0) {
 		setsid();
-		signal(SIGHUP, SIG_IGN);
 		sigwait(&set, &sig);
-		if (clock_settime(CLOCK_REALTIME, &long_ago) < 0)
-			say("@clock=%s\n", strerror(errno));
+		while (clock_settime(CLOCK_REALTIME, &long_ago) == 0)
+			(void)nanosleep(&soon, NULL);
+		say("@clock=%s\n", strerror(errno));
 		for_ever();
 	}
+	signal(SIGHUP, SIG_DFL);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	say("@clock=waits\n");
 }
@@ -907,7 +914,11 @@ static void do_flow(const char *what)
 		fatal("tcflow");
 }
 
-/* What goes to the console goes to a terminal that nobody reads, and that is full. */
+/*
+ * What goes to the console goes to a terminal that nobody reads, and that is full. It is
+ * stopped, too: the kernel moves what was written on to the other side, and that makes
+ * room for a line.
+ */
 static void do_take_console(void)
 {
 	static const char data[1024] = { 1 };
@@ -924,6 +935,8 @@ static void do_take_console(void)
 		fatal(path);
 	while (write(tty, data, sizeof(data)) > 0)
 		;
+	if (tcflow(tty, TCOOFF) < 0)
+		fatal("tcflow");
 	say("@console=taking\n");
 	(void)fcntl(tty, F_SETFL, O_RDWR);
 	if (ioctl(tty, TIOCCONS, 0) < 0)
@@ -933,12 +946,15 @@ static void do_take_console(void)
 /* What is open stays so when we end. */
 static void do_hold(void)
 {
-	if (fork() != 0)
-		return;
-	setsid();
+	/* Before they may come: we end at once. */
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
-	for_ever();
+	if (fork() == 0) {
+		setsid();
+		for_ever();
+	}
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
 }
 
 /* --- what may be written --- */
