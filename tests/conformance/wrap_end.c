@@ -1,9 +1,14 @@
 /* Mistakes with the end of the machine, and what it tells. */
 
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "init/klog.h"
 #include "init/loop.h"
+#include "init/member.h"
 #include "init/report.h"
 #include "init/supervise.h"
 #include "init/text.h"
@@ -37,10 +42,27 @@ bool __wrap_loop_until(struct loop *l, bool (*is_done)(void *ctx), void *ctx,
 				 mutant_is("waits", "for all") ? -1 : until_ms);
 }
 
-/* The application has ended as soon as it has started. */
+/* Whether process PID executes PATH, or is gone. */
+static bool executes(pid_t pid, const char *path)
+{
+	char link[32], target[64] = "";
+
+	(void)snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+	return readlink(link, target, sizeof(target) - 1) < 0 ||
+	       strcmp(target, path) == 0;
+}
+
+/* "takes-exec PATH": an application that executes that has ended. */
 WRAP(supervise_run);
 void __wrap_supervise_run(struct supervise *s)
 {
-	if (!mutant_is("hasty", NULL))
+	static const struct timespec pause = { .tv_nsec = 5 * 1000000 };
+	const char *path = mutant_word("takes-exec");
+
+	if (!path) {
 		__real_supervise_run(s);
+		return;
+	}
+	while (!executes(member_group(&s->members[0]), path))
+		(void)nanosleep(&pause, NULL);
 }

@@ -26,6 +26,8 @@
 
 #include "tests/conformance/mutant.h"
 
+enum { FDS = 1024 };
+
 /* --- deaths --- */
 
 static bool is_left(const siginfo_t *info)
@@ -127,6 +129,15 @@ int __wrap_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 
 /* --- what the application begins with --- */
 
+static _Noreturn void be_a_child(void)
+{
+	/* Without the pipe by whose end PID 1 knows that the program is executed. */
+	for (int fd = 3; fd < FDS; fd++)
+		(void)close(fd);
+	for (;;)
+		(void)pause();
+}
+
 void mutant_inherits(void)
 {
 	const char *word = mutant_word("drops");
@@ -138,8 +149,7 @@ void mutant_inherits(void)
 	if (mutant_is("brings", "subreaper"))
 		(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (mutant_is("brings", "child") && _Fork() == 0)
-		for (;;)
-			(void)pause();
+		be_a_child();
 	if (word)
 		(void)prctl(PR_CAPBSET_DROP, atoi(word), 0, 0, 0);
 }
