@@ -65,6 +65,10 @@ class Scene:
     # what has to be so, or no case of it can be judged
     needs: tuple[str, ...] = ()
 
+    def unmet(self, seen: "expect.Seen") -> str:
+        """What of its needs is not so, or nothing."""
+        return next((wrong for line in self.needs if (wrong := expect.judge(line, seen))), "")
+
 
 @dataclass(frozen=True)
 class Case:
@@ -82,10 +86,7 @@ class Case:
 
     def judge(self, seen: "expect.Seen", scene: Scene) -> str:
         """What was seen that should not be, or nothing."""
-        for line in (*scene.needs, *self.expect):
-            if wrong := expect.judge(line, seen):
-                return wrong
-        return ""
+        return scene.unmet(seen) or next((wrong for line in self.expect if (wrong := expect.judge(line, seen))), "")
 
 
 @dataclass(frozen=True)

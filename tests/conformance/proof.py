@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from . import machines
 from .boots import boot, places
 from .data import Case, Data, Scene
+from .expect import Seen
 
 
 @dataclass(frozen=True)
@@ -26,16 +27,27 @@ class Proof:
     def mutant(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(line for c in self.wrong for line in c.mutant))
 
-    def run(self, init: bytes, arch: str = "x86_64", patience: float = 1.0) -> list[str]:
-        """What is not as it should be with INIT, the one with mistakes."""
-        machine = places(self.scene, arch)[0][0]
-        # Where all have to fail, a machine that hangs is nothing to wait for.
-        seen = boot(self.scene, machines.kernel(machine), init, self.mutant, patience if self.right else 1.0)
-        faults = [f"{c.name} passes with: {'; '.join(c.mutant)}" for c in self.wrong if not c.judge(seen, self.scene)]
-        for c in self.right:
-            if wrong := c.judge(seen, self.scene):
-                faults.append(f"{c.name} fails, too: {wrong}")
-        return faults
+    def run(self, init: bytes, arch: str = "x86_64", patience: float = 1.0) -> Seen:
+        """
+        The boot, of INIT, the one with mistakes. Where all have to fail, a machine that hangs is nothing to wait for, but one
+        that was slow shows nothing: it has all of PATIENCE then.
+        """
+        kernel = machines.kernel(places(self.scene, arch)[0][0])
+        seen = boot(self.scene, kernel, init, self.mutant, patience if self.right else 1.0)
+        if seen.ended == "deadline" and not self.right and patience > 1.0 and (self.scene.unmet(seen) or seen.seconds < 2 * seen.begun):
+            seen = boot(self.scene, kernel, init, self.mutant, patience)
+        return seen
+
+    def reasons(self, seen: Seen) -> list[str]:
+        """What each case whose mistake was made fails with."""
+        return [f"{c.name} with {'; '.join(c.mutant)}: {c.judge(seen, self.scene)}" for c in self.wrong]
+
+    def faults(self, seen: Seen) -> list[str]:
+        """What is not as it should be. A case that could not be judged has not found its mistake."""
+        if unmet := self.scene.unmet(seen):
+            return [f"no case can be judged: {unmet}"]
+        found = [f"{c.name} passes with: {'; '.join(c.mutant)}" for c in self.wrong if not c.judge(seen, self.scene)]
+        return found + [f"{c.name} fails, too: {wrong}" for c in self.right if (wrong := c.judge(seen, self.scene))]
 
 
 def proofs(data: Data, names: set[str] | None = None) -> list[Proof]:

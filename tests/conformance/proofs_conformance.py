@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 
 import suite
-from suite import check
 
 from . import proof
 from .data import load
@@ -17,8 +16,11 @@ PATIENCE = 5.0
 
 def _as_test(p: proof.Proof) -> Callable[[], None]:
     def run() -> None:
-        faults = p.run(suite.built("test/mistaken", "x86_64").read_bytes(), patience=PATIENCE)
-        check(not faults, "; ".join(faults))
+        seen = p.run(suite.built("test/mistaken", "x86_64").read_bytes(), patience=PATIENCE)
+        if faults := p.faults(seen):
+            failure = suite.Failure("; ".join(faults))
+            failure.add_note("\n".join(seen.lines))
+            raise failure
 
     run.__name__, run.__module__ = f"{p.name}_can_fail", __name__
     run.__doc__ = f"With {len(p.mutant)} mistake{'s' if len(p.mutant) > 1 else ''} in one boot."
