@@ -1,15 +1,19 @@
 """
 Whether the cases can fail: the init with mistakes (mutant.c) has to fail each case whose mistake it makes, and no other. The
 mistakes of one scene are made in two boots, half of them in each, so that those of one half show that the others fail by
-their own; cases of one mistake are of one half, and a case that is "alone" has a boot of its own.
+their own; cases of one mistake are of one half, and a case that is "alone" has a boot of its own. No boot has two
+mistakes for which the same fact is wrong: one would hide the other.
 """
 
+import re
 from dataclasses import dataclass
 
 from . import machines
 from .boots import boot, places
 from .data import Case, Data, Scene
 from .expect import Seen
+
+SINGLE = re.compile(r"(\S+) (?:is|is one of|matches|equals|at least|at most)(?: |$)")
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,25 @@ def proofs(data: Data, names: set[str] | None = None) -> list[Proof]:
             continue
         shared = [c for c in cases if c.mutant and not c.alone]
         rest = tuple(c for c in cases if not c.mutant)
-        mistakes = list(dict.fromkeys(c.mutant for c in shared))
-        for n in range(2):
-            wrong = tuple(c for c in shared if c.mutant in mistakes[n::2])
-            if wrong:
-                found.append(Proof(scene, wrong, (*(c for c in shared if c not in wrong), *rest)))
+        for wrong in _boots_of(shared):
+            found.append(Proof(scene, tuple(wrong), (*(c for c in shared if c not in wrong), *rest)))
         found += [Proof(scene, (c,), ()) for c in cases if c.mutant and c.alone]
     return found
+
+
+def _boots_of(cases: list[Case]) -> list[list[Case]]:
+    """CASES by the boots in which their mistakes are made."""
+    boots: list[list[Case]] = [[], []]
+    for n, mutant in enumerate(dict.fromkeys(c.mutant for c in cases)):
+        these = [c for c in cases if c.mutant == mutant]
+        wanted = {fact for c in these for fact in facts(c)}
+        fit = [b for b in (boots[n % 2], boots[1 - n % 2], *boots[2:]) if not any(wanted & facts(c) for c in b)]
+        if not fit:
+            boots.append([])
+        (fit or boots[-1:])[0].extend(these)
+    return [b for b in boots if b]
+
+
+def facts(case: Case) -> set[str]:
+    """The facts that have one value each in what CASE expects."""
+    return {found[1] for line in case.expect if (found := SINGLE.match(line))}

@@ -181,6 +181,15 @@ def a_proof_shows_what_its_case_asks_for():
 
 
 @test(0)
+def no_mistake_hides_another():
+    """A fact that can be wrong once only is what one mistake of a boot is about."""
+    for p in proof.proofs(data.load()):
+        for fact in {fact for c in p.wrong for fact in proof.facts(c)}:
+            mutants = {c.mutant for c in p.wrong if fact in proof.facts(c)}
+            same(len(mutants), 1, f"mistakes for which {fact} is wrong, in the boot {p.name}")
+
+
+@test(0)
 def a_slow_machine_proves_nothing():
     """A boot whose deadline came before, or just behind, its first word is one more with a longer deadline; a quick one that hangs is not."""
     good, early = {"k": ["v"], "a": ["1"]}, {"ended": "deadline", "seconds": 30.0}
