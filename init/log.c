@@ -19,18 +19,21 @@
 static struct {
 	int fd;
 	bool debug_on;
-	bool is_socket, is_console, blocks, is_child, is_draining;
+	bool is_socket, is_console, blocks, is_child, is_last;
 	int64_t start_us;
 	/* How much the console has not taken yet, and how many lines found no room. */
 	size_t kept_len;
 	unsigned lost;
 	int64_t retry_ms; /* when it is tried again; 0: nothing is kept */
 	int64_t pause_ms;
+	/* What the drain waits for, and when that counts as stuck; 0: there is no drain. */
+	size_t left;
+	int64_t stuck_ms;
 	int also_fd;	    /* negative: none */
 	unsigned also_lost; /* lines that it has no room for */
 } state = { .fd = -1, .also_fd = -1 };
 
-static char kept[LOG_KEPT_MAX];
+static char kept[LOG_KEPT_MAX + LOG_LINE_MAX];
 
 enum {
 	HEAD = sizeof("init: ") - 1,
@@ -44,7 +47,7 @@ void log_open(int fd)
 
 	state.fd = fd;
 	if (fd < 0 || fstat(fd, &st) < 0)
-		st = (struct stat){ 0 };
+		st.st_mode = 0;
 	state.is_socket = S_ISSOCK(st.st_mode);
 	state.is_console = S_ISCHR(st.st_mode) && st.st_rdev == makedev(5, 1);
 	/* Of a container, where there was no /proc to open it anew by. */
@@ -113,14 +116,20 @@ static void write_waiting(const char *buf, size_t len)
 	}
 }
 
-/* The rest of a line whose begin was written must not be lost in its midst. */
+/*
+ * The rest of a line whose begin was written must not be lost in its midst. The last line, which
+ * is why all this came to its end, has room of its own.
+ */
 static void keep(const char *buf, size_t len, bool is_rest)
 {
-	if (len > sizeof(kept) - state.kept_len) {
+	size_t room =
+		(state.is_last ? sizeof(kept) : LOG_KEPT_MAX) - state.kept_len;
+
+	if (len > room) {
 		state.lost++;
 		if (!is_rest)
 			return;
-		len = sizeof(kept) - state.kept_len;
+		len = room;
 	}
 	memcpy(kept + state.kept_len, buf, len);
 	state.kept_len += len;
@@ -236,25 +245,31 @@ void log_due(void *ctx, int64_t due_ms)
 	(void)ctx;
 	if (state.retry_ms == 0 || state.retry_ms > due_ms || log_flush())
 		return;
-	if (!state.is_draining && state.pause_ms < PAUSE_MAX_MS)
+	if (state.pause_ms < PAUSE_MAX_MS)
 		state.pause_ms *= 2;
 	state.retry_ms = due_ms + state.pause_ms;
 }
 
 bool log_is_drained(void *ctx)
 {
+	const int64_t now_ms = io_now_ms();
 	int queued = 0;
+	size_t left;
 
 	(void)ctx;
-	if (state.fd < 0)
+	(void)log_flush();
+	(void)ioctl(state.fd, TIOCOUTQ, &queued);
+	left = state.kept_len + (size_t)queued;
+	if (state.stuck_ms == 0 || left < state.left)
+		state.stuck_ms = now_ms + LOG_STUCK_MS;
+	state.left = left;
+	if (left == 0 || now_ms >= state.stuck_ms) {
+		state.stuck_ms = 0;
 		return true;
-	state.is_draining = true;
-	if (log_flush() &&
-	    (ioctl(state.fd, TIOCOUTQ, &queued) < 0 || queued == 0))
-		return true;
+	}
 	state.pause_ms = PAUSE_MIN_MS;
 	if (state.retry_ms == 0)
-		state.retry_ms = io_now_ms() + state.pause_ms;
+		state.retry_ms = now_ms + state.pause_ms;
 	return false;
 }
 
@@ -295,6 +310,7 @@ void log_debug(const char *step, const char *object, const char *reason)
 {
 	struct text t;
 	long long us;
+	size_t point;
 
 	if (!state.debug_on)
 		return;
@@ -303,15 +319,16 @@ void log_debug(const char *step, const char *object, const char *reason)
 	text_add(&t, reason);
 	text_add(&t, " (");
 	text_add_number(&t, us / 1000);
-	text_add(&t, us % 1000 < 10 ? ".00" : us % 1000 < 100 ? ".0" : ".");
-	text_add_number(&t, us % 1000);
+	point = t.len;
+	text_add_number(&t, 1000 + us % 1000);
+	t.buf[point] = '.'; /* in the place of the thousand */
 	text_add(&t, " ms)");
 	log_line(step, object, text_string(&t));
 }
 
 void log_last(const char *step, const char *object, const char *reason)
 {
-	if (state.fd >= 0)
-		(void)ioctl(state.fd, TCXONC, TCOON);
+	(void)ioctl(state.fd, TCXONC, TCOON);
+	state.is_last = true;
 	log_line(step, object, reason);
 }

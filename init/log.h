@@ -11,7 +11,8 @@
  * The log: one line a message, `init: step: object: reason`, one write each,
  * to a descriptor of /dev/console of its own. PID 1 never waits for it: what a
  * console does not take is kept, LOG_KEPT_MAX bytes of it, and tried again by the
- * loop; lines for which there is no room are counted, and the number is logged.
+ * loop; lines for which there is no room are counted, and the number is logged. For the
+ * last line there always is room.
  */
 
 enum {
@@ -19,7 +20,8 @@ enum {
 		TEXT_MAX,     /* bytes, the newline included; longer is cut */
 	LOG_OBJECT_MAX = 512, /* of them the object, so that the reason shows */
 	LOG_WAIT_MS = 200,    /* how long a child waits for a full console */
-	LOG_LAST_WAIT_MS = 2000,
+	LOG_STUCK_MS = 2000,  /* how long a console may take nothing at all */
+	LOG_LAST_WAIT_MS = 10000, /* and how long it has for all, if it moves */
 	LOG_KEPT_MAX = 4096,
 };
 
@@ -64,7 +66,10 @@ bool log_flush(void);
 int64_t log_next(const void *ctx);
 void log_due(void *ctx, int64_t due_ms);
 
-/* Whether nothing is kept, nor queued in the terminal. For loop_until. */
+/*
+ * Whether nothing is kept, nor queued in the terminal, or that has not become less for
+ * LOG_STUCK_MS. For loop_until.
+ */
 bool log_is_drained(void *ctx);
 
 /*

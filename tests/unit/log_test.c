@@ -5,6 +5,24 @@
 #include <time.h>
 
 #include "tests/unit/temp.h"
+#include "vsock/io.h"
+
+/* --- the clock, which a test may set forward --- */
+
+static int64_t ahead_ms;
+
+int64_t io_now_us(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000 + t.tv_nsec / 1000 + ahead_ms * 1000;
+}
+
+int64_t io_now_ms(void)
+{
+	return io_now_us() / 1000;
+}
 
 /* --- texts --- */
 
@@ -80,7 +98,7 @@ static void open_console(void)
 
 static const char *line(void)
 {
-	static char buf[4096];
+	static char buf[LOG_KEPT_MAX + 2 * LOG_LINE_MAX];
 	ssize_t n = recv(console, buf, sizeof(buf) - 1, 0);
 
 	if (n < 0)
@@ -225,6 +243,70 @@ TEST(lines_without_room_are_counted)
 	CHECK_STR(line(), "init: log: 6 lines were lost\n");
 	CHECK_STR(line(), "(nothing)");
 	CHECK(log_is_drained(NULL));
+}
+
+TEST(there_is_room_for_the_last_line)
+{
+	static const char last[] = "init: end: /opt/a/long/way/to/the/program: "
+				   "exited with code 213\n";
+	char text[1000];
+	const char *said;
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	open_console();
+	fill_console();
+	for (int i = 0; i < 5; i++)
+		log_line("spec", NULL, text);
+	log_last("end", "/opt/a/long/way/to/the/program",
+		 "exited with code 213");
+	empty_console();
+	CHECK(log_flush());
+	said = line();
+	CHECK(strlen(said) > strlen(last));
+	CHECK_STR(said + strlen(said) - strlen(last), last);
+	CHECK_STR(line(), "init: log: 1 lines were lost\n");
+}
+
+/* Takes a page of what a full pipe holds: so much room there is for others then. */
+static void take_page(int fd)
+{
+	char buf[4096];
+
+	REQUIRE(read(fd, buf, sizeof(buf)) == (ssize_t)sizeof(buf));
+}
+
+TEST(a_drain_lasts_as_long_as_the_console_moves)
+{
+	char text[1000];
+	int fds[2];
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	REQUIRE(pipe2(fds, O_NONBLOCK) == 0);
+	while (write(fds[1], text, 1) > 0)
+		;
+	log_open(fds[1]);
+	for (int i = 0; i < 5; i++)
+		log_line("spec", NULL, text);
+	log_last("end", NULL, text);
+	CHECK(!log_is_drained(NULL));
+	ahead_ms += LOG_STUCK_MS - 500;
+	CHECK(!log_is_drained(NULL));
+	take_page(fds[0]);
+	CHECK(!log_is_drained(NULL));
+	/* Longer ago than that it began, but not than it moved. */
+	ahead_ms += LOG_STUCK_MS - 500;
+	CHECK(!log_is_drained(NULL));
+	CHECK(log_next(NULL) > 0);
+	ahead_ms += 500;
+	CHECK(log_is_drained(NULL)); /* it is stuck, */
+	CHECK(!log_flush());
+	CHECK(!log_is_drained(NULL)); /* and the next drain is another one. */
+	take_page(fds[0]);
+	CHECK(log_is_drained(NULL));
+	CHECK(log_flush());
+	CHECK_INT(log_next(NULL), 0);
 }
 
 TEST(the_pause_between_two_tries_grows)
