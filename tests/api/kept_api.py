@@ -99,6 +99,7 @@ def workers_are_bounded() -> None:
             t.start()
         wait_for(lambda: not e.kms.faults and len(children(e)) == 2, "two calls")
         e.get("/v1/random").is_(200)
+        wait_for(lambda: len(children(e)) == 2, "the end of the NSM's call")
         time.sleep(0.3)
         same(len(children(e)), 2, "calls at a time")
         for pid in children(e):

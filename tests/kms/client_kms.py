@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
 
 from .fake_kms import BYTES_FAULTS, Credential, Seen
-from .lib import (ACCESS, DEADLINE_S, PLAIN_ENV, REGION, SECRET, TOP, OneWorker, Skip, World, check, folder, same, test, world)
+from .lib import (ACCESS, DEADLINE_S, PLAIN_ENV, REGION, SECRET, TOP, OneWorker, Skip, World, check, folder, same, test, wait_for,
+                  world)
 from .nsm import Fault
 from .pki import BAD, GOOD
 
@@ -417,8 +418,7 @@ def the_words_say_what_to_look_at():
             w.kms.faults.append("silent")
             slow = threading.Thread(target=lambda: decrypt(w, connect=None, timeout=5000, kept=1))
             slow.start()
-            while proxy.served < 2:
-                time.sleep(0.01)
+            wait_for(lambda: proxy.served == 2, "the worker to be taken")
             decrypt(w, connect=None, timeout=1000, kept=1).refused("KMSC_E_TIMEOUT", "are its workers taken?")
             slow.join()
             same(decrypt(w, connect=None).plaintext, SECRET, "once the worker is free")
