@@ -17,6 +17,7 @@ from .lib import DEADLINE_S, TOP, Boot, Skip, Tree, boot, built, check, image, s
 
 RELAY = {"relay": (built("relay"), 0o755)} if (TOP / "build/x86_64/relay").exists() else {}
 PORT = 8080  # of the enclave, for its parent
+GO_ON = (8081, 8082)  # as well: the script waits there for a connection
 PAGE = b"<p>over vsock\n" * 5000
 NO_FAMILY, NO_CALL = 97, 38
 
@@ -49,6 +50,14 @@ class Outside:
             s.close()
             time.sleep(0.05)
         raise ConnectionError("the enclave has ended")
+
+    def go_on(self, port: int) -> None:
+        """A connection to PORT, until one has been answered."""
+        while not self.over.is_set():
+            with contextlib.suppress(OSError), self.connect(port) as s:
+                if s.recv(5) == b"read\n":
+                    return
+            time.sleep(0.05)
 
     def get(self, name: str, port: int = PORT) -> None:
         """The page, by HTTP, again until it is there: relay listens before the application does."""
@@ -101,23 +110,27 @@ def both_ways() -> Boot:
     for fd in /proc/$first/fd/*; do echo "@fd=${fd##*/}"; done
     for what in Uid Gid CapEff CapBnd NoNewPrivs Seccomp; do echo "@$what=$(grep "^$what:" /proc/$first/status | tr '\t' ' ')"; done
     httpd -p 127.0.0.1:80 -h /www
-    sleep 4
+    echo read | nc -l -p 81
     kill -9 $first
     until [ -n "$(relay)" ] && [ "$(relay)" != "$first" ]; do sleep 0.1; done
     echo "@again=1"
-    sleep 6
+    echo read | nc -l -p 82
     """
-    config = f"forward = vsock:{PORT} tcp:127.0.0.1:80\nforward = tcp:127.0.0.1:7000 vsock:5000\n"
+    config = (f"forward = vsock:{PORT} tcp:127.0.0.1:80\nforward = vsock:{GO_ON[0]} tcp:127.0.0.1:81\n"
+              f"forward = vsock:{GO_ON[1]} tcp:127.0.0.1:82\nforward = tcp:127.0.0.1:7000 vsock:5000\n")
     files = tools()
     files.file("script", script.encode())
     eif = image("/bin/sh", "/script", files=files, config=config, boot_files=RELAY)
 
+    again = threading.Event()
+
     def reader(o: Outside) -> None:
         o.get("first")
-        while not o.over.is_set():  # whoever finds it killed comes again
-            o.got.pop("later", None)
-            o.get("later")
-            time.sleep(0.5)
+        o.go_on(GO_ON[0])
+        while not again.wait(0.1) and not o.over.is_set():
+            pass
+        o.get("later")
+        o.go_on(GO_ON[1])
 
     def server(o: Outside) -> None:
         with socket.socket(socket.AF_UNIX) as listener:
@@ -133,7 +146,7 @@ def both_ways() -> Boot:
                         conn.sendall(PAGE)
 
     with outside(reader, server) as o:
-        b = boot(eif, folder=o.folder, ports=(PORT,))
+        b = boot(eif, folder=o.folder, ports=(PORT, *GO_ON), on_line=lambda _, text: again.set() if "@again=1" in text else None)
     b.got = o.got
     return b
 
@@ -344,7 +357,7 @@ def vsock_none_of_a_user_and_with_another_filter():
     check("NoNewPrivs:\t1" in b.fact("privileges").replace("\\x09", "\t"), b.fact("privileges"))
     files = tools()
     files.file("bin/family", built("apps/family"), 0o755)
-    b = boot(image(no_cmd=True, files=files, config="command = /bin/sh -c \"family; act sleep 3000 reboot\"\nvsock = none\nhand-over = yes\n"),
+    b = boot(image(no_cmd=True, files=files, config="command = /bin/sh -c \"family; act idle reboot\"\nvsock = none\nhand-over = yes\n"),
              ends=False)
     expect_none(b)
     b.expect_heartbeat()
