@@ -9,19 +9,19 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import wheels
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (Encoding, NoEncryption, PrivateFormat, PublicFormat,
                                                           load_der_private_key)
 
 from interop import ca
 
-from . import cms, policy
+from . import cms, pki, policy
 from .fake_kms import BYTES_FAULTS
 from .imds import Imds
 from .lib import ACCESS, CONTEXT, SECRET, TOP, Done, World, boto3, boto3_client, check, folder, run, same, test, world
 from .nsm import Fault, Nsm, chain_at
 
-RECIPIENT = rsa.generate_private_key(65537, 2048)
+RECIPIENT = pki.key("rsa2048", "recipient")
 SPKI = RECIPIENT.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
@@ -293,13 +293,12 @@ def moto() -> Iterator[tuple[str, object]]:
 @test(seconds=2)
 def every_shape_of_chain_is_what_openssl_thinks_of_it():
     """The good ones verify below the five roots, the bad ones do not, but for those that only newer rules forbid."""
-    from .pki import BAD, GOOD, Pki
-    pki = Pki("kms.eu-west-1.amazonaws.com", time.time())
+    made = pki.Pki("kms.eu-west-1.amazonaws.com", time.time())
     with folder() as d:
-        (d / "ca").write_bytes(pki.bundle)
-        for name in (*GOOD, *BAD):
-            pem, _ = pki.chain(name)
+        (d / "ca").write_bytes(made.bundle)
+        for name in (*pki.GOOD, *pki.BAD):
+            pem, _ = made.chain(name)
             (d / "chain").write_bytes(pem)
-            p = subprocess.run(["openssl", "verify", "-CAfile", d / "ca", "-untrusted", d / "chain", "-verify_hostname", pki.host,
+            p = subprocess.run(["openssl", "verify", "-CAfile", d / "ca", "-untrusted", d / "chain", "-verify_hostname", made.host,
                                 "-purpose", "sslserver", "-auth_level", "2", d / "chain"], capture_output=True, check=False)
-            same(p.returncode == 0, name in GOOD, f"{name}: {p.stdout.decode()}{p.stderr.decode()}")
+            same(p.returncode == 0, name in pki.GOOD, f"{name}: {p.stdout.decode()}{p.stderr.decode()}")

@@ -12,8 +12,10 @@ from functools import cache
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from suite import once
 
 DAY = 86400
 
@@ -29,8 +31,11 @@ def key(kind: str, name: str) -> object:
 
 @cache
 def _key(kind: str, name: str) -> object:
+    """Those of RSA are made once for all processes of a run of the tests: the five roots take seconds."""
     if kind.startswith("rsa"):
-        return rsa.generate_private_key(65537, int(kind[3:]))
+        path = once(f"keys/{kind} {name}", lambda path: path.write_bytes(
+            rsa.generate_private_key(65537, int(kind[3:])).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())))
+        return load_pem_private_key(path.read_bytes(), None)
     return ec.generate_private_key({"p256": ec.SECP256R1, "p384": ec.SECP384R1}[kind]())
 
 
