@@ -129,12 +129,18 @@ static struct timer *first_timer(const struct loop *l)
 	return first;
 }
 
-/* Each is taken out before it is called, and may set itself for later. */
+/*
+ * Each is taken out before it is called, and may set itself again. Those that are set while this goes on come in the next turn: a
+ * client whose requests fail at once could else keep all others out.
+ */
 static void call_timers(struct loop *l)
 {
+	size_t most = 0;
 	struct timer *t;
 
-	while (!l->is_stopped && (t = first_timer(l)) &&
+	for (t = l->timers; t; t = t->next)
+		most++;
+	while (most-- > 0 && !l->is_stopped && (t = first_timer(l)) &&
 	       t->due_ms <= l->now_ms) {
 		loop_untimer(l, t);
 		t->due(t);

@@ -60,7 +60,10 @@ void loop_change(struct loop *l, struct watch *s, uint32_t events);
 /* S is not called any more, also not for what this turn has found; safe for one that was not added. */
 void loop_remove(struct loop *l, struct watch *s);
 
-/* Calls T->due once, DUE_MS (on loop_now_ms's clock) or later; one that is set is set anew. */
+/*
+ * Calls T->due once, DUE_MS (on loop_now_ms's clock) or later; one that is set is set anew. What a timer sets comes in the next turn
+ * at the earliest, behind what has arrived.
+ */
 void loop_timer(struct loop *l, struct timer *t, int64_t due_ms);
 
 /* Safe for one that is not set. */
