@@ -1,8 +1,11 @@
 #include "vsock/seccomp.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -19,7 +22,10 @@
 #define ARCH AUDIT_ARCH_AARCH64
 #endif
 
-enum { SOCK_TYPE = 0xf /* of the second argument of socket */ };
+enum {
+	SOCK_TYPE = 0xf, /* of the second argument of socket */
+	NO_READING = O_ACCMODE | O_CREAT | O_TRUNC, /* of open's */
+};
 
 static void put(struct seccomp_program *p, uint16_t code, uint32_t k,
 		uint8_t jt, uint8_t jf)
@@ -135,6 +141,20 @@ void seccomp_allow_notices(struct seccomp_program *p)
 	load_argument(p, 0);
 	jump_if(p, AF_UNIX, 1);
 	finish_socket(p, from, false, true);
+}
+
+void seccomp_allow_process(struct seccomp_program *p, bool forks, bool reads)
+{
+	seccomp_allow_without(p, __NR_mmap, 2, PROT_EXEC);
+	seccomp_allow_without(p, __NR_mprotect, 2, PROT_EXEC);
+	if (forks)
+		seccomp_allow_without(p, __NR_clone, 0, ~(uint32_t)CSIGNAL);
+	if (reads) {
+		seccomp_allow_without(p, __NR_openat, 2, NO_READING);
+#ifdef __NR_open
+		seccomp_allow_without(p, __NR_open, 1, NO_READING);
+#endif
+	}
 }
 
 int seccomp_enter(struct seccomp_program *p)

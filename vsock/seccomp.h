@@ -42,6 +42,12 @@ void seccomp_allow_sockets(struct seccomp_program *p, bool has_datagrams);
 /* Allows datagrams of the family UNIX, and no other socket. */
 void seccomp_allow_notices(struct seccomp_program *p);
 
+/*
+ * Allows what any process needs whose calls are filtered: memory, which is never code; to fork, and to make no thread or
+ * namespace; and to open files for reading alone.
+ */
+void seccomp_allow_process(struct seccomp_program *p, bool forks, bool reads);
+
 /* Ends P, and has the process under it from now on. Returns 0 or -errno. */
 int seccomp_enter(struct seccomp_program *p);
 

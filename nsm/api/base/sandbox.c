@@ -1,16 +1,12 @@
 #include "nsm/api/base/sandbox.h"
 
-#include <fcntl.h>
-#include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "vsock/seccomp.h"
 
 enum {
-	NO_READING = O_ACCMODE | O_CREAT | O_TRUNC,
 	ANY_SOCKET = SANDBOX_SERVES | SANDBOX_CONNECTS | SANDBOX_LOOKS_UP,
 	DATAGRAMS = SANDBOX_SERVES | SANDBOX_LOOKS_UP | SANDBOX_NOTIFIES,
 	ANY_FILE = SANDBOX_SERVES | SANDBOX_LOOKS_UP | SANDBOX_READS,
@@ -98,18 +94,7 @@ static void allow_calls(struct seccomp_program *p, unsigned needs)
 		seccomp_allow_notices(p);
 	if (needs & (SANDBOX_NSM | SANDBOX_SERVES))
 		seccomp_allow_with(p, __NR_ioctl, 1, NSM_REQUEST);
-	/* Memory is never code. */
-	seccomp_allow_without(p, __NR_mmap, 2, PROT_EXEC);
-	seccomp_allow_without(p, __NR_mprotect, 2, PROT_EXEC);
-	/* A process, and no thread or namespace. */
-	if (needs & SANDBOX_SERVES)
-		seccomp_allow_without(p, __NR_clone, 0, ~(uint32_t)CSIGNAL);
-	if (needs & ANY_FILE) {
-		seccomp_allow_without(p, __NR_openat, 2, NO_READING);
-#ifdef __NR_open
-		seccomp_allow_without(p, __NR_open, 1, NO_READING);
-#endif
-	}
+	seccomp_allow_process(p, needs & SANDBOX_SERVES, needs & ANY_FILE);
 }
 
 int sandbox_enter(unsigned needs)

@@ -1,17 +1,10 @@
 #include "vsock/relay/flow/sandbox.h"
 
-#include <fcntl.h>
-#include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "vsock/seccomp.h"
-
-enum {
-	NO_READING = O_ACCMODE | O_CREAT | O_TRUNC,
-};
 
 /* A call that is allowed, whatever its arguments, to those that need it; 0: to all. */
 struct call {
@@ -94,18 +87,8 @@ static void allow_calls(struct seccomp_program *p, unsigned needs)
 		if (!calls[i].needs || calls[i].needs & needs)
 			seccomp_allow(p, calls[i].number);
 	seccomp_allow_sockets(p, needs & SANDBOX_DATAGRAMS);
-	/* Memory is never code. */
-	seccomp_allow_without(p, __NR_mmap, 2, PROT_EXEC);
-	seccomp_allow_without(p, __NR_mprotect, 2, PROT_EXEC);
-	/* A process, and no thread or namespace. */
-	if (needs & SANDBOX_CHILDREN)
-		seccomp_allow_without(p, __NR_clone, 0, ~(uint32_t)CSIGNAL);
-	if (needs & SANDBOX_FILES) {
-		seccomp_allow_without(p, __NR_openat, 2, NO_READING);
-#ifdef __NR_open
-		seccomp_allow_without(p, __NR_open, 1, NO_READING);
-#endif
-	}
+	seccomp_allow_process(p, needs & SANDBOX_CHILDREN,
+			      needs & SANDBOX_FILES);
 }
 
 int sandbox_enter(unsigned needs)
