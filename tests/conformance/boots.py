@@ -93,15 +93,26 @@ def boot(scene: Scene, kernel: Kernel, init: bytes, mutant: tuple[str, ...] = ()
     append = " ".join(filter(None, [QUIET, kernel.append, scene.append]))
     cpu = scene.cpu if kernel.arch == "x86_64" else ""
     m = Machine(eif, memory=scene.memory, cpu=cpu, cpus=scene.cpus, append=append, parent=parent_options(scene),
-                timeout=scene.deadline * patience, on_line=_read_slowly if scene.slow_console else None)
+                timeout=scene.deadline * patience, on_line=_slow_reader() if scene.slow_console else None)
     for _ in range(scene.boots):
         seen.take(replace(m).run())
     return seen
 
 
-def _read_slowly(_at: float, _line: str) -> None:
-    """As who reads a console over a slow line; what is queued is more than a pipe has room for."""
-    time.sleep(0.003)
+def _slow_reader() -> Callable[[float, str], None]:
+    """
+    One who reads a console over a slow line, so that more is queued than a pipe has room for. He has to be slower than the guest,
+    whose speed shows in when its first line comes, two seconds on an idle machine; and not so slow that init waits in vain for
+    what is in the guest's own queue, some 4 KiB.
+    """
+    first = 0.0
+
+    def read(at: float, _line: str) -> None:
+        nonlocal first
+        first = first or at
+        time.sleep(0.003 * min(3.0, max(1.0, first / 2)))
+
+    return read
 
 
 def side_by_side(work: Callable, each: Iterable[tuple], jobs: int, take: Callable) -> None:
