@@ -365,7 +365,7 @@ def the_document_has_all_cases():
     text, cases = (TOP / "docs/conformance.md").read_text(), data.load().cases
     inits = [(name, arch) for _, name, arch, *_ in TRIED.findall(text)]
     rows = {name: cells.replace("*", "").split(" | ") for name, cells in ROW.findall(text)}
-    same(sorted(rows), sorted(cases), "the cases: make conformance-doc")
+    same(sorted(set(rows) ^ set(cases)), [], "cases that only one of both has: make conformance-doc")
     for name, cells in rows.items():
         same(len(cells), len(inits), f"the columns of {name}")
         for (init, arch), status in zip(inits, cells):
