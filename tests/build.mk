@@ -19,7 +19,7 @@ H_RELAY_O := $(call objects,H,$(filter-out vsock/sock.c vsock/relay/flow/sandbox
 K_LIB_O := $(call objects,K,$(filter-out nsm/dev.c,$(LIBNSM_C)) $(KMS_LIB_C) $(KMS_BELOW_C) $(OPTS_C) $(KMS_SEAM_C))
 KEYS_LIB_C := $(filter-out nsm/dev.c vsock/sock.c,$(LIBNSM_C) $(KMS_LIB_C) $(KMS_BELOW_C) $(OPTS_C)) $(KMS_SEAM_C) tests/relay/sock.c
 KEYS_MORE_C := $(filter-out %/main.c,$(API_OWN_C) $(API_BELOW_C) $(KMS_TOOL_C)) $(API_SEAM_C)
-OBJECTS += $(K_LIB_O) $(call objects,HK,$(KEYS_LIB_C) $(KMS_TOOL_C) $(API_OWN_C) $(API_BELOW_C) $(API_SEAM_C) $(KMS_UNIT_C) tests/kms/caller.c tests/kms/wiped.c tests/kms/wire.c) \
+OBJECTS += $(K_LIB_O) $(call objects,HK,$(KEYS_LIB_C) $(KMS_TOOL_C) $(API_OWN_C) $(API_BELOW_C) $(API_SEAM_C) $(KMS_UNIT_C) tests/kms/caller.c tests/kms/primes.c tests/kms/wiped.c tests/kms/wire.c) \
 	$(call objects,FK,$(KEYS_LIB_C) $(KEYS_MORE_C) $(KMS_FUZZ_C))
 INJECT_O := $(call objects,H,$(INJECT_C))
 JAIL_O := $(call objects,H,$(JAIL_C))
@@ -97,7 +97,10 @@ $(H)/relay $(RELAY_UNIT_X):
 
 # --- kms and api --------------------------------------------------------------------
 
-$(B)/test/kms: $(call objects,K,$(KMS_TOOL_C)) $(K_LIB_O)
+NEAR_PRIMES := -Wl,--wrap=mbedtls_rsa_gen_key
+OBJECTS += $(call objects,K,tests/kms/primes.c)
+$(B)/test/kms: $(call objects,K,$(KMS_TOOL_C) tests/kms/primes.c) $(K_LIB_O)
+$(B)/test/kms: private LDFLAGS_ALL += $(NEAR_PRIMES)
 $(B)/test/api: $(call objects,K,$(API_OWN_C) $(API_BELOW_C)) $(K_LIB_O)
 # Calls of libkmsc as shipped, with a clock around what they are made of.
 BENCH_KMS := dev_exchange nsmc_recipient_attest nsmc_recipient_open tls_connect exchange_open exchange_send \
@@ -122,11 +125,12 @@ $(foreach t,HK FK,$(patsubst %,$($(t))/%.a,lib kms api)):
 keys_libs = $(patsubst %,$($(1))/deps/kmstls/lib/libmbed%.a,tls x509 crypto) \
 	$(addprefix $($(1))/deps/,yyjson/lib/libyyjson.a llhttp/lib/libllhttp.a cbor/lib/libcbor.a)
 
-$(H)/kms: $(call objects,HK,nsm/kms/tool/main.c) $(HK)/kms.a $(HK)/lib.a
+$(H)/kms: $(call objects,HK,nsm/kms/tool/main.c tests/kms/primes.c) $(HK)/kms.a $(HK)/lib.a
 $(H)/api: $(call objects,HK,nsm/api/main.c) $(HK)/api.a $(HK)/lib.a
 $(KMS_UNIT_X): $(H)/unit/%: $(HK)/obj/tests/unit/%_test.o $(HK)/api.a $(HK)/kms.a $(HK)/lib.a
 # One call of the library, for tests in Python; and the same that looks at memory which is freed.
-$(H)/kms_caller: $(call objects,HK,tests/kms/caller.c) $(HK)/lib.a
+$(H)/kms_caller: $(call objects,HK,tests/kms/caller.c tests/kms/primes.c) $(HK)/lib.a
+$(H)/kms $(H)/kms_caller: private SAN_STATIC += $(NEAR_PRIMES)
 $(H)/kms_wiped: $(call objects,HK,tests/kms/caller.c tests/kms/wiped.c) $(HK)/lib.a
 $(H)/kms_wiped: private SAN_STATIC += -Wl,--wrap=free
 $(H)/kms_wire: $(call objects,HK,tests/kms/wire.c) $(HK)/lib.a
