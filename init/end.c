@@ -19,7 +19,6 @@
 enum {
 	GRACE_MS = 2000, /* between TERM and KILL */
 	KILL_MS = 2000,	 /* for what does not even die of KILL */
-	CALM_MS = 2000,	 /* for the console, behind what had to be killed */
 	SYNC_MS = 2000,
 	DEBUG_MS = 5000, /* for the NSM to say whether this is debug mode */
 	HOLD_TIMES = 3,
@@ -106,9 +105,6 @@ static void end_processes(struct boot *b, void (*tell)(struct boot *b))
 	}
 	(void)kill(-1, SIGKILL);
 	(void)wait_until(b, is_alone, b, KILL_MS);
-	/* It may have flooded the console. One that takes all at once and drops what its reader
-	 * has no room for, as QEMU's of virtio does, drops the last line, and nobody is told. */
-	(void)wait_until(b, never, NULL, CALM_MS);
 }
 
 /* --- what waits for something that may not answer --- */
