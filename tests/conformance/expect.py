@@ -47,11 +47,13 @@ class Seen:
     connections: int = 0  # to the port of the heartbeat
     ended: str = ""  # "restarted" or "deadline"; of several boots the worst
     panicked: bool = False
+    results: list[Result] = field(default_factory=list)  # for the tests of tests/boot that look at these boots
     begun: float = 0.0  # when the init or the application said its first word, of several boots in the slowest
     seconds: float = 0.0
 
     def take(self, result: Result) -> None:
         """Adds one boot."""
+        self.results.append(result)
         begun = next((at for at, line in result.console if line and not KERNEL.match(line)), result.seconds)
         self.begun = max(self.begun, begun)
         for _, line in result.console:

@@ -1,6 +1,8 @@
 /* The filter itself, in place of which the rest of what has sanitizers has nothing. */
 
 #include <errno.h>
+#include <sched.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
