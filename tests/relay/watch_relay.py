@@ -347,6 +347,25 @@ def a_report_of_another_cid_is_taken_and_named() -> None:
 
 
 @test
+def reports_of_other_cids_put_no_end_off() -> None:
+    """The status's connection stays open and is silent for a second, and the reports come more often than that."""
+    with folder() as path:
+        e, other = Enclave(path, "cid", 16), Enclave(path, "cid", 17)
+        e.with_status()
+        r = Relay("watch", "16", "--lost", "5m", vsock=path).wait_err("running")
+        e.status(**EXITED)
+        check(e.report(**EXITED), "not taken")
+
+        def has_ended() -> bool:
+            with contextlib.suppress(OSError), other.send_report(b"main: other\n", **EXITED) as s:
+                s.recv(1)
+            return r.process.poll() is not None
+        wait_for(has_ended, "the end")
+        r.end().is_(3, "a report of CID 17 arrived here")
+        e.go()
+
+
+@test
 def a_signal_leaves_no_socket() -> None:
     """TERM ends it as by default."""
     with enclave() as e:

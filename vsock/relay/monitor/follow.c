@@ -307,11 +307,12 @@ static void read_report_line(struct follow *f, struct report *r)
 		report_close(r);
 		return;
 	}
-	f->heard_ms = io_now_ms();
+	/* Of another it is no news of ours: the end is not put off. */
 	if (!is_ours(f, r)) {
 		show_foreign(f, r);
 		return;
 	}
+	f->heard_ms = io_now_ms();
 	/* The enclave sent these before: they may have come since they were last looked for. */
 	read_statuses(f);
 	follow_boot(f, r->status.boot);
@@ -356,7 +357,8 @@ static void read_words(struct follow *f, struct report *r)
 			return;
 		if (n <= 0)
 			break;
-		f->heard_ms = io_now_ms();
+		if (is_ours(f, r))
+			f->heard_ms = io_now_ms();
 		if (r == f->words)
 			log_read(&f->log, bytes, (size_t)n);
 	}
