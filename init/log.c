@@ -267,9 +267,9 @@ bool log_is_drained(void *ctx)
 		state.stuck_ms = 0;
 		return true;
 	}
+	/* The pause that had grown until now may be a second. */
 	state.pause_ms = PAUSE_MIN_MS;
-	if (state.retry_ms == 0)
-		state.retry_ms = now_ms + state.pause_ms;
+	state.retry_ms = now_ms + state.pause_ms;
 	return false;
 }
 

@@ -324,6 +324,9 @@ TEST(the_pause_between_two_tries_grows)
 		pause = at - last;
 	}
 	CHECK_INT(pause, 1024);
+	/* Not so at the end, which waits for it. */
+	CHECK(!log_is_drained(NULL));
+	CHECK(log_next(NULL) <= io_now_ms() + 2);
 }
 
 /* Reads what a full pipe holds once its writer has begun to wait for room. */
