@@ -11,8 +11,8 @@
  * The log: one line a message, `init: step: object: reason`, one write each,
  * to a descriptor of /dev/console of its own. PID 1 never waits for it: what a
  * console does not take is kept, LOG_KEPT_MAX bytes of it, and tried again by the
- * loop; lines for which there is no room are counted, and the number is logged. For the
- * last line there always is room.
+ * loop; lines for which there is no room are counted, and the number is logged. There
+ * is always room for the last line.
  */
 
 enum {
