@@ -38,15 +38,18 @@ static void stop(struct watch *w, uint32_t events)
 
 TEST(a_timer_that_sets_itself_again_keeps_nobody_out)
 {
-	struct timer t = { .due = set_again };
+	struct timer t = { .due = set_again }, later = { .due = set_again };
 	struct watch w = { .ready = stop };
 
 	open_all();
 	w.fd = ends[0];
 	REQUIRE(loop_add(&loop, &w, EPOLLIN) == 0);
 	loop_timer(&loop, &t, loop_now_ms(&loop));
+	/* One that is not due, as each idle connection has, gives no turn away. */
+	loop_timer(&loop, &later, loop_now_ms(&loop) + 1000000);
 	CHECK_INT(loop_run(&loop), 0);
 	CHECK_INT(calls, 1);
+	loop_untimer(&loop, &later);
 	loop_untimer(&loop, &t);
 	loop_untimer(&loop, &t);
 }

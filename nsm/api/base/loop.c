@@ -139,7 +139,7 @@ static void call_timers(struct loop *l)
 	struct timer *t;
 
 	for (t = l->timers; t; t = t->next)
-		most++;
+		most += t->due_ms <= l->now_ms;
 	while (most-- > 0 && !l->is_stopped && (t = first_timer(l)) &&
 	       t->due_ms <= l->now_ms) {
 		loop_untimer(l, t);
