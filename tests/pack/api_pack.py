@@ -158,6 +158,10 @@ def a_user_that_is_not_in_the_sockets_group_is_refused() -> None:
         for line in ("supplementary-groups = api\n", "group = api\n", "ambient-capabilities = CHOWN\n"):
             build(x, "--image", image(path, init_conf=INIT_CONF.replace("ready =", f"{line}ready ="), group=empty)).is_(DONE)
         build(x, "--image", image(path, init_conf=INIT_CONF.replace("user = app\n", ""), group=empty)).is_(DONE)
+        for options, code in (("uid=1000,gid=4000,mode=2755", DONE), ("uid=1000,gid=4000,mode=0755", REFUSED),
+                              ("uid=1000,gid=50,mode=2755", REFUSED)):  # of a directory that hands its group on
+            conf = INIT_CONF.replace(TMPFS, f"tmpfs = /run/api:{options}\n")
+            build(x, "--image", image(path, init_conf=conf, group=empty)).is_(code)
         for group in ("staff", "50", "video"):
             build(x, "--image", image(path, API_CONF.replace("socket-group = api", f"socket-group = {group}"))).is_(DONE)
 

@@ -146,6 +146,27 @@ static bool is_member(const struct user *u, uint32_t gid)
 	return false;
 }
 
+/* The directory of the socket of SPEC. */
+static void dir_of(const struct spec *spec, char ret[SPEC_SOCKET_MAX + 1])
+{
+	int len = (int)(strrchr(spec->socket, '/') - spec->socket);
+
+	(void)snprintf(ret, SPEC_SOCKET_MAX + 1, "%.*s", len ? len : 1,
+		       spec->socket);
+}
+
+/* Whether what is made in the socket's directory has the group GID by that, with no chown. */
+static bool hands_on(const struct image *image, const struct config *config,
+		     const struct spec *spec, uint32_t gid)
+{
+	char dir[SPEC_SOCKET_MAX + 1];
+	struct place_dir p;
+
+	dir_of(spec, dir);
+	p = place_of(image, config, dir);
+	return p.state == PLACE_THERE && p.mode & S_ISGID && p.gid == gid;
+}
+
 /* Whether the API may have its socket in DIR: it makes one that is missing below /run. *RET_MISSING: DIR is. */
 static bool may_bind(const struct image *image, const struct config *config,
 		     const struct user *u, char *dir, bool *ret_missing)
@@ -170,9 +191,9 @@ static void note_directory(const struct command *c, const struct image *image,
 	const char *socket = spec->socket;
 	char dir[SPEC_SOCKET_MAX + 1];
 	bool is_missing;
-	int len = (int)(strrchr(socket, '/') - socket);
+	int len;
 
-	(void)snprintf(dir, sizeof(dir), "%.*s", len ? len : 1, socket);
+	dir_of(spec, dir);
 	if (may_bind(image, config, u, dir, &is_missing))
 		return;
 	if (!is_missing)
@@ -201,7 +222,7 @@ static int check_socket(const struct command *c, const struct image *image,
 	if (r < 0)
 		(void)fault_prefix(reterr, "%s", path);
 	else if (u->uid != 0 && spec->socket_group && !has(s, CAP_CHOWN) &&
-		 !is_member(u, gid))
+		 !is_member(u, gid) && !hands_on(image, config, spec, gid))
 		r = fault_refuse(
 			reterr,
 			"%s: socket-group %s: user %s is not in that group: it "
