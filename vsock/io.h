@@ -20,7 +20,8 @@ int io_read_full(int fd, void *buf, size_t len, int64_t deadline_ms);
 
 /*
  * Reads the file PATH to its end, or to CAP bytes: as many as that may be the beginning of more. FLAGS are O_... beside
- * O_RDONLY and O_CLOEXEC: with O_NONBLOCK no pipe is waited for, and one without bytes is an error. Returns the bytes, or -errno.
+ * O_RDONLY and O_CLOEXEC: with O_NONBLOCK no pipe is waited for, and one whose writer is not through is -EAGAIN. Returns
+ * the bytes, or -errno.
  */
 ssize_t io_read_file(const char *path, int flags, void *buf, size_t cap);
 
