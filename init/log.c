@@ -117,19 +117,17 @@ static void write_waiting(const char *buf, size_t len)
 }
 
 /*
- * The rest of a line whose begin was written must not be lost in its midst. The last line, which
- * is why all this came to its end, has room of its own.
+ * A line, or the rest of one whose begin was written: that is kept alone, and has room.
+ * The last line, which is why all this came to its end, has room of its own.
  */
-static void keep(const char *buf, size_t len, bool is_rest)
+static void keep(const char *buf, size_t len)
 {
 	size_t room =
 		(state.is_last ? sizeof(kept) : LOG_KEPT_MAX) - state.kept_len;
 
 	if (len > room) {
 		state.lost++;
-		if (!is_rest)
-			return;
-		len = room;
+		return;
 	}
 	memcpy(kept + state.kept_len, buf, len);
 	state.kept_len += len;
@@ -151,7 +149,7 @@ static void tell_lost(void)
 	text_add_number(&t, state.lost);
 	text_add(&t, tail);
 	state.lost = 0;
-	keep(t.buf, t.len, false);
+	keep(t.buf, t.len);
 }
 
 bool log_flush(void)
@@ -218,7 +216,7 @@ static void write_line(const char *buf, size_t len)
 		return;
 	}
 	if (!log_flush()) {
-		keep(buf, len, false);
+		keep(buf, len);
 		return;
 	}
 	n = write_some(buf, len);
@@ -227,7 +225,7 @@ static void write_line(const char *buf, size_t len)
 	if (n < 0)
 		n = 0;
 	if ((size_t)n < len)
-		keep(buf + n, len - (size_t)n, n > 0);
+		keep(buf + n, len - (size_t)n);
 }
 
 int64_t log_next(const void *ctx)
@@ -330,5 +328,6 @@ void log_last(const char *step, const char *object, const char *reason)
 {
 	(void)ioctl(state.fd, TCXONC, TCOON);
 	state.is_last = true;
+	state.stuck_ms = 0; /* what another drain has left */
 	log_line(step, object, reason);
 }

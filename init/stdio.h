@@ -10,9 +10,9 @@ struct exec_job;
  */
 
 /*
- * Takes what JOB says for them: the console, opened anew, and a session whose terminal it
- * is; /dev/null; pipes to the log. The terminal controls the service even if all of its
- * descriptors are /dev/null. One that has neither does not open the console. Returns 0;
+ * Takes what JOB says for them: the console, opened anew, and a session, whose terminal it is
+ * with `terminal`; /dev/null; pipes to the log. The terminal controls the service even if all of
+ * its descriptors are /dev/null. One that has neither does not open the console. Returns 0;
  * or -errno and what could not be done.
  */
 int stdio_take(const struct exec_job *job, const char **reterr_step);

@@ -77,7 +77,8 @@ def emulator(arch: str = "x86_64", to_run: bool = False) -> dict[str, str]:
 
 KVM_SECONDS = 10  # a guest's kernel says its first word in less than one
 MICROVM = "microvm,x-option-roms=off,isa-serial=on,acpi=off,pcie=off"
-# A console of virtio drops what its character device does not take at once. The log of one waits for its reader, as a UART does.
+# A console of virtio drops what its character device does not take at once. The log of one waits for its reader,
+# and the whole guest with it.
 VIRT_CONSOLE = ["-device", "virtio-serial-device", "-chardev", "null,id=con,logfile=/dev/stdout,logappend=on",
                 "-device", "virtconsole,chardev=con"]
 # By the first of these with which a guest runs. Some hosts have a kernel that cannot be told of MSR 0x10a.

@@ -124,7 +124,11 @@ static void set_from_another_group(void)
 		_exit(tcgetattr(0, &as_is) < 0 ||
 		      tcsetattr(0, TCSANOW, &as_is) < 0);
 	}
-	if (waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status)) {
+	if (waitpid(pid, &status, WUNTRACED) != pid) {
+		verdict("sets", false);
+		return;
+	}
+	if (WIFSTOPPED(status)) {
 		fact("sets", "%s", strsignal(WSTOPSIG(status)));
 		kill(pid, SIGKILL);
 		(void)waitpid(pid, &status, 0);

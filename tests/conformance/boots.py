@@ -101,7 +101,7 @@ def boot(scene: Scene, kernel: Kernel, init: bytes, mutant: tuple[str, ...] = ()
 
 def _slow_reader() -> Callable[[float, str], None]:
     """
-    One who reads a console over a slow line, so that more is queued than a pipe has room for. He has to be slower than the guest,
+    One who reads a console over a slow line, so that more is queued than a pipe has room for. It has to be slower than the guest,
     whose speed shows in when its first line comes, two seconds on an idle machine; and not so slow that init waits in vain for
     what is in the guest's own queue, some 4 KiB.
     """

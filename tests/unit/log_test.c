@@ -309,6 +309,18 @@ TEST(a_drain_lasts_as_long_as_the_console_moves)
 	CHECK_INT(log_next(NULL), 0);
 }
 
+/* Of a drain that its deadline ended nothing is left for the last line's. */
+TEST(the_last_line_has_a_drain_of_its_own)
+{
+	open_console();
+	fill_console();
+	log_line("spawn", "/sbin/init", "kept");
+	CHECK(!log_is_drained(NULL));
+	ahead_ms += LOG_STUCK_MS;
+	log_last("end", "/sbin/init", "not found");
+	CHECK(!log_is_drained(NULL));
+}
+
 TEST(the_pause_between_two_tries_grows)
 {
 	int64_t last, at, pause = 0;
