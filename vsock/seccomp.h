@@ -43,8 +43,8 @@ void seccomp_allow_sockets(struct seccomp_program *p, bool has_datagrams);
 void seccomp_allow_notices(struct seccomp_program *p);
 
 /*
- * Allows what any process needs whose calls are filtered: memory, which is never code; to fork, and to make no thread or
- * namespace; and to open files for reading alone.
+ * Allows what any process needs whose calls are filtered: memory, which is never code; with FORKS processes, but no threads or
+ * namespaces; with READS to open files for reading alone.
  */
 void seccomp_allow_process(struct seccomp_program *p, bool forks, bool reads);
 

@@ -127,6 +127,8 @@ def a_socket_that_cannot_be_made_is_found() -> None:
                 ("of the image, and /run", API_CONF, none, lambda layer: layer.dir("run", 0o777)),
                 ("outside /run", at("/opt/a/api.sock"), none, lambda layer: layer.dir("opt/a", 0o750, uid=1000)),
                 ("by a link", at("/var/run/api/api.sock"), INIT_CONF, lambda layer: (layer.dir("var"), layer.link("var/run", "/run"))),
+                ("mounted by a link", API_CONF, INIT_CONF.replace("tmpfs = /run/", "tmpfs = /var/run/"),
+                 lambda layer: (layer.dir("var"), layer.link("var/run", "/run"))),
                 ("made on the way", API_CONF, other("/below"), None), ("the last line", API_CONF, "tmpfs = /run:mode=0755\n" + INIT_CONF, None)):
             done = build(path / "x.eif", "--image", image(path, conf, init_conf, more=more)).is_(DONE)
             check("needs a directory" not in done.err, f"{what}: {done.err}")

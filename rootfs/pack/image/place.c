@@ -52,47 +52,50 @@ static struct place_dir of_tmpfs(const struct config_tmpfs *t)
 				   .mode = option(t->data, "mode=", 8, 01777) };
 }
 
-/* The node at the first LEN bytes of DIR. *RET_LINK: it is a link, or one leads there. */
-static struct tree_node *find_plain(const struct image *image, const char *dir,
-				    size_t len, bool *ret_link)
+/* Whether the first LEN bytes of DIR are a link of the image, or one leads there. */
+static bool is_linked(const struct image *image, const char *dir, size_t len,
+		      const struct tree_node **ret)
 {
 	char *path = strndup(dir, len), *real = NULL;
-	struct tree_node *node = NULL;
+	bool is_link;
 
-	if (path)
-		node = tree_find(image->tree, path, false);
-	if (node)
-		real = tree_path(node);
-	*ret_link = node && (S_ISLNK(node->inode->mode) || !real ||
-			     strcmp(real, path + 1) != 0);
+	*ret = path ? tree_find(image->tree, path, false) : NULL;
+	if (*ret)
+		real = tree_path(*ret);
+	is_link = *ret && (S_ISLNK((*ret)->inode->mode) || !real ||
+			   strcmp(real, path + 1) != 0);
 	free(real);
 	free(path);
-	return node;
+	return is_link;
+}
+
+/* The same of what the image has of the way to DIR. A link may lead where something is mounted. */
+static bool has_link(const struct image *image, const char *dir)
+{
+	const struct tree_node *node;
+	size_t len = strlen(dir);
+	bool is_link;
+
+	while (!(is_link = is_linked(image, dir, len, &node)) && !node &&
+	       len > 1)
+		do
+			len--;
+		while (len > 1 && dir[len] != '/');
+	return is_link;
 }
 
 static struct place_dir of_image(const struct image *image, const char *dir)
 {
-	struct place_dir p = { .state = PLACE_MISSING };
-	size_t len = strlen(dir);
-	struct tree_node *node;
-	bool is_link;
+	const struct tree_node *node = tree_find(image->tree, dir, false);
 
-	node = find_plain(image, dir, len, &is_link);
-	if (node && !is_link && S_ISDIR(node->inode->mode))
-		p = (struct place_dir){ .state = PLACE_THERE,
-					.uid = node->inode->uid,
-					.gid = node->inode->gid,
-					.mode = node->inode->mode };
-	/* A link above may lead where something is mounted. */
-	while (!node && len > 1) {
-		do
-			len--;
-		while (len > 1 && dir[len] != '/');
-		node = find_plain(image, dir, len, &is_link);
-	}
-	if (is_link)
-		p.state = PLACE_UNKNOWN;
-	return p;
+	if (has_link(image, dir))
+		return (struct place_dir){ .state = PLACE_UNKNOWN };
+	if (!node || !S_ISDIR(node->inode->mode))
+		return (struct place_dir){ .state = PLACE_MISSING };
+	return (struct place_dir){ .state = PLACE_THERE,
+				   .uid = node->inode->uid,
+				   .gid = node->inode->gid,
+				   .mode = node->inode->mode };
 }
 
 struct place_dir place_of(const struct image *image, const struct config *c,
@@ -110,6 +113,10 @@ struct place_dir place_of(const struct image *image, const struct config *c,
 
 	/* The last mount counts, and makes the directories above its own. */
 	for (size_t i = c->tmpfs_count; i-- > 0;) {
+		if (has_link(image, c->tmpfs[i].path)) {
+			p.state = PLACE_UNKNOWN;
+			return p;
+		}
 		if (strcmp(c->tmpfs[i].path, dir) == 0)
 			return of_tmpfs(&c->tmpfs[i]);
 		if (is_in(dir, c->tmpfs[i].path)) {

@@ -187,7 +187,7 @@ static struct timer *first_timer(struct loop *l)
 	return NULL;
 }
 
-/* Those that are set while this goes on come in the next turn. */
+/* No more calls than timers are set: one that sets itself for now does not keep the turn. */
 static void call_timers(struct loop *l)
 {
 	uint32_t most = l->timers;
