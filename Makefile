@@ -1,6 +1,6 @@
 # make            everything for ARCH=x86_64 (default) or aarch64, CC=gcc (default) or clang
 # make help       the other targets
-# V=1 shows the commands, WERROR=1 makes warnings errors (CI does).
+# V=1 shows the commands, WERROR=1 makes warnings errors, CCACHE=ccache keeps objects for another clone (CI does both).
 #
 # Each folder has its list of files in files.mk and, where it links something, its rules in build.mk. The flags are in
 # scripts/flags.mk, the four trees of objects in scripts/trees.mk.

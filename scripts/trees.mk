@@ -80,7 +80,7 @@ endef
 define compile
 $(call note,CC)
 @mkdir -p $(@D)
-$(Q)$(1) $(DEFINE) -c -o $@ $<
+$(Q)$(CCACHE) $(1) $(DEFINE) -c -o $@ $<
 endef
 
 # The flags stand in a file that changes with them: another compiler or other flags build anew. Not -Werror, which
