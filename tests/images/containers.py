@@ -568,8 +568,9 @@ def systemd(path: Path) -> None:
 def s6(path: Path) -> None:
     """s6-svscan as process 1, one service, and a script that restarts the machine in its place."""
     layer = Layer()
+    # 125: it is not started again, which s6-supervise else does a second later.
     layer.file("srv/s6/app/run", "#!/bin/sh\nexec chpst -u app /srv/app\n", 0o755)
-    layer.file("srv/s6/app/finish", "#!/bin/sh\ns6-svscanctl -t /srv/s6\n", 0o755)
+    layer.file("srv/s6/app/finish", "#!/bin/sh\ns6-svscanctl -t /srv/s6\nexit 125\n", 0o755)
     layer.file("srv/s6/.s6-svscan/finish", "#!/bin/sh\necho @finish=$$\nexec busybox reboot -f\n", 0o755)
     init(path, layer, "s6-svscan", "/srv/s6")
 
@@ -582,7 +583,8 @@ def runit(path: Path) -> None:
     layer.file("etc/runit/2", "#!/bin/sh\necho @stage=2\nexec runsvdir -P /srv/runit\n", 0o755)
     layer.file("etc/runit/3", "#!/bin/sh\necho @stage=3\n", 0o755)
     layer.file("srv/runit/app/run", "#!/bin/sh\nexec chpst -u app /srv/app\n", 0o755)
-    layer.file("srv/runit/app/finish", "#!/bin/sh\nexec /lib/runit/runit-init 6\n", 0o755)
+    # Not through before the machine is: runsv starts the service again a second later.
+    layer.file("srv/runit/app/finish", "#!/bin/sh\n/lib/runit/runit-init 6\nkill -STOP $$\n", 0o755)
     init(path, layer, "/sbin/runit")
 
 
