@@ -139,7 +139,8 @@ def descriptors_are_closed_and_floods_do_no_harm() -> None:
               "1000", "barrier", "notify", "READY=1", "barrier", *SLEEP.split(), config="ready = notify\n") as j:
         j.started()
         j.wait(lambda: j.facts("barrier") == ["passed", "passed"], "the barriers")
-        pipes = [n for n in range(3, 64) if descriptor(j.init, n).startswith("pipe:")]
+        open_ones = sorted(map(int, os.listdir(f"/proc/{j.init}/fd")))
+        pipes = [n for n in open_ones if n > 2 and descriptor(j.init, n).startswith("pipe:")]
         same(len(pipes), 1, "pipes that PID 1 holds, of which one is the test's")
 
 
