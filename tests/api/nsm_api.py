@@ -237,28 +237,28 @@ def a_call_that_hangs_is_left_behind() -> None:
     check(any(others_are_first() for _ in range(10)), "they waited each time")
 
 
+def asked_at_once(a: Api, count: int) -> list[int]:
+    """The statuses of COUNT requests for random bytes, each by a thread of its own."""
+    got: list[int] = []
+    threads = [threading.Thread(target=lambda: got.append(a.ask("GET", "/v1/random").status)) for _ in range(count)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    return got
+
+
 @test(seconds=10)
 def calls_wait_for_each_other() -> None:
     """One call of the NSM at a time, however many ask; each gets its answer; those that wait too long are 504."""
     with api("nsm-timeout = 2m") as a:
         a.nsm.faults["GetRandom"] = Fault(delay_s=0.05)
-        got: list[int] = []
-        threads = [threading.Thread(target=lambda: got.append(a.ask("GET", "/v1/random").status)) for _ in range(20)]
-        for t in threads:
-            t.start()
-        for t in threads:
-            t.join()
-        same(got, [200] * 20, "all answers")
+        same(asked_at_once(a, 20), [200] * 20, "all answers")
 
     def some_are_late() -> bool:
         with api("nsm-timeout = 3s") as a:
             a.nsm.faults["GetRandom"] = Fault(delay_s=2)
-            got: list[int] = []
-            threads = [threading.Thread(target=lambda: got.append(a.ask("GET", "/v1/random").status)) for _ in range(4)]
-            for t in threads:
-                t.start()
-            for t in threads:
-                t.join()
+            got = asked_at_once(a, 4)
             check(max(got) == 504 and set(got) <= {200, 504}, f"some wait too long: {got}")
             a.nsm.faults.clear()
             wait_for(lambda: a.ask("GET", "/v1/random").status == 200, "the NSM")
