@@ -253,7 +253,8 @@ def children(pid: int) -> dict[int, str]:
     with contextlib.suppress(OSError):
         for path in Path(f"/proc/{pid}/task").glob("*/children"):
             for child in path.read_text().split():
-                found[int(child)] = Path(f"/proc/{child}/comm").read_text().strip()
+                with contextlib.suppress(OSError):  # it has ended meanwhile
+                    found[int(child)] = Path(f"/proc/{child}/comm").read_text().strip()
     return found
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from .lib import BUILD, DEADLINE_S, IS_ROOT, TOP, Skip, app, check, children, same, soon, status, test
+from .lib import BUILD, DEADLINE_S, IS_ROOT, TOP, Skip, app, check, children, name_of, same, soon, status, test
 
 INIT = BUILD / "init"
 VERSION = (TOP / "VERSION").read_text().strip()
@@ -236,7 +236,7 @@ def signals_do_not_reach_who_left_the_group() -> None:
     with Running(f"setsid {sys.executable} -c {shlex.quote(child)} & trap 'echo mine; exit 6' USR1; echo ready; "
                  "while :; do sleep 0.05; done") as r:
         r.wait("listens")
-        pids = [p for p in children(children(r.init)[0]) if status(p, "Name").startswith("python")]
+        pids = [p for p in children(children(r.init)[0]) if name_of(p).startswith("python")]
         os.kill(r.init, signal.SIGUSR1)
         same(r.code(), 6, "the code")
         r.wait_end()

@@ -413,6 +413,14 @@ def status(pid: int, key: str) -> str:
     raise Failure(f"no {key} in /proc/{pid}/status")
 
 
+def name_of(pid: int) -> str:
+    """Of the program; nothing of one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def strings(pid: int, name: str) -> list[str]:
     """The NUL-ended strings of /proc/PID/NAME."""
     return Path(f"/proc/{pid}/{name}").read_bytes().decode().split("\0")[:-1]

@@ -88,7 +88,7 @@ def stop_without_status_waits_until_the_port_is_gone() -> None:
     with enclave() as e:
         e.with_control(stop="ok")
         r = Relay("stop", e.target)
-        wait_for(lambda: e.commands, "the command")
+        wait_for(lambda: e.served[CONTROL], "the answer that was sent")
         e.go()
         r.end().is_(DONE, "")
 

@@ -35,7 +35,7 @@ def ticks(pid: int) -> int:
 
 
 def is_alive(pid: int) -> bool:
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         return not status(pid)["State"].startswith("Z")
     return False
 

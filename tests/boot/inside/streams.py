@@ -279,7 +279,7 @@ def route(kind: str, *options: str, under: tuple[str, ...] = ()) -> Iterator[Rou
 
 def children(pid: int) -> list[int]:
     """The processes that PID has."""
-    with suppress(FileNotFoundError), open(f"/proc/{pid}/task/{pid}/children") as f:
+    with suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{pid}/task/{pid}/children") as f:
         return [int(word) for word in f.read().split()]
     return []
 
@@ -287,6 +287,6 @@ def children(pid: int) -> list[int]:
 def rss_kib(pid: int) -> int:
     """The memory of a process and of those below it, what they share counted each time."""
     total = 0
-    with suppress(FileNotFoundError), open(f"/proc/{pid}/status") as f:
+    with suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{pid}/status") as f:
         total = sum(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
     return total + sum(map(rss_kib, children(pid)))
