@@ -591,6 +591,8 @@ class FakeKms(Operations):
         self.pki = Pki(self.host, now(), roots)
         self.ca = self.path / "ca.pem"
         self.ca.write_bytes(self.pki.bundle)
+        self._root_der = self.path / "nsm-root.der"
+        self._root_der.write_bytes(self._root())
         self._listeners: list[socket.socket] = []
         self.tls(chain, tls, leaf)
 
@@ -938,10 +940,7 @@ class FakeKms(Operations):
 
     def _ours(self, document: bytes) -> str | None:
         """What nsm verify has against it."""
-        root = self.path / "nsm-root.der"
-        if not root.exists():
-            root.write_bytes(self._root())
-        p = subprocess.run([NSM, "verify", "-", "--any-image", "--any-age", "--allow-debug", "--json", "--root", root, "--time",
+        p = subprocess.run([NSM, "verify", "-", "--any-image", "--any-age", "--allow-debug", "--json", "--root", self._root_der, "--time",
                             str(int(self.now()))], input=document, capture_output=True, check=False)
         if p.returncode not in (0, 1):
             raise RuntimeError(f"nsm verify: code {p.returncode}: {p.stderr.decode()}")
