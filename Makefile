@@ -14,6 +14,12 @@ VERSION := $(shell cat VERSION)
 
 export ARCH CC T STRICT WERROR
 
+# As many at a time as there are processors, if -j says nothing else. Of several goals each may run tests, which wait for
+# each other.
+ifneq ($(filter $(MAKELEVEL)$(words $(MAKECMDGOALS)),00 01),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
 .PHONY: all nitro-cli emulator run demo-kms soak faults fuzz test check boot unit interop lang tool relay kms api pack ns conformance conformance-doc conformance-proofs static \
 	layers bench lint libnsmc-verify fmt fmt-check \
 	size compdb shell install blobs dist repro clean help test-build other-arch FORCE
