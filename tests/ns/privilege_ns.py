@@ -130,6 +130,10 @@ def stdin_and_terminal_are_the_applications() -> None:
         j.wait(lambda: len(j.children()) == 2, "the heartbeat's child is gone")
         x = next(p for p in j.children() if b"ignore" in Path(f"/proc/{p}/cmdline").read_bytes())
         same((str(Path(f"/proc/{x}/fd/0").readlink()), tty(x)), ("/dev/null", 0), "of the service")
+    with Jail(*SLEEP, config="terminal = yes\n[x]\ncommand = act sleep 600000\nterminal = yes\n") as j:
+        j.wait(lambda: j.parent.received, "a heartbeat")
+        j.wait(lambda: len(j.children()) == 2, "the heartbeat's child is gone")
+        same(sorted(tty(p) != 0 for p in j.children()), [False, True], "which of two has the terminal")
 
 
 # --- privileges ---
