@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import golang
+from suite import once
+
 from .lib import SHIPPED, TOP, Relay, Skip, check, folder, same, test
 from .proxies import BIG, Origin, ask, certificate, egress, free_port, parent, program, read_all, tunnel
 
@@ -26,7 +29,9 @@ class World:
         self.cert = f"{certificate()}.crt"
         self.env = {"PATH": os.environ["PATH"], "HOME": str(path), "http_proxy": self.url, "https_proxy": self.url, "HTTP_PROXY": self.url,
                     "HTTPS_PROXY": self.url, "SSL_CERT_FILE": self.cert, "CURL_CA_BUNDLE": self.cert, "TMPDIR": str(path),
-                    "GIT_SSL_CAINFO": self.cert, "NODE_EXTRA_CA_CERTS": self.cert, "LANG": "C.UTF-8"}
+                    "GIT_SSL_CAINFO": self.cert, "NODE_EXTRA_CA_CERTS": self.cert, "LANG": "C.UTF-8",
+                    # pip's own modules are compiled once, where Debian's packages have not been.
+                    "PYTHONPYCACHEPREFIX": str(TOP / "build/python")}
 
     def run(self, *words: object, code: int | None = 0, **env: str) -> subprocess.CompletedProcess:
         if not shutil.which(str(words[0])):
@@ -135,7 +140,7 @@ def pip_installs() -> None:
             origin.files["/simple/nothing-much/"] = f'<a href="/files/{name}">{name}</a>'.encode()
             origin.files[f"/files/{name}"] = wheel.read_bytes()
         for n, url in enumerate((w.a, w.b)):
-            w.run("pip3", "install", "-q", "--disable-pip-version-check", "--no-cache-dir", "--isolated", "--proxy", w.url, "--cert", w.cert,
+            w.run("pip3", "install", "-q", "--no-compile", "--disable-pip-version-check", "--no-cache-dir", "--isolated", "--proxy", w.url, "--cert", w.cert,
                   "--index-url", f"{url}/simple", "--trusted-host", "a.test", "--target", w.path / f"to{n}", "nothing-much")
             same((w.path / f"to{n}/nothing_much.py").read_text(), "x = 1\n", url)
 
@@ -168,31 +173,6 @@ def apt_updates_and_downloads() -> None:
         for name, data in packages.items():
             same((w.path / name).read_bytes(), data, name)
 
-
-GO = """package main
-
-import ("bytes"; "crypto/sha256"; "fmt"; "io"; "net/http"; "os"; "strings")
-
-func main() {
-	for i := 0; i < 3; i++ {
-		for _, url := range os.Args[1:] {
-			r, err := http.Get(url + "/big")
-			if err != nil { fmt.Println(err); os.Exit(1) }
-			h := sha256.New()
-			io.Copy(h, r.Body)
-			r.Body.Close()
-			fmt.Printf("%x\\n", h.Sum(nil))
-			p, err := http.Post(url + "/x", "text/plain", io.MultiReader(bytes.NewReader(make([]byte, 100000)), strings.NewReader("x")))
-			if err != nil { fmt.Println(err); os.Exit(1) }
-			io.Copy(io.Discard, p.Body)
-			p.Body.Close()
-			fmt.Println(p.StatusCode)
-		}
-	}
-	_, err := http.Get("https://evil.example/")
-	fmt.Println(err)
-}
-"""
 
 NODE = """
 const http = require('http'), tls = require('tls'), [proxy, a, b, cert] = process.argv.slice(2);
@@ -238,9 +218,9 @@ def go_node_and_java() -> None:
     with world("egress-allow = *.test:1-65535 127.0.0.1:1-65535") as w:
         tried = []
         if shutil.which("go"):
-            (w.path / "get.go").write_text(GO)
-            done = w.run("go", "run", "get.go", w.a, w.b, GOFLAGS="-mod=mod", GOCACHE=str(TOP / "build/tests/go"), GOPROXY="off", GOTOOLCHAIN="local",
-                         NO_PROXY="none.test")
+            # Built as the other programs in Go are, whose build leaves the standard library compiled.
+            client = once("get-by-go", lambda path: golang.build(TOP / "tests/peers/get", ".", path))
+            done = w.run(client, w.a, w.b, NO_PROXY="none.test")
             lines = done.stdout.decode().splitlines()
             same(lines[:-1], [DIGEST, "200"] * 6, "Go's")
             check("evil.example:443: no egress-allow allows it" in lines[-1], lines[-1])

@@ -362,14 +362,14 @@ def proxies_behind_a_forward() -> None:
 
 @test(5)
 def the_shipped_program_serves_many_at_once() -> None:
-    """redis-benchmark with 500 connections, each of which asks a hundred times, and none is lost."""
+    """redis-benchmark with 500 connections, each of which asks twenty times, and none is lost."""
     need("redis-server", "redis-benchmark")
     with folder() as path:
         target = free_port()
         with served(target, "redis-server", "--port", target, "--bind", "127.0.0.1", "--save", "", "--dir", path, "--maxclients", 2000), \
                 forwarded(target, SHIPPED) as port:
-            tool("redis-benchmark", "-p", port, "-q", "-n", 50000, "-c", 500, "-r", 100000, "incr", "counter")
-            same(tool("redis-cli", "-p", port, "get", "counter"), b"50000\n", "what was counted")
+            tool("redis-benchmark", "-p", port, "-q", "-n", 10000, "-c", 500, "-r", 100000, "incr", "counter")
+            same(tool("redis-cli", "-p", port, "get", "counter"), b"10000\n", "what was counted")
 
 
 @test(10)
