@@ -1,6 +1,8 @@
 """Names for an enclave: relay inside with dns-forward, relay dns at the parent, against real servers and hostile ones."""
 
 import contextlib
+import os
+import signal
 import socket
 import struct
 import subprocess
@@ -11,8 +13,10 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from suite import Failure
+
 from .ends import dial, is_reset
-from .lib import ASAN, SHIPPED, USAGE, Relay, check, folder, run, same, soon, test, wait_for
+from .lib import ASAN, SHIPPED, USAGE, Relay, check, folder, in_time, run, same, soon, test, wait_for
 from .nets import Inside, Port, in_a_network, inside, pass_on, resolv_conf, wait_port, with_network
 
 PORT, SERVER = 5353, 15353
@@ -104,16 +108,36 @@ def tcp(port: int = 53) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), 300)
 
 
-def ask(m: bytes) -> bytes:
+def ask_once(m: bytes) -> bytes:
     with udp() as s:
         s.send(m)
         return s.recv(65535)
 
 
-def ask_tcp(m: bytes) -> bytes:
+def ask_tcp_once(m: bytes) -> bytes:
     with tcp() as s:
         s.sendall(framed(m))
         return receive(s)
+
+
+def again(attempt: Callable[[], bytes]) -> bytes:
+    """What ATTEMPT brings but for failures of the server, after which resolvers ask again: one that a busy machine keeps for 4 s is one."""
+    got = b""
+
+    def is_answered() -> bool:
+        nonlocal got
+        got = attempt()
+        return rcode(got) != SERVFAIL
+    wait_for(is_answered, "an answer that is no failure of the server")
+    return got
+
+
+def ask(m: bytes) -> bytes:
+    return again(lambda: ask_once(m))
+
+
+def ask_tcp(m: bytes) -> bytes:
+    return again(lambda: ask_tcp_once(m))
 
 
 # --- parents -------------------------------------------------------------------------
@@ -136,6 +160,10 @@ class Parent:
             r = self.reply(q)
             if r:
                 conn.sendall(framed(r))
+
+    def names(self) -> list[str]:
+        """Those that were asked for, of which some may have been asked for again."""
+        return sorted({name_of(q) for q in list(self.seen)})
 
     def close(self) -> None:
         self.port.close()
@@ -169,25 +197,34 @@ def dnsmasq(port: int = SERVER) -> Iterator[None]:
         server.wait()
 
 
-def kdig(*words: str) -> str:
-    return subprocess.run(["kdig", "@127.0.0.1", *words], capture_output=True, text=True, timeout=300).stdout
+def says(*words: str, wanted: Callable[[str], bool]) -> None:
+    """What a program says; a resolver is told of a failure where a server is late, and asked again by whoever wants to know."""
+    out = ""
+
+    def is_wanted() -> bool:
+        nonlocal out
+        out = subprocess.run(words, capture_output=True, text=True, timeout=300).stdout
+        return wanted(out)
+    try:
+        wait_for(is_wanted, " ".join(words))
+    except Failure as e:
+        e.add_note(out)
+        raise
+
+
+def kdig(*words: str, wanted: Callable[[str], bool]) -> None:
+    says("kdig", "@127.0.0.1", *words, wanted=wanted)
 
 
 # --- with real programs ----------------------------------------------------------------
 
 def check_real_clients() -> None:
-    out = kdig("www.example", "A")
-    check("NOERROR" in out and "192.0.2.7" in out, out)
-    out = kdig("+tcp", "a.Example", "AAAA")
-    check("NOERROR" in out and "2001:db8::1" in out, out)
-    out = kdig("+dnssec", "nothing.example")
-    check("NXDOMAIN" in out, out)
-    out = kdig("+noedns", "big.example", "TXT")
-    check("h" * 200 in out and "(TCP)" in out, out)
-    out = kdig("+tcp", "+keepopen", *["a.example"] * 50)
-    same(out.count("192.0.2.1\n"), 50, "answers over one connection")
-    out = subprocess.run(["getent", "ahosts", "www.example"], capture_output=True, text=True, timeout=300).stdout
-    check(out.startswith("192.0.2.7"), f"getaddrinfo: {out}")
+    kdig("www.example", "A", wanted=lambda out: "NOERROR" in out and "192.0.2.7" in out)
+    kdig("+tcp", "a.Example", "AAAA", wanted=lambda out: "NOERROR" in out and "2001:db8::1" in out)
+    kdig("+dnssec", "nothing.example", wanted=lambda out: "NXDOMAIN" in out)
+    kdig("+noedns", "big.example", "TXT", wanted=lambda out: "h" * 200 in out and "(TCP)" in out)
+    kdig("+tcp", "+keepopen", *["a.example"] * 50, wanted=lambda out: out.count("192.0.2.1\n") == 50)
+    says("getent", "ahosts", "www.example", wanted=lambda out: out.startswith("192.0.2.7"))
     out = subprocess.run(["getent", "ahosts", "elsewhere.test"], capture_output=True, text=True, timeout=300)
     same((out.returncode, out.stdout), (2, ""), "a name that is not allowed")
 
@@ -236,8 +273,8 @@ def an_answer_has_the_number_of_its_query() -> None:
         for ask_it in ask, ask_tcp:
             m = ask_it(query("wWw.exAmple", 0xbeef, size=1232))
             same(m, good(query("wWw.exAmple", 0xbeef)), "the answer")
-        same([name_of(q) for q in parent.seen], ["wWw.exAmple"] * 2, "names")
-        check(len({q[:2] for q in parent.seen}) == 2, "numbers repeat")
+        same(parent.names(), ["wWw.exAmple"], "names")
+        check(len({q[:2] for q in parent.seen}) > 1, "numbers repeat")
 
 
 @test
@@ -250,7 +287,7 @@ def names_that_no_rule_allows_do_not_exist() -> None:
             same(rcode(ask_tcp(query(name))), NXDOMAIN, name)
         check(ask(query("no.test", size=512)).endswith(b"\0\x0f\0\2\0\x12"), "no reason: prohibited")
         same(rcode(ask(query("a.b.EXAMPLE"))), NOERROR, "a name that is allowed")
-        same(len(parent.seen), 1, "queries at the parent")
+        same(parent.names(), ["a.b.EXAMPLE"], "names at the parent")
 
 
 @test
@@ -263,7 +300,7 @@ def without_dns_allow_the_names_of_egress_are_asked_for() -> None:
         for name, wanted in (("a.example", NOERROR), ("one.test", NOERROR), ("some.example", NOERROR),
                              ("no.example", NXDOMAIN), ("example", NXDOMAIN), ("two.test", NXDOMAIN)):
             same(rcode(ask(query(name))), wanted, name)
-        same(len(parent.seen), 3, "queries at the parent")
+        same(parent.names(), ["a.example", "one.test", "some.example"], "names at the parent")
 
 
 @test
@@ -279,7 +316,7 @@ def what_is_denied_is_denied_in_any_characters() -> None:
             same(rcode(ask(query(name))), wanted, name)
         q = query("a.evil.test")
         same(rcode(ask(q.replace(wire("a.evil.test"), b"\3a.b" + wire("evil.test")))), NXDOMAIN, "a dot in a label")
-        same(len(parent.seen), 3, "queries at the parent")
+        same(parent.names(), ["-a.good.test", "~.b.evil.test", "~.good.test"], "names at the parent")
     with enclave(plan=plan.replace("** *", "*")) as (_, parent):
         same(rcode(ask(query("-a.some.test"))), NXDOMAIN, "what only ** allows")
         same(len(parent.seen), 0, "queries at the parent")
@@ -299,8 +336,8 @@ def what_is_no_plain_query_is_answered_with_an_error() -> None:
             s.send(q[:2] + b"\x81" + q[3:])  # an answer
             s.send(q[:11])
             s.send(query("b.example", 0x7777))
-            same(s.recv(512)[:2], b"\x77\x77", "what comes first")
-        same(len(parent.seen), 1, "queries at the parent")
+            same(s.recv(512)[:2], b"\x77\x77", "what comes first")  # a failure, if the parent is late
+        same(parent.names(), ["b.example"], "names at the parent")
 
 
 @test
@@ -323,11 +360,6 @@ def an_answer_is_cut_to_the_size_that_the_query_names() -> None:
 @with_network
 def answers_come_in_any_order() -> None:
     """Queries that follow one another on a connection do not wait for each other."""
-    kept: list[bytes] = []
-
-    def last_first(q: bytes) -> bytes:
-        kept.append(q)
-        return b""
     with inside(PLAN) as relay:
         ends: list[tuple[socket.socket, bytes]] = []
 
@@ -335,15 +367,21 @@ def answers_come_in_any_order() -> None:
             for q in messages(conn):
                 ends.append((conn, q))
         Port(relay, PORT, serve)
-        with tcp() as s:
-            s.sendall(b"".join(framed(query(f"n{i}.example", i)) for i in range(40)))
-            wait_for(lambda: len(ends) == 40, "all queries")
-            for conn, q in reversed(ends):
-                conn.sendall(framed(good(q)))
-            got = [receive(s) for _ in range(40)]
-        same(sorted(int.from_bytes(m[:2], "big") for m in got), list(range(40)), "numbers")
-        check(all(name_of(m) == f"n{int.from_bytes(m[:2], 'big')}.example" for m in got), "names are mixed up")
-        check(got[0][:2] != b"\0\0", "the first one comes first")
+
+        def is_another_order() -> bool:
+            """What has no answer after 4.5 s fails, in the order in which it was asked."""
+            ends.clear()
+            with tcp() as s:
+                s.sendall(b"".join(framed(query(f"n{i}.example", i)) for i in range(40)))
+                wait_for(lambda: len(ends) >= 40, "all queries")
+                for conn, q in reversed(ends):
+                    with contextlib.suppress(OSError):
+                        conn.sendall(framed(good(q)))
+                got = [receive(s) for _ in range(40)]
+            same(sorted(int.from_bytes(m[:2], "big") for m in got), list(range(40)), "numbers")
+            check(all(name_of(m) == f"n{int.from_bytes(m[:2], 'big')}.example" for m in got), "names are mixed up")
+            return got[0][:2] != b"\0\0" and all(rcode(m) == NOERROR for m in got)
+        in_time(is_another_order, "the first one does not come first")
 
 
 @test
@@ -377,7 +415,7 @@ def what_cannot_be_read_is_a_failure_of_the_server() -> None:
                 }.get(name_of(q), good(q))
     with enclave(bad):
         for name in "loop", "cname", "short", "count":
-            same(rcode(ask(query(f"{name}.example"))), SERVFAIL, name)
+            same(rcode(ask_once(query(f"{name}.example"))), SERVFAIL, name)
         same(rcode(ask(query("good.example"))), NOERROR, "after that")
 
 
@@ -385,7 +423,7 @@ def what_cannot_be_read_is_a_failure_of_the_server() -> None:
 @with_network
 def a_stream_that_cannot_be_read_is_begun_again() -> None:
     """A length of 0: the connection is closed, and the question asked once more."""
-    bad = [True]
+    bad: list[bool] = []
 
     def reply_with(conn: socket.socket) -> None:
         for q in messages(conn):
@@ -397,7 +435,11 @@ def a_stream_that_cannot_be_read_is_begun_again() -> None:
             conn.sendall(framed(good(q)))
     with inside(PLAN) as relay:
         Port(relay, PORT, reply_with)
-        same(rcode(ask(query("a.example"))), NOERROR, "the answer")
+
+        def is_answered() -> bool:
+            bad[:] = [True]
+            return rcode(ask_once(query("a.example"))) == NOERROR and not bad
+        in_time(is_answered, "the question has an answer")
 
 
 @test(seconds=3)
@@ -410,12 +452,12 @@ def without_a_parent_the_answer_is_a_failure_at_once() -> None:
 
         def take() -> float:
             began = time.monotonic()
-            same(rcode(ask(query("a.example"))), SERVFAIL, "without a parent")
+            same(rcode(ask_once(query("a.example"))), SERVFAIL, "without a parent")
             return time.monotonic() - began
         soon(take, NEVER_S, "the answer without a parent")
-        again = Parent(relay)
-        wait_for(lambda: rcode(ask(query("a.example"))) == NOERROR, "the parent that is back")
-        again.close()
+        back = Parent(relay)
+        same(rcode(ask(query("a.example"))), NOERROR, "the parent that is back")
+        back.close()
 
 
 @test
@@ -424,11 +466,13 @@ def a_parent_that_dies_leaves_nobody_waiting() -> None:
     """Questions that are under way are asked on another connection, and fail if there is none."""
     with inside(PLAN) as relay:
         def take() -> float:
-            silent = Parent(relay, lambda q: b"")
+            silent = Parent(relay, lambda q: b"" if name_of(q) == "a.example" else good(q))
+            same(rcode(ask(query("there.example"))), NOERROR, "another one")  # for a while after a failure nobody tries
+            silent.seen.clear()
             with udp() as s:
                 for i in range(20):
                     s.send(query("a.example", i))
-                wait_for(lambda: len(silent.seen) == 20, "the questions")
+                wait_for(lambda: len(silent.seen) >= 20, "the questions")
                 began = time.monotonic()
                 silent.close()
                 same([rcode(s.recv(512)) for _ in range(20)], [SERVFAIL] * 20, "codes")
@@ -449,8 +493,7 @@ def a_parent_that_closes_between_is_asked_again() -> None:
             conn.sendall(framed(good(q)))
     with inside(PLAN) as relay:
         Port(relay, PORT, serve)
-        for i in range(20):
-            same(rcode(ask(query(f"n{i}.example", i))), NOERROR, f"question {i}")
+        in_time(lambda: all(rcode(ask_once(query(f"n{i}.example", i))) == NOERROR for i in range(20)), "each question has an answer")
 
 
 @test(seconds=6)
@@ -461,7 +504,7 @@ def a_silent_parent_is_a_failure_before_resolvers_give_up() -> None:
         with udp() as s:
             began = time.monotonic()
             s.send(query("silent.example"))
-            same(rcode(ask(query("a.example"))), NOERROR, "another one")
+            same(rcode(ask_once(query("a.example"))), NOERROR, "another one")
             same(rcode(s.recv(512)), SERVFAIL, "the silent one")
             check(time.monotonic() - began > 4.4, "it came too early")
         same(rcode(ask(query("a.example"))), NOERROR, "after it")
@@ -499,14 +542,18 @@ def a_question_that_comes_twice_is_asked_once() -> None:
         if name_of(q) == "slow.example":
             gate.wait(300)
         return good(q)
-    with enclave(reply) as (_, parent):
+    with enclave(reply) as (relay, parent):
         with udp() as s:
+            # All ten are there before the first one is asked, which has 4.5 s.
+            pid = relay.children()["dns"]
+            os.kill(pid, signal.SIGSTOP)
             for _ in range(10):
                 s.send(query("slow.example", 7))
+            os.kill(pid, signal.SIGCONT)
             same(rcode(ask(query("a.example"))), NOERROR, "another one")
             gate.set()
             same(s.recv(512)[:2], b"\0\7", "the answer")
-        same([name_of(q) for q in parent.seen].count("slow.example"), 1, "questions")
+        same([name_of(q) for q in list(parent.seen)].count("slow.example"), 1, "questions")
 
 
 @test
@@ -609,10 +656,14 @@ def parent_end(*options: str, program: Path = ASAN) -> Iterator[Callable[[], soc
             relay.end().is_(0, "ready")
 
 
-def through(connect: Callable[[], socket.socket], m: bytes) -> bytes:
+def through_once(connect: Callable[[], socket.socket], m: bytes) -> bytes:
     with connect() as s:
         s.sendall(framed(m))
         return receive(s)
+
+
+def through(connect: Callable[[], socket.socket], m: bytes) -> bytes:
+    return again(lambda: through_once(connect, m))
 
 
 @test
@@ -622,9 +673,11 @@ def each_question_has_another_port_and_number() -> None:
     server = Server(SERVER, lambda q: [good(q)])
     with parent_end("--server", f"127.0.0.1:{SERVER}") as connect:
         with connect() as s:
-            for _ in range(50):
+            def take() -> bytes:
                 s.sendall(framed(query("a.example", 7)))
-                same(receive(s), good(query("a.example", 7)), "the answer")
+                return receive(s)
+            for _ in range(50):
+                same(again(take), good(query("a.example", 7)), "the answer")
     check(len({p for p, _ in server.seen}) > 25, f"ports: {server.seen}")
     check(len({n for _, n in server.seen}) > 40, f"numbers: {server.seen}")
     server.close()
@@ -646,9 +699,7 @@ def an_enclave_does_not_keep_others_from_asking() -> None:
 
         def take() -> float:
             begin = time.monotonic()
-            with dial("vsock:17", d, 17) as s:
-                s.sendall(framed(query("a.example")))
-                same(rcode(receive(s)), NOERROR, "the other enclave's answer")
+            same(rcode(through(lambda: dial("vsock:17", d, 17), query("a.example"))), NOERROR, "the other enclave's answer")
             return time.monotonic() - begin
         soon(take, NEVER_S, "the other enclave's answer")
         check(all(is_reset(s) for s in hostile[16:]), "it has more connections than its share")
@@ -681,17 +732,17 @@ def a_server_that_lies_is_not_heard() -> None:
 def an_answer_that_is_cut_is_fetched_by_tcp() -> None:
     """And is a failure if that cannot be."""
     whole = answer(query("a.example", 7), *[record(TXT, b"\xc8" + b"x" * 200)] * 200)
-    served: list[bytes] = []
+    has_tcp = True
 
     def by_tcp(q: bytes) -> bytes:
-        m = served.pop()
-        return q[:2] + m[2:] if m else b""
+        return q[:2] + whole[2:] if has_tcp else b""
     server = Server(SERVER, lambda q: [answer(q, flags=TC)], by_tcp)
     for program in ASAN, SHIPPED:
-        served[:] = [b"", whole]
         with parent_end("--server", f"127.0.0.1:{SERVER}", program=program) as connect:
+            has_tcp = True
             same(through(connect, query("a.example", 7)), whole, "the answer")
-            same(rcode(through(connect, query("a.example", 7))), SERVFAIL, "without TCP")
+            has_tcp = False
+            same(rcode(through_once(connect, query("a.example", 7))), SERVFAIL, "without TCP")
     server.close()
 
 
@@ -710,7 +761,7 @@ def another_server_is_asked_if_one_does_not_know() -> None:
     with parent_end(*servers[0]) as connect:
         same(rcode(through(connect, query("a.example"))), REFUSED, "of one that refuses")
     with parent_end("--server", "127.0.0.1:9", "--server", "127.0.0.1:10") as connect:
-        same(rcode(through(connect, query("a.example"))), SERVFAIL, "where nobody listens")
+        same(rcode(through_once(connect, query("a.example"))), SERVFAIL, "where nobody listens")
     for s in refuses, knows, silent:
         s.close()
 
@@ -726,9 +777,9 @@ def check_resolv_conf(program: Path) -> None:
     first, second = Server(53, lambda q: [good(q)]), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with folder() as d, parent_end(program=program) as connect, second:
         resolv_conf("# comment\nsearch x\nnameserver 127.0.0.9\nnameserver fe80::1%lo\nnameserver\t127.0.0.1 # here\n", d / "r")
-        wait_for(lambda: rcode(through(connect, query("a.example"))) == NOERROR, "the second server")
+        wait_for(lambda: rcode(through_once(connect, query("a.example"))) == NOERROR, "the second server")
         first.close()
-        same(rcode(through(connect, query("a.example"))), SERVFAIL, "without it")
+        same(rcode(through_once(connect, query("a.example"))), SERVFAIL, "without it")
         second.bind(("127.0.0.77", 53))
 
         def serve() -> None:
@@ -738,7 +789,7 @@ def check_resolv_conf(program: Path) -> None:
                     second.sendto(good(q), who)
         threading.Thread(target=serve, daemon=True).start()
         (d / "r").write_text("nameserver 127.0.0.77\n")
-        wait_for(lambda: rcode(through(connect, query("a.example"))) == NOERROR, "the server of the new file")
+        wait_for(lambda: rcode(through_once(connect, query("a.example"))) == NOERROR, "the server of the new file")
 
 
 @test

@@ -132,6 +132,15 @@ def is_reset(s: socket.socket) -> bool:
             return True
 
 
+def is_refused(address: str, vsock: Path | None = None, cid: int = 16) -> bool:
+    """The same of a new connection. With TCP its reset may be there before connect() has returned, and then it fails."""
+    try:
+        s = dial(address, vsock, cid)
+    except ConnectionResetError:
+        return True
+    return is_reset(s)
+
+
 def reset(s: socket.socket) -> None:
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     s.close()

@@ -146,6 +146,7 @@ class Port:
     def __init__(self, relay: Inside, port: int, serve: Callable[[socket.socket], None]) -> None:
         self.path, self.serve = relay.dir / f"3.{port}", serve
         self.connections: list[socket.socket] = []
+        self.lock, self.is_closed = threading.Lock(), False
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.bind(str(self.path))
         self.path.chmod(0o777)
@@ -156,7 +157,11 @@ class Port:
         with contextlib.suppress(OSError):
             while True:
                 conn, _ = self.socket.accept()
-                self.connections.append(conn)
+                with self.lock:
+                    self.connections.append(conn)
+                    if self.is_closed:
+                        conn.close()
+                        return
                 threading.Thread(target=self._run, args=(conn,), daemon=True).start()
 
     def _run(self, conn: socket.socket) -> None:
@@ -171,9 +176,11 @@ class Port:
             self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
         self.path.unlink(missing_ok=True)
-        for conn in self.connections:
-            with contextlib.suppress(OSError):
-                conn.shutdown(socket.SHUT_RDWR)
+        with self.lock:
+            self.is_closed = True
+            for conn in self.connections:
+                with contextlib.suppress(OSError):
+                    conn.shutdown(socket.SHUT_RDWR)
 
 
 def copy(a: socket.socket, b: socket.socket) -> None:

@@ -125,13 +125,14 @@ class Proxy:
         quiet = self.count <= self.quiet
         if self.hello:
             self._greet(conn)
-        self.conn = conn
+        frames: list[bytes] = []
+        self.conn, self.frames = conn, frames  # its own: those of the connection before may still be read
         while self.reads.wait(300):
             size = struct.calcsize(self.head)
             frame = self._full(conn, struct.unpack(self.head, self._full(conn, size))[0])
             if not quiet and kind_of(frame) == ARP and frame[38:42] in (GATEWAY, HOST):
                 self.send(ether(arp(2, GATEWAY_MAC, frame[38:42], MAC, IP), ARP))
-            self.frames.append(frame)
+            frames.append(frame)
 
     def send(self, *frames: bytes) -> None:
         self.conn.sendall(b"".join(struct.pack(self.head, len(f)) + f for f in frames))
@@ -153,14 +154,31 @@ class Proxy:
             conn.shutdown(socket.SHUT_RDWR)
 
 
+def received() -> int:
+    """Frames that have entered by the device."""
+    return int(next(line for line in Path("/proc/thread-self/net/dev").read_text().splitlines() if "tap0" in line).split()[2])
+
+
 @contextmanager
 def network(plan: str = PLAN, env: dict[str, str] | None = None, **how: object) -> Iterator[tuple[Inside, Proxy]]:
+    """One that stands: relay ends a connection on which the gateway's answer has not come within a second, and what was sent is lost."""
     with inside(plan, **(env or {})) as relay:
         proxy = Proxy(relay, **how)
         try:
-            yield relay, proxy.ready()
+            proxy.ready()
+            wait_for(lambda: received() > 0, "the gateway's answer, which enters")
+            yield relay, proxy
         finally:
             proxy.port.close()
+
+
+def says(s: socket.socket, text: bytes, proxy: Proxy, port: int = 53) -> None:
+    """TEXT to the gateway, until it is heard there: the kernel waits for the answer of ARP for three seconds, and loses it then."""
+    def is_heard() -> bool:
+        with contextlib.suppress(OSError):
+            s.sendto(text, ("192.168.127.1", port))
+        return proxy.got(lambda f: f.endswith(text))
+    wait_for(is_heard, f"{text!r} at the gateway")
 
 
 def answers(proxy: Proxy, frame: bytes, port: int, flags: int) -> bool:
@@ -237,8 +255,7 @@ def frames_go_both_ways() -> None:
     with network() as (_, proxy):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(300)
-            s.sendto(b"question", ("192.168.127.1", 53))
-            proxy.hears(lambda f: f.endswith(b"question"), "the question")
+            says(s, b"question", proxy)
             port = s.getsockname()[1]
             proxy.send(udp(53, port, b"answer"))
             same(s.recv(100), b"answer", "the answer")
@@ -249,10 +266,10 @@ def frames_go_both_ways() -> None:
 def a_parent_that_does_not_read_costs_frames_and_not_their_bounds() -> None:
     """What is written in pieces arrives in order and whole; what there is no room for is lost."""
     with network(env={"RELAY_SNDBUF": "20000"}) as (_, proxy), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.connect(("192.168.127.1", 9))
         # What waits for ARP's answer is sent beside what comes after it, in any order.
-        s.send(b"end of ARP")
-        proxy.hears(lambda f: f.endswith(b"end of ARP"), "the first datagram")
+        says(s, b"end of ARP", proxy, 9)
+        s.connect(("192.168.127.1", 9))
+        count = proxy.count
         for turn in range(4):
             proxy.reads.clear()
             for i in range(1500):
@@ -266,7 +283,7 @@ def a_parent_that_does_not_read_costs_frames_and_not_their_bounds() -> None:
         late = [f"{at} after {before}" for before, at in pairwise(places) if at <= before]
         check(not late, f"{len(places)} datagrams, out of order: {late[:5]}, of {len(late)}")
         check(all(t[8:] == bytes([i & 255]) * (1 + 7 * i % 1400) for t, (_, i) in zip(texts, places, strict=True)), "bytes are others")
-        same(proxy.count, 1, "connections")
+        same(proxy.count, count, "connections")
 
 
 @test
@@ -278,8 +295,7 @@ def qemus_framing_has_no_handshake() -> None:
         wait_for(lambda: proxy.conn, "the connection")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(300)
-            s.sendto(b"question", ("192.168.127.1", 53))
-            proxy.hears(lambda f: f.endswith(b"question"), "the question")
+            says(s, b"question", proxy)
             proxy.send(udp(53, s.getsockname()[1], b"answer"))
             same(s.recv(100), b"answer", "the answer")
         proxy.port.close()
@@ -293,21 +309,16 @@ def the_device_stays_while_the_connection_goes() -> None:
         before = index()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(300)
+            says(s, b"first", proxy)
             s.connect(("192.168.127.1", 53))
-            s.send(b"first")
-            proxy.hears(lambda f: f.endswith(b"first"), "a datagram")
             port = s.getsockname()[1]
             proxy.port.close()
             wait_for(lambda: "closed the connection; the network waits" in relay.words(), "a line of the log")
-            for i in range(100):
-                s.send(b"lost")
+            for _ in range(100):
+                with contextlib.suppress(OSError):  # ARP's answer is too old
+                    s.send(b"lost")
             again = Proxy(relay).ready()
-            wait_for(lambda: len(again.frames) > 0, "the first frame")
-
-            def arrives() -> bool:
-                s.send(b"second")
-                return again.got(lambda f: f.endswith(b"second"))
-            wait_for(arrives, "a datagram on the next connection")
+            says(s, b"second", again)
             again.send(udp(53, port, b"answer"))
             same(s.recv(100), b"answer", "the answer")
             check(not again.got(lambda f: f.endswith(b"lost")), "what was sent meanwhile has come")
@@ -383,16 +394,22 @@ def an_idle_network_costs_nothing() -> None:
 def a_device_that_is_removed_ends_the_network() -> None:
     """It is logged, the connection ends, and nothing goes round and round."""
     with network() as (relay, proxy):
-        ticks = Path(f"/proc/{relay.children()['tap']}/stat")
+        stat, count = Path(f"/proc/{relay.children()['tap']}/stat"), proxy.count
+
+        def ticks() -> int:
+            return sum(map(int, stat.read_text().rpartition(")")[2].split()[11:13]))
+
+        def is_quiet() -> bool:
+            before = ticks()
+            time.sleep(1)
+            return ticks() == before
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW) as s:
             s.bind((0, 0))
             s.send(struct.pack("=IHHII", 32, 17, 5, 1, 0) + struct.pack("=BxHiII", 0, 0, index(), 0, 0))  # RTM_DELLINK
             s.recv(1000)
         wait_for(lambda: "tap0: it was removed" in relay.words(), "a line of the log")
-        before = ticks.read_text().rpartition(")")[2].split()[11:13]
-        time.sleep(1)
-        same(ticks.read_text().rpartition(")")[2].split()[11:13], before, "processor time")
-        same(proxy.count, 1, "connections")
+        wait_for(is_quiet, "a second without processor time")
+        same(proxy.count, count, "connections")
 
 
 # --- the filter ----------------------------------------------------------------------------
@@ -418,8 +435,7 @@ def datagrams_come_to_accepted_ports_and_as_answers() -> None:
         closed.settimeout(300)
         proxy.send(udp(9, 5001, b"unasked"), udp(9, 5000, b"hello"))
         same(open_.recv(100), b"hello", "at the accepted port")
-        closed.sendto(b"asked", ("192.168.127.1", 9))
-        proxy.hears(lambda f: f.endswith(b"asked"), "the question")
+        says(closed, b"asked", proxy, 9)
         proxy.send(udp(9, 5001, b"of another", HOST), udp(9, 5001, b"answer"))
         same(closed.recv(100), b"answer", "what comes first at the other port")
 
@@ -432,14 +448,12 @@ def what_is_not_for_the_enclave_does_not_enter() -> None:
     bad = [ether(bytes(60), IPV6), good[:5] + b"\0" + good[6:], ether(ipv4(TCP, good[34:], to=HOST)),
            ether(ipv4(TCP, good[34:], of=bytes([127, 0, 0, 1]))), ether(arp(2, MAC, IP, MAC, IP), ARP)]
 
-    def received() -> int:
-        return int(next(line for line in Path("/proc/thread-self/net/dev").read_text().splitlines() if "tap0" in line).split()[2])
     with network() as (_, proxy), socket.create_server(("0.0.0.0", 8080)):
-        wait_for(lambda: received() == 1, "the answer of the gateway")
-        proxy.send(*bad * 10, good)
+        before = received()
+        proxy.send(*bad * 100, good)
         proxy.hears(lambda f: kind_of(f) == IPV4 and f[47] & SYN, "the answer to what is good")
-        # And that of the kernel's own question for the gateway.
-        check(received() <= 3, f"{received()} frames have entered")
+        # And answers of the kernel's own questions for the gateway, of which it asks one a second at most.
+        check(received() - before < 50, f"{received() - before} frames have entered")
 
 
 @test
@@ -568,7 +582,7 @@ def check_gvproxy(program: Path, plan: str, option: str) -> None:
                 check(again(ask_gateway).endswith(GATEWAY), "the address of the gateway")
                 for port in 8080, 8081:
                     proxy.expose(port)
-                same(proxy.from_outside(8080), b"hello", "the accepted port")
+                wait_for(lambda proxy=proxy: proxy.from_outside(8080) == b"hello", "the accepted port")
                 same(proxy.from_outside(8081), b"", "another port")
             finally:
                 proxy.close()
