@@ -308,7 +308,7 @@ class Machine:
             [tools["VHOST_VSOCK"], "--vm", f"guest-cid={self.cid},forward-cid=1,forward-listen={ports},"
              f"socket={tmp}/vhost.sock"], stdout=subprocess.DEVNULL, log="backend.log",
             env=os.environ | {"LD_PRELOAD": tools["VSOCK_PRELOAD"], "VSOCK_DIR": str(tmp)})
-        while not (tmp / "vhost.sock").exists():
+        while not listens(tmp / "vhost.sock"):
             if backend.poll() is not None or time.monotonic() > self._start + BACKEND_SECONDS:
                 raise RuntimeError("vhost-device-vsock: " + ((tmp / "backend.log").read_text().strip() or
                                                              f"no socket within {BACKEND_SECONDS:.0f} s"))
@@ -426,6 +426,16 @@ class Machine:
         else:
             args += ["-serial", "stdio"]
         return args + ["-append", f"{eif.cmdline} {append}"]
+
+
+def listens(path: Path) -> bool:
+    """
+    Whether a socket at PATH takes connections, which it does not as soon as it is there. Nobody connects to find that out.
+    relay calls a socket PATH that was bound to another name, PATH.PID.
+    """
+    accepts = 0x10000  # __SO_ACCEPTCON
+    sockets = (line.split(None, 7) for line in Path("/proc/net/unix").read_text(errors="replace").splitlines()[1:])
+    return path.exists() and any(f"{s[7]}.".startswith(f"{path}.") and int(s[3], 16) & accepts for s in sockets if len(s) == 8)
 
 
 def _short_tmp() -> str:

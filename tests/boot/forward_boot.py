@@ -9,8 +9,8 @@ import suite
 
 from . import parent
 from .aws_boot import aws_ramdisks
-from .lib import Tree, boot, built, test
-from .network_boot import Names, running
+from .lib import Tree, boot, built, running, test
+from .network_boot import Names, dns
 
 DATA = random.Random(414).randbytes(2 << 20)
 KEYS = "dns-forward = vsock:5353\ndns-allow = **.example\nforward = tcp:127.0.0.1:7000 vsock:7000\n"
@@ -30,8 +30,8 @@ def an_enclave_reaches_a_server_on_4_14() -> None:
         eif = aws_ramdisks(app, "/bin/net", "a.example", "127.0.0.1", "7000", config=KEYS.encode(),
                            boot_files={"relay": built("relay", "aarch64")})
         relay = suite.built("relay", "x86_64")
-        with running(relay, "dns", f"unix:{folder}/5353.sock", "--server", f"127.0.0.1:{names.port}"), \
-                running(relay, "forward", f"unix:{folder}/7000.sock", f"tcp:127.0.0.1:{server.getsockname()[1]}"):
+        at = folder / "7000.sock"
+        with dns(folder, names), running(relay, "forward", f"unix:{at}", f"tcp:127.0.0.1:{server.getsockname()[1]}", at=(at,)):
             b = boot(eif, folder=folder, append="panic=-1")
     b.expect(code="0", address="192.0.2.53", bytes=str(len(DATA)), adler=str(zlib.adler32(DATA)))
     b.expect_end("/bin/net", "exited with code 0")

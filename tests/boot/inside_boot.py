@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 from . import parent
 from .aws_boot import aws_ramdisks
 from .handover_boot import missing
-from .lib import DEADLINE_S, TOP, Boot, Skip, Tree, boot, built, check, image, same, shared, test
+from .lib import DEADLINE_S, TOP, Boot, Skip, Tree, boot, built, check, image, running, same, shared, test
 
 RELAY = {"relay": (built("relay"), 0o755)} if (TOP / "build/x86_64/relay").exists() else {}
 PORT = 8080  # of the enclave, for its parent
@@ -88,15 +87,6 @@ def outside(*work: Callable[[Outside], None]) -> Iterator[Outside]:
                 t.join(DEADLINE_S)
 
 
-@contextmanager
-def program(*words: object) -> Iterator[subprocess.Popen]:
-    with subprocess.Popen([str(w) for w in words], stdin=subprocess.DEVNULL) as p:
-        try:
-            yield p
-        finally:
-            p.kill()
-
-
 # --- forwards ----------------------------------------------------------------
 
 @shared
@@ -124,7 +114,7 @@ def both_ways() -> Boot:
     files.file("www/go", b"go on\n")
     eif = image("/bin/sh", "/script", files=files, config=config, boot_files=RELAY)
 
-    again = threading.Event()
+    again, listens = threading.Event(), threading.Event()
 
     def reader(o: Outside) -> None:
         o.get("first")
@@ -138,16 +128,21 @@ def both_ways() -> Boot:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(o.folder / "5000.sock"))
             listener.listen()
+            listens.set()
             listener.settimeout(0.1)
             while not o.over.is_set():
                 with contextlib.suppress(TimeoutError):
                     conn, _ = listener.accept()
                     with conn:
                         conn.settimeout(DEADLINE_S)
-                        o.got["asked"] = conn.recv(100)
+                        asked = b""
+                        while not asked.endswith(b"\n") and (piece := conn.recv(100)):
+                            asked += piece
+                        o.got["asked"] = asked
                         conn.sendall(PAGE)
 
     with outside(reader, server) as o:
+        check(listens.wait(DEADLINE_S), "the server outside does not listen")
         b = boot(eif, folder=o.folder, ports=(PORT, *GO_ON), on_line=lambda _, text: again.set() if "@again=1" in text else None)
     b.got = o.got
     return b
@@ -220,7 +215,9 @@ def what_is_allowed_is_reached_by_proxy_and_by_name():
                     conn, _ = listener.accept()
                     with conn:
                         conn.settimeout(DEADLINE_S)
-                        o.got["asked"] = o.got.get("asked", b"") + conn.recv(1000)
+                        o.got["asked"] = o.got.get("asked", b"") + b"\n"  # behind what another connection has sent
+                        while not o.got["asked"].endswith(b"\r\n\r\n") and (piece := conn.recv(1000)):
+                            o.got["asked"] += piece
                         conn.sendall(b"HTTP/1.0 200 OK\r\n\r\nit is here\n")
 
         script = f"""
@@ -237,7 +234,7 @@ def what_is_allowed_is_reached_by_proxy_and_by_name():
                   f"egress-names = {name}:{port}\nvsock = none\n")
         eif = image("/bin/sh", "/script", files=files, config=config, boot_files=RELAY)
         with outside(server) as o, \
-                program(TOP / "build/x86_64/relay", "egress", f"dir:{o.folder}:17002", "--allow", address):
+                running(TOP / "build/x86_64/relay", "egress", f"dir:{o.folder}:17002", "--allow", address, at=(o.folder / "17002.sock",)):
             b = boot(eif, folder=o.folder)
     b.expect(proxy="http://127.0.0.1:3128 http://127.0.0.1:3128", allowed="it is here", direct="it is here",
              hosts=f"127.90.0.1 {name}")

@@ -2,14 +2,16 @@
 
 import pickle
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 
 import enclave
 import suite
 from enclave import Eif, Tree
-from machine import Machine, Result, emulator, kernel_dir
+from machine import Machine, Result, emulator, kernel_dir, listens
 from suite import TOP, Failure, Skip, check, lock, once, same, soon, test  # noqa: F401
 
 VERSION = (TOP / "VERSION").read_text().strip()
@@ -176,6 +178,21 @@ def told() -> Iterator[None]:
     except Exception as e:
         e.add_note(console_text())
         raise
+
+
+@contextmanager
+def running(*words: object, at: tuple[Path, ...] = (), **how: object) -> Iterator[subprocess.Popen]:
+    """A program beside a boot, from when it takes connections AT these sockets on."""
+    p = subprocess.Popen([*map(str, words)], stdin=subprocess.DEVNULL, **how)
+    try:
+        end = time.monotonic() + DEADLINE_S
+        while not all(map(listens, at)):
+            check(p.poll() is None and time.monotonic() < end, f"{words[0]} does not listen at {' '.join(map(str, at))}")
+            time.sleep(0.02)
+        yield p
+    finally:
+        p.terminate()
+        p.wait()
 
 
 def no_emulator() -> str:

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from machine import emulator
 
 from . import parent
 from .aws_boot import aws_ramdisks
-from .lib import DEADLINE_S, Boot, Skip, Tree, boot, built, check, enclave, image, same, shared, test
+from .lib import DEADLINE_S, Boot, Skip, Tree, boot, built, check, enclave, image, running, same, shared, test
 from .parent import LOG, STATUS, Parent
 
 KEYS = "log = listen\nstatus = full\nreport = on\ncontrol = stop\n"
@@ -70,10 +69,11 @@ LINK = """
 link() { for p in /proc/[0-9]*; do read -r name <$p/comm && [ "$name" = init ] && [ $p != /proc/1 ] && echo $p; done; }
 while set -- $(link); [ $# -ne 1 ]; do sleep 0.05; done
 """
-# Much is logged while it is traced; then the application crashes.
+# Much is logged while it is traced, and read, which the parent may begin late; then the application crashes.
 CRASH = LINK + r"""
 strace -f -p ${1#/proc/} -o /run/trace -e trace=write,writev,sendto,sendmsg,sendmmsg,sendfile,splice,io_uring_enter 2>/run/said &
 while ! grep -q attached /run/said; do sleep 0.01; done
+while ! grep -q 'main: waits' /run/trace; do echo waits; sleep 0.05; done
 yes 0123456789012345678901234567890123456789012345678901234567890 | head -c 6000000
 echo
 kill $!
@@ -234,17 +234,9 @@ def siblings(*cids: int) -> Iterator[dict[int, Path]]:
     with parent.folder() as folder:
         sockets = {cid: folder / f"{cid}.sock" for cid in cids}
         words = [w for cid, path in sockets.items() for w in ("--vm", f"guest-cid={cid},uds-path={folder}/{cid}.vm,socket={path}")]
-        backend = subprocess.Popen([programs["VHOST_VSOCK"], *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   env=os.environ | {"LD_PRELOAD": programs["VSOCK_PRELOAD"], "VSOCK_DIR": str(folder)})
-        try:
-            end = time.monotonic() + DEADLINE_S
-            while not all(path.exists() for path in sockets.values()):
-                check(backend.poll() is None and time.monotonic() < end, "the vsock backend has no socket")
-                time.sleep(0.01)
+        with running(programs["VHOST_VSOCK"], *words, at=tuple(sockets.values()), stdout=subprocess.DEVNULL,
+                     env=os.environ | {"LD_PRELOAD": programs["VSOCK_PRELOAD"], "VSOCK_DIR": str(folder)}):
             yield sockets
-        finally:
-            backend.kill()
-            backend.wait()
 
 
 @shared

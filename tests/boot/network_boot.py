@@ -8,8 +8,6 @@ import socket
 import subprocess
 import tempfile
 import threading
-import time
-import urllib.error
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,8 +21,8 @@ from gvproxy import gvproxy
 from . import parent
 from .aws_boot import aws_ramdisks
 from .guest import guest_files
-from .lib import DEADLINE_S, Tree, boot, built, check, image, same, test
-from .publish_boot import fetch, free_port
+from .lib import DEADLINE_S, Tree, boot, built, check, image, running, same, test
+from .publish_boot import eventually, fetch, free_port
 from .run_boot import laptop
 
 DATA = random.Random(53).randbytes(3_000_000)
@@ -39,7 +37,8 @@ until busybox nslookup a.example 127.0.0.1 >/www/name; do sleep 0.1; done
 busybox nslookup elsewhere.test 127.0.0.1 >/www/other 2>&1
 cat /etc/resolv.conf >/www/resolv
 busybox ip addr >/www/ip
-echo end >/www/end
+echo end >/www/new
+mv /www/new /www/end
 exec sleep 1000000
 """
 
@@ -66,43 +65,37 @@ class Names:
 
 
 @contextmanager
-def running(*words: object) -> Iterator[None]:
-    p = subprocess.Popen(list(map(str, words)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
+def dns(folder: Path, names: Names) -> Iterator[None]:
+    """The parent's relay dns."""
+    at = folder / "5353.sock"
+    with running(suite.built("relay", "x86_64"), "dns", f"unix:{at}", "--server", f"127.0.0.1:{names.port}", at=(at,)):
         yield
-    finally:
-        p.terminate()
-        p.wait()
+
+
+@contextmanager
+def network(program: Path, folder: Path) -> Iterator[None]:
+    """gvproxy as the parent's, with its own interface at FOLDER/api."""
+    at = (folder / "1024.sock", folder / "api")
+    words = (word for path in at for word in ("-listen", f"unix://{path}"))
+    with running(program, *words, "-ssh-port", "-1", at=at, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        yield
 
 
 def expose(folder: Path, port: int) -> int:
     """A port of this machine that gvproxy leads to PORT of the enclave."""
-    end = time.monotonic() + DEADLINE_S
-    while not (folder / "api").exists():
-        check(time.monotonic() < end, "gvproxy does not listen")
-        time.sleep(0.05)
     here = free_port()
     body = json.dumps({"local": f"127.0.0.1:{here}", "remote": f"192.168.127.2:{port}"}).encode()
     with socket.socket(socket.AF_UNIX) as s:
         s.connect(str(folder / "api"))
         s.sendall(b"POST /services/forwarder/expose HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-        check(b" 200 " in s.recv(1000), "gvproxy exposes nothing")
+        with s.makefile("rb") as answer:
+            check(b" 200 " in answer.readline(), "gvproxy exposes nothing")
     return here
-
-
-def eventually(url: str) -> str:
-    end = time.monotonic() + DEADLINE_S
-    while True:
-        try:
-            return fetch(url).decode()
-        except (OSError, urllib.error.URLError):
-            check(time.monotonic() < end, f"waited for {url} in vain")
-            time.sleep(0.1)
 
 
 def check_pages(folder: Path, names: Names) -> None:
     url = f"http://127.0.0.1:{expose(folder, 80)}"
-    same(eventually(f"{url}/end"), "end\n", "the last page")
+    same(eventually(f"{url}/end"), b"end\n", "the last page")
     page = {name: fetch(f"{url}/{name}").decode() for name in ("sum", "name", "other", "resolv", "ip")}
     same(page["sum"].split()[0], hashlib.sha256(DATA).hexdigest(), "what the enclave has fetched")
     same(hashlib.sha256(fetch(f"{url}/data")).hexdigest(), hashlib.sha256(DATA[::-1]).hexdigest(), "what the enclave has served")
@@ -134,8 +127,7 @@ def an_enclave_has_a_network_and_names():
         path.write_bytes(eif.pack())
         l.said("run", path, "--detach", "--timeout", DEADLINE_S)
         folder = Path(l.listed()["net"]["Directory"])
-        with running(suite.built("relay", "x86_64"), "dns", f"unix:{folder}/5353.sock", "--server", f"127.0.0.1:{names.port}"), \
-                running(program, "-listen", f"unix://{folder}/1024.sock", "-listen", f"unix://{folder}/api", "-ssh-port", "-1"):
+        with dns(folder, names), network(program, folder):
             check_pages(folder, names)
         web.shutdown()
 
@@ -156,8 +148,7 @@ def an_enclave_has_a_network_on_4_14() -> None:
         threading.Thread(target=serve, daemon=True).start()
         eif = aws_ramdisks(app, "/bin/net", "a.example", "192.168.127.254", str(server.getsockname()[1]),
                            config=KEYS.encode(), boot_files={"relay": built("relay", "aarch64")})
-        with running(suite.built("relay", "x86_64"), "dns", f"unix:{folder}/5353.sock", "--server", f"127.0.0.1:{names.port}"), \
-                running(program, "-listen", f"unix://{folder}/1024.sock", "-ssh-port", "-1"):
+        with dns(folder, names), network(program, folder):
             b = boot(eif, folder=folder, append="panic=-1")
     b.expect(code="0", address="192.0.2.53", bytes=str(len(data)), adler=str(zlib.adler32(data)))
     b.expect_end("/bin/net", "exited with code 0")
