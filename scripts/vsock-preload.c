@@ -37,22 +37,24 @@
 
 enum {
 	HOLD_MS = 30,
-	HOLD_MAX_MS = 2000, /* a guest that does not move */
-	AFTER_MS = 3,	    /* from the guest's sign until its packet is read */
+	HOLD_MAX_MS = 10000, /* a guest that does not move */
+	AFTER_MS = 3, /* from the guest's sign until its packet is read */
 	TICK_MS = 5,
 	HELD_MAX = 4096, /* descriptors */
 };
 
 /* A connection of the parent's that the guest may not have accepted yet. */
 static struct {
-	long since_ms; /* 0: none */
-	int epoll;     /* -1: not waited for yet */
+	long since_ms;	 /* 0: none */
+	unsigned before; /* signs that had been then */
+	int epoll;	 /* -1: not waited for yet */
 	struct epoll_event wanted;
 } held[HELD_MAX];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned held_count;
 static int has_thread;
 static atomic_long sign_ms; /* when the guest last woke the backend */
+static atomic_uint signs;   /* how often */
 
 typedef int name_fn(int, struct sockaddr *, socklen_t *);
 
@@ -200,11 +202,11 @@ static void forget(int fd)
 
 static int is_due(int fd, long now)
 {
-	long age = now - held[fd].since_ms, sign = atomic_load(&sign_ms);
+	long age = now - held[fd].since_ms;
+	int has_moved = atomic_load(&signs) != held[fd].before;
 
-	return age >= HOLD_MAX_MS ||
-	       (age >= HOLD_MS && sign > held[fd].since_ms &&
-		now - sign >= AFTER_MS);
+	return age >= HOLD_MAX_MS || (age >= HOLD_MS && has_moved &&
+				      now - atomic_load(&sign_ms) >= AFTER_MS);
 }
 
 static void *release_due(void *unused)
@@ -240,6 +242,7 @@ static void hold(int fd)
 	pthread_mutex_lock(&lock);
 	forget(fd);
 	held[fd].since_ms = now_ms();
+	held[fd].before = atomic_load(&signs);
 	held[fd].epoll = -1;
 	held_count++;
 	if (!has_thread &&
@@ -278,8 +281,10 @@ ssize_t read(int fd, void *buf, size_t len)
 {
 	ssize_t n = REAL(read)(fd, buf, len);
 
-	if (n == 8 && len == 8)
+	if (n == 8 && len == 8) {
 		atomic_store(&sign_ms, now_ms());
+		atomic_fetch_add(&signs, 1);
+	}
 	return n;
 }
 
