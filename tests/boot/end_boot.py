@@ -1,8 +1,7 @@
 """9: the end."""
 
-import re
-
 from .handover_boot import by_hand
+from .heartbeat_boot import restarted_at
 from .lib import Boot, boot, check, image, same, test
 from .scenes import of_scene
 
@@ -29,9 +28,7 @@ def lack_of_memory_of_another_is_not_the_applications():
 
 def seconds_to_end(b: Boot) -> float:
     """From @at= of the application to the restart, by the machine's own clock."""
-    restart = re.search(r"\[ *([\d.]+)\] reboot: Restarting system", b.result.text)
-    check(restart, "the kernel said no restart")
-    return float(restart[1]) - float(b.fact("at"))
+    return restarted_at(b) - float(b.fact("at"))
 
 
 @test(5)
