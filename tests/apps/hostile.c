@@ -224,13 +224,16 @@ static void do_leftover(void)
 	_exit(1);
 }
 
-/* The next time that FILE is there it does nothing but wait. */
+/* The next time that FILE is there it makes FILE.again, and does nothing but wait. */
 static void do_once(const char *file)
 {
 	int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	char again[128];
 
 	if (fd < 0) {
 		say("@again=%s\n", file);
+		snprintf(again, sizeof(again), "%s.again", file);
+		make(again);
 		for_ever();
 	}
 	close(fd);
