@@ -14,9 +14,10 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from images.debian import cached, outside
+from ports import free_port
 
 from .guest import programs
-from .lib import TOP, Failure, Skip, check, enclave, lock, same, test
+from .lib import TOP, Failure, Skip, check, enclave, lock, once, same, test
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 INDENTED = re.compile(r"(?:^ {4}.*\n)+", re.MULTILINE)
@@ -86,9 +87,13 @@ def run(script: str, folder: Path, **variables: str) -> str:
 
 
 def emulator() -> None:
-    """Its kernel in build/emulator, as make run leaves it."""
-    with lock("make"):
-        subprocess.run(["make", "-s", "emulator"], cwd=TOP, check=True)
+    """Its kernel in build/emulator, as make run leaves it; made once, since another guide's make may take a minute."""
+    def make(path: Path) -> None:
+        with lock("make"):
+            subprocess.run(["make", "-s", "emulator"], cwd=TOP, check=True)
+        path.touch()
+
+    once("readme-emulator", make)
 
 
 def expect(document: str, lines: list[str], said: str) -> None:
@@ -231,14 +236,11 @@ def guide_to_connections_is_followed():
     text = (TOP / document).read_text()
     script = commands(document, text)
     emulator()
-    with tempfile.TemporaryDirectory(prefix="readme-") as folder, socket.create_server(("127.0.0.1", 0)) as way_in, \
-            socket.create_server(("127.0.0.1", 0)) as outside:
+    ports = [str(free_port()) for _ in range(2)]
+    with tempfile.TemporaryDirectory(prefix="readme-") as folder:
         busybox = Path(folder, "busybox")
         busybox.write_bytes(programs("busybox-static").entries["bin/busybox"].data)
         busybox.chmod(0o755)
-        ports = [str(s.getsockname()[1]) for s in (way_in, outside)]
-        way_in.close()
-        outside.close()
         for of_readers, of_tests in (("cp /bin/busybox", f"cp {busybox}"), ("8080", ports[0]), ("9000", ports[1])):
             check(of_readers in script, f"no '{of_readers}'")
             script = script.replace(of_readers, of_tests)
