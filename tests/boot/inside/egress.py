@@ -17,9 +17,8 @@ OUTSIDE = "127.9.9.9"  # has the names out.test and other.test, by the configura
 PORT = 8080
 
 
-def serve_web() -> None:
+def serve_web(listener: socket.socket) -> None:
     """What is outside: HTTP/1.1 that would keep its connections."""
-    listener = listen(f"tcp:{OUTSIDE}:{PORT}")
 
     def one(s: socket.socket) -> None:
         with s, suppress(OSError):
@@ -34,9 +33,8 @@ def serve_web() -> None:
         threading.Thread(target=one, args=(accept(listener),), daemon=True).start()
 
 
-def serve_parent() -> None:
+def serve_parent(listener: socket.socket) -> None:
     """The parent's proxy: byname.test is dialled here, all else is for `relay egress`, byte by byte."""
-    listener = listen(f"vsock:{TARGET}")
 
     def one(s: socket.socket) -> None:
         with s, suppress(OSError):
@@ -159,8 +157,10 @@ def start_exit() -> None:
 @contextmanager
 def around() -> Iterator[None]:
     """What is outside, the parent's proxy and `relay egress`, for all cases."""
-    for serve in (serve_web, serve_parent):
-        threading.Thread(target=serve, daemon=True).start()
+    for serve, address in ((serve_web, f"tcp:{OUTSIDE}:{PORT}"), (serve_parent, f"vsock:{TARGET}")):
+        listener = listen(address)
+        listener.settimeout(None)  # it may be a while before somebody comes
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
     start_exit()
     try:
         yield
