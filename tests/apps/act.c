@@ -91,10 +91,10 @@ static int count_processes(bool zombies)
 	return n;
 }
 
-/* Until there is no other process (zombie), ten seconds at the most. */
+/* Until there is no other process (zombie), a minute at the most. */
 static int settle(bool zombies)
 {
-	double end = now() + 10;
+	double end = now() + 60;
 	int n;
 
 	while ((n = count_processes(zombies)) > 0 && now() < end)

@@ -20,7 +20,7 @@
 
 enum {
 	CID_PARENT = 3,
-	GATE_MS = 30000, /* for what hangs */
+	GATE_MS = 120000, /* for what hangs */
 	PORTS = 20000,
 };
 
