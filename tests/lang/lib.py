@@ -57,7 +57,7 @@ def tool(name: str) -> str:
 
 # --- as installed -----------------------------------------------------------
 
-MADE = ("init", "nsm", "mkeif", "libnsmc.a", "libnsmc.so.0", "compat/lib/libnsm.so")
+MADE = ("init", "nsm", "relay", "kms", "api", "mkeif", "libnsmc.a", "libnsmc.so.0", "libkmsc.a", "kmsc.h", "compat/lib/libnsm.so")
 
 
 def install(root: Path, *variables: str) -> None:

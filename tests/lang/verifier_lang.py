@@ -99,6 +99,7 @@ def verifier_keeps_its_own_functions():
 @test
 def verifier_needs_a_compiler():
     """One that is not there is named, and nothing is made."""
-    done = run("make", "-s", "-C", TOP, "libnsmc-verify", "BUILD=build/lang/none", "VERIFY_CC=no-such-compiler")
+    with lock("make"):
+        done = run("make", "-s", "-C", TOP, "libnsmc-verify", "BUILD=build/lang/none", "VERIFY_CC=no-such-compiler")
     check(done.returncode != 0 and "no-such-compiler: no such compiler" in done.stderr, done.stderr)
     check(not (TOP / "build/lang/none").exists(), "something was made")

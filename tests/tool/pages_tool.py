@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from interop import ca
+from lang.lib import install
 
 from .lib import BUILD, DEADLINE_S, MUSL, SHIPPED, TOP, Skip, check, device, equal, folder, names, test
 from .usage_tool import COMMANDS
@@ -144,19 +145,17 @@ def every_option_is_completed_for_its_command() -> None:
 @test
 def the_man_pages_are_clean() -> None:
     """mandoc and groff have nothing to say about them."""
+    for name in ("mandoc", "groff"):
+        if not shutil.which(name):
+            raise Skip(f"no {name}")
     for page in PAGES:
-        if shutil.which("mandoc"):
-            # Pages of this project that are not installed, and mandoc's own index.
-            p = subprocess.run(["mandoc", "-T", "lint", page], capture_output=True, text=True, check=False)
-            said = [line for line in (p.stdout + p.stderr).splitlines()
-                    if "referenced manual not found" not in line and "mandoc.db" not in line]
-            equal(said, [], "mandoc")
-        elif not shutil.which("groff"):
-            raise Skip("neither mandoc nor groff")
-        if shutil.which("groff"):
-            p = subprocess.run(["groff", "-mandoc", "-T", "utf8", "-wall", "-z", page], capture_output=True, text=True,
-                               check=False)
-            equal(p.stderr, "", "groff")
+        # Pages of this project that are not installed, and mandoc's own index.
+        p = subprocess.run(["mandoc", "-T", "lint", page], capture_output=True, text=True, check=False)
+        said = [line for line in (p.stdout + p.stderr).splitlines()
+                if "referenced manual not found" not in line and "mandoc.db" not in line]
+        equal(said, [], "mandoc")
+        p = subprocess.run(["groff", "-mandoc", "-T", "utf8", "-wall", "-z", page], capture_output=True, text=True, check=False)
+        equal(p.stderr, "", "groff")
 
 
 @test
@@ -241,8 +240,7 @@ def the_example_compiles_and_runs() -> None:
            "int ask_kms(const uint8_t *, size_t, uint8_t *, size_t, size_t *);\nvoid use(const uint8_t *, size_t);\n"
            f"int get_secret(int);\n{marked('kms', PAGES[1])}")
     with folder() as path:
-        subprocess.run(["make", "-s", "-C", TOP, "install", f"DESTDIR={path}", "PREFIX=/usr"], check=True,
-                       capture_output=True)
+        install(path, "PREFIX=/usr")
         for name in ("bin/nsm", "include/nsmc.h", "lib/libnsmc.a", "lib/libnsmc.so", "lib/libnsmc.so.0", "share/man/man1/nsm.1",
                      "share/man/man3/libnsmc.3", "share/bash-completion/completions/nsm"):
             check((path / "usr" / name).is_file(), f"{name} is not installed")
