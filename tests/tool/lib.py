@@ -83,7 +83,7 @@ def run(*args: object, stdin: bytes = b"", program: Path = ASAN, env: dict[str, 
     how.setdefault("stdout", subprocess.PIPE)
     if "stdin" not in how and "preexec_fn" not in how:
         how["input"] = stdin
-    leaks = "input" in how and any(args[:len(c)] == c for c in CAN_RUN_AGAIN)
+    leaks = "input" in how and "--once" not in args and any(args[:len(c)] == c for c in CAN_RUN_AGAIN)
     asan = {"ASAN_OPTIONS": f"detect_leaks={int(leaks)}"}
     for _ in range(5):
         p = subprocess.run([program, *words], stderr=subprocess.PIPE, timeout=DEADLINE_S,
