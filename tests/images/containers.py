@@ -64,14 +64,14 @@ LONG_NAME = "n" * 250                                          # more than ustar
 LONG_PATH = "/".join(["long"] + ["p" * 60 + str(i) for i in range(5)]) + "/file"  # more than its 255
 
 
-def shell_layers() -> list[Layer]:
+def shell_layers(busybox: Path | bytes = BUSYBOX) -> list[Layer]:
     base = Layer(tarfile.PAX_FORMAT)
     for name in ("usr", "usr/bin", "etc", "srv", "data", "gone", "gone/dir", "covered", "covered/below", "run"):
         base.dir(name)
     base.dir("root", 0o700)
     base.dir("tmp", 0o1777)
     base.link("bin", "usr/bin")
-    base.file("usr/bin/busybox", BUSYBOX, 0o755)
+    base.file("usr/bin/busybox", busybox, 0o755)
     base.hard("usr/bin/sh", "usr/bin/busybox", 0o755)
     base.file("etc/passwd", PASSWD)
     base.file("etc/group", GROUP)
