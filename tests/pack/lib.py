@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -73,7 +73,8 @@ class Done:
         return self
 
 
-# LeakSanitizer stops the program as a debugger does, and on a busy machine it fails at that now and then.
+# LeakSanitizer stops the program as a debugger does, and on a busy machine it fails at that now and then. That is at the
+# end: what a second try would find otherwise than the first one, AGAIN of run() has to put back.
 LSAN_FAILED = "LeakSanitizer has encountered a fatal error"
 
 
@@ -84,7 +85,7 @@ def preloading(library: Path, **env: object) -> dict[str, str]:
 
 
 def run(*args: object, program: Path = MKEIF, env: dict[str, str] | None = None, before: tuple = (),
-        **how: object) -> Done:
+        again: Callable[[], object] = lambda: None, **how: object) -> Done:
     """mkeif with ARGS; ASAN, if ENV is that of preloading(). BEFORE: words of another program that runs it."""
     program = ASAN if env and "LD_PRELOAD" in env else program
     words = [os.fsencode(a) if isinstance(a, (str, Path)) else str(a).encode() for a in args]
@@ -94,6 +95,7 @@ def run(*args: object, program: Path = MKEIF, env: dict[str, str] | None = None,
                            check=False, **how)
         if LSAN_FAILED.encode() not in p.stderr:
             break
+        again()
     shown = " ".join(w.decode(errors="replace")[:120] for w in words)
     return Done(f"mkeif {shown}", p.returncode, p.stdout, p.stderr.decode(errors="replace"))
 

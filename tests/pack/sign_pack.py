@@ -151,11 +151,18 @@ def what_cannot_be_signed_is_refused() -> None:
 
 def through_pipe(data: bytes, *args: object, **how: object):
     """mkeif with {} in ARGS for the descriptor of a pipe that holds DATA."""
-    out, into = os.pipe()
-    try:
+    out = os.open("/dev/null", os.O_RDONLY)
+
+    def fill() -> None:
+        end, into = os.pipe()
         with open(into, "wb") as f:  # less than a pipe takes
             f.write(data)
-        return run(*(a.format(out) if isinstance(a, str) else a for a in args), pass_fds=(out,), **how)
+        os.dup2(end, out)
+        os.close(end)
+
+    try:
+        fill()
+        return run(*(a.format(out) if isinstance(a, str) else a for a in args), pass_fds=(out,), again=fill, **how)
     finally:
         os.close(out)
 
