@@ -577,6 +577,7 @@ TEST(it_is_asked_before_each_turn)
 
 TEST(its_time_ends_and_what_came_in_time_counts)
 {
+	bool is_in_time = false;
 	int64_t until;
 
 	set_up();
@@ -584,10 +585,15 @@ TEST(its_time_ends_and_what_came_in_time_counts)
 	until = io_now_ms() + 30;
 	CHECK(!loop_until(&loop, is_done, &asked, until));
 	CHECK(io_now_ms() >= until);
-	/* The turn that its time has ended in was the one that did it. */
-	asked = 0;
+	/* The turn that its time has ended in was the one that did it. On a busy machine
+	 * it may be over before the first turn, which says nothing. */
 	done_after = 1;
-	CHECK(loop_until(&loop, is_done, &asked, io_now_ms() + 5));
+	for (int i = 0; i < 100 && !is_in_time; i++) {
+		asked = 0;
+		is_in_time =
+			loop_until(&loop, is_done, &asked, io_now_ms() + 5);
+	}
+	CHECK(is_in_time);
 }
 
 static bool never(void *ctx)
@@ -613,7 +619,9 @@ TEST(a_flood_of_deaths_does_not_keep_it_from_its_end)
 	watch(&s);
 	t.deadline_ms = io_now_ms() + 5;
 	add_timer(&t);
-	CHECK(!loop_until(&loop, never, NULL, io_now_ms() + 30));
+	/* On a busy machine its time may be over before the first turn. */
+	for (int i = 0; i < 100 && !*notes; i++)
+		CHECK(!loop_until(&loop, never, NULL, io_now_ms() + 30));
 	CHECK_STR(notes, "at");
 }
 
