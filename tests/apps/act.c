@@ -91,10 +91,10 @@ static int count_processes(bool zombies)
 	return n;
 }
 
-/* Until there is no other process (zombie), a minute at the most. */
-static int settle(bool zombies)
+/* Until there is no other process (zombie), so many seconds at the most. */
+static int settle(bool zombies, double seconds)
 {
-	double end = now() + 60;
+	double end = now() + seconds;
 	int n;
 
 	while ((n = count_processes(zombies)) > 0 && now() < end)
@@ -259,7 +259,7 @@ static void do_orphans(const char *count)
 		if (waitpid(pid, NULL, 0) < 0)
 			fatal("waitpid");
 	}
-	fact_long("left", settle(true));
+	fact_long("left", settle(true, 180));
 }
 
 static long pid1_switches(void)
@@ -281,11 +281,10 @@ static long pid1_switches(void)
  * How often PID 1 ran in two seconds with nothing to do. On a busy machine it may not be
  * through yet with the turn in which it reaped the last other process.
  */
-static void do_idle(void)
+static void do_wakeups(void)
 {
 	long before, last = -1;
 
-	fact_long("others", settle(false));
 	before = pid1_switches();
 	for (int i = 0; i < 50 && before != last; i++) {
 		last = before;
@@ -294,6 +293,12 @@ static void do_idle(void)
 	}
 	nap_ms(2000);
 	fact_long("wakeups", pid1_switches() - before);
+}
+
+static void do_idle(void)
+{
+	fact_long("others", settle(false, 60));
+	do_wakeups();
 }
 
 /* Takes memory until the kernel objects. */
@@ -374,10 +379,10 @@ static const struct {
 
 enum { FORWARDED = sizeof(forwarded) / sizeof(forwarded[0]) };
 
-/* Takes each signal once; tells of it as WHO. */
-static void take_signals(const char *who, int ready)
+/* Takes each signal once; tells of it as WHO, and by a byte to TAKEN. */
+static void take_signals(const char *who, int ready, int taken)
 {
-	const struct timespec patience = { 10, 0 };
+	const struct timespec patience = { 180, 0 };
 	sigset_t set;
 	int got;
 
@@ -391,14 +396,16 @@ static void take_signals(const char *who, int ready)
 		for (int i = 0; i < FORWARDED; i++)
 			if (forwarded[i].number == got)
 				fact(who, forwarded[i].name);
+		(void)!write(taken, "", 1);
 	}
 }
 
 /*
- * Sends PID 1 all that it forwards. Ourselves and a child in our process group
- * take them; then we live on for longer than the grace of PID 1's end.
+ * Sends PID 1 all that it forwards. Ourselves and a child in our process group, which
+ * is to get COUNT of them, take them; then we live on for longer than the grace of
+ * PID 1's end.
  */
-static void do_signals(void)
+static void signals(int count)
 {
 	int ready[2], taken[2];
 	pid_t child, sender;
@@ -408,7 +415,7 @@ static void do_signals(void)
 		fatal("pipe");
 	child = fork();
 	if (child == 0) {
-		take_signals("child", ready[1]);
+		take_signals("child", ready[1], taken[1]);
 		_exit(0);
 	}
 	sender = fork();
@@ -420,12 +427,24 @@ static void do_signals(void)
 			kill(1, forwarded[i].number);
 		_exit(0);
 	}
-	take_signals("app", ready[1]);
+	take_signals("app", ready[1], -1);
 	waitpid(sender, NULL, 0);
+	while (count-- > 0)
+		(void)!read(taken[0], &byte, 1);
 	nap_ms(3000);
 	kill(child, SIGKILL); /* it has got what it gets */
 	waitpid(child, NULL, 0);
 	fact("after", "alive");
+}
+
+static void do_signals(void)
+{
+	signals(0);
+}
+
+static void do_signals_to_group(void)
+{
+	signals(FORWARDED);
 }
 
 static void do_tell_init(const char *number)
@@ -835,7 +854,7 @@ static void do_await(const char *path)
 	const struct timespec pause = { .tv_nsec = 5000000 };
 
 	for (int i = 0; access(path, F_OK) < 0; i++) {
-		if (i == 4000) {
+		if (i == 36000) { /* three minutes */
 			say("@await=%s is not there\n", path);
 			exit(98);
 		}
@@ -992,10 +1011,12 @@ static const struct verb actions[] = {
 	{ "flood-behind", .plain = do_flood_behind },
 	{ "orphans", .with = do_orphans },
 	{ "idle", .plain = do_idle },
+	{ "wakeups", .plain = do_wakeups },
 	{ "eat", .plain = do_eat },
 	{ "eat-in-child", .plain = do_eat_in_child },
 	{ "escape", .plain = do_escape },
 	{ "signals", .plain = do_signals },
+	{ "signals-to-group", .plain = do_signals_to_group },
 	{ "leave-polite", .plain = do_leave_polite },
 	{ "leave-in-group", .plain = do_leave_in_group },
 	{ "leave-chains", .with = do_leave_chains },

@@ -1205,12 +1205,15 @@ static void do_take_pid(const char *file)
 /* Writes our process number, for take-pid. */
 static void do_put_pid(const char *file)
 {
-	char text[16];
-	int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	char text[16], name[160];
+	int fd;
 
+	snprintf(name, sizeof(name), "%s.new", file);
+	fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
 	snprintf(text, sizeof(text), "%d\n", getpid());
 	(void)!write(fd, text, strlen(text));
 	close(fd);
+	(void)rename(name, file);
 }
 
 /* --- plain ones --- */

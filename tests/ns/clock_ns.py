@@ -45,6 +45,7 @@ def clock_is_set_once_before_anything_runs() -> None:
             same(said(j), [], "said")
     with Jail(*SLEEP, words=DEBUG, PTP_AHEAD_MS=86400000) as j:
         steered(j)
+        j.wait_said("started by enclave-init")
         set_at = j.text.index("time: /dev/ptp0: the clock was set, by 86400000 ms")
         check(set_at < j.text.index("started by enclave-init"), j.text)
 
@@ -130,6 +131,7 @@ def device_that_fails_is_said_once() -> None:
     # The five readings before the application are fine.
     with Jail(*SLEEP, PTP_AHEAD_MS=500, PTP_ERRNO=1, PTP_ERRNO_FROM=6) as j:
         j.wait(lambda: of_clock(j).count("ptp pause 32") > 3, "it goes on")
+        j.wait(lambda: said(j), "the fault")
         same((said(j), slews(j)), ([fault], []), "said, and slewed")
 
 
@@ -140,6 +142,7 @@ def nsm_that_has_another_time_is_told() -> None:
         with Jail(*SLEEP, PTP_AHEAD_MS=0, NSM_AHEAD_MS=ms) as j:
             steered(j, 1)
             same(j.record_lines().count("nsm Attestation"), 1, "requests")
+            j.wait(lambda: said(j), "a warning")
             same(len(said(j)), 1, "said")
             start = "init: time: /dev/nsm: its timestamp is off the clock by "
             check(said(j)[0].startswith(start), f"{said(j)}")

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from .lib import BUILD, DEADLINE_S, IS_ROOT, TOP, Skip, app, check, children, name_of, same, soon, status, test
+from .lib import BUILD, DEADLINE_S, IS_ROOT, TOP, Skip, check, children, name_of, same, soon, status, test
 
 INIT = BUILD / "init"
 VERSION = (TOP / "VERSION").read_text().strip()
@@ -39,10 +39,13 @@ def contained(*words: object, **how: object) -> subprocess.CompletedProcess:
 def act(*words: object) -> Iterator[Path]:
     """A folder with act."""
     with tempfile.TemporaryDirectory() as tmp:
-        path = Path(tmp)
-        # Not by ourselves: what another test forks meanwhile would hold it open for writing.
-        subprocess.run(["cp", BUILD / "apps/act", path], check=True)
-        yield path
+        copy("act", Path(tmp) / "act")
+        yield Path(tmp)
+
+
+def copy(name: str, path: Path) -> None:
+    """The application NAME to PATH. Not by ourselves: what another test forks meanwhile would hold it open for writing."""
+    subprocess.run(["cp", BUILD / "apps" / name, path], check=True)
 
 
 class Running:
@@ -380,8 +383,7 @@ def the_terminal_may_be_refused() -> None:
     """terminal = no: a session of its own, which no terminal controls; yes is the default."""
     for key, controlled in (("", True), ("terminal = yes\n", True), ("terminal = no\n", False)):
         with root(f"command = probe\n{key}") as (path, command):
-            (path / "bin/probe").write_bytes(app("probe"))
-            (path / "bin/probe").chmod(0o755)
+            copy("probe", path / "bin/probe")
             with Terminal(command=command) as t:
                 t.code()
                 facts = dict(re.findall(rb"@(\w+)=(-?\d+)\r", t.said))
@@ -460,7 +462,7 @@ def root(conf: str) -> Iterator[tuple[Path, list[str]]]:
         path = Path(tmp)
         for name in ("bin", "etc", "proc", "run", "tmp", "srv", "dev"):
             (path / name).mkdir()
-        # By cp, as in act().
+        # By cp, as in copy().
         subprocess.run(["cp", BUILD / "apps/act", INIT, path / "bin"], check=True)
         (path / "dev/null").touch()  # to be mounted on
         (path / "enclave-init.conf").write_text(conf)
@@ -498,8 +500,7 @@ def the_configuration_is_the_roots() -> None:
     with root(conf) as (path, command):
         command[command.index("-c") + 1] = ('/bin/mount -t proc proc "$0/proc" && '
                                             'exec unshare --root "$0" --wd /srv -- "$@"')
-        (path / "srv/again").write_bytes(app("act"))
-        (path / "srv/again").chmod(0o755)
+        copy("act", path / "srv/again")
         (path / "srv/enclave-init.conf").write_text("command = /nosuch\n")
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
         same(done.returncode, 3, f"{done.stdout}{done.stderr}")

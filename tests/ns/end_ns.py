@@ -1,9 +1,10 @@
 """The end: leftovers, the last line on whatever console, the restart."""
 
+import math
 import os
 import signal
 
-from .lib import Jail, check, same, soon, test
+from .lib import Jail, check, in_time, same, soon, test
 
 EXITED = "exited with code 0"
 
@@ -13,10 +14,10 @@ def leftovers_that_obey_cost_no_grace() -> None:
     """TERM, and the machine ends as soon as they are gone."""
     def polite() -> float:
         with Jail("/bin/act", "leave-polite") as j:
-            j.wait_said("@polite=TERM")
+            j.wait(lambda: j.facts("polite") or j.code is not None, "a word of it, or its end, if it had no time for one")
             began = j.seconds
             j.expect_end("/bin/act", EXITED)
-            return j.seconds - began
+            return j.seconds - began if j.facts("polite") else math.inf
     soon(polite, 1.5, "the end after the last is gone")
 
 
@@ -59,11 +60,16 @@ def console_that_is_stopped_is_freed_for_the_last_line() -> None:
 @test
 def console_that_is_flooded_still_gets_the_last_line() -> None:
     """Full when the application ends, read only then."""
-    with Jail("/bin/act", "fill-console", drain=False) as j:
-        j.wait(lambda: j.parent.received, "a heartbeat")
-        j.wait(lambda: not j.children(), "the application is gone")
-        j.drain = True
-        j.expect_end("/bin/act", EXITED)
+    def is_read_in_time() -> bool:
+        with Jail("/bin/act", "fill-console", drain=False) as j:
+            j.wait(lambda: j.parent.received, "a heartbeat")
+            j.wait(lambda: j.code is not None or not j.children(), "the application is gone")
+            if j.code is not None:  # two seconds later
+                return False
+            j.drain = True
+            j.restarted()
+            return j.log()[-1:] == [f"init: end: /bin/act: {EXITED}"]
+    in_time(is_read_in_time, "the last line of a console that is read again")
 
 
 @test

@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from .lib import IS_ROOT, Jail, Tree, check, same, test
+from .lib import DEADLINE_S, IS_ROOT, Jail, Tree, check, same, test
 
 SLEEP = ("/bin/act", "sleep", "600000")
 BUSYBOX = Path("/bin/busybox")
@@ -59,7 +59,7 @@ def entrypoints_that_set_lo_up_run() -> None:
 def in_net(j: Jail, *command: str) -> subprocess.CompletedProcess[str]:
     """A program of the machine in the jail's network."""
     return subprocess.run(["nsenter", "-t", str(j.init), "-U", "-n", *([] if IS_ROOT else ["--preserve-credentials"]), *command],
-                          capture_output=True, text=True, check=False, timeout=30)
+                          capture_output=True, text=True, check=False, timeout=DEADLINE_S)
 
 
 ANSWERS = """
@@ -242,7 +242,7 @@ def output_may_go_nowhere() -> None:
         with Jail(*SLEEP, config=config) as j:
             j.started()
             same([Path(f"/proc/{j.app}/fd/{n}").readlink().name for n in range(3)], wanted, config)
-            check("init: spawn: /bin/act: started by enclave-init" in j.text, j.text)
+            j.wait_said("init: spawn: /bin/act: started by enclave-init")
     # Nobody reads: what would block does not.
     with Jail("/bin/act", "flood", "2048", config="stdout = null\nstderr = null\n", drain=False) as j:
         j.expect_end("/bin/act", "exited with code 0")

@@ -8,11 +8,11 @@ import subprocess
 import termios
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .container_ns import root
-from .lib import BUILD, DEADLINE_S, IS_ROOT, Jail, Parent, Skip, Tree, app, check, children, same, status, test
+from .lib import BUILD, DEADLINE_S, IS_ROOT, Jail, Parent, Skip, Tree, app, check, children, in_time, same, status, test
 
 INIT = BUILD / "init"
 SLEEP = ("/bin/act", "sleep", "600000")
@@ -56,8 +56,17 @@ def find(pid: int, *words: str) -> list[int]:
 
 def main_of(j: Jail) -> int:
     """The process of SLEEP."""
-    found = find(j.init, "600000", "/bin/act")
-    same(len(found), 1, "processes of the application")
+    return found_one(j, "600000", "/bin/act")
+
+
+def found_one(j: Jail, *words: str) -> int:
+    """The process with WORDS; a list of children that is read while some of them end may lack others."""
+    found: list[int] = []
+
+    def is_one() -> bool:
+        found[:] = find(j.init, *words)
+        return len(found) == 1
+    j.wait(is_one, f"one process with {words}")
     return found[0]
 
 
@@ -181,11 +190,17 @@ def a_message_of_who_is_gone_counts() -> None:
 @test(20)
 def a_sign_of_life_of_who_is_gone_counts() -> None:
     """WATCHDOG=1 by one-shot helpers, each of its own session."""
-    beats = ("notify-session", "WATCHDOG=1", "sleep", "400") * 20
-    with Jail("/bin/hostile", "notify", "READY=1", *beats, "exit", "6", files=files(),
-              config="ready = notify\nwatchdog = 5s\n" + SIX) as j:
-        j.expect_end("/bin/hostile", "exited with code 6")
-        check("no sign of life" not in j.text, j.text)
+    beats = ("notify-session", "WATCHDOG=1", "sleep", "400") * 14
+
+    def is_left_alone() -> bool:
+        with Jail("/bin/hostile", "notify", "READY=1", *beats, "exit", "6", files=files(),
+                  config="ready = notify\nwatchdog = 5s\n" + SIX) as j:
+            j.restarted()
+            if "no sign of life" in j.text:
+                return False
+            j.expect_end("/bin/hostile", "exited with code 6")
+            return True
+    in_time(is_left_alone, "a sign of life of who is gone")
 
 
 @test(20)
@@ -225,8 +240,8 @@ def a_flood_of_strangers_costs_nothing() -> None:
         j.wait(lambda: len(find(j.init, "flood-descriptors")) == 30, "the flood")
         floods, first = find(j.init, "flood-descriptors"), ticks(j.init)
         began = sum(map(ticks, floods))
-        j.wait(lambda: sum(map(ticks, floods)) > began + 300, "three seconds of the flood's time")
-        check(ticks(j.init) - first < 30, f"PID 1 took {ticks(j.init) - first} ticks of the flood's 300")
+        j.wait(lambda: sum(map(ticks, floods)) > began + 100, "a second of the flood's time")
+        check(ticks(j.init) - first < 10, f"PID 1 took {ticks(j.init) - first} ticks of the flood's 100")
 
 
 @test(20)
@@ -250,7 +265,8 @@ class LateParent(Parent):
     @staticmethod
     def echo_now(j: Jail) -> None:
         for s in j._connections:
-            s.send(b"\xb7")
+            with suppress(OSError):  # who asked has waited long enough
+                s.send(b"\xb7")
 
 
 def watched(interval_ms: int, count: int, watchdog: str) -> str:
@@ -261,16 +277,20 @@ def watched(interval_ms: int, count: int, watchdog: str) -> str:
 @test(20)
 def a_parent_that_answers_late_aborts_nobody() -> None:
     """heartbeat = strict: while the echo is waited for signs of life are heard."""
-    with Jail(*SLEEP, files=files(), config="heartbeat = strict\n" + watched(500, 14, "2s"), parent=LateParent()) as j:
-        j.wait(lambda: j.parent.received, "the byte")
-        j.wait(lambda: exists(j, "/tmp/enough") or "no sign of life" in j.text, "fourteen signs of life")
-        check("no sign of life" not in j.text, "w was aborted")
-        LateParent.echo_now(j)
-        for _ in range(50):
-            j.poll()
-        check("no sign of life" not in j.text, "w was aborted")
-        os.kill(j.init, signal.SIGTERM)
-        j.expect_end("/bin/act", "killed by SIGTERM")
+    def is_left_alone() -> bool:
+        with Jail(*SLEEP, files=files(), config="heartbeat = strict\n" + watched(400, 8, "2s"), parent=LateParent()) as j:
+            j.wait(lambda: j.parent.received, "the byte")
+            # The parent has ten seconds, and w two from one sign to the next.
+            j.wait(lambda: j.code is not None or exists(j, "/tmp/enough") or "no sign of life" in j.text, "eight signs of life")
+            LateParent.echo_now(j)
+            for _ in range(50):
+                j.poll()
+            if "no sign of life" in j.text or "init: heartbeat: " in j.text:
+                return False
+            os.kill(j.init, signal.SIGTERM)
+            j.expect_end("/bin/act", "killed by SIGTERM")
+            return True
+    in_time(is_left_alone, "who tells its parent and is heard")
 
 
 @test(10)
@@ -311,17 +331,22 @@ def is_stopped(j: Jail) -> bool:
 def a_stopped_console_aborts_nobody() -> None:
     """A service of another user stops it, two others restart: signs of life are heard in time."""
     need_root()
+    in_time(signs_of_life_come_through, "signs of life")
+
+
+def signs_of_life_come_through() -> bool:
     config = (watched(100, 60, "4s") + "[x]\ncommand = /bin/hostile sleep 300 flow off make /tmp/stopped sleep 600000\nuser = 77\n"
               "stdout = inherit\n" + "".join(f"[r{i}]\ncommand = /bin/hostile await /tmp/stopped exit 1\n{ALWAYS}" for i in range(9)))
     with Jail(*SLEEP, files=files(), config=config) as j:
+        j.wait_said("started by enclave-init")
+        w = Path(f"/proc/{found_one(j, 'pings')}")
         j.wait(lambda: exists(j, "/tmp/stopped"), "a stopped console")
-        j.wait(lambda: exists(j, "/tmp/enough") or not find(j.init, "pings"), "sixty signs of life", 60)
-        check(find(j.init, "pings") and exists(j, "/tmp/enough"), "w was aborted")
+        j.wait(lambda: exists(j, "/tmp/enough") or not w.exists(), "sixty signs of life")
         with terminal(j) as fd:
             termios.tcflow(fd, termios.TCOON)
         for _ in range(100):
             j.poll()
-        check("no sign of life" not in j.text, "w was aborted")
+        return "no sign of life" not in j.text
 
 
 # --- the console (8) ---
@@ -337,7 +362,9 @@ def a_stopped_console_keeps_the_log() -> None:
         j.wait(lambda: exists(j, "/tmp/over"), "the end of z")
         with terminal(j) as fd:
             termios.tcflow(fd, termios.TCOON)
-        j.wait(lambda: "init: supervise: z: exited with code 3" in j.log(), "what was said last")
+        # The last of each, of which either may be the last of all on a busy machine.
+        j.wait(lambda: {"init: supervise: z: exited with code 3", "init: supervise: r: exited with code 1, not started again"}
+               <= {*j.log()}, "what was said last")
         wanted = [f"init: supervise: r: exited with code 1, started again in {2 ** i} ms ({i + 1} of 5)" for i in range(5)]
         said = [line for line in j.log() if line.startswith("init: supervise: r: exited")]
         same(said, [*wanted, "init: supervise: r: exited with code 1, not started again"], "the log")
@@ -358,11 +385,11 @@ def a_stopped_console_takes_no_time() -> None:
               f"[r]\ncommand = /bin/hostile count /tmp/count exit 1\n{ALWAYS}")
     with Jail(*SLEEP, files=files(), config=config) as j:
         j.wait(lambda: exists(j, "/tmp/count") and restarts(j, "r") > 20, "restarts")
-        quick = rate(j, 2)
-        os.kill(find(j.init, "await-signal")[0], signal.SIGUSR1)
+        quick = rate(j, 1)
+        os.kill(found_one(j, "await-signal"), signal.SIGUSR1)
         j.wait(lambda: exists(j, "/tmp/stopped"), "a stopped console")
         # What else this machine does may begin now.
-        check(any(rate(j, 2) > quick / 4 for _ in range(10)), f"never a quarter of the restarts with a stopped console, {quick} before")
+        check(any(rate(j, 1) > quick / 4 for _ in range(10)), f"never a quarter of the restarts with a stopped console, {quick} before")
         with terminal(j) as fd:
             termios.tcflow(fd, termios.TCOON)
         j.wait(lambda: "lost" in j.text, "that lines were lost")
@@ -376,7 +403,7 @@ def a_heartbeat_outlives_who_kills_all() -> None:
     with Jail("/bin/hostile", "kill-all", "300", "sleep", "600000", files=files(), parent=Parent(hold=True)) as j:
         j.wait(lambda: j.facts("killed"), "the end of the killing")
         j.release()
-        j.wait(lambda: j.parent.received, "a heartbeat", 90)
+        j.wait(lambda: j.parent.received, "a heartbeat")
         j.wait(lambda: len(j.children()) == 1, "the heartbeat's process is gone")
         check(set(j.parent.received) == {0xb7}, f"the parent received {j.parent.received}")
         check(not [line for line in j.log() if "heartbeat" in line and "end:" in line], j.text)
@@ -433,7 +460,7 @@ def container(conf: str, **how: object) -> Iterator[tuple[subprocess.Popen, Path
     with root(conf) as (path, words):
         subprocess.run(["cp", BUILD / "apps/hostile", path / "bin"], check=True)
         (path / "tmp/file").touch()
-        (path / "tmp/folder").mkdir()
+        (path / "tmp/folder/x").mkdir(parents=True)
         (path / "dev/fuse").touch()
         at = words.index("-c") + 1
         words[at] = '/bin/mount --bind /dev/fuse "$0/dev/fuse"; ' + words[at]
@@ -483,8 +510,7 @@ def a_passed_file_whose_close_hangs_hangs_nobody() -> None:
     with container(conf) as (process, _):
         said = read_until(process, "@fuse=sent")
         init = children(process.pid)[0]
-        said = read_until(process, "@barrier=", said)
-        check(b"@barrier=passed" in said, said.decode())
+        read_until(process, "@barrier=passed\n", said)
         os.kill(init, signal.SIGTERM)
         same(wait_code(process), 128 + signal.SIGTERM, "the code")
 
@@ -505,8 +531,7 @@ def a_folder_that_hangs_hangs_nobody() -> None:
     for key in ("environment-file = -/tmp/folder/vars", "workdir = /tmp/folder/x"):
         conf = (f"command = hostile sleep 300 hang-folder /tmp/folder make /tmp/hangs sleep 600000\n"
                 f"[w]\ncommand = hostile await /tmp/hangs say again exit 1\n{key}\nrestart = always\nrestart-limit = 0\nrestart-delay = 1ms\n")
-        with container(conf) as (process, path):
-            (path / "tmp/folder/x").mkdir()
+        with container(conf) as (process, _):
             said = read_until(process, "@hangs=")
             said = read_until(process, "@unanswered=1", said)
             os.kill(children(process.pid)[0], signal.SIGTERM)
@@ -635,7 +660,7 @@ def nice_weighs_services_against_each_other() -> None:
             if group.exists() and "nice 19" not in group.read_text():
                 continue
             first = {n: ticks(p) for n, p in by_nice.items()}
-            j.wait(lambda: sum(ticks(p) - first[n] for n, p in by_nice.items()) > 300, "three seconds of processor time")
+            j.wait(lambda: sum(ticks(p) - first[n] for n, p in by_nice.items()) > 150, "one and a half seconds of processor time")
             took = {n: ticks(p) - first[n] for n, p in by_nice.items()}
             check(took[0] > 4 * took[19], f"ticks by nice value: {took}")
             return
@@ -725,7 +750,7 @@ def a_number_that_is_another_session_by_now_gets_no_signal() -> None:
         if failed := j.facts("failed"):
             raise Skip(failed[0])
         j.wait(lambda: j.parent.received, "a heartbeat")
-        os.kill(find(j.init, "take-pid")[0], signal.SIGKILL)
+        os.kill(next(p for p in j.children() if "take-pid" in command(p)), signal.SIGKILL)
         j.restarted()
         check("User defined signal 1" not in j.facts("innocent"), "the stop signal of another")
 

@@ -1,6 +1,7 @@
 """What the namespace tests share: a jail with init as PID 1, its console, its parent, its record."""
 
 import fcntl
+import math
 import os
 import re
 import resource
@@ -38,6 +39,14 @@ OF_THE_JAIL = {"init: console: /dev: Operation not permitted",
                *(f"init: mounts: fs/protected_{what}: Permission denied" for what in ("symlinks", "hardlinks", "fifos", "regular"))}
 if not IS_ROOT:  # group 5 is not mapped
     OF_THE_JAIL.add("init: mounts: /dev/pts: Invalid argument")
+
+
+def in_time(attempt: Callable[[], bool], what: str) -> None:
+    """
+    WHAT, where a process of the test has to come before a deadline of init's. A busy machine may keep it from its processor for
+    longer, which a try says by false: then it is tried again, as often as soon() does.
+    """
+    soon(lambda: 0 if attempt() else math.inf, 1, what)
 
 
 def app(name: str) -> bytes:
@@ -151,8 +160,8 @@ class Jail:
 
     # --- what happens ---
 
-    def poll(self, timeout: float = 0.02) -> None:
-        """Takes what the console, the record and the parent's sockets have."""
+    def poll(self, timeout: float = 0.02) -> bool:
+        """Takes what the console, the record and the parent's sockets have; whether there was anything."""
         fds = [fd for fd in (self.console if self.drain else -1, self.record) if fd >= 0]
         socks = [s for s in (self.listener, *self._connections) if s.fileno() >= 0]
         ready = select.select([*fds, *socks], [], [], timeout)[0]
@@ -171,6 +180,7 @@ class Jail:
                 self._take_byte(s)
         if self.code is None:
             self.code = self.process.poll()
+        return bool(ready)
 
     def _read_console(self) -> None:
         try:
@@ -242,16 +252,17 @@ class Jail:
             data = b""
         self.parent.received += data
         if data and self.parent.echo:
-            with suppress(BrokenPipeError):  # who asked may be gone
+            with suppress(OSError):  # who asked may be gone
                 s.send(self.parent.echo)
         if not data or self.parent.close:
             s.close()
             self._connections.remove(s)
 
-    def connect(self, port: int, cid: int = 3) -> socket.socket:
-        """A connection to what init listens at on PORT, of the parent or another CID."""
+    def connect(self, port: int, cid: int = 3, first: bytes = b"") -> socket.socket:
+        """A connection to what init listens at on PORT, of the parent or another CID, with FIRST sent already."""
         self.wait(lambda: port in self.ports, f"port {port} listens")
         ours, theirs = socket.socketpair()
+        ours.sendall(first)
         socket.send_fds(self.ports[port], [cid.to_bytes(4, "little")], [theirs.fileno()])
         theirs.close()
         ours.settimeout(DEADLINE_S)
@@ -260,11 +271,17 @@ class Jail:
     # --- waiting ---
 
     def wait(self, condition: Callable[[], object], what: str, timeout: float = DEADLINE_S) -> None:
+        check(self._comes(condition, what, timeout), f"it has ended: {what}")
+
+    def _comes(self, condition: Callable[[], object], what: str, timeout: float = DEADLINE_S) -> bool:
+        """Whether CONDITION comes true, before init has ended and all that it has left is taken."""
         end = time.monotonic() + timeout
         while not condition():
             check(time.monotonic() < end, f"waited {timeout:.0f} s in vain: {what}")
-            check(self.code is None or condition(), f"it has ended: {what}")
-            self.poll()
+            ended = self.code is not None
+            if not self.poll() and ended:
+                return bool(condition())
+        return True
 
     def wait_said(self, text: str) -> None:
         self.wait(lambda: text in self.text, f"'{text}' on the console")
@@ -310,18 +327,23 @@ class Jail:
     def record_lines(self) -> list[str]:
         return self.recorded.decode().splitlines()
 
+    @property
+    def whole(self) -> str:
+        """The text up to the end of its last line: what a read has got of the next one may be half of it."""
+        return self.text if self.console < 0 else self.text[:self.text.rfind("\n") + 1]
+
     def log(self) -> list[str]:
         """init's own lines, but for those that the jail is the cause of."""
-        found = [line[at:] for line in self.text.splitlines() if (at := line.find("init: ")) >= 0]
+        found = [line[at:] for line in self.whole.splitlines() if (at := line.find("init: ")) >= 0]
         return [line for line in found if line not in OF_THE_JAIL]
 
     def facts(self, key: str) -> list[str]:
         """The values of "@key=value" lines, by whatever was printed around them."""
-        return re.findall(rf"^@{re.escape(key)}=(.*)$", self.text, re.M)
+        return re.findall(rf"^@{re.escape(key)}=(.*)$", self.whole, re.M)
 
     def fact(self, key: str) -> str:
         """Of a program that may not have come that far yet."""
-        self.wait(lambda: self.facts(key) or self.code is not None, f"@{key}= on the console")
+        self._comes(lambda: self.facts(key), f"@{key}= on the console")
         values = self.facts(key)
         check(len(values) == 1, f"{len(values)} times @{key}= on the console")
         return values[0]
@@ -334,8 +356,9 @@ class Jail:
         same(self.log(), list(wanted), "the log")
 
     def expect_said(self, *wanted: str) -> None:
+        """What somebody does after init has written a line may be known before the line has come by the console."""
         for line in wanted:
-            check(line in self.log(), f"not said: {line!r}, but {self.log()}")
+            check(self._comes(lambda line=line: line in self.log(), line), f"not said: {line!r}, but {self.log()}")
 
     def expect_stop(self, step: int, name: str, fault: str) -> None:
         """The boot stopped in that step, said why, told the parent, and restarted."""

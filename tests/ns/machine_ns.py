@@ -210,7 +210,7 @@ def sysctls_are_written_in_order() -> None:
     """Those of this namespace; one that is not there stops, unless it may fail, which is said."""
     with Jail("/bin/act", "sysctls", *SLEEP[1:], config="sysctl = net.ipv4.ip_forward=1 net/ipv4/ip_default_ttl=33\nsysctl = -net.no.such=1\n") as j:
         j.started()
-        check("init: mounts: net/no/such: No such file or directory" in j.log(), f"{j.log()}")
+        j.expect_said("init: mounts: net/no/such: No such file or directory")
         j.wait_said("@sysctls=1 33")
     with Jail(*SLEEP, config="sysctl = net.no.such=1\n") as j:
         j.expect_stop(7, "mounts", "sysctl net/no/such: No such file or directory")

@@ -277,7 +277,7 @@ def signals_reach_the_application_and_start_no_deadline() -> None:
     seven = {"HUP", "INT", "QUIT", "USR1", "USR2", "TERM", "WINCH"}
     for config, children in ((None, set()), ("kill-mode = mixed\n", set()), ("kill-mode = process\n", set()),
                              ("kill-mode = group\n", seven)):
-        with Jail("/bin/act", "signals", config=config) as j:
+        with Jail("/bin/act", "signals-to-group" if children else "signals", config=config) as j:
             j.expect_end("/bin/act", "exited with code 0")
             same(set(j.facts("app")), seven, "the application got")
             same(set(j.facts("child")), children, f"with {config!r} its child got")

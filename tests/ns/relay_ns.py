@@ -5,6 +5,7 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 from relay import lib as relay
 from relay.enclaver import EnclaverParent
 
-from .lib import Failure, Jail, Parent, check, same, test
+from .lib import DEADLINE_S, Jail, Parent, check, same, test
 from .link_ns import CONTROL, LOG, REPORT, STATUS, WAIT, helper_of, read_all, read_from_the_start, sh, started
 
 KEYS = "log = listen\nstatus = full\nreport = on\ncontrol = stop SIGHUP\n"
@@ -60,10 +61,12 @@ class Bridge:
                 threading.Thread(target=copy, args=pair, daemon=True).start()
 
     def wait(self, condition: Callable[[], object], what: str) -> None:
-        def is_so() -> object:
+        """The jail may be the first to end, before relay has said all."""
+        end = time.monotonic() + DEADLINE_S
+        while not condition():
+            check(time.monotonic() < end, f"waited in vain: {what}")
+            self.jail.poll()
             self.turn()
-            return condition()
-        self.jail.wait(is_so, what)
 
     def close(self) -> None:
         for s in (*self.listeners.values(), *self.pairs):
@@ -150,8 +153,7 @@ def the_next_enclave_at_the_same_place_is_another() -> None:
             b.jail = j
             b.wait(lambda: b"line 199\n" in r.out, "the last line")
             run(b, "stop", b.target, "--timeout", "100s").is_(relay.DONE)
-            with suppress(Failure):  # the jail may be the first to end
-                b.wait(lambda: r.process.poll() is not None, "the end of relay watch")
+            b.wait(lambda: r.process.poll() is not None, "the end of relay watch")
             done = r.end().is_(143, "SIGTERM")
             lines = [line for line in done.lines if line.startswith("main: ")]
             same(lines, ["main: first", *(f"main: line {i}" for i in range(200))], "the lines")
@@ -165,8 +167,12 @@ def status_and_control_agree_with_the_init() -> None:
     """The table has the services; a signal that the configuration does not name is refused."""
     with bridge(f"trap 'echo hup' HUP; echo trapped; {FOREVER}", KEYS + "[w]\ncommand = /bin/sleep 600000\n") as b:
         b.wait(lambda: b.jail.parent.received, "the heartbeat")
-        table = run(b, "status", b.target).is_(relay.DONE, "").lines
-        same(table[0], "status    running, ready", "the first line")
+        table: list[str] = []
+
+        def is_ready() -> bool:
+            table[:] = run(b, "status", b.target).is_(relay.DONE, "").lines
+            return table[0] == "status    running, ready"
+        b.wait(is_ready, "a first line that says so")
         same([line.split()[:2] for line in table[4:]],
              [["SERVICE", "STATE"], ["main", "running"], ["w", "running"]], "services")
         b.wait(lambda: b"main: trapped" in run(b, "log", b.target).is_(relay.DONE, "").out, "the trap")
