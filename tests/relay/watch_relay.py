@@ -4,7 +4,9 @@ import contextlib
 import os
 import random
 import re
+import shutil
 import socket
+import subprocess
 import tempfile
 import threading
 import time
@@ -196,6 +198,22 @@ def a_status_is_said_when_it_changes() -> None:
               "exited with code 3 (main)"], "stderr")
 
 
+@test
+def many_statuses_at_once_are_said_at_once() -> None:
+    """More than one turn reads: nothing else has to come for the rest."""
+    with enclave() as e:
+        e.with_log().with_status(status="running", ready=True, restarts=0)
+        e.log.write("main: there\n")
+        r = Relay("watch", e.target, "--json").wait_out('"restarts":0').wait_out("there")
+        with r.stopped():
+            for i in range(1, 61):
+                e.status(status="running", ready=True, restarts=i)
+            wait_for(e.is_told, "the last one, which is sent")
+        r.wait_out('"restarts":60')
+        e.end(**EXITED)
+        r.end().is_(3, "")
+
+
 # --- the report ----------------------------------------------------------------------
 
 @test
@@ -252,6 +270,30 @@ def no_status_before_a_report_is_missing() -> None:
             same([o["record"]["restarts"] for o in objects if o["type"] == "status"], [*range(n + 1)], "the statuses")
             same([o["type"] for o in objects if o["type"] != "status"], ["report"], "the rest")
             check(n > 20 or objects[-1]["type"] == "report", "the report comes before what was sent before it")
+
+
+@test(seconds=10)
+def who_looks_late_takes_nothing_for_silence() -> None:
+    """After the report a second of silence is the end. Here each look takes longer than that, and what has come is read all the same."""
+    if not shutil.which("strace") or os.geteuid() != 0:
+        raise Skip("it takes strace, and root")
+    with enclave() as e:
+        e.with_log().with_status(status="running", ready=True, restarts=0)
+        e.log.write("main: there\n")
+        r = Relay("watch", e.target, "--json", program=SHIPPED).wait_out('"restarts":0').wait_out("there")
+        members = {**EXITED, "restarts": 60}
+        with r.stopped():
+            for i in range(1, 60):
+                e.status(status="running", ready=True, restarts=i)
+            e.status(**members)  # and the connections stay
+            wait_for(e.is_told, "the last one, which is sent")
+            e.send_report(**members).close()
+            slow = subprocess.Popen(["strace", "-o", "/dev/null", "-p", str(r.process.pid), "-e", "trace=recvfrom", "-e",
+                                     "inject=recvfrom:delay_exit=1100000"], stderr=subprocess.PIPE)
+            check(b"attached" in (said := slow.stderr.readline()), f"strace: {said!r}")
+        objects = r.end().is_(3, "").objects
+        slow.communicate()
+        same([o["record"]["restarts"] for o in objects if o["type"] == "status"], [*range(61)], "the statuses")
 
 
 @test

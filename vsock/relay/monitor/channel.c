@@ -47,6 +47,8 @@ void channel_take(struct channel *c, const struct link *link)
 
 int channel_read(struct channel *c, void *buf, size_t len)
 {
+	/* Before it is looked: what has come by then is not late, however late this process is. */
+	int64_t now = io_now_ms();
 	int n;
 
 	if (c->link.fd < 0)
@@ -57,7 +59,7 @@ int channel_read(struct channel *c, void *buf, size_t len)
 		c->delay_ms = CHANNEL_DELAY_MIN_MS;
 		return n;
 	}
-	if (n == -EAGAIN && (c->is_up || io_now_ms() < c->due_ms))
+	if (n == -EAGAIN && (c->is_up || now < c->due_ms))
 		return n;
 	/* Some listeners take connections for an enclave that is not there. */
 	rest(c);

@@ -23,17 +23,19 @@ static void wait_for_link(const struct link *l, int64_t until_ms)
 /* Waits until what is sent reaches the port. */
 static int wait_until_connected(struct link *l, int64_t until_ms)
 {
+	int64_t now;
 	char none;
 	int r;
 
 	while (!link_is_connected(l)) {
+		now = io_now_ms();
 		/* Nothing is read before that but the answer to CONNECT. */
 		r = link_read(l, &none, 0);
 		if (link_is_connected(l))
 			return 0;
 		if (r < 0 && r != -EAGAIN)
 			return r;
-		if (r == -EAGAIN && io_now_ms() >= until_ms)
+		if (r == -EAGAIN && now >= until_ms)
 			return -ETIMEDOUT;
 		if (r == -EAGAIN)
 			wait_for_link(l, until_ms);
@@ -45,14 +47,16 @@ static int read_answer(struct link *l, int64_t until_ms,
 		       char ret[CONTROL_ANSWER_MAX])
 {
 	size_t len = 0;
+	int64_t now;
 	char c;
 	int n;
 
 	for (;;) {
+		now = io_now_ms();
 		n = link_read(l, &c, 1);
 		if (n == 0 || n == -ECONNRESET)
 			return -ECONNRESET;
-		if (n == -EAGAIN && io_now_ms() >= until_ms)
+		if (n == -EAGAIN && now >= until_ms)
 			return -ETIMEDOUT;
 		if (n == -EAGAIN) {
 			wait_for_link(l, until_ms);

@@ -49,6 +49,11 @@ struct follow {
 	/* Of the enclave that is followed, 0: not known yet; and of the one before. */
 	uint32_t boot, boot_before;
 	int64_t begin_ms, up_ms, heard_ms, final_ms, end_ms;
+	/*
+	 * When this turn began to look what has come. It is judged by this time: whoever looks and then
+	 * has no processor for a while takes nothing for late that came meanwhile.
+	 */
+	int64_t turn_ms;
 };
 
 /* True for what the next enclave sends, while how this one has ended is known already. */
@@ -347,7 +352,7 @@ static void read_words(struct follow *f, struct report *r)
 	if (is_new && r->left > 0 && !f->words && !f->has_reported &&
 	    !has_log_of(f, r)) {
 		if (f->channel.is_up &&
-		    io_now_ms() < r->due_ms - REPORT_SILENCE_MS + HOLD_MS)
+		    f->turn_ms < r->due_ms - REPORT_SILENCE_MS + HOLD_MS)
 			return;
 		begin_words(f, r);
 	}
@@ -501,7 +506,7 @@ static int judge(struct follow *f)
 	const struct follow_options *o = f->options;
 	bool is_up = f->channel.is_up || f->statuses.channel.is_up;
 	bool was_up = f->channel.was_up || f->statuses.channel.was_up;
-	int64_t now = io_now_ms();
+	int64_t now = f->turn_ms;
 	int code = -1;
 
 	if (is_up)
@@ -532,6 +537,8 @@ static void sleep_until_news(struct follow *f)
 	channel_wait(&f->channel, &w);
 	if (f->options->has_status)
 		channel_wait(&f->statuses.channel, &w);
+	if (f->options->has_status && statuses_has_more(&f->statuses))
+		wait_until(&w, 0);
 	if (f->channel.link.fd < 0)
 		wait_fd(&w, f->log_listener.fd);
 	if (find_place(f))
@@ -586,6 +593,7 @@ static int turns(struct follow *f)
 	int code;
 
 	for (;;) {
+		f->turn_ms = io_now_ms();
 		read_statuses(f);
 		read_log(f);
 		read_reports(f);

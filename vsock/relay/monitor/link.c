@@ -65,12 +65,14 @@ static int read_answer(struct link *l)
 static int decide(struct link *l)
 {
 	struct pollfd p = { .fd = l->fd, .events = POLLOUT };
+	int64_t now;
 	int r;
 
 	if (!l->is_connecting)
 		return 0;
+	now = io_now_ms();
 	if (poll(&p, 1, 0) <= 0)
-		return io_now_ms() >= l->due_ms ? -ETIMEDOUT : -EAGAIN;
+		return now >= l->due_ms ? -ETIMEDOUT : -EAGAIN;
 	r = sock_connect_end(l->fd);
 	l->is_connecting = r < 0;
 	return r;

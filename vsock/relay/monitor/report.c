@@ -13,6 +13,7 @@ void report_open(struct report *r, const struct link *link, uint32_t cid)
 	r->cid = cid;
 	r->due_ms = io_now_ms() + REPORT_SILENCE_MS;
 	r->last_ms = io_now_ms() + REPORT_MS_MAX;
+	r->none_ms = 0;
 	r->json = NULL;
 	r->left = 0;
 	r->at = r->len = 0;
@@ -21,9 +22,12 @@ void report_open(struct report *r, const struct link *link, uint32_t cid)
 /* What arrives too slowly counts as silence while it is a line, and has its limit later. */
 static int receive(struct report *r, char *buf, size_t len)
 {
-	int n = link_read(&r->link, buf, len);
+	/* Before it is looked, as in channel_read. */
 	int64_t now = io_now_ms();
+	int n = link_read(&r->link, buf, len);
 
+	if (n == -EAGAIN)
+		r->none_ms = now;
 	if ((n == -EAGAIN && now >= r->due_ms) || now >= r->last_ms)
 		return -ETIMEDOUT;
 	if (n > 0 && r->state == REPORT_WORDS)
@@ -91,7 +95,7 @@ int report_words(struct report *r, char *buf, size_t len)
 bool report_is_stale(const struct report *r)
 {
 	return r->state == REPORT_LINE &&
-	       io_now_ms() >= r->due_ms - REPORT_SILENCE_MS + REPORT_STALE_MS;
+	       r->none_ms >= r->due_ms - REPORT_SILENCE_MS + REPORT_STALE_MS;
 }
 
 void report_wait(const struct report *r, struct wait *w)

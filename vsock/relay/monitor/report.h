@@ -31,6 +31,7 @@ struct report {
 	uint32_t cid;	 /* of the peer; 0: not known */
 	int64_t due_ms;	 /* nothing has come by then: it is cut off */
 	int64_t last_ms; /* all must have come by then */
+	int64_t none_ms; /* when it was last looked at, and had nothing; 0: not yet */
 	struct status status;
 	cJSON *json;
 	uint64_t left;

@@ -63,12 +63,14 @@ static int ask(const struct request *q)
 	enum statuses_result r = STATUSES_NONE;
 	const char *why;
 	cJSON *json = NULL;
+	int64_t now;
 	int code;
 
 	statuses_open(&statuses, &q->address, q->port);
 	for (;;) {
+		now = io_now_ms();
 		r = statuses_next(&statuses, &status, &json, &why);
-		if (r != STATUSES_NONE || io_now_ms() >= until ||
+		if (r != STATUSES_NONE || now >= until ||
 		    channel_is_hopeless(&statuses.channel))
 			break;
 		wait_begin(&w);

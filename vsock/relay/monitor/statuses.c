@@ -27,6 +27,11 @@ static bool fill(struct statuses *s)
 	return true;
 }
 
+bool statuses_has_more(const struct statuses *s)
+{
+	return s->at < s->len;
+}
+
 enum statuses_result statuses_next(struct statuses *s, struct status *ret,
 				   cJSON **ret_json, const char **reterr)
 {

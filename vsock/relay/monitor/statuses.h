@@ -1,6 +1,7 @@
 #ifndef VSOCK_RELAY_MONITOR_STATUSES_H
 #define VSOCK_RELAY_MONITOR_STATUSES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "vsock/relay/monitor/channel.h"
@@ -28,5 +29,8 @@ void statuses_open(struct statuses *s, const struct target *address,
 /* Connects if it is time, and reads the next status, as status_read does. */
 enum statuses_result statuses_next(struct statuses *s, struct status *ret,
 				   cJSON **ret_json, const char **reterr);
+
+/* True if bytes have been read of which statuses_next has more to say: no sleep ends by them. */
+bool statuses_has_more(const struct statuses *s);
 
 #endif

@@ -31,6 +31,7 @@ struct stop {
 	int64_t wait_ms, timeout_ms; /* -1: without end */
 	struct statuses statuses;
 	int64_t up_ms;
+	int64_t looked_ms; /* at the status port, for the last time */
 };
 
 static int read_signal(const struct opts *opts, struct stop *s)
@@ -69,15 +70,19 @@ static bool read_status(struct stop *s, int64_t until_ms, bool only_first)
 	enum statuses_result r;
 	const char *why;
 	bool is_final;
+	int64_t now;
 
 	for (;;) {
+		now = s->looked_ms = io_now_ms();
 		r = statuses_next(&s->statuses, &status, NULL, &why);
 		if (s->statuses.channel.is_up)
 			s->up_ms = io_now_ms();
 		is_final = r == STATUSES_ONE && status_is_final(&status);
 		if (is_final || (r == STATUSES_ONE && only_first) ||
-		    io_now_ms() >= until_ms)
+		    now >= until_ms)
 			return is_final;
+		if (r != STATUSES_NONE)
+			continue;
 		wait_begin(&w);
 		channel_wait(&s->statuses.channel, &w);
 		wait_until(&w, until_ms);
@@ -120,7 +125,8 @@ static bool is_gone(struct stop *s)
 	if (!s->statuses.channel.was_up &&
 	    control_is_there(&s->address, s->control_port))
 		s->up_ms = io_now_ms();
-	return io_now_ms() - s->up_ms >= GONE_MS;
+	/* This process may have had no processor since it looked. */
+	return s->looked_ms - s->up_ms >= GONE_MS;
 }
 
 static int wait_for_end(struct stop *s)
