@@ -43,7 +43,9 @@ def squashed(tree: Tree, compressor: str = "zstd") -> bytes:
         tree.dir(name)
     with tempfile.TemporaryDirectory(prefix="squash-boot-") as folder:
         path = Path(folder, NAME)
-        subprocess.run(["tar2sqfs", "-q", "-c", compressor, path], input=tar(tree), check=True,
+        # The level that takes least: the kernel reads all alike.
+        level = [] if compressor == "xz" else ["-X", "level=1"]
+        subprocess.run(["tar2sqfs", "-q", "-c", compressor, *level, path], input=tar(tree), check=True,
                        stdout=subprocess.DEVNULL)
         return path.read_bytes()
 
