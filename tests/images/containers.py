@@ -1,5 +1,6 @@
 """Container images for tests, made without a registry; `write` beside this file lists them, and writes one."""
 
+import hashlib
 import io
 import os
 import re
@@ -199,6 +200,14 @@ def many(path: Path) -> None:
         layer.dir(f"files/{folder:03}")
         for n in range(100):
             layer.file(f"files/{folder:03}/{n:02}", f"{folder} {n}\n")
+    single(path, [layer], CMD)
+
+
+@image
+def blocks(path: Path) -> None:
+    """A file of several blocks of a squashfs, each of them another and quickly compressed."""
+    layer = static_layer()
+    layer.file("blocks", b"".join(hashlib.sha256(bytes([n])).digest() * 4096 for n in range(6)) + b"end")
     single(path, [layer], CMD)
 
 
