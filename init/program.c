@@ -111,7 +111,8 @@ static void look_for_interpreter(struct program *p, const char *head,
 		p->missing = check(NULL, p->loader);
 		p->misses_loader = p->missing < 0;
 		if (p->missing == 0)
-			strcpy(p->interpreter, p->loader);
+			memcpy(p->interpreter, p->loader,
+			       sizeof(p->interpreter));
 	}
 	if (p->missing < 0 || !find_loader(p->interpreter, p->loader))
 		return;
