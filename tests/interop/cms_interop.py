@@ -28,6 +28,7 @@ from . import lib
 
 SIZES = (2048, 3072, 4096)
 LENGTHS = (0, 1, 15, 16, 17, 31, 32, 33, 100, 255, 4096)
+FEW_LENGTHS = (0, 31, 4096)  # with sanitizers to decrypt by a large key takes long, and what is decrypted does not depend on it
 OTHER_KEY = ": it does not decrypt, and names another key than this one"
 DECRYPT = ": the message does not decrypt"
 NO_KEY = ": it is not an RSA key of 2048, 3072 or 4096 bits"
@@ -58,6 +59,10 @@ def openssl(*words: object, data: bytes = b"") -> bytes:
 def folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         yield Path(name)
+
+
+def lengths(bits: int) -> tuple[int, ...]:
+    return LENGTHS if bits == SIZES[0] else FEW_LENGTHS
 
 
 def plaintext(n: int) -> bytes:
@@ -190,7 +195,7 @@ def messages_of_all_forms_are_opened():
         check_opened(key_of(bits), {
             f"{bits} bits, form {form}, {n} bytes":
                 (message(form, key_of(bits), plaintext(n), dice), plaintext(n))
-            for form in FORMS for n in LENGTHS})
+            for form in FORMS for n in lengths(bits)})
 
 
 @lib.test(seconds=2)
@@ -273,7 +278,7 @@ def messages_of_openssl_are_opened():
     for bits in SIZES:
         key, messages = key_of(bits), {}
         with folder() as d:
-            for n in LENGTHS:
+            for n in lengths(bits):
                 for stream in (False, True):
                     cms = encrypt(d, key, plaintext(n), stream=stream)
                     lib.same(cms[1] == 0x80, stream, "an indefinite length")
