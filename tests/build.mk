@@ -100,8 +100,8 @@ $(H)/relay $(RELAY_UNIT_X):
 NEAR_PRIMES := -Wl,--wrap=mbedtls_rsa_gen_key
 OBJECTS += $(call objects,K,tests/kms/primes.c)
 $(B)/test/kms: $(call objects,K,$(KMS_TOOL_C) tests/kms/primes.c) $(K_LIB_O)
-$(B)/test/kms: private LDFLAGS_ALL += $(NEAR_PRIMES)
-$(B)/test/api: $(call objects,K,$(API_OWN_C) $(API_BELOW_C)) $(K_LIB_O)
+$(B)/test/api: $(call objects,K,$(API_OWN_C) $(API_BELOW_C) tests/kms/primes.c) $(K_LIB_O)
+$(B)/test/kms $(B)/test/api: private LDFLAGS_ALL += $(NEAR_PRIMES)
 # Calls of libkmsc as shipped, with a clock around what they are made of.
 BENCH_KMS := dev_exchange nsmc_recipient_attest nsmc_recipient_open tls_connect exchange_open exchange_send \
 	exchange_receive request_head
@@ -126,13 +126,13 @@ keys_libs = $(patsubst %,$($(1))/deps/kmstls/lib/libmbed%.a,tls x509 crypto) \
 	$(addprefix $($(1))/deps/,yyjson/lib/libyyjson.a llhttp/lib/libllhttp.a cbor/lib/libcbor.a)
 
 $(H)/kms: $(call objects,HK,nsm/kms/tool/main.c tests/kms/primes.c) $(HK)/kms.a $(HK)/lib.a
-$(H)/api: $(call objects,HK,nsm/api/main.c) $(HK)/api.a $(HK)/lib.a
+$(H)/api: $(call objects,HK,nsm/api/main.c tests/kms/primes.c) $(HK)/api.a $(HK)/lib.a
 $(KMS_UNIT_X): $(H)/unit/%: $(HK)/obj/tests/unit/%_test.o $(HK)/api.a $(HK)/kms.a $(HK)/lib.a
 # One call of the library, for tests in Python; and the same that looks at memory which is freed.
 $(H)/kms_caller: $(call objects,HK,tests/kms/caller.c tests/kms/primes.c) $(HK)/lib.a
-$(H)/kms $(H)/kms_caller: private SAN_STATIC += $(NEAR_PRIMES)
-$(H)/kms_wiped: $(call objects,HK,tests/kms/caller.c tests/kms/wiped.c) $(HK)/lib.a
-$(H)/kms_wiped: private SAN_STATIC += -Wl,--wrap=free
+$(H)/kms $(H)/kms_caller $(H)/api: private SAN_STATIC += $(NEAR_PRIMES)
+$(H)/kms_wiped: $(call objects,HK,tests/kms/caller.c tests/kms/primes.c tests/kms/wiped.c) $(HK)/lib.a
+$(H)/kms_wiped: private SAN_STATIC += $(NEAR_PRIMES) -Wl,--wrap=free
 $(H)/kms_wire: $(call objects,HK,tests/kms/wire.c) $(HK)/lib.a
 $(H)/kms $(H)/api $(H)/kms_caller $(H)/kms_wiped $(H)/kms_wire $(KMS_UNIT_X):
 	$(call link,$(LINK_HOST) $(SAN_STATIC) $(call keys_libs,HK))

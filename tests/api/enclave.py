@@ -70,6 +70,7 @@ class Enclave:
     lines: list[str]
     credentials: Path
     program: Path = ASAN
+    near_primes: bool = True
     _p: subprocess.Popen | None = field(default=None, repr=False)
 
     def start(self) -> None:
@@ -80,7 +81,7 @@ class Enclave:
         plain = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "KMS_"))}
         with (self.path / "log").open("ab") as log:
             self._p = subprocess.Popen([self.program, config], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                       env={**plain, "KMS_NSM": str(self.nsm.path)})
+                                       env={**plain, "KMS_NSM": str(self.nsm.path), **({"KMS_NEAR_PRIMES": "yes"} if self.near_primes else {})})
         end = time.monotonic() + DEADLINE_S
         while not self._answers():
             check(self._p.poll() is None, f"api has ended: {self.log}")
@@ -132,26 +133,35 @@ class Enclave:
         return self.post("/", body, dialect, **{**names, **headers})
 
 
+def patient(lines: tuple[str, ...]) -> list[str]:
+    """Times in which a busy machine does what is asked, but for those that LINES have."""
+    return [f"{k} = 10m" for k in ("kms-timeout", "nsm-timeout") if not any(line.startswith(k) for line in lines)]
+
+
 # KEYS: for each name of a key its spec, its usage, and what the configuration says behind its ARN.
 ORDERS = {"orders": ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", "")}
 
 
 @contextmanager
 def enclave(*more: str, keys: dict[str, tuple[str, str, str]] | None = None, compat: tuple[str, ...] = (),
-            nsm: dict | None = None, prepare: Callable[[Enclave], None] = lambda e: None, program: Path = ASAN,
+            nsm: dict | None = None, prepare: Callable[[Enclave], None] = lambda e: None, program: Path = ASAN, near_primes: bool = True,
             **kms: object) -> Iterator[Enclave]:
-    """An enclave that runs. PREPARE is called before it does. MORE: further lines of the configuration; "{orders}" in one is that key's ARN, "{path}" a directory."""
+    """
+    An enclave that runs. PREPARE is called before it does. MORE: further lines of the configuration; "{orders}" in one is that key's ARN, "{path}" a directory.
+    NEAR_PRIMES: all its recipient keys are one, which is made soon (kms/primes.c). Calls have the time that a busy machine may need, unless MORE says another.
+    """
     with tempfile.TemporaryDirectory(prefix="api-") as name, Nsm(**(nsm or {})) as device, \
             FakeKms(device.root.read_bytes(), **kms) as server:
         path, port = Path(name), free_port()
-        e = Enclave(device, server, path, port, {d: free_port() for d in compat}, [], path / "credentials", program)
+        e = Enclave(device, server, path, port, {d: free_port() for d in compat}, [], path / "credentials", program, near_primes)
         e.key = {n: server.new_key(spec, usage) for n, (spec, usage, _) in (ORDERS if keys is None else keys).items()}
         e.set_credentials(*ACCESS)
         arns = {n: k.arn for n, k in e.key.items()}
         e.lines = [f"region = {server.region}", f"connect = tcp:127.0.0.1:{server.port}", f"ca = {server.ca}",
                    f"credentials = file {e.credentials}", f"listen = 127.0.0.1:{port}", f"socket = {path}/api.sock",
                    *(f"key = {n} {arns[n]} {rest}" for n, (_, _, rest) in (ORDERS if keys is None else keys).items()),
-                   *(f"compat = {d} 127.0.0.1:{p}" for d, p in e.ports.items()), *(m.format(path=path, **arns) for m in more)]
+                   *(f"compat = {d} 127.0.0.1:{p}" for d, p in e.ports.items()), *(m.format(path=path, **arns) for m in more),
+                   *patient(more)]
         try:
             prepare(e)
             e.start()

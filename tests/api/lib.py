@@ -12,10 +12,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kms.lib import DEADLINE_S, PLAIN_ENV, folder, wait_for  # noqa: F401
+from kms.lib import DEADLINE_S, PLAIN_ENV, children, folder, sleeps, sockets, wait_for  # noqa: F401
 from kms.nsm import Fault, Nsm  # noqa: F401
 from ports import free_port  # noqa: F401
-from suite import TOP, Skip, check, same, test  # noqa: F401
+from suite import TOP, Skip, check, same, soon, test  # noqa: F401
+
+from .enclave import patient
 
 ASAN = TOP / "build/host/api"                            # ASan and UBSan, and the NSM of device.c
 MUSL = TOP / "build" / os.uname().machine / "test/api"   # the shipped objects with their filters, and that NSM
@@ -86,7 +88,7 @@ class Api:
         self.path, self.nsm = path, nsm
         self.socket = path / "api.sock"
         self.conf = path / "api.conf"
-        text = "\n".join((f"socket = {self.socket}", f"notify-dir = {path}", *lines)) + "\n"
+        text = "\n".join((f"socket = {self.socket}", f"notify-dir = {path}", *lines, *patient(lines))) + "\n"
         self.conf.write_text(text.replace("{path}", str(path)))
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(str(path / "notify"))

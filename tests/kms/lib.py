@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Self
 
 import wheels
-from suite import TOP, Failure, Skip, check, same, test  # noqa: F401
+from ports import free_port  # noqa: F401
+from suite import TOP, Failure, Skip, check, same, soon, test  # noqa: F401
 
 from .fake_kms import ACCOUNT, REGION, FakeKms, Key
 from .nsm import Nsm
@@ -26,6 +27,7 @@ SHIPPED = BUILD / "kms"
 MUSL = BUILD / "test/kms"      # the shipped objects, with the NSM of device.c
 ASAN = TOP / "build/host/kms"  # ASan and UBSan, and that NSM
 DEADLINE_S = 300.0
+PATIENT = ("--timeout", "280")  # of calls that no time has to end: a busy machine may take 30 s for one
 SECRET = b"attack at dawn\n"
 CONTEXT = {"app": "orders"}
 DONE, REFUSED, USAGE, NO_NSM, NSM, FILE, UNREACHED, CREDENTIALS = range(8)  # exit codes: kms(1)
@@ -43,6 +45,25 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
     while not condition():
         check(time.monotonic() < end, f"waited for {what} in vain")
         time.sleep(0.005)
+
+
+def children(pid: int) -> list[int]:
+    """Of the process's first thread, those included that have ended and were not waited for."""
+    return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def sockets(pid: int) -> set[str]:
+    """Those that the process has open."""
+    found = set()
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # it was closed meanwhile
+            found.add(os.readlink(fd))
+    return {x for x in found if x.startswith("socket:")}
+
+
+def sleeps(pid: int) -> bool:
+    """The process waits. What was sent to one that sleeps by poll or epoll alone, before it was looked at, it has read."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] == "S"
 
 
 @contextmanager
@@ -141,8 +162,9 @@ class World:
 
     def run(self, command: str, *words: object, connect: str | None = None, ca: Path | None = None, region: str = REGION,
             env: dict[str, str] | None = None, **how: object) -> Done:
+        patient = () if "--timeout" in words else PATIENT
         return run(command, "--region", region, "--connect", connect or self.address, "--ca", ca or self.kms.ca,
-                   "--credentials", self.credentials, *words, env={**self.env, **(env or {})}, **how)
+                   "--credentials", self.credentials, *patient, *words, env={**self.env, **(env or {})}, **how)
 
 
 @contextmanager
