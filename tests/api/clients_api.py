@@ -19,7 +19,7 @@ def run(*words: object, stdin: bytes = b"") -> str:
 
 
 def curl(a: Api, *words: object, stdin: bytes = b"") -> str:
-    return run("curl", "-sS", "--max-time", 60, "--unix-socket", a.socket, "-o", "/dev/null", "-w", "%{http_code} %{size_download}\n",
+    return run("curl", "-sS", "--max-time", 240, "--unix-socket", a.socket, "-o", "/dev/null", "-w", "%{http_code} %{size_download}\n",
                *words, stdin=stdin)
 
 

@@ -12,9 +12,8 @@ import urllib.request
 
 import sdks
 import wheels
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from kms import verifier
+from kms import pki, verifier
 from suite import Failure, check, same, test
 
 from .enclave import MUSL, SECRET, Answer, Enclave, b64, enclave
@@ -98,7 +97,7 @@ print("done")
 @test
 def evervaults_document_has_the_strings_own_bytes() -> None:
     """crates/data-plane/src/crypto/api.rs: nonce and challenge are not decoded, without a nonce there are 256 bytes."""
-    der = rsa.generate_private_key(65537, 2048).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    der = pki.key("rsa2048", "recipient").public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     with enclave(compat=("evervault",)) as e:
         def ask(body: object, **headers: str) -> Answer:
             return e.post("/attestation-doc", body, "evervault", **headers)

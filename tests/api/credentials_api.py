@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 import sdks
 from kms.fake_kms import Credential
 from kms.imds import rfc3339
-from kms.lib import wait_for
+from kms.lib import DEADLINE_S, wait_for
 from suite import check, same, test
 
 from .enclave import ACCESS, SECRET, Enclave, b64, enclave
@@ -65,6 +65,7 @@ class Between:
 
 def signed_by(name: str) -> None:
     with enclave(ALLOW, prepare=temporary) as e, Between(e.port) as between:
+        wait_for(lambda: e.get("/v1/credentials").status == 200, "credentials")  # for which an SDK waits a second or two
         env = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "",
                "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{e.port}/v1/credentials"}
         with sdks.Client(name, between.port, env=env) as c:
@@ -88,9 +89,16 @@ def botocore_s_container_provider_reads_all_members():
     import wheels
     wheels.use("boto3")
     from botocore.credentials import ContainerProvider
+    from botocore.utils import ContainerMetadataFetcher
+
+    def loaded(e: Enclave) -> object:
+        wait_for(lambda: e.get("/v1/credentials").status == 200, "credentials")
+        fetcher = ContainerMetadataFetcher()
+        fetcher.TIMEOUT_SECONDS = DEADLINE_S
+        return ContainerProvider({"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{e.port}/v1/credentials"}, fetcher).load()
+
     with enclave(ALLOW) as e:
-        environ = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{e.port}/v1/credentials"}
-        c = ContainerProvider(environ).load()
+        c = loaded(e)
         frozen = c.get_frozen_credentials()
         same((frozen.access_key, frozen.secret_key, frozen.token), (*ACCESS, ""), "without a token")
         left = (c._expiry_time - datetime.now(timezone.utc)).total_seconds()
@@ -102,8 +110,7 @@ def botocore_s_container_provider_reads_all_members():
         e.credentials.write_text(json.dumps({"AccessKeyId": ID, "SecretAccessKey": ACCESS[1], "Token": TOKEN, "Expiration": end}))
 
     with enclave(ALLOW, prepare=with_end) as e:
-        environ = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{e.port}/v1/credentials"}
-        c = ContainerProvider(environ).load()
+        c = loaded(e)
         frozen = c.get_frozen_credentials()
         same((frozen.access_key, frozen.secret_key, frozen.token), (ID, ACCESS[1], TOKEN), "temporary ones")
         same(c._expiry_time.strftime("%Y-%m-%dT%H:%M:%SZ"), end, "their end")

@@ -37,7 +37,7 @@ class Faulty(Api):
     def __init__(self, path, nsm: Nsm, call: str, error: str, when: int, no_filter: str = NO_FILTER) -> None:
         self.path, self.nsm, self.socket, self.log = path, nsm, path / "api.sock", path / "log"
         self.conf = path / "api.conf"
-        self.conf.write_text(f"socket = {self.socket}\nnsm-timeout = 5s\n")
+        self.conf.write_text(f"socket = {self.socket}\nnsm-timeout = 10m\n")
         self.process = subprocess.Popen(
             ["strace", "-D", "-f", "-qq", "-o", path / "trace", "-e", f"trace={call},prctl", "-e", no_filter, "-e", f"inject={call}:error={error}:when={when}",
              MUSL, self.conf], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log.open("wb"),

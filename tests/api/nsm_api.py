@@ -4,15 +4,17 @@ import base64
 import hashlib
 import json
 import os
+import select
 import signal
 import threading
 import time
 
 import cbor2
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from .lib import ASAN, DEADLINE_S, MUSL, Api, Fault, api, check, free_port, head_of, read_answer, same, test, wait_for
+from .lib import (ASAN, DEADLINE_S, MUSL, Api, Fault, api, check, children, free_port, head_of, read_answer, same, sleeps, soon, test,
+                  wait_for)
+from kms import pki
 from kms.lib import run
 
 NSM = ASAN.parent / "nsm"
@@ -65,7 +67,7 @@ def random_bytes_are_given_in_three_forms() -> None:
 @test
 def documents_are_made_of_json_and_cbor() -> None:
     """POST /v1/attestation: what a document has is what was asked for, from JSON, PEM and CBOR, and the forms of the answer."""
-    key = rsa.generate_private_key(65537, 2048).public_key()
+    key = pki.key("rsa2048", "recipient").public_key()
     der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     asked = {"nonce": b"n" * 32, "user_data": b"\0\xff", "public_key": der}
@@ -217,24 +219,27 @@ def errors_of_the_nsm_have_their_names() -> None:
 @test(seconds=10)
 def a_call_that_hangs_is_left_behind() -> None:
     """A call that the NSM does not answer is 504 at its deadline; meanwhile others than the NSM's are answered, and afterwards all are."""
-    def others_are_first() -> bool:
+    with api() as a, a.connect() as s:
+        a.nsm.faults["GetRandom"] = Fault(hang=True, times=1)
+        s.sendall(head_of("GET", "/v1/random"))
+        wait_for(lambda: a.nsm.count("GetRandom"), "the call")
+        a.ask("GET", "/v1/health").is_(200)
+        same(a.ask("POST", "/v1/verify", {"document": "hA==", "any_image": True, "any_age": True}).status, 422, "a verification meanwhile")
+        same(select.select([s], [], [], 0)[0], [], "an answer before the NSM's")
+        a.nsm.release()
+        read_answer(s).is_(200)
+
+    def deadline() -> float:
         with api("nsm-timeout = 2s") as a:
             a.nsm.faults["GetRandom"] = Fault(hang=True, times=1)
-            with a.connect() as s:
-                began = time.monotonic()
-                s.sendall(head_of("GET", "/v1/random"))
-                wait_for(lambda: a.nsm.count("GetRandom"), "the call")
-                document = {"document": "hA==", "any_image": True, "any_age": True}
-                a.ask("GET", "/v1/health").is_(200)
-                same(a.ask("POST", "/v1/verify", document).status, 422, "a verification meanwhile")
-                took = time.monotonic() - began
-                read_answer(s).is_(504, "timeout", "NSM")
-                check(1.9 < time.monotonic() - began < 30, "the deadline")
+            began = time.monotonic()
+            a.ask("GET", "/v1/random").is_(504, "timeout", "NSM")
+            took = time.monotonic() - began
+            check(took > 1.9, f"it was over in {took:.1f} s")
             a.nsm.release()
             wait_for(lambda: a.ask("GET", "/v1/random").status == 200, "the NSM to answer again")
-            return took < 2
-    # On a busy machine they may take that long without waiting.
-    check(any(others_are_first() for _ in range(10)), "they waited each time")
+            return took
+    soon(deadline, 30, "a call of 2 s")
 
 
 def asked_at_once(a: Api, count: int) -> list[int]:
@@ -251,45 +256,45 @@ def asked_at_once(a: Api, count: int) -> list[int]:
 @test(seconds=10)
 def calls_wait_for_each_other() -> None:
     """One call of the NSM at a time, however many ask; each gets its answer; those that wait too long are 504."""
-    with api("nsm-timeout = 2m") as a:
+    with api() as a:
         a.nsm.faults["GetRandom"] = Fault(delay_s=0.05)
         same(asked_at_once(a, 20), [200] * 20, "all answers")
+    with api("nsm-timeout = 3s") as a:
+        a.nsm.faults["GetRandom"] = Fault(hang=True, times=1)
+        same(asked_at_once(a, 4), [504] * 4, "answers where the first one never comes")
+        a.nsm.release()
+        wait_for(lambda: a.ask("GET", "/v1/random").status == 200, "the NSM")
 
     def some_are_late() -> bool:
         with api("nsm-timeout = 3s") as a:
             a.nsm.faults["GetRandom"] = Fault(delay_s=2)
             got = asked_at_once(a, 4)
-            check(max(got) == 504 and set(got) <= {200, 504}, f"some wait too long: {got}")
-            a.nsm.faults.clear()
-            wait_for(lambda: a.ask("GET", "/v1/random").status == 200, "the NSM")
-            return 200 in got
-    # On a busy machine the first may be late as well.
-    check(any(some_are_late() for _ in range(10)), "nobody gets an answer")
+            check(set(got) <= {200, 504}, f"{got}")
+            return len(set(got)) == 2
+    # On a busy machine the first may be late as well, or none, if the others ask later.
+    check(any(some_are_late() for _ in range(25)), "there is no answer but where all are in time")
 
 
 @test(seconds=20)
 def who_asks_for_much_keeps_others_waiting_for_one_call() -> None:
     """Thirty long calls of programs on loopback wait; one of a user, made after them, is the next one."""
     port = free_port()
-    with api(f"listen = 127.0.0.1:{port}", "nsm-timeout = 20s") as a:
-        a.nsm.faults["GetRandom"] = Fault(delay_s=0.005)  # 256 calls are more than a second
+    with api(f"listen = 127.0.0.1:{port}") as a:
+        a.nsm.faults["GetRandom"] = Fault(hang=True)
         many = [a.connect(port) for _ in range(30)]
         for s in many:
             s.sendall(head_of("GET", "/v1/random?bytes=65536"))
-        wait_for(lambda: a.nsm.count("GetRandom") > 300, "the first one to be answered")
-        began = time.monotonic()
-        a.ask("GET", "/v1/random?bytes=1").is_(200)
-        took = time.monotonic() - began
-        count = a.nsm.count("GetRandom")
-        check(count < 300 + 3 * 256, f"{count} calls of the NSM went before, {took:.1f} s")
-        a.nsm.faults.clear()
+        wait_for(lambda: a.nsm.count("GetRandom") and sleeps(a.process.pid), "all to be read, and the first one to call the NSM")
+        with a.connect() as user:
+            user.sendall(head_of("GET", "/v1/pcrs/0"))
+            wait_for(lambda: sleeps(a.process.pid), "the user's to be read")
+            same(len(children(a.process.pid)), 1, "calls at a time")
+            a.nsm.release()
+            read_answer(user).is_(200)
+        names = [r.name for r in a.nsm.requests]
+        same(names[:names.index("DescribePCR")].count("GetRandom"), 256, "calls of the NSM for the first one, and no other before the user's")
         for s in many:
             s.close()
-
-
-def children(a: Api) -> list[int]:
-    with open(f"/proc/{a.process.pid}/task/{a.process.pid}/children") as f:
-        return [int(n) for n in f.read().split()]
 
 
 @test
@@ -298,12 +303,13 @@ def a_child_that_is_killed_costs_one_answer() -> None:
     with api() as a, a.connect() as s:
         a.nsm.faults["GetRandom"] = Fault(hang=True, times=1)
         s.sendall(head_of("GET", "/v1/random"))
-        wait_for(lambda: a.nsm.count("GetRandom") and children(a), "the child")
-        os.kill(children(a)[0], signal.SIGKILL)
+        # One that had called before may end only now.
+        wait_for(lambda: a.nsm.count("GetRandom") and len(children(a.process.pid)) == 1, "the child")
+        os.kill(children(a.process.pid)[0], signal.SIGKILL)
         read_answer(s).is_(500, "job_died")
         a.nsm.release()
         a.ask("GET", "/v1/random").is_(200)
-        wait_for(lambda: not children(a), "no child to be left")
+        wait_for(lambda: not children(a.process.pid), "no child to be left")
 
 
 @test
@@ -313,8 +319,8 @@ def children_have_no_more_than_they_need() -> None:
         other.sendall(b"GET /v1/hea")
         a.nsm.faults["GetRandom"] = Fault(hang=True, times=1)
         s.sendall(head_of("GET", "/v1/random"))
-        wait_for(lambda: a.nsm.count("GetRandom") and children(a), "the child")
-        child = children(a)[0]
+        wait_for(lambda: a.nsm.count("GetRandom") and len(children(a.process.pid)) == 1, "the child")
+        child = children(a.process.pid)[0]
         for pid in (child, a.process.pid):
             status = dict(line.split(":\t", 1) for line in open(f"/proc/{pid}/status").read().splitlines() if ":\t" in line)
             same((status["Seccomp"], status["NoNewPrivs"]), ("2", "1"), f"filter and privileges of {pid}")

@@ -4,6 +4,7 @@ import base64
 import threading
 
 from kms.fake_kms import FAULTS
+from kms.lib import wait_for
 from suite import check, same, test
 
 from .enclave import SECRET, Enclave, enclave
@@ -35,24 +36,31 @@ def ask(e: Enclave, fault: str) -> str:
 @test(seconds=20)
 def each_fault_of_kms_is_an_error_or_harmless():
     """One after the other to one API: no wrong plaintext, no part of one in an error, and a good answer after each."""
-    with enclave("kms-timeout = 2s") as e:
+    silent = {f for f in FAULTS if f.startswith("silent")}
+    wrong = []
+
+    def all_of(e: Enclave, faults: list[str]) -> None:
         e.kms.delay_s = 0
-        wrong = []
-        for fault in FAULTS:
-            if fault in BEYOND:
-                continue
+        for fault in faults:
             got = ask(e, fault)
             is_named = got.endswith(("Exception", "Failure")) or "_E_" in got
             if not (got == "secret" or is_named) or ((got == "secret") != (fault in HARMLESS) and fault not in EITHER):
                 wrong.append(f"{fault}: {got}")
-        same(wrong, [], "what came of a fault")
+
+    with enclave() as e:
+        all_of(e, sorted(set(FAULTS) - BEYOND - silent))
         same(ask(e, ""), "secret", "the last answer")
+    with enclave("kms-timeout = 2s") as e:
+        all_of(e, sorted(silent))
+        # Two seconds are too few for a busy machine now and then.
+        wait_for(lambda: ask(e, "") == "secret", "a good answer after silence")
+    same(wrong, [], "what came of a fault")
 
 
 @test(seconds=10)
 def callers_do_not_get_each_others_answers():
     """Two dozen at once, each with a secret of its own, while every third answer of KMS is broken in some way."""
-    with enclave("kms-timeout = 20s") as e:
+    with enclave() as e:
         kinds = ("truncated", "error ThrottlingException", "html", "eof-before-answer", "plaintext-instead", "other-key-id")
         e.kms.faults += [kinds[i // 3 % len(kinds)] if i % 3 == 0 else "unknown-members" for i in range(48)]
         wrong: list[str] = []
