@@ -53,8 +53,7 @@ from cryptography.hazmat.primitives.serialization import (Encoding, NoEncryption
                                                           load_der_private_key, load_der_public_key)
 
 import wheels
-from kms import cms, policy, verifier
-from kms.pki import Pki
+from kms import cms, pki, policy, verifier
 from suite import TOP
 
 wheels.use("boto3")
@@ -185,7 +184,7 @@ def _plaintext_too(kms: "FakeKms", a: Answer) -> None:
 
 
 def _for_other_key(kms: "FakeKms", a: Answer) -> None:
-    spki = rsa.generate_private_key(65537, 2048).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    spki = pki.key("rsa2048", "another recipient").public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     a.members["CiphertextForRecipient"] = b64(cms.sealed(a.secret, spki, kms.form))
 
 
@@ -480,7 +479,7 @@ class Operations:
     def generate_data_key_pair(self, seen: Seen) -> tuple[dict, bytes]:
         spec, key = seen.body.get("KeyPairSpec"), self._symmetric(seen)
         if isinstance(spec, str) and re.fullmatch(r"RSA_(2048|3072|4096)", spec):
-            pair = rsa.generate_private_key(65537, int(spec[4:]))
+            pair = pki.key(f"rsa{spec[4:]}", "data key pair")  # one for all: it takes seconds
         elif spec in CURVES:
             pair = ec.generate_private_key(CURVES[spec]())
         elif spec == "ECC_NIST_EDWARDS25519":
@@ -588,7 +587,7 @@ class FakeKms(Operations):
         self._gone = threading.Event()
         self._tmp = tempfile.TemporaryDirectory(prefix="kms-")
         self.path = Path(self._tmp.name)
-        self.pki = Pki(self.host, now(), roots)
+        self.pki = pki.Pki(self.host, now(), roots)
         self.ca = self.path / "ca.pem"
         self.ca.write_bytes(self.pki.bundle)
         self._root_der = self.path / "nsm-root.der"
@@ -601,7 +600,7 @@ class FakeKms(Operations):
     def new_key(self, spec: str = "SYMMETRIC_DEFAULT", usage: str = "ENCRYPT_DECRYPT", **members: object) -> Key:
         arn = f"arn:aws:kms:{self.region}:{ACCOUNT}:key/{uuid.uuid4()}"
         if spec.startswith("RSA"):
-            material = rsa.generate_private_key(65537, int(spec[4:])).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+            material = pki.key(f"rsa{spec[4:]}", "KMS").private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         elif spec in CURVES:
             material = ec.generate_private_key(CURVES[spec]()).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         else:

@@ -24,7 +24,7 @@ _making = threading.Lock()
 
 
 def key(kind: str, name: str) -> object:
-    """NAME's, made once. KIND: rsa1024, rsa2048, rsa4096, p256, p384."""
+    """NAME's, made once. KIND: rsaN with N bits, p256, p384."""
     with _making:
         return _key(kind, name)
 
@@ -59,9 +59,20 @@ class Cert:
     signs: bool = True  # keyCertSign, for an authority
 
 
+def key_of(cert: Cert) -> object:
+    """Servers share theirs, of whatever name they are."""
+    return key(cert.kind, "server" if cert.hosts else cert.name)
+
+
+@cache
+def root(cert: Cert, day: int) -> bytes:
+    """PEM. Of all certificates these alone take long to sign, and no test needs two of one."""
+    return made(cert, cert, day * DAY).public_bytes(Encoding.PEM)
+
+
 def made(cert: Cert, issuer: Cert, now: float) -> x509.Certificate:
     at = datetime.fromtimestamp(now, timezone.utc).replace(tzinfo=None, microsecond=0)
-    own, signer = key(cert.kind, cert.name), key(issuer.kind, issuer.name)
+    own, signer = key_of(cert), key_of(issuer)
     builder = x509.CertificateBuilder(
         _name(issuer.name), _name(cert.name), own.public_key(), x509.random_serial_number(),
         at + timedelta(days=cert.days[0]), at + timedelta(days=cert.days[1]))
@@ -144,7 +155,7 @@ class Pki:
     @property
     def bundle(self) -> bytes:
         """The roots, PEM, for --ca."""
-        return b"".join(made(r, r, self.now).public_bytes(Encoding.PEM) for r in self.trusted)
+        return b"".join(root(r, int(self.now // DAY)) for r in self.trusted)
 
     def chain(self, name: str, leaf: dict | None = None) -> tuple[bytes, bytes]:
         """Certificates and key of the shape NAME, PEM. LEAF: more changes to the leaf's."""
@@ -160,4 +171,4 @@ class Pki:
         if shape.cross:
             certs += [made(root, ROOTS[4], self.now), made(ROOTS[4], CLASS_2, self.now)]
         pem = b"".join(c.public_bytes(Encoding.PEM) for c in shape.sent(certs))
-        return pem, key(end.kind, end.name).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return pem, key_of(end).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -185,13 +185,13 @@ def authorization(answer: list[str]) -> str:
 
 @test(seconds=8)
 def signatures_are_botocores():
-    """Of 4000 random requests each canonical request, text to sign and header is the same."""
+    """Of 1000 random requests each canonical request, text to sign and header is the same."""
     wheels.use("boto3")
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
 
-    made = list(cases(random.Random(1), 4000))
+    made = list(cases(random.Random(1), 1000))
     for c, answer in zip(made, ask(map(job_of, made)), strict=True):
         host = dict(c["fields"])["Host"]
         request = AWSRequest(method=c["method"], url=f"https://{host}{c['path']}", data=c["body"])
@@ -211,12 +211,12 @@ def signatures_are_botocores():
 
 @test(seconds=8)
 def signatures_are_those_of_awss_c_library():
-    """Of 3000 random requests awscrt, which AWS's SDK for C is made of, writes the same header."""
+    """Of 1000 random requests awscrt, which AWS's SDK for C is made of, writes the same header."""
     wheels.use("awscrt")
     from awscrt import auth
     from awscrt.http import HttpHeaders, HttpRequest
 
-    made = list(cases(random.Random(2), 3000))
+    made = list(cases(random.Random(2), 1000))
     for c, answer in zip(made, ask(map(job_of, made)), strict=True):
         request = HttpRequest(c["method"], c["path"], HttpHeaders(c["fields"]), io.BytesIO(c["body"]))
         provider = auth.AwsCredentialsProvider.new_static(c["id"], c["secret"], c["token"] or None)
@@ -297,9 +297,9 @@ def mutated(r: random.Random, seed: bytes, pieces: list[bytes]) -> bytes:
 
 @test(seconds=6)
 def json_is_what_python_reads():
-    """Of 20000 mutated texts the same are taken, and have the same value; what RFC 8259 leaves open is refused."""
+    """Of 5000 mutated texts the same are taken, and have the same value; what RFC 8259 leaves open is refused."""
     r = random.Random(3)
-    texts = [mutated(r, r.choice(SEEDS), PIECES) for _ in range(20000)]
+    texts = [mutated(r, r.choice(SEEDS), PIECES) for _ in range(5000)]
     taken = 0
     for data, answer in zip(texts, ask(f"json {hexed(t)}" for t in texts), strict=True):
         try:
@@ -310,15 +310,15 @@ def json_is_what_python_reads():
         check(answer, f"not taken: {data!r}")
         same(strictly(unhexed(answer[0])), wanted, f"the value of {data!r}")
         taken += 1
-    check(2000 < taken < 18000, f"{taken} of them were taken")
+    check(500 < taken < 4500, f"{taken} of them were taken")
 
 
 @test(seconds=2)
 def base64_is_what_python_reads():
-    """Of 20000 texts the same are taken, if encoding them again gives the same text: no other stands for the bytes."""
+    """Of 5000 texts the same are taken, if encoding them again gives the same text: no other stands for the bytes."""
     r = random.Random(4)
     pieces = [b"=", b"==", b"A", b"/", b"+", b"-", b"_", b" ", b"\n", b"B"]
-    texts = [mutated(r, base64.b64encode(r.randbytes(r.randint(0, 40))), pieces) for _ in range(20000)]
+    texts = [mutated(r, base64.b64encode(r.randbytes(r.randint(0, 40))), pieces) for _ in range(5000)]
     taken = 0
     for data, answer in zip(texts, ask(f"base64 {hexed(t)}" for t in texts), strict=True):
         try:
@@ -331,7 +331,7 @@ def base64_is_what_python_reads():
         check(answer, f"not taken: {data!r}")
         same(unhexed(answer[0]), wanted, f"the bytes of {data!r}")
         taken += 1
-    check(4000 < taken < 18000, f"{taken} of them were taken")
+    check(1000 < taken < 4500, f"{taken} of them were taken")
 
 
 # --- HTTP ------------------------------------------------------------------------------
@@ -400,11 +400,11 @@ def answers_are_what_http_client_reads():
 
 @test(seconds=4)
 def damaged_answers_are_refused_or_read_alike():
-    """Of 10000 mutated answers none is taken for another than http.client takes it for."""
+    """Of 4000 mutated answers none is taken for another than http.client takes it for."""
     r = random.Random(6)
     pieces = [b"\r\n", b"\n", b"\r", b" ", b":", b"\t", b"0", b"1", b"\0", b"\r\n ", b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n",
               b"\r\n\r\n", b"HTTP/1.1 200 OK\r\n", b"a", b"\xff", b";"]
-    texts = [mutated(r, answers(r), pieces) for _ in range(10000)]
+    texts = [mutated(r, answers(r), pieces) for _ in range(4000)]
     both = refused = 0
     for data, answer in zip(texts, ask(http_jobs(texts, r)), strict=True):
         theirs = by_http_client(data)
@@ -413,17 +413,17 @@ def damaged_answers_are_refused_or_read_alike():
         elif theirs:
             same((int(answer[0]), unhexed(answer[3])), theirs, f"status and body of {data!r}")
             both += 1
-    check(both > 1000 and refused > 1000, f"{both} were taken, {refused} refused")
+    check(both > 400 and refused > 400, f"{both} were taken, {refused} refused")
 
 
 # --- times, regions ------------------------------------------------------------------------
 
 @test(seconds=3)
 def times_are_pythons():
-    """Leap years' ends, the year 9999, and 20000 others, both ways."""
+    """Leap years' ends, the year 9999, and 5000 others, both ways."""
     r = random.Random(7)
     last = calendar.timegm((9999, 12, 31, 23, 59, 59))
-    times = [r.randint(0, last) for _ in range(20000)] + [0, last]
+    times = [r.randint(0, last) for _ in range(5000)] + [0, last]
     for year in [*range(1970, 2110), 2400, 9996]:
         times += [calendar.timegm((year, m, d, h, mi, s)) + x for m, d, h, mi, s in [(2, 28, 23, 59, 59), (12, 31, 23, 59, 59)]
                   for x in (0, 1, 86400, 86401)]
@@ -442,7 +442,7 @@ def times_that_python_does_not_know_are_refused():
     """Days and hours that there are not; offsets and fractions are read as Python reads them."""
     r = random.Random(8)
     texts = []
-    for _ in range(10000):
+    for _ in range(5000):
         fields = [r.randint(1969, 2105), r.randint(0, 13), r.randint(0, 32), r.randint(0, 24), r.randint(0, 60), r.randint(0, 60)]
         end = r.choice(["Z", "Z", ".5Z", ".123456Z", "+01:00", "-23:59", "+00:00", ".25+05:30"])
         texts.append("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}".format(*fields) + end)
