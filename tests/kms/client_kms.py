@@ -2,16 +2,18 @@
 
 import base64
 import json
+import socket
 import subprocess
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
+
+from suite import TRIES
 
 from .fake_kms import BYTES_FAULTS, Credential, Seen
 from .lib import (ACCESS, ANY_PRIMES, DEADLINE_S, PLAIN_ENV, REGION, SECRET, TOP, OneWorker, Skip, World, check, folder, same, test,
@@ -65,7 +67,7 @@ def call(w: World, operation: str, *words: str, program: Path = CALLER, env: dic
     """MEMBERS of the world are there, unless they are None; so are underscores for hyphens."""
     if not program.exists():
         raise Skip(f"no {program.relative_to(TOP)}")
-    base = {"connect": w.address, "ca": w.kms.ca, "id": ACCESS[0], "secret": ACCESS[1], "timeout": 120000}
+    base = {"connect": w.address, "ca": w.kms.ca, "id": ACCESS[0], "secret": ACCESS[1], "timeout": 280000}
     if operation != "GenerateRandom" and "body" not in members:
         base["key"] = w.key.arn
     if operation == "Decrypt":
@@ -91,6 +93,15 @@ def broken(*faults: str, **kms: object) -> Iterator[World]:
     with world(**kms) as w:
         w.kms.faults += faults
         yield w
+
+
+def over_in_time(w: World, is_told: Callable[[Called], bool], **members: object) -> None:
+    """A call of a second. A busy machine may use it up before the call gets to where it should wait."""
+    for _ in range(TRIES):
+        a = decrypt(w, timeout=1000, kept=1, **members).refused("KMSC_E_TIMEOUT")  # a key that is made in time
+        if is_told(a):
+            return
+    check(False, a.story)
 
 
 # --- calls -------------------------------------------------------------------
@@ -390,13 +401,12 @@ def connections_that_fail_are_made_again():
 def every_wait_has_the_calls_deadline():
     """A peer that is silent at any point, slow, or never ends: the call is over in its time."""
     for fault in ("silent", "silent-after-handshake", "silent-before-answer", "silent-in-answer"):
-        with broken(fault) as w:
-            a = decrypt(w, timeout=1000, kept=1)  # a key that is made in time
-            a.refused("KMSC_E_TIMEOUT")
-            check(a.value("attempts") == "1", a.story)
+        with world() as w:
+            w.kms.always = fault
+            over_in_time(w, lambda a: a.value("attempts") == "1")
     for fault in ("endless-headers", "endless-body"):
         with broken(fault) as w:
-            a = decrypt(w, timeout=60000)
+            a = decrypt(w)
             check(a.value("code") in ("KMSC_E_TOO_LONG", "KMSC_E_HTTP", "KMSC_E_TIMEOUT"), f"{fault}: {a.story}")
     for fault in ("bytewise", "without-close-notify", "kept-open"):
         with broken(fault) as w:
@@ -411,16 +421,14 @@ def the_words_say_what_to_look_at():
         decrypt(w, connect=f"unix:{w.path}/none", attempts=1).refused("KMSC_E_CONNECT", "none: nothing listens there")
         decrypt(w, connect=None).refused(
             "KMSC_E_CONNECT", "vsock:3:8000: no answer from vsock-proxy: is it running, are its workers taken?")
-        decrypt(w, connect="tcp:no.such.name.invalid:443", attempts=1, timeout=60000).refused(
+        decrypt(w, connect="tcp:no.such.name.invalid:443", attempts=1).refused(
             "KMSC_E_CONNECT", "tcp:no.such.name.invalid:443: ")
         with OneWorker(w.kms.port, w.path / "3.8000") as proxy:
             same(decrypt(w, connect=None).plaintext, SECRET, "by vsock-proxy")
-            w.kms.faults.append("silent")
-            slow = threading.Thread(target=lambda: decrypt(w, connect=None, timeout=5000, kept=1))
-            slow.start()
-            wait_for(lambda: proxy.served == 2, "the worker to be taken")
-            decrypt(w, connect=None, timeout=1000, kept=1).refused("KMSC_E_TIMEOUT", "are its workers taken?")
-            slow.join()
+            with socket.socket(socket.AF_UNIX) as slow:
+                slow.connect(str(w.path / "3.8000"))
+                wait_for(lambda: proxy.served == 2, "the worker to be taken")
+                over_in_time(w, lambda a: "are its workers taken?" in a.err, connect=None)
             same(decrypt(w, connect=None).plaintext, SECRET, "once the worker is free")
 
 

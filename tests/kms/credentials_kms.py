@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import wheels
+from suite import TRIES
 
 from .client_kms import call
 from .fake_kms import Credential
 from .imds import ROLES, Imds, rfc3339
-from .lib import ACCESS, DEADLINE_S, REGION, Done, OneWorker, World, check, run, same, test, wait_for, world
+from .lib import ACCESS, DEADLINE_S, PATIENT, REGION, Done, OneWorker, World, check, free_port, run, same, test, wait_for, world
 
 TOKEN = "IQoJb3JpZ2luX2Vj//////////8BEAIaDDU0OTg1MDk0NzAzMiIMQ=="
 ID, SECRET = "ASIAIOSFODNN7EXAMPLE", "bPxRfiCYEXAMPLEKEYwJalrXUtnFEMI/K7MDENG+"
@@ -31,7 +32,7 @@ class Place:
 
     def get(self, source: str | None, *words: object, env: dict[str, str] | None = None, **how: object) -> Done:
         """Random bytes of KMS with credentials of SOURCE; none of them may be told."""
-        d = run("generate-random", "--region", REGION, "--connect", self.w.address, "--ca", self.w.kms.ca, "--bytes", "8", "--base64",
+        d = run("generate-random", "--region", REGION, "--connect", self.w.address, "--ca", self.w.kms.ca, "--bytes", "8", "--base64", *(() if "--timeout" in words else PATIENT),
                 *(("--credentials", source) if source else ()), *words, env={**self.w.env, **(env or {})}, **how)
         for secret in (SECRET, TOKEN, ACCESS[1]):
             check(secret not in d.err, f"a secret is told: {d.story}")
@@ -42,6 +43,12 @@ class Place:
         authorization = self.w.kms.seen[-1].headers["authorization"]
         check(f"Credential={id_}/" in authorization, f"signed by {authorization}")
         return d
+
+
+def asked(imds: Imds) -> list[tuple[str, str, int]]:
+    """Method, path and status of the requests, but for those made again: an answer of a busy machine may be later than 2 s."""
+    seen = [(s.method, s.path, s.status) for s in imds.seen]
+    return [s for s, before in zip(seen, [None, *seen]) if s != before]
 
 
 @contextmanager
@@ -132,12 +139,12 @@ def imds_is_asked_as_version_two_has_it():
     """A token, the role, its credentials: over TCP, and over vsock as a relay's port."""
     with place() as p:
         p.good(f"imds {p.at}")
-        same([(s.method, s.path, s.status) for s in p.imds.seen],
+        same(asked(p.imds),
              [("PUT", "/latest/api/token", 200), ("GET", ROLES, 200), ("GET", ROLES + "enclave", 200)], "the requests")
         check(all(s.headers["host"] == "169.254.169.254" for s in p.imds.seen), "another Host")
         with OneWorker(p.imds.port, p.w.path / "3.8002"):
             p.good("imds vsock:3:8002 enclave", env={"RELAY_VSOCK": str(p.w.path)})
-        same(len(p.imds.seen), 5, "with a role, requests")
+        same(len(asked(p.imds)), 5, "with a role, requests")
 
 
 @test(seconds=8)
@@ -169,9 +176,14 @@ def what_imds_refuses_is_explained():
 def trouble_of_imds_that_passes_is_waited_for():
     """Two answers of 503, one of 401 after the token was forgotten; three are too many."""
     with place() as p:
-        source, real, left = f"imds {p.at}", p.imds.answer, [503, 503]
+        source, real, left = f"imds {p.at}", p.imds.answer, []
         p.imds.answer = lambda s: (left.pop(), b"") if left else real(s)
-        p.good(source)
+
+        def is_waited_for() -> bool:
+            left[:] = [503, 503]
+            return p.get(source).code == 0
+        # A busy machine may be later than 2 s with an answer, which is a third failure.
+        check(any(is_waited_for() for _ in range(TRIES)), "two answers of 503 end the call")
         p.imds.seen.clear()
         forgotten = []
 
@@ -182,7 +194,7 @@ def trouble_of_imds_that_passes_is_waited_for():
 
         p.imds.answer = forget
         p.good(source)
-        same([s.status for s in p.imds.seen], [200, 401, 200, 200, 200], "the answers")
+        same([status for _, _, status in asked(p.imds)], [200, 401, 200, 200, 200], "the answers")
         p.imds.answer = lambda s: (503, b"")
         check(p.get(source).code in (6, 7), "the exit code of trouble that does not pass")
 
@@ -194,8 +206,7 @@ def an_imds_that_is_silent_or_not_there_ends_in_time():
         p.imds.silent = True
         d = p.get(f"imds {p.at}", "--timeout", "300")
         check(d.code in (6, 7) and d.seconds < 200, d.story)
-        with socket.create_server(("127.0.0.1", 0)) as gone:
-            port = gone.getsockname()[1]
+        port = free_port()
         d = p.get(f"imds tcp:127.0.0.1:{port}")
         check(d.code in (6, 7) and "refused" in d.err, d.story)
         same(d.err.count(str(port)), 1, f"how often the address is told ({d.err})")
@@ -313,7 +324,9 @@ def botocore_reads_the_same_of_imds_and_a_container():
         imds.access = BOTH
         end = rfc3339(imds.now() + imds.lifetime_s)
         imds.changes = {"Expiration": end}
-        theirs = InstanceMetadataFetcher(base_url=f"http://127.0.0.1:{imds.port}/").retrieve_iam_role_credentials()
+        theirs = InstanceMetadataFetcher(base_url=f"http://127.0.0.1:{imds.port}/", timeout=DEADLINE_S).retrieve_iam_role_credentials()
         same((theirs["access_key"], theirs["secret_key"], theirs["token"], theirs["expiry_time"]), (*BOTH, end), "IMDS")
-        theirs = ContainerMetadataFetcher().retrieve_full_uri(f"http://127.0.0.1:{imds.port}/container")
+        fetcher = ContainerMetadataFetcher()
+        fetcher.TIMEOUT_SECONDS = DEADLINE_S
+        theirs = fetcher.retrieve_full_uri(f"http://127.0.0.1:{imds.port}/container")
         same((theirs["AccessKeyId"], theirs["SecretAccessKey"], theirs["Token"], theirs["Expiration"]), (*BOTH, end), "the container's")

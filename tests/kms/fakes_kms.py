@@ -18,7 +18,7 @@ from interop import ca
 from . import cms, pki, policy
 from .fake_kms import BYTES_FAULTS
 from .imds import Imds
-from .lib import ACCESS, CONTEXT, SECRET, TOP, Done, World, boto3, boto3_client, check, folder, run, same, test, world
+from .lib import ACCESS, CONTEXT, DEADLINE_S, PATIENT, SECRET, TOP, Done, World, boto3, boto3_client, check, folder, run, same, test, world
 from .nsm import Fault, Nsm, chain_at
 
 RECIPIENT = pki.key("rsa2048", "recipient")
@@ -229,14 +229,16 @@ def botocore_gets_credentials_of_the_metadata_service():
     boto3()
     from botocore.utils import ContainerMetadataFetcher, InstanceMetadataFetcher
     with Imds(access=("ASIA", "secret", "token")) as imds:
-        fetcher = InstanceMetadataFetcher(base_url=f"http://127.0.0.1:{imds.port}/")
+        fetcher = InstanceMetadataFetcher(base_url=f"http://127.0.0.1:{imds.port}/", timeout=DEADLINE_S)
         got = fetcher.retrieve_iam_role_credentials()
         same((got["access_key"], got["secret_key"], got["token"], got["role_name"]), ("ASIA", "secret", "token", "enclave"), "IMDSv2")
         same([s.status for s in imds.seen], [200, 200, 200], "the answers")
         imds.disabled = True
-        same(InstanceMetadataFetcher(base_url=f"http://127.0.0.1:{imds.port}/", num_attempts=1).retrieve_iam_role_credentials(), {},
+        same(InstanceMetadataFetcher(base_url=f"http://127.0.0.1:{imds.port}/", num_attempts=1, timeout=DEADLINE_S).retrieve_iam_role_credentials(), {},
              "what is disabled")
-        got = ContainerMetadataFetcher().retrieve_full_uri(f"http://127.0.0.1:{imds.port}/container")
+        fetcher = ContainerMetadataFetcher()
+        fetcher.TIMEOUT_SECONDS = DEADLINE_S
+        got = fetcher.retrieve_full_uri(f"http://127.0.0.1:{imds.port}/container")
         same((got["AccessKeyId"], got["Token"]), ("ASIA", "token"), "the container's")
 
 
@@ -265,7 +267,7 @@ def the_fakes_are_programs_as_well():
         start(here / "imds.py", d / "imds")
         start(here / "fake_kms.py", "serve", d / "kms", d / "root.der", d / "socket")
         def decrypt() -> Done:
-            return run("decrypt", f"base64:{blob}", "--key", arn, "--context", "app=orders", "--connect", f"unix:{d}/socket", "--ca",
+            return run("decrypt", *PATIENT, f"base64:{blob}", "--key", arn, "--context", "app=orders", "--connect", f"unix:{d}/socket", "--ca",
                        d / "kms/ca.pem", "--credentials", f"imds unix:{d}/imds", env={"KMS_NSM": f"{d}/nsm"})
 
         decrypt().is_(0, out=SECRET)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .fake_kms import ACCOUNT, REGION
 from .fakes_kms import moto
-from .lib import (ACCESS, ANY_PRIMES, DEADLINE_S, MUSL, NO_NSM, NSM, PLAIN_ENV, REFUSED, SECRET, TOP, USAGE, FakeKms, Skip, check, copy_both,
+from .lib import (ACCESS, ANY_PRIMES, DEADLINE_S, MUSL, NO_NSM, NSM, PATIENT, PLAIN_ENV, REFUSED, SECRET, TOP, USAGE, FakeKms, Skip, check, copy_both,
                   run, same, test, wait_for, world)
 from .nsm import Fault
 
@@ -148,7 +148,7 @@ def nobody_else_reads_its_memory():
             path.chmod(0o666)
         program = Path(name) / "kms"  # the tree may be closed to others
         shutil.copy(MUSL, program)
-        p = subprocess.Popen(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", program, "decrypt", "--connect", w.address,
+        p = subprocess.Popen(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", program, "decrypt", *PATIENT, "--connect", w.address,
                               "--ca", w.kms.ca, "--credentials", w.credentials, "--key", w.key.arn, w.secret_file],
                              env={**PLAIN_ENV, **w.env}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:

@@ -1,6 +1,5 @@
 """openssl s_server as the peer of the client's TLS: what a server that nobody here wrote may do within the protocol, and against it."""
 
-import socket
 import subprocess
 import threading
 import time
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from .client_kms import Called, call
 from .fake_kms import FakeKms
-from .lib import REGION, World, check, folder, same, test, wait_for
+from .lib import REGION, World, check, folder, free_port, same, test, wait_for
 from .nsm import Nsm
 from .pki import Pki
 
@@ -27,8 +26,7 @@ class Server:
         certs, key = pki.chain(chain)
         for name, data in (("certs", certs), ("key", key), ("ca", pki.bundle)):
             (path / name).write_bytes(data)
-        with socket.create_server(("127.0.0.1", 0)) as s:
-            self.port = s.getsockname()[1]
+        self.port = free_port()
         self.process = subprocess.Popen(
             ["openssl", "s_server", "-accept", f"127.0.0.1:{self.port}", "-cert", path / "certs", "-cert_chain", path / "certs",
              "-key", path / "key", "-crlf", *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -66,7 +64,7 @@ def server(*options: str, **how: str) -> Iterator[tuple[World, Server]]:
 def ask(w: World, s: Server, meanwhile: object = None, **members: object) -> Called:
     """A call, during which MEANWHILE runs as soon as the request has come whole."""
     done: list[Called] = []
-    members = {"timeout": 60000, "attempts": 1, **members}
+    members = {"attempts": 1, **members}
     t = threading.Thread(target=lambda: done.append(
         call(w, "GenerateRandom", bytes=8, region=REGION, connect=f"tcp:127.0.0.1:{s.port}", ca=w.path / "ca", **members)))
     t.start()

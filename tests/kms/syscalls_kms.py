@@ -8,7 +8,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from .lib import DEADLINE_S, MUSL, PLAIN_ENV, REGION, SECRET, Skip, World, check, folder, test, world
+from .lib import DEADLINE_S, MUSL, PATIENT, PLAIN_ENV, REGION, SECRET, Skip, World, check, folder, test, world
 
 # By what each call may fail; short answers are among it. "": it cannot.
 ERRORS = {
@@ -28,7 +28,7 @@ HARMLESS = {"munmap", "close", "setsockopt", "ioctl", "prlimit64", "rt_sigaction
 
 def command(w: World) -> list[str]:
     return [str(MUSL), "decrypt", "--key", w.key.arn, "--context", "app=orders", "--region", REGION, "--connect", w.address, "--ca",
-            str(w.kms.ca), "--credentials", str(w.credentials), "--timeout", "20", str(w.secret_file)]
+            str(w.kms.ca), "--credentials", str(w.credentials), *PATIENT, str(w.secret_file)]
 
 
 def traced(w: World, log: Path, *options: str) -> subprocess.CompletedProcess:

@@ -2,7 +2,7 @@
 
 import time
 
-from .lib import SECRET, Dripping, Failure, check, run, same, test, world
+from .lib import PATIENT, SECRET, Dripping, Failure, check, run, same, soon, test, world
 from .pki import BAD, GOOD, PATH_OF_ROOT
 
 YEAR = 365 * 86400
@@ -63,7 +63,7 @@ def every_bad_chain_is_refused():
 def amazons_roots_are_built_in():
     """Without --ca the root of a test is nobody's."""
     with world() as w:
-        done = run("decrypt", "--json", "--region", "eu-west-1", "--connect", w.address, "--credentials", w.credentials, "--key", w.key.arn,
+        done = run("decrypt", *PATIENT, "--json", "--region", "eu-west-1", "--connect", w.address, "--credentials", w.credentials, "--key", w.key.arn,
                    w.secret_file, env=w.env)
         done.fails("CERTIFICATE")
         same(w.kms.seen, [], "requests")
@@ -90,7 +90,10 @@ def handshakes_that_break_are_told():
                          ("plain-http", "TLS"), ("closed-after-handshake", "CLOSED")):
         with world() as w:
             w.kms.always = fault
-            w.fails(name, more=("--attempts", 2))
+            done = w.decrypt("--json", "--attempts", 2)
+            # A reset may come before connect has ended.
+            is_early = fault == "reset-at-once" and done.error["code"] == "KMSC_E_CONNECT"
+            done.fails("CONNECT" if is_early else name)
 
 
 @test(seconds=4)
@@ -99,8 +102,7 @@ def silence_ends_with_the_calls_time():
     for fault in ("silent", "silent-after-handshake", "silent-before-answer", "silent-in-answer"):
         with world() as w:
             w.kms.always = fault
-            done = w.fails("TIMEOUT", more=("--timeout", 2))
-            check(done.seconds < 60, f"{fault}: {done.seconds:.1f} s")
+            soon(lambda w=w: w.fails("TIMEOUT", more=("--timeout", 2)).seconds, 60, f"a call of two seconds, {fault}")
 
 
 @test(seconds=3)

@@ -15,7 +15,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
 
-from .lib import (ASAN, CONTEXT, DEADLINE_S, MUSL, PLAIN_ENV, REGION, SECRET, SHIPPED, TOP, World, check, folder, run, same, test,
+from .lib import (ASAN, CONTEXT, DEADLINE_S, MUSL, PATIENT, PLAIN_ENV, REGION, SECRET, SHIPPED, TOP, World, check, folder, run, same, test,
                   wait_for, world)
 from .nsm import Fault
 
@@ -197,9 +197,9 @@ def codes_tell_who_has_failed():
         w.decrypt().is_(NSM, "InternalError")
         w.nsm.faults.clear()
         w.decrypt(connect="tcp:127.0.0.1:1").is_(UNREACHED, "127.0.0.1:1")
-        run("decrypt", "--key", w.key.arn, "--connect", w.address, "--credentials", w.credentials, w.secret_file,
+        run("decrypt", *PATIENT, "--key", w.key.arn, "--connect", w.address, "--credentials", w.credentials, w.secret_file,
             env=w.env).is_(UNREACHED, "certificate")
-        run("decrypt", "--key", w.key.arn, "--connect", w.address, "--ca", w.kms.ca, w.secret_file,
+        run("decrypt", *PATIENT, "--key", w.key.arn, "--connect", w.address, "--ca", w.kms.ca, w.secret_file,
             env=w.env).is_(CREDENTIALS, "AWS_ACCESS_KEY_ID")
         w.kms.credentials.clear()
         w.decrypt().is_(CREDENTIALS, "UnrecognizedClientException")
@@ -264,7 +264,7 @@ def credentials_come_as_users_have_them():
     """A file of either shape, stdin, an inherited descriptor, the environment; never by an argument."""
     with world() as w:
         id_, secret = "AKIDEXAMPLE", w.kms.credentials["AKIDEXAMPLE"].secret
-        words = ("decrypt", "--key", w.key.arn, "--connect", w.address, "--ca", w.kms.ca, "--context", "app=orders", w.secret_file)
+        words = ("decrypt", *PATIENT, "--key", w.key.arn, "--connect", w.address, "--ca", w.kms.ca, "--context", "app=orders", w.secret_file)
         imds = json.dumps({"Code": "Success", "AccessKeyId": id_, "SecretAccessKey": secret, "Token": "",
                            "Expiration": "2099-01-01T00:00:00Z"}).encode()
         run(*words, "--credentials", "-", stdin=imds, env=w.env).is_(DONE, out=SECRET)
@@ -282,7 +282,7 @@ def credentials_come_as_users_have_them():
 def the_region_is_the_keys_unless_named():
     """An ARN's wins over AWS_REGION, which counts where there is no key."""
     with world() as w:
-        words = ("--connect", w.address, "--ca", w.kms.ca, "--credentials", w.credentials)
+        words = (*PATIENT, "--connect", w.address, "--ca", w.kms.ca, "--credentials", w.credentials)
         env = {**w.env, "AWS_REGION": "us-east-1"}
         run("decrypt", "--key", w.key.arn, *words, "--context", "app=orders", w.secret_file, env=env).is_(DONE, out=SECRET)
         run("generate-random", "--bytes", "8", *words, env=env).is_(UNREACHED, "certificate")
@@ -311,7 +311,7 @@ def files_of_secrets_are_whole_and_ones_own():
         w.decrypt("--out", "-").is_(DONE, out=SECRET)
         same(sorted(p.name for p in w.path.iterdir()), ["credentials", "out", "secret"], "files")
         with open("/dev/full", "wb") as full:
-            p = subprocess.run([ASAN, "decrypt", "--key", w.key.arn, "--connect", w.address, "--ca", w.kms.ca, "--credentials",
+            p = subprocess.run([ASAN, "decrypt", *PATIENT, "--key", w.key.arn, "--connect", w.address, "--ca", w.kms.ca, "--credentials",
                                 w.credentials, "--context", "app=orders", w.secret_file], stdout=full, stderr=subprocess.PIPE,
                                env={**PLAIN_ENV, **w.env}, timeout=DEADLINE_S, check=False)
         same(p.returncode, FILE, f"the code with a full stdout: {p.stderr!r}")
@@ -410,7 +410,7 @@ def on_terminal(w: World, *words: object) -> tuple[int, bytes]:
 
     reader = threading.Thread(target=read)
     reader.start()
-    p = subprocess.run([ASAN, "decrypt", "--key", w.key.arn, "--connect", w.address, "--ca", w.kms.ca, "--credentials",
+    p = subprocess.run([ASAN, "decrypt", *PATIENT, "--key", w.key.arn, "--connect", w.address, "--ca", w.kms.ca, "--credentials",
                         w.credentials, "--context", "app=orders", *words, w.secret_file], stdin=subprocess.DEVNULL, stdout=tail,
                        stderr=subprocess.PIPE, env={**PLAIN_ENV, **w.env}, timeout=DEADLINE_S, check=False)
     os.close(tail)
@@ -536,7 +536,7 @@ def the_examples_of_the_page_are_right():
         (w.path / "secret.kms").write_bytes(w.blob)
         (w.path / "data").write_bytes(b"data" * 100)
         (w.path / "kms").write_text(f"""#!/bin/sh
-exec {MUSL} "$@" --connect {w.address} --ca {w.kms.ca} --credentials {w.credentials}
+exec {MUSL} "$@" {' '.join(PATIENT)} --connect {w.address} --ca {w.kms.ca} --credentials {w.credentials}
 """)
         (w.path / "kms").chmod(0o755)
         for block in blocks:
