@@ -258,15 +258,15 @@ def python_caches_spare_signatures():
     same(nsmc.nsmc_cache_new(4, byref(cache_)), 0, "nsmc_cache_new")
 
     def cost(policy: Policy, with_: c_void_p | None) -> float:
-        start = time.process_time()
-        for _ in range(20):
-            same(policy.verify(good(), with_)[0], "good", "the document")
-        return time.process_time() - start
+        start = time.thread_time()
+        same(policy.verify(doc, with_)[0], "good", "the document")
+        return time.thread_time() - start
     with Policy(cases()["good"]) as policy:
         doc = good()
         same(policy.verify(doc, cache_)[0], "good", "the first time")
-        without, cached = cost(policy, None), cost(policy, cache_)
-        check(cached < 0.7 * without, f"20 verifications: {without:.3f} s, with a cache {cached:.3f} s")
+        # The quickest of many: what disturbs them makes some of them slower.
+        without, cached = (min(cost(policy, with_) for _ in range(20)) for with_ in (None, cache_))
+        check(cached < 0.7 * without, f"a verification: {without:.5f} s, with a cache {cached:.5f} s")
         same([bytes(x[2]) for x in (policy.verify(doc, cache_), policy.verify(doc, None))],
              [bytes(policy.verify(doc, None)[2])] * 2, "the reports")
         for c in cases().values():
