@@ -320,7 +320,7 @@ def an_output_that_is_an_input_is_refused() -> None:
                  "--sign-key": key, "--sign-cert": cert, "--sign-key-pass-file": path / "pass"}
         ramdisk = {"--kernel": files["--kernel"], "--ramdisk": path / "r", "--metadata-section": path / "meta"}
         (path / "r").write_bytes(b"\0" * 512)
-        blob = next((layers / "blobs/sha256").iterdir())
+        blobs_ = sorted((layers / "blobs/sha256").iterdir())
         boot = {**files, "--boot-file": f"b={path}/r:0644", "--cmdline": f"@{path}/cmdline"}
         del boot["--cmdline-section"]
         blobs = path / "blobs"
@@ -349,7 +349,7 @@ def an_output_that_is_an_input_is_refused() -> None:
         rest = {"--init": init, "--image": source}
         refused("the kernel", blobs / "bzImage", "build", {"--blobs": blobs, **rest})
         refused("the command line", blobs / "cmdline", "build", {"--blobs": blobs, **rest})
-        for name in (layers / "index.json", blob):
+        for name in (layers / "index.json", *blobs_):
             refused("a file of the image", name, "build", {"--kernel": files["--kernel"], "--init": init, "--image": layers})
 
         signing = {"--sign-key": key, "--sign-cert": cert}
