@@ -154,7 +154,8 @@ TEST(every_byte_may_be_any_other)
 		for (size_t at = 0; at < d.len; at++) {
 			uint8_t was = d.bytes[at];
 
-			for (int by = 1; by < 256; by++) {
+			for (int by = 1 + (int)(at % CHECK_SOME_ON_MUSL);
+			     by < 256; by += CHECK_SOME_ON_MUSL) {
 				struct certificate c;
 				int r;
 

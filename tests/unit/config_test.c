@@ -1286,7 +1286,8 @@ TEST(any_byte_may_be_any_other)
 	char text[sizeof(whole)];
 
 	for (size_t at = 0; at < sizeof(whole) - 1; at++)
-		for (int c = 0; c < 256; c++) {
+		for (int c = (int)(at % CHECK_SOME_ON_MUSL); c < 256;
+		     c += CHECK_SOME_ON_MUSL) {
 			if (c >= 0x80 && !strchr(others, c))
 				continue;
 			memcpy(text, whole, sizeof(whole));

@@ -383,6 +383,8 @@ TEST(a_padding_that_is_none_is_refused)
 
 	/* The last byte says how long it is: 1 is one, and 7 by chance. */
 	for (int last = 0; last < 256; last++) {
+		if (last > 48 && last % CHECK_SOME_WITH_SANITIZERS != 0)
+			continue;
 		memset(plain, 7, sizeof(plain));
 		plain[47] = (uint8_t)last;
 		d = make_message(plain, sizeof(plain));

@@ -211,7 +211,9 @@ TEST(the_kernel_takes_what_we_take)
 			bool ours = check(code, sizeof(code), &call) !=
 				    -SECCOMP_E_CODE;
 
-			if (ours != kernel_takes(code, 3))
+			/* A fork takes a millisecond with sanitizers. */
+			if ((op + i) % CHECK_SOME_WITH_SANITIZERS == 0 &&
+			    ours != kernel_takes(code, 3))
 				CHECK_FAIL("code %#x, k %u: %d", op, ks[i],
 					   ours);
 			taken += ours;
