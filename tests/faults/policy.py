@@ -65,12 +65,15 @@ class Rule:
     says: str  # what a line of it has to say; empty: for a stop, the error
     why: str
 
-    def fits(self, scene: str, step: str, call: tuple[str, str, int], args: str, error: str) -> bool:
+    def is_of(self, scene: str, step: str, call: tuple[str, str, int]) -> bool:
         """CALL: role, name, number."""
         role, name, number = call
         return bool((re.fullmatch(self.step, step) or re.fullmatch(self.step, f"{scene}:{step}"))
-                    and (re.fullmatch(self.call, f"{role} {name}") or re.fullmatch(self.call, f"{role} {name}/{number}"))
-                    and re.search(self.args, args) and (not self.errors or re.fullmatch(self.errors, error)))
+                    and (re.fullmatch(self.call, f"{role} {name}") or re.fullmatch(self.call, f"{role} {name}/{number}")))
+
+    def fits(self, args: str, error: str) -> bool:
+        """Whether it is for a call that it is of, with ARGS, that fails by ERROR."""
+        return bool(re.search(self.args, args) and (not self.errors or re.fullmatch(self.errors, error)))
 
 
 def rule(step: str, call: str, args: str, errors: str, outcomes: str, says: str, why: str) -> Rule:
