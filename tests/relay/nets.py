@@ -170,8 +170,11 @@ class Port:
             conn.shutdown(socket.SHUT_RDWR)
         conn.close()
 
-    def close(self) -> None:
-        """It is gone, and so are its connections."""
+    def close(self, how: int = socket.SHUT_RDWR) -> None:
+        """
+        It is gone, and so are its connections. With SHUT_WR these are read to their end: what is not read makes a reset of
+        theirs.
+        """
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
@@ -180,7 +183,7 @@ class Port:
             self.is_closed = True
             for conn in self.connections:
                 with contextlib.suppress(OSError):
-                    conn.shutdown(socket.SHUT_RDWR)
+                    conn.shutdown(how)
 
 
 def copy(a: socket.socket, b: socket.socket) -> None:

@@ -312,7 +312,7 @@ def the_device_stays_while_the_connection_goes() -> None:
             says(s, b"first", proxy)
             s.connect(("192.168.127.1", 53))
             port = s.getsockname()[1]
-            proxy.port.close()
+            proxy.port.close(socket.SHUT_WR)
             wait_for(lambda: "closed the connection; the network waits" in relay.words(), "a line of the log")
             for _ in range(100):
                 with contextlib.suppress(OSError):  # ARP's answer is too old
@@ -322,9 +322,9 @@ def the_device_stays_while_the_connection_goes() -> None:
             again.send(udp(53, port, b"answer"))
             same(s.recv(100), b"answer", "the answer")
             check(not again.got(lambda f: f.endswith(b"lost")), "what was sent meanwhile has come")
+            same(relay.words().count("closed the connection; the network waits for it"), 1, f"lines of the log: {relay.words()}")
             again.port.close()
         same(index(), before, "the device")
-        same(relay.words().count("closed the connection; the network waits for it"), 1, f"lines of the log: {relay.words()}")
 
 
 @test(seconds=2)
