@@ -45,7 +45,8 @@ static int read_blob(const char *path, struct nsmc_bytes *ret)
 	if (!kept)
 		return -ENOMEM;
 	memcpy(kept, blob, len);
-	*ret = NSMC_BYTES(kept, len);
+	ret->data = kept;
+	ret->len = len;
 	return 0;
 }
 
