@@ -1,7 +1,6 @@
 """Container images for tests, made without a registry; `write` beside this file lists them, and writes one."""
 
 import hashlib
-import io
 import os
 import re
 import shutil
@@ -618,21 +617,23 @@ print("decrypted:", answer["Plaintext"].decode(), flush=True)
 
 
 def boto3_layer() -> Path:
-    """A directory with boto3 of tests/wheels.lock, with the data of KMS alone, and all of Python compiled: an emulator is slow at that."""
+    """
+    A directory with boto3 of tests/wheels.lock, with the data of KMS alone, compiled as Python itself is below it, and in the place
+    of its sources: an emulator is slow at that.
+    """
     packages = wheels.folder("boto3")
-    base = debian("debian-python", PYTHON_RECIPE)
 
     def fill(path: Path) -> None:
-        lib = path / "usr/lib"
-        with tarfile.open(fileobj=io.BytesIO(base)) as tar:
-            tar.extractall(path, [m for m in tar if m.name.lstrip("./").startswith("usr/lib/python3") and (m.isreg() or m.isdir())])
-        shutil.copytree(packages, lib / "python3/dist-packages", dirs_exist_ok=True, ignore=lambda at, names: [
+        lib = path / "usr/lib/python3/dist-packages"
+        shutil.copytree(packages, lib, ignore=lambda at, names: [
             n for n in names if n == "__pycache__" or n.endswith(".dist-info") or
             (Path(at) == packages / "botocore/data" and n not in BOTO3_DATA) or (Path(at) == packages / "boto3" and n == "examples")])
-        subprocess.run(["/usr/bin/python3", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s", path, "-p", "/", lib],
-                       stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(["/usr/bin/python3", "-m", "compileall", "-q", "-b", "--invalidation-mode", "unchecked-hash", "-s", path, "-p", "/",
+                        lib], stdout=subprocess.DEVNULL, check=True)
+        for source in lib.rglob("*.py"):
+            source.unlink()
 
-    return cached("boto3", fill, "usr", [packages.name, BOTO3_DATA, PYTHON_RECIPE])
+    return cached("boto3", fill, "usr", [packages.name, BOTO3_DATA, "without sources"])
 
 
 def add_tree(layer: Layer, root: Path) -> None:
