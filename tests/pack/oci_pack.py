@@ -751,10 +751,10 @@ def tree(path: Path) -> None:
     (path / "data/same").hardlink_to(path / "data/small")
     (path / "data/link").symlink_to("../bin/tell")
     with open(path / "data/holes", "wb") as f:
-        for at in (0, 1 << 20, (3 << 20) + 17):
+        for at in (0, 1 << 18, (3 << 18) + 17):
             f.seek(at)
             f.write(b"content")
-        f.truncate(5 << 20)
+        f.truncate(5 << 18)
     for p in [path, *path.rglob("*")]:
         if not p.is_symlink():
             p.chmod(0o755 if p.is_dir() or p.name == "tell" else 0o640)
