@@ -150,7 +150,7 @@ static void note(struct timer *t)
 	t->due_ms = -1;
 }
 
-/* A process that spins takes thousands of turns. */
+/* A process that spins takes thousands of turns; on a busy machine the kernel has some to tell late. */
 static void expect_quiet(void)
 {
 	struct timer t = { .due = note };
@@ -161,7 +161,7 @@ static void expect_quiet(void)
 	loop_timer(&loop, &t, loop_now_ms(&loop) + 30);
 	for (; t.due_ms >= 0; turns++)
 		REQUIRE(loop_turn(&loop) == 0);
-	CHECK(turns <= 2);
+	CHECK(turns <= 10);
 }
 
 /* Turns until FD has something to be read, or its end. */
@@ -570,9 +570,12 @@ TEST(an_idle_connection_ends_in_order)
 	int a, b;
 
 	set_up(MEMORY);
+	/* The time stands still until the byte is through. */
+	clock_frozen_ms = loop_now_ms(&loop);
 	join(pair_tcp, &o, &a, &b);
 	say(a, "x");
 	expect(b, "x");
+	clock_frozen_ms = -1;
 	wait_ends(1);
 	CHECK_INT(last_error, -ETIMEDOUT);
 	expect_end(a);
