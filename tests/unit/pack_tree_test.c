@@ -297,12 +297,20 @@ static double fill_and_hide(uint32_t many)
 	return start;
 }
 
-/* Eight times as many take some nine times as long, 64 times were it square. */
+/*
+ * Eight times as many take some nine times as long, 64 times were it square. What else a machine does
+ * makes a try slow, but not each of them.
+ */
 TEST(a_large_folder_takes_no_square_time)
 {
-	const double few = fill_and_hide(10000), many = fill_and_hide(80000);
+	bool is_square = true;
 
-	CHECK(many < few * 30);
+	for (int tries = 0; is_square && tries < 5; tries++) {
+		const double few = fill_and_hide(10000);
+
+		is_square = fill_and_hide(80000) >= few * 30;
+	}
+	CHECK(!is_square);
 }
 
 CHECK_MAIN("pack_tree")
