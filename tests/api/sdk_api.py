@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
 from suite import Failure, check, same, test
 
-from .enclave import ACCESS, DEADLINE_S, SECRET, Enclave, enclave
+from .enclave import ACCESS, DEADLINE_S, MUSL, SECRET, Enclave, enclave
 
 ATTESTED = {"Version": "2012-10-17", "Statement": [{
     "Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*",
@@ -202,7 +202,7 @@ def without_credentials_the_reason_is_told(name: str) -> None:
 @test(seconds=6)
 def more_calls_at_a_time_than_connections_wait_their_turn() -> None:
     """SDKs open a connection for each call of a program: 80 at once are all answered, and idle ones of others are no hindrance."""
-    with enclave() as e, ExitStack() as stack:
+    with enclave(program=MUSL) as e, ExitStack() as stack:
         idle = [stack.enter_context(sdks.Client("go", e.port)) for _ in range(3)]
         for c in idle:
             c.call("GenerateRandom", NumberOfBytes=1)
