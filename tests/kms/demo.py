@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from images.containers import write_boto3
 from kms import policy
 from kms.fake_kms import ROLE, FakeKms, Key, Seen
 from kms.imds import Imds
-from machine import Machine, Result, nsm_root
+from machine import Machine, Result, listens, nsm_root
 from suite import TOP, built
 
 MKEIF = TOP / "build/mkeif"
@@ -105,6 +106,11 @@ def parent(kms: FakeKms, imds: Imds) -> Iterator[Path]:
         relay = subprocess.Popen([built("relay"), "forward", f"unix:{folder}/{KMS_PORT}.sock", f"tcp:127.0.0.1:{kms.port}"],
                                  stdin=subprocess.DEVNULL)
         try:
+            end = time.monotonic() + 120
+            while not listens(folder / f"{KMS_PORT}.sock"):
+                if relay.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError("relay forward does not listen")
+                time.sleep(0.01)
             yield folder
         finally:
             relay.terminate()
