@@ -3,6 +3,7 @@
 import os
 import random
 import select
+import signal
 import socket
 import subprocess
 import threading
@@ -11,7 +12,7 @@ from contextlib import ExitStack, suppress
 
 from suite import Failure
 
-from .lib import (DEADLINE_S, Fault, MUSL, Api, Answer, api, check, free_port, head_of, read_answer, same, sleeps, soon, test, wait_for)
+from .lib import (DEADLINE_S, Fault, MUSL, Api, Answer, api, as_user, check, free_port, head_of, read_answer, same, sleeps, soon, test, wait_for)
 
 HEALTH = head_of("GET", "/v1/health")
 
@@ -255,6 +256,32 @@ def sixty_five_connections_are_too_many() -> None:
         wait_for(lambda: sleeps(a.process.pid), "the last one to be read")  # or the 65th would take its place
         wait_for(lambda: try_as_other() == 503, "all to wait, and the 65th to be 503")
         a.nsm.release()
+
+
+@test
+def a_request_that_has_come_is_not_cut_off() -> None:
+    """Of 64 connections none makes room whose request has arrived, though it was not read yet."""
+    ports = free_port(), free_port()
+    for answered in (True, False):
+        with api(*(f"listen = 127.0.0.1:{p}" for p in ports)) as a, ExitStack() as stack:
+            a.socket.chmod(0o666)
+            held = [stack.enter_context(a.connect(p)) for n in range(32) for p in (None, ports[n % 2])]
+            if answered:
+                for s in held:
+                    s.sendall(HEALTH)
+                    read_answer(s).is_(200)
+            wait_for(lambda: len(os.listdir(f"/proc/{a.process.pid}/fd")) >= 64 and sleeps(a.process.pid), "all to be accepted")
+            other = stack.enter_context(socket.socket(socket.AF_UNIX))
+            os.kill(a.process.pid, signal.SIGSTOP)
+            try:
+                as_user(65534, 65534, [], lambda: other.connect(str(a.socket)))  # first, and so its turn comes first
+                for s in held:
+                    s.sendall(HEALTH)
+            finally:
+                os.kill(a.process.pid, signal.SIGCONT)
+            for s in held:
+                read_answer(s).is_(200)
+            read_answer(other).is_(503, "too_many_connections")
 
 
 @test(seconds=40)

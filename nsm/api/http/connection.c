@@ -514,6 +514,21 @@ static size_t count_of(const struct web_peer *p)
 	return n;
 }
 
+/* True if nothing of it waits to be read: its turn may come after that of a listener. */
+static bool is_silent(const struct connection *c)
+{
+	char byte;
+
+	return recv(c->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
+/* True of one that was answered, and of which nothing has come since. */
+static bool is_idle(const struct connection *c)
+{
+	return c->state == READING && c->had_one && !c->in.has_begun &&
+	       is_silent(c);
+}
+
 /* Of a user with more than a share, for one with less: that which has not sent its request for the longest time. */
 static struct connection *find_crowding(const struct web_peer *p)
 {
@@ -525,7 +540,7 @@ static struct connection *find_crowding(const struct web_peer *p)
 		struct connection *c = &all.at[i];
 
 		if (c->state == READING && count_of(&c->peer) > SHARE &&
-		    (!oldest || c->since_ms < oldest->since_ms))
+		    (!oldest || c->since_ms < oldest->since_ms) && is_silent(c))
 			oldest = c;
 	}
 	return oldest;
@@ -541,8 +556,7 @@ static struct connection *find_free(const struct web_peer *p)
 		if (c->state == FREE)
 			return c;
 		/* One that was answered, and only waits, makes room. */
-		if (c->state == READING && c->had_one && !c->in.has_begun &&
-		    (!oldest || c->since_ms < oldest->since_ms))
+		if ((!oldest || c->since_ms < oldest->since_ms) && is_idle(c))
 			oldest = c;
 	}
 	if (!oldest)
@@ -552,19 +566,16 @@ static struct connection *find_free(const struct web_peer *p)
 	return oldest;
 }
 
-/* One of loopback that was answered, and of which nothing has come since. */
+/* One of loopback. */
 static struct connection *find_idle(void)
 {
 	struct connection *oldest = NULL;
-	char byte;
 
 	for (size_t i = 0; i < CONNECTION_MAX; i++) {
 		struct connection *c = &all.at[i];
 
-		if (c->state == READING && c->had_one && !c->in.has_begun &&
-		    !c->peer.is_known &&
-		    (!oldest || c->since_ms < oldest->since_ms) &&
-		    recv(c->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0)
+		if (!c->peer.is_known &&
+		    (!oldest || c->since_ms < oldest->since_ms) && is_idle(c))
 			oldest = c;
 	}
 	return oldest;
