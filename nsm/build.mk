@@ -70,8 +70,8 @@ $(B)/compat/lib/libnsm.so: $(B)/compat/lib/libnsm.so.0 $(B)/compat/lib/libnsm.a 
 define pc
 @mkdir -p $(@D)
 @sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|' \
-	$< >$@.new; \
-cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	$< >$@.$$$$; \
+cmp -s $@.$$$$ $@ && rm $@.$$$$ || mv $@.$$$$ $@
 endef
 $(B)/libnsmc.pc: nsm/libnsmc.pc.in FORCE
 	$(pc)

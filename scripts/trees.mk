@@ -94,8 +94,8 @@ $($(1))/flags: FORCE
 	@mkdir -p $$(@D)
 	@command -v $$(firstword $$($(1)_CC)) >/dev/null || scripts/deps --tools $$($(1)_TOOLS)
 	@{ echo '$$(filter-out -Werror,$$($(1)_CC) $$($(1)_CFLAGS) $$($(1)_MORE))'; \
-		$$(firstword $$($(1)_CC)) --version; } >$$@.new; \
-	cmp -s $$@.new $$@ && rm $$@.new || mv $$@.new $$@
+		$$(firstword $$($(1)_CC)) --version; } >$$@.$$$$$$$$; \
+	cmp -s $$@.$$$$$$$$ $$@ && rm $$@.$$$$$$$$ || mv $$@.$$$$$$$$ $$@
 
 $($(1))/deps.stamp: $($(1))/flags scripts/deps scripts/deps.lock $(MBEDTLS_CONFIGS) \
 	$(if $(wildcard $($(1))/deps/$($(1)_LAST)/lib),,FORCE)
