@@ -90,6 +90,8 @@ LIBS = $(CURVE) $(DEPS)/mbedtls/lib/libmbedcrypto.a $(DEPS)/cbor/lib/libcbor.a $
 HOST_LIBS := $(H)/deps/mbedtls/lib/libmbedx509.a $(H)/deps/mbedtls/lib/libmbedcrypto.a $(H)/deps/cbor/lib/libcbor.a
 FUZZ_LIBS := $(FZ)/deps/mbedtls/lib/libmbedx509.a $(FZ)/deps/mbedtls/lib/libmbedcrypto.a $(FZ)/deps/cbor/lib/libcbor.a
 
-LINK_TARGET = $(XCC) $(LDFLAGS_ALL) -o $@ $(CRT) $^ $(LIBS)
-LINK_HOST = $(HOSTCC) $(SAN) -pie -o $@ $^
-LINK_FUZZ = $(FUZZ_CC) -fsanitize=fuzzer $(FUZZ_SAN) -o $@ $^
+# What a rule names may have its own .mk among it, so that another list or another flag there links anew.
+parts = $(filter-out %.mk,$^)
+LINK_TARGET = $(XCC) $(LDFLAGS_ALL) -o $@ $(CRT) $(parts) $(LIBS)
+LINK_HOST = $(HOSTCC) $(SAN) -pie -o $@ $(parts)
+LINK_FUZZ = $(FUZZ_CC) -fsanitize=fuzzer $(FUZZ_SAN) -o $@ $(parts)

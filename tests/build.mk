@@ -120,7 +120,7 @@ $(FK)/kms.a: $(call objects,FK,$(filter-out %/main.c,$(KMS_TOOL_C)))
 $(FK)/api.a: $(call objects,FK,$(filter-out %/main.c nsm/api/base/sandbox.c,$(API_OWN_C) $(API_BELOW_C)) $(API_SEAM_C))
 $(foreach t,HK FK,$(patsubst %,$($(t))/%.a,lib kms api)):
 	$(call note,AR)
-	$(Q)rm -f $@ && ar rcsD $@ $^
+	$(Q)rm -f $@ && ar rcsD $@ $(parts)
 
 keys_libs = $(patsubst %,$($(1))/deps/kmstls/lib/libmbed%.a,tls x509 crypto) \
 	$(addprefix $($(1))/deps/,yyjson/lib/libyyjson.a llhttp/lib/libllhttp.a cbor/lib/libcbor.a)
@@ -166,7 +166,7 @@ $(B)/lib.a: AR = $(CROSS)ar
 $(H)/lib.a $(FZ)/lib.a: AR = ar
 $(B)/lib.a $(H)/lib.a $(FZ)/lib.a:
 	$(call note,AR)
-	$(Q)rm -f $@ && $(AR) rcsD $@ $^
+	$(Q)rm -f $@ && $(AR) rcsD $@ $(parts)
 
 # Tests of mkeif, and it with sanitizers, see its libraries.
 $(H)/obj/rootfs/pack/%.o $(call objects,H,$(PACK_UNIT_C)): private HOST_INC = $(TEST_PACK_INC)
@@ -183,7 +183,7 @@ $(H_RELAY_O) $(FZ_RELAY_O) $(call objects,H,$(RELAY_UNIT_C)) $(call objects,FZ,$
 $(H)/bench_verify: tests/bench_verify.c $(B)/libnsmc.a $(B)/obj/nsm/es384.o
 	$(call need,libssl-dev)
 	$(call link,$(HOSTCC) -O2 -I. $(WARN) -Wl$(comma)--wrap=malloc$(comma)--wrap=calloc$(comma)--wrap=realloc \
-		-o $@ $^ -lcrypto)
+		-o $@ $(parts) -lcrypto)
 
 # The log's files as shipped, on musl.
 $(B)/bench_link: $(B)/obj/tests/bench_link.o $(B)/lib.a
@@ -191,3 +191,7 @@ $(B)/bench_link: $(B)/obj/tests/bench_link.o $(B)/lib.a
 $(B)/bench_relay: $(B)/obj/tests/bench_relay.o
 $(B)/bench_link $(B)/bench_relay:
 	$(call link,$(LINK_TARGET))
+
+# Another list of files or another flag of these rules links anew: no file that is older than a program says so.
+$(sort $(TEST_X) $(UNIT_X) $(PACK_UNIT_X) $(RELAY_UNIT_X) $(KMS_UNIT_X) $(FUZZ_X) $(PACK_FUZZ_X) $(RELAY_FUZZ_X) $(KMS_FUZZ_X) \
+	$(B)/lib.a $(H)/lib.a $(FZ)/lib.a $(foreach t,HK FK,$(patsubst %,$($(t))/%.a,lib kms api))): tests/build.mk

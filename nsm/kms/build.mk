@@ -6,7 +6,7 @@ OBJECTS += $(KMS_O)
 K_LIBS = $(patsubst %,$(K)/deps/kmstls/lib/libmbed%.a,tls x509 crypto) \
 	$(addprefix $(K)/deps/,yyjson/lib/libyyjson.a llhttp/lib/libllhttp.a cbor/lib/libcbor.a musl/lib/libc.a libgcc.a \
 	musl/lib/crtn.o)
-LINK_K = $(XCC) $(LDFLAGS_ALL) -o $@ $(K)/deps/musl/lib/rcrt1.o $(K)/deps/musl/lib/crti.o $^ $(K_LIBS)
+LINK_K = $(XCC) $(LDFLAGS_ALL) -o $@ $(K)/deps/musl/lib/rcrt1.o $(K)/deps/musl/lib/crti.o $(parts) $(K_LIBS)
 
 $(K)/obj/nsm/es384.o: private OPT = -O2 -fomit-frame-pointer
 
