@@ -106,6 +106,14 @@ def built(name: str, arch: str = os.uname().machine) -> Path:
     return path
 
 
+def children(pid: int) -> list[int]:
+    """Of the process's first thread, those included that have ended and were not waited for; none of one that has ended itself."""
+    try:
+        return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):  # before or while it was read
+        return []
+
+
 def tool(*words: object, **how: object) -> bytes:
     """What another program prints, which has to succeed."""
     p = subprocess.run([str(w) for w in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

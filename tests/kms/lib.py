@@ -17,7 +17,7 @@ from typing import Self
 
 import wheels
 from ports import free_port  # noqa: F401
-from suite import TOP, Failure, Skip, check, same, soon, test  # noqa: F401
+from suite import TOP, Failure, Skip, check, children, same, soon, test  # noqa: F401
 
 from .fake_kms import ACCOUNT, REGION, FakeKms, Key
 from .nsm import Nsm
@@ -45,11 +45,6 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
     while not condition():
         check(time.monotonic() < end, f"waited for {what} in vain")
         time.sleep(0.005)
-
-
-def children(pid: int) -> list[int]:
-    """Of the process's first thread, those included that have ended and were not waited for."""
-    return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def sockets(pid: int) -> set[str]:

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from enclave import MOUNT_POINTS, Tree, app_ramdisk, boot_ramdisk, lines
-from suite import TOP, Failure, Skip, check, same, soon, test  # noqa: F401
+from suite import TOP, Failure, Skip, check, children, same, soon, test  # noqa: F401
 
 MACHINE = os.uname().machine
 BUILD = TOP / "build" / MACHINE
@@ -421,13 +421,6 @@ class Jail:
 
 
 # --- /proc -----------------------------------------------------------------------
-
-def children(pid: int) -> list[int]:
-    try:
-        return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except (FileNotFoundError, ProcessLookupError):  # it ended before or while it was read
-        return []
-
 
 def status(pid: int, key: str) -> str:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():

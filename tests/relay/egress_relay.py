@@ -13,7 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from .lib import SHIPPED, Skip, check, in_time, same, test, wait_for
+from .lib import SHIPPED, Skip, check, children, in_time, same, test, wait_for
 from .proxies import (BIG, FAULT, Inside, Origin, ask, ask_half, connected, egress, free_port, listener, parent, read_all,
                       read_exact, read_until, socks, tunnel)
 
@@ -552,11 +552,7 @@ def need_root() -> None:
         raise Skip("what processes of relay do can be looked at by root alone")
 
 
-def children(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-
-
-def ticks(pid: str) -> int:
+def ticks(pid: int) -> int:
     return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
 
 

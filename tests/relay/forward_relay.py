@@ -13,14 +13,10 @@ import time
 from pathlib import Path
 
 from .ends import Server, answer_at_the_end, ask, dial, echo, free_port, is_refused, reset, say_hello
-from .lib import ASAN, DEADLINE_S, DONE, SHIPPED, Relay, Skip, check, folder, in_time, same, test, wait_for
+from .lib import ASAN, DEADLINE_S, DONE, SHIPPED, Relay, Skip, check, children, folder, in_time, same, test, wait_for
 from .plan_relay import READY, Inside, relay
 
 BYTES = random.Random(7).randbytes(4 << 20)
-
-
-def children(pid: int) -> list[int]:
-    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def status(pid: int) -> dict[str, str]:

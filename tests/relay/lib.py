@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from suite import TOP, Skip, check, same, soon, test  # noqa: F401
+from suite import TOP, Skip, check, children, same, soon, test  # noqa: F401
 
 SHIPPED = TOP / "build" / os.uname().machine / "relay"
 ASAN = TOP / "build/host/relay"
