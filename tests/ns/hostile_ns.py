@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .container_ns import root
 from .lib import BUILD, DEADLINE_S, IS_ROOT, Jail, Parent, Skip, Tree, app, check, children, in_time, same, status, test
+from .service_ns import left_alone
 
 INIT = BUILD / "init"
 SLEEP = ("/bin/act", "sleep", "600000")
@@ -191,16 +192,8 @@ def a_message_of_who_is_gone_counts() -> None:
 def a_sign_of_life_of_who_is_gone_counts() -> None:
     """WATCHDOG=1 by one-shot helpers, each of its own session."""
     beats = ("notify-session", "WATCHDOG=1", "sleep", "400") * 14
-
-    def is_left_alone() -> bool:
-        with Jail("/bin/hostile", "notify", "READY=1", *beats, "exit", "6", files=files(),
-                  config="ready = notify\nwatchdog = 5s\n" + SIX) as j:
-            j.restarted()
-            if "no sign of life" in j.text:
-                return False
-            j.expect_end("/bin/hostile", "exited with code 6")
-            return True
-    in_time(is_left_alone, "a sign of life of who is gone")
+    left_alone("a sign of life of who is gone", "/bin/hostile", "notify", "READY=1", *beats, files=files(),
+               config="ready = notify\nwatchdog = 5s\n" + SIX)
 
 
 @test(20)

@@ -276,20 +276,25 @@ def the_watchdog_ends_who_is_silent() -> None:
         j.expect_end("/bin/act", "killed by SIGKILL")
 
 
+def left_alone(what: str, *words: str, **how: object) -> None:
+    """An application with a watchdog, which tells of itself by WHAT, ends by itself."""
+    def is_so() -> bool:
+        with Jail(*words, "exit", "6", **how) as j:
+            j.restarted()
+            if "no sign of life" in j.text:
+                return False
+            j.expect_end(words[0], "exited with code 6")
+            return True
+    in_time(is_so, what)
+
+
 @test(10)
 def who_tells_in_time_is_left_alone() -> None:
     """WATCHDOG=1 within the time, and one that is switched off by WATCHDOG_USEC=0."""
     config = "ready = notify\nwatchdog = 4s\n"
     beats = ("notify", "WATCHDOG=1", "sleep", "500") * 9
 
-    def is_left_alone() -> bool:
-        with Jail("/bin/act", "notify", "READY=1", *beats, "exit", "6", config=config) as j:
-            j.restarted()
-            if "no sign of life" in j.text:
-                return False
-            j.expect_end("/bin/act", "exited with code 6")
-            return True
-    in_time(is_left_alone, "a sign of life in time")
+    left_alone("a sign of life in time", "/bin/act", "notify", "READY=1", *beats, config=config)
     with Jail("/bin/act", "notify", "READY=1;WATCHDOG_USEC=0", "sleep", "4500", "exit", "6", config=config) as j:
         j.expect_end("/bin/act", "exited with code 6")
     with Jail("/bin/act", "notify", "READY=1", "notify", "WATCHDOG=trigger", *SLEEP.split(), config="ready = notify\nwatchdog = 1h\n") as j:
