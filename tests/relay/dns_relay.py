@@ -15,7 +15,7 @@ from pathlib import Path
 
 from suite import Failure
 
-from .ends import dial, is_reset
+from .ends import dial, is_reset, read
 from .lib import ASAN, SHIPPED, USAGE, Relay, check, folder, in_time, run, same, soon, test, wait_for
 from .nets import Inside, Port, in_a_network, inside, pass_on, resolv_conf, wait_port, with_network
 
@@ -74,12 +74,9 @@ def counts(m: bytes) -> tuple[int, ...]:
 # --- over sockets --------------------------------------------------------------------
 
 def full(s: socket.socket, n: int) -> bytes:
-    data = b""
-    while len(data) < n:
-        more = s.recv(n - len(data))
-        if not more:
-            raise EOFError
-        data += more
+    data = read(s, n)
+    if len(data) < n:
+        raise EOFError
     return data
 
 

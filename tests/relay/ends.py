@@ -56,6 +56,15 @@ class Server:
         self.close()
 
 
+def read(s: socket.socket, n: int) -> bytes:
+    """N bytes, or fewer before the end."""
+    s.settimeout(DEADLINE_S)
+    data = b""
+    while len(data) < n and (more := s.recv(n - len(data))):
+        data += more
+    return data
+
+
 def read_all(s: socket.socket) -> bytes:
     s.settimeout(DEADLINE_S)
     data = b""

@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-from .ends import Server, answer_at_the_end, ask, dial, echo, free_port, is_refused, reset, say_hello
+from .ends import Server, answer_at_the_end, ask, dial, echo, free_port, is_refused, read, reset, say_hello
 from .lib import ASAN, DEADLINE_S, DONE, SHIPPED, Relay, Skip, check, children, folder, in_time, same, test, wait_for
 from .plan_relay import READY, Inside, relay
 
@@ -34,15 +34,6 @@ def is_alive(pid: int) -> bool:
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         return not status(pid)["State"].startswith("Z")
     return False
-
-
-def read(s: socket.socket, n: int) -> bytes:
-    """N bytes, or fewer before the end."""
-    s.settimeout(DEADLINE_S)
-    data = b""
-    while len(data) < n and (more := s.recv(n - len(data))):
-        data += more
-    return data
 
 
 def exchange(s: socket.socket, text: bytes) -> bytes:
