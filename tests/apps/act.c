@@ -107,6 +107,13 @@ static void do_exit(const char *code)
 	_exit(atoi(code));
 }
 
+/* As process 1: the end of all children, those included that were others'. */
+static void do_reap(void)
+{
+	while (wait(NULL) > 0 || errno == EINTR)
+		;
+}
+
 static void do_segv(void)
 {
 	volatile char *p =
@@ -996,6 +1003,7 @@ static void do_put_error(const char *text)
 
 static const struct verb actions[] = {
 	{ "exit", .with = do_exit },
+	{ "reap", .plain = do_reap },
 	{ "segv", .plain = do_segv },
 	{ "kill-self", .with = do_kill_self },
 	{ "sleep", .with = do_sleep },

@@ -75,7 +75,7 @@ def an_init_boots_on_aws_kernel():
     """4.14, arm64: process 1 is the program, and it restarts the machine."""
     files = Tree()
     files.file("bin/act", built("apps/act", "aarch64"), 0o755)
-    b = boot(aws_ramdisks(files, "/bin/act", "read", "/proc/1/comm", "idle", "reboot", config=CONFIG.encode()),
+    b = boot(aws_ramdisks(files, "/bin/act", "read", "/proc/1/comm", "reap", "reboot", config=CONFIG.encode()),
              append="panic=-1")
     expect_taken_over(b, "/bin/act")
     b.expect(read="act")
@@ -84,7 +84,7 @@ def an_init_boots_on_aws_kernel():
 @test()
 def an_init_that_ends_panics_the_kernel():
     """Which ends the enclave as well, as the page says."""
-    b = boot(image("/bin/act", "idle", "exit", "3", config=CONFIG), panics=True)
+    b = boot(image("/bin/act", "reap", "exit", "3", config=CONFIG), panics=True)
     expect_taken_over(b, "/bin/act")
 
 
