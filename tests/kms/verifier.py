@@ -4,6 +4,7 @@ there to disagree with nsm/; what a reader has to refuse in the bytes is interop
 """
 
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 
 import cbor2
 from cryptography import x509
@@ -26,6 +27,7 @@ def _require(good: object, why: str) -> None:
         raise Untrue(why)
 
 
+@lru_cache(64)  # an NSM's chain is the same in all its documents, and its signatures take most of the time
 def _signed_by(cert: x509.Certificate, issuer: x509.Certificate) -> None:
     key = issuer.public_key()
     _require(isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP384R1), "a key of another kind")
