@@ -3,6 +3,7 @@ Certificates for a server that says it is KMS: chains in the shapes that AWS's h
 Amazon's, and each chain that a client has to refuse.
 """
 
+import fcntl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from suite import once
+import wheels
 
 DAY = 86400
 
@@ -31,12 +32,19 @@ def key(kind: str, name: str) -> object:
 
 @cache
 def _key(kind: str, name: str) -> object:
-    """Those of RSA are made once for all processes of a run of the tests: the five roots take seconds."""
-    if kind.startswith("rsa"):
-        path = once(f"keys/{kind} {name}", lambda path: path.write_bytes(
-            rsa.generate_private_key(65537, int(kind[3:])).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())))
-        return load_pem_private_key(path.read_bytes(), None)
-    return ec.generate_private_key({"p256": ec.SECP256R1, "p384": ec.SECP384R1}[kind]())
+    """Those of RSA stay in the project's cache: the five roots and their like take ten seconds."""
+    if not kind.startswith("rsa"):
+        return ec.generate_private_key({"p256": ec.SECP256R1, "p384": ec.SECP384R1}[kind]())
+    kept = wheels.CACHE.parent / "keys"
+    kept.mkdir(parents=True, exist_ok=True)
+    path = kept / f"{kind} {name}.pem"
+    with (kept / "lock").open("a") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        if not path.exists():
+            new = kept / "new"
+            new.write_bytes(rsa.generate_private_key(65537, int(kind[3:])).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+            new.rename(path)
+    return load_pem_private_key(path.read_bytes(), None)
 
 
 def _name(cn: str) -> x509.Name:
