@@ -59,8 +59,10 @@ def cached(name: str, make: Callable[[Path], None], wanted: str, recipe: object)
     """The folder that MAKE fills once for its RECIPE, with the file WANTED in it."""
     key = hashlib.sha256(json.dumps([name, recipe]).encode()).hexdigest()[:16]
     path = cache() / f"{name}-{key}"
+    if (path / wanted).exists():
+        return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    with locked(cache() / "lock"):
+    with locked(cache() / f"{name}.lock"):
         if not (path / wanted).exists():
             with tempfile.TemporaryDirectory(prefix="new-", dir=cache()) as new:
                 made = Path(new) / "it"
