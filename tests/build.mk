@@ -88,7 +88,7 @@ $(PACK_UNIT_X): $(H)/unit/%: $(H)/obj/tests/unit/%_test.o $(filter-out %/pack/ma
 # Whether mkeif refuses what init does.
 $(H)/unit/executable: $(call objects,H,init/program.c init/text.c rootfs/file.c)
 $(H)/mkeif $(PACK_UNIT_X):
-	$(call link,$(LINK_HOST) $(TEST_PACK_LIBS))
+	$(call link,$(LINK_HOST) $(SAN_STATIC) $(TEST_PACK_LIBS))
 
 $(H)/relay: $(H_RELAY_O)
 $(RELAY_UNIT_X): $(H)/unit/%: $(H)/obj/tests/unit/%_test.o $(filter-out %/relay/main.o,$(H_RELAY_O))
