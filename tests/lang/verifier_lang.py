@@ -2,9 +2,12 @@
 
 import hashlib
 import re
+from functools import partial
 from pathlib import Path
 
-from .lib import ARCH, HEADER, HERE, TOP, check, check_verdicts, compiled, lock, must, once, run, same, test, tool
+from images.debian import cached
+
+from .lib import ARCH, HEADER, HERE, TOP, check, check_verdicts, compiled, folder, lock, must, run, same, test, tool
 
 # What the C11 library has, and glibc's compilers and mbedTLS take where they see glibc.
 C11 = {"calloc", "free", "ldexp", "malloc", "memchr", "memcmp", "memcpy", "memmove", "memset", "snprintf", "strchr", "strcmp",
@@ -15,40 +18,33 @@ OF_DOCUMENTS = re.compile(r"nsmc_(doc|policy|cache|error|check|aws)_\w+")
 COMPILERS = {"gcc": "gcc -m64" if ARCH == "x86_64" else "gcc -g", "clang": "clang"}
 
 
-def make_verifier(name: str) -> None:
-    build = TOP / "build/lang" / name
-    done = run("make", "-s", "-C", TOP, "libnsmc-verify", f"BUILD=build/lang/{name}", f"VERIFY_CC={COMPILERS[name]}")
+def make_verifier(name: str, build: Path) -> None:
+    done = run("make", "-s", "-C", TOP, "libnsmc-verify", f"BUILD={build}", f"VERIFY_CC={COMPILERS[name]}")
     # Of a make that is above this one, or not.
     said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
-    same((done.returncode, said), (0, [f"libnsmc-verify: build/lang/{name}/verify/libnsmc-verify.a: made with "
-                                       f"{COMPILERS[name]}"]), f"make: {done.stdout}")
+    same((done.returncode, said), (0, [f"libnsmc-verify: {build}/verify/libnsmc-verify.a: made with {COMPILERS[name]}"]),
+         f"make: {done.stdout}")
     same((build / "verify/nsmc.h").read_text(), HEADER, "the header")
 
 
 def made_of(name: str) -> str:
-    """A hash of all that make reads for it: sources, what builds them, and the compiler."""
-    hash = hashlib.sha256(must(name, "--version").encode())
-    for path in sorted([TOP / "Makefile", Path(__file__), *(TOP / "nsm").iterdir(), *(TOP / "scripts").iterdir()]):
+    """A hash of all that it is made of: sources, what builds them, and the compilers; gcc lists the names for the other one."""
+    hash = hashlib.sha256("".join(must(compiler, "--version") for compiler in ("gcc", name)).encode())
+    for path in sorted([TOP / "Makefile", Path(__file__), *(TOP / "nsm").iterdir(),
+                        *(TOP / "scripts" / script for script in ("libnsmc-verify", "lib.sh", "deps", "deps.lock"))]):
         if path.is_file():
             hash.update(path.read_bytes() + b"\0")
     return hash.hexdigest()
 
 
-def make_where_it_changed(name: str) -> None:
-    """As make does, what was made of the same before is taken as it is: it was made without a warning."""
-    stamp, now = TOP / "build/lang" / name / "made-of", made_of(name)
-    if not stamp.exists() or stamp.read_text() != now:
-        stamp.unlink(missing_ok=True)
-        make_verifier(name)
-        stamp.write_text(now)
-
-
 def made(name: str) -> Path:
-    """The folder with header and archive, of a compiler that warned of nothing."""
+    """
+    The folder with header and archive, of a compiler that warned of nothing. As make does, what was made of the same before
+    is taken as it is; it lies in the project's cache, since to compile it takes 20 times as long as to try it.
+    """
     tool(name)
     with lock("make"):
-        once(f"verifier-{name}", lambda done: (make_where_it_changed(name), done.touch()))
-    return TOP / "build/lang" / name / "verify"
+        return cached(f"verifier-{name}", partial(make_verifier, name), "verify/libnsmc-verify.a", made_of(name)) / "verify"
 
 
 def asks_and_shows(archive: Path) -> tuple[set[str], set[str]]:
@@ -59,16 +55,16 @@ def asks_and_shows(archive: Path) -> tuple[set[str], set[str]]:
 
 
 def verifies(name: str) -> None:
-    folder = made(name)
-    asks, shown = asks_and_shows(folder / "libnsmc-verify.a")
+    verifier = made(name)
+    asks, shown = asks_and_shows(verifier / "libnsmc-verify.a")
     check(asks <= C11 | OF_GLIBC, f"it asks for {sorted(asks - C11 - OF_GLIBC)}")
     code = re.sub(r"/\*.*?\*/", "", HEADER, flags=re.S)
     wanted = {f for f in re.findall(r"\b(nsmc_\w+)\(", code) if OF_DOCUMENTS.fullmatch(f)}
     same({s for s in shown if not s.startswith("nsmc_inner_")}, wanted, "its functions")
-    program = folder / "verify"
-    compiled(*COMPILERS[name].split(), "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{folder}", "-o", program,
-             HERE / "verify.c", folder / "libnsmc-verify.a")
-    check_verdicts(program)
+    with folder() as tmp:
+        compiled(*COMPILERS[name].split(), "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{verifier}", "-o",
+                 tmp / "verify", HERE / "verify.c", verifier / "libnsmc-verify.a")
+        check_verdicts(tmp / "verify")
 
 
 @test(seconds=5)
@@ -86,14 +82,14 @@ def verifier_of_clang():
 @test(seconds=5)
 def verifier_keeps_its_own_functions():
     """An application's own of the same names, which find each signature and certificate good, change no verdict."""
-    folder = made("gcc")
+    verifier = made("gcc")
     names = ("es384_verify", "es384_is_key", "certificate_read", "verify_form", "verify_signature", "cache_knows", "cache_add",
              "item_next", "item_skip", "cbor_stream_decode", "mbedtls_sha512_update", "mbedtls_sha512_finish", "object_set")
-    own = folder / "own.c"
-    own.write_text("".join(f"int {name}(void);\nint {name}(void) {{ return 1; }}\n" for name in names))
-    program = folder / "verify-own"
-    compiled(*COMPILERS["gcc"].split(), f"-I{folder}", "-o", program, own, HERE / "verify.c", folder / "libnsmc-verify.a")
-    check_verdicts(program)
+    with folder() as tmp:
+        (tmp / "own.c").write_text("".join(f"int {name}(void);\nint {name}(void) {{ return 1; }}\n" for name in names))
+        compiled(*COMPILERS["gcc"].split(), f"-I{verifier}", "-o", tmp / "verify", tmp / "own.c", HERE / "verify.c",
+                 verifier / "libnsmc-verify.a")
+        check_verdicts(tmp / "verify")
 
 
 @test
