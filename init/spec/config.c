@@ -29,10 +29,15 @@ static const struct config_key *find_key(const char *name)
 static const char *nearest_key(const char *name)
 {
 	const char *best = config_key_names;
+	size_t least = near_key(name, best), distance;
 
-	for (const char *at = best; *at; at += strlen(at) + 1)
-		if (near_key(name, at) < near_key(name, best))
+	for (const char *at = best; *at; at += strlen(at) + 1) {
+		distance = near_key(name, at);
+		if (distance < least) {
+			least = distance;
 			best = at;
+		}
+	}
 	return config_relay_nearest(name, best);
 }
 

@@ -36,9 +36,15 @@ _Static_assert(KEYS <= 32, "a bit each for those that came");
 
 const char *config_relay_nearest(const char *name, const char *best)
 {
-	for (size_t i = 0; i < KEYS; i++)
-		if (near_key(name, keys[i].name) < near_key(name, best))
+	size_t least = near_key(name, best), distance;
+
+	for (size_t i = 0; i < KEYS; i++) {
+		distance = near_key(name, keys[i].name);
+		if (distance < least) {
+			least = distance;
 			best = keys[i].name;
+		}
+	}
 	return best;
 }
 
