@@ -39,7 +39,7 @@ class Faulty(Api):
         self.conf = path / "api.conf"
         self.conf.write_text(f"socket = {self.socket}\nnsm-timeout = 10m\n")
         self.process = subprocess.Popen(
-            ["strace", "-D", "-f", "-qq", "-o", path / "trace", "-e", f"trace={call},prctl", "-e", no_filter, "-e", f"inject={call}:error={error}:when={when}",
+            ["strace", "-D", "-f", "--seccomp-bpf", "-qq", "-o", path / "trace", "-e", f"trace={call},prctl", "-e", no_filter, "-e", f"inject={call}:error={error}:when={when}",
              MUSL, self.conf], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log.open("wb"),
             env={**PLAIN_ENV, "KMS_NSM": str(nsm.path)})
 
