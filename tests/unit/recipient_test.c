@@ -148,10 +148,23 @@ static struct nsmc_recipient *import(const char *file)
 	return recipient;
 }
 
+/*
+ * Most of what a new key takes is the search for its primes, which the random bytes decide. Of some hundred generators these find them
+ * soonest: 2048 bits in 16 ms where they take 140, 3072 in 40 of 600.
+ */
+static void find_soon(int fd, unsigned bits)
+{
+	bool is_nsm = fd == NSM_FD;
+
+	dev.state = bits == 2048 ? 8300000 : 2200000;
+	kernel.state = is_nsm ? 0 : bits == 2048 ? 5000000 : 4000000;
+}
+
 static struct nsmc_recipient *make(int fd, unsigned bits)
 {
 	struct nsmc_recipient *recipient = NULL;
 
+	find_soon(fd, bits);
 	REQUIRE(nsmc_recipient_new(fd, bits, &recipient) == 0);
 	return recipient;
 }
@@ -724,7 +737,7 @@ TEST(what_anybody_can_see_costs_nothing)
 TEST(failures_of_all_kinds_count)
 {
 	struct nsmc_recipient *recipient = import_bounded("cms/key.der");
-	struct nsmc_recipient *longer = NULL;
+	struct nsmc_recipient *longer;
 	struct data a = data_load("cms/A.der"), bad = make_bad();
 	size_t len = a.len;
 
@@ -740,7 +753,7 @@ TEST(failures_of_all_kinds_count)
 	nsmc_recipient_free(recipient);
 
 	/* A key of another length. */
-	REQUIRE(nsmc_recipient_new(NSMC_KERNEL_RANDOM, 3072, &longer) == 0);
+	longer = make(NSMC_KERNEL_RANDOM, 3072);
 	CHECK_INT(nsmc_recipient_attempts(longer, 1), 0);
 	CHECK_INT(refusal(longer, a.bytes, len, ""), -NSMC_E_CMS_OTHER_KEY);
 	CHECK_INT(refusal(longer, a.bytes, len, ""), -NSMC_E_KEY_SPENT);
@@ -1176,13 +1189,13 @@ TEST(keys_of_other_sizes_are_not_made)
 
 static struct data key_of(uint64_t of_nsm, uint64_t of_kernel)
 {
-	struct nsmc_recipient *recipient;
+	struct nsmc_recipient *recipient = NULL;
 	struct data spki;
 
 	dev.state = of_nsm;
 	kernel.state = of_kernel;
 	kernel.calls = 0;
-	recipient = make(NSM_FD, 2048);
+	REQUIRE(nsmc_recipient_new(NSM_FD, 2048, &recipient) == 0);
 	spki = public_key(recipient);
 	nsmc_recipient_free(recipient);
 	return spki;
@@ -1190,11 +1203,11 @@ static struct data key_of(uint64_t of_nsm, uint64_t of_kernel)
 
 TEST(a_key_is_decided_by_nsm_and_kernel_together)
 {
-	struct data key = key_of(1000, 2000), same, other_nsm, other_kernel;
+	struct data key = key_of(8300000, 0), same, other_nsm, other_kernel;
 
-	same = key_of(1000, 2000);
-	other_nsm = key_of(5000, 2000);
-	other_kernel = key_of(1000, 5000);
+	same = key_of(8300000, 0);
+	other_nsm = key_of(19700000, 0);
+	other_kernel = key_of(8300000, 5000);
 	REQUIRE(same.len == 294);
 	CHECK_MEM(same.bytes, key.bytes, key.len); /* so nothing else does */
 	CHECK(memcmp(other_nsm.bytes, key.bytes, key.len) != 0);
@@ -1204,7 +1217,7 @@ TEST(a_key_is_decided_by_nsm_and_kernel_together)
 	free(same.bytes);
 	dev.chunk = 1;
 	kernel.interrupts = true;
-	same = key_of(1000, 2000);
+	same = key_of(8300000, 0);
 	CHECK_MEM(same.bytes, key.bytes, key.len);
 	free(key.bytes);
 	free(same.bytes);
@@ -1272,6 +1285,7 @@ TEST(a_key_comes_with_its_document)
 	struct data spki;
 	size_t len = 0;
 
+	find_soon(NSM_FD, 2048);
 	REQUIRE(nsmc_recipient_attest(NSM_FD, 2048, NSMC_BYTES(user, 4),
 				      NSMC_BYTES(nonce, 5), doc, sizeof(doc),
 				      &len, &recipient) == 0);
@@ -1285,6 +1299,7 @@ TEST(a_key_comes_with_its_document)
 
 	/* Absent is null, in this order: user_data, nonce, public_key. */
 	recipient = NULL;
+	find_soon(NSM_FD, 3072);
 	REQUIRE(nsmc_recipient_attest(NSM_FD, 3072, NSMC_ABSENT, NSMC_EMPTY,
 				      doc, sizeof(doc), &len, &recipient) == 0);
 	CHECK(memmem(doc, len, "user_data\xf6", 10));
@@ -1304,6 +1319,7 @@ static void check_no_document(int fd, unsigned bits, struct nsmc_bytes user,
 	struct nsmc_recipient *recipient = NULL;
 	size_t len = 4711;
 
+	find_soon(fd, bits);
 	CHECK_INT(nsmc_recipient_attest(fd, bits, user, nonce, doc, cap, &len,
 					&recipient),
 		  error);
