@@ -1,8 +1,8 @@
 /*
  * Tries init's own functions on control groups and mounts as a service's start
  * uses them, and what a hostile service would do about them; says by "@key=value"
- * lines what came of it, behind "@mode=" for each of its arguments. Not for a machine of anybody's, and so only where init
- * is its parent.
+ * lines what came of it, behind "@mode=" for each of its arguments. One that begins with + is a file that it makes then, with - one
+ * that it waits for. Not for a machine of anybody's, and so only where init is its parent.
  */
 
 #include <errno.h>
@@ -390,8 +390,24 @@ static void try_protect(bool is_protected)
 	(void)wait(NULL);
 }
 
+static void wait_for(const char *path)
+{
+	const struct timespec pause = { .tv_nsec = 5000000 };
+
+	while (access(path, F_OK) < 0)
+		nanosleep(&pause, NULL);
+}
+
 static void try_mode(const char *mode)
 {
+	if (*mode == '+') {
+		close(open(mode + 1, O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+		return;
+	}
+	if (*mode == '-') {
+		wait_for(mode + 1);
+		return;
+	}
 	printf("@mode=%s\n", mode);
 	if (strcmp(mode, "limits") == 0)
 		try_limits();

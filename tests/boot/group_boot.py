@@ -11,37 +11,49 @@ DENIED = "Operation not permitted"
 MISSING = "No such file or directory"
 
 
-def run(*modes: str, old: bool, config: str | None = None, **machine) -> Boot:
+MODES = ("limits", "kill", "protect", "open", "confined", "confined")
+CONFINED = "capability-bounding-set = none\nno-new-privileges = yes\n"
+# The last two modes are of services, whom the configuration confines: one behind the other, and behind the application's modes.
+SERVICES = f"""
+end = all
+[confined]
+command = /bin/group -/run/tried confined +/run/confined
+{CONFINED}
+[opened]
+command = /bin/group -/run/confined confined +/run/opened
+{CONFINED}
+protect-kernel = no
+"""
+
+
+def run(old: bool) -> Boot:
     files = Tree()
     files.file("bin/group", built("apps/group", "aarch64" if old else "x86_64"), 0o755)
+    words = ("/bin/group", *MODES[:4], "+/run/tried", "-/run/opened")
     if old:
-        eif = aws_ramdisks(files, "/bin/group", *modes, config=None if config is None else config.encode())
-        b = boot(eif, append="panic=-1", **machine)
+        b = boot(aws_ramdisks(files, *words, config=SERVICES.encode()), append="panic=-1", cpus=2)
     else:
-        b = boot(image("/bin/group", *modes, files=files, config=config), **machine)
+        b = boot(image(*words, files=files, config=SERVICES), cpus=2)
     b.expect_end("/bin/group", "exited with code 0")
     return b
 
 
-MODES = ("limits", "kill", "protect", "open")
-
-
 @shared
 def on_6_12() -> Boot:
-    return run(*MODES, old=False, cpus=2)
+    return run(old=False)
 
 
 @shared
 def on_4_14() -> Boot:
-    return run(*MODES, old=True, cpus=2)
+    return run(old=True)
 
 
-def part(b: Boot, mode: str) -> Boot:
-    """B with what was said in that mode alone."""
+def part(b: Boot, mode: str, number: int = 0) -> Boot:
+    """B with what was said in that mode alone, or in the next of its name."""
     lines = b.result.console
     begins = [n for n, (_, line) in enumerate(lines) if line.startswith("@mode=")] + [len(lines)]
     same([lines[n][1] for n in begins[:-1]], [f"@mode={m}" for m in MODES], "the modes")
-    at = MODES.index(mode)
+    at = MODES.index(mode) + number
     return Boot(replace(b.result, console=lines[begins[at]:begins[at + 1]]))
 
 
@@ -134,17 +146,14 @@ def root_without_protection_can_on_4_14():
     b.expect(user__pid1="done")
 
 
-CONFINED = "capability-bounding-set = none\nno-new-privileges = yes\n"
-
-
 @test()
 def a_confined_root_is_protected():
     """The configuration's keys alone, on 6.12; protect-kernel = no opens all that a capability does not guard."""
-    expect_protection(run("confined", old=False, config=CONFINED))
-    expect_none(run("confined", old=False, config=CONFINED + "protect-kernel = no\n"))
+    expect_protection(part(on_6_12(), "confined"))
+    expect_none(part(on_6_12(), "confined", 1))
 
 
 @test(8)
 def a_confined_root_is_protected_on_4_14():
     """The same on AWS's."""
-    expect_protection(run("confined", old=True, config=CONFINED))
+    expect_protection(part(on_4_14(), "confined"))
