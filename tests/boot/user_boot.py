@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from .aws_boot import aws_ramdisks
-from .lib import Boot, Tree, boot, built, check, image, same, test
+from .lib import Boot, Tree, boot, built, check, image, same, shared, test
 
 CONFIG = """user = app
 terminal = yes
@@ -49,26 +49,50 @@ def user_workdir_and_command_of_the_configuration():
     expect_user(boot(image(no_cmd=True, files=files, config=CONFIG)))
 
 
+@shared
+def several() -> Boot:
+    """Users one after the other: one without output, the application, which looks at the console, and one with output; then an end."""
+    files = people()
+    for name in ("sh", "stat"):
+        files.file(f"bin/{name}", Path("/bin/busybox").read_bytes(), 0o755)
+    files.file("bin/root", built("apps/act"), 0o4755)
+    files.file("loud", "act say opened make /tmp/opened >/dev/stdout && exec act sleep 600000\n")
+    files.file("script", """
+stat -c '@console=%a %u:%g' /dev/console >/dev/stdout
+act notify READY=1 await /tmp/opened
+stat -c '@console=%a %u:%g' /dev/console >/dev/stdout
+exec root tell-init 15 sleep 600000
+""")
+    return boot(image(files=files, config="""
+command = sh /script
+user = app
+stop-signal = SIGQUIT
+ready = notify
+after = silent
+[silent]
+command = act sleep 600000
+user = 77
+stdout = null
+stderr = null
+[loud]
+command = sh /loud
+user = 77
+after = main
+"""))
+
+
 @test()
 def a_console_of_two_users_is_for_all_to_write():
-    """The first user owns it, the second makes it 0622 and may open it, too; one without output leaves it."""
-    files = people()
-    files.file("bin/sh", Path("/bin/busybox").read_bytes(), 0o755)
-    for more, owner in (("", "020622 77:5"), ("stdout = null\nstderr = null\n", "020620 1000:5")):
-        b = boot(image(files=files, config="command = sh -c \"/bin/probe >/dev/stdout\"\nuser = app\nafter = x\n"
-                       f"[x]\ncommand = act sleep 600000\nuser = 77\n{more}"))
-        same(b.path("/dev/console"), owner, f"the console with {more!r}")
-        b.expect_end("/bin/sh", "exited with code 0")
+    """One without output leaves it; the first user owns it, the second makes it 0622 and may open it, too."""
+    b = several()
+    same(b.all("console"), ["620 1000:5", "622 1000:5"], "the console with one user, and with two")
+    b.expect(say="opened")
 
 
 @test()
 def stop_signal_comes_for_term():
     """PID 1 is told TERM, by a program that may; the application gets QUIT."""
-    files = people()
-    files.file("bin/root", built("apps/act"), 0o4755)
-    b = boot(image("/bin/root", "tell-init", "15", "sleep", "600000", files=files,
-                   config="user = app\nstop-signal = SIGQUIT\n"))
-    b.expect_end("/bin/root", "killed by SIGQUIT")
+    several().expect_end("/bin/sh", "killed by SIGQUIT")
 
 
 @test()
