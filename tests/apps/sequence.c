@@ -1,6 +1,6 @@
 /*
  * Runs commands one after the other, with ";" between them, and shows what each
- * wrote to stdout as "@out=LINE" and how it ended as "@exit=N".
+ * wrote to stdout as "@out=LINE", or as it is if it is a fact already, and how it ended as "@exit=N".
  */
 
 #include <stdio.h>
@@ -29,7 +29,7 @@ static int run(char **argv)
 		return 1;
 	while (fgets(line, sizeof(line), out)) {
 		line[strcspn(line, "\n")] = '\0';
-		printf("@out=%s\n", line);
+		printf("%s%s\n", *line == '@' ? "" : "@out=", line);
 	}
 	(void)fclose(out);
 	if (waitpid(pid, &status, 0) != pid)
