@@ -548,6 +548,16 @@ static void do_exec(const char *path)
 	fatal(path);
 }
 
+/* Goes on when it has ended. */
+static void do_run(const char *path)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		do_exec(path);
+	waitpid(pid, NULL, 0);
+}
+
 static void do_read(const char *path)
 {
 	char text[256];
@@ -1038,6 +1048,7 @@ static const struct verb actions[] = {
 	{ "listen", .with = do_listen },
 	{ "onto", .with = do_onto },
 	{ "exec", .with = do_exec },
+	{ "run", .with = do_run },
 	{ "notify", .with = do_notify },
 	{ "notify-child", .with = do_notify_child },
 	{ "notify-outsider", .with = do_notify_outsider },

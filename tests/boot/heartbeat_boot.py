@@ -5,6 +5,7 @@ import re
 from .console_boot import usual
 from .lib import Boot, boot, check, image, same, soon, test
 from .scenes import of_scene
+from .spec_boot import debugged
 
 
 def warned(b: Boot) -> bool:
@@ -47,10 +48,10 @@ def a_late_parent_is_waited_for():
     b = of_scene("late")
     b.expect_heartbeat()
     check(not warned(b), f"{b.log}")
-    b = boot(image("/bin/act", "say", "running"), parent=("--missed", "1"), append="init_debug")
+    b = debugged()
     b.expect_heartbeat()
     at = b.result.text.find
-    check(0 < at("@say=running") < at("init: heartbeat: CID 3 port 9000: answered"), f"the application waited: {b.result.text[-2000:]}")
+    check(0 < at("@say=large") < at("init: heartbeat: CID 3 port 9000: answered"), f"the application waited: {b.result.text[-2000:]}")
 
 
 @test(15)

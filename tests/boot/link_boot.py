@@ -13,27 +13,12 @@ from machine import emulator
 
 from . import parent
 from .aws_boot import aws_ramdisks
-from .lib import DEADLINE_S, Boot, Skip, Tree, boot, built, check, enclave, image, running, same, shared, test
-from .parent import LOG, STATUS, Parent
+from .lib import DEADLINE_S, Boot, Skip, Tree, boot, built, check, image, running, same, shared, test
+from .modules_boot import without_a_command
+from .parent import LINKED, listened
+from .spec_boot import not_found
 
-KEYS = "log = listen\nstatus = full\nreport = on\ncontrol = stop\n"
 WAITS = "@waits=stop"  # a line of the application that waits for its end
-
-
-def listened(eif: enclave.Eif, stop: bool = False, **machine) -> Boot:
-    """A boot whose parent reads the log and the status, takes the reports, and if STOP asks for the end."""
-    with parent.folder() as folder:
-        p = Parent(folder)
-        p.follow(LOG, "log")
-        p.follow(STATUS, "status")
-        if stop:
-            p.command(b"stop\n", WAITS.encode())
-        try:
-            b = boot(eif, folder=folder, **machine)
-        finally:
-            heard = p.end()
-    b.heard = heard
-    return b
 
 
 def expect_end(b: Boot, words: list[str], **record) -> None:
@@ -90,7 +75,7 @@ def panics() -> Boot:
     """An application that crashes in production mode, after much output."""
     files = tools("strace")
     files.file("script", CRASH.encode())
-    b = listened(image("/bin/sh", "/script", files=files, config=KEYS + "log-size = 4M\n"))
+    b = listened(image("/bin/sh", "/script", files=files, config=LINKED + "log-size = 4M\n"))
     b.facts = dict(line.removeprefix("main: @").split("=", 1) for line in b.heard.report[1] if line.startswith("main: @"))
     return b
 
@@ -141,7 +126,7 @@ def no_packet_is_larger_than_32_kib():
 @shared
 def out_of_memory() -> Boot:
     """An application that the kernel kills, in debug mode."""
-    return listened(image("/bin/act", "put", "eating", "eat", config=KEYS, kernel="builtin", shim=True), mode="microvm",
+    return listened(image("/bin/act", "put", "eating", "eat", config=LINKED, kernel="builtin", shim=True), mode="microvm",
                     memory=128, append="shim_lock_pcr0")
 
 
@@ -159,25 +144,15 @@ def the_console_of_debug_mode_has_the_log():
     check("main: eating" in out_of_memory().result.text, out_of_memory().result.text)
 
 
-@shared
-def without_a_program() -> Boot:
-    """An application that is not there."""
-    return listened(image("/bin/nope", config=KEYS + "end = main\n"))
-
-
 @test(3)
 def a_program_that_is_not_there_is_reported():
     """fatal, with the step and the reason of the log, after the negative heartbeat."""
-    b = without_a_program()
-    expect_end(b, [], status="fatal", step=8, error="spawn: /bin/nope: not found")
-    b.expect_stop(8, "init: spawn: /bin/nope: not found")
-    check("init: spawn: /bin/nope: not found" in b.heard.report[1], f"{b.heard.report}")
-
-
-@shared
-def without_a_command() -> Boot:
-    """An image whose /cmd is empty: the boot stops before the link begins."""
-    return listened(image(raw_cmd=b"", config=KEYS))
+    b = not_found()
+    why = "spawn: nginx\x1b[31m\rinit: end: faked: not found, PATH searched: /opt/a:/opt/b"
+    line = "init: " + why.replace("\x1b", "?").replace("\r", "?")  # in the record JSON escapes them
+    expect_end(b, [], status="fatal", step=8, error=why)
+    b.expect_stop(8, line)
+    check(line in b.heard.report[1], f"{b.heard.report}")
 
 
 @test(3)
@@ -252,7 +227,7 @@ def two_guests() -> Boot:
     with siblings(3, 4) as sockets:
         def run() -> None:
             if listens.wait(DEADLINE_S):
-                boots.append(boot(image("/bin/sh", "/script", files=inside, config=KEYS + "heartbeat = off\n"),
+                boots.append(boot(image("/bin/sh", "/script", files=inside, config=LINKED + "heartbeat = off\n"),
                                   backend=sockets[4]))
         thread = threading.Thread(target=run)
         thread.start()
@@ -308,7 +283,7 @@ def stopped_on_4_14() -> Boot:
     app = Tree()
     app.file("bin/act", built("apps/act", "aarch64"), 0o755)
     return listened(aws_ramdisks(app, "/bin/act", "put", "one", "put-error", "two", "until-term", "stop", "exit", "3",
-                                 config=KEYS.encode()), stop=True)
+                                 config=LINKED.encode()), stop=WAITS.encode())
 
 
 @test(3)

@@ -5,6 +5,7 @@ import re
 from machine import kernel_dir
 
 from .lib import Boot, boot, check, image, kernel_file, same, shared, test
+from .parent import LINKED, listened
 from .root_boot import beside_the_root, without_pids
 from .scenes import of_scene
 from .spec_boot import with_little
@@ -59,13 +60,18 @@ def virtio_and_vsock_as_modules():
     same(loaded, order + order[:-1], "the modules, and again those that are there already, but for the driver whose device is there")
 
 
+@shared
+def without_a_command() -> Boot:
+    """An image whose /cmd is empty, and without a driver in its kernel: the boot stops before modules are loaded and the link begins."""
+    order = load_order("modular", "virtio_mmio", "vmw_vsock_virtio_transport", "nsm")
+    return listened(image(raw_cmd=b"", config=LINKED, kernel="modular", modules={n: kernel_file("modular", n) for n in order},
+                          load_order=order))
+
+
 @test()
 def a_stop_before_the_modules_is_told():
     """A stop in an earlier step loads them all the same: the parent is reached through them."""
-    order = load_order("modular", "virtio_mmio", "vmw_vsock_virtio_transport", "nsm")
-    b = boot(image(no_cmd=True, kernel="modular",
-                   modules={n: kernel_file("modular", n) for n in order}, load_order=order))
-    b.expect_stop(3, "init: spec: /cmd: ")
+    without_a_command().expect_stop(3, "init: spec: /cmd: ")
 
 
 @test()

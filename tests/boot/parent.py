@@ -14,7 +14,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .lib import Boot, Eif, boot
+
 STATUS, LOG, CONTROL, REPORT = 17000, 17001, 17003, 9001
+LINKED = "log = listen\nstatus = full\nreport = on\ncontrol = stop\n"  # all of it, by the configuration
 PAUSE_S = 0.02  # between two connections to a port where nobody listens yet
 
 
@@ -142,3 +145,19 @@ def folder() -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path)
+
+
+def listened(eif: Eif, stop: bytes = b"", **machine: object) -> Boot:
+    """A boot whose parent reads the log and the status, takes the reports, and asks for the end when the log says STOP."""
+    with folder() as f:
+        p = Parent(f)
+        p.follow(LOG, "log")
+        p.follow(STATUS, "status")
+        if stop:
+            p.command(b"stop\n", stop)
+        try:
+            b = boot(eif, folder=f, **machine)
+        finally:
+            heard = p.end()
+    b.heard = heard
+    return b

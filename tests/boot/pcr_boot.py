@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from .aws_boot import aws_image
+from .console_boot import prepared, usual
 from .lib import TOP, Boot, Tree, boot, built, check, enclave, image, same, shared, test
+from .root_boot import LARGE, TOOL, beside_the_root, odd
 
-TOOL = "/run/enclave/bin/nsm"
 CONTENT = bytes(range(256)) * 1000 + b"the end"
 CONFIG = """# of the tests
 pcr-extend = 16 data version 1.2 of today
@@ -53,12 +54,6 @@ def configured() -> Boot:
     """All that can be asked for."""
     return boot(image("/bin/act", *ACTS, files=files(), config=CONFIG,
                       boot_files={"nsm": (built("apps/probe"), 0o600)}))
-
-
-@shared
-def plain() -> Boot:
-    """Nothing asked for."""
-    return boot(image("/bin/act", "pcr", "16", "pcr", "31", "extend", "16", "exec", "/bin/probe"))
 
 
 def expect_pcrs(b: Boot) -> None:
@@ -120,7 +115,7 @@ def tool_is_at_its_place():
 @test()
 def without_configuration_nothing_is_done():
     """PCRs from 16 on zero and open, /dev/nsm for all, no tool."""
-    b = plain()
+    b = usual()
     b.expect(pcr16=pcr(), lock16="no", pcr31=pcr(), lock31="no", extend16="ok")
     same(b.path("/dev/nsm"), "020666 0:0", "/dev/nsm")
     check(not any("/run/enclave" in p for p in b.all("path")), "/run/enclave is there")
@@ -147,24 +142,17 @@ def pcrs_device_and_tool_on_4_14():
 @test()
 def tool_costs_its_size_once():
     """It is not copied: files in memory grow by no more than it has."""
-    size = 24 << 20
-    big = built("apps/probe") + bytes(size - len(built("apps/probe")))
-    b = boot(image("/bin/act", "exec", TOOL, boot_files={"nsm": big}))
-    grown = int(b.fact("mem.Shmem").split()[0]) - int(plain().fact("mem.Shmem").split()[0])
+    grown = int(beside_the_root().fact("mem.Shmem").split()[0]) - int(usual().fact("mem.Shmem").split()[0])
     # The kernel counts in batches.
-    check(abs((grown << 10) - size) < 1 << 20, f"{grown} KiB more for {size >> 10} KiB")
+    check(abs((grown << 10) - LARGE) < 1 << 20, f"{grown} KiB more for {LARGE >> 10} KiB")
 
 
 @test()
 def tool_is_led_nowhere():
     """A link of the image, /run/enclave to /etc, is not followed; the boot goes on."""
-    tree = Tree()
-    tree.link("run/enclave", "/etc")
-    tree.file("etc/bin/nsm", "the image's")
-    b = boot(image("/bin/probe", "file", "/etc/bin/nsm", files=tree,
-                   boot_files={"nsm": built("apps/act")}))
+    b = odd()
     b.expect_said(f"init: mounts: {TOOL}: Symbolic link loop")
-    same(b.all("/etc/bin/nsm"), ["[the image's]"], "/etc/bin/nsm")
+    b.expect(read="the image's")
     same(b.path("/run/enclave"), "-> /etc", "the link")
     check(not any(m.split(" ")[0].endswith("/nsm") for m in b.all("mount")), "it is mounted")
     b.expect_heartbeat()
@@ -187,8 +175,7 @@ def a_pcr_that_is_locked_already_stops():
              append="shim_lock_pcr16")
     b.expect_stop(5, "init: entropy: PCR16: n: not extended: ReadOnlyIndex")
     check(not b.all("getrandom"), "something of the image ran")
-    b = boot(image("/bin/act", "pcr", "16", shim=True, config="pcr-lock = 16\n"),
-             append="shim_lock_pcr16")
+    b = prepared()
     b.expect(lock16="yes", pcr16=pcr())
 
 

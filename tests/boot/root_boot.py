@@ -1,8 +1,11 @@
 """5 and 6: the root and its file systems."""
 
-from .lib import Boot, Tree, boot, check, image, kernel_file, same, shared, test
+from .lib import Boot, Tree, boot, built, check, image, kernel_file, same, shared, test
 from .scenes import of_scene
 from .spec_boot import with_little
+
+TOOL = "/run/enclave/bin/nsm"
+LARGE = 8 << 20  # bytes
 
 
 def odd_files() -> Tree:
@@ -113,10 +116,27 @@ def cgroups_are_v2_on_a_kernel_without_v1():
     same(len(b.log), 2, "lines of log")
 
 
+@shared
+def odd() -> Boot:
+    """
+    Files and links of the image where init mounts something, and the tool beside it; v2 has no memory controller; and neither
+    reboot(2) nor sysrq restarts the machine.
+    """
+    tree = Tree()
+    tree.file("tmp", "a file")
+    tree.link("sys", "nowhere")
+    tree.file("etc/hosts", "10.0.0.1 other\n")
+    tree.link("run/enclave", "/etc")
+    tree.file("etc/bin/nsm", "the image's")
+    return boot(image("/bin/act", "read", "/etc/bin/nsm", "run", "/bin/probe", "exit", "2", files=tree, shim=True,
+                      boot_files={"nsm": built("apps/act")}, mount_points=("dev", "proc")),
+                append="cgroup_disable=memory shim_no_reboot shim_no_sysrq panic=1", panics=True)
+
+
 @test()
 def cgroups_are_v1_where_v2_lacks_a_controller():
     """v1 controllers, each in its folder, where v2 has no memory controller."""
-    b = boot(image("/bin/probe"), append="cgroup_disable=memory")
+    b = odd()
     same(b.mount("/sys/fs/cgroup")[0], "tmpfs", "the type")
     for name in ("cpuset", "cpu", "pids", "freezer", "devices"):
         same(b.mount(f"/sys/fs/cgroup/{name}")[0], "cgroup", name)
@@ -145,11 +165,7 @@ def missing_v1_controllers_do_not_matter():
 @test()
 def odd_image_boots():
     """A file for a mount point costs a warning, not the boot; a dangling link makes way."""
-    tree = Tree()
-    tree.file("tmp", "a file")
-    tree.link("sys", "nowhere")
-    tree.file("etc/hosts", "10.0.0.1 other\n")
-    b = boot(image("/bin/probe", files=tree, mount_points=("dev", "proc")))
+    b = odd()
     b.expect(done="yes", resolv_conf="No such file or directory", hosts="[10.0.0.1 other\\x0a]")
     b.expect_said("init: mounts: /tmp: Not a directory")
     check(not any("/sys" in line for line in b.log), f"{b.log}")
@@ -173,9 +189,11 @@ def an_image_without_rootfs_stops():
 
 @shared
 def beside_the_root() -> Boot:
-    """Something large beside /rootfs, and a list of modules whose last line has no end."""
-    return boot(image("/bin/act", "escape", "exec", "/bin/probe",
-                      boot_files={"big": b"\1" * (24 << 20), "modules_load_order": b"gone.ko\n\nnsm.ko"}))
+    """Something large beside /rootfs, as large a tool, and a list of modules whose last line has no end."""
+    tool = built("apps/probe")
+    return boot(image("/bin/act", "escape", "exec", TOOL,
+                      boot_files={"big": b"\1" * LARGE, "nsm": tool + bytes(LARGE - len(tool)),
+                                  "modules_load_order": b"gone.ko\n\nnsm.ko"}))
 
 
 @test()
@@ -192,7 +210,7 @@ def memory_of_the_boot_files_is_given_back():
     for path in ("/init", "/rootfs"):
         same(b.path(path), "No such file or directory", path)
     shmem = int(b.fact("mem.Shmem").split()[0])
-    check(shmem < 4096, f"{shmem} KiB of files in memory")
+    check(shmem - (LARGE >> 10) < 4096, f"{shmem} KiB of files in memory, {LARGE >> 10} of them the tool's")
 
 
 @test()

@@ -4,6 +4,7 @@ import gzip
 from dataclasses import replace
 
 from .lib import DEFAULT_PATH, Boot, boot, check, image, same, shared, test
+from .parent import LINKED, listened
 from .scenes import of_scene
 
 PATH_LINE = f"[PATH={DEFAULT_PATH}]"
@@ -19,9 +20,15 @@ def with_little() -> Boot:
 
 @shared
 def debugged() -> Boot:
-    """A large environment, and each step in the log."""
+    """A large environment, each step in the log, and a parent that is late."""
     names = [f"N{i:05}=" + "v" * 20 for i in range(30000)]
-    return boot(image("/bin/act", "say", "large", "env", "N29999", env=tuple(names)), append="init_debug")
+    return boot(image("/bin/act", "say", "large", "env", "N29999", env=tuple(names)), append="init_debug", parent=("--missed", "1"))
+
+
+@shared
+def not_found() -> Boot:
+    """A program whose name has control characters and is not in the PATH, and a parent that takes the report."""
+    return listened(image("nginx\x1b[31m\rinit: end: faked", env=("PATH=/opt/a:/opt/b",), config=LINKED + "end = main\n"))
 
 
 @test()
@@ -78,8 +85,7 @@ def path_lookup_uses_the_images_path():
 @test()
 def what_is_not_found_is_named_with_the_path():
     """What PATH does not have is named with the PATH searched."""
-    b = boot(image("nginx", env=("PATH=/opt/a:/opt/b",)))
-    b.expect_stop(8, "init: spawn: nginx: not found, PATH searched: /opt/a:/opt/b")
+    not_found().expect_stop(8, "init: spawn: nginx", ": not found, PATH searched: /opt/a:/opt/b")
 
 
 @test()
