@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import cbor2
@@ -20,7 +22,7 @@ from suite import tool
 
 from .aws_boot import AWS_PCR0, aws_image, aws_ramdisks
 from .console_boot import usual, usual_image
-from .lib import DEADLINE_S, TOP, Boot, Tree, boot, built, check, enclave, image, same, shared, test
+from .lib import DEADLINE_S, TOP, Boot, Tree, boot, built, check, enclave, image, once, same, shared, test
 from .root_boot import ordinary
 from .scenes import of_scene
 
@@ -185,18 +187,56 @@ def run_enclave(eif: enclave.Eif, *words: object, env: dict[str, str] | None = N
     return first, done.stdout[end:]
 
 
-@test(4)
+LITTLE, ENOUGH = 96, 128  # MiB for an image of 26 MB
+
+
+@cache
+def large_images() -> tuple[enclave.Eif, enclave.Eif]:
+    """One, and the same, signed."""
+    def make(path: Path) -> None:
+        large = Tree()
+        large.file("large", bytes(22 << 20))
+        plain = image("/bin/act", files=large)
+        with tempfile.TemporaryDirectory() as tmp:
+            path.write_bytes(pickle.dumps((plain, signed(plain, Path(tmp))[0])))
+
+    return pickle.loads(once("boots/large-images", make).read_bytes())
+
+
+@cache
+def ran(which: int, *words: object) -> tuple[dict, str]:
+    """What run-enclave printed of one of these images, which it has booted once for all tests."""
+    def make(path: Path) -> None:
+        path.write_bytes(pickle.dumps(run_enclave(large_images()[which], *words)))
+
+    return pickle.loads(once(f"boots/run-enclave-{which}", make).read_bytes())
+
+
+def plain_ran() -> tuple[dict, str]:
+    return ran(0, "--memory", LITTLE, "--unsigned", "--kernel")
+
+
+def signed_ran() -> tuple[dict, str]:
+    return ran(1, "--memory", ENOUGH)
+
+
+@test(8)
 def run_enclave_prints_measurements_as_nitro_cli():
     """The object that nitro-cli build-enclave prints, PCR8 of a signed image in it, and only there."""
-    plain = image("/bin/act")
-    with tempfile.TemporaryDirectory() as tmp:
-        for eif, options, documents in ((plain, ["--unsigned", "--kernel"], "documents are QEMU's, not signed"),
-                                        (signed(plain, Path(tmp))[0], [], "documents are signed: nsm verify --root /")):
-            printed, rest = run_enclave(eif, *options)
-            same(bool(re.search(KERNEL_LINE, rest, re.MULTILINE)), bool(options), "the kernel's lines")
-            same(printed, {"Measurements": {"HashAlgorithm": "Sha384 { ... }", **eif.measurements()}}, "it printed")
-            same("PCR8" in printed["Measurements"], bool(eif.signature), "PCR8")
-            check("parent: heartbeat after " in rest and documents in rest, rest)
+    plain, signed_one = large_images()
+    for eif, (printed, rest), kernel, documents in ((plain, plain_ran(), True, "documents are QEMU's, not signed"),
+                                                    (signed_one, signed_ran(), False, "documents are signed: nsm verify --root /")):
+        same(bool(re.search(KERNEL_LINE, rest, re.MULTILINE)), kernel, "the kernel's lines")
+        same(printed, {"Measurements": {"HashAlgorithm": "Sha384 { ... }", **eif.measurements()}}, "it printed")
+        same("PCR8" in printed["Measurements"], bool(eif.signature), "PCR8")
+        check("parent: heartbeat after " in rest and documents in rest, rest)
+
+
+@test()
+def run_enclave_tells_of_little_memory():
+    """Four times the image, as nitro-cli wants: an image that hardly fits is not mistaken for a bad one."""
+    for memory, (_, rest), told in ((LITTLE, plain_ran(), True), (ENOUGH, signed_ran(), False)):
+        same("nitro-cli would want --memory " in rest, told, f"with {memory} MiB: {rest[:400]}")
 
 
 @test(6)
@@ -216,17 +256,6 @@ def run_enclave_boots_arm64():
     _, rest = run_enclave(aws_ramdisks(app, "/bin/hello"))
     for text in ("Hello", "init: end: /bin/hello: exited with code 0", "parent: heartbeat after "):
         check(text in rest, f"no '{text}' in: {rest}")
-
-
-@test(4)
-def run_enclave_tells_of_little_memory():
-    """Four times the image, as nitro-cli wants: an image that hardly fits is not mistaken for a bad one."""
-    large = Tree()
-    large.file("large", bytes(22 << 20))
-    eif = image("/bin/act", files=large)
-    for memory, told in ((96, True), (128, False)):
-        _, rest = run_enclave(eif, "--memory", memory)
-        same("nitro-cli would want --memory " in rest, told, f"with {memory} MiB: {rest[:400]}")
 
 
 @test()
