@@ -15,8 +15,8 @@ from pathlib import Path
 
 from ports import free_port
 
-from .guest import guest_files
-from .lib import DEADLINE_S, TOP, built, check, image, same, test
+from .guest import programs
+from .lib import DEADLINE_S, TOP, Tree, built, check, image, same, test
 from .run_boot import laptop
 
 PAGE = random.Random(80).randbytes(1_500_000)
@@ -42,7 +42,8 @@ def eventually(url: str) -> bytes:
 @test(12)
 def a_published_port_leads_to_a_program():
     """A server of TCP in an image without any script: its pages come, many at a time and one after the other, and large."""
-    files = guest_files()
+    files = Tree()
+    files.entries.update(programs("busybox-static").entries)
     files.file("www/page", PAGE)
     files.file("www/small", b"hello\n")
     eif = image("/bin/busybox", "httpd", "-f", "-p", "127.0.0.1:80", "-h", "/www", files=files, config=WEB,
@@ -73,7 +74,7 @@ def what_a_parent_sends_at_once_arrives():
     The emulator's backend would reset it before the guest has accepted the connection. None of these is closed before all
     have been answered: it goes by signs of life of the guest, and they are to be those of the connection that it holds.
     """
-    eif = image("/usr/bin/socat", "VSOCK-LISTEN:80,fork", "EXEC:/bin/cat", files=guest_files())
+    eif = image("/usr/bin/socat", "VSOCK-LISTEN:80,fork", "EXEC:/bin/cat", files=programs("socat", "busybox-static"))
     with laptop() as l, tempfile.TemporaryDirectory() as tmp:
         path = Path(tmp, "echo.eif")
         path.write_bytes(eif.pack())
