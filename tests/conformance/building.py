@@ -78,7 +78,8 @@ def _arch(name: str, kernel: Kernel) -> str:
 
 # What the programs of scenes do without: documentation, languages, and Perl, with which packages are configured.
 IDLE = re.compile(r"usr/share/(doc|man|info|locale|i18n|lintian|common-licenses|bash-completion|perl5?)/|usr/lib/[^/]+/(gconv|perl[^/]*|libperl.*)(/|$)|"
-                  r"usr/bin/perl|usr/lib/python3[^/]*/(pydoc_data|lib2to3|ensurepip|idlelib)/|usr/lib/[^/]+/libicu|var/(cache|lib)/")
+                  r"usr/bin/(perl|redis-check-aof)|usr/lib/python3[^/]*/(pydoc_data|lib2to3|ensurepip|idlelib|asyncio|distutils|email|http|sqlite3|unittest|xml)/|"
+                  r"(usr/)?lib/[^/]+/lib(icu|db-|mvec|sqlite3)|var/(cache|lib)/")
 
 
 @cache
