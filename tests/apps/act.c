@@ -314,13 +314,11 @@ _Noreturn static void do_eat(void)
 	enum { STEP = 1 << 20 };
 	char *p;
 
-	for (;;) {
-		p = malloc(STEP);
-		if (!p)
-			fatal("malloc");
-		for (int i = 0; i < STEP; i += 4096)
-			p[i] = 1;
-	}
+	do
+		p = mmap(NULL, STEP, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	while (p != MAP_FAILED);
+	fatal("mmap");
 }
 
 /* A child that the kernel kills for memory, and that ends no more than itself. */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
@@ -333,9 +334,10 @@ static void hungry(int i)
 
 	(void)i;
 	(void)!write(fd, "1000", 4);
-	while ((p = malloc(STEP)))
-		for (int at = 0; at < STEP; at += 4096)
-			p[at] = 1;
+	do
+		p = mmap(NULL, STEP, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	while (p != MAP_FAILED);
 	for_ever();
 }
 
