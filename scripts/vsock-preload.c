@@ -11,21 +11,27 @@
  * No table of ports is kept: the kernel knows each socket's path, and
  * the path gives the port. Other AF_UNIX sockets are left alone.
  *
- * The backend resets a connection from the parent whose first bytes it sees
- * before the guest has accepted it. So it hears of these bytes only when the
- * guest has had the time: HOLD_MS, and a sign of life since.
+ * The backend resets a connection from the parent whose first bytes, or whose
+ * end, it sees before the guest has accepted it. So it hears of the connection
+ * only when it has dealt with the guest's answer, which is read here in the
+ * queue that the guest sends by: the backend's memory of the guest is mapped a
+ * second time, as the messages of vhost-user say that it lies.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/virtio_ring.h>
+#include <linux/virtio_vsock.h>
 #include <linux/vm_sockets.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -36,25 +42,48 @@
 #define MISSED ".missed"
 
 enum {
-	HOLD_MS = 30,
-	HOLD_MAX_MS = 10000, /* a guest that does not move */
-	AFTER_MS = 3, /* from the guest's sign until its packet is read */
-	TICK_MS = 5,
+	HOLD_MAX_MS = 30000, /* an answer that was missed */
+	TICK_MS = 2,
 	HELD_MAX = 4096, /* descriptors */
+};
+
+/* vhost-user: a header, and in a read of its own what it announces. */
+enum {
+	SET_MEM_TABLE = 5,
+	SET_VRING_NUM = 8,
+	SET_VRING_ADDR = 9,
+	HEADER_LEN = 12,
+	REGIONS_MAX = 8,
+	SEND_QUEUE = 1, /* the guest's */
 };
 
 /* A connection of the parent's that the guest may not have accepted yet. */
 static struct {
-	long since_ms;	 /* 0: none */
-	unsigned before; /* signs that had been then */
+	long since_ms; /* 0: none */
+	unsigned port; /* the parent's */
+	int is_answered;
+	uint16_t answer; /* its place in the queue */
 	int epoll;	 /* -1: not waited for yet */
 	struct epoll_event wanted;
 } held[HELD_MAX];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static unsigned held_count;
+static atomic_uint held_count;
 static int has_thread;
-static atomic_long sign_ms; /* when the guest last woke the backend */
-static atomic_uint signs;   /* how often */
+
+/* The guest's memory, and its queue by QEMU's addresses. All with the lock held. */
+static struct region {
+	uint64_t guest, len, user, offset; /* as the message has them */
+} regions[REGIONS_MAX];
+static uint8_t *region_at[REGIONS_MAX];
+static int region_fds[REGIONS_MAX];
+static unsigned region_count;
+static uint32_t queue_len;
+static struct {
+	uint32_t index, flags;
+	uint64_t desc, used, avail, log;
+} queue;
+static uint16_t looked_at; /* the first place that is not */
+static uint32_t message;
 
 typedef int name_fn(int, struct sockaddr *, socklen_t *);
 
@@ -191,22 +220,179 @@ static long now_ms(void)
 	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* --- What the guest sends; with the lock held ------------------------------------ */
+
+static const void *in_memory(uint64_t address, size_t len, int is_user)
+{
+	for (unsigned i = 0; i < region_count; i++) {
+		const struct region *r = &regions[i];
+		uint64_t at = address - (is_user ? r->user : r->guest);
+
+		if (region_at[i] && at < r->len && len <= r->len - at)
+			return region_at[i] + r->offset + at;
+	}
+	return NULL;
+}
+
+static void take_memory(const uint8_t *body, size_t len)
+{
+	uint32_t count;
+
+	for (unsigned i = 0; i < region_count; i++)
+		if (region_at[i])
+			(void)munmap(region_at[i],
+				     regions[i].offset + regions[i].len);
+	region_count = 0;
+	memcpy(&count, body, sizeof count);
+	if (count > REGIONS_MAX || len < 8 + count * sizeof *regions)
+		return;
+	memcpy(regions, body + 8, count * sizeof *regions);
+	for (unsigned i = 0; i < count; i++) {
+		void *at = mmap(NULL, regions[i].offset + regions[i].len,
+				PROT_READ, MAP_SHARED, region_fds[i], 0);
+
+		region_at[i] = at == MAP_FAILED ? NULL : at;
+	}
+	region_count = count;
+}
+
+static void take_body(const uint8_t *body, size_t len)
+{
+	uint32_t state[2]; /* a queue, and a number */
+
+	if (message == SET_MEM_TABLE && len >= 8)
+		take_memory(body, len);
+	if (len < sizeof state)
+		return;
+	memcpy(state, body, sizeof state);
+	if (message == SET_VRING_NUM && state[0] == SEND_QUEUE)
+		queue_len = state[1];
+	if (message == SET_VRING_ADDR && state[0] == SEND_QUEUE &&
+	    len >= sizeof queue)
+		memcpy(&queue, body, sizeof queue);
+}
+
+static void take_header(struct msghdr *m)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(m);
+
+	memcpy(&message, m->msg_iov[0].iov_base, sizeof message);
+	for (unsigned i = 0; i < REGIONS_MAX; i++)
+		region_fds[i] = -1;
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len <= CMSG_LEN(sizeof region_fds))
+		memcpy(region_fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+}
+
+/* The guest has answered the connection that comes from PORT. */
+static void answered(unsigned port, uint16_t place)
+{
+	for (int fd = 0; fd < HELD_MAX; fd++)
+		if (held[fd].since_ms && held[fd].port == port) {
+			held[fd].is_answered = 1;
+			held[fd].answer = place;
+		}
+}
+
+/* Looks at what the guest has sent since the last look, and may not have been taken yet. */
+static void look(void)
+{
+	const struct vring_desc *desc =
+		in_memory(queue.desc, queue_len * sizeof *desc, 1);
+	const struct vring_avail *avail = in_memory(
+		queue.avail, sizeof *avail + queue_len * sizeof(uint16_t), 1);
+	struct virtio_vsock_hdr h;
+	const void *at;
+	uint16_t end;
+
+	if (!desc || !avail || queue_len == 0)
+		return;
+	end = __atomic_load_n(&avail->idx, __ATOMIC_ACQUIRE);
+	if ((uint16_t)(end - looked_at) > queue_len)
+		looked_at = (uint16_t)(end - queue_len);
+	for (; looked_at != end; looked_at++) {
+		at = in_memory(
+			desc[avail->ring[looked_at % queue_len] % queue_len]
+				.addr,
+			sizeof h, 0);
+		if (!at)
+			continue;
+		memcpy(&h, at, sizeof h);
+		if (h.op == VIRTIO_VSOCK_OP_RESPONSE)
+			answered(h.dst_port, looked_at);
+	}
+}
+
+/* Whether the backend is done with what is at PLACE. */
+static int is_taken(uint16_t place)
+{
+	const struct vring_used *used = in_memory(queue.used, sizeof *used, 1);
+
+	return used && (int16_t)(__atomic_load_n(&used->idx, __ATOMIC_ACQUIRE) -
+				 place) > 0;
+}
+
+/* Before what is sent is taken, and before its memory is the guest's again. */
+static void look_if_held(void)
+{
+	if (atomic_load(&held_count) == 0)
+		return;
+	pthread_mutex_lock(&lock);
+	look();
+	pthread_mutex_unlock(&lock);
+}
+
+ssize_t recvmsg(int fd, struct msghdr *m, int flags)
+{
+	ssize_t n = REAL(recvmsg)(fd, m, flags);
+
+	if (n <= 0 || m->msg_iovlen == 0)
+		return n;
+	pthread_mutex_lock(&lock);
+	if (message) {
+		take_body(m->msg_iov[0].iov_base, (size_t)n);
+		message = 0;
+	} else if (n == HEADER_LEN) {
+		take_header(m);
+		if (((const uint32_t *)m->msg_iov[0].iov_base)[2] == 0)
+			message = 0; /* has no body */
+	}
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
+/* What is read or written of eight bytes are the events by which guest and backend wake each other. */
+ssize_t read(int fd, void *buf, size_t len)
+{
+	ssize_t n = REAL(read)(fd, buf, len);
+
+	if (n == 8 && len == 8)
+		look_if_held();
+	return n;
+}
+
+ssize_t write(int fd, const void *buf, size_t len)
+{
+	if (len == 8)
+		look_if_held();
+	return REAL(write)(fd, buf, len);
+}
+
+/* --- Connections that are held ------------------------------------------------------ */
+
 /* With the lock held. */
 static void forget(int fd)
 {
 	if (fd >= 0 && fd < HELD_MAX && held[fd].since_ms) {
 		held[fd].since_ms = 0;
-		held_count--;
+		atomic_fetch_sub(&held_count, 1);
 	}
 }
 
-static int is_due(int fd, long now)
+static int is_due(int fd)
 {
-	long age = now - held[fd].since_ms;
-	int has_moved = atomic_load(&signs) != held[fd].before;
-
-	return age >= HOLD_MAX_MS || (age >= HOLD_MS && has_moved &&
-				      now - atomic_load(&sign_ms) >= AFTER_MS);
+	return now_ms() - held[fd].since_ms >= HOLD_MAX_MS ||
+	       (held[fd].is_answered && is_taken(held[fd].answer));
 }
 
 static void *release_due(void *unused)
@@ -217,23 +403,24 @@ static void *release_due(void *unused)
 	while (left > 0) {
 		(void)nanosleep(&tick, NULL);
 		pthread_mutex_lock(&lock);
+		look();
 		for (int fd = 0; fd < HELD_MAX; fd++) {
-			if (!held[fd].since_ms || !is_due(fd, now_ms()))
+			if (!held[fd].since_ms || !is_due(fd))
 				continue;
 			if (held[fd].epoll >= 0)
 				(void)REAL(epoll_ctl)(held[fd].epoll,
-						      EPOLL_CTL_MOD, fd,
+						      EPOLL_CTL_ADD, fd,
 						      &held[fd].wanted);
 			forget(fd);
 		}
-		left = held_count;
+		left = atomic_load(&held_count);
 		has_thread = left > 0;
 		pthread_mutex_unlock(&lock);
 	}
 	return unused;
 }
 
-static void hold(int fd)
+static void hold(int fd, unsigned port)
 {
 	pthread_t thread;
 
@@ -241,10 +428,12 @@ static void hold(int fd)
 		return;
 	pthread_mutex_lock(&lock);
 	forget(fd);
+	look(); /* no answer to this one */
 	held[fd].since_ms = now_ms();
-	held[fd].before = atomic_load(&signs);
+	held[fd].port = port;
+	held[fd].is_answered = 0;
 	held[fd].epoll = -1;
-	held_count++;
+	atomic_fetch_add(&held_count, 1);
 	if (!has_thread &&
 	    pthread_create(&thread, NULL, release_due, NULL) == 0) {
 		(void)pthread_detach(thread);
@@ -255,37 +444,24 @@ static void hold(int fd)
 	pthread_mutex_unlock(&lock);
 }
 
+/* One that is held is not waited for: its end would be told whatever the events. */
 int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
 {
-	struct epoll_event less;
-	int r;
+	int r = 0;
 
 	if (fd < 0 || fd >= HELD_MAX)
 		return REAL(epoll_ctl)(epoll, op, fd, event);
 	pthread_mutex_lock(&lock);
-	if (held[fd].since_ms && op == EPOLL_CTL_DEL) {
+	if (!held[fd].since_ms) {
+		r = REAL(epoll_ctl)(epoll, op, fd, event);
+	} else if (op == EPOLL_CTL_DEL) {
 		forget(fd);
-	} else if (held[fd].since_ms) {
+	} else {
 		held[fd].epoll = epoll;
-		held[fd].wanted = less = *event;
-		less.events &= ~(uint32_t)EPOLLIN;
-		event = &less;
+		held[fd].wanted = *event;
 	}
-	r = REAL(epoll_ctl)(epoll, op, fd, event);
 	pthread_mutex_unlock(&lock);
 	return r;
-}
-
-/* What is read of eight bytes are the events by which the guest wakes the backend. */
-ssize_t read(int fd, void *buf, size_t len)
-{
-	ssize_t n = REAL(read)(fd, buf, len);
-
-	if (n == 8 && len == 8) {
-		atomic_store(&sign_ms, now_ms());
-		atomic_fetch_add(&signs, 1);
-	}
-	return n;
 }
 
 int close(int fd)
@@ -307,8 +483,9 @@ int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 		return REAL(accept4)(fd, addr, len, flags);
 	conn = REAL(accept4)(fd, NULL, NULL, flags);
 	if (conn >= 0) {
-		answer(addr, len, VMADDR_CID_LOCAL, next_port++);
-		hold(conn);
+		port = next_port++;
+		answer(addr, len, VMADDR_CID_LOCAL, port);
+		hold(conn, port);
 	}
 	return conn;
 }

@@ -6,6 +6,7 @@ import random
 import re
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -13,6 +14,7 @@ from contextlib import ExitStack, suppress
 from http.client import HTTPException
 from pathlib import Path
 
+from machine import emulator
 from ports import free_port
 
 from .guest import programs
@@ -70,10 +72,7 @@ def a_published_port_leads_to_a_program():
 
 @test(6)
 def what_a_parent_sends_at_once_arrives():
-    """
-    The emulator's backend would reset it before the guest has accepted the connection. None of these is closed before all
-    have been answered: it goes by signs of life of the guest, and they are to be those of the connection that it holds.
-    """
+    """The emulator's backend would reset it before the guest has accepted the connection."""
     eif = image("/usr/bin/socat", "VSOCK-LISTEN:80,fork", "EXEC:/bin/cat", files=programs("socat", "busybox-static"))
     with laptop() as l, tempfile.TemporaryDirectory() as tmp:
         path = Path(tmp, "echo.eif")
@@ -96,6 +95,17 @@ def what_a_parent_sends_at_once_arrives():
                     is_there = echo(open_.enter_context(socket.socket(socket.AF_UNIX)), b"yes") == b"yes"
             for n in range(50):
                 same(echo(open_.enter_context(socket.socket(socket.AF_UNIX)), b"%3d" % n), b"%3d" % n, f"connection {n}")
+
+
+@test()
+def a_connection_is_held_until_the_guest_has_answered():
+    """From the emulator's backend, its bytes and its end, whatever else the guest sends meanwhile."""
+    with tempfile.TemporaryDirectory() as tmp:
+        env = os.environ | {"LD_PRELOAD": emulator()["VSOCK_PRELOAD"], "VSOCK_DIR": tmp}
+        p = subprocess.run([sys.executable, "-S", "-B", Path(__file__).with_name("backend.py")], text=True, env=env, check=False,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=DEADLINE_S)
+    once = ["others are answered: []", "it is answered: []", "the answer is taken: [True]", "b'first'"]
+    same((p.stdout.splitlines(), p.stderr), (2 * once, ""), "what the backend hears of a connection, and of one that is closed")
 
 
 @test()
