@@ -12,7 +12,7 @@ from pathlib import Path
 import wheels
 from suite import TOP, Skip, built
 
-from .debian import INITS_RECIPE, PYTHON_RECIPE, SERVERS_RECIPE, cached, debian
+from .debian import INITS_RECIPE, PYTHON_RECIPE, SERVERS_RECIPE, cached, debian, less, root
 from .oci import OCI, TIME, Layer, Layout, single, tagged
 
 BUSYBOX = Path("/bin/busybox")  # of busybox-static
@@ -321,6 +321,8 @@ def rust(path: Path) -> None:
             "WorkingDir": "/usr"})
 
 
+PYTHON = "usr/bin/python3*"
+
 SERVER = r'''
 import asyncio, os, subprocess, sys
 
@@ -360,7 +362,7 @@ def python(path: Path) -> None:
     server.file("srv/server.py", SERVER)
     server.file("etc/passwd", PASSWD)
     server.file("etc/group", GROUP)
-    base = debian("debian-python", PYTHON_RECIPE)
+    base = less(root("debian-python", PYTHON_RECIPE), (PYTHON,)).read_bytes()
     layout = Layout(path)
     layout.index(tagged(layout.image([base, server.bytes()], {
         "Entrypoint": ["python3", "-u"], "Cmd": ["/srv/server.py", "an argument"], "WorkingDir": "/srv",
@@ -370,22 +372,19 @@ def python(path: Path) -> None:
 # --- servers of Debian, as a Dockerfile's apt-get would bring them -----------
 
 # One installation with all packages, whose scripts have run: users are made, PostgreSQL has a cluster. Each
-# image hides what is the others' and has its own files, as a Dockerfile's RUN rm and COPY do.
-PYTHON_PARTS = ("usr/bin/python3.11", "usr/lib/python3.11", "usr/lib/python3", "usr/share/python3")
-NGINX_PARTS = ("usr/sbin/nginx", "etc/nginx", "var/lib/nginx", "var/log/nginx", "usr/share/nginx")
+# image has some of it, and files of its own.
+PYTHON_PARTS = ("usr/lib/python3.11", "usr/lib/python3", "usr/share/python3")
+NGINX_PARTS = ("etc/nginx", "var/lib/nginx", "var/log/nginx", "usr/share/nginx")
 POSTGRES_PARTS = ("usr/lib/postgresql", "usr/share/postgresql", "usr/share/postgresql-common", "var/lib/postgresql",
-                  "etc/postgresql", "etc/postgresql-common", "run/postgresql", "var/log/postgresql",
-                  f"usr/lib/{os.uname().machine}-linux-gnu/libicudata.so.72.1")
-CURL_PARTS = ("usr/bin/curl",)
+                  "etc/postgresql", "etc/postgresql-common", "run/postgresql", "var/log/postgresql")
+CURL, NGINX_PROGRAM, POSTGRES_PROGRAM = "usr/bin/curl", "usr/sbin/nginx", "usr/lib/postgresql/15/bin/postgres"
 
 
-def server(path: Path, layer: Layer, config: dict, *hidden: tuple[str, ...]) -> None:
-    """LAYER over Debian's servers, without what is HIDDEN of them."""
-    for parts in hidden:
-        for name in parts:
-            layer.without(name)
+def server(path: Path, layer: Layer, config: dict, programs: tuple[str, ...], *others: tuple[str, ...]) -> None:
+    """LAYER over Debian's servers, of which PROGRAMS stay, without what is the OTHERS'."""
+    base = less(root("debian-servers", SERVERS_RECIPE), programs, sum(others, ())).read_bytes()
     layout = Layout(path)
-    layout.index(tagged(layout.image([debian("debian-servers", SERVERS_RECIPE), layer.bytes()], config, "plain")))
+    layout.index(tagged(layout.image([base, layer.bytes()], config, "plain")))
 
 
 ASYNCIO = r'''
@@ -437,7 +436,7 @@ def asyncio(path: Path) -> None:
     layer.file("srv/server.py", ASYNCIO)
     layer.file("etc/enclave-init.conf", ASYNCIO_CONF)
     server(path, layer, {"Entrypoint": ["python3"], "Cmd": ["/srv/server.py"], "WorkingDir": "/srv", "User": "www-data",
-                         "Env": ["PATH=/usr/bin:/bin", "LANG=C.UTF-8"]}, NGINX_PARTS, POSTGRES_PARTS)
+                         "Env": ["PATH=/usr/bin:/bin", "LANG=C.UTF-8"]}, (PYTHON, CURL), NGINX_PARTS, POSTGRES_PARTS)
 
 
 NGINX = """\
@@ -481,7 +480,7 @@ def nginx(path: Path) -> None:
     for name in ("body", "proxy", "fastcgi", "uwsgi", "scgi"):
         layer.dir(f"var/lib/nginx/{name}", 0o700, uid=33, gid=33)
     layer.file("etc/enclave-init.conf", NGINX_CONF)
-    server(path, layer, {"Cmd": ["nginx", "-e", "stderr"], "User": "www-data"}, PYTHON_PARTS, POSTGRES_PARTS)
+    server(path, layer, {"Cmd": ["nginx", "-e", "stderr"], "User": "www-data"}, (NGINX_PROGRAM, CURL), PYTHON_PARTS, POSTGRES_PARTS)
 
 
 # Two processes and shared memory for a sum, whatever it costs.
@@ -515,7 +514,7 @@ def postgres(path: Path) -> None:
     layer.dir("run/postgresql", 0o2775, uid=100, gid=102)  # mmdebstrap empties /run, docker would not
     layer.file("etc/postgresql/15/main/pg_hba.conf", POSTGRES_HBA, 0o644)
     layer.file("etc/enclave-init.conf", POSTGRES_CONF)
-    server(path, layer, {"Entrypoint": ["psql"], "User": "app"}, PYTHON_PARTS, NGINX_PARTS, CURL_PARTS)
+    server(path, layer, {"Entrypoint": ["psql"], "User": "app"}, (POSTGRES_PROGRAM, "usr/bin/psql"), PYTHON_PARTS, NGINX_PARTS)
 
 
 # --- inits of Debian, which insist on being process 1 ------------------------
