@@ -8,7 +8,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from .lib import (ASAN, DEADLINE_S, MUSL, Api, Nsm, Skip, api, as_user, check, folder, free_port, head_of, read_answer, same, test,
+from .lib import (ASAN, DEADLINE_S, MUSL, Api, Nsm, Skip, api, as_user, check, folder, free_port, head_of, read_answer, same, sleeps, test,
                   wait_for)
 
 EXTEND = ("POST", "/v1/pcrs/16/extend", {"data": "YQ=="})
@@ -201,6 +201,7 @@ def nobody_is_kept_out_by_those_who_send_nothing() -> None:
     port = free_port()
     with api("socket-mode = 0666", f"listen = 127.0.0.1:{port}") as a, ExitStack() as stack:
         files = Path(f"/proc/{a.process.pid}/fd")
+        wait_for(lambda: sleeps(a.process.pid), "the socket by which it said that it is ready to be closed")
         before, held = len(list(files.iterdir())), []
         for p in (port, None):  # the oldest, which make room for others, are those of loopback
             held += [stack.enter_context(a.connect(p)) for _ in range(32)]

@@ -329,6 +329,7 @@ def half_a_request_is_no_request() -> None:
 def descriptors_that_come_along_are_dropped() -> None:
     """Descriptors sent with bytes are not kept, and a socket among them that lingers holds nobody up."""
     with api() as a:
+        wait_for(lambda: sleeps(a.process.pid), "the socket by which it said that it is ready to be closed")
         before = len(os.listdir(f"/proc/{a.process.pid}/fd"))
         for _ in range(20):
             with a.connect() as s, socket.socket(socket.AF_UNIX) as other:

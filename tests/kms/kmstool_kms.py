@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .fake_kms import Credential
 from .lib import ACCESS, ASAN, CONTEXT, DEADLINE_S, MUSL, PLAIN_ENV, REGION, SECRET, Done, OneWorker, Skip, World, check, run, same, test
-from .lib import children, wait_for, world
+from .lib import children, sleeps, wait_for, world
 
 TOKEN = "IQoJb3JpZ2luX2Vj//////////8BEAIaDDU0OTg1MDk0NzAzMiIMQ=="
 ID = "ASIAIOSFODNN7EXAMPLE"
@@ -616,6 +616,7 @@ def no_descriptor_is_left_behind():
             same(p.ask(SET), OK, "SetClient")
             same(p.ask({"Operation": "Decrypt", "Ciphertext": "QUFBQQ=="}), said("Could not decrypt ciphertext"), "Decrypt")
             child, = children(s.process.pid)
+            wait_for(lambda: sleeps(child), "the call to be over")  # noqa: B023
             counts.append(len(os.listdir(f"/proc/{child}/fd")))
         same(counts, counts[:1] * 5, "open descriptors")
 
