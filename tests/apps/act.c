@@ -308,16 +308,9 @@ static void do_idle(void)
 	do_wakeups();
 }
 
-/* Takes memory until the kernel objects. */
 _Noreturn static void do_eat(void)
 {
-	enum { STEP = 1 << 20 };
-	char *p;
-
-	do
-		p = mmap(NULL, STEP, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	while (p != MAP_FAILED);
+	take_memory();
 	fatal("mmap");
 }
 
@@ -546,14 +539,21 @@ static void do_exec(const char *path)
 	fatal(path);
 }
 
-/* Goes on when it has ended. */
-static void do_run(const char *path)
+/* Does it in a child, and goes on when that has ended, however it did. */
+static void apart(void (*with)(const char *argument), const char *argument)
 {
 	pid_t pid = fork();
 
-	if (pid == 0)
-		do_exec(path);
+	if (pid == 0) {
+		with(argument);
+		_exit(0);
+	}
 	waitpid(pid, NULL, 0);
+}
+
+static void do_run(const char *path)
+{
+	apart(do_exec, path);
 }
 
 static void do_read(const char *path)
@@ -664,13 +664,7 @@ static void do_pcr(const char *number)
 /* The same, and if there is no NSM we go on. */
 static void do_pcr_in_child(const char *number)
 {
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		do_pcr(number);
-		_exit(0);
-	}
-	waitpid(pid, NULL, 0);
+	apart(do_pcr, number);
 }
 
 static void do_pcrs(void)

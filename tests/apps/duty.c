@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
@@ -328,16 +327,11 @@ static void do_orphans_without_console(const char *count)
 /* Takes memory until the kernel ends that. */
 static void hungry(int i)
 {
-	enum { STEP = 1 << 20 };
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-	char *p;
 
 	(void)i;
 	(void)!write(fd, "1000", 4);
-	do
-		p = mmap(NULL, STEP, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	while (p != MAP_FAILED);
+	take_memory();
 	for_ever();
 }
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* In one write: lines of others do not come between. */
@@ -27,6 +28,15 @@ _Noreturn static inline void fatal(const char *what)
 {
 	say("@failed=%s: %s\n", what, strerror(errno));
 	_exit(99);
+}
+
+/* Takes memory until the kernel objects. */
+static inline void take_memory(void)
+{
+	while (mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1,
+		    0) != MAP_FAILED)
+		;
 }
 
 /* One of both: with an argument, or without. */
