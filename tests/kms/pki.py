@@ -3,12 +3,12 @@ Certificates for a server that says it is KMS: chains in the shapes that AWS's h
 Amazon's, and each chain that a client has to refuse.
 """
 
-import fcntl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import cache
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-import wheels
+from images.debian import cached
 
 DAY = 86400
 
@@ -35,15 +35,11 @@ def _key(kind: str, name: str) -> object:
     """Those of RSA stay in the project's cache: the five roots and their like take ten seconds."""
     if not kind.startswith("rsa"):
         return ec.generate_private_key({"p256": ec.SECP256R1, "p384": ec.SECP384R1}[kind]())
-    kept = wheels.CACHE.parent / "keys"
-    kept.mkdir(parents=True, exist_ok=True)
-    path = kept / f"{kind} {name}.pem"
-    with (kept / "lock").open("a") as f:
-        fcntl.flock(f, fcntl.LOCK_EX)
-        if not path.exists():
-            new = kept / "new"
-            new.write_bytes(rsa.generate_private_key(65537, int(kind[3:])).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-            new.rename(path)
+
+    def make(path: Path) -> None:
+        (path / "key.pem").write_bytes(
+            rsa.generate_private_key(65537, int(kind[3:])).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    path = cached(f"key-{kind}", make, "key.pem", name) / "key.pem"
     return load_pem_private_key(path.read_bytes(), None)
 
 
