@@ -4,7 +4,7 @@ PACK := main \
 	$(addprefix command/,command build build_options build_app build_relay build_api describe describe_json diff diff_json diff_listing \
 		extract pcr policy policy_json sign set_init sign_options inputs emit) \
 	$(addprefix image/,image image_load load origin oci descriptor manifest docker blobs layer dir skopeo \
-		settings digest elf app check place) \
+		settings digest elf python app check place) \
 	$(addprefix ramdisk/,ramdisk cpio gzip tar squashfs listing unpack unpack_tree rewrite part parts kernel) \
 	$(addprefix eif/,eif eif_writer measure metadata pcrs) \
 	$(addprefix sign/,signature sign_key key_file token ecdsa cose cert ossl) \

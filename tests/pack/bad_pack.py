@@ -2,6 +2,8 @@
 
 import json
 import os
+import py_compile
+import re
 import subprocess
 import sys
 import tarfile
@@ -461,6 +463,38 @@ def a_resolv_conf_of_the_builder_is_mentioned() -> None:
             single(path / str(n), [layer], CMD)
             done = build(path / f"{n}.eif", "--image", path / str(n)).is_(DONE)
             same("/etc/resolv.conf of the image is measured" in done.err, said, f"a note for {content!r}")
+
+
+@test
+def modules_that_python_would_compile_again_are_counted() -> None:
+    """A .pyc of which the image's times are true and the enclave's are not; none that goes by a hash, nor one that nothing reads."""
+    with folder() as path:
+        source, compiled = path / "m.py", path / "m.pyc"
+        source.write_text("x = 1\n")
+        os.utime(source, (1000, 1000))
+
+        def module(mode: str, size: int = 0) -> bytes:
+            py_compile.compile(str(source), str(compiled), doraise=True, invalidation_mode=getattr(py_compile.PycInvalidationMode, mode))
+            data = compiled.read_bytes()
+            return data[:12] + size.to_bytes(4, "little") + data[16:] if size else data
+
+        stale = module("TIMESTAMP")
+        plain, opt = "a.cpython-311.pyc", "b.cpython-311.opt-1.pyc"
+        cases = (("as pip and Debian leave them", (plain, opt), stale, 1000, [], "2"), ("times are kept", (plain,), stale, 1000, ["--keep-times"], ""),
+                 ("all have its source's time", (plain,), stale, 1000, ["--mtime", "1000"], ""), ("stale already", (plain,), stale, 1001, [], ""),
+                 ("of another size", (plain,), module("TIMESTAMP", 7), 1000, [], ""), ("unchecked", (plain,), module("UNCHECKED_HASH"), 1000, [], ""),
+                 ("checked by a hash", (plain,), module("CHECKED_HASH"), 1000, [], ""), ("cut off", (plain,), stale[:15], 1000, [], ""),
+                 ("of a Python before 3.7", (plain,), stale[:4] + stale[8:], 1000, [], ""), ("without a source", (), stale, 1000, [], ""))
+        for n, (what, names_of, data, time, options, count) in enumerate(cases):
+            layer = static_layer()
+            for name in names_of:
+                layer.file(f"opt/{name.partition('.')[0]}.py", source, mtime=time)
+                layer.file(f"opt/__pycache__/{name}", data)
+            layer.file("opt/__pycache__/gone.cpython-311.pyc", data)
+            layer.file("opt/sourceless.pyc", data)
+            single(path / str(n), [layer], CMD)
+            done = build(path / f"{n}.eif", "--image", path / str(n), *options).is_(DONE)
+            same("".join(re.findall(r"since (\d+) \.pyc files", done.err)), count, what)
 
 
 @test

@@ -11,6 +11,7 @@
 #include "rootfs/pack/image/app.h"
 #include "rootfs/pack/image/check.h"
 #include "rootfs/pack/image/image.h"
+#include "rootfs/pack/image/python.h"
 
 enum { CONF_MAX = 1 << 20 /* bytes of the configuration */ };
 
@@ -150,6 +151,27 @@ static void note_resolver(const struct command *c, const struct image *image)
 				"wherever it is made");
 }
 
+static int note_python(const struct command *c, const struct build *b,
+		       const struct image *image, struct fault *reterr)
+{
+	size_t count = 0;
+
+	if (b->ramdisk.keep_times)
+		return 0;
+	if (python_count_stale(tree_root(image->tree), b->ramdisk.mtime, &count,
+			       reterr) < 0)
+		return -1;
+	if (count > 0)
+		command_note(c,
+			     "Python compiles modules at each start, since "
+			     "%zu .pyc files name the times of their sources: "
+			     "--keep-times, or compileall --invalidation-mode "
+			     "unchecked-hash when the image is built, keeps "
+			     "them in use",
+			     count);
+	return 0;
+}
+
 static void note_quotes(const struct command *c, const struct app *app)
 {
 	const char *word;
@@ -196,7 +218,8 @@ int build_load_app(const struct command *c, struct build *b,
 		     reterr) < 0 ||
 	    check_image(image, app, b->parts.eif_arch, reterr) < 0 ||
 	    build_check_api(c, image, app, reterr) < 0 ||
-	    check_init_takes(c, b, app, reterr) < 0)
+	    check_init_takes(c, b, app, reterr) < 0 ||
+	    note_python(c, b, image, reterr) < 0)
 		goto out;
 	for (size_t i = 0; i < image->notes.count; i++)
 		command_note(c, "%s", image->notes.items[i]);
