@@ -137,8 +137,14 @@ $(H)/kms_wire: $(call objects,HK,tests/kms/wire.c) $(HK)/lib.a
 $(H)/kms $(H)/api $(H)/kms_caller $(H)/kms_wiped $(H)/kms_wire $(KMS_UNIT_X):
 	$(call link,$(LINK_HOST) $(SAN_STATIC) $(call keys_libs,HK))
 
+# clang has the linker show the names of its sanitizers, and gold warns of those that no other file may see.
+define link_fuzz
+$(call link,$(LINK_FUZZ) $(1) 2>$@.said || { cat $@.said >&2; exit 1; })
+$(Q)grep -v 'warning: Cannot export local symbol' $@.said >&2; rm $@.said
+endef
+
 $(KMS_FUZZ_X): $(FZ)/%: $(FK)/obj/tests/fuzz/%_fuzz.o $(FK)/api.a $(FK)/kms.a $(FK)/lib.a
-	$(call link,$(LINK_FUZZ) $(call keys_libs,FK))
+	$(call link_fuzz,$(call keys_libs,FK))
 
 $(HK)/obj/%.o: private HOST_INC = $(call keys_inc,HK,cbor kmstls yyjson llhttp)
 $(FK)/obj/%.o: private FUZZ_INC = $(call keys_inc,FK,cbor kmstls yyjson llhttp)
@@ -149,13 +155,13 @@ $(H)/obj/nsm/es384.o $(H)/obj/tests/interop/es384_32.o: private HOST_CFLAGS += -
 # --- Fuzzers -----------------------------------------------------------------------
 
 $(FUZZ_X): $(FZ)/%: $(FZ)/obj/tests/fuzz/%_fuzz.o $(FZ)/lib.a
-	$(call link,$(LINK_FUZZ) $(FUZZ_LIBS))
+	$(call link_fuzz,$(FUZZ_LIBS))
 
 $(PACK_FUZZ_X): $(FZ)/%: $(FZ)/obj/tests/fuzz/%_fuzz.o $(FZ_PACK_O)
-	$(call link,$(LINK_FUZZ) $(TEST_PACK_LIBS))
+	$(call link_fuzz,$(TEST_PACK_LIBS))
 
 $(RELAY_FUZZ_X): $(FZ)/%: $(FZ)/obj/tests/fuzz/%_fuzz.o $(FZ_RELAY_O)
-	$(call link,$(LINK_FUZZ) $(RELAY_TEST_LIBS))
+	$(call link_fuzz,$(RELAY_TEST_LIBS))
 
 # --- What several of them share ------------------------------------------------------
 
