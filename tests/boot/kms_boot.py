@@ -2,7 +2,9 @@
 KMS for an enclave over real vsock. The documents are the emulated NSM's, signed by this machine's root; the fake KMS of tests/kms
 verifies them as AWS's does, and asks a policy that mkeif has printed. The parent runs `relay forward`.
 
-What one image on one machine can show is shown by one boot, all_asked(): a script has the programs ask one after the other.
+What one image on one machine can show is shown by one boot, all_asked(): a script has the programs ask one after the other. The
+first is kms as shipped, and so is the local API; the others are the same objects with given primes (tests/kms/primes.c), since an
+emulator takes two seconds to find those of a key.
 """
 
 import base64
@@ -27,7 +29,8 @@ from .lib import DEADLINE_S, Boot, Failure, Tree, boot, built, check, image, sam
 
 SECRET, OTHER_SECRET = b"attack at dawn", b"attack at dusk"
 CA = "/etc/kms-ca.pem"
-TOOL = ("/bin/kms", "decrypt", "--base64", "--context", "app=orders", "--ca", CA, "--credentials", "imds vsock:3:8002")
+NEAR = "KMS_NEAR_PRIMES=yes"
+TOOL = ("decrypt", "--base64", "--context", "app=orders", "--ca", CA, "--credentials", "imds vsock:3:8002")
 
 
 def text_of(secret: bytes) -> str:
@@ -78,16 +81,16 @@ def quoted(*words: str) -> str:
 
 def script(keys: dict[str, Key], blob: str, job: str) -> str:
     """The commands of busybox's shell; each ends with a line of its name and its code."""
-    def tool(key: str, *more: str) -> str:
-        return quoted(*TOOL, "--key", keys[key].arn, *more, f"/secret.{key}")
+    def tool(key: str, *more: str, program: str = "/near/kms") -> str:
+        return quoted(program, *TOOL, "--key", keys[key].arn, *more, f"/secret.{key}")
 
-    cli = quoted("/bin/kmstool_enclave_cli", "decrypt", "--region", REGION, "--proxy-port", "8000", "--aws-access-key-id", ACCESS[0],
+    cli = quoted("/near/kmstool_enclave_cli", "decrypt", "--region", REGION, "--proxy-port", "8000", "--aws-access-key-id", ACCESS[0],
                  "--aws-secret-access-key", ACCESS[1], "--ca", CA, "--ciphertext", blob)
     absent = tool("good", "--attempts", "2", "--timeout", "20", "--region", REGION).replace("vsock:3:8002", "vsock:3:8009")
-    commands = {"good": tool("good"), "image": tool("image"), "role": tool("role"), "absent": absent, "cli": cli,
+    commands = {"good": tool("good", program="/bin/kms"), "image": tool("image"), "role": tool("role"), "absent": absent, "cli": cli,
                 "clock": f"date -s 2020-01-01 && {tool('good')} && /bin/program {quoted(job)}"}
     return "now=$(date +%s)\n" + "".join(f"{command}; echo @code={name} $?\n" for name, command in commands.items()) + \
-        f"date -s @$now\nexec /bin/kmstool_enclave --ca {CA}\n"
+        f"date -s @$now\nexec /near/kmstool_enclave --ca {CA}\n"
 
 
 def asking(kms: FakeKms, keys: dict[str, Key], blobs: dict[str, bytes], env: tuple[str, ...] = ()) -> Eif:
@@ -98,8 +101,9 @@ def asking(kms: FakeKms, keys: dict[str, Key], blobs: dict[str, bytes], env: tup
         files.link(f"bin/{name}", "busybox")
     files.file("bin/program", sdks.go_program().read_bytes(), 0o755)
     files.file("bin/kms", built("kms"), 0o755)
+    files.file("near/kms", built("test/kms-near"), 0o755)
     for name in ("kmstool_enclave", "kmstool_enclave_cli"):
-        files.link(f"bin/{name}", "kms")
+        files.link(f"near/{name}", "kms")
     files.file("usr/bin/enclave-api", built("api"), 0o755)
     files.file(CA.strip("/"), kms.ca.read_bytes())
     files.file("etc/enclave-api.conf", demo.API_CONF.format(arn=keys["good"].arn))
@@ -109,7 +113,7 @@ def asking(kms: FakeKms, keys: dict[str, Key], blobs: dict[str, bytes], env: tup
         files.file(f"secret.{name}", blob)
     job = {"op": "Decrypt", "input": {"KeyId": keys["good"].arn, "CiphertextBlob": text_of(blobs["good"])}}
     files.file("script", script(keys, text_of(kms.encrypt(keys["open"], SECRET, {})), json.dumps(job)))
-    return image("/bin/sh", "/script", files=files, config=API_CONF, env=(*demo.ENVIRONMENT, "AWS_REGION=eu-west-1", *env))
+    return image("/bin/sh", "/script", files=files, config=API_CONF, env=(*demo.ENVIRONMENT, "AWS_REGION=eu-west-1", NEAR, *env))
 
 
 def serve_instance(folder: Path, frames: list[dict], answers: list[dict]) -> None:
@@ -239,10 +243,10 @@ def a_document_that_nobody_signed_is_refused():
     """QEMU's own: KMS does not take it, and says so."""
     with demo.kms_for_emulator() as kms:
         key, files = kms.new_key(), Tree()
-        files.file("bin/kms", built("kms"), 0o755)
+        files.file("bin/kms", built("test/kms-near"), 0o755)
         files.file(CA.strip("/"), kms.ca.read_bytes())
         files.file("secret", kms.encrypt(key, SECRET, {"app": "orders"}))
         with parent(kms) as folder:
-            b = boot(image(*TOOL, "--key", key.arn, "/secret", files=files), folder=folder, role=ROLE, documents="unsigned")
+            b = boot(image("/bin/kms", *TOOL, "--key", key.arn, "/secret", files=files, env=(NEAR,)), folder=folder, role=ROLE, documents="unsigned")
         check("ValidationException" in b.result.text and "attestation document" in b.result.text, "no reason on the console")
         b.expect_end("/bin/kms", "exited with code 1")
