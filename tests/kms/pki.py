@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.backends import default_backend
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
@@ -40,7 +41,14 @@ def _key(kind: str, name: str) -> object:
         (path / "key.pem").write_bytes(
             rsa.generate_private_key(65537, int(kind[3:])).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     path = cached(f"key-{kind}", make, "key.pem", name) / "key.pem"
-    return load_pem_private_key(path.read_bytes(), None)
+    # It was checked when it was made, and to check a large one takes half a second in each process. From 39 on
+    # python3-cryptography has a parameter for it.
+    backend = default_backend()
+    backend._rsa_skip_check_key = True
+    try:
+        return load_pem_private_key(path.read_bytes(), None)
+    finally:
+        backend._rsa_skip_check_key = False
 
 
 def _name(cn: str) -> x509.Name:
