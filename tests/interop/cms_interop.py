@@ -24,6 +24,9 @@ from cryptography.hazmat.primitives.serialization import (BestAvailableEncryptio
                                                           load_der_private_key, load_der_public_key)
 from cryptography.x509.oid import NameOID
 
+from images.debian import cached
+from kms import pki
+
 from . import lib
 
 SIZES = (2048, 3072, 4096)
@@ -97,14 +100,27 @@ class Key:
         return cert.public_bytes(Encoding.PEM)
 
 
+def library() -> dict[str, str]:
+    """What the library's keys depend on: its sources and mbedTLS, by their hashes."""
+    sources = [*(lib.TOP / "nsm").glob("*.[ch]"), lib.TOP / "scripts/deps", lib.TOP / "scripts/deps.lock",
+               lib.TOP / "tests/interop/recipient.c"]
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(sources)}
+
+
 @cache
 def key_of(bits: int) -> Key:
-    """The library's own, made once for all workers: with sanitizers a large one takes seconds."""
+    """
+    The library's own, made once for all workers. Those that take seconds stay in the project's cache until a file of the
+    library changes; tests/unit/recipient_test.c makes new ones of these sizes in each run.
+    """
     def make(path: Path) -> None:
-        path.mkdir()
+        path.mkdir(exist_ok=True)
         lib.same(run([f"new {bits} {path}/key {path}/spki"]), ["ok"], "making a key")
 
-    path = lib.once(f"interop/{bits}", make)
+    if bits == SIZES[0]:
+        path = lib.once(f"interop/{bits}", make)
+    else:
+        path = cached(f"key-of-nsmc-{bits}", make, "spki", library())
     return Key((path / "key").read_bytes(), (path / "spki").read_bytes())
 
 
@@ -354,7 +370,7 @@ def keys_of_others_are_imported():
     with folder() as d:
         jobs, wanted = [], []
         for bits in SIZES:
-            private = rsa.generate_private_key(3 if bits == 2048 else 65537, bits)
+            private = rsa.generate_private_key(3, bits) if bits == SIZES[0] else pki.key(f"rsa{bits}", "others")
             spki = private.public_key().public_bytes(
                 Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
             forms = [private.private_bytes(encoding, form, NoEncryption())
