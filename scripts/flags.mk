@@ -93,7 +93,8 @@ FUZZ_LIBS := $(FZ)/deps/mbedtls/lib/libmbedx509.a $(FZ)/deps/mbedtls/lib/libmbed
 # What a rule names may have its own .mk among it, so that another list or another flag there links anew.
 parts = $(filter-out %.mk,$^)
 LINK_TARGET = $(XCC) $(LDFLAGS_ALL) -o $@ $(CRT) $(parts) $(LIBS)
-LINK_HOST = $(HOSTCC) $(GOLD) $(SAN) -pie -o $@ $(parts)
+# Not -pie: 70,000 places of mkeif would be relocated at each start, and each page of them is a copy.
+LINK_HOST = $(HOSTCC) $(GOLD) $(SAN) -no-pie -o $@ $(parts)
 LINK_FUZZ = $(FUZZ_CC) $(GOLD) -fsanitize=fuzzer $(FUZZ_SAN) -o $@ $(parts)
 # What is not shipped is linked in half of the time by gold, where the machine has it, as Debian 12's binutils do.
 GOLD := $(if $(shell command -v ld.gold),-fuse-ld=gold)
