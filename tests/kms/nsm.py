@@ -30,7 +30,7 @@ from interop import ca
 
 PCRS, SIZE = 32, 48
 REQUEST_MAX, RESPONSE_MAX = 4096, 12288
-# AWS's leaf certificates live 10803 s from some seconds before a document; the others begin days before.
+# AWS's leaf certificates live 10803 s from some seconds before a document, those here from up to a minute more; the others begin days before.
 LIFETIMES = ((30 * 365 * ca.DAY, 30 * 365 * ca.DAY), (7 * ca.DAY, 13 * ca.DAY), (2 * ca.DAY, 4 * ca.DAY),
              (5 * ca.HOUR, 19 * ca.HOUR), (3, 10800))
 
@@ -66,7 +66,11 @@ class Request:
 
 
 def chain_at(now: int, root: ca.Key | None = None) -> ca.Chain:
-    """As AWS's, valid around NOW; below another ROOT of the same name, if one is given."""
+    """
+    As AWS's, valid around NOW; below another ROOT of the same name, if one is given. All that a process makes in one minute are
+    the same: to sign one takes as long as a call of KMS.
+    """
+    now -= now % 60
     changes = {at: {"not_before": now - before, "not_after": now + after} for at, (before, after) in enumerate(LIFETIMES) if at}
     return ca.Chain(changes=changes | ({0: {"key": root}} if root else {}))
 

@@ -170,17 +170,22 @@ class Pki:
         return b"".join(root(r, int(self.now // DAY)) for r in self.trusted)
 
     def chain(self, name: str, leaf: dict | None = None) -> tuple[bytes, bytes]:
-        """Certificates and key of the shape NAME, PEM. LEAF: more changes to the leaf's."""
-        shape = {**GOOD, **BAD}[name]
-        root = FOREIGN if shape.foreign else PATH_OF_ROOT[shape.root]
-        middle = Cert(**{"name": f"Test RSA M0{shape.root}", "kind": shape.kind, "days": (-1000, 1000), "path_len": 0,
-                         **shape.middle})
-        end = Cert(**{"name": self.host, "kind": shape.kind, "ca": False, "hosts": (self.host, f"dualstack.{self.host}"),
-                      **shape.leaf, **(leaf or {})})
-        certs = [made(end, end if name == "self-signed" else middle, self.now)]
-        if name != "self-signed":
-            certs.append(made(middle, root, self.now))
-        if shape.cross:
-            certs += [made(root, ROOTS[4], self.now), made(ROOTS[4], CLASS_2, self.now)]
-        pem = b"".join(c.public_bytes(Encoding.PEM) for c in shape.sent(certs))
-        return pem, key_of(end).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        """Certificates and key of the shape NAME, PEM. LEAF: more changes to the leaf's. In one minute they are the same."""
+        return _pems(name, self.host, int(self.now // 60), tuple((leaf or {}).items()))
+
+
+@cache
+def _pems(name: str, host: str, minute: int, leaf: tuple[tuple[str, object], ...]) -> tuple[bytes, bytes]:
+    shape, now = {**GOOD, **BAD}[name], minute * 60
+    root = FOREIGN if shape.foreign else PATH_OF_ROOT[shape.root]
+    middle = Cert(**{"name": f"Test RSA M0{shape.root}", "kind": shape.kind, "days": (-1000, 1000), "path_len": 0,
+                     **shape.middle})
+    end = Cert(**{"name": host, "kind": shape.kind, "ca": False, "hosts": (host, f"dualstack.{host}"),
+                  **shape.leaf, **dict(leaf)})
+    certs = [made(end, end if name == "self-signed" else middle, now)]
+    if name != "self-signed":
+        certs.append(made(middle, root, now))
+    if shape.cross:
+        certs += [made(root, ROOTS[4], now), made(ROOTS[4], CLASS_2, now)]
+    pem = b"".join(c.public_bytes(Encoding.PEM) for c in shape.sent(certs))
+    return pem, key_of(end).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

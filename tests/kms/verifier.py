@@ -39,13 +39,20 @@ def _signed_by(cert: x509.Certificate, issuer: x509.Certificate) -> None:
         raise Untrue("the signature of a certificate is wrong") from None
 
 
-def _chain(ders: list[bytes], root: x509.Certificate, when: datetime) -> x509.Certificate:
-    certs = [root, *(x509.load_der_x509_certificate(d) for d in ders[1:])]
-    _require(x509.load_der_x509_certificate(ders[0]) == root, "another root")
-    for at, cert in enumerate(certs):
+@lru_cache(64)
+def _read(der: bytes) -> tuple[x509.Certificate, x509.BasicConstraints, x509.KeyUsage]:
+    """Threads may share the certificate, but for its extensions, which no two of them can read at a time."""
+    cert = x509.load_der_x509_certificate(der)
+    return (cert, cert.extensions.get_extension_for_oid(ExtensionOID.BASIC_CONSTRAINTS).value,
+            cert.extensions.get_extension_for_oid(ExtensionOID.KEY_USAGE).value)
+
+
+def _chain(ders: list[bytes], root: bytes, when: datetime) -> x509.Certificate:
+    _require(ders[0] == root, "another root")
+    read = [_read(der) for der in ders]
+    certs = [cert for cert, _, _ in read]
+    for at, (cert, basic, usage) in enumerate(read):
         _require(cert.not_valid_before - LEEWAY <= when <= cert.not_valid_after, f"certificate {at} is not valid at {when}")
-        basic = cert.extensions.get_extension_for_oid(ExtensionOID.BASIC_CONSTRAINTS).value
-        usage = cert.extensions.get_extension_for_oid(ExtensionOID.KEY_USAGE).value
         if cert is certs[-1]:
             _require(not basic.ca and usage.digital_signature, "the leaf may not sign documents")
         else:
@@ -65,7 +72,7 @@ def verify(document: bytes, root: bytes, now: float) -> dict:
         fields = cbor2.loads(payload)
         _require(cbor2.loads(protected) == {1: ES384}, "it is not signed by ES384")
         _require(fields["digest"] == "SHA384" and len(signature) == 96, "another algorithm")
-        leaf = _chain([*fields["cabundle"], fields["certificate"]], x509.load_der_x509_certificate(root), when)
+        leaf = _chain([*fields["cabundle"], fields["certificate"]], root, when)
     except (ValueError, KeyError, TypeError, x509.ExtensionNotFound, cbor2.CBORDecodeError) as e:
         raise Untrue(f"no attestation document: {e}") from None
     r, s = (int.from_bytes(half, "big") for half in (signature[:48], signature[48:]))
