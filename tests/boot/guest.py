@@ -9,14 +9,16 @@ name: cases().
 """
 
 import io
+import shutil
 import tarfile
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 import suite
-from images.debian import debian
+from images.debian import less, root
 
 from .inside.streams import CASES
 from .lib import Boot, Tree, boot, built, check, image, same, shared
@@ -24,12 +26,15 @@ from .lib import Boot, Tree, boot, built, check, image, same, shared
 INSIDE = Path(__file__).resolve().parent / "inside"
 PROGRAMS = ("python3-minimal", "libpython3-stdlib", "busybox-static", "socat", "ncat", "strace")
 NAMES = ("sh", "cat", "grep", "head", "kill", "ls", "sed", "sleep", "sort", "tail", "tr", "wc")  # by which busybox is called
+# What a guest runs, of what the packages have; libc itself looks for libgcc_s when a thread ends.
+RUN = ("usr/bin/python3*", "bin/busybox", "usr/bin/curl", "usr/bin/ncat", "usr/bin/socat", "usr/bin/strace", "lib/*/libgcc_s.so.1")
 # What no test reads.
 DROPPED = ("usr/share", "usr/lib/x86_64-linux-gnu/gconv", "usr/lib/python3.11/pydoc_data", "usr/lib/python3.11/lib2to3", "var", "etc",
-           "boot", "home", "media", "mnt", "opt", "srv", "usr/sbin", "sbin")
+           "boot", "home", "media", "mnt", "opt", "srv", "usr/sbin", "sbin",
+           *(f"usr/lib/python3.11/{name}" for name in ("asyncio", "multiprocessing", "test", "wsgiref", "xml", "lib-dynload/_crypt*")))
 # Python's modules are compiled here, where it does not take seconds of a guest, and in the place of their sources.
 COMPILED = "--extract-hook=cd \"$1\" && /usr/bin/python3 -I -m compileall -q -b --invalidation-mode unchecked-hash -s . usr/lib/python3.* && " \
-    "find usr/lib/python3.* -name '*.py' -delete && rm -f usr/lib/*/libsqlite3.* usr/lib/*/libdb-* bin/tar usr/bin/dpkg*"
+    "find usr/lib/python3.* -name '*.py' -delete"
 KEYS = "heartbeat = off\n"
 EGRESS = KEYS + """\
 add-host = out.test:127.9.9.9 other.test:127.9.9.9 inner.test:10.1.1.1
@@ -47,11 +52,9 @@ def programs(*packages: str) -> Tree:
     recipe = ["--mode=auto", "--variant=extract", "--format=tar", "--include=" + ",".join(packages)]
     if "libpython3-stdlib" in packages:
         recipe += [COMPILED]
-    with tarfile.open(fileobj=io.BytesIO(debian("debian-guest", recipe))) as tar:
+    with tarfile.open(less(root("debian-guest", recipe), RUN, DROPPED)) as tar:
         for m in tar:
             name = m.name.removeprefix("./").strip("/")
-            if not name or any(name == d or name.startswith(d + "/") for d in DROPPED):
-                continue
             if m.isdir():
                 tree.dir(name, m.mode)
             elif m.issym():
@@ -63,6 +66,16 @@ def programs(*packages: str) -> Tree:
     return tree
 
 
+@cache
+def compiled() -> dict[str, bytes]:
+    """The modules of inside/ as a guest's Python takes them; their tracebacks name the files here."""
+    with tempfile.TemporaryDirectory() as tmp:
+        folder = shutil.copytree(INSIDE, Path(tmp, "inside"), ignore=shutil.ignore_patterns("__pycache__"))
+        suite.tool("/usr/bin/python3", "-I", "-m", "compileall", "-q", "-b", "--invalidation-mode", "unchecked-hash",
+                   "-s", tmp, "-p", INSIDE.parent, folder)
+        return {path.name: path.read_bytes() for path in folder.glob("*.pyc")}
+
+
 def guest_files(*packages: str, **files: bytes) -> Tree:
     """The root of a guest: Debian's PACKAGES beside the usual ones, relay as /bin/relay, all of inside/, and FILES below /bin."""
     tree = Tree()
@@ -70,8 +83,8 @@ def guest_files(*packages: str, **files: bytes) -> Tree:
     tree.file("bin/relay", built("relay"), 0o755)
     tree.file("usr/bin/enclave-relay", built("relay"), 0o755)
     tree.file("etc/resolv.conf", "nameserver 127.0.0.1\n")  # without one some programs do not start
-    for path in INSIDE.glob("*.py"):
-        tree.file(f"inside/{path.name}", path.read_bytes())
+    for name, code in compiled().items():
+        tree.file(f"inside/{name}", code)
     for name, data in files.items():
         tree.file(f"bin/{name}", data, 0o755)
     return tree
@@ -80,7 +93,8 @@ def guest_files(*packages: str, **files: bytes) -> Tree:
 def own_parent(module: str, *args: str, files: Tree | None = None, config: str = KEYS, env: tuple[str, ...] = (), memory: int = 1024,
                **machine: object) -> Boot:
     """A boot of the guest with CID 3, in which python3 runs the MODULE of inside/ with ARGS to its end."""
-    eif = image("/usr/bin/python3", "-B", "-u", "-m", f"inside.{module}", *args, files=files or guest_files(), config=config, env=env)
+    eif = image("/usr/bin/python3", "-S", "-E", "-B", "-u", "-m", f"inside.{module}", *args, files=files or guest_files(), config=config,
+                env=env)
     b = boot(eif, cid=3, memory=memory, **machine)
     check("end" in b.facts, f"inside/{module}.py did not come to its end")
     return b

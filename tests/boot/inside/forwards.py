@@ -1,7 +1,6 @@
 """relay forward over real vsock, both directions, alone and one behind the other."""
 
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -9,11 +8,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from .streams import (DEADLINE_S, PARENT, PORTS, ROUTES, Thread, accept, case, check, children, connect, forward, is_over, listen,
+from .streams import (DEADLINE_S, MIB, NOISE, PARENT, PORTS, ROUTES, Thread, accept, case, check, children, connect, forward, is_over, listen,
                       receive, reset, rest, rss_kib, route, said, same, started, taken, wait_for)
 
-MIB = 1 << 20
-NOISE = random.Random(1).randbytes(4 * MIB)  # sixteen times what vsock lets be under way
 MOST = 32768  # bytes of a write to vsock
 
 
@@ -169,8 +166,9 @@ def no_write_to_vsock_is_larger_than_32_kib():
         check(most <= MOST, f"{kind}: a write of {most} bytes")
     port = next(PORTS)
     listener = listen(f"vsock:{port}")
-    code = f"import socket; s = socket.socket(socket.AF_VSOCK); s.connect(({PARENT}, {port})); s.sendall(bytes(65536))"
-    child = subprocess.Popen([*tracer, "python3", "-B", "-c", code])
+    with open("/tmp/data", "wb") as f:
+        f.write(bytes(65536))
+    child = subprocess.Popen([*tracer, "socat", "-u", "-b", "65536", "OPEN:/tmp/data", f"VSOCK-CONNECT:{PARENT}:{port}"])
     same(len(rest(accept(listener))), 65536, "the control's bytes")
     same(child.wait(), 0, "the control's end")
     same(largest()[0], 65536, "the control's largest write")

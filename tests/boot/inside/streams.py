@@ -5,6 +5,7 @@ vsock:PORT and vsock:CID:PORT, tcp:ADDRESS:PORT, unix:PATH. Each wait has a dead
 
 import itertools
 import os
+import random
 import select
 import socket
 import struct
@@ -12,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -20,6 +20,8 @@ PARENT = 3
 DEADLINE_S = 240.0
 PATIENCE_S = 60.0  # for what need not come
 CASES: dict[str, Callable[[], None]] = {}
+MIB = 1 << 20
+NOISE = random.Random(1).randbytes(4 * MIB)  # sixteen times what vsock lets be under way
 PORTS = itertools.count(20000)
 
 
@@ -39,6 +41,8 @@ def run_cases(chosen: list[str]) -> None:
         try:
             function()
         except Exception as e:
+            import traceback  # which nobody waits for otherwise
+
             traceback.print_exc(file=sys.stdout)
             print(f"@case={name} {type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}")
         else:
