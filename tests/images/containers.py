@@ -12,7 +12,7 @@ from pathlib import Path
 import wheels
 from suite import TOP, Skip, built
 
-from .debian import INITS_RECIPE, PYTHON_RECIPE, SERVERS_RECIPE, cached, debian, less, root
+from .debian import INITS_RECIPE, PYTHON_RECIPE, SERVERS_RECIPE, cached, less, root
 from .oci import OCI, TIME, Layer, Layout, single, tagged
 
 BUSYBOX = Path("/bin/busybox")  # of busybox-static
@@ -376,7 +376,7 @@ def python(path: Path) -> None:
 PYTHON_PARTS = ("usr/lib/python3.11", "usr/lib/python3", "usr/share/python3")
 NGINX_PARTS = ("etc/nginx", "var/lib/nginx", "var/log/nginx", "usr/share/nginx")
 POSTGRES_PARTS = ("usr/lib/postgresql", "usr/share/postgresql", "usr/share/postgresql-common", "var/lib/postgresql",
-                  "etc/postgresql", "etc/postgresql-common", "run/postgresql", "var/log/postgresql")
+                  "etc/postgresql", "etc/postgresql-common", "run/postgresql", "var/log/postgresql", "usr/share/zoneinfo")
 CURL, NGINX_PROGRAM, POSTGRES_PROGRAM = "usr/bin/curl", "usr/sbin/nginx", "usr/lib/postgresql/15/bin/postgres"
 
 
@@ -544,10 +544,9 @@ WantedBy=multi-user.target
 """
 
 
-def init(path: Path, layer: Layer, *command: str) -> None:
-    """LAYER over Debian's inits, of which COMMAND is the one that becomes process 1."""
-    for name in ("usr/share", f"usr/lib/{os.uname().machine}-linux-gnu/gconv"):
-        layer.without(name)
+def init(path: Path, layer: Layer, programs: tuple[str, ...], unread: tuple[str, ...], *command: str) -> None:
+    """LAYER over Debian's inits, of which PROGRAMS stay, without what is UNREAD; COMMAND becomes process 1."""
+    base = less(root("debian-inits", INITS_RECIPE), programs, ("usr/share", "usr/lib/*/gconv", *unread)).read_bytes()
     layer.file("bin/busybox", BUSYBOX, 0o755)
     layer.link("bin/sh", "busybox")
     layer.file("srv/app", SERVICE, 0o755)
@@ -555,7 +554,7 @@ def init(path: Path, layer: Layer, *command: str) -> None:
     layer.file("etc/group", GROUP)
     layer.file("etc/enclave-init.conf", "hand-over = yes\n")
     layout = Layout(path)
-    layout.index(tagged(layout.image([debian("debian-inits", INITS_RECIPE), layer.bytes()], {
+    layout.index(tagged(layout.image([base, layer.bytes()], {
         "Entrypoint": list(command), "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "A=of the image"]}, "plain")))
 
 
@@ -568,7 +567,10 @@ def systemd(path: Path) -> None:
     layer.link("etc/systemd/system/default.target", "/lib/systemd/system/multi-user.target")
     layer.file("etc/machine-id", "0123456789abcdef0123456789abcdef\n")  # or it asks the console who it is
     layer.link("etc/systemd/system/serial-getty@ttyS0.service", "/dev/null")  # or it waits for udev
-    init(path, layer, "/lib/systemd/systemd")
+    init(path, layer, ("bin/*", "sbin/*"), (), "/lib/systemd/systemd")
+
+
+SYSTEMD = ("*/systemd", "*/udev")  # what the others do without
 
 
 @image
@@ -579,7 +581,7 @@ def s6(path: Path) -> None:
     layer.file("srv/s6/app/run", "#!/bin/sh\nexec chpst -u app /srv/app\n", 0o755)
     layer.file("srv/s6/app/finish", "#!/bin/sh\ns6-svscanctl -t /srv/s6\nexit 125\n", 0o755)
     layer.file("srv/s6/.s6-svscan/finish", "#!/bin/sh\necho @finish=$$\nexec busybox reboot -f\n", 0o755)
-    init(path, layer, "s6-svscan", "/srv/s6")
+    init(path, layer, ("bin/s6-*", "usr/bin/s6-*", "usr/bin/chpst"), SYSTEMD, "s6-svscan", "/srv/s6")
 
 
 @image
@@ -592,7 +594,7 @@ def runit(path: Path) -> None:
     layer.file("srv/runit/app/run", "#!/bin/sh\nexec chpst -u app /srv/app\n", 0o755)
     # Not through before the machine is: runsv starts the service again a second later.
     layer.file("srv/runit/app/finish", "#!/bin/sh\n/lib/runit/runit-init 6\nkill -STOP $$\n", 0o755)
-    init(path, layer, "/sbin/runit")
+    init(path, layer, ("sbin/runit*", "usr/bin/runsv*", "usr/bin/chpst"), SYSTEMD, "/sbin/runit")
 
 
 # --- a program with the AWS SDK -------------------------------------------------------
@@ -656,6 +658,7 @@ def write_boto3(path: Path, env: tuple[str, ...]) -> None:
     layer.file("etc/passwd", PASSWD + "api:x:900:900:The local API:/:/bin/false\n")
     layer.file("etc/group", GROUP + "api:x:900:\n")
     layout = Layout(path)
-    layout.index(tagged(layout.image([debian("debian-python", PYTHON_RECIPE), layer.bytes()], {
+    base = less(root("debian-python", PYTHON_RECIPE), (PYTHON,)).read_bytes()
+    layout.index(tagged(layout.image([base, layer.bytes()], {
         "Entrypoint": ["python3", "-u", "/srv/decrypts.py"], "User": "app",
         "Env": ["PATH=/usr/bin:/bin", "LANG=C.UTF-8", *env]}, "plain")))
