@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import re
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -15,7 +14,7 @@ import enclave
 import golang
 import suite
 from enclave import Eif, Entry, Tree
-from images.debian import PYTHON_RECIPE, cached, debian
+from images.debian import PYTHON_RECIPE, cached, less, root
 from images.stubs import elf
 from machine import aws_image
 
@@ -65,10 +64,10 @@ def _go(name: str, arch: str) -> bytes:
             "program").read_bytes()
 
 
-def _debian(name: str, recipe: list[str]) -> tarfile.TarFile:
+def _debian(name: str, recipe: list[str], programs: tuple[str, ...]) -> tarfile.TarFile:
     if not shutil.which("mmdebstrap"):
         raise suite.Skip("no mmdebstrap, for Debian's packages")
-    return tarfile.open(fileobj=io.BytesIO(debian(name, recipe)))
+    return tarfile.open(less(root(name, recipe), programs, IDLE))
 
 
 def _arch(name: str, kernel: Kernel) -> str:
@@ -76,22 +75,30 @@ def _arch(name: str, kernel: Kernel) -> str:
     return {"own": kernel.arch, "other": {"x86_64": "aarch64", "aarch64": "x86_64"}[kernel.arch]}.get(name, name)
 
 
-# What the programs of scenes do without: documentation, languages, and Perl, with which packages are configured.
-IDLE = re.compile(r"usr/share/(doc|man|info|locale|i18n|lintian|common-licenses|bash-completion|perl5?)/|usr/lib/[^/]+/(gconv|perl[^/]*|libperl.*)(/|$)|"
-                  r"usr/bin/(perl|redis-check-aof)|usr/lib/python3[^/]*/(pydoc_data|lib2to3|ensurepip|idlelib|asyncio|distutils|email|http|sqlite3|unittest|xml)/|"
-                  r"(usr/)?lib/[^/]+/lib(icu|db-|mvec|sqlite3)|var/(cache|lib)/")
+# What the programs of scenes do without: documentation, languages, and of Python's library what its scene does not import.
+_PYTHON = "usr/lib/python3*"
+IDLE = (*(f"usr/share/{name}" for name in ("doc", "man", "locale", "i18n", "lintian", "bash-completion")), "usr/lib/*-linux-gnu/perl*", "var/lib",
+        *(f"{_PYTHON}/{name}" for name in ("asyncio", "curses", "dbm", "distutils", "email", "ensurepip", "html", "http", "idlelib", "json", "logging",
+                                           "sqlite3", "test", "urllib", "wsgiref", "xml", "xmlrpc", "zoneinfo")),
+        *(f"{_PYTHON}/*{name}.*py*" for name in ("_pydecimal", "_pyio", "difflib", "doctest", "mailbox", "pickletools", "pydoc", "turtle")),
+        *(f"{_PYTHON}/lib-dynload/{name}.*" for name in ("_asyncio", "_bz2", "_crypt", "_ctypes", "_curses*", "_dbm", "_decimal", "_elementtree", "_hashlib",
+                                                         "_lzma", "_sqlite3", "_ssl", "_uuid", "audioop", "nis", "pyexpat", "readline")),
+        *(f"{_PYTHON}/encodings/*{name}*" for name in ("cp[0-9]", "iso8859_", "mac_")))
 
 
 @cache
-def _debian_tree(names: tuple[str, ...]) -> Tree:
-    """All files of Debian's packages NAMES, and of those that they depend on, for x86-64; "python3" comes compiled."""
+def _debian_tree(names: tuple[str, ...], programs: tuple[str, ...]) -> Tree:
+    """
+    Files of Debian's packages NAMES, and of those that they depend on, for x86-64; "python3" comes compiled. Of programs and
+    libraries it has PROGRAMS and what these need.
+    """
     recipe = PYTHON_RECIPE if names == ("python3",) else ["--mode=auto", "--variant=extract", "--format=tar", f"--include={','.join(names)}"]
     name = "debian-python" if names == ("python3",) else f"conformance-{'-'.join(names)}"
     tree = Tree()
-    with _debian(name, recipe) as tar:
+    with _debian(name, recipe, programs) as tar:
         for member in tar:
             path = member.name.removeprefix("./").strip("/")
-            if not path or IDLE.match(path):
+            if not path:
                 continue
             owner = {"uid": member.uid, "gid": member.gid}
             if member.issym():
@@ -148,7 +155,7 @@ def _root(scene: Scene, kernel: Kernel) -> Tree:
     if scene.sample:
         tree.entries |= _aws_sample().entries
     if scene.trees:
-        tree.entries |= _debian_tree(scene.trees).entries
+        tree.entries |= _debian_tree(scene.trees, scene.programs).entries
     for name in PROGRAMS:
         tree.file(f"bin/{name}", program(name, kernel.arch), 0o755)
     for name, e in _busybox(kernel.arch).entries.items():

@@ -42,7 +42,8 @@ class Scene:
     # the image: what is below /rootfs, what lies beside /init
     files: dict[str, object] = field(default_factory=dict)
     boot_files: dict[str, object] = field(default_factory=dict)
-    trees: tuple[str, ...] = ()  # packages of Debian, with all of their files and what they depend on; or "python3" alone
+    trees: tuple[str, ...] = ()  # packages of Debian, with what they depend on; or "python3" alone
+    programs: tuple[str, ...] = ()  # of trees: those that stay, by their paths with * and ?
     sample: bool = False  # the image of AWS's own sample, for arm64
     mount_points: tuple[str, ...] = ("dev", "run", "sys", "var", "proc", "tmp")
     rootfs: bool = True
@@ -104,6 +105,9 @@ def load(folder: Path = CASES) -> Data:
             _load_file(path, scenes, cases)
         except (DataError, tomllib.TOMLDecodeError, expect.ExpectError) as e:
             raise DataError(f"{path.name}: {e}") from None
+    for case in cases.values():
+        if case.scene not in scenes:  # which may be of another file
+            raise DataError(f"{case.group}.toml: case {case.name}: no scene {case.scene}")
     unused = sorted(set(scenes) - {c.scene for c in cases.values()})
     if unused:
         raise DataError(f"no case looks at {', '.join(unused)}")
@@ -129,8 +133,6 @@ def _load_file(path: Path, scenes: dict[str, Scene], cases: dict[str, Case]) -> 
             raise DataError(f"case {name}: there is one of that name")
         try:
             cases[name] = _case(path.stem, keys)
-            if cases[name].scene not in scenes:
-                raise DataError(f"no scene {cases[name].scene}")
         except (DataError, expect.ExpectError) as e:
             raise DataError(f"case {name}: {e}") from None
 
