@@ -69,8 +69,9 @@ def now_ms() -> int:
 @test()
 def names_are_cut_where_x509_ends():
     """Module IDs of any length and language: 64 characters at most, whole ones."""
-    for module in ("x", "i-0123456789abcdef0-enc0", "m" * 60, "m" * 255, "\u00e9" * 60, "\u4e2d" * 80, "-enc", "%s%n"):
-        d = document(*emulated().answers(Asked(answer(module))))
+    modules = ("x", "i-0123456789abcdef0-enc0", "m" * 60, "m" * 255, "\u00e9" * 60, "\u4e2d" * 80, "-enc", "%s%n")
+    for module, got in zip(modules, emulated().answers(*(Asked(answer(m)) for m in modules)), strict=True):
+        d = document(got)
         same(d.fields["module_id"], module, "module_id")
         whole = f"{module}.us-east-1.aws"
         leaf = name_of(d.certs[-1])
