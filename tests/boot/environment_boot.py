@@ -4,6 +4,7 @@ from pathlib import Path
 
 from .aws_boot import aws_image, aws_ramdisks
 from .lib import Boot, Tree, boot, built, check, enclave, image, same, shared, test
+from .root_boot import expect_file_systems
 
 TOOLS = ("dd", "df", "grep", "sh", "cat", "hostname", "ip", "ifconfig", "ls", "nc", "ping", "stat", "stty", "id")
 
@@ -27,6 +28,16 @@ ip route get 127.5.5.5 | head -1 | sed 's/^/@route=/'
 """
 SETTINGS = {"net/ipv4/ip_unprivileged_port_start": "0", "net/ipv4/ping_group_range": "0 2147483647", "net/unix/max_dgram_qlen": "512",
             "fs/protected_symlinks": "1", "fs/protected_hardlinks": "1", "fs/protected_fifos": "1", "fs/protected_regular": "2"}
+
+
+LOCKED = """\
+sysctl = net.ipv4.ip_forward=1 kernel.sysrq=1
+ptrace-scope = 2
+kexec-load-disabled = yes
+modules-disabled = yes
+read-only = yes
+tmp-size = 8m
+"""
 
 
 def tools() -> Tree:
@@ -66,13 +77,14 @@ def settings_devices_and_lo_are_usual():
 
 @shared
 def unconfigured_on_4_14() -> Boot:
-    """The same on AWS's kernel, behind what tests/apps/attest.c does with the NSM."""
+    """The same on AWS's kernel, behind the probe, and what tests/apps/attest.c does with the NSM."""
     app = Tree()
     for e in enclave.cpio_read(aws_image().ramdisks[1]):
         if e.name.startswith("rootfs/"):
             app.add(e.name.removeprefix("rootfs/"), e.mode, e.data, e.uid, e.gid, e.rdev)
-    app.file("bin/attest", built("apps/attest", "aarch64"), 0o755)
-    app.file("look.sh", "/bin/attest x y || exit 1\n" + LOOK + LOOPBACK)
+    for name in ("attest", "probe"):
+        app.file(f"bin/{name}", built(f"apps/{name}", "aarch64"), 0o755)
+    app.file("look.sh", "/bin/probe && /bin/attest x y || exit 1\n" + LOOK + LOOPBACK)
     return boot(aws_ramdisks(app, "/bin/sh", "/look.sh"), append="panic=-1")
 
 
@@ -88,11 +100,37 @@ def settings_and_lo_on_4_14():
 
 
 @test()
+def file_systems_on_4_14():
+    """On AWS's 4.14 kernel, too: file systems, v1 control groups, loopback, entropy."""
+    b = unconfigured_on_4_14()
+    check(b.fact("kernel").startswith("4.14."), b.fact("kernel"))
+    expect_file_systems(b)
+    for name in ("memory", "cpu", "pids", "cpuset"):
+        same(b.mount(f"/sys/fs/cgroup/{name}")[0], "cgroup", name)
+    same([a for a in b.all("addr") if a.startswith("lo ")], ["lo up 127.0.0.1", "lo up ::1"], "lo")
+    b.expect(getrandom="ready", hostname="localhost", tty="No such device or address", foreground="-1")
+
+
+# Whether the device opens.
+LOOK_AT_NSM = "(exec 3<>/dev/nsm) && echo @nsm=open"
+
+
+@shared
+def unprivileged() -> Boot:
+    """A user without privileges looks around, with init's debug log, where the configuration locks what it can."""
+    look = ("ping -c 1 127.0.0.1 >/run/x 2>&1 || ping -c 1 127.0.0.1; echo @name=$(hostname -f); ping -c 1 web | sed -n 's/^PING/@ping=/p'; "
+            f"(exec 3</dev/vsock) && echo @vsock=open; id | sed 's/^/@id=/'; {LOOK_AT_NSM}; exec act sysctls make /file")
+    return boot(image("/bin/sh", "-c", look, files=tools(), config=f"""\
+user = app
+no-new-privileges = yes
+hostname = web.example.com
+{LOCKED}"""), append="init_debug")
+
+
+@test()
 def users_ping_and_learn_the_cid():
     """A user without privileges: ping of localhost and of the host's name, which is canonical; the CID of /dev/vsock."""
-    b = boot(image("/bin/sh", "-c", "ping -c 1 127.0.0.1 >/run/x 2>&1 || ping -c 1 127.0.0.1; echo @name=$(hostname -f); "
-                   "ping -c 1 web | sed -n 's/^PING/@ping=/p'; (exec 3</dev/vsock) && echo @vsock=open; id | sed 's/^/@id=/'",
-                   files=tools(), config="user = app\nno-new-privileges = yes\nhostname = web.example.com\n"))
+    b = unprivileged()
     b.expect_end("/bin/sh", "exited with code 0")
     b.expect(name="web.example.com", vsock="open")
     check(b.fact("ping").strip().startswith("web (127.0.0.1)"), b.fact("ping"))
@@ -117,9 +155,10 @@ command = /bin/sh -c "{look}; id | sed 's/^/@id=/'" w
 @test()
 def who_may_attest_is_logged():
     """In debug mode of the log: the application's user where its group is 0, who can open it then."""
-    look = "(exec 3<>/dev/nsm) && echo @nsm=open"
-    for config, who in (("user = 1234\n", "user 1234"), ("user = app\n", "user 0 and group 1000"),
-                        ("user = 1234\nnsm = open\n", "everybody")):
-        b = boot(image("/bin/sh", "-c", look, files=tools(), config=config), append="init_debug")
+    def booted(config: str) -> Boot:
+        return boot(image("/bin/sh", "-c", LOOK_AT_NSM, files=tools(), config=config), append="init_debug")
+
+    for b, who in ((booted("user = 1234\n"), "user 1234"), (unprivileged(), "user 0 and group 1000"),
+                   (booted("user = 1234\nnsm = open\n"), "everybody")):
         b.expect(nsm="open")
         b.expect_said(f"mounts: /dev/nsm: open to {who}")
