@@ -2,7 +2,7 @@
 
 from .environment_boot import tools, unconfigured, unprivileged
 from .inside_boot import stays
-from .lib import Boot, boot, check, image, same, test
+from .lib import Boot, Tree, boot, built, check, image, same, test
 from .squash_boot import squash_image, squashed
 
 @test
@@ -41,12 +41,20 @@ for d in %s; do
 	dd if=/dev/zero of=$d/data bs=64k 2>&1 | grep -c 'No space'
 	i=0; while echo >$d/$i; do i=$((i + 1)); done 2>/dev/null
 	true >$d/data
-	while true >$d/$i; do i=$((i + 1)); done 2>/dev/null
+	hostile fill-folder 10000000:$d/more
 	dd if=/dev/zero of=$d/data bs=64k 2>/dev/null
 done
 echo @total=$(sed -n 's/MemTotal: *//p' /proc/meminfo)
 echo @left=$(sed -n 's/MemAvailable: *//p' /proc/meminfo)
 """
+
+
+def filler(folders: str) -> Tree:
+    """The script /fill.sh, which fills FOLDERS, and what it runs."""
+    files = tools()
+    files.file("bin/hostile", built("apps/hostile"), 0o755)
+    files.file("fill.sh", FILL % folders)
+    return files
 
 
 def expect_room(b: Boot) -> None:
@@ -61,9 +69,7 @@ def expect_room(b: Boot) -> None:
 @test(10)
 def full_file_systems_leave_memory() -> None:
     """/tmp, /dev/shm and /run, filled with data and with files, in a small machine."""
-    files = tools()
-    files.file("fill.sh", FILL % "/tmp /dev/shm /run")
-    b = boot(image("/bin/sh", "/fill.sh", files=files), memory=128)
+    b = boot(image("/bin/sh", "/fill.sh", files=filler("/tmp /dev/shm /run")), memory=128)
     expect_room(b)
     tmp, shm, run = (int(b.fact(p)) for p in ("/tmp", "/dev/shm", "/run"))
     check(abs(tmp - 4 * run) <= 40 and abs(shm - 3 * run) <= 40, f"{tmp} {shm} {run}")
@@ -72,6 +78,4 @@ def full_file_systems_leave_memory() -> None:
 @test(10)
 def a_full_squashfs_leaves_memory() -> None:
     """The same with what is written over a squashfs, which has a bound of its own."""
-    files = tools()
-    files.file("fill.sh", FILL % "/ /tmp /dev/shm /run")
-    expect_room(boot(squash_image("/bin/sh", "/fill.sh", squash=squashed(files)), memory=128))
+    expect_room(boot(squash_image("/bin/sh", "/fill.sh", squash=squashed(filler("/ /tmp /dev/shm /run"))), memory=128))
