@@ -21,7 +21,7 @@ from gvproxy import gvproxy
 from . import parent
 from .aws_boot import aws_ramdisks
 from .guest import guest_files
-from .lib import DEADLINE_S, Tree, boot, built, check, image, running, same, test
+from .lib import DEADLINE_S, Boot, Tree, boot, built, check, image, running, same, shared, test
 from .publish_boot import eventually, fetch, free_port
 from .run_boot import laptop
 
@@ -132,13 +132,10 @@ def an_enclave_has_a_network_and_names():
         web.shutdown()
 
 
-@test(30)
-def an_enclave_has_a_network_on_4_14() -> None:
-    """On AWS's 4.14 kernel for arm64, too: a name, and 1 MB over gvproxy."""
-    program, names, data = gvproxy(), Names(), DATA[:1 << 20]
-    app = Tree()
-    app.file("bin/net", built("apps/net", "aarch64"), 0o755)
-    with parent.folder() as folder, socket.create_server(("127.0.0.1", 0)) as server:
+@contextmanager
+def serving(data: bytes) -> Iterator[int]:
+    """A port of this machine that sends DATA to whoever connects."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
         def serve() -> None:
             with contextlib.suppress(OSError):
                 while True:
@@ -146,9 +143,36 @@ def an_enclave_has_a_network_on_4_14() -> None:
                     with conn:
                         conn.sendall(data)
         threading.Thread(target=serve, daemon=True).start()
-        eif = aws_ramdisks(app, "/bin/net", "a.example", "192.168.127.254", str(server.getsockname()[1]),
-                           config=KEYS.encode(), boot_files={"relay": built("relay", "aarch64")})
-        with dns(folder, names), network(program, folder):
+        yield server.getsockname()[1]
+
+
+MEGABYTE, LARGE = DATA[:1 << 20], DATA[-2 << 20:]
+
+
+@shared
+def on_4_14() -> Boot:
+    """AWS's kernel for arm64: a name and MEGABYTE over gvproxy, then a name and LARGE over a forward there and one at the parent."""
+    program, names = gvproxy(), Names()
+    app = Tree()
+    for name in ("net", "sequence"):
+        app.file(f"bin/{name}", built(f"apps/{name}", "aarch64"), 0o755)
+    with parent.folder() as folder, serving(MEGABYTE) as by_network, serving(LARGE) as by_forward:
+        at = folder / "7000.sock"
+        eif = aws_ramdisks(app, "/bin/sequence", "/bin/net", "a.example", "192.168.127.254", str(by_network), ";",
+                           "/bin/net", "a.example", "127.0.0.1", "7000",
+                           config=(KEYS + "forward = tcp:127.0.0.1:7000 vsock:7000\n").encode(),
+                           boot_files={"relay": built("relay", "aarch64")})
+        with (dns(folder, names), network(program, folder),
+              running(suite.built("relay", "x86_64"), "forward", f"unix:{at}", f"tcp:127.0.0.1:{by_forward}", at=(at,))):
             b = boot(eif, folder=folder, append="panic=-1")
-    b.expect(code="0", address="192.0.2.53", bytes=str(len(data)), adler=str(zlib.adler32(data)))
-    b.expect_end("/bin/net", "exited with code 0")
+    b.expect_end("/bin/sequence", "exited with code 0")
+    return b
+
+
+@test(30)
+def an_enclave_has_a_network_on_4_14() -> None:
+    """On AWS's 4.14 kernel for arm64, too: a name, and 1 MB over gvproxy."""
+    b = on_4_14()
+    same((b.all("code")[0], b.all("address")[0]), ("0", "192.0.2.53"), "the name")
+    same((b.all("bytes")[0], b.all("adler")[0]), (str(len(MEGABYTE)), str(zlib.adler32(MEGABYTE))), "what arrived")
+    same(b.all("exit")[0], "0", "its code")
