@@ -173,8 +173,7 @@ def postgres_works_for_another_user():
 @test(seconds=20)
 def many_and_deep_paths_are_unpacked():
     """5,000 files; a path as long as can be."""
-    booted("many")
-    booted("deep")
+    booted("many_and_deep")
 
 
 @test(seconds=10)

@@ -191,15 +191,19 @@ def cmdonly(path: Path) -> None:
                                     "WorkingDir": "/made/for/it"})
 
 
-@image
-def many(path: Path) -> None:
-    """5,000 small files."""
+def layer_of_many() -> Layer:
     layer = static_layer("files")
     for folder in range(50):
         layer.dir(f"files/{folder:03}")
         for n in range(100):
             layer.file(f"files/{folder:03}/{n:02}", f"{folder} {n}\n")
-    single(path, [layer], CMD)
+    return layer
+
+
+@image
+def many(path: Path) -> None:
+    """5,000 small files."""
+    single(path, [layer_of_many()], CMD)
 
 
 @image
@@ -269,6 +273,12 @@ def deep_layer(length: int) -> Layer:
 def deep(path: Path) -> None:
     """A path as long as can be."""
     single(path, [deep_layer(DEEP_MAX)], CMD)
+
+
+@image
+def many_and_deep(path: Path) -> None:
+    """Both, in layers of their own."""
+    single(path, [layer_of_many(), deep_layer(DEEP_MAX)], CMD)
 
 
 @image
