@@ -59,8 +59,10 @@ CRASH = LINK + r"""
 strace -f -p ${1#/proc/} -o /run/trace -e trace=write,writev,sendto,sendmsg,sendmmsg,sendfile,splice,io_uring_enter 2>/run/said &
 while ! grep -q attached /run/said; do sleep 0.01; done
 while ! grep -q 'main: waits' /run/trace; do echo waits; sleep 0.05; done
-yes 0123456789012345678901234567890123456789012345678901234567890 | head -c 6000000
+yes 0123456789012345678901234567890123456789012345678901234567890 | head -c 3000000
 echo
+# Of what it has not read yet it reads as much as the log holds.
+while [ $(grep -c ' = [0-9]' /run/trace) -lt 40 ]; do sleep 0.05; done
 kill $!
 wait $!
 echo "@writes=$(grep -c ' = [0-9]' /run/trace)"
@@ -75,7 +77,7 @@ def panics() -> Boot:
     """An application that crashes in production mode, after much output."""
     files = tools("strace")
     files.file("script", CRASH.encode())
-    b = listened(image("/bin/sh", "/script", files=files, config=LINKED + "log-size = 4M\n"))
+    b = listened(image("/bin/sh", "/script", files=files, config=LINKED + "log-size = 2M\n"))
     b.facts = dict(line.removeprefix("main: @").split("=", 1) for line in b.heard.report[1] if line.startswith("main: @"))
     return b
 
@@ -116,7 +118,7 @@ def the_log_over_vsock_is_numbered():
 
 @test()
 def no_packet_is_larger_than_32_kib():
-    """Of 6 MB that a reader takes: no call of the link's process wrote more, and none went by another call."""
+    """Of 3 MB that a reader takes: no call of the link's process wrote more, and none went by another call."""
     facts = panics().facts
     same(facts["largest"], "32768", "the largest")
     check(int(facts["writes"]) >= 30, f"{facts['writes']} writes")
@@ -186,12 +188,12 @@ PARENT = r"""
 listen=$!
 while /bin/act dial 1:9001 | grep -q reset; do sleep 0.05; done
 echo "@listens=yes"
-while ! grep -q running /tmp/first; do sleep 0.05; done
+while ! grep -q running /tmp/first; do sleep 0.3; done
 kill $listen
 wait $listen
 /bin/relay watch 4 >/tmp/log 2>/tmp/status &
 watch=$!
-while ! grep -q '@waits=stop' /tmp/log && kill -0 $watch; do sleep 0.05; done
+while ! grep -q '@waits=stop' /tmp/log && kill -0 $watch; do sleep 0.3; done
 /bin/relay status 4 | sed 's/^/@status=/'
 /bin/relay stop 4 --wait 240s --timeout 240s
 echo "@stop=$?"
