@@ -4,7 +4,8 @@ import re
 
 from machine import tsc_khz, uses_kvm
 
-from .lib import Skip, Tree, boot, built, check, image, same, test
+from .environment_boot import of_two_users
+from .lib import Skip, check, same, test
 from .run_boot import plain_ran
 from .spec_boot import debugged
 
@@ -40,9 +41,7 @@ def clock_without_a_device_is_not_talked_of() -> None:
 @test()
 def clock_is_set_and_slewed_as_asked() -> None:
     """The kernel takes what init's calls say, whichever way; nanoseconds stay nobody's unit."""
-    files = Tree()
-    files.file("bin/clock", built("apps/clock"), 0o755)
-    b = boot(image("/bin/clock", files=files))
+    b = of_two_users()
     b.expect(open="No such file or directory", read="Invalid argument")
     steps = [tuple(map(int, s.split())) for s in b.all("step")]
     same(len(steps), 4, "steps")

@@ -137,17 +137,24 @@ def users_ping_and_learn_the_cid():
     check("uid=1000" in b.fact("id"), b.fact("id"))
 
 
-@test()
-def group_0_is_no_permission_to_attest():
-    """A user without a line in /etc/passwd has group 0, and cannot open the device of root's application."""
+@shared
+def of_two_users() -> Boot:
+    """Root, whose application then turns the clock, and a user without a line in /etc/passwd look whether the NSM opens."""
+    files = tools()
+    files.file("bin/clock", built("apps/clock"), 0o755)
     look = "if (exec 3<>/dev/nsm); then echo @$0=open; else echo @$0=closed; fi"
-    config = f"""end = all
-command = /bin/sh -c "{look}" main
+    return boot(image("/bin/sh", files=files, config=f"""end = all
+command = /bin/sh -c "{look}; exec clock" main
 [w]
 user = 1234
 command = /bin/sh -c "{look}; id | sed 's/^/@id=/'" w
-"""
-    b = boot(image("/bin/sh", files=tools(), config=config))
+"""))
+
+
+@test()
+def group_0_is_no_permission_to_attest():
+    """A user without a line in /etc/passwd has group 0, and cannot open the device of root's application."""
+    b = of_two_users()
     b.expect(main="open", w="closed")
     check(b.fact("id").startswith("uid=1234 gid=0"), b.fact("id"))
 
