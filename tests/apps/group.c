@@ -28,7 +28,7 @@
 #include "rootfs/cgroup.h"
 #include "rootfs/protect.h"
 
-enum { DEADLINE_MS = 60000, CHAINS = 8, SLEEPERS = 24 };
+enum { DEADLINE_MS = 60000, CHAINS = 4, SLEEPERS = 24 };
 
 static void die(const char *what)
 {

@@ -40,6 +40,9 @@
 
 #define FOLDER "/run/enclave/notify"
 
+/* Between two looks at a file: in an emulator each takes a while. */
+enum { PAUSE_MS = 20 };
+
 static double now(void)
 {
 	struct timespec t;
@@ -255,7 +258,7 @@ static void do_await_signal(void)
 static void do_await(const char *path)
 {
 	while (access(path, F_OK) < 0)
-		nap_ms(5);
+		nap_ms(PAUSE_MS);
 }
 
 /* FILE:SIZE: until it has that many bytes. */
@@ -268,7 +271,7 @@ static void do_await_size(const char *what)
 	if (sscanf(what, "%127[^:]:%d", file, &size) != 2)
 		fatal(what);
 	while (stat(file, &st) < 0 || st.st_size < size)
-		nap_ms(5);
+		nap_ms(PAUSE_MS);
 }
 
 static bool has_argument(int pid, const char *word)

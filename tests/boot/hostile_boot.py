@@ -71,7 +71,7 @@ def held(kernel: Kernel) -> Boot:
                f"[w]\ncommand = /bin/hostile await /tmp/made exit 1\n{ALWAYS}"
                f"[h]\ncommand = /bin/hostile await /tmp/go make-fifo /dev/null make /tmp/made sleep 600000\n{BARE}",
                "/bin/hostile", "await", "/tmp/held", *(("await", "/tmp/breaking") if leased else ()), "sleep", "500", "make", "/tmp/go",
-               "await", "/tmp/made", "sleep", "2000", "exit", "3", programs=("srv/prog",))
+               "await", "/tmp/made", "sleep", "500", "exit", "3", programs=("srv/prog",))
     b.expect_end("/bin/hostile", "exited with code 3")
     return b
 
@@ -257,15 +257,18 @@ def a_leftover_traces_nobody(kernel: Kernel) -> None:
 
 # --- memory, processes and processors (17) ---
 
+MEMORY = 128  # MiB
+
+
 @both(10)
 def who_fills_file_systems_leaves_memory_for_others(kernel: Kernel) -> None:
     """A user may fill /tmp and /dev/shm to their ends, not the machine's memory."""
     b = kernel("end = any\n[x]\ncommand = /bin/hostile fill /tmp fill /dev/shm fill /run make /tmp/tried sleep 600000\nuser = app\n",
-               "/bin/hostile", "await", "/tmp/tried", "allocate", "10", "exit", "3", memory=192)
+               "/bin/hostile", "await", "/tmp/tried", "allocate", "10", "exit", "3", memory=MEMORY)
     b.expect_end("/bin/hostile", "exited with code 3")
     same(b.all("allocated"), ["10"], "the memory that was left")
     filled = {v.split()[0]: int(v.split()[1]) for v in b.all("filled")}
-    check(sum(filled.values()) < 192 * 1024 * 3 // 4, f"KiB: {filled}")
+    check(sum(filled.values()) < MEMORY * 1024 * 3 // 4, f"KiB: {filled}")
 
 
 @both(10)
