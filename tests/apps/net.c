@@ -1,9 +1,10 @@
 /*
  * Uses the network of an enclave: "net NAME IP PORT" asks 127.0.0.1:53 for NAME until it has an answer, reads
- * all that PORT of IP sends, and prints both, one "@key=value" a line.
+ * all that PORT of IP sends, once it sends something, and prints both, one "@key=value" a line.
  */
 
 #include <arpa/inet.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,8 +83,8 @@ static void show_name(const char *name)
 		       m[len - 2], m[len - 1]);
 }
 
-/* A sum that depends on each byte and its place. */
-static void show_stream(int fd)
+/* A sum that depends on each byte and its place; false if there was no byte. */
+static bool show_stream(int fd)
 {
 	static uint8_t buf[32768];
 	uint32_t sum = 1, more = 0;
@@ -95,23 +96,27 @@ static void show_stream(int fd)
 			sum = (sum + buf[i]) % 65521;
 			more = (more + sum) % 65521;
 		}
-	printf("@bytes=%llu\n@adler=%u\n", (unsigned long long)total,
-	       more << 16 | sum);
+	if (total)
+		printf("@bytes=%llu\n@adler=%u\n", (unsigned long long)total,
+		       more << 16 | sum);
+	(void)close(fd);
+	return total;
 }
 
 int main(int argc, char **argv)
 {
-	int fd = -1;
+	bool is_read = false;
+	int fd;
 
 	if (argc != 4)
 		return 2;
 	show_name(argv[1]);
-	for (int i = 0; i < SECONDS && fd < 0; i++) {
+	/* Who is between may end a connection that it could not lead on in time. */
+	for (int i = 0; i < SECONDS && !is_read; i++) {
 		fd = dial(SOCK_STREAM, argv[2], (unsigned)atoi(argv[3]));
-		if (fd < 0)
+		is_read = fd >= 0 && show_stream(fd);
+		if (!is_read)
 			(void)sleep(1);
 	}
-	if (fd >= 0)
-		show_stream(fd);
-	return fd < 0;
+	return !is_read;
 }

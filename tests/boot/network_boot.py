@@ -140,7 +140,7 @@ def serving(data: bytes) -> Iterator[int]:
             with contextlib.suppress(OSError):
                 while True:
                     conn, _ = server.accept()
-                    with conn:
+                    with conn, contextlib.suppress(OSError):
                         conn.sendall(data)
         threading.Thread(target=serve, daemon=True).start()
         yield server.getsockname()[1]
