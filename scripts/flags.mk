@@ -97,4 +97,4 @@ LINK_TARGET = $(XCC) $(LDFLAGS_ALL) -o $@ $(CRT) $(parts) $(LIBS)
 LINK_HOST = $(HOSTCC) $(GOLD) $(SAN) -no-pie -o $@ $(parts)
 LINK_FUZZ = $(FUZZ_CC) $(GOLD) -fsanitize=fuzzer $(FUZZ_SAN) -o $@ $(parts)
 # What is not shipped is linked in half of the time by gold, where the machine has it, as Debian 12's binutils do.
-GOLD := $(if $(shell command -v ld.gold),-fuse-ld=gold)
+GOLD := $(if $(shell sh -c 'command -v ld.gold'),-fuse-ld=gold)

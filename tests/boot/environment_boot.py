@@ -119,7 +119,7 @@ LOOK_AT_NSM = "(exec 3<>/dev/nsm) && echo @nsm=open"
 def unprivileged() -> Boot:
     """A user without privileges looks around, with init's debug log, where the configuration locks what it can."""
     look = ("ping -c 1 127.0.0.1 >/run/x 2>&1 || ping -c 1 127.0.0.1; echo @name=$(hostname -f); ping -c 1 web | sed -n 's/^PING/@ping=/p'; "
-            f"(exec 3</dev/vsock) && echo @vsock=open; id | sed 's/^/@id=/'; {LOOK_AT_NSM}; exec act sysctls make /file")
+            f"(exec 3</dev/vsock) && echo @vsock=open; id | sed 's/^/@id=/'; {LOOK_AT_NSM}; (: >/file) 2>&1 | sed 's/.*: /@file=/'; exec act sysctls")
     return boot(image("/bin/sh", "-c", look, files=tools(), config=f"""\
 user = app
 no-new-privileges = yes

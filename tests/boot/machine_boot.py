@@ -5,12 +5,13 @@ from .inside_boot import stays
 from .lib import Boot, Tree, boot, built, check, image, same, test
 from .squash_boot import squash_image, squashed
 
+
 @test
 def the_kernel_is_locked() -> None:
     """modules-disabled, kexec-load-disabled, ptrace-scope, sysctls of the machine; the root is read-only."""
     b = unprivileged()
     b.expect_heartbeat()
-    b.expect(sysctls="1 64", locks="1 1 2")
+    b.expect(sysctls="1 64", locks="1 1 2", file="Read-only file system")
     b.expect_end("/bin/sh", "exited with code 0")
 
 
