@@ -88,7 +88,7 @@ int load_at(struct fault *f, const char *path)
 	return fault_prefix(f, "%.*s... (%zu bytes)", PATH_SHOWN, path, len);
 }
 
-static uint32_t le32(const uint8_t *at)
+uint32_t load_le32(const uint8_t *at)
 {
 	return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
 	       (uint32_t)at[3] << 24;
@@ -102,7 +102,7 @@ static int keep_capability(struct loader *l, const char *path,
 			   const uint8_t *value, size_t len,
 			   struct tree_inode *inode, struct fault *reterr)
 {
-	const uint32_t magic = len >= 4 ? le32(value) : 0;
+	const uint32_t magic = len >= 4 ? load_le32(value) : 0;
 	const uint32_t version = magic & VFS_CAP_REVISION_MASK;
 	size_t kept = len;
 
@@ -115,7 +115,7 @@ static int keep_capability(struct loader *l, const char *path,
 				    "bytes that begin with 0x%08x",
 				    len, magic);
 	if (version == VFS_CAP_REVISION_3) {
-		const uint32_t root = le32(value + XATTR_CAPS_SZ_2);
+		const uint32_t root = load_le32(value + XATTR_CAPS_SZ_2);
 
 		kept = XATTR_CAPS_SZ_2;
 		if (root != 0 &&

@@ -63,6 +63,9 @@ int load_note(struct loader *l, struct fault *reterr, const char *format, ...)
 /* Notes what was left out, and how many notes are not shown. */
 int load_note_dropped(struct loader *l, struct fault *reterr);
 
+/* The number in the four bytes at AT, little-endian. */
+uint32_t load_le32(const uint8_t *at);
+
 /* Puts PATH, cut where it would leave no room for the words, before a fault's words. */
 int load_at(struct fault *f, const char *path);
 

@@ -9,6 +9,7 @@
 #include "rootfs/pack/base/content.h"
 #include "rootfs/pack/base/fault.h"
 #include "rootfs/pack/base/tree.h"
+#include "rootfs/pack/image/load.h"
 
 enum {
 	HEADER = 16, /* bytes: magic number, flags, time, size; little-endian */
@@ -16,12 +17,6 @@ enum {
 	TIME_AT = 8,
 	SIZE_AT = 12,
 };
-
-static uint32_t get_u32(const uint8_t *at)
-{
-	return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
-	       (uint32_t)at[3] << 24;
-}
 
 static bool ends_with(const char *s, const char *end)
 {
@@ -55,10 +50,11 @@ static int count_one(const struct tree_node *compiled, uint32_t mtime,
 		return fault_prefix(reterr, "%s", compiled->name);
 	/* With a flag it goes by a hash of the source, or by nothing. */
 	if (memcmp(header + 2, "\r\n", 2) == 0 &&
-	    get_u32(header + FLAGS_AT) == 0 &&
-	    get_u32(header + TIME_AT) == (uint32_t)source->inode->mtime &&
-	    get_u32(header + SIZE_AT) == (uint32_t)source->inode->content.len &&
-	    get_u32(header + TIME_AT) != mtime)
+	    load_le32(header + FLAGS_AT) == 0 &&
+	    load_le32(header + TIME_AT) == (uint32_t)source->inode->mtime &&
+	    load_le32(header + SIZE_AT) ==
+		    (uint32_t)source->inode->content.len &&
+	    load_le32(header + TIME_AT) != mtime)
 		++*ret;
 	return 0;
 }
